@@ -1,0 +1,155 @@
+"""The command line of a recipe: transformers' TrainingArguments with this project's defaults, and what data needs."""
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+import yaml
+from transformers import HfArgumentParser, TrainingArguments
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
+
+Arguments = TypeVar("Arguments", bound="RecipeArguments")
+
+
+class ArgumentError(ValueError):
+    """An argument that cannot be used; the message is one sentence that names it and the remedy."""
+
+
+def bf16_is_fast() -> bool:
+    """Whether this machine multiplies bfloat16 matrices in hardware, on its GPU or else on its CPU."""
+    if torch.cuda.is_available():
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+
+
+@dataclass
+class RecipeArguments(TrainingArguments):
+    """Every `TrainingArguments` flag, with the defaults that suit small sound classifiers, and the flags below."""
+
+    data_dir: str | None = field(
+        default=None,
+        metadata={"help": "Folder of the task's recordings. Without it, a demo corpus is made on the spot."},
+    )
+    download: bool = field(
+        default=False, metadata={"help": "Fetch the task's official recordings, once, instead of reading --data_dir."}
+    )
+    strict: bool = field(
+        default=False, metadata={"help": "Stop at a file that cannot be used, instead of leaving it out."}
+    )
+    validation_fraction: float = field(
+        default=0.0,
+        metadata={"help": "Share of the training clips held out to watch the training and to choose its best epoch."},
+    )
+    early_stopping_patience: int = field(
+        default=0, metadata={"help": "Stop after so many epochs without a better validation score; 0 never does."}
+    )
+    mixup_alpha: float = field(
+        default=0.0, metadata={"help": "Mix pairs of clips and labels by weights from Beta(alpha, alpha); 0 does not."}
+    )
+    ema_decay: float = field(
+        default=0.0,
+        metadata={"help": "Average the weights over steps with this decay, and judge and save the average; 0 does not."},
+    )
+
+    per_device_train_batch_size: int = field(default=64, metadata={"help": "Training clips a device and step."})
+    per_device_eval_batch_size: int = field(default=64, metadata={"help": "Evaluation clips a device and step."})
+    learning_rate: float = field(default=2e-3, metadata={"help": "Peak learning rate of AdamW."})
+    weight_decay: float = field(default=0.01, metadata={"help": "Weight decay of AdamW."})
+    warmup_steps: float = field(default=0.1, metadata={"help": "Steps of rising learning rate; below 1, their share."})
+    lr_scheduler_type: str = field(default="cosine", metadata={"help": "The learning rate's schedule."})
+    logging_strategy: str = field(default="epoch", metadata={"help": "When the training loss is logged."})
+    save_strategy: str = field(default="epoch", metadata={"help": "When a checkpoint to resume from is saved."})
+    save_total_limit: int | None = field(default=1, metadata={"help": "How many such checkpoints are kept."})
+    report_to: None | str | list[str] = field(default="tensorboard", metadata={"help": "Where curves are written."})
+    remove_unused_columns: bool = field(default=False, metadata={"help": "Must stay off: rows are decoded on access."})
+    dataloader_persistent_workers: bool = field(default=True, metadata={"help": "Keep loader workers over epochs."})
+    bf16: bool | None = field(
+        default=None, metadata={"help": "Train in bfloat16. By default, where the hardware multiplies it natively."}
+    )
+    dataloader_num_workers: int | None = field(
+        default=None, metadata={"help": "Processes that augment clips. By default one a core, at most 4."}
+    )
+
+    def __post_init__(self):
+        # Said outright, because Trainer refuses bfloat16 and several processes on a machine that merely has no GPU.
+        self.use_cpu = self.use_cpu or not torch.accelerator.is_available()
+        self.bf16 = bf16_is_fast() if self.bf16 is None else self.bf16
+        if self.dataloader_num_workers is None:
+            self.dataloader_num_workers = min(4, os.cpu_count() or 1)
+        self.dataloader_persistent_workers = self.dataloader_persistent_workers and self.dataloader_num_workers > 0
+        if self.validation_fraction > 0:
+            self.eval_strategy = "epoch" if self.eval_strategy == "no" else self.eval_strategy
+        for name in ("mixup_alpha", "early_stopping_patience"):
+            if getattr(self, name) < 0:
+                raise ArgumentError(f"--{name} {getattr(self, name)} must not be negative.")
+        if not 0 <= self.ema_decay < 1:
+            raise ArgumentError(f"--ema_decay {self.ema_decay} must lie in [0, 1).")
+        if not 0 <= self.validation_fraction <= 0.5:
+            raise ArgumentError(f"--validation_fraction {self.validation_fraction} must lie between 0 and 0.5.")
+        if self.validation_fraction == 0 and (self.load_best_model_at_end or self.early_stopping_patience):
+            raise ArgumentError(
+                "--load_best_model_at_end and --early_stopping_patience choose by a validation split: add "
+                "--validation_fraction 0.1 (the test clips choose nothing)."
+            )
+        if self.early_stopping_patience:
+            self.load_best_model_at_end = True
+        if self.data_dir is not None and self.download:
+            raise ArgumentError("--data_dir and --download exclude each other: give one of them.")
+        super().__post_init__()
+
+
+def parse_arguments(arguments_class: type[Arguments], argv: Sequence[str] | None = None) -> Arguments:
+    """Flags of the command line, and before them those of `--config FILE.yaml`, to an instance of `arguments_class`.
+
+    Raises:
+        ArgumentError: the file is missing, is not a table of values, or names an argument that does not exist.
+    """
+    argv = list(sys.argv[1:] if argv is None else argv)
+    parser = HfArgumentParser(arguments_class, allow_abbrev=False)
+    parser.add_argument("--config", metavar="FILE.yaml", help="Arguments from a file; flags take precedence over it.")
+    if "--config" in argv and argv.index("--config") + 1 < len(argv):
+        # Values become text on the command line, so that `1e-3`, a string to YAML, is the number it was meant to be.
+        at = argv.index("--config")
+        argv = [*_read_config(Path(argv[at + 1]), parser), *argv[:at], *argv[at + 2 :]]
+    (arguments,) = parser.parse_args_into_dataclasses(argv)[:1]
+    return arguments
+
+
+def _read_config(path: Path, parser: HfArgumentParser) -> list[str]:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ArgumentError(f"--config {path} cannot be read ({error.strerror}): check the path.") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ArgumentError(f"--config {path} is not YAML: {' '.join(str(error).split())}.") from error
+    if not isinstance(values, dict):
+        raise ArgumentError(f"--config {path} must hold lines of the form `name: value`.")
+    known = {action.dest for action in parser._actions}
+    flags: list[str] = []
+    for name, value in values.items():
+        if name not in known:
+            raise ArgumentError(f"--config {path} names {name!r}, which is no argument: see --help.")
+        if value is not None:
+            flags += [f"--{name}", *(map(str, value) if isinstance(value, list) else [_as_text(value)])]
+    return flags
+
+
+def _as_text(value: Any) -> str:
+    return json.dumps(value) if isinstance(value, dict) else str(value)
+
+
+def last_checkpoint(output_dir: str | os.PathLike) -> Path | None:
+    """The newest complete `checkpoint-N` in a folder; one that a kill cut off in the middle does not count."""
+    found = []
+    for folder in Path(output_dir).glob(f"{PREFIX_CHECKPOINT_DIR}-*"):
+        try:
+            # Trainer writes this file last.
+            found.append((json.loads((folder / "trainer_state.json").read_text())["global_step"], folder))
+        except (OSError, ValueError, KeyError):
+            continue
+    return max(found)[1] if found else None

@@ -1,0 +1,100 @@
+"""Audio files and bytes to mono float32 at a rate, long audio to windows, and every error bad audio can cause."""
+
+import io
+import os
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+
+# Sizes that programs write into a RIFF header when they stream and cannot know the size yet.
+UNKNOWN_RIFF_SIZES = (0, 0x7FFFFFFF, 0x80000000)
+EXTENSIONS = frozenset(".wav .flac .ogg .oga .opus .mp3 .aif .aiff .aifc .au .snd .caf .w64 .rf64".split())
+
+
+class AudioError(ValueError):
+    """Audio that cannot be used; the message is one sentence with the file's name and the remedy."""
+
+
+def load_audio(source: str | os.PathLike | bytes, sampling_rate: int) -> np.ndarray:
+    """Decode a file or its bytes, average its channels and resample: (samples,) float32, values within [-1, 1].
+
+    Reads what libsndfile reads, whatever the file's extension says: WAV, FLAC, Ogg Vorbis, Opus, MP3, AIFF, ...
+
+    Raises:
+        AudioError: the file is missing, empty, cut off, not audio, without samples, or contains NaN.
+    """
+    name = "the audio bytes" if isinstance(source, bytes) else str(source)
+    try:
+        data = source if isinstance(source, bytes) else Path(source).read_bytes()
+    except OSError as error:
+        raise AudioError(f"{name} cannot be read ({error.strerror}): check the path.") from error
+    if not data:
+        raise AudioError(f"{name} is empty (0 bytes): record or download it again, or leave it out.")
+    try:
+        with soundfile.SoundFile(io.BytesIO(data)) as file:
+            rate, promised = file.samplerate, file.frames
+            samples = file.read(dtype="float32", always_2d=True)  # (frames, channels)
+    except (soundfile.LibsndfileError, RuntimeError, ValueError, MemoryError) as error:
+        raise AudioError(
+            f"{name} is not audio that libsndfile can decode: convert it to WAV or FLAC, or leave it out."
+        ) from error
+    if _riff_is_cut_off(data) or len(samples) < promised:
+        raise AudioError(f"{name} is cut off, its header promises more samples than it holds: copy it again.")
+    return to_mono(samples.T, rate, sampling_rate, name)
+
+
+def to_mono(samples: np.ndarray, rate: int, sampling_rate: int, name: str = "the array") -> np.ndarray:
+    """Samples at `rate`, (samples,) or with channels on the shorter of two axes -> (samples,) float32.
+
+    Integers are scaled to [-1, 1] by their type's range.
+
+    Raises:
+        AudioError: no samples, more than two dimensions, NaN or infinite values, or a rate that is not positive.
+    """
+    samples = np.asarray(samples)
+    if samples.ndim > 2:
+        raise AudioError(f"{name} has the shape {samples.shape}: give (samples,) or (channels, samples).")
+    if samples.size == 0:
+        raise AudioError(f"{name} contains no samples: leave it out.")
+    if not rate > 0:
+        raise AudioError(f"{name} has the sampling rate {rate}: give a positive number of samples per second.")
+    if np.issubdtype(samples.dtype, np.integer):
+        samples = samples.astype(np.float32) / -float(np.iinfo(samples.dtype).min or -1)
+    samples = samples.astype(np.float32, copy=False)
+    if samples.ndim == 2:
+        samples = samples.mean(axis=int(samples.shape[0] > samples.shape[1]))
+    if not np.isfinite(samples).all():
+        raise AudioError(f"{name} contains NaN or infinite samples: repair it or leave it out.")
+    if rate != sampling_rate:
+        samples = soxr.resample(samples, rate, sampling_rate)
+        if samples.size == 0:
+            raise AudioError(f"{name} is shorter than one sample at {sampling_rate} Hz: leave it out.")
+    return np.ascontiguousarray(samples)
+
+
+def split_windows(waveform: np.ndarray, window: int) -> list[np.ndarray]:
+    """(samples,) -> windows of `window` samples that overlap by half and cover all; a short clip stays as it is.
+
+    The last window ends with the clip, so that none is padded and the end counts like the rest.
+    """
+    if len(waveform) <= window:
+        return [waveform]
+    last = len(waveform) - window
+    starts = [*range(0, last, max(window // 2, 1)), last]
+    return [waveform[start : start + window] for start in starts]
+
+
+def _riff_is_cut_off(data: bytes) -> bool:
+    # libsndfile plays what is left of a cut WAV without a word, and half a clip has half a clip's content.
+    if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
+        return False
+    position = 12
+    while position + 8 <= len(data):
+        size = int.from_bytes(data[position + 4 : position + 8], "little")
+        if data[position : position + 4] == b"data":
+            known = size not in UNKNOWN_RIFF_SIZES and size < 0xFFFFFF00
+            return known and position + 8 + size > len(data)
+        position += 8 + size + size % 2
+    return False

@@ -1,0 +1,329 @@
+"""Tables and folders to `datasets.Dataset`, splits that keep groups whole, and decoded audio cached on disk."""
+
+import csv
+import hashlib
+import json
+import logging
+import os
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import datasets
+import numpy as np
+import pandas as pd
+import torch
+from datasets import ClassLabel, Dataset
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
+
+from .audio import EXTENSIONS, AudioError, load_audio, split_windows
+
+logger = logging.getLogger(__name__)
+
+# Raised whenever the bytes in the cache would come out differently.
+CACHE_VERSION = 1
+
+
+class DataError(ValueError):
+    """A data set that cannot be used; the message is one sentence with the file or argument and the remedy."""
+
+
+def from_rows(paths: Sequence[str | os.PathLike], labels: Sequence[str], **columns: Sequence[Any]) -> Dataset:
+    """A data set with the columns `path`, `label` (a `ClassLabel`, names sorted) and any further ones.
+
+    Rows that repeat a path and its label are dropped with a warning.
+
+    Raises:
+        DataError: no rows, fewer than two classes, or one path under two labels.
+    """
+    table = pd.DataFrame({"path": [str(path) for path in paths], "label": list(labels), **columns})
+    repeated = table.duplicated(["path", "label"])
+    if repeated.any():
+        logger.warning(
+            "%d rows repeat a file that is already listed, %s for one; they are left out.",
+            repeated.sum(),
+            table["path"][repeated].iloc[0],
+        )
+        table = table[~repeated]
+    if len(table) == 0:
+        raise DataError("The data set has no rows: check the path and the table.")
+    conflicting = table["path"][table["path"].duplicated()]
+    if len(conflicting):
+        path = conflicting.iloc[0]
+        names = " and ".join(sorted(table["label"][table["path"] == path]))
+        raise DataError(f"{path} is listed under two labels, {names}: keep one of the rows.")
+    names = sorted(set(table["label"]))
+    if len(names) < 2:
+        raise DataError(f"All clips carry the one label {names[0]!r}: a classifier needs at least two classes.")
+    return Dataset.from_pandas(table, preserve_index=False).cast_column("label", ClassLabel(names=names))
+
+
+def load_table(
+    path: str | os.PathLike,
+    *,
+    audio_dir: str | os.PathLike | None = None,
+    path_column: str = "path",
+    label_column: str = "label",
+) -> Dataset:
+    """A CSV, or a TSV by its name, with a column of file names and one of labels, as `from_rows` gives it.
+
+    Further columns are kept. Relative names are looked up in `audio_dir`, by default the table's own folder.
+
+    Raises:
+        DataError: the table is missing, empty, not UTF-8 text or lacks a column; and as `from_rows`.
+    """
+    path = Path(path)
+    # TSVs as Common Voice writes them hold sentences with stray quotes: a tab is a border and a quote is a letter.
+    tabs = path.suffix.lower() in (".tsv", ".tab")
+    try:
+        table = pd.read_csv(
+            path,
+            sep="\t" if tabs else ",",
+            quoting=csv.QUOTE_NONE if tabs else csv.QUOTE_MINIMAL,
+            dtype=str,
+            keep_default_na=False,
+        )
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror}): check the path.") from error
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} is not a UTF-8 table with a header ({error}): repair or export it again.") from error
+    for column in (path_column, label_column):
+        if column not in table:
+            raise DataError(f"{path} has no column {column!r}: its columns are {', '.join(table.columns)}.")
+    unlabelled = table[label_column] == ""
+    if unlabelled.any():
+        logger.warning("%d rows of %s have no label; they are left out.", unlabelled.sum(), path)
+        table = table[~unlabelled]
+    folder = Path(audio_dir) if audio_dir is not None else path.parent
+    others = {name: table[name].tolist() for name in table if name not in (path_column, label_column)}
+    return from_rows([folder / name for name in table[path_column]], table[label_column].tolist(), **others)
+
+
+def load_class_folders(directory: str | os.PathLike) -> Dataset:
+    """A folder with one folder of audio files a class, searched to any depth, as `from_rows` gives it.
+
+    Raises:
+        DataError: the folder is missing or holds no audio in class folders; and as `from_rows`.
+    """
+    directory = Path(directory)
+    if not directory.is_dir():
+        raise DataError(f"{directory} is not a folder: give the folder that holds one folder a class.")
+    files = [file for file in sorted(directory.glob("*/**/*")) if file.suffix.lower() in EXTENSIONS and file.is_file()]
+    if not files:
+        raise DataError(f"{directory} holds no audio files in class folders, such as {directory / 'dog' / '1.wav'}.")
+    return from_rows(files, [file.relative_to(directory).parts[0] for file in files])
+
+
+def split_validation(
+    dataset: Dataset, fraction: float, seed: int, group_column: str | None = None
+) -> tuple[Dataset, Dataset]:
+    """The data set in two, the second with about `fraction` of the rows, every class in its share.
+
+    With `group_column` (speaker, recording), no group is on both sides, and the share is as close as the groups allow.
+    A class with one clip stays in the first part, with a warning.
+
+    Raises:
+        DataError: a fraction outside (0, 0.5], or too few clips or groups to split.
+    """
+    if not 0 < fraction <= 0.5:
+        raise DataError(f"The validation fraction {fraction} must lie between 0 and 0.5.")
+    labels = np.asarray(dataset["label"])
+    rows = np.arange(len(labels))
+    if group_column is None:
+        counts = np.bincount(labels, minlength=labels.max() + 1)
+        single = counts[labels] < 2
+        if single.any():
+            names = ", ".join(sorted({dataset.features["label"].int2str(int(i)) for i in labels[single]}))
+            logger.warning("One clip only, so trained on and not validated: %s.", names)
+        rows, labels = rows[~single], labels[~single]
+        n_classes = len(set(labels.tolist()))
+        n_validation = max(round(fraction * len(rows)), n_classes)
+        if len(rows) - n_validation < n_classes:
+            raise DataError(f"{len(dataset)} clips are too few to hold out {fraction:g} of them for validation.")
+        splitter = StratifiedShuffleSplit(1, test_size=n_validation, random_state=seed)
+        _, validation = next(splitter.split(rows, labels))
+    else:
+        groups = np.asarray(dataset[group_column])
+        n_folds = min(max(2, round(1 / fraction)), len(set(groups.tolist())))
+        if n_folds < 2:
+            raise DataError(f"Only one {group_column} is left: a validation part needs another one.")
+        splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
+        _, validation = next(splitter.split(rows, labels, groups))
+    held_out = np.zeros(len(dataset), dtype=bool)
+    held_out[rows[validation]] = True
+    return dataset.select(np.flatnonzero(~held_out)), dataset.select(np.flatnonzero(held_out))
+
+
+def cache_audio(dataset: Dataset, sampling_rate: int, *, strict: bool = False) -> tuple[Dataset, list[dict[str, str]]]:
+    """Decode and resample every `path` once, into a memory-mapped column `audio` of 16-bit samples.
+
+    Kept in the `datasets` cache under a name made of the files' names, sizes and times, so a changed file is decoded
+    again and an unchanged one never. Adds `index`, a row's number, from which its random draws come.
+
+    Returns:
+        The data set without the files that cannot be used, and those as `{"path", "reason"}`.
+
+    Raises:
+        DataError: `strict` and a file cannot be used, or no file can, or a class has lost all of its files.
+        OSError: the cache folder cannot be written.
+    """
+    digest = hashlib.sha256(json.dumps([CACHE_VERSION, sampling_rate, dataset.features.to_dict()]).encode())
+    for row in dataset:
+        try:
+            status = os.stat(row["path"])
+            row = {**row, "size": status.st_size, "time": status.st_mtime_ns}
+        except OSError:
+            pass  # the missing file is reported when it is decoded
+        digest.update(json.dumps(row, sort_keys=True, default=str).encode())
+    folder = Path(datasets.config.HF_DATASETS_CACHE) / "hf_audio"
+    folder.mkdir(parents=True, exist_ok=True)
+    workers = min(os.cpu_count() or 1, max(1, len(dataset) // 200))
+    cached = dataset.map(
+        _decode,
+        with_indices=True,
+        fn_kwargs={"sampling_rate": sampling_rate},
+        features=datasets.Features(
+            {
+                **dataset.features,
+                "index": datasets.Value("int64"),
+                "audio": datasets.Value("binary"),
+                "problem": datasets.Value("string"),
+            }
+        ),
+        new_fingerprint=digest.hexdigest()[:32],
+        cache_file_name=str(folder / f"{digest.hexdigest()[:32]}.arrow"),
+        num_proc=workers if workers > 1 else None,
+        desc=f"Decoding to {sampling_rate} Hz",
+    )
+    problems = cached["problem"][:]
+    skipped = [
+        {"path": path, "reason": problem} for path, problem in zip(cached["path"][:], problems, strict=True) if problem
+    ]
+    if skipped and strict:
+        raise DataError(f"{len(skipped)} files cannot be used and --strict is on; the first: {skipped[0]['reason']}")
+    if len(skipped) == len(cached):
+        raise DataError(f"None of the {len(cached)} files can be used; the first: {skipped[0]['reason']}")
+    usable = cached.select([row for row, problem in enumerate(problems) if not problem]).remove_columns("problem")
+    lost = set(dataset["label"][:]) - set(usable["label"][:])
+    if lost:
+        names = ", ".join(dataset.features["label"].int2str(sorted(lost)))
+        raise DataError(f"No usable clip is left of {names}; the first trouble: {skipped[0]['reason']}")
+    return usable, skipped
+
+
+def _decode(row: dict[str, Any], index: int, sampling_rate: int) -> dict[str, Any]:
+    # Bytes and not a list of numbers: datasets turns a list into Python objects at every access.
+    try:
+        waveform = load_audio(row["path"], sampling_rate)
+        if not waveform.any():
+            raise AudioError(f"{row['path']} is silent, every sample is zero: record it again or leave it out.")
+    except AudioError as error:
+        return {"index": index, "audio": b"", "problem": str(error)}
+    samples = np.rint(np.clip(waveform, -1, 1) * 32767).astype("<i2")
+    return {"index": index, "audio": samples.tobytes(), "problem": ""}
+
+
+def cached_waveform(audio: bytes) -> np.ndarray:
+    """A cell of `cache_audio`'s column `audio` -> (samples,) float32."""
+    return np.frombuffer(audio, dtype="<i2").astype(np.float32) / 32767
+
+
+class ClipTransform:
+    """For `Dataset.with_transform`: cached rows to the model's inputs, random work drawn anew in every epoch.
+
+    A row's draws depend on the seed, the epoch and the row's `index` alone: not on the number of loader workers or
+    processes, nor on where a run was interrupted.
+
+    Args:
+        sampling_rate: of the cached waveforms.
+        augmentation: an audiomentations transform, called as `augmentation(samples=..., sample_rate=...)`.
+        clip_samples: longer results are cropped at a random place to this many samples; `None` leaves them whole.
+        seed: of all draws.
+    """
+
+    def __init__(
+        self,
+        sampling_rate: int,
+        *,
+        augmentation: Callable[..., np.ndarray] | None = None,
+        clip_samples: int | None = None,
+        seed: int = 0,
+    ):
+        self.sampling_rate = sampling_rate
+        self.augmentation = augmentation
+        self.clip_samples = clip_samples
+        self.seed = seed
+        # Shared, because loader workers that live through all epochs hold a copy of this object.
+        self.epoch = torch.zeros((), dtype=torch.int64).share_memory_()
+
+    def set_epoch(self, epoch: int) -> None:
+        """Draws from now on are those of this epoch, in every loader worker."""
+        self.epoch.fill_(epoch)
+
+    def __call__(self, batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
+        waveforms = [cached_waveform(audio) for audio in batch["audio"]]
+        if self.augmentation is not None or self.clip_samples is not None:
+            waveforms = [self._draw(*pair) for pair in zip(waveforms, batch["index"], strict=True)]
+        return {"input_values": waveforms, "labels": batch["label"]}
+
+    def _draw(self, waveform: np.ndarray, index: int) -> np.ndarray:
+        with seeded(self.seed, int(self.epoch), index):
+            if self.augmentation is not None:
+                waveform = self.augmentation(samples=waveform, sample_rate=self.sampling_rate)
+            if self.clip_samples is not None and len(waveform) > self.clip_samples:
+                start = np.random.randint(len(waveform) - self.clip_samples + 1)
+                waveform = waveform[start : start + self.clip_samples]
+        return np.asarray(waveform, dtype=np.float32)
+
+
+@contextmanager
+def seeded(*entropy: int):
+    """Within it, `random` and numpy's global generator, from which audiomentations draws, follow from `entropy`."""
+    import random
+
+    states = random.getstate(), np.random.get_state()
+    words = np.random.SeedSequence(entropy).generate_state(2)
+    random.seed(int(words[0]))
+    np.random.seed(words[1])
+    try:
+        yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+
+
+class WindowCollator:
+    """Rows to one padded batch; clips longer than the model's window become half-overlapping windows.
+
+    Returns `labels` (batch, ...), `input_values` (windows, samples), `attention_mask` where lengths differ, and
+    `window_counts` (batch,) where a clip has more than one window.
+    """
+
+    def __init__(self, clip_samples: int):
+        self.clip_samples = clip_samples
+
+    def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
+        windows = [split_windows(row["input_values"], self.clip_samples) for row in rows]
+        clips = [window for group in windows for window in group]
+        lengths = np.array([len(clip) for clip in clips])
+        input_values = np.zeros((len(clips), lengths.max()), dtype=np.float32)
+        for row, clip in zip(input_values, clips, strict=True):
+            row[: len(clip)] = clip
+        # The labels come first: Trainer takes the batch size from the first tensor.
+        batch = {
+            "labels": torch.as_tensor(np.array([row["labels"] for row in rows])),
+            "input_values": torch.from_numpy(input_values),
+        }
+        if lengths.min() < lengths.max():
+            batch["attention_mask"] = torch.from_numpy((np.arange(lengths.max()) < lengths[:, None]).astype(np.int64))
+        if len(clips) > len(rows):
+            batch["window_counts"] = torch.tensor([len(group) for group in windows])
+        return batch
+
+
+def class_counts(dataset: Dataset) -> dict[str, int]:
+    """How many clips each class has."""
+    counts = Counter(dataset["label"][:])
+    return {name: counts[number] for number, name in enumerate(dataset.features["label"].names)}

@@ -1,0 +1,37 @@
+"""Metrics of one label a clip."""
+
+import datasets
+import evaluate
+from sklearn.metrics import accuracy_score, f1_score
+
+_FEATURES = datasets.Features({"predictions": datasets.Value("int64"), "references": datasets.Value("int64")})
+
+
+class Accuracy(evaluate.Metric):
+    """The share of clips whose label is right: `compute` returns `{"accuracy": float}`."""
+
+    def _info(self):
+        return evaluate.MetricInfo(
+            description="The share of clips whose label is right.",
+            citation="",
+            inputs_description="predictions, references: class indices.",
+            features=_FEATURES,
+        )
+
+    def _compute(self, predictions, references):
+        return {"accuracy": float(accuracy_score(references, predictions))}
+
+
+class F1Macro(evaluate.Metric):
+    """The mean of the classes' F1 over the classes that occur: `compute` returns `{"f1_macro": float}`."""
+
+    def _info(self):
+        return evaluate.MetricInfo(
+            description="The mean over classes of the harmonic mean of precision and recall.",
+            citation="",
+            inputs_description="predictions, references: class indices.",
+            features=_FEATURES,
+        )
+
+    def _compute(self, predictions, references):
+        return {"f1_macro": float(f1_score(references, predictions, average="macro", zero_division=0))}

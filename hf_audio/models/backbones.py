@@ -1,0 +1,128 @@
+"""The small CNNs: features to a sequence of embeddings, aware of which frames belong to the clip.
+
+Every backbone takes `(features, n_frames)` and returns `(embeddings, n_frames)`. Whatever lies behind a clip's end is
+set to zero before each convolution, which is what a convolution sees at the edge of a clip that stands alone: so a
+clip's scores do not depend on the longer clips in its batch.
+"""
+
+import torch
+from torch import nn
+from transformers.modeling_layers import GradientCheckpointingLayer
+
+from .configuration_audio_cnn import AudioCNNConfig
+from .frontends import length_mask
+
+
+def mask_frames(x: torch.Tensor, n_frames: torch.Tensor | None) -> torch.Tensor:
+    """Zero what lies behind each clip's end. x: (batch, ..., frames); `None` means that every frame counts."""
+    if n_frames is None:
+        return x
+    mask = length_mask(n_frames, x.shape[-1])
+    return x * mask.view(mask.shape[0], *[1] * (x.dim() - 2), -1)
+
+
+class ResidualBlock(GradientCheckpointingLayer):
+    """Two 3x3 convolutions around a shortcut, then a pooling that halves features and frames.
+
+    Dense convolutions rather than depthwise ones: on a CPU in bfloat16 they reach several times the arithmetic rate.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, pool: bool):
+        super().__init__()
+        self.conv1 = nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False)
+        self.norm1 = nn.BatchNorm2d(out_channels)
+        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False)
+        self.norm2 = nn.BatchNorm2d(out_channels)
+        self.shortcut = nn.Conv2d(in_channels, out_channels, 1, bias=False) if in_channels != out_channels else None
+        self.pool = nn.AvgPool2d(2) if pool else None
+
+    def forward(
+        self, x: torch.Tensor, n_frames: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """x: (batch, channels, features, frames)."""
+        x = mask_frames(x, n_frames)
+        y = mask_frames(torch.relu(self.norm1(self.conv1(x))), n_frames)
+        y = self.norm2(self.conv2(y))
+        y = torch.relu(y + (x if self.shortcut is None else self.shortcut(x)))
+        if self.pool is None:
+            return y, n_frames
+        return self.pool(y), None if n_frames is None else n_frames // 2
+
+
+class ResNet(nn.Module):
+    """The default for log-mels: one residual block a stage, time and frequency halved between stages."""
+
+    def __init__(self, config: AudioCNNConfig):
+        super().__init__()
+        sizes = config.hidden_sizes
+        self.stem = nn.Conv2d(1, sizes[0], 3, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(sizes[0])
+        self.blocks = nn.ModuleList(
+            ResidualBlock(before, after, pool=stage < len(sizes) - 1)
+            for stage, (before, after) in enumerate(zip([sizes[0], *sizes[:-1]], sizes, strict=True))
+        )
+
+    def forward(
+        self, features: torch.Tensor, n_frames: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """features: (batch, features, frames) -> (batch, channels, frames / 2**(stages - 1))."""
+        x = mask_frames(features, n_frames)[:, None]  # (batch, 1, features, frames)
+        x = torch.relu(self.norm(self.stem(x)))
+        for block in self.blocks:
+            x, n_frames = block(x, n_frames)
+        return x.mean(2), n_frames
+
+
+class Conv1dBlock(GradientCheckpointingLayer):
+    """A convolution over time that reads all features at once, then a pooling that halves the frames."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, pool: bool):
+        super().__init__()
+        self.conv = nn.Conv1d(in_channels, out_channels, kernel_size, padding="same", bias=False)
+        self.norm = nn.BatchNorm1d(out_channels)
+        self.pool = nn.MaxPool1d(2) if pool else None
+
+    def forward(
+        self, x: torch.Tensor, n_frames: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """x: (batch, channels, frames)."""
+        x = torch.relu(self.norm(self.conv(mask_frames(x, n_frames))))
+        if self.pool is None:
+            return x, n_frames
+        return self.pool(x), None if n_frames is None else n_frames // 2
+
+
+class Conv1dNet(nn.Module):
+    """The CNN for MFCCs: neighbouring coefficients are not alike, so they are channels and only time is convolved."""
+
+    def __init__(self, config: AudioCNNConfig):
+        super().__init__()
+        sizes = config.hidden_sizes
+        self.blocks = nn.ModuleList(
+            Conv1dBlock(before, after, config.kernel_size, pool=stage < len(sizes) - 1)
+            for stage, (before, after) in enumerate(zip([config.n_features, *sizes[:-1]], sizes, strict=True))
+        )
+
+    def forward(
+        self, features: torch.Tensor, n_frames: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """features: (batch, features, frames) -> (batch, channels, frames / 2**(stages - 1))."""
+        x = features
+        for block in self.blocks:
+            x, n_frames = block(x, n_frames)
+        return x, n_frames
+
+
+class MaskedPooling(nn.Module):
+    """Mean and maximum over a clip's own frames, summed (as in PANNs, https://arxiv.org/abs/1912.10211)."""
+
+    def forward(self, embeddings: torch.Tensor, n_frames: torch.Tensor | None) -> torch.Tensor:
+        """embeddings: (batch, channels, frames) -> (batch, channels)."""
+        if n_frames is None:
+            return embeddings.mean(-1) + embeddings.amax(-1)
+        valid = length_mask(n_frames, embeddings.shape[-1])[:, None, :]
+        mean = (embeddings * valid).sum(-1) / n_frames[:, None]
+        return mean + embeddings.masked_fill(~valid, -torch.inf).amax(-1)
+
+
+BACKBONES = {"resnet": ResNet, "conv1d": Conv1dNet}

@@ -1,0 +1,124 @@
+"""The numbers of an AudioCNN: signal, front-end, backbone and head in one place."""
+
+from typing import ClassVar
+
+from huggingface_hub.dataclasses import strict
+from transformers import PreTrainedConfig
+
+
+@strict
+class AudioCNNConfig(PreTrainedConfig):
+    r"""Configuration of an AudioCNN, a network from a mono waveform to class scores.
+
+    Args:
+        sampling_rate (`int`): samples per second of the waveforms the model hears.
+        clip_seconds (`float`): length of a training clip; longer audio is judged in windows of this length.
+        min_seconds (`float`): shorter waveforms are padded with zeros up to this length, and the padding counts as
+            signal. Equal to `clip_seconds` for a model that always sees a canvas of one length.
+        frontend (`"log_mel"` or `"mfcc"`): the features computed from the waveform, both in decibels.
+        n_fft, win_length, hop_length (`int`): the frames of the STFT, in samples (Hann window, centred frames).
+        n_mels, f_min, f_max (`int`, Hz, Hz): the mel filter bank; `f_max=None` is half the sampling rate.
+        mel_scale (`"slaney"` or `"htk"`) and mel_norm (`"slaney"` or `None`): as librosa's `htk` and `norm`.
+        power (`float`): exponent of the STFT's magnitude that the filter bank sums, 2 for energy.
+        amin (`float`): floor of the mel energy below the logarithm; -10 log10(amin) dB is what silence becomes.
+        top_db (`float`, *optional*): clips every clip's features to this many dB below its loudest value.
+        n_mfcc (`int`): number of cepstral coefficients of the `"mfcc"` front-end.
+        center_features (`bool`): subtract each feature's mean over the clip, which removes the loudness and the
+            frequency response of the microphone (cepstral mean normalisation).
+        time_mask_count, time_mask_frames, freq_mask_count, freq_mask_bins (`int`): SpecAugment, in training mode
+            only: how many masks, and the widest one. Source: Park et al. 2019, https://arxiv.org/abs/1904.08779.
+        backbone (`"resnet"` or `"conv1d"`): see `backbones.py`.
+        hidden_sizes (`list[int]`): channels of the backbone's stages, each halving time (and mel bands in `resnet`).
+        kernel_size (`int`): of the `conv1d` backbone, in frames.
+        dropout (`float`): before the last linear layer.
+
+    Raises:
+        ValueError: a value that no model can be built from; the message names the field and the remedy.
+    """
+
+    model_type = "audio_cnn"
+    frontends: ClassVar[tuple[str, ...]] = ("log_mel", "mfcc")
+    backbones: ClassVar[tuple[str, ...]] = ("resnet", "conv1d")
+
+    sampling_rate: int = 16000
+    clip_seconds: float | int = 5.0
+    min_seconds: float | int = 0.3
+    frontend: str = "log_mel"
+    n_fft: int = 512
+    win_length: int = 400
+    hop_length: int = 160
+    n_mels: int = 64
+    f_min: float | int = 20.0
+    f_max: float | int | None = None
+    mel_scale: str = "slaney"
+    mel_norm: str | None = "slaney"
+    power: float | int = 2.0
+    amin: float = 1e-10
+    top_db: float | int | None = None
+    n_mfcc: int = 40
+    center_features: bool = False
+    time_mask_count: int = 0
+    time_mask_frames: int = 0
+    freq_mask_count: int = 0
+    freq_mask_bins: int = 0
+    backbone: str = "resnet"
+    hidden_sizes: list[int] | tuple[int, ...] = (32, 64, 128, 256)
+    kernel_size: int = 5
+    dropout: float | int = 0.1
+
+    def __post_init__(self, **kwargs):
+        self.hidden_sizes = list(self.hidden_sizes)
+        super().__post_init__(**kwargs)
+
+    @property
+    def n_features(self) -> int:
+        """Rows of the feature matrix the backbone reads."""
+        return self.n_mfcc if self.frontend == "mfcc" else self.n_mels
+
+    @property
+    def clip_samples(self) -> int:
+        """`clip_seconds` in samples."""
+        return round(self.clip_seconds * self.sampling_rate)
+
+    @property
+    def min_samples(self) -> int:
+        """`min_seconds` in samples."""
+        return round(self.min_seconds * self.sampling_rate)
+
+    def validate_frontend(self):
+        """The front-end's numbers fit together."""
+        if self.frontend not in self.frontends:
+            raise ValueError(f"frontend={self.frontend!r} is not known: choose one of {', '.join(self.frontends)}.")
+        if self.mel_scale not in ("slaney", "htk") or self.mel_norm not in ("slaney", None):
+            raise ValueError("mel_scale must be 'slaney' or 'htk', and mel_norm 'slaney' or None.")
+        if not 0 < self.win_length <= self.n_fft:
+            raise ValueError(f"win_length={self.win_length} must lie between 1 and n_fft={self.n_fft}.")
+        if self.hop_length < 1:
+            raise ValueError(f"hop_length={self.hop_length} must be at least 1 sample.")
+        if not 0 <= self.f_min < (self.f_max or self.sampling_rate / 2) <= self.sampling_rate / 2:
+            raise ValueError(
+                f"f_min={self.f_min} and f_max={self.f_max} Hz must rise within half of sampling_rate="
+                f"{self.sampling_rate}."
+            )
+        if self.frontend == "mfcc" and self.n_mfcc > self.n_mels:
+            raise ValueError(f"n_mfcc={self.n_mfcc} cannot exceed n_mels={self.n_mels}.")
+        if self.amin <= 0:
+            raise ValueError(f"amin={self.amin} must be positive: it is the floor below a logarithm.")
+
+    def validate_backbone(self):
+        """The backbone exists and its input never shrinks to nothing."""
+        if self.backbone not in self.backbones:
+            raise ValueError(f"backbone={self.backbone!r} is not known: choose one of {', '.join(self.backbones)}.")
+        reduction = 2 ** (len(self.hidden_sizes) - 1)
+        if self.min_samples // self.hop_length + 1 < reduction:
+            raise ValueError(
+                f"min_seconds={self.min_seconds} gives fewer than the {reduction} frames that a backbone of "
+                f"{len(self.hidden_sizes)} stages needs: raise it to {reduction * self.hop_length / self.sampling_rate}."
+            )
+        if self.backbone == "resnet" and self.n_features < reduction:
+            raise ValueError(f"{self.n_features} features are too few for a resnet of {len(self.hidden_sizes)} stages.")
+        if self.clip_seconds < self.min_seconds:
+            raise ValueError(f"clip_seconds={self.clip_seconds} must not be below min_seconds={self.min_seconds}.")
+
+
+__all__ = ["AudioCNNConfig"]

@@ -1,0 +1,74 @@
+"""Arrays to one padded batch with its mask: all that happens to a waveform outside the model."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from transformers import BatchFeature, SequenceFeatureExtractor
+from transformers.utils import logging
+
+logger = logging.get_logger(__name__)
+
+
+class AudioCNNFeatureExtractor(SequenceFeatureExtractor):
+    """Pads mono waveforms to one batch and marks what is padding; the spectrogram is computed by the model.
+
+    Args:
+        sampling_rate (`int`): samples per second the model was trained at.
+        padding_value (`float`): what padding is filled with.
+    """
+
+    model_input_names = ["input_values", "attention_mask"]
+
+    def __init__(self, sampling_rate: int = 16000, feature_size: int = 1, padding_value: float = 0.0, **kwargs):
+        super().__init__(feature_size=feature_size, sampling_rate=sampling_rate, padding_value=padding_value, **kwargs)
+
+    def __call__(
+        self,
+        raw_speech: np.ndarray | Sequence[float] | Sequence[np.ndarray],
+        sampling_rate: int | None = None,
+        padding: bool | str = True,
+        return_tensors: str | None = None,
+        **kwargs,
+    ) -> BatchFeature:
+        """One clip, a 1-D array of samples, or a list of clips -> `input_values`, `attention_mask`: (batch, samples).
+
+        Args:
+            raw_speech: waveforms with values in [-1, 1].
+            sampling_rate: their samples per second; checked against the model's.
+            padding, return_tensors, kwargs: as in `SequenceFeatureExtractor.pad`.
+
+        Raises:
+            ValueError: another sampling rate, an array of two dimensions, or a clip without samples or with NaN.
+        """
+        if sampling_rate is None:
+            logger.warning_once(
+                f"Pass sampling_rate to {type(self).__name__}: without it, audio at another rate than "
+                f"{self.sampling_rate} Hz is not noticed."
+            )
+        elif sampling_rate != self.sampling_rate:
+            raise ValueError(
+                f"sampling_rate={sampling_rate}, but this model was trained at {self.sampling_rate} Hz: resample the "
+                "audio first, or pass it through pipeline('audio-classification'), which resamples."
+            )
+        one_clip = not isinstance(raw_speech, list | tuple) or len(raw_speech) == 0 or np.ndim(raw_speech[0]) == 0
+        clips = [np.asarray(clip, dtype=np.float32) for clip in ([raw_speech] if one_clip else raw_speech)]
+        for number, clip in enumerate(clips):
+            if clip.ndim != 1:
+                raise ValueError(
+                    f"Clip {number} has the shape {clip.shape}: give a 1-D array of mono samples, or a list of such "
+                    "arrays (average the channels of stereo audio first)."
+                )
+            if clip.size == 0:
+                raise ValueError(f"Clip {number} has no samples: leave it out.")
+            if not np.isfinite(clip).all():
+                raise ValueError(f"Clip {number} contains NaN or infinite samples: repair it or leave it out.")
+        return self.pad(
+            BatchFeature({"input_values": clips}),
+            padding=padding,
+            return_attention_mask=True,
+            return_tensors=return_tensors,
+            **kwargs,
+        )
+
+
+__all__ = ["AudioCNNFeatureExtractor"]

@@ -1,0 +1,153 @@
+"""Waveform to features: mel spectrogram in dB, MFCC and SpecAugment as batched modules, equal to librosa's."""
+
+import math
+
+import numpy as np
+import torch
+from torch import nn
+from transformers.audio_utils import mel_filter_bank
+
+from .configuration_audio_cnn import AudioCNNConfig
+
+
+def length_mask(lengths: torch.Tensor, size: int) -> torch.Tensor:
+    """True where a position lies within its clip. lengths: (batch,) -> (batch, size)."""
+    return torch.arange(size, device=lengths.device) < lengths[:, None]
+
+
+class MelSpectrogram(nn.Module):
+    """Mel-band energies of centred, zero-padded frames, as `librosa.feature.melspectrogram` computes them.
+
+    Always float32: decibels and cepstra do not survive bfloat16's eight bits, whatever the rest of the model runs in.
+    """
+
+    def __init__(self, config: AudioCNNConfig):
+        super().__init__()
+        self.config = config
+        # Constants follow from the config, so they are kept out of the checkpoint. `from_pretrained` hands out empty
+        # non-persistent buffers; the model's `_init_weights` calls `reset_constants` to fill them.
+        for name, array in self.constants().items():
+            self.register_buffer(name, torch.empty(array.shape, dtype=torch.float32), persistent=False)
+        self.reset_constants()
+
+    def constants(self) -> dict[str, np.ndarray]:
+        """The Hann window and the filter bank (mels, bins)."""
+        config = self.config
+        filters = mel_filter_bank(
+            num_frequency_bins=config.n_fft // 2 + 1,
+            num_mel_filters=config.n_mels,
+            min_frequency=config.f_min,
+            max_frequency=config.f_max or config.sampling_rate / 2,
+            sampling_rate=config.sampling_rate,
+            norm=config.mel_norm,
+            mel_scale=config.mel_scale,
+        )
+        window = 0.5 - 0.5 * np.cos(2 * math.pi * np.arange(config.win_length) / config.win_length)
+        return {"window": window, "mel_filters": filters.T}
+
+    @torch.no_grad()
+    def reset_constants(self) -> None:
+        """Fill the buffers from the config."""
+        for name, array in self.constants().items():
+            getattr(self, name).copy_(torch.from_numpy(np.ascontiguousarray(array)))
+
+    def _apply(self, fn, recurse=True):
+        """Follow the model to its device, but stay in float32 when it is cast to half precision."""
+        super()._apply(fn, recurse)
+        for name, buffer in self.named_buffers(recurse=False):
+            if buffer.dtype != torch.float32:
+                setattr(self, name, buffer.float())
+                self.reset_constants()
+        return self
+
+    def forward(self, waveform: torch.Tensor) -> torch.Tensor:
+        """waveform: (batch, samples) -> (batch, mels, 1 + samples // hop_length)."""
+        with torch.autocast(waveform.device.type, enabled=False):
+            spectrum = torch.stft(
+                waveform.float(),
+                self.config.n_fft,
+                hop_length=self.config.hop_length,
+                win_length=self.config.win_length,
+                window=self.window,
+                center=True,
+                pad_mode="constant",
+                return_complex=True,
+            )
+            energy = spectrum.real.square() + spectrum.imag.square()  # (batch, bins, frames)
+            if self.config.power != 2:
+                energy = energy ** (self.config.power / 2)
+            return self.mel_filters @ energy
+
+
+class LogMel(MelSpectrogram):
+    """Mel-band energies in dB, as `librosa.power_to_db` with reference 1 gives them."""
+
+    def forward(self, waveform: torch.Tensor, n_frames: torch.Tensor | None = None) -> torch.Tensor:
+        """waveform: (batch, samples), n_frames: (batch,) valid frames -> (batch, mels, frames) in dB."""
+        with torch.autocast(waveform.device.type, enabled=False):
+            decibels = 10 * torch.log10(super().forward(waveform).clamp(min=self.config.amin))
+            if self.config.top_db is not None:
+                loudness = decibels
+                if n_frames is not None:
+                    valid = length_mask(n_frames, decibels.shape[-1])[:, None, :]
+                    loudness = decibels.masked_fill(~valid, -torch.inf)
+                decibels = torch.maximum(decibels, loudness.amax(dim=(1, 2), keepdim=True) - self.config.top_db)
+            return decibels
+
+
+class MFCC(LogMel):
+    """Mel-frequency cepstral coefficients, as `librosa.feature.mfcc` (orthonormal DCT-II) computes them."""
+
+    def constants(self) -> dict[str, np.ndarray]:
+        """The Hann window, the filter bank and the cosine basis (coefficients, mels)."""
+        n_mfcc, n_mels = self.config.n_mfcc, self.config.n_mels
+        basis = np.cos(math.pi / n_mels * (np.arange(n_mels) + 0.5) * np.arange(n_mfcc)[:, None])
+        basis *= math.sqrt(2 / n_mels)
+        basis[0] /= math.sqrt(2)
+        return {**super().constants(), "dct": basis}
+
+    def forward(self, waveform: torch.Tensor, n_frames: torch.Tensor | None = None) -> torch.Tensor:
+        """waveform: (batch, samples), n_frames: (batch,) valid frames -> (batch, coefficients, frames)."""
+        with torch.autocast(waveform.device.type, enabled=False):
+            return self.dct @ super().forward(waveform, n_frames)
+
+
+def center(features: torch.Tensor, n_frames: torch.Tensor | None) -> torch.Tensor:
+    """Subtract each feature's mean over the clip's own frames. features: (batch, features, frames)."""
+    if n_frames is None:
+        return features - features.mean(-1, keepdim=True)
+    valid = length_mask(n_frames, features.shape[-1])[:, None, :]
+    mean = (features * valid).sum(-1, keepdim=True) / n_frames[:, None, None]
+    return features - mean
+
+
+class SpecAugment(nn.Module):
+    """Sets random bands of features and runs of frames to zero, in training mode only.
+
+    Zero is the mean of the features where it is applied. Source: Park et al. 2019, https://arxiv.org/abs/1904.08779.
+    """
+
+    def __init__(self, config: AudioCNNConfig):
+        super().__init__()
+        self.time = (config.time_mask_count, config.time_mask_frames)
+        self.freq = (config.freq_mask_count, config.freq_mask_bins)
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """features: (batch, features, frames), the same shape back."""
+        if not self.training:
+            return features
+        keep = self._draw(features, -1, *self.time) & self._draw(features, 1, *self.freq)
+        return features * keep
+
+    @staticmethod
+    def _draw(features: torch.Tensor, dim: int, count: int, widest: int) -> torch.Tensor:
+        """True where kept: one draw a clip, widths uniform in 0..widest."""
+        size, batch = features.shape[dim], features.shape[0]
+        width = torch.randint(0, widest + 1, (batch, count, 1), device=features.device)
+        start = (torch.rand(batch, count, 1, device=features.device) * (size - width).clamp(min=0)).long()
+        position = torch.arange(size, device=features.device)
+        masked = ((position >= start) & (position < start + width)).any(1)  # (batch, size)
+        return ~masked[:, None, :] if dim == -1 else ~masked[:, :, None]
+
+
+FRONTENDS = {"log_mel": LogMel, "mfcc": MFCC}

@@ -1,0 +1,116 @@
+"""AudioCNN: a mono waveform in, class scores out; the spectrogram is a layer of the model."""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+from transformers import PreTrainedModel
+from transformers.modeling_outputs import SequenceClassifierOutput
+
+from .backbones import BACKBONES, MaskedPooling
+from .configuration_audio_cnn import AudioCNNConfig
+from .frontends import FRONTENDS, MelSpectrogram, SpecAugment, center
+
+
+def classification_loss(
+    logits: torch.Tensor, labels: torch.Tensor, problem_type: str | None = None, label_smoothing: float = 0.0
+) -> torch.Tensor:
+    """Mean loss of a batch: binary cross-entropy a tag for `"multi_label_classification"`, cross-entropy otherwise.
+
+    logits: (batch, classes). labels: (batch,) class indices, or (batch, classes) probabilities (mixed or soft labels).
+    """
+    logits = logits.float()
+    if problem_type == "multi_label_classification":
+        targets = labels.float() * (1 - label_smoothing) + 0.5 * label_smoothing
+        return F.binary_cross_entropy_with_logits(logits, targets)
+    return F.cross_entropy(logits, labels, label_smoothing=label_smoothing)
+
+
+class AudioCNNPreTrainedModel(PreTrainedModel):
+    """Front-end and backbone, shared by every head."""
+
+    config_class = AudioCNNConfig
+    base_model_prefix = "audio_cnn"
+    main_input_name = "input_values"
+    supports_gradient_checkpointing = True
+    # Its statistics are in decibels, tens of them: bfloat16 would round each to half a decibel.
+    _keep_in_fp32_modules_strict = ["feature_norm"]
+
+    def __init__(self, config: AudioCNNConfig):
+        super().__init__(config)
+        self.frontend = FRONTENDS[config.frontend](config)
+        # Standardises every feature over the training set. Without scale and shift of its own, so that the zeros of
+        # SpecAugment and of padding mean "as usual".
+        self.feature_norm = nn.BatchNorm1d(config.n_features, affine=False)
+        self.spec_augment = SpecAugment(config)
+        self.backbone = BACKBONES[config.backbone](config)
+
+    def _init_weights(self, module: nn.Module) -> None:
+        # transformers' own initialisation, N(0, 0.02), starves a CNN of a few layers; torch's suits it.
+        if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Linear):
+            module.reset_parameters()
+        elif isinstance(module, MelSpectrogram):
+            module.reset_constants()
+        else:
+            super()._init_weights(module)
+
+    def encode(
+        self, input_values: torch.Tensor, attention_mask: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Waveforms to embeddings.
+
+        input_values: (batch, samples); attention_mask: (batch, samples), 1 on a clip's samples, 0 on the padding that
+        follows them. Returns (batch, channels, frames) and the valid frames (batch,), `None` if all are.
+        """
+        config = self.config
+        shortfall = config.min_samples - input_values.shape[1]
+        if shortfall > 0:
+            input_values = F.pad(input_values, (0, shortfall))
+            attention_mask = None if attention_mask is None else F.pad(attention_mask, (0, shortfall))
+        n_frames = None
+        if attention_mask is not None:
+            n_samples = attention_mask.sum(-1).clamp(min=config.min_samples)
+            input_values = input_values * attention_mask
+            n_frames = 1 + n_samples // config.hop_length
+        features = self.frontend(input_values, n_frames)  # (batch, features, frames)
+        if config.center_features:
+            features = center(features, n_frames)
+        features = self.spec_augment(self.feature_norm(features.to(self.feature_norm.running_mean.dtype)))
+        return self.backbone(features.to(self.dtype), n_frames)
+
+
+class AudioCNNForAudioClassification(AudioCNNPreTrainedModel):
+    """One score a class for a whole clip: `AutoModelForAudioClassification`'s AudioCNN."""
+
+    def __init__(self, config: AudioCNNConfig):
+        super().__init__(config)
+        self.pooling = MaskedPooling()
+        self.dropout = nn.Dropout(config.dropout)
+        self.classifier = nn.Linear(config.hidden_sizes[-1], config.num_labels)
+        self.post_init()
+
+    def forward(
+        self,
+        input_values: torch.Tensor,
+        attention_mask: torch.Tensor | None = None,
+        labels: torch.Tensor | None = None,
+        return_dict: bool | None = None,
+    ) -> SequenceClassifierOutput | tuple[torch.Tensor, ...]:
+        """input_values, attention_mask: (batch, samples); labels as in `classification_loss`; logits: (batch, classes).
+
+        Args:
+            input_values: waveforms at `config.sampling_rate`, values in [-1, 1].
+            attention_mask: 1 on samples, 0 on padding at the end; `None` when nothing is padded.
+            labels: with them, the output carries the mean loss.
+            return_dict: `False` returns a tuple, as in every transformers model.
+        """
+        embeddings, n_frames = self.encode(input_values, attention_mask)
+        logits = self.classifier(self.dropout(self.pooling(embeddings, n_frames))).float()
+        loss = None
+        if labels is not None:
+            loss = classification_loss(logits, labels, self.config.problem_type)
+        if return_dict is False:
+            return (logits,) if loss is None else (loss, logits)
+        return SequenceClassifierOutput(loss=loss, logits=logits)
+
+
+__all__ = ["AudioCNNForAudioClassification", "AudioCNNPreTrainedModel"]

@@ -1,0 +1,119 @@
+"""`pipeline("audio-classification")` for any audio: file, bytes, URL or array, any rate, stereo, minutes long."""
+
+import itertools
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from huggingface_hub import get_session
+from transformers import AudioClassificationPipeline as StockAudioClassificationPipeline
+from transformers.pipelines.base import ChunkPipeline
+
+from .audio import AudioError, load_audio, split_windows, to_mono
+from .models import AudioCNNConfig
+
+# Windows of one long recording that go through the model together: enough to keep it busy, a few megabytes.
+WINDOWS_PER_FORWARD = 16
+
+
+class AudioClassificationPipeline(ChunkPipeline, StockAudioClassificationPipeline):
+    """transformers' audio-classification pipeline, with soundfile and soxr in the place of ffmpeg and torchaudio.
+
+    Accepts paths, URLs, bytes, arrays and tensors at the model's rate, `{"array" or "raw", "sampling_rate"}` at any
+    rate, and `{"bytes", "path"}`; one of them or a list. Audio longer than the model's `clip_seconds` is judged in
+    half-overlapping windows, whose probabilities are averaged.
+
+    Args:
+        top_k (`int`, *optional*): how many labels to return, best first; `None` returns all. Given when the pipeline is
+            built or in a call. Defaults to 5.
+        window_seconds (`float`, *optional*): another window than the model's `clip_seconds`.
+        function_to_apply (`str`, *optional*): "softmax", "sigmoid" or "none"; chosen by `config.problem_type`.
+        batch_size (`int`, *optional*): how many windows go through the model together when a list is given.
+
+    Raises:
+        AudioError: audio that cannot be read; the sentence names it.
+    """
+
+    def _sanitize_parameters(self, top_k=5, function_to_apply=None, window_seconds=None, **kwargs):
+        if window_seconds is not None and window_seconds <= 0:
+            raise ValueError(f"window_seconds={window_seconds} must be positive.")
+        if top_k is not None and top_k < 1:
+            raise ValueError(f"top_k={top_k} must be at least 1, or None for all labels.")
+        _, _, postprocess = StockAudioClassificationPipeline._sanitize_parameters(
+            self, top_k=top_k, function_to_apply=function_to_apply, **kwargs
+        )
+        preprocess = {} if window_seconds is None else {"window_seconds": window_seconds}
+        return preprocess, {}, postprocess
+
+    def _load(self, inputs: Any) -> np.ndarray:
+        """Whatever a caller holds -> (samples,) float32 at the model's rate."""
+        rate = self.feature_extractor.sampling_rate
+        if isinstance(inputs, str) and inputs.startswith(("http://", "https://")):
+            response = get_session().get(inputs, follow_redirects=True)
+            if response.is_error:
+                raise AudioError(f"{inputs} answered {response.status_code}: check the address.")
+            inputs = response.content
+        if "torchcodec" in sys.modules and isinstance(inputs, sys.modules["torchcodec"].decoders.AudioDecoder):
+            decoded = inputs.get_all_samples()
+            inputs = {"array": decoded.data, "sampling_rate": decoded.sample_rate}
+        if isinstance(inputs, dict):
+            array = inputs.get("raw", inputs.get("array"))
+            if array is not None and "sampling_rate" in inputs:
+                return to_mono(np.asarray(array), inputs["sampling_rate"], rate)
+            inputs = inputs.get("bytes") or inputs.get("path")
+            if inputs is None:
+                raise ValueError('A dict needs "array" (or "raw") and "sampling_rate", or "bytes", or "path".')
+        if isinstance(inputs, torch.Tensor):
+            inputs = inputs.cpu().numpy()
+        if isinstance(inputs, np.ndarray):
+            return to_mono(inputs, rate, rate)
+        return load_audio(inputs, rate)
+
+    def preprocess(self, inputs: Any, window_seconds: float | None = None) -> Iterator[dict[str, Any]]:
+        """Yields the model's inputs for one window after the other."""
+        waveform = self._load(inputs)
+        window_seconds = window_seconds or getattr(self.model.config, "clip_seconds", None)
+        rate = self.feature_extractor.sampling_rate
+        windows = [waveform] if window_seconds is None else split_windows(waveform, round(window_seconds * rate))
+        for number, window in enumerate(windows):
+            features = self.feature_extractor(window, sampling_rate=rate, return_tensors="pt")
+            # An AudioCNN in half precision still computes its spectrogram in float32, so its waveform stays whole.
+            if self.dtype is not None and self.model.config.model_type != AudioCNNConfig.model_type:
+                features = features.to(dtype=self.dtype)
+            yield {"is_last": number == len(windows) - 1, **features}
+
+    def _forward(self, model_inputs: dict[str, Any]) -> dict[str, Any]:
+        is_last = model_inputs.pop("is_last")
+        return {"is_last": is_last, "logits": self.model(**model_inputs).logits}
+
+    def get_iterator(self, inputs, num_workers, batch_size, preprocess_params, forward_params, postprocess_params):
+        """Without a batch size, recording by recording, which spares a short clip a data loader of its own."""
+        parameters = (preprocess_params, forward_params, postprocess_params)
+        if batch_size == 1 and num_workers == 0:
+            return (self.run_single(item, *parameters) for item in inputs)
+        return super().get_iterator(inputs, num_workers, batch_size, *parameters)
+
+    def run_single(self, inputs, preprocess_params, forward_params, postprocess_params):
+        """One recording: its windows, all of one length, go through the model a few at a time."""
+        windows = self.preprocess(inputs, **preprocess_params)
+        outputs = []
+        while group := list(itertools.islice(windows, WINDOWS_PER_FORWARD)):
+            keys = [key for key in group[0] if key != "is_last"]
+            batch = {key: torch.cat([window[key] for window in group]) for key in keys}
+            outputs.append(self.forward({"is_last": group[-1]["is_last"], **batch}, **forward_params))
+        return self.postprocess(outputs, **postprocess_params)
+
+    def postprocess(self, model_outputs, top_k=5, function_to_apply=None) -> list[dict[str, Any]]:
+        """Averages the windows' scores and ranks the labels."""
+        config = self.model.config
+        if function_to_apply is None:
+            multi_label = config.problem_type == "multi_label_classification"
+            regression = config.problem_type == "regression"
+            function_to_apply = "sigmoid" if multi_label else "none" if regression else "softmax"
+        logits = torch.cat([output["logits"] for output in model_outputs]).float()  # (windows, classes)
+        apply = {"softmax": lambda x: x.softmax(-1), "sigmoid": torch.sigmoid, "none": lambda x: x}
+        scores, ids = apply[function_to_apply](logits).mean(0).topk(top_k)
+        pairs = zip(scores.tolist(), ids.tolist(), strict=True)
+        return [{"score": score, "label": config.id2label[i]} for score, i in pairs]

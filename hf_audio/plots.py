@@ -1,0 +1,62 @@
+"""The pictures of a run, as PNG files: training curves and confusion matrix."""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+
+def plot_curves(log_history: Sequence[dict[str, Any]], path: str | os.PathLike) -> None:
+    """Training loss and, where there was a validation split, its scores over epochs, from Trainer's log."""
+    series: dict[str, list[tuple[float, float]]] = {}
+    for entry in log_history:
+        for name, value in entry.items():
+            shown = name == "loss" or (
+                name.startswith("eval_")
+                and not name.endswith(("runtime", "per_second", "preparation_time"))
+                and isinstance(value, float)
+            )
+            if shown:
+                label = name.replace("eval_", "validation ").replace("_", " ")
+                series.setdefault("training loss" if name == "loss" else label, []).append((entry["epoch"], value))
+    losses = {name: points for name, points in series.items() if name.endswith("loss")}
+    scores = {name: points for name, points in series.items() if name not in losses}
+    panels = [panel for panel in (("loss", losses), ("score", scores)) if panel[1]]
+    figure = Figure(figsize=(5.5 * max(len(panels), 1), 3.6), layout="constrained")
+    for number, (title, lines) in enumerate(panels):
+        axes = figure.add_subplot(1, len(panels), number + 1)
+        for name, points in lines.items():
+            axes.plot(*zip(*points, strict=True), label=name, linewidth=1.8)
+        axes.set_xlabel("epoch")
+        axes.set_ylabel(title)
+        axes.grid(alpha=0.25)
+        axes.legend(frameon=False)
+    figure.savefig(path, dpi=120)
+
+
+def plot_confusion_matrix(
+    references: np.ndarray, predictions: np.ndarray, names: Sequence[str], path: str | os.PathLike
+) -> None:
+    """Counts of true (rows) against predicted (columns) classes, shaded by their share of the row.
+
+    references, predictions: (clips,) class indices.
+    """
+    n = len(names)
+    counts = np.zeros((n, n), dtype=int)
+    np.add.at(counts, (references, predictions), 1)
+    share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    side = min(3.0 + 0.32 * n, 20.0)
+    figure = Figure(figsize=(side, side), layout="constrained")
+    axes = figure.add_subplot()
+    axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    size = 9 if n <= 15 else 5
+    for row, column in zip(*np.nonzero(counts), strict=True):
+        color = "white" if share[row, column] > 0.5 else "black"
+        axes.text(column, row, str(counts[row, column]), ha="center", va="center", fontsize=size, color=color)
+    axes.set_xticks(range(n), names, rotation=90 if max(map(len, names)) > 2 else 0, fontsize=size + 1)
+    axes.set_yticks(range(n), names, fontsize=size + 1)
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("true")
+    figure.savefig(path, dpi=120)

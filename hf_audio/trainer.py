@@ -1,0 +1,203 @@
+"""`transformers.Trainer` with what it gets wrong for small sound classifiers put right, and nothing more."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed
+import torch.distributed.nn
+from torch import nn
+from torch.nn import functional as F
+from torch.optim.swa_utils import AveragedModel
+from torch.utils.data import DataLoader
+from transformers import Trainer, TrainerCallback
+
+from .arguments import RecipeArguments
+from .augmentation import mix
+from .data import ClipTransform
+from .models.modeling_audio_cnn import classification_loss
+
+AVERAGE_NAME = "averaged_weights.pt"
+
+
+class AudioTrainer(Trainer):
+    """Trainer for waveform classifiers.
+
+    What differs from `Trainer`:
+    - The loss is a mean over the batch, computed here from the logits, and right under gradient accumulation, on
+      several processes and for mixed labels. Stock heads that take `num_items_in_batch` inflate it instead.
+    - Scores of clips that `WindowCollator` has split are averaged, and evaluation runs in float32: the numbers are
+      those of the checkpoint as `pipeline` will run it.
+    - With `ema_decay`, the average of the weights is what is evaluated, chosen, resumed and in the end kept.
+    - Batch normalisation takes its statistics over all processes, so two processes train like one.
+    - A last, smaller training batch is dropped: the statistics of a few clips would disturb every layer.
+    """
+
+    args: RecipeArguments
+    loss_is_scaled_for_ga = False
+
+    def __init__(self, model: nn.Module, args: RecipeArguments, train_transform: ClipTransform | None = None, **kwargs):
+        if args.world_size > 1:
+            model = synchronize_batch_norm(model)
+        callbacks = [*kwargs.pop("callbacks", ())]
+        if train_transform is not None:
+            callbacks.append(_EpochCallback(train_transform))
+        super().__init__(model=model, args=args, callbacks=callbacks, **kwargs)
+        self.average: AveragedModel | None = None
+        if args.ema_decay > 0:
+            self.average = AveragedModel(self.model, multi_avg_fn=_ema(args.ema_decay), use_buffers=True)
+            self.add_callback(_AverageCallback(self.average))
+
+    def _drop_last(self) -> bool:
+        assert self.train_dataset is not None
+        return len(self.train_dataset) >= self.args.train_batch_size * self.args.world_size
+
+    def get_train_dataloader(self) -> DataLoader:
+        """As in Trainer, without a smaller last batch unless there is no other."""
+        before, self.args.dataloader_drop_last = self.args.dataloader_drop_last, self._drop_last()
+        try:
+            return super().get_train_dataloader()
+        finally:
+            self.args.dataloader_drop_last = before
+
+    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+        """Mean loss of one micro-batch; `num_items_in_batch` is not needed for a mean, and not passed on."""
+        inputs = dict(inputs)
+        labels = inputs.pop("labels")
+        config = self.model.config
+        if self.args.mixup_alpha > 0 and model.training:
+            targets = labels.float() if labels.dim() == 2 else F.one_hot(labels, config.num_labels).float()
+            inputs["input_values"], labels = mix(inputs["input_values"], targets, self.args.mixup_alpha)
+        outputs = model(**inputs)
+        loss = classification_loss(
+            outputs.logits, labels, config.problem_type, label_smoothing=self.args.label_smoothing_factor
+        )
+        return (loss, outputs) if return_outputs else loss
+
+    def prediction_step(
+        self,
+        model: nn.Module,
+        inputs: dict[str, Any],
+        prediction_loss_only: bool,
+        ignore_keys: Sequence[str] | None = None,
+    ) -> tuple[torch.Tensor | None, torch.Tensor | None, torch.Tensor | None]:
+        """One score vector a clip, from the averaged weights if there are any, in float32."""
+        inputs = self._prepare_inputs(inputs)
+        labels, counts = inputs.pop("labels"), inputs.pop("window_counts", None)
+        network = self.average.module if self.average is not None else self.accelerator.unwrap_model(model)
+        network.eval()
+        problem_type = network.config.problem_type
+        with torch.no_grad():
+            # The class's forward: accelerate has put one that autocasts to bfloat16 over it.
+            logits = type(network).forward(network, **inputs).logits.float()
+            if counts is not None:
+                logits = average_windows(logits, counts, problem_type)
+            loss = classification_loss(logits, labels, problem_type)
+        return (loss, None, None) if prediction_loss_only else (loss, logits, labels)
+
+    def keep_average(self) -> None:
+        """Put the averaged weights into the model, once training is over."""
+        if self.average is not None:
+            self.accelerator.unwrap_model(self.model).load_state_dict(self.average.module.state_dict())
+            self.average = None
+
+    def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
+        super()._save_optimizer_and_scheduler(output_dir)
+        if self.average is not None and self.args.should_save:
+            torch.save(self.average.state_dict(), os.path.join(output_dir, AVERAGE_NAME))
+
+    def _load_average(self, checkpoint: str | os.PathLike | None) -> None:
+        if self.average is not None and checkpoint is not None:
+            path = Path(checkpoint) / AVERAGE_NAME
+            if path.is_file():
+                self.average.load_state_dict(torch.load(path, map_location=self.args.device, weights_only=True))
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        super()._load_optimizer_and_scheduler(checkpoint)
+        self._load_average(checkpoint)
+
+    def _load_best_model(self) -> None:
+        super()._load_best_model()
+        self._load_average(self.state.best_model_checkpoint)
+
+    def create_model_card(self, *args, **kwargs) -> None:
+        """Nothing: `fine_tune` has written a better one, which Trainer's would overwrite when it pushes."""
+
+
+def average_windows(logits: torch.Tensor, counts: torch.Tensor, problem_type: str | None) -> torch.Tensor:
+    """Mean probabilities of each clip's windows, as logits. logits: (windows, classes); counts: (batch,) windows."""
+    multi_label = problem_type == "multi_label_classification"
+    probabilities = logits.sigmoid() if multi_label else logits.softmax(-1)
+    mean = torch.stack([clip.mean(0) for clip in probabilities.split(counts.tolist())])
+    return torch.logit(mean, eps=1e-7) if multi_label else mean.clamp(min=1e-12).log()
+
+
+def _ema(decay: float):
+    # The average of the first steps leans on the newest weights: without that it would remember the random start.
+    def update(averages: Sequence[torch.Tensor], weights: Sequence[torch.Tensor], n_averaged: torch.Tensor) -> None:
+        n = int(n_averaged)
+        keep = min(decay, (1 + n) / (10 + n))
+        if averages[0].is_floating_point():
+            torch._foreach_lerp_(list(averages), list(weights), 1 - keep)
+        else:
+            for average, weight in zip(averages, weights, strict=True):
+                average.copy_(weight)
+
+    return update
+
+
+class _AverageCallback(TrainerCallback):
+    def __init__(self, average: AveragedModel):
+        self.average = average
+
+    def on_step_end(self, args, state, control, model=None, **kwargs):
+        self.average.update_parameters(model)
+
+
+class _EpochCallback(TrainerCallback):
+    def __init__(self, transform: ClipTransform):
+        self.transform = transform
+
+    def on_epoch_begin(self, args, state, control, **kwargs):
+        self.transform.set_epoch(int(state.epoch or 0))
+
+
+class ProcessBatchNorm(nn.modules.batchnorm._BatchNorm):
+    """Batch normalisation over all processes' batches, on devices for which torch's SyncBatchNorm is not made."""
+
+    def _check_input_dim(self, input):
+        pass
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        """input: (batch, channels, ...); every process must hold the same number of values a channel."""
+        if not self.training:
+            return super().forward(input)
+        dims = [0, *range(2, input.dim())]
+        values = input.double()
+        sums = torch.stack([values.sum(dims), values.square().sum(dims)])
+        sums = torch.distributed.nn.all_reduce(sums)
+        count = values.numel() / values.shape[1] * torch.distributed.get_world_size()
+        mean, square = sums / count
+        variance = square - mean.square()
+        with torch.no_grad():
+            self.num_batches_tracked += 1
+            self.running_mean.lerp_(mean.to(self.running_mean.dtype), self.momentum)
+            self.running_var.lerp_((variance * count / (count - 1)).to(self.running_var.dtype), self.momentum)
+        shape = [1, -1, *[1] * (input.dim() - 2)]
+        scale = (variance + self.eps).rsqrt()
+        shift = -mean * scale
+        if self.affine:
+            scale, shift = scale * self.weight, shift * self.weight + self.bias
+        return (input * scale.float().view(shape) + shift.float().view(shape)).to(input.dtype)
+
+
+def synchronize_batch_norm(model: nn.Module) -> nn.Module:
+    """Make every batch normalisation of a model take its statistics over all processes; names and values stay."""
+    if torch.cuda.is_available():
+        return nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+            module.__class__ = ProcessBatchNorm
+    return model
