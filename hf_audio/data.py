@@ -57,7 +57,10 @@ def from_rows(paths: Sequence[str | os.PathLike], labels: Sequence[str], **colum
     names = sorted(set(table["label"]))
     if len(names) < 2:
         raise DataError(f"All clips carry the one label {names[0]!r}: a classifier needs at least two classes.")
-    return Dataset.from_pandas(table, preserve_index=False).cast_column("label", ClassLabel(names=names))
+    table["label"] = table["label"].map({name: number for number, name in enumerate(names)})
+    features = Dataset.from_pandas(table, preserve_index=False).features
+    features["label"] = ClassLabel(names=names)
+    return Dataset.from_pandas(table, features=features, preserve_index=False)
 
 
 def load_table(
@@ -119,7 +122,7 @@ def load_class_folders(directory: str | os.PathLike) -> Dataset:
 def split_validation(
     dataset: Dataset, fraction: float, seed: int, group_column: str | None = None
 ) -> tuple[Dataset, Dataset]:
-    """The data set in two, the second with about `fraction` of the rows, every class in its share.
+    """The data set in two, the second with about `fraction` of the rows, classes in their proportions.
 
     With `group_column` (speaker, recording), no group is on both sides, and the share is as close as the groups allow.
     A class with one clip stays in the first part, with a warning.
@@ -140,7 +143,7 @@ def split_validation(
         rows, labels = rows[~single], labels[~single]
         n_classes = len(set(labels.tolist()))
         n_validation = max(round(fraction * len(rows)), n_classes)
-        if len(rows) - n_validation < n_classes:
+        if n_classes == 0 or len(rows) - n_validation < n_classes:
             raise DataError(f"{len(dataset)} clips are too few to hold out {fraction:g} of them for validation.")
         splitter = StratifiedShuffleSplit(1, test_size=n_validation, random_state=seed)
         _, validation = next(splitter.split(rows, labels))

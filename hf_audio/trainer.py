@@ -183,8 +183,9 @@ class ProcessBatchNorm(nn.modules.batchnorm._BatchNorm):
         variance = square - mean.square()
         with torch.no_grad():
             self.num_batches_tracked += 1
-            self.running_mean.lerp_(mean.to(self.running_mean.dtype), self.momentum)
-            self.running_var.lerp_((variance * count / (count - 1)).to(self.running_var.dtype), self.momentum)
+            momentum = self.momentum or 1 / self.num_batches_tracked.item()
+            self.running_mean.lerp_(mean.to(self.running_mean.dtype), momentum)
+            self.running_var.lerp_((variance * count / (count - 1)).to(self.running_var.dtype), momentum)
         shape = [1, -1, *[1] * (input.dim() - 2)]
         scale = (variance + self.eps).rsqrt()
         shift = -mean * scale

@@ -25,6 +25,8 @@ class AudioCNNConfig(PreTrainedConfig):
         n_mfcc (`int`): number of cepstral coefficients of the `"mfcc"` front-end.
         center_features (`bool`): subtract each feature's mean over the clip, which removes the loudness and the
             frequency response of the microphone (cepstral mean normalisation).
+        freq_warp (`float`): in training mode, scale each clip's frequencies by a factor drawn from 1 - freq_warp to
+            1 + freq_warp, as another speaker's vocal tract would; `"log_mel"` only.
         time_mask_count, time_mask_frames, freq_mask_count, freq_mask_bins (`int`): SpecAugment, in training mode
             only: how many masks, and the widest one. Source: Park et al. 2019, https://arxiv.org/abs/1904.08779.
         backbone (`"resnet"` or `"conv1d"`): see `backbones.py`.
@@ -57,6 +59,7 @@ class AudioCNNConfig(PreTrainedConfig):
     top_db: float | int | None = None
     n_mfcc: int = 40
     center_features: bool = False
+    freq_warp: float | int = 0.0
     time_mask_count: int = 0
     time_mask_frames: int = 0
     freq_mask_count: int = 0
@@ -85,8 +88,8 @@ class AudioCNNConfig(PreTrainedConfig):
         """`min_seconds` in samples."""
         return round(self.min_seconds * self.sampling_rate)
 
-    def validate_frontend(self):
-        """The front-end's numbers fit together."""
+    def validate_numbers(self):
+        """The front-end's numbers fit together, the backbone exists, and its input never shrinks to nothing."""
         if self.frontend not in self.frontends:
             raise ValueError(f"frontend={self.frontend!r} is not known: choose one of {', '.join(self.frontends)}.")
         if self.mel_scale not in ("slaney", "htk") or self.mel_norm not in ("slaney", None):
@@ -104,9 +107,6 @@ class AudioCNNConfig(PreTrainedConfig):
             raise ValueError(f"n_mfcc={self.n_mfcc} cannot exceed n_mels={self.n_mels}.")
         if self.amin <= 0:
             raise ValueError(f"amin={self.amin} must be positive: it is the floor below a logarithm.")
-
-    def validate_backbone(self):
-        """The backbone exists and its input never shrinks to nothing."""
         if self.backbone not in self.backbones:
             raise ValueError(f"backbone={self.backbone!r} is not known: choose one of {', '.join(self.backbones)}.")
         reduction = 2 ** (len(self.hidden_sizes) - 1)

@@ -8,7 +8,7 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 
 from .backbones import BACKBONES, MaskedPooling
 from .configuration_audio_cnn import AudioCNNConfig
-from .frontends import FRONTENDS, MelSpectrogram, SpecAugment, center
+from .frontends import FRONTENDS, FrequencyWarp, MelSpectrogram, SpecAugment, center
 
 
 def classification_loss(
@@ -39,8 +39,10 @@ class AudioCNNPreTrainedModel(PreTrainedModel):
         super().__init__(config)
         self.frontend = FRONTENDS[config.frontend](config)
         # Standardises every feature over the training set. Without scale and shift of its own, so that the zeros of
-        # SpecAugment and of padding mean "as usual".
-        self.feature_norm = nn.BatchNorm1d(config.n_features, affine=False)
+        # SpecAugment and of padding mean "as usual"; and with a plain mean over all batches (no momentum), because what
+        # enters here does not change as the network learns.
+        self.feature_norm = nn.BatchNorm1d(config.n_features, affine=False, momentum=None)
+        self.freq_warp = FrequencyWarp(config)
         self.spec_augment = SpecAugment(config)
         self.backbone = BACKBONES[config.backbone](config)
 
@@ -72,6 +74,7 @@ class AudioCNNPreTrainedModel(PreTrainedModel):
             input_values = input_values * attention_mask
             n_frames = 1 + n_samples // config.hop_length
         features = self.frontend(input_values, n_frames)  # (batch, features, frames)
+        features = self.freq_warp(features)
         if config.center_features:
             features = center(features, n_frames)
         features = self.spec_augment(self.feature_norm(features.to(self.feature_norm.running_mean.dtype)))

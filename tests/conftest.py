@@ -1,0 +1,92 @@
+"""Small synthetic recordings and checkpoints; real ones where `../shared/data` has them. No test needs the network."""
+
+import os
+from pathlib import Path
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from hf_audio import AudioCNNConfig, AudioCNNFeatureExtractor, AudioCNNForAudioClassification
+
+REPOSITORY = Path(__file__).parents[1]
+REAL_DATA = REPOSITORY.parent / "shared" / "data"
+RATE = 8000
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory, monkeypatch):
+    """Decoded audio of one test is no part of the next one's world."""
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="session")
+def real_digits() -> Path:
+    """The Free Spoken Digit Dataset."""
+    folder = REAL_DATA / "fsdd"
+    if not folder.is_dir():
+        pytest.skip(f"the real recordings are not here: {folder.name}")
+    return folder
+
+
+def tiny_config(**changes) -> AudioCNNConfig:
+    """A model that trains in a blink."""
+    defaults = {
+        "sampling_rate": RATE,
+        "clip_seconds": 1.0,
+        "min_seconds": 0.1,
+        "n_fft": 256,
+        "win_length": 200,
+        "hop_length": 80,
+        "n_mels": 20,
+        "n_mfcc": 13,
+        "hidden_sizes": [8, 12],
+        "dropout": 0.0,
+        "num_labels": 3,
+    }
+    return AudioCNNConfig(**{**defaults, **changes})
+
+
+def tone(hertz: float, seconds: float = 0.5, rate: int = RATE, seed: int = 0) -> np.ndarray:
+    """A sine in a little noise: (samples,) float32."""
+    t = np.arange(round(seconds * rate)) / rate
+    noise = np.random.default_rng(seed).standard_normal(len(t))
+    return (0.3 * np.sin(2 * np.pi * hertz * t) + 0.01 * noise).astype(np.float32)
+
+
+@pytest.fixture
+def tone_folder(tmp_path) -> Path:
+    """Three classes of twelve tones each, a folder a class."""
+    for number, (name, hertz) in enumerate({"low": 300, "mid": 900, "high": 2500}.items()):
+        (tmp_path / "tones" / name).mkdir(parents=True)
+        for index in range(12):
+            waveform = tone(hertz * (1 + 0.01 * index), 0.4 + 0.05 * index, seed=100 * number + index)
+            soundfile.write(tmp_path / "tones" / name / f"{index}.wav", waveform, RATE)
+    return tmp_path / "tones"
+
+
+def trained_looking_model(config: AudioCNNConfig, seed: int = 0) -> AudioCNNForAudioClassification:
+    """Random weights and, as after training, batch statistics that are not zeros and ones."""
+    torch.manual_seed(seed)
+    model = AudioCNNForAudioClassification(config)
+    generator = torch.Generator().manual_seed(seed)
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d):
+            module.running_mean.copy_(torch.randn(module.running_mean.shape, generator=generator))
+            module.running_var.copy_(torch.rand(module.running_var.shape, generator=generator) + 0.5)
+    return model.eval()
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory) -> Path:
+    """A saved model of three classes at 8 kHz, with windows of one second."""
+    folder = tmp_path_factory.mktemp("checkpoint")
+    names = {0: "low", 1: "mid", 2: "high"}
+    model = trained_looking_model(tiny_config(id2label=names, label2id={v: k for k, v in names.items()}))
+    model.save_pretrained(folder)
+    AudioCNNFeatureExtractor(sampling_rate=RATE).save_pretrained(folder)
+    return folder

@@ -1,0 +1,127 @@
+"""Any file to mono float32, and one clear sentence for each file that cannot be."""
+
+import io
+
+import numpy as np
+import pytest
+import soundfile
+import soxr
+from conftest import RATE, tone
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hf_audio.audio import AudioError, load_audio, split_windows, to_mono
+
+
+def encoded(waveform: np.ndarray, rate: int = RATE, **kwargs) -> bytes:
+    buffer = io.BytesIO()
+    soundfile.write(buffer, waveform, rate, **kwargs)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("extension", "kwargs", "tolerance"),
+    [
+        ("wav", {"format": "WAV", "subtype": "PCM_16"}, 1e-4),
+        ("wav", {"format": "WAV", "subtype": "PCM_24"}, 1e-6),
+        ("wav", {"format": "WAV", "subtype": "FLOAT"}, 0),
+        ("flac", {"format": "FLAC"}, 1e-4),
+        ("ogg", {"format": "OGG", "subtype": "VORBIS"}, 0.1),
+        ("opus", {"format": "OGG", "subtype": "OPUS"}, 0.1),
+        ("mp3", {"format": "MP3"}, 0.1),
+        ("aiff", {"format": "AIFF"}, 1e-4),
+        ("unknown_extension", {"format": "FLAC"}, 1e-4),
+        ("wav", {"format": "MP3"}, 0.1),
+    ],
+)
+def test_formats_are_read_whatever_the_extension_says(tmp_path, extension, kwargs, tolerance):
+    waveform = tone(440, 1.0)
+    path = tmp_path / f"a sound, ünïcödé.{extension}"
+    path.write_bytes(encoded(waveform, **kwargs))
+    read = load_audio(path, RATE)
+    assert read.dtype == np.float32 and read.ndim == 1
+    size = min(len(read), len(waveform))
+    assert abs(len(read) - len(waveform)) <= 2500  # MP3 pads
+    assert np.abs(read[:size] - waveform[:size]).max() <= tolerance or tolerance == 0.1
+    spectrum = np.abs(np.fft.rfft(read[:RATE]))
+    assert spectrum.argmax() == pytest.approx(440 * size / RATE, abs=2)
+    np.testing.assert_array_equal(load_audio(path.read_bytes(), RATE), read)
+
+
+def test_stereo_is_averaged_and_other_rates_resampled():
+    left, right = tone(300, rate=44100), tone(500, rate=44100, seed=1)
+    data = encoded(np.stack([left, right], 1), 44100, format="WAV", subtype="FLOAT")
+    expected = soxr.resample((left + right) / 2, 44100, RATE)
+    np.testing.assert_allclose(load_audio(data, RATE), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.int32, np.float32, np.float64])
+def test_arrays_of_any_type_mean_the_same_sound(dtype):
+    waveform = tone(300)
+    scale = {np.int16: 2**15, np.int32: 2**31}.get(dtype, 1)
+    array = (waveform.astype(np.float64) * scale).astype(dtype)
+    for shaped in (array, np.stack([array, array]), np.stack([array, array], 1)):
+        np.testing.assert_allclose(to_mono(shaped, RATE, RATE), waveform, atol=1e-4)
+
+
+def wav_with(samples: np.ndarray) -> bytes:
+    return encoded(samples.astype(np.float32), format="WAV", subtype="FLOAT")
+
+
+GOOD_WAV = encoded(tone(440), format="WAV", subtype="PCM_16")
+GOOD_FLAC = encoded(tone(440, 2.0), format="FLAC")
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "says"),
+    [
+        ("empty.wav", b"", "0 bytes"),
+        ("text.wav", b"this is a letter, not a sound " * 20, "not audio"),
+        ("picture.mp3", b"\x89PNG\r\n\x1a\n" + bytes(500), "not audio"),
+        ("cut.wav", GOOD_WAV[:2000], "cut off"),
+        ("cut.flac", GOOD_FLAC[: len(GOOD_FLAC) // 2], "cut off|not audio"),
+        ("header.wav", GOOD_WAV[:20], "not audio|cut off"),
+        ("none.wav", wav_with(np.zeros(0)), "no samples"),
+        ("nan.wav", wav_with(np.array([0.0, np.nan, 0.1])), "NaN"),
+        ("inf.wav", wav_with(np.array([0.0, np.inf, 0.1])), "NaN or infinite"),
+    ],
+)
+def test_bad_files_are_named_in_one_sentence(tmp_path, name, data, says):
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(AudioError, match=says) as error:
+        load_audio(tmp_path / name, RATE)
+    assert name in str(error.value) and "\n" not in str(error.value)
+
+
+def test_missing_files_and_folders_are_named(tmp_path):
+    with pytest.raises(AudioError, match=r"gone\.wav cannot be read"):
+        load_audio(tmp_path / "gone.wav", RATE)
+    with pytest.raises(AudioError, match="cannot be read"):
+        load_audio(tmp_path, RATE)
+
+
+def test_a_wav_written_to_a_pipe_is_not_taken_for_cut_off():
+    streamed = bytearray(GOOD_WAV)
+    at = streamed.index(b"data") + 4
+    streamed[at : at + 4] = b"\xff\xff\xff\xff"
+    assert len(load_audio(bytes(streamed), RATE)) == len(tone(440))
+
+
+def test_bad_arrays_are_refused():
+    with pytest.raises(AudioError, match="shape"):
+        to_mono(np.zeros((2, 2, 2)), RATE, RATE)
+    with pytest.raises(AudioError, match="sampling rate"):
+        to_mono(np.zeros(10), 0, RATE)
+    with pytest.raises(AudioError, match="no samples"):
+        to_mono(np.zeros(0), RATE, RATE)
+
+
+@given(samples=st.integers(1, 500), window=st.integers(1, 120))
+def test_windows_cover_everything_and_are_whole(samples, window):
+    waveform = np.arange(samples)
+    windows = split_windows(waveform, window)
+    assert {int(i) for part in windows for i in part} == set(range(samples))
+    assert all(len(part) == min(window, samples) for part in windows)
+    starts = [int(part[0]) for part in windows]
+    assert starts == sorted(set(starts))
+    assert all(after - before <= max(window // 2, 1) for before, after in zip(starts, starts[1:], strict=False))

@@ -1,0 +1,266 @@
+"""Tables, folders, splits and the cache: what is kept, what is left out and what is said about it."""
+
+import csv
+import logging
+import os
+import random
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from conftest import RATE, tone
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hf_audio import data
+from hf_audio.audio import load_audio
+from hf_audio.augmentation import RandomPlacement
+from hf_audio.data import (
+    ClipTransform,
+    DataError,
+    WindowCollator,
+    cache_audio,
+    cached_waveform,
+    from_rows,
+    load_class_folders,
+    load_table,
+    seeded,
+    split_validation,
+)
+
+
+def write_table(path, rows, delimiter=","):
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        csv.writer(file, delimiter=delimiter, quoting=csv.QUOTE_MINIMAL).writerows(rows)
+    return path
+
+
+def test_class_folders_become_rows(tone_folder):
+    (tone_folder / "low" / "deeper" / "still").mkdir(parents=True)
+    soundfile.write(tone_folder / "low" / "deeper" / "still" / "x.flac", tone(300), RATE)
+    (tone_folder / "notes.txt").write_text("not a sound")
+    dataset = load_class_folders(tone_folder)
+    assert len(dataset) == 37 and dataset.features["label"].names == ["high", "low", "mid"]
+    labels = {dataset.features["label"].int2str(row["label"]) for row in dataset if "/low/" in row["path"]}
+    assert labels == {"low"}
+
+
+def test_tables_keep_further_columns(tmp_path):
+    rows = [("file", "kind", "speaker"), ("a, b.wav", "x", "1"), ("c.wav", "y", "2"), ("d.wav", "", "3")]
+    path = write_table(tmp_path / "list.csv", rows)
+    dataset = load_table(path, path_column="file", label_column="kind", audio_dir="clips")
+    assert dataset["path"][:] == [os.path.join("clips", "a, b.wav"), os.path.join("clips", "c.wav")]
+    assert dataset["speaker"][:] == ["1", "2"]
+    assert load_table(path, path_column="file", label_column="kind")["path"][0] == str(tmp_path / "a, b.wav")
+
+
+def test_tsv_with_stray_quotes(tmp_path):
+    path = tmp_path / "train.tsv"
+    path.write_text('path\tlabel\tsentence\na.wav\tx\t"Never, he said\nb.wav\ty\tit\'s "odd"\n', encoding="utf-8")
+    assert load_table(path)["sentence"][:] == ['"Never, he said', 'it\'s "odd"']
+
+
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [
+        ([("file", "label"), ("a.wav", "x")], "no column 'path': its columns are file, label"),
+        ([("path", "label")], "no rows"),
+        ([("path", "label"), ("a.wav", "x"), ("b.wav", "x")], "one label 'x'"),
+        ([("path", "label"), ("a.wav", "x"), ("a.wav", "y"), ("b.wav", "x")], "a.wav is listed under two labels, x and y"),
+    ],
+)
+def test_bad_tables_are_refused_in_a_sentence(tmp_path, rows, says):
+    with pytest.raises(DataError, match=says):
+        load_table(write_table(tmp_path / "t.csv", rows))
+
+
+def test_missing_and_unreadable_tables(tmp_path):
+    with pytest.raises(DataError, match=r"gone\.csv cannot be read"):
+        load_table(tmp_path / "gone.csv")
+    (tmp_path / "empty.csv").write_bytes(b"")
+    (tmp_path / "binary.csv").write_bytes(bytes(range(128, 256)))
+    for name in ("empty.csv", "binary.csv"):
+        with pytest.raises(DataError, match=f"{name} is not a UTF-8 table"):
+            load_table(tmp_path / name)
+
+
+def test_duplicate_rows_count_once(caplog):
+    with caplog.at_level(logging.WARNING):
+        dataset = from_rows(["a", "b", "a"], ["x", "y", "x"])
+    assert len(dataset) == 2 and "1 rows repeat" in caplog.text
+
+
+def test_folders_without_classes_or_audio(tmp_path):
+    with pytest.raises(DataError, match="is not a folder"):
+        load_class_folders(tmp_path / "gone")
+    with pytest.raises(DataError, match="holds no audio"):
+        load_class_folders(tmp_path)
+
+
+# --- cache -----------------------------------------------------------------------------------------------------------
+
+
+def test_cached_audio_is_the_decoded_audio(tone_folder):
+    cached, skipped = cache_audio(load_class_folders(tone_folder), 16000)
+    assert skipped == [] and len(cached) == 36
+    for row in cached.select([0, 20]):
+        np.testing.assert_allclose(cached_waveform(row["audio"]), load_audio(row["path"], 16000), atol=1 / 32767)
+
+
+def test_files_are_decoded_once_and_again_only_when_they_change(tone_folder, monkeypatch):
+    dataset = load_class_folders(tone_folder)
+    cache_audio(dataset, RATE)
+    monkeypatch.setattr(data, "load_audio", lambda *_: pytest.fail("decoded again"))
+    again, _ = cache_audio(load_class_folders(tone_folder), RATE)
+    assert again.cache_files and len(again) == 36
+    monkeypatch.undo()
+    soundfile.write(tone_folder / "low" / "0.wav", tone(300, 0.9), RATE)
+    changed, _ = cache_audio(load_class_folders(tone_folder), RATE)
+    by_path = {row["path"]: len(row["audio"]) // 2 for row in changed}
+    assert by_path[str(tone_folder / "low" / "0.wav")] == 7200
+
+
+def test_bad_files_are_left_out_by_name_or_refused_with_strict(tone_folder):
+    (tone_folder / "low" / "bad.wav").write_bytes(b"noise")
+    soundfile.write(tone_folder / "mid" / "silent.wav", np.zeros(4000), RATE)
+    dataset = load_class_folders(tone_folder)
+    (tone_folder / "high" / "3.wav").unlink()
+    cached, skipped = cache_audio(dataset, RATE)
+    assert len(cached) == 35
+    reasons = {os.path.basename(row["path"]): row["reason"] for row in skipped}
+    assert set(reasons) == {"bad.wav", "silent.wav", "3.wav"}
+    assert "not audio" in reasons["bad.wav"] and "every sample is zero" in reasons["silent.wav"]
+    assert "cannot be read" in reasons["3.wav"]
+    with pytest.raises(DataError, match="3 files cannot be used and --strict is on"):
+        cache_audio(dataset, RATE, strict=True)
+
+
+def test_a_class_without_a_usable_clip_stops_the_run(tone_folder):
+    for file in (tone_folder / "low").iterdir():
+        file.write_bytes(b"")
+    with pytest.raises(DataError, match="No usable clip is left of low"):
+        cache_audio(load_class_folders(tone_folder), RATE)
+    for file in tone_folder.glob("*/*"):
+        file.write_bytes(b"")
+    with pytest.raises(DataError, match="None of the 36 files"):
+        cache_audio(load_class_folders(tone_folder), RATE)
+
+
+# --- splits ----------------------------------------------------------------------------------------------------------
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.lists(st.integers(0, 3), min_size=30, max_size=80), st.integers(0, 5))
+def test_validation_split_is_stratified_and_complete(labels, seed):
+    labels = [*labels, 0, 0, 1, 1]
+    dataset = from_rows([f"{i}.wav" for i in range(len(labels))], [f"class {label}" for label in labels])
+    train, validation = split_validation(dataset, 0.25, seed)
+    assert sorted([*train["path"], *validation["path"]]) == sorted(dataset["path"])
+    names = np.array(dataset["label"])
+    for label in set(names.tolist()):
+        count = (names == label).sum()
+        held_out = (np.array(validation["label"]) == label).sum()
+        assert held_out < count and abs(held_out - 0.25 * count) <= 2
+
+
+def test_validation_groups_stay_whole_and_a_single_clip_is_trained_on(caplog):
+    n = 60
+    dataset = from_rows(
+        [f"{i}.wav" for i in range(n)], [f"c{i % 3}" for i in range(n)], speaker=[f"s{i % 7}" for i in range(n)]
+    )
+    train, validation = split_validation(dataset, 0.2, 0, "speaker")
+    assert len(validation) and not set(train["speaker"]) & set(validation["speaker"])
+    lonely = from_rows([f"{i}.wav" for i in range(21)], ["a"] * 10 + ["b"] * 10 + ["c"])
+    with caplog.at_level(logging.WARNING):
+        train, validation = split_validation(lonely, 0.2, 0)
+    assert 2 in train["label"] and 2 not in validation["label"] and "not validated: c" in caplog.text
+
+
+def test_impossible_splits_are_refused():
+    dataset = from_rows(["a", "b", "c", "d"], ["x", "x", "y", "y"], speaker=["s"] * 4)
+    with pytest.raises(DataError, match="must lie between"):
+        split_validation(dataset, 0.9, 0)
+    with pytest.raises(DataError, match="Only one speaker"):
+        split_validation(dataset, 0.5, 0, "speaker")
+    with pytest.raises(DataError, match="too few"):
+        split_validation(from_rows(["a", "b", "c"], ["x", "x", "y"]).select([0, 2]), 0.5, 0)
+
+
+# --- transforms ------------------------------------------------------------------------------------------------------
+
+
+def drawn(dataset, transform, workers=0) -> np.ndarray:
+    loader = torch.utils.data.DataLoader(
+        dataset.with_transform(transform),
+        batch_size=7,
+        num_workers=workers,
+        collate_fn=WindowCollator(RATE),
+        persistent_workers=workers > 0,
+    )
+    return torch.cat([batch["input_values"] for batch in loader]).numpy()
+
+
+def test_draws_differ_between_epochs_and_clips_but_not_between_numbers_of_workers(tone_folder):
+    dataset, _ = cache_audio(load_class_folders(tone_folder), RATE)
+    transform = ClipTransform(RATE, augmentation=RandomPlacement(1.0), clip_samples=RATE, seed=3)
+    first = drawn(dataset, transform)
+    assert np.array_equal(first, drawn(dataset, transform, workers=2))
+    transform.set_epoch(1)
+    second = drawn(dataset, transform, workers=2)
+    assert first.shape == second.shape and not any(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
+    transform.set_epoch(0)
+    assert np.array_equal(first, drawn(dataset, transform))
+    other = ClipTransform(RATE, augmentation=RandomPlacement(1.0), clip_samples=RATE, seed=4)
+    assert not np.array_equal(first, drawn(dataset, other))
+
+
+def test_living_workers_hear_of_a_new_epoch(tone_folder):
+    dataset, _ = cache_audio(load_class_folders(tone_folder), RATE)
+    transform = ClipTransform(RATE, augmentation=RandomPlacement(1.0), clip_samples=RATE)
+    loader = torch.utils.data.DataLoader(
+        dataset.with_transform(transform),
+        batch_size=36,
+        num_workers=1,
+        persistent_workers=True,
+        collate_fn=WindowCollator(RATE),
+    )
+    epochs = []
+    for epoch in range(2):
+        transform.set_epoch(epoch)
+        epochs.append(next(iter(loader))["input_values"].numpy())
+        transform.set_epoch(epoch)
+        assert np.array_equal(epochs[-1], drawn(dataset, transform))
+    assert not np.array_equal(*epochs)
+
+
+def test_seeding_leaves_the_global_generators_alone():
+    random.seed(1)
+    np.random.seed(1)
+    expected = random.random(), np.random.rand()
+    random.seed(1)
+    np.random.seed(1)
+    with seeded(5, 6):
+        inside = random.random(), np.random.rand()
+    assert (random.random(), np.random.rand()) == expected
+    with seeded(5, 6):
+        assert (random.random(), np.random.rand()) == inside
+
+
+def test_long_clips_are_cropped_in_training_and_split_in_evaluation():
+    transform = ClipTransform(RATE, clip_samples=100)
+    samples = (np.arange(250) * 10).astype("<i2").tobytes()
+    batch = transform({"audio": [samples], "index": [0], "label": [1]})
+    assert len(batch["input_values"][0]) == 100 and batch["labels"] == [1]
+    rows = [{"input_values": np.full(n, n, np.float32), "labels": n % 3} for n in (250, 40, 100)]
+    batch = WindowCollator(100)(rows)
+    assert batch["input_values"].shape == (4 + 2, 100)
+    assert batch["window_counts"].tolist() == [4, 1, 1]
+    assert batch["labels"].tolist() == [1, 1, 1]
+    assert batch["attention_mask"].sum(-1).tolist() == [100] * 4 + [40, 100]
+    assert next(iter(batch)) == "labels"
+
+
+def test_full_batches_have_no_mask_and_no_counts():
+    batch = WindowCollator(100)([{"input_values": np.zeros(60, np.float32), "labels": [0.0, 1.0]}] * 2)
+    assert set(batch) == {"labels", "input_values"} and batch["labels"].shape == (2, 2)

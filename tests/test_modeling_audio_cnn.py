@@ -1,0 +1,322 @@
+"""The model as a function from waveform to scores: alone and in batches, cast, compiled, exported, saved."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from conftest import RATE, tiny_config, tone, trained_looking_model
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from transformers import AutoConfig, AutoFeatureExtractor, AutoModelForAudioClassification
+
+from hf_audio import AudioCNNConfig, AudioCNNFeatureExtractor, AudioCNNForAudioClassification
+from hf_audio.models.backbones import BACKBONES
+from hf_audio.models.frontends import FRONTENDS
+from hf_audio.models.modeling_audio_cnn import classification_loss
+
+KINDS = [
+    {"backbone": backbone, "frontend": frontend, "center_features": centered, "top_db": top_db}
+    for backbone in BACKBONES
+    for frontend in FRONTENDS
+    for centered, top_db in ((False, None), (True, 60.0))
+]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: "-".join(map(str, kind.values())))
+@settings(max_examples=8, deadline=None)
+@given(lengths=st.lists(st.integers(1, 9000), min_size=2, max_size=4), seed=st.integers(0, 99))
+def test_a_clip_scores_the_same_alone_and_among_longer_ones(kind, lengths, seed):
+    model = trained_looking_model(tiny_config(**kind), seed)
+    generator = np.random.default_rng(seed)
+    clips = [(generator.standard_normal(n) * 0.1).astype(np.float32) for n in lengths]
+    extractor = AudioCNNFeatureExtractor(sampling_rate=RATE)
+    with torch.no_grad():
+        together = model(**extractor(clips, sampling_rate=RATE, return_tensors="pt")).logits
+        alone = [model(torch.from_numpy(clip)[None]).logits for clip in clips]
+    torch.testing.assert_close(together, torch.cat(alone), atol=2e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("backbone", BACKBONES)
+def test_what_stands_under_the_mask_does_not_matter(backbone):
+    model = trained_looking_model(tiny_config(backbone=backbone))
+    x = torch.from_numpy(tone(500, 0.6))[None]
+    mask = torch.zeros(1, x.shape[1], dtype=torch.long)
+    mask[:, :3000] = 1
+    garbage = x.clone()
+    garbage[:, 3000:] = torch.randn(x.shape[1] - 3000) * 5
+    with torch.no_grad():
+        torch.testing.assert_close(model(garbage, mask).logits, model(x, mask).logits)
+
+
+@pytest.mark.parametrize("backbone", BACKBONES)
+def test_every_parameter_learns_and_gradient_checkpointing_changes_nothing(backbone):
+    x, labels = torch.randn(4, 4000) * 0.1, torch.tensor([0, 1, 2, 0])
+    gradients = []
+    for checkpointing in (False, True):
+        torch.manual_seed(0)
+        model = AudioCNNForAudioClassification(tiny_config(backbone=backbone)).train()
+        if checkpointing:
+            model.gradient_checkpointing_enable()
+            assert any(getattr(module, "gradient_checkpointing", False) for module in model.modules())
+        model(x, labels=labels).loss.backward()
+        gradients.append({name: p.grad.clone() for name, p in model.named_parameters()})
+    assert all(gradient.abs().sum() > 0 for gradient in gradients[0].values())
+    torch.testing.assert_close(gradients[0], gradients[1])
+
+
+def test_a_few_steps_separate_tones():
+    torch.manual_seed(0)
+    model = AudioCNNForAudioClassification(tiny_config()).train()
+    x = torch.stack([torch.from_numpy(tone(h, seed=s)) for s in range(4) for h in (300, 900, 2500)])
+    labels = torch.tensor([0, 1, 2] * 4)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
+    for _ in range(40):
+        optimizer.zero_grad()
+        model(x, labels=labels).loss.backward()
+        optimizer.step()
+    assert (model.eval()(x).logits.argmax(-1) == labels).all()
+
+
+def test_weights_start_with_torchs_own_spread():
+    model = AudioCNNForAudioClassification(tiny_config())
+    torch.manual_seed(0)
+    reference = torch.nn.Conv2d(8, 8, 3)
+    assert model.backbone.blocks[0].conv2.weight.std().item() == pytest.approx(reference.weight.std().item(), rel=0.15)
+
+
+@pytest.mark.parametrize("backbone", BACKBONES)
+def test_channels_last_gives_the_same_scores(backbone):
+    model = trained_looking_model(tiny_config(backbone=backbone))
+    x = torch.randn(3, 5000) * 0.1
+    with torch.no_grad():
+        expected = model(x).logits
+        torch.testing.assert_close(model.to(memory_format=torch.channels_last)(x).logits, expected)
+
+
+def test_autocast_and_half_precision_weights_stay_close():
+    model = trained_looking_model(tiny_config())
+    x = torch.from_numpy(np.stack([tone(h) for h in (300, 900, 2500)]))
+    with torch.no_grad():
+        expected = model(x).logits
+        with torch.autocast("cpu", torch.bfloat16):
+            autocast = model(x).logits
+        cast = model.to(torch.bfloat16)(x).logits
+    spread = expected.std()
+    assert (autocast - expected).abs().max() < 0.1 * spread
+    assert (cast - expected).abs().max() < 0.15 * spread
+    assert autocast.dtype == cast.dtype == torch.float32
+
+
+def test_saved_in_bfloat16_it_loads_with_a_float32_front_end(tmp_path):
+    model = trained_looking_model(tiny_config()).to(torch.bfloat16)
+    model.save_pretrained(tmp_path)
+    loaded = AudioCNNForAudioClassification.from_pretrained(tmp_path).eval()
+    assert loaded.dtype == torch.bfloat16
+    assert {buffer.dtype for buffer in loaded.frontend.buffers()} == {torch.float32}
+    x = torch.from_numpy(tone(700))[None]
+    with torch.no_grad():
+        torch.testing.assert_close(loaded(x).logits, model(x).logits, atol=0.05, rtol=0.05)
+
+
+@pytest.mark.parametrize("frontend", FRONTENDS)
+def test_export_keeps_batch_and_length_dynamic(frontend):
+    model = trained_looking_model(tiny_config(frontend=frontend))
+    shapes = {
+        "input_values": {
+            0: torch.export.Dim("batch", max=64),
+            1: torch.export.Dim("length", min=model.config.min_samples, max=80_000),
+        }
+    }
+    example = (torch.randn(2, 8000) * 0.1,)
+    exported = torch.export.export(model, example, dynamic_shapes=shapes).module()
+    for batch, length in ((1, 900), (5, 20_000)):
+        x = torch.randn(batch, length) * 0.1
+        with torch.no_grad():
+            torch.testing.assert_close(exported(x).logits, model(x).logits, atol=1e-5, rtol=1e-4)
+
+
+def test_onnx_runtime_gives_the_same_scores(tmp_path):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    model = trained_looking_model(tiny_config(center_features=True))
+    shapes = {"input_values": {0: torch.export.Dim("batch"), 1: torch.export.Dim("length", min=800)}}
+    path = tmp_path / "model.onnx"
+    program = torch.onnx.export(
+        model, (torch.randn(2, 8000) * 0.1,), dynamo=True, dynamic_shapes=shapes, input_names=["input_values"]
+    )
+    program.save(path)
+    session = onnxruntime.InferenceSession(path)
+    for batch, length in ((1, 900), (3, 20_000)):
+        x = torch.randn(batch, length) * 0.1
+        with torch.no_grad():
+            expected = model(x).logits.numpy()
+        np.testing.assert_allclose(session.run(None, {"input_values": x.numpy()})[0], expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("backbone", BACKBONES)
+def test_compiles(backbone):
+    model = trained_looking_model(tiny_config(backbone=backbone))
+    x = torch.randn(2, 6000) * 0.1
+    with torch.no_grad():
+        compiled = torch.compile(model, backend="aot_eager")(x).logits
+        torch.testing.assert_close(compiled, model(x).logits, atol=1e-5, rtol=1e-4)
+
+
+def test_loss_of_hard_soft_and_multiple_labels():
+    logits = torch.randn(5, 3)
+    labels = torch.tensor([0, 1, 2, 1, 0])
+    one_hot = torch.nn.functional.one_hot(labels, 3).float()
+    expected = torch.nn.functional.cross_entropy(logits, labels)
+    torch.testing.assert_close(classification_loss(logits, labels), expected)
+    torch.testing.assert_close(classification_loss(logits, one_hot), expected)
+    torch.testing.assert_close(
+        classification_loss(logits, one_hot, label_smoothing=0.1),
+        torch.nn.functional.cross_entropy(logits, labels, label_smoothing=0.1),
+    )
+    expected = torch.nn.functional.binary_cross_entropy(logits.sigmoid(), one_hot)
+    torch.testing.assert_close(classification_loss(logits, one_hot, "multi_label_classification"), expected)
+
+
+def test_return_dict_false_gives_a_tuple():
+    model = trained_looking_model(tiny_config())
+    x = torch.randn(2, 4000)
+    (logits,) = model(x, return_dict=False)
+    loss, again = model(x, labels=torch.tensor([0, 1]), return_dict=False)
+    assert loss.dim() == 0 and torch.equal(logits, again)
+
+
+# --- checkpoints -----------------------------------------------------------------------------------------------------
+
+
+def scores_in_a_fresh_process(code: str, *arguments: str, cwd) -> np.ndarray:
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, cwd=cwd, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    return np.array(json.loads(done.stdout.splitlines()[-1]))
+
+
+def test_a_folder_holds_safetensors_and_its_code(checkpoint):
+    names = {path.name for path in checkpoint.iterdir()}
+    assert {"model.safetensors", "config.json", "preprocessor_config.json"} < names
+    code = {"modeling_audio_cnn.py", "configuration_audio_cnn.py", "feature_extraction_audio_cnn.py"}
+    assert code | {"frontends.py", "backbones.py"} < names
+    config = json.loads((checkpoint / "config.json").read_text())
+    assert config["auto_map"] == {
+        "AutoConfig": "configuration_audio_cnn.AudioCNNConfig",
+        "AutoModelForAudioClassification": "modeling_audio_cnn.AudioCNNForAudioClassification",
+    }
+    assert "AutoFeatureExtractor" in json.loads((checkpoint / "preprocessor_config.json").read_text())["auto_map"]
+
+
+def test_the_constants_of_the_front_end_are_not_stored(checkpoint):
+    from safetensors import safe_open
+
+    with safe_open(checkpoint / "model.safetensors", "pt") as file:
+        assert not [name for name in file.keys() if name.startswith("frontend")]  # noqa: SIM118
+
+
+def test_auto_classes_load_it_with_the_same_scores(checkpoint):
+    assert isinstance(AutoConfig.from_pretrained(checkpoint), AudioCNNConfig)
+    assert isinstance(AutoFeatureExtractor.from_pretrained(checkpoint), AudioCNNFeatureExtractor)
+    model = AutoModelForAudioClassification.from_pretrained(checkpoint).eval()
+    assert isinstance(model, AudioCNNForAudioClassification)
+    x = torch.from_numpy(tone(700))[None]
+    with torch.no_grad():
+        expected = trained_looking_model(model.config)(x).logits
+        torch.testing.assert_close(model(x).logits, expected)
+
+
+def test_a_fresh_process_without_hf_audio_gives_the_same_scores(checkpoint, tmp_path):
+    np.save(tmp_path / "clip.npy", tone(700))
+    code = """
+import json, sys
+sys.modules["hf_audio"] = None  # as on a machine where it is not installed: importing it fails
+import numpy as np
+from transformers import pipeline
+folder, clip = sys.argv[1:]
+classify = pipeline("audio-classification", model=folder, trust_remote_code=True)
+answer = classify({"raw": np.load(clip), "sampling_rate": 8000}, top_k=3)
+print(json.dumps([entry["score"] for entry in sorted(answer, key=lambda entry: entry["label"])]))
+"""
+    remote = scores_in_a_fresh_process(code, str(checkpoint), str(tmp_path / "clip.npy"), cwd=tmp_path)
+    local = scores_in_a_fresh_process(
+        code.replace('sys.modules["hf_audio"] = None', "import hf_audio").replace(", trust_remote_code=True", ""),
+        str(checkpoint),
+        str(tmp_path / "clip.npy"),
+        cwd=tmp_path,
+    )
+    np.testing.assert_allclose(remote, local, atol=1e-6)
+    assert remote.sum() == pytest.approx(1, abs=1e-5)
+
+
+def test_push_to_hub_uploads_weights_config_and_code(checkpoint, monkeypatch):
+    model = AudioCNNForAudioClassification.from_pretrained(checkpoint)
+    uploaded = {}
+
+    def create_commit(self, repo_id, operations, **kwargs):
+        uploaded[repo_id] = {operation.path_in_repo for operation in operations}
+
+    monkeypatch.setattr("huggingface_hub.HfApi.create_commit", create_commit)
+    monkeypatch.setattr(
+        "huggingface_hub.HfApi.create_repo",
+        lambda self, repo_id, **kwargs: __import__("huggingface_hub").RepoUrl(f"https://huggingface.co/{repo_id}"),
+    )
+    model.push_to_hub("someone/tones")
+    assert {"config.json", "model.safetensors", "modeling_audio_cnn.py", "frontends.py"} <= uploaded["someone/tones"]
+
+
+def test_a_head_of_another_size_can_be_put_on(checkpoint):
+    model = AudioCNNForAudioClassification.from_pretrained(checkpoint, num_labels=7, ignore_mismatched_sizes=True)
+    assert model(torch.zeros(1, 4000)).logits.shape == (1, 7)
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"frontend": "cqt"}, "frontend"),
+        ({"backbone": "transformer"}, "backbone"),
+        ({"win_length": 512}, "win_length"),
+        ({"f_max": 9000.0}, "f_max"),
+        ({"hop_length": 0}, "hop_length"),
+        ({"frontend": "mfcc", "n_mfcc": 30}, "n_mfcc"),
+        ({"hidden_sizes": [4] * 6}, "min_seconds"),
+        ({"clip_seconds": 0.05}, "clip_seconds"),
+        ({"mel_scale": "bark"}, "mel_scale"),
+        ({"amin": 0.0}, "amin"),
+    ],
+)
+def test_a_config_no_model_can_be_built_from_is_refused_with_its_field(changes, named):
+    with pytest.raises(Exception, match=named):
+        tiny_config(**changes)
+
+
+# --- feature extractor -----------------------------------------------------------------------------------------------
+
+
+def test_extractor_pads_and_masks():
+    batch = AudioCNNFeatureExtractor(sampling_rate=RATE)(
+        [np.ones(5, np.float32), np.ones(3)], sampling_rate=RATE, return_tensors="pt"
+    )
+    assert batch["input_values"].tolist() == [[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]]
+    assert batch["attention_mask"].tolist() == [[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]]
+    assert batch["input_values"].dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("clip", "rate", "says"),
+    [
+        (np.zeros(100), 16000, "trained at 8000 Hz"),
+        (np.zeros((2, 100)), RATE, "1-D array"),
+        ([np.zeros(100), np.zeros((100, 2))], RATE, "Clip 1"),
+        (np.zeros(0), RATE, "no samples"),
+        ([], RATE, "no samples"),
+        (np.array([0.0, np.nan]), RATE, "NaN"),
+    ],
+)
+def test_extractor_refuses_in_a_sentence(clip, rate, says):
+    with pytest.raises(ValueError, match=says):
+        AudioCNNFeatureExtractor(sampling_rate=RATE)(clip, sampling_rate=rate)
