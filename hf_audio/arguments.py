@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import torch
 import yaml
@@ -53,7 +53,9 @@ class RecipeArguments(TrainingArguments):
     )
     ema_decay: float = field(
         default=0.0,
-        metadata={"help": "Average the weights over steps with this decay, and judge and save the average; 0 does not."},
+        metadata={
+            "help": "Average the weights over steps with this decay, and judge and save the average; 0 does not."
+        },
     )
 
     per_device_train_batch_size: int = field(default=64, metadata={"help": "Training clips a device and step."})
@@ -107,17 +109,29 @@ def parse_arguments(arguments_class: type[Arguments], argv: Sequence[str] | None
     """Flags of the command line, and before them those of `--config FILE.yaml`, to an instance of `arguments_class`.
 
     Raises:
-        ArgumentError: the file is missing, is not a table of values, or names an argument that does not exist.
+        ArgumentError: the file is missing or is not a table of values, or an argument does not exist or cannot be.
     """
     argv = list(sys.argv[1:] if argv is None else argv)
     parser = HfArgumentParser(arguments_class, allow_abbrev=False)
+    parser.error = _refuse  # argparse would print a page of usage above its sentence
     parser.add_argument("--config", metavar="FILE.yaml", help="Arguments from a file; flags take precedence over it.")
     if "--config" in argv and argv.index("--config") + 1 < len(argv):
         # Values become text on the command line, so that `1e-3`, a string to YAML, is the number it was meant to be.
         at = argv.index("--config")
         argv = [*_read_config(Path(argv[at + 1]), parser), *argv[:at], *argv[at + 2 :]]
-    (arguments,) = parser.parse_args_into_dataclasses(argv)[:1]
+    try:
+        arguments, *_, unknown = parser.parse_args_into_dataclasses(argv, return_remaining_strings=True)
+    except ArgumentError:
+        raise
+    except (ValueError, ImportError) as error:  # TrainingArguments' own checks
+        raise ArgumentError(" ".join(str(error).split())) from error
+    if unknown:
+        raise ArgumentError(f"{' '.join(unknown)}: no such argument; see --help.")
     return arguments
+
+
+def _refuse(message: str) -> NoReturn:
+    raise ArgumentError(f"{message}.")
 
 
 def _read_config(path: Path, parser: HfArgumentParser) -> list[str]:
@@ -134,7 +148,7 @@ def _read_config(path: Path, parser: HfArgumentParser) -> list[str]:
     for name, value in values.items():
         if name not in known:
             raise ArgumentError(f"--config {path} names {name!r}, which is no argument: see --help.")
-        if value is not None:
+        if value is not None and value != []:
             flags += [f"--{name}", *(map(str, value) if isinstance(value, list) else [_as_text(value)])]
     return flags
 

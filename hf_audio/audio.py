@@ -10,7 +10,24 @@ import soxr
 
 # Sizes that programs write into a RIFF header when they stream and cannot know the size yet.
 UNKNOWN_RIFF_SIZES = (0, 0x7FFFFFFF, 0x80000000)
-EXTENSIONS = frozenset(".wav .flac .ogg .oga .opus .mp3 .aif .aiff .aifc .au .snd .caf .w64 .rf64".split())
+EXTENSIONS = frozenset(
+    [
+        ".wav",
+        ".flac",
+        ".ogg",
+        ".oga",
+        ".opus",
+        ".mp3",
+        ".aif",
+        ".aiff",
+        ".aifc",
+        ".au",
+        ".snd",
+        ".caf",
+        ".w64",
+        ".rf64",
+    ]
+)
 
 
 class AudioError(ValueError):

@@ -23,12 +23,14 @@ class RandomPlacement(BaseWaveformTransform):
         self.duration = duration
 
     def randomize_parameters(self, samples: np.ndarray, sample_rate: int) -> None:
+        """Draw where the clip begins on the canvas, or, negative, the canvas in the clip."""
         super().randomize_parameters(samples, sample_rate)
         if self.parameters["should_apply"]:
             free = round(self.duration * sample_rate) - samples.shape[-1]
             self.parameters["offset"] = random.randint(min(free, 0), max(free, 0))
 
     def apply(self, samples: np.ndarray, sample_rate: int) -> np.ndarray:
+        """(..., samples) -> (..., canvas)."""
         size, offset = round(self.duration * sample_rate), self.parameters["offset"]
         if offset < 0 or samples.shape[-1] >= size:
             return samples[..., -offset : size - offset]
@@ -37,10 +39,8 @@ class RandomPlacement(BaseWaveformTransform):
         return canvas
 
 
-def mix(
-    input_values: torch.Tensor, targets: torch.Tensor, alpha: float
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mixes each waveform of a batch with another one, and their targets likewise, by a weight from Beta(alpha, alpha).
+def mix(input_values: torch.Tensor, targets: torch.Tensor, alpha: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mixes each waveform of a batch with another one, and their targets likewise, by weights from Beta(alpha, alpha).
 
     input_values: (batch, samples); targets: (batch, classes) probabilities. Source: mixup, Zhang et al. 2017,
     https://arxiv.org/abs/1710.09412.

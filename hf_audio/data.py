@@ -52,8 +52,8 @@ def from_rows(paths: Sequence[str | os.PathLike], labels: Sequence[str], **colum
     conflicting = table["path"][table["path"].duplicated()]
     if len(conflicting):
         path = conflicting.iloc[0]
-        names = " and ".join(sorted(table["label"][table["path"] == path]))
-        raise DataError(f"{path} is listed under two labels, {names}: keep one of the rows.")
+        both = " and ".join(sorted(table["label"][table["path"] == path]))
+        raise DataError(f"{path} is listed under two labels, {both}: keep one of the rows.")
     names = sorted(set(table["label"]))
     if len(names) < 2:
         raise DataError(f"All clips carry the one label {names[0]!r}: a classifier needs at least two classes.")
@@ -117,6 +117,22 @@ def load_class_folders(directory: str | os.PathLike) -> Dataset:
     if not files:
         raise DataError(f"{directory} holds no audio files in class folders, such as {directory / 'dog' / '1.wav'}.")
     return from_rows(files, [file.relative_to(directory).parts[0] for file in files])
+
+
+def download_and_extract(url: str) -> Path:
+    """The folder of an archive's contents, fetched with a progress bar and kept in the `datasets` cache.
+
+    Raises:
+        DataError: the archive cannot be fetched or unpacked.
+    """
+    try:
+        return Path(datasets.DownloadManager().download_and_extract(url))
+    except Exception as error:  # DownloadManager lets those of a dozen libraries through
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DataError(
+            f"--download could not fetch {url} ({reason}): check the network, or fetch and unpack it by hand and pass "
+            "--data_dir."
+        ) from error
 
 
 def split_validation(
@@ -266,6 +282,7 @@ class ClipTransform:
         self.epoch.fill_(epoch)
 
     def __call__(self, batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
+        """Columns `audio`, `index` and `label` to `input_values` and `labels`."""
         waveforms = [cached_waveform(audio) for audio in batch["audio"]]
         if self.augmentation is not None or self.clip_samples is not None:
             waveforms = [self._draw(*pair) for pair in zip(waveforms, batch["index"], strict=True)]
@@ -308,6 +325,7 @@ class WindowCollator:
         self.clip_samples = clip_samples
 
     def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
+        """Rows of `input_values` (samples,) and `labels` to a batch."""
         windows = [split_windows(row["input_values"], self.clip_samples) for row in rows]
         clips = [window for group in windows for window in group]
         lengths = np.array([len(clip) for clip in clips])

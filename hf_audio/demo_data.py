@@ -32,10 +32,11 @@ _DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight
 _DIGITS_RATE = 8000  # Hz, the rate of FSDD
 _ACCENTS = ("en-us", "en-gb", "en-gb-scotland", "en-gb-x-rp", "en-gb-x-gbclan", "en-gb-x-gbcwmd", "en-029")
 # The variants that sound like people, female-sounding ones first. Left out: robots (robosoft*, UniRobot, anikaRobot,
-# RicishayMax*: full echo), the Klatt synthesiser (klatt*, adam, benjamin, caleb, david, edward*, mike2, Reed), whisper*
-# (no voicing), voices so shaky that no pitch can be tracked (flutter of 12 and more: aunty, croak, grandma, grandpa),
-# formants or pitch that no adult has (Demonic, kaukovalta, Lee, Andy, AnxiousAndy, Jacky, Tweaky, zac, Alicia), `fast`
-# (the plain voice), and near copies of a chosen one (steph2, steph3, Gene2, iven*), which could leak into the test.
+# RicishayMax*: full echo), the Klatt synthesiser (klatt*, adam, benjamin, caleb, david, edward*, mike2, Reed),
+# whisper* (no voicing), voices so shaky that no pitch can be tracked (flutter of 12 and more: aunty, croak, grandma,
+# grandpa), formants or pitch that no adult has (Demonic, kaukovalta, Lee, Andy, AnxiousAndy, Jacky, Tweaky, zac,
+# Alicia), `fast` (the plain voice), and near copies of a chosen one (steph2, steph3, Gene2, iven*), which could leak
+# into the test.
 _TRAINING_VARIANTS = (
     *("f1", "f3", "f4", "f5", "Annie", "anika", "belinda", "shelby", "steph"),
     *("m1", "m3", "m4", "m5", "m7", "m8", "Alex", "Denis", "Gene", "Michael", "Nguyen"),

@@ -89,9 +89,7 @@ def machine() -> str:
     return f"{os.cpu_count()} CPU cores ({platform.machine()})"
 
 
-def write_model_card(
-    model: transformers.PreTrainedModel, task: TaskFacts, run: RunFacts, weights_bytes: int
-) -> str:
+def write_model_card(model: transformers.PreTrainedModel, task: TaskFacts, run: RunFacts, weights_bytes: int) -> str:
     """The card as text: YAML metadata with a `model-index`, then Markdown."""
     config = model.config
     names = [name for name in METRIC_NAMES if name in run.metrics] or list(run.metrics)
@@ -127,7 +125,9 @@ def write_model_card(
         f"| {row['label']} | {row['precision']:.3f} | {row['recall']:.3f} | {row['f1']:.3f} | {row['clips']} |"
         for row in run.per_class
     )
-    pictures = "\n\n".join(f"![{picture.removesuffix('.png').replace('_', ' ')}]({picture})" for picture in run.pictures)
+    pictures = "\n\n".join(
+        f"![{picture.removesuffix('.png').replace('_', ' ')}]({picture})" for picture in run.pictures
+    )
     hyper_parameters = "\n".join(f"| {name} | {value} |" for name, value in run.hyper_parameters.items())
     limits = "\n".join(f"- {limit}" for limit in task.limits)
     skipped = f" {run.n_skipped} files could not be used; `skipped.csv` lists them." if run.n_skipped else ""

@@ -2,12 +2,13 @@
 
 import itertools
 import sys
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import torch
-from huggingface_hub import get_session
 from transformers import AudioClassificationPipeline as StockAudioClassificationPipeline
 from transformers.pipelines.base import ChunkPipeline
 
@@ -18,7 +19,7 @@ from .models import AudioCNNConfig
 WINDOWS_PER_FORWARD = 16
 
 
-class AudioClassificationPipeline(ChunkPipeline, StockAudioClassificationPipeline):
+class AudioClassificationPipeline(StockAudioClassificationPipeline, ChunkPipeline):
     """transformers' audio-classification pipeline, with soundfile and soxr in the place of ffmpeg and torchaudio.
 
     Accepts paths, URLs, bytes, arrays and tensors at the model's rate, `{"array" or "raw", "sampling_rate"}` at any
@@ -26,8 +27,8 @@ class AudioClassificationPipeline(ChunkPipeline, StockAudioClassificationPipelin
     half-overlapping windows, whose probabilities are averaged.
 
     Args:
-        top_k (`int`, *optional*): how many labels to return, best first; `None` returns all. Given when the pipeline is
-            built or in a call. Defaults to 5.
+        top_k (`int`, *optional*): how many labels to return, best first; `None` returns all. Given when the pipeline
+            is built or in a call. Defaults to 5.
         window_seconds (`float`, *optional*): another window than the model's `clip_seconds`.
         function_to_apply (`str`, *optional*): "softmax", "sigmoid" or "none"; chosen by `config.problem_type`.
         batch_size (`int`, *optional*): how many windows go through the model together when a list is given.
@@ -36,14 +37,15 @@ class AudioClassificationPipeline(ChunkPipeline, StockAudioClassificationPipelin
         AudioError: audio that cannot be read; the sentence names it.
     """
 
-    def _sanitize_parameters(self, top_k=5, function_to_apply=None, window_seconds=None, **kwargs):
+    def _sanitize_parameters(self, window_seconds=None, **kwargs):
         if window_seconds is not None and window_seconds <= 0:
             raise ValueError(f"window_seconds={window_seconds} must be positive.")
-        if top_k is not None and top_k < 1:
-            raise ValueError(f"top_k={top_k} must be at least 1, or None for all labels.")
-        _, _, postprocess = StockAudioClassificationPipeline._sanitize_parameters(
-            self, top_k=top_k, function_to_apply=function_to_apply, **kwargs
-        )
+        if kwargs.get("top_k") is not None and kwargs["top_k"] < 1:
+            raise ValueError(f"top_k={kwargs['top_k']} must be at least 1, or None for all labels.")
+        _, _, postprocess = super()._sanitize_parameters(**kwargs)
+        if "top_k" not in kwargs:
+            # The stock pipeline says "all" here in every call, and so forgets what it was built with.
+            del postprocess["top_k"]
         preprocess = {} if window_seconds is None else {"window_seconds": window_seconds}
         return preprocess, {}, postprocess
 
@@ -51,10 +53,7 @@ class AudioClassificationPipeline(ChunkPipeline, StockAudioClassificationPipelin
         """Whatever a caller holds -> (samples,) float32 at the model's rate."""
         rate = self.feature_extractor.sampling_rate
         if isinstance(inputs, str) and inputs.startswith(("http://", "https://")):
-            response = get_session().get(inputs, follow_redirects=True)
-            if response.is_error:
-                raise AudioError(f"{inputs} answered {response.status_code}: check the address.")
-            inputs = response.content
+            inputs = _fetch(inputs)
         if "torchcodec" in sys.modules and isinstance(inputs, sys.modules["torchcodec"].decoders.AudioDecoder):
             decoded = inputs.get_all_samples()
             inputs = {"array": decoded.data, "sampling_rate": decoded.sample_rate}
@@ -117,3 +116,14 @@ class AudioClassificationPipeline(ChunkPipeline, StockAudioClassificationPipelin
         scores, ids = apply[function_to_apply](logits).mean(0).topk(top_k)
         pairs = zip(scores.tolist(), ids.tolist(), strict=True)
         return [{"score": score, "label": config.id2label[i]} for score, i in pairs]
+
+
+def _fetch(url: str) -> bytes:
+    request = urllib.request.Request(url, headers={"User-Agent": "hf_audio"})
+    try:
+        with urllib.request.urlopen(request, timeout=60) as response:
+            return response.read()
+    except urllib.error.HTTPError as error:
+        raise AudioError(f"{url} answered {error.code} ({error.reason}): check the address.") from error
+    except OSError as error:
+        raise AudioError(f"{url} cannot be fetched ({error}): check the address and the network.") from error

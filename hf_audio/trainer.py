@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.distributed
 import torch.distributed.nn
@@ -31,6 +32,7 @@ class AudioTrainer(Trainer):
     - Scores of clips that `WindowCollator` has split are averaged, and evaluation runs in float32: the numbers are
       those of the checkpoint as `pipeline` will run it.
     - With `ema_decay`, the average of the weights is what is evaluated, chosen, resumed and in the end kept.
+    - Everything random in a step follows from the seed and the step's number, so a resumed run repeats a whole one.
     - Batch normalisation takes its statistics over all processes, so two processes train like one.
     - A last, smaller training batch is dropped: the statistics of a few clips would disturb every layer.
     """
@@ -38,13 +40,16 @@ class AudioTrainer(Trainer):
     args: RecipeArguments
     loss_is_scaled_for_ga = False
 
-    def __init__(self, model: nn.Module, args: RecipeArguments, train_transform: ClipTransform | None = None, **kwargs):
+    def __init__(
+        self, model: nn.Module, args: RecipeArguments, train_transform: ClipTransform | None = None, **kwargs
+    ):
         if args.world_size > 1:
             model = synchronize_batch_norm(model)
         callbacks = [*kwargs.pop("callbacks", ())]
         if train_transform is not None:
             callbacks.append(_EpochCallback(train_transform))
         super().__init__(model=model, args=args, callbacks=callbacks, **kwargs)
+        self._seeded_step, self._micro_step = -1, 0
         self.average: AveragedModel | None = None
         if args.ema_decay > 0:
             self.average = AveragedModel(self.model, multi_avg_fn=_ema(args.ema_decay), use_buffers=True)
@@ -61,6 +66,18 @@ class AudioTrainer(Trainer):
             return super().get_train_dataloader()
         finally:
             self.args.dataloader_drop_last = before
+
+    def training_step(self, model, inputs, num_items_in_batch=None) -> torch.Tensor:
+        """One micro-batch, whose random numbers (dropout, masks, mixing) follow from the seed and the step.
+
+        Not from how many were drawn before: that depends on loader workers, and on where a run was interrupted.
+        """
+        step = self.state.global_step
+        self._micro_step = self._micro_step + 1 if step == self._seeded_step else 0
+        self._seeded_step = step
+        entropy = (self.args.seed, step, self._micro_step, self.args.process_index)
+        torch.manual_seed(int(np.random.SeedSequence(entropy).generate_state(1)[0]))
+        return super().training_step(model, inputs, num_items_in_batch)
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         """Mean loss of one micro-batch; `num_items_in_batch` is not needed for a mean, and not passed on."""
@@ -88,7 +105,7 @@ class AudioTrainer(Trainer):
         labels, counts = inputs.pop("labels"), inputs.pop("window_counts", None)
         network = self.average.module if self.average is not None else self.accelerator.unwrap_model(model)
         network.eval()
-        problem_type = network.config.problem_type
+        problem_type = self.model.config.problem_type
         with torch.no_grad():
             # The class's forward: accelerate has put one that autocasts to bfloat16 over it.
             logits = type(network).forward(network, **inputs).logits.float()
@@ -174,6 +191,9 @@ class ProcessBatchNorm(nn.modules.batchnorm._BatchNorm):
         """input: (batch, channels, ...); every process must hold the same number of values a channel."""
         if not self.training:
             return super().forward(input)
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        assert self.num_batches_tracked is not None
         dims = [0, *range(2, input.dim())]
         values = input.double()
         sums = torch.stack([values.sum(dims), values.square().sum(dims)])
@@ -200,5 +220,5 @@ def synchronize_batch_norm(model: nn.Module) -> nn.Module:
         return nn.SyncBatchNorm.convert_sync_batchnorm(model)
     for module in model.modules():
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
-            module.__class__ = ProcessBatchNorm
+            module.__class__ = ProcessBatchNorm  # type: ignore[assignment]
     return model

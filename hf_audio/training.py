@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import transformers
 from datasets import Dataset
 from sklearn.metrics import f1_score, precision_recall_fscore_support
 from transformers import EarlyStoppingCallback, EvalPrediction, set_seed
@@ -48,7 +47,7 @@ SHOWN_ARGUMENTS = (
 
 
 def run_recipe(main: Callable[[Arguments], Any], arguments_class: type[Arguments]) -> None:
-    """Parse the command line and run a recipe's `main`; what the user can mend ends in one sentence and exit code 2."""
+    """Parse the command line and run a recipe's `main`; what the user can mend ends in a sentence and exit code 2."""
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.INFO)
     for library in ("httpx", "httpx2", "datasets", "absl"):
         logging.getLogger(library).setLevel(logging.WARNING)
@@ -105,8 +104,8 @@ def fine_tune(
     Args:
         args: of the run.
         config: of the model; its labels are set from the data.
-        train, test: rows of `path` and `label`, as the functions of `data.py` give them. The test clips are judged
-            once, after training, and choose nothing.
+        train: rows of `path` and `label`, as the functions of `data.py` give them.
+        test: the same; these clips are judged once, after training, and choose nothing.
         task: what the card says about the task.
         augmentation: an audiomentations transform for training clips.
         group_column: clips that share its value stay on one side of a validation split.
@@ -207,7 +206,8 @@ def _prepare_output_dir(args: RecipeArguments) -> Path | None:
         try:
             output_dir.mkdir(parents=True, exist_ok=True)
             if args.process_index == 0:
-                write_text(output_dir / "training_args.json", json.dumps(args.to_dict(), indent=2) + "\n")
+                saved = {name: value for name, value in args.to_dict().items() if not name.endswith("_token")}
+                write_text(output_dir / "training_args.json", json.dumps(saved, indent=2) + "\n")
         except OSError as error:
             raise ArgumentError(
                 f"--output_dir {output_dir} cannot be written ({error.strerror}): choose another folder."
@@ -221,7 +221,9 @@ def _check_classes(train: Dataset, test: Dataset) -> None:
     counts = class_counts(train)
     missing = [name for name, count in counts.items() if count == 0]
     if missing:
-        raise DataError(f"No training clip of {', '.join(missing)}: add some, or leave the class out of the test clips.")
+        raise DataError(
+            f"No training clip of {', '.join(missing)}: add some, or leave the class out of the test clips."
+        )
     single = [name for name, count in counts.items() if count == 1]
     if single:
         logger.warning("One training clip only, too few to learn from: %s. Add clips.", ", ".join(single))
@@ -288,8 +290,8 @@ class _FinishedFolder:
         chosen = (
             f"These are {weights} at the end of the last epoch; the test clips chose nothing."
             if best is None
-            else f"These are {weights} at step {best}, the best by {args.metric_for_best_model} on the validation split; "
-            "the test clips chose nothing."
+            else f"These are {weights} at step {best}, the best by {args.metric_for_best_model} on the validation "
+            "split; the test clips chose nothing."
         )
         return RunFacts(
             metrics={name: self.results[f"eval_{name}"] for name in intervals},

@@ -1,6 +1,7 @@
 """Any file to mono float32, and one clear sentence for each file that cannot be."""
 
 import io
+import itertools
 
 import numpy as np
 import pytest
@@ -124,4 +125,4 @@ def test_windows_cover_everything_and_are_whole(samples, window):
     assert all(len(part) == min(window, samples) for part in windows)
     starts = [int(part[0]) for part in windows]
     assert starts == sorted(set(starts))
-    assert all(after - before <= max(window // 2, 1) for before, after in zip(starts, starts[1:], strict=False))
+    assert all(after - before <= max(window // 2, 1) for before, after in itertools.pairwise(starts))

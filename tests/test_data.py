@@ -67,7 +67,10 @@ def test_tsv_with_stray_quotes(tmp_path):
         ([("file", "label"), ("a.wav", "x")], "no column 'path': its columns are file, label"),
         ([("path", "label")], "no rows"),
         ([("path", "label"), ("a.wav", "x"), ("b.wav", "x")], "one label 'x'"),
-        ([("path", "label"), ("a.wav", "x"), ("a.wav", "y"), ("b.wav", "x")], "a.wav is listed under two labels, x and y"),
+        (
+            [("path", "label"), ("a.wav", "x"), ("a.wav", "y"), ("b.wav", "x")],
+            "a.wav is listed under two labels, x and y",
+        ),
     ],
 )
 def test_bad_tables_are_refused_in_a_sentence(tmp_path, rows, says):

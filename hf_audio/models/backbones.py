@@ -36,9 +36,7 @@ class ResidualBlock(GradientCheckpointingLayer):
         self.shortcut = nn.Conv2d(in_channels, out_channels, 1, bias=False) if in_channels != out_channels else None
         self.pool = nn.AvgPool2d(2) if pool else None
 
-    def forward(
-        self, x: torch.Tensor, n_frames: torch.Tensor | None
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def forward(self, x: torch.Tensor, n_frames: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor | None]:
         """x: (batch, channels, features, frames)."""
         x = mask_frames(x, n_frames)
         y = mask_frames(torch.relu(self.norm1(self.conv1(x))), n_frames)
@@ -82,9 +80,7 @@ class Conv1dBlock(GradientCheckpointingLayer):
         self.norm = nn.BatchNorm1d(out_channels)
         self.pool = nn.MaxPool1d(2) if pool else None
 
-    def forward(
-        self, x: torch.Tensor, n_frames: torch.Tensor | None
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def forward(self, x: torch.Tensor, n_frames: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor | None]:
         """x: (batch, channels, frames)."""
         x = torch.relu(self.norm(self.conv(mask_frames(x, n_frames))))
         if self.pool is None:

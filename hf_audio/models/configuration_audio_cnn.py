@@ -25,8 +25,6 @@ class AudioCNNConfig(PreTrainedConfig):
         n_mfcc (`int`): number of cepstral coefficients of the `"mfcc"` front-end.
         center_features (`bool`): subtract each feature's mean over the clip, which removes the loudness and the
             frequency response of the microphone (cepstral mean normalisation).
-        freq_warp (`float`): in training mode, scale each clip's frequencies by a factor drawn from 1 - freq_warp to
-            1 + freq_warp, as another speaker's vocal tract would; `"log_mel"` only.
         time_mask_count, time_mask_frames, freq_mask_count, freq_mask_bins (`int`): SpecAugment, in training mode
             only: how many masks, and the widest one. Source: Park et al. 2019, https://arxiv.org/abs/1904.08779.
         backbone (`"resnet"` or `"conv1d"`): see `backbones.py`.
@@ -59,7 +57,6 @@ class AudioCNNConfig(PreTrainedConfig):
     top_db: float | int | None = None
     n_mfcc: int = 40
     center_features: bool = False
-    freq_warp: float | int = 0.0
     time_mask_count: int = 0
     time_mask_frames: int = 0
     freq_mask_count: int = 0
@@ -110,13 +107,16 @@ class AudioCNNConfig(PreTrainedConfig):
         if self.backbone not in self.backbones:
             raise ValueError(f"backbone={self.backbone!r} is not known: choose one of {', '.join(self.backbones)}.")
         reduction = 2 ** (len(self.hidden_sizes) - 1)
+        shortest = reduction * self.hop_length / self.sampling_rate
         if self.min_samples // self.hop_length + 1 < reduction:
             raise ValueError(
                 f"min_seconds={self.min_seconds} gives fewer than the {reduction} frames that a backbone of "
-                f"{len(self.hidden_sizes)} stages needs: raise it to {reduction * self.hop_length / self.sampling_rate}."
+                f"{len(self.hidden_sizes)} stages needs: raise it to {shortest}."
             )
         if self.backbone == "resnet" and self.n_features < reduction:
-            raise ValueError(f"{self.n_features} features are too few for a resnet of {len(self.hidden_sizes)} stages.")
+            raise ValueError(
+                f"{self.n_features} features are too few for a resnet of {len(self.hidden_sizes)} stages."
+            )
         if self.clip_seconds < self.min_seconds:
             raise ValueError(f"clip_seconds={self.clip_seconds} must not be below min_seconds={self.min_seconds}.")
 

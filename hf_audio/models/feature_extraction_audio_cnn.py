@@ -17,7 +17,7 @@ class AudioCNNFeatureExtractor(SequenceFeatureExtractor):
         padding_value (`float`): what padding is filled with.
     """
 
-    model_input_names = ["input_values", "attention_mask"]
+    model_input_names = ("input_values", "attention_mask")
 
     def __init__(self, sampling_rate: int = 16000, feature_size: int = 1, padding_value: float = 0.0, **kwargs):
         super().__init__(feature_size=feature_size, sampling_rate=sampling_rate, padding_value=padding_value, **kwargs)
@@ -35,7 +35,9 @@ class AudioCNNFeatureExtractor(SequenceFeatureExtractor):
         Args:
             raw_speech: waveforms with values in [-1, 1].
             sampling_rate: their samples per second; checked against the model's.
-            padding, return_tensors, kwargs: as in `SequenceFeatureExtractor.pad`.
+            padding: `True` or `"longest"`, `"max_length"` with `max_length=` in samples, or `False`.
+            return_tensors: `"pt"`, `"np"` or `None` for lists.
+            **kwargs: the further arguments of `SequenceFeatureExtractor.pad`.
 
         Raises:
             ValueError: another sampling rate, an array of two dimensions, or a clip without samples or with NaN.

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import torch
 from torch import nn
-from transformers.audio_utils import hertz_to_mel, mel_filter_bank, mel_to_hertz
+from transformers.audio_utils import mel_filter_bank
 
 from .configuration_audio_cnn import AudioCNNConfig
 
@@ -20,6 +20,9 @@ class MelSpectrogram(nn.Module):
 
     Always float32: decibels and cepstra do not survive bfloat16's eight bits, whatever the rest of the model runs in.
     """
+
+    window: torch.Tensor
+    mel_filters: torch.Tensor
 
     def __init__(self, config: AudioCNNConfig):
         super().__init__()
@@ -98,6 +101,8 @@ class LogMel(MelSpectrogram):
 class MFCC(LogMel):
     """Mel-frequency cepstral coefficients, as `librosa.feature.mfcc` (orthonormal DCT-II) computes them."""
 
+    dct: torch.Tensor
+
     def constants(self) -> dict[str, np.ndarray]:
         """The Hann window, the filter bank and the cosine basis (coefficients, mels)."""
         n_mfcc, n_mels = self.config.n_mfcc, self.config.n_mels
@@ -119,38 +124,6 @@ def center(features: torch.Tensor, n_frames: torch.Tensor | None) -> torch.Tenso
     valid = length_mask(n_frames, features.shape[-1])[:, None, :]
     mean = (features * valid).sum(-1, keepdim=True) / n_frames[:, None, None]
     return features - mean
-
-
-class FrequencyWarp(nn.Module):
-    """Scales the frequencies of each clip's mel features by a random factor, in training mode only.
-
-    What a longer or shorter vocal tract does to a voice, at the price of one small matrix product. Source: vocal tract
-    length perturbation, Jaitly & Hinton 2013, https://www.cs.toronto.edu/~hinton/absps/perturb.pdf.
-    """
-
-    def __init__(self, config: AudioCNNConfig):
-        super().__init__()
-        self.config = config
-
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """features: (batch, mels, frames), the same shape back."""
-        if not self.training or self.config.freq_warp == 0:
-            return features
-        config = self.config
-        top = config.f_max or config.sampling_rate / 2
-        low, high = (hertz_to_mel(hertz, mel_scale=config.mel_scale) for hertz in (config.f_min, top))
-        bands = torch.as_tensor(
-            mel_to_hertz(np.linspace(low, high, config.n_mels + 2)[1:-1], mel_scale=config.mel_scale),
-            dtype=torch.float32,
-            device=features.device,
-        )  # Hz
-        factor = 1 + config.freq_warp * (2 * torch.rand(len(features), 1, device=features.device) - 1)
-        wanted = (bands * factor).clamp(bands[0], bands[-1])  # (batch, mels) Hz
-        above = torch.searchsorted(bands, wanted).clamp(min=1)
-        source = above - (bands[above] - wanted) / (bands[above] - bands[above - 1])  # in bands, with fractions
-        rows = torch.arange(config.n_mels, device=features.device)
-        weights = (1 - (source[:, :, None] - rows).abs()).clamp(min=0)  # linear interpolation
-        return weights @ features
 
 
 class SpecAugment(nn.Module):

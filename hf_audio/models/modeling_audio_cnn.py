@@ -8,7 +8,7 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 
 from .backbones import BACKBONES, MaskedPooling
 from .configuration_audio_cnn import AudioCNNConfig
-from .frontends import FRONTENDS, FrequencyWarp, MelSpectrogram, SpecAugment, center
+from .frontends import FRONTENDS, MelSpectrogram, SpecAugment, center
 
 
 def classification_loss(
@@ -33,16 +33,15 @@ class AudioCNNPreTrainedModel(PreTrainedModel):
     main_input_name = "input_values"
     supports_gradient_checkpointing = True
     # Its statistics are in decibels, tens of them: bfloat16 would round each to half a decibel.
-    _keep_in_fp32_modules_strict = ["feature_norm"]
+    _keep_in_fp32_modules_strict = ("feature_norm",)
 
     def __init__(self, config: AudioCNNConfig):
         super().__init__(config)
         self.frontend = FRONTENDS[config.frontend](config)
         # Standardises every feature over the training set. Without scale and shift of its own, so that the zeros of
-        # SpecAugment and of padding mean "as usual"; and with a plain mean over all batches (no momentum), because what
-        # enters here does not change as the network learns.
+        # SpecAugment and of padding mean "as usual"; and with a plain mean over all batches (no momentum), because
+        # what enters here does not change as the network learns.
         self.feature_norm = nn.BatchNorm1d(config.n_features, affine=False, momentum=None)
-        self.freq_warp = FrequencyWarp(config)
         self.spec_augment = SpecAugment(config)
         self.backbone = BACKBONES[config.backbone](config)
 
@@ -74,10 +73,10 @@ class AudioCNNPreTrainedModel(PreTrainedModel):
             input_values = input_values * attention_mask
             n_frames = 1 + n_samples // config.hop_length
         features = self.frontend(input_values, n_frames)  # (batch, features, frames)
-        features = self.freq_warp(features)
         if config.center_features:
             features = center(features, n_frames)
-        features = self.spec_augment(self.feature_norm(features.to(self.feature_norm.running_mean.dtype)))
+        statistics = next(self.feature_norm.buffers())
+        features = self.spec_augment(self.feature_norm(features.to(statistics.dtype)))
         return self.backbone(features.to(self.dtype), n_frames)
 
 
@@ -98,12 +97,12 @@ class AudioCNNForAudioClassification(AudioCNNPreTrainedModel):
         labels: torch.Tensor | None = None,
         return_dict: bool | None = None,
     ) -> SequenceClassifierOutput | tuple[torch.Tensor, ...]:
-        """input_values, attention_mask: (batch, samples); labels as in `classification_loss`; logits: (batch, classes).
+        """Waveforms (batch, samples) to logits (batch, classes), and to the loss where there are labels.
 
         Args:
             input_values: waveforms at `config.sampling_rate`, values in [-1, 1].
             attention_mask: 1 on samples, 0 on padding at the end; `None` when nothing is padded.
-            labels: with them, the output carries the mean loss.
+            labels: as in `classification_loss`; with them, the output carries the mean loss.
             return_dict: `False` returns a tuple, as in every transformers model.
         """
         embeddings, n_frames = self.encode(input_values, attention_mask)

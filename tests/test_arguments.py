@@ -1,0 +1,89 @@
+"""Flags, the file they may come from, and sentences for those that cannot be."""
+
+import json
+from dataclasses import dataclass, field
+
+import pytest
+
+from hf_audio.arguments import ArgumentError, RecipeArguments, last_checkpoint, parse_arguments
+
+
+@dataclass
+class Arguments(RecipeArguments):
+    output_dir: str = field(default="out", metadata={"help": "Folder."})
+    held_out: str | None = field(default=None, metadata={"help": "A name."})
+
+
+def test_defaults_flags_and_file_in_rising_precedence(tmp_path):
+    assert parse_arguments(Arguments, []).learning_rate == RecipeArguments(output_dir="x").learning_rate
+    file = tmp_path / "run.yaml"
+    file.write_text("learning_rate: 1e-3\nseed: 7\nheld_out: anna\nbf16: false\nlr_scheduler_type: linear\n")
+    args = parse_arguments(Arguments, ["--config", str(file), "--seed", "9"])
+    assert (args.learning_rate, args.seed, args.held_out, args.bf16) == (1e-3, 9, "anna", False)
+    assert args.lr_scheduler_type == "linear"
+
+
+def test_every_trainer_flag_is_there():
+    args = parse_arguments(Arguments, ["--gradient_accumulation_steps", "4", "--report_to", "none", "--seed", "3"])
+    assert args.gradient_accumulation_steps == 4 and args.report_to == []
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("learning_rat: 1", "names 'learning_rat', which is no argument"),
+        ("- a\n- b", "must hold lines"),
+        ("a: [", "is not YAML"),
+    ],
+)
+def test_bad_files_are_refused_in_a_sentence(tmp_path, text, says):
+    (tmp_path / "run.yaml").write_text(text)
+    with pytest.raises(ArgumentError, match=says):
+        parse_arguments(Arguments, ["--config", str(tmp_path / "run.yaml")])
+    with pytest.raises(ArgumentError, match="cannot be read"):
+        parse_arguments(Arguments, ["--config", str(tmp_path / "gone.yaml")])
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (["--validation_fraction", "0.8"], "--validation_fraction 0.8"),
+        (["--ema_decay", "1"], "--ema_decay 1"),
+        (["--mixup_alpha", "-1"], "--mixup_alpha -1"),
+        (["--load_best_model_at_end", "true"], "--validation_fraction 0.1"),
+        (["--early_stopping_patience", "3"], "--validation_fraction 0.1"),
+        (["--data_dir", "x", "--download", "true"], "exclude each other"),
+    ],
+)
+def test_values_that_cannot_be_are_refused_in_a_sentence(flags, says):
+    with pytest.raises(ArgumentError, match=says):
+        parse_arguments(Arguments, flags)
+
+
+def test_an_unknown_flag_is_not_taken_for_another():
+    with pytest.raises(ArgumentError, match="--held anna: no such argument"):
+        parse_arguments(Arguments, ["--held", "anna"])
+
+
+def test_trainers_own_checks_end_in_a_sentence_too():
+    with pytest.raises(ArgumentError, match="zigzag is not a valid"):
+        parse_arguments(Arguments, ["--lr_scheduler_type", "zigzag"])
+    with pytest.raises(ArgumentError, match=r"num_train_epochs.*invalid float value: 'many'"):
+        parse_arguments(Arguments, ["--num_train_epochs", "many"])
+
+
+def test_the_last_checkpoint_is_the_last_complete_one(tmp_path):
+    assert last_checkpoint(tmp_path) is None
+    for step, state in ((10, '{"global_step": 10}'), (9, '{"global_step": 9}'), (20, '{"global_st'), (30, None)):
+        folder = tmp_path / f"checkpoint-{step}"
+        folder.mkdir()
+        if state is not None:
+            (folder / "trainer_state.json").write_text(state)
+    assert last_checkpoint(tmp_path) == tmp_path / "checkpoint-10"
+
+
+def test_saved_arguments_start_the_same_run_again(tmp_path):
+    args = parse_arguments(Arguments, ["--seed", "5", "--mixup_alpha", "0.3", "--learning_rate", "0.01"])
+    (tmp_path / "training_args.json").write_text(json.dumps(args.to_dict()))
+    again = parse_arguments(Arguments, ["--config", str(tmp_path / "training_args.json")])
+    assert again.to_dict() == args.to_dict()

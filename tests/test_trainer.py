@@ -1,0 +1,194 @@
+"""What AudioTrainer promises beyond Trainer: loss, averaging, windows, epochs."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from conftest import RATE, tiny_config
+from datasets import Dataset
+from torch import nn
+from transformers import TrainerCallback
+
+from hf_audio import AudioCNNForAudioClassification
+from hf_audio.arguments import RecipeArguments
+from hf_audio.data import ClipTransform, WindowCollator
+from hf_audio.trainer import AudioTrainer, average_windows
+
+
+def noise_clips(n: int, samples: int = 4000) -> Dataset:
+    generator = np.random.default_rng(0)
+    audio = [(generator.standard_normal(samples) * 3000).astype("<i2").tobytes() for _ in range(n)]
+    return Dataset.from_dict({"audio": audio, "index": list(range(n)), "label": [i % 3 for i in range(n)]})
+
+
+def without_batch_norm(model: nn.Module) -> nn.Module:
+    """Batch statistics rightly depend on the batch; what is tested here must not."""
+    for module in list(model.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, nn.BatchNorm1d | nn.BatchNorm2d) and name != "feature_norm":
+                setattr(module, name, nn.Identity())
+    model.feature_norm = FixedNorm()
+    return model
+
+
+class FixedNorm(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("running_mean", torch.zeros(1))
+
+    def forward(self, x):
+        return x / 40
+
+
+def trainer(tmp_path, model=None, dataset=None, **arguments) -> AudioTrainer:
+    defaults = {
+        "output_dir": str(tmp_path),
+        "optim": "sgd",
+        "learning_rate": 0.1,
+        "lr_scheduler_type": "constant",
+        "warmup_steps": 0,
+        "max_grad_norm": 0.0,
+        "num_train_epochs": 2,
+        "save_strategy": "no",
+        "report_to": "none",
+        "dataloader_num_workers": 0,
+        "bf16": False,
+        "use_cpu": True,
+        "disable_tqdm": True,
+    }
+    args = RecipeArguments(**{**defaults, **arguments})
+    transform = ClipTransform(RATE)
+    dataset = noise_clips(24) if dataset is None else dataset
+    if model is None:
+        torch.manual_seed(0)
+        model = AudioCNNForAudioClassification(tiny_config())
+    return AudioTrainer(
+        model,
+        args,
+        train_transform=transform,
+        train_dataset=dataset.with_transform(transform),
+        data_collator=WindowCollator(RATE),
+    )
+
+
+def weights(model: nn.Module) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in model.state_dict().items()}
+
+
+def test_accumulated_small_batches_train_like_one_large_batch(tmp_path):
+    torch.manual_seed(0)
+    model = without_batch_norm(AudioCNNForAudioClassification(tiny_config()))
+    results = []
+    for batch, steps in ((12, 1), (4, 3), (2, 6)):
+        run = trainer(
+            tmp_path,
+            copy.deepcopy(model),
+            per_device_train_batch_size=batch,
+            gradient_accumulation_steps=steps,
+            logging_strategy="steps",
+            logging_steps=1,
+        )
+        run.train()
+        losses = [entry["loss"] for entry in run.state.log_history if "loss" in entry]
+        results.append((weights(run.model), losses))
+    assert len(results[0][1]) == 4 and results[0][1][0] == pytest.approx(np.log(3), rel=0.3)
+    for state, losses in results[1:]:
+        torch.testing.assert_close(state, results[0][0], atol=1e-5, rtol=1e-4)
+        assert losses == pytest.approx(results[0][1], rel=1e-3)
+
+
+def test_label_smoothing_and_mixing_reach_the_training_loss_only(tmp_path):
+    losses = {}
+    for name, arguments in {
+        "plain": {},
+        "smooth": {"label_smoothing_factor": 0.3},
+        "mixed": {"mixup_alpha": 1.0},
+    }.items():
+        torch.manual_seed(0)
+        model = without_batch_norm(AudioCNNForAudioClassification(tiny_config()))
+        model.classifier.weight.data *= 20
+        run = trainer(tmp_path, model, max_steps=1, learning_rate=0.0, **arguments)
+        run.train()
+        evaluated = run.evaluate(run.train_dataset)["eval_loss"]
+        losses[name] = run.state.log_history[0]["loss"], evaluated
+    assert losses["plain"][1] == pytest.approx(losses["smooth"][1], abs=1e-6)
+    assert losses["plain"][1] == pytest.approx(losses["mixed"][1], abs=1e-6)
+    assert losses["smooth"][0] != pytest.approx(losses["plain"][0], abs=1e-4)
+    assert losses["mixed"][0] != pytest.approx(losses["plain"][0], abs=1e-4)
+
+
+def test_a_smaller_last_batch_is_dropped_unless_it_is_the_only_one(tmp_path):
+    assert len(trainer(tmp_path, per_device_train_batch_size=10).get_train_dataloader()) == 2
+    assert len(trainer(tmp_path, per_device_train_batch_size=100).get_train_dataloader()) == 1
+    run = trainer(tmp_path, per_device_train_batch_size=10)
+    assert len(run.get_eval_dataloader(run.train_dataset)) == 1 and not run.args.dataloader_drop_last
+
+
+def test_the_average_of_the_weights_is_judged_and_kept(tmp_path):
+    decay = 0.7
+    run = trainer(tmp_path, ema_decay=decay, per_device_train_batch_size=6)
+    seen = []
+
+    class Watch(TrainerCallback):
+        def on_step_end(self, args, state, control, model=None, **kwargs):
+            seen.append(weights(model))
+
+    run.add_callback(Watch())
+    run.train()
+    expected = seen[0]
+    for n, state in enumerate(seen[1:], start=1):
+        keep = min(decay, (1 + n) / (10 + n))
+        expected = {
+            name: keep * expected[name] + (1 - keep) * value if value.is_floating_point() else value
+            for name, value in state.items()
+        }
+    judged = run.evaluate(run.train_dataset)["eval_loss"]
+    run.keep_average()
+    torch.testing.assert_close(weights(run.model), expected, atol=1e-5, rtol=1e-4)
+    assert run.evaluate(run.train_dataset)["eval_loss"] == pytest.approx(judged, abs=1e-6)
+    assert any((seen[-1][name] - expected[name]).abs().max() > 1e-4 for name in expected if "conv" in name)
+
+
+def test_scores_of_windows_are_averaged_a_clip(tmp_path):
+    dataset = Dataset.from_list([*noise_clips(3, 2500), *noise_clips(2, 21_000), *noise_clips(1, 9000)])
+    run = trainer(tmp_path, dataset=dataset)
+    run.compute_metrics = lambda prediction: {"n": len(prediction.label_ids)}
+    predicted = run.predict(run.train_dataset)
+    assert predicted.predictions.shape == (6, 3) and predicted.metrics["test_n"] == 6
+    row = run.train_dataset[4]["input_values"]
+    windows = [row[start : start + RATE] for start in (0, 4000, 8000, 12000, 13000)]
+    with torch.no_grad():
+        by_hand = run.model.eval()(torch.from_numpy(np.stack(windows))).logits.softmax(-1).mean(0)
+    torch.testing.assert_close(torch.from_numpy(predicted.predictions[4]).softmax(-1), by_hand, atol=1e-5, rtol=1e-4)
+
+
+def test_average_of_windows_for_tags_is_the_mean_probability():
+    logits = torch.tensor([[0.0, 3.0], [2.0, -3.0], [1.0, 1.0]])
+    averaged = average_windows(logits, torch.tensor([2, 1]), "multi_label_classification").sigmoid()
+    torch.testing.assert_close(averaged, torch.stack([logits[:2].sigmoid().mean(0), logits[2].sigmoid()]))
+
+
+def test_trained_in_bfloat16_it_is_judged_in_float32(tmp_path):
+    run = trainer(tmp_path, bf16=True)
+    run.train()
+    predicted = run.predict(run.train_dataset).predictions
+    with torch.no_grad():
+        clips = torch.from_numpy(np.stack([run.train_dataset[i]["input_values"] for i in range(24)]))
+        model = AudioCNNForAudioClassification(run.model.config)
+        model.load_state_dict(run.model.state_dict())
+        expected = model.eval()(clips).logits.numpy()
+    np.testing.assert_allclose(predicted, expected, atol=1e-4)
+
+
+def test_every_epoch_draws_anew(tmp_path):
+    run = trainer(tmp_path, num_train_epochs=3)
+    epochs = []
+
+    class Watch(TrainerCallback):
+        def on_step_begin(self, args, state, control, **kwargs):
+            epochs.append(int(run.train_dataset.format["format_kwargs"]["transform"].epoch))
+
+    run.add_callback(Watch())
+    run.train()
+    assert epochs == [0, 1, 2]

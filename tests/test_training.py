@@ -1,0 +1,221 @@
+"""From data to a finished folder, started as users start it: what it leaves, and what a kill, a second process or bad
+input do to it."""
+
+import csv
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import soundfile
+import tones as tones_recipe
+import torch
+from conftest import RATE, REPOSITORY, write_tones
+from huggingface_hub import ModelCard
+from safetensors.torch import load_file
+from sklearn.metrics import accuracy_score, f1_score
+from transformers import pipeline
+
+from hf_audio.data import DataError, from_rows
+from hf_audio.training import _check_classes, run_recipe
+
+TONES = [str(REPOSITORY / "tests" / "tones.py")]
+TWO_PROCESSES = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+
+
+@pytest.fixture(scope="module")
+def tones(tmp_path_factory):
+    return write_tones(tmp_path_factory.mktemp("data") / "tones")
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory):
+    """A cache of its own for all processes of this module, and one thread each, for equal sums."""
+    return {**os.environ, "HF_HOME": str(tmp_path_factory.mktemp("home")), "OMP_NUM_THREADS": "1"}
+
+
+def command(tones, out, *flags, launcher=()):
+    common = ["--data_dir", str(tones), "--output_dir", str(out), "--bf16", "false", "--seed", "1"]
+    return [sys.executable, *launcher, *TONES, *common, *flags]
+
+
+def run(environment, *arguments, **keywords):
+    done = subprocess.run(
+        command(*arguments, **keywords), env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def finished(tones, environment, tmp_path_factory):
+    """The folder of an uninterrupted run with everything on."""
+    out = tmp_path_factory.mktemp("runs") / "finished"
+    code, output = run(environment, tones, out, "--ema_decay", "0.8", "--mixup_alpha", "0.2")
+    assert code == 0, output
+    return out
+
+
+def weights(folder):
+    return load_file(folder / "model.safetensors")
+
+
+def results(folder) -> dict:
+    return json.loads((folder / "all_results.json").read_text())
+
+
+def test_a_run_leaves_the_promised_files(finished):
+    names = {path.name for path in finished.iterdir()}
+    assert {"config.json", "model.safetensors", "preprocessor_config.json", "README.md"} <= names
+    assert {"all_results.json", "predictions.csv", "per_class.csv", "training_args.json"} <= names
+    assert {"training_curves.png", "confusion_matrix.png", "modeling_audio_cnn.py"} <= names
+    assert not [name for name in names if name.startswith(".") or "skipped" in name]
+    assert list(finished.glob("runs/*/events*")), "TensorBoard has nothing to show"
+    for picture in finished.glob("*.png"):
+        assert picture.read_bytes().startswith(b"\x89PNG") and picture.stat().st_size > 5000
+
+
+def test_results_follow_from_the_predictions(finished):
+    with open(finished / "predictions.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    labels, predictions = [row["label"] for row in rows], [row["prediction"] for row in rows]
+    told = results(finished)
+    assert told["eval_samples"] == len(rows) == 9 and told["train_samples"] == 27
+    assert told["eval_accuracy"] == pytest.approx(accuracy_score(labels, predictions))
+    assert told["eval_f1_macro"] == pytest.approx(f1_score(labels, predictions, average="macro"))
+    assert told["eval_accuracy"] > 0.9, "three tones apart should be learnt"
+    low, high = told["eval_accuracy_interval"]
+    assert low <= told["eval_accuracy"] <= high
+    assert told["parameters"] == sum(value.numel() for name, value in weights(finished).items() if is_parameter(name))
+
+
+def is_parameter(name: str) -> bool:
+    return "running_" not in name and "num_batches" not in name
+
+
+def test_pipeline_says_what_the_predictions_say(finished, tones):
+    classify = pipeline("audio-classification", model=str(finished))
+    with open(finished / "predictions.csv", newline="") as file:
+        for row in csv.DictReader(file):
+            best = classify(str(tones / row["path"]), top_k=1)[0]
+            assert best["label"] == row["prediction"]
+            assert best["score"] == pytest.approx(float(row["score"]), abs=1e-3)
+
+
+def test_the_card_is_one_the_hub_understands(finished):
+    card = ModelCard.load(finished / "README.md")
+    assert card.data.pipeline_tag == "audio-classification" and card.data.library_name == "transformers"
+    told = {result.metric_type: result.metric_value for result in card.data.eval_results}
+    assert told["accuracy"] == pytest.approx(results(finished)["eval_accuracy"], abs=1e-4)
+    for words in (
+        "A sine tone",
+        "pipeline(",
+        "95 % interval",
+        "Multiply-accumulates",
+        "Every fourth clip",
+        "but sines",
+    ):
+        assert words in card.text
+    assert "tones.py" in card.text and str(finished.parent) not in card.text
+
+
+def test_the_same_seed_gives_the_same_weights_however_many_workers(finished, tones, environment, tmp_path):
+    flags = ["--ema_decay", "0.8", "--mixup_alpha", "0.2", "--dataloader_num_workers", "0"]
+    code, output = run(environment, tones, tmp_path / "again", *flags)
+    assert code == 0, output
+    torch.testing.assert_close(weights(tmp_path / "again"), weights(finished), atol=0, rtol=0)
+
+
+def test_killed_and_resumed_it_ends_with_the_same_weights(finished, tones, environment, tmp_path):
+    out = tmp_path / "killed"
+    flags = ["--ema_decay", "0.8", "--mixup_alpha", "0.2", "--save_strategy", "steps", "--save_steps", "4"]
+    process = subprocess.Popen(
+        command(tones, out, *flags), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    deadline = time.time() + 120
+    while not list(out.glob("checkpoint-*/trainer_state.json")) and process.poll() is None and time.time() < deadline:
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (out / "all_results.json").exists() and not (out / "model.safetensors").exists()
+    code, output = run(environment, tones, out, *flags)
+    assert code == 2 and "--resume_from_checkpoint last" in output
+    # 3 steps an epoch: step 4 lies within the second epoch.
+    code, output = run(environment, tones, out, *flags, "--resume_from_checkpoint", "last")
+    assert code == 0, output
+    torch.testing.assert_close(weights(out), weights(finished), atol=0, rtol=0)
+
+
+def test_two_processes_train_and_judge_like_one(tones, environment, tmp_path):
+    flags = ["--num_train_epochs", "4", "--per_device_train_batch_size", "8"]
+    code, output = run(environment, tones, tmp_path / "one", *flags)
+    assert code == 0, output
+    flags = ["--num_train_epochs", "4", "--per_device_train_batch_size", "4", "--per_device_eval_batch_size", "2"]
+    code, output = run(environment, tones, tmp_path / "two", *flags, launcher=TWO_PROCESSES)
+    assert code == 0, output
+    torch.testing.assert_close(weights(tmp_path / "two"), weights(tmp_path / "one"), atol=2e-3, rtol=1e-2)
+    one, two = results(tmp_path / "one"), results(tmp_path / "two")
+    for key in ("eval_accuracy", "eval_f1_macro", "eval_samples", "train_samples"):
+        assert one[key] == two[key]
+    assert two["eval_loss"] == pytest.approx(one["eval_loss"], rel=0.02)
+    assert two["train_loss"] == pytest.approx(one["train_loss"], rel=0.02)
+
+
+def test_the_best_epoch_by_validation_is_kept_and_training_stops_early(tones, environment, tmp_path):
+    flags = ["--validation_fraction", "0.2", "--early_stopping_patience", "2", "--num_train_epochs", "30"]
+    code, output = run(environment, tones, tmp_path / "out", *flags, "--ema_decay", "0.5")
+    assert code == 0, output
+    told = results(tmp_path / "out")
+    assert told["epoch"] < 30 and told["train_samples"] < 27
+    assert "the best by accuracy on the validation split" in (tmp_path / "out" / "README.md").read_text()
+
+
+def refused(tones, out, *flags, capsys) -> str:
+    """The sentence a recipe ends with, without starting a process for it."""
+    with pytest.raises(SystemExit) as stop, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", command(tones, out, *flags)[1:])
+        run_recipe(tones_recipe.main, tones_recipe.TonesArguments)
+    printed = capsys.readouterr().err
+    assert stop.value.code == 2
+    (sentence,) = [line for line in printed.splitlines() if line.startswith("error: ")]
+    return sentence
+
+
+def test_bad_clips_are_listed_and_left_out_or_refused(environment, tmp_path, capsys):
+    tones = write_tones(tmp_path / "tones")
+    (tones / "low" / "0.wav").write_bytes(b"")
+    (tones / "mid" / "1.wav").write_bytes(b"no sound")
+    soundfile.write(tones / "high" / "2.wav", np.zeros(RATE), RATE)
+    code, output = run(environment, tones, tmp_path / "out", "--max_steps", "2")
+    assert code == 0, output
+    with open(tmp_path / "out" / "skipped.csv", newline="") as file:
+        reasons = {row["path"][-9:]: row["reason"] for row in csv.DictReader(file)}
+    assert set(reasons) == {"low/0.wav", "mid/1.wav", "igh/2.wav"}
+    sentence = refused(tones, tmp_path / "strict", "--strict", "true", capsys=capsys)
+    assert "files cannot be used and --strict is on" in sentence
+    assert not (tmp_path / "strict" / "model.safetensors").exists()
+
+
+def test_a_used_or_unwritable_output_folder_is_refused_and_untouched(finished, tones, tmp_path, capsys):
+    before = {path: path.stat().st_mtime_ns for path in finished.iterdir()}
+    assert "already holds a finished run" in refused(tones, finished, capsys=capsys)
+    assert before == {path: path.stat().st_mtime_ns for path in finished.iterdir()}
+    (tmp_path / "file").write_text("mine")
+    assert "cannot be written" in refused(tones, tmp_path / "file" / "out", capsys=capsys)
+    assert "gone is not a folder" in refused(tmp_path / "gone", tmp_path / "out", capsys=capsys)
+    assert "holds no complete checkpoint" in refused(
+        tones, tmp_path / "new", "--resume_from_checkpoint", "last", capsys=capsys
+    )
+
+
+def test_a_class_with_one_training_clip_is_named(tmp_path, caplog):
+    dataset = from_rows(["a", "b", "c"], ["x", "x", "y"])
+    with caplog.at_level(logging.WARNING):
+        _check_classes(dataset, dataset)
+    assert "One training clip only, too few to learn from: y" in caplog.text
+    with pytest.raises(DataError, match="No training clip of y"):
+        _check_classes(dataset.select([0, 1]), dataset)
