@@ -68,6 +68,9 @@ class RecipeArguments(TrainingArguments):
     save_strategy: str = field(default="epoch", metadata={"help": "When a checkpoint to resume from is saved."})
     save_total_limit: int | None = field(default=1, metadata={"help": "How many such checkpoints are kept."})
     report_to: None | str | list[str] = field(default="tensorboard", metadata={"help": "Where curves are written."})
+    hub_strategy: str = field(
+        default="end", metadata={"help": "When --push_to_hub uploads: once, when the folder is finished."}
+    )
     remove_unused_columns: bool = field(default=False, metadata={"help": "Must stay off: rows are decoded on access."})
     dataloader_persistent_workers: bool = field(default=True, metadata={"help": "Keep loader workers over epochs."})
     bf16: bool | None = field(

@@ -16,6 +16,7 @@ import torch
 from datasets import Dataset
 from sklearn.metrics import f1_score, precision_recall_fscore_support
 from transformers import EarlyStoppingCallback, EvalPrediction, set_seed
+from transformers.utils.logging import disable_progress_bar
 
 from .arguments import ArgumentError, Arguments, RecipeArguments, last_checkpoint, parse_arguments
 from .audio import AudioError
@@ -48,20 +49,17 @@ SHOWN_ARGUMENTS = (
 
 def run_recipe(main: Callable[[Arguments], Any], arguments_class: type[Arguments]) -> None:
     """Parse the command line and run a recipe's `main`; what the user can mend ends in a sentence and exit code 2."""
-    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.INFO)
+    first = os.environ.get("RANK", "0") == "0"  # of several processes, one speaks
+    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.INFO if first else logging.ERROR)
     for library in ("httpx", "httpx2", "datasets", "absl"):
         logging.getLogger(library).setLevel(logging.WARNING)
+    disable_progress_bar()  # of single files; Trainer's own stays
     try:
         main(parse_arguments(arguments_class))
-    except (ArgumentError, AudioError, DataError) as error:
-        sys.exit(_complain(str(error)))
-    except ImportError as error:
-        sys.exit(_complain(str(error)))
-
-
-def _complain(sentence: str) -> int:
-    print(f"error: {sentence}", file=sys.stderr)
-    return 2
+    except (ArgumentError, AudioError, DataError, ImportError) as error:
+        if first:
+            print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
 
 
 def find_recordings(

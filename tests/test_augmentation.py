@@ -8,7 +8,7 @@ from conftest import RATE, tone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hf_audio.augmentation import RandomPlacement, mix
+from hf_audio.augmentation import RandomPlacement, SpeedPerturbation, mix
 from hf_audio.data import seeded
 
 
@@ -35,6 +35,21 @@ def test_every_place_is_reached():
 def test_placement_refuses_a_canvas_of_no_length():
     with pytest.raises(ValueError, match="duration=0"):
         RandomPlacement(duration=0)
+
+
+def test_speed_changes_length_and_pitch_alike():
+    clip = tone(400, 1.0)
+    rates = []
+    for seed in range(40):
+        with seeded(seed):
+            out = SpeedPerturbation(0.8, 1.25, p=1)(samples=clip, sample_rate=RATE)
+        rates.append(len(clip) / len(out))
+        spectrum = np.abs(np.fft.rfft(out))
+        assert out.dtype == np.float32
+        assert spectrum.argmax() * RATE / len(out) == pytest.approx(400 * rates[-1], abs=2)
+    assert 0.79 < min(rates) < 0.86 < 1.16 < max(rates) < 1.26
+    with pytest.raises(ValueError, match="min_rate=2"):
+        SpeedPerturbation(2, 1)
 
 
 def test_the_digits_augmentation_fills_its_canvas_with_noise_too():

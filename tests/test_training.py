@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ import soundfile
 import tones as tones_recipe
 import torch
 from conftest import RATE, REPOSITORY, write_tones
-from huggingface_hub import ModelCard
+from huggingface_hub import ModelCard, RepoUrl
 from safetensors.torch import load_file
 from sklearn.metrics import accuracy_score, f1_score
 from transformers import pipeline
@@ -210,6 +211,28 @@ def test_a_used_or_unwritable_output_folder_is_refused_and_untouched(finished, t
     assert "holds no complete checkpoint" in refused(
         tones, tmp_path / "new", "--resume_from_checkpoint", "last", capsys=capsys
     )
+
+
+def test_push_to_hub_uploads_the_finished_folder_with_its_own_card(tones, tmp_path, monkeypatch):
+    uploads = []
+
+    def upload_folder(self, *, repo_id, folder_path, ignore_patterns, **kwargs):
+        files = {path.name: path.read_bytes() for path in Path(folder_path).iterdir() if path.is_file()}
+        uploads.append((repo_id, files, ignore_patterns))
+
+    monkeypatch.setattr("huggingface_hub.HfApi.upload_folder", upload_folder)
+    monkeypatch.setattr(
+        "huggingface_hub.HfApi.create_repo",
+        lambda self, repo_id, **kwargs: RepoUrl(f"https://huggingface.co/someone/{repo_id}"),
+    )
+    flags = ["--push_to_hub", "true", "--max_steps", "1", "--dataloader_num_workers", "0"]
+    monkeypatch.setattr(sys, "argv", command(tones, tmp_path / "tones-model", *flags)[1:])
+    run_recipe(tones_recipe.main, tones_recipe.TonesArguments)
+    ((repo_id, files, ignored),) = uploads
+    assert repo_id == "someone/tones-model"
+    assert {"README.md", "model.safetensors", "all_results.json", "modeling_audio_cnn.py", "frontends.py"} <= set(files)
+    assert b"A sine tone" in files["README.md"]
+    assert "checkpoint-*" in ignored
 
 
 def test_a_class_with_one_training_clip_is_named(tmp_path, caplog):
