@@ -185,7 +185,7 @@ def cache_audio(dataset: Dataset, sampling_rate: int, *, strict: bool = False) -
         The data set without the files that cannot be used, and those as `{"path", "reason"}`.
 
     Raises:
-        DataError: `strict` and a file cannot be used, or no file can, or a class has lost all of its files.
+        DataError: `strict` and a file cannot be used, or no file can.
         OSError: the cache folder cannot be written.
     """
     digest = hashlib.sha256(json.dumps([CACHE_VERSION, sampling_rate, dataset.features.to_dict()]).encode())
@@ -224,12 +224,8 @@ def cache_audio(dataset: Dataset, sampling_rate: int, *, strict: bool = False) -
         raise DataError(f"{len(skipped)} files cannot be used and --strict is on; the first: {skipped[0]['reason']}")
     if len(skipped) == len(cached):
         raise DataError(f"None of the {len(cached)} files can be used; the first: {skipped[0]['reason']}")
-    usable = cached.select([row for row, problem in enumerate(problems) if not problem]).remove_columns("problem")
-    lost = set(dataset["label"][:]) - set(usable["label"][:])
-    if lost:
-        names = ", ".join(dataset.features["label"].int2str(sorted(lost)))
-        raise DataError(f"No usable clip is left of {names}; the first trouble: {skipped[0]['reason']}")
-    return usable, skipped
+    usable = [row for row, problem in enumerate(problems) if not problem]
+    return cached.select(usable).remove_columns("problem"), skipped
 
 
 def _decode(row: dict[str, Any], index: int, sampling_rate: int) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import csv
 import json
 import logging
 import os
+import re
 import shlex
 import shutil
 import sys
@@ -31,6 +32,8 @@ logger = logging.getLogger(__name__)
 
 RESULTS_NAME = "all_results.json"  # written last: a folder that has it is finished
 PARTS_NAME = ".unfinished"
+# What an unfinished run leaves; nothing else in an output folder may be overwritten.
+UNFINISHED_NAMES = re.compile(r"training_args\.json|runs|checkpoint-\d+|tmp-checkpoint-\d+|\..*")
 SHOWN_ARGUMENTS = (
     "num_train_epochs",
     "per_device_train_batch_size",
@@ -134,7 +137,7 @@ def fine_tune(
     plain = ClipTransform(config.sampling_rate)
     # Channels last: the layout in which CPUs and GPUs convolve fastest; the weights' names and values stay.
     model = AudioCNNForAudioClassification(config).to(memory_format=torch.channels_last)
-    if args.load_best_model_at_end and args.metric_for_best_model in (None, "loss"):
+    if args.load_best_model_at_end and args.metric_for_best_model in (None, "loss"):  # TrainingArguments' own choice
         args.metric_for_best_model, args.greater_is_better = "accuracy", True
     patience = args.early_stopping_patience
     trainer = AudioTrainer(
@@ -203,6 +206,13 @@ def _prepare_output_dir(args: RecipeArguments) -> Path | None:
     with args.main_process_first(desc="output folder"):
         try:
             output_dir.mkdir(parents=True, exist_ok=True)
+            foreign = sorted(
+                entry.name for entry in output_dir.iterdir() if not UNFINISHED_NAMES.fullmatch(entry.name)
+            )
+            if foreign and (checkpoint is None or checkpoint.parent != output_dir):
+                raise ArgumentError(
+                    f"--output_dir {output_dir} already holds other files, {foreign[0]} for one: choose a new folder."
+                )
             if args.process_index == 0:
                 saved = {name: value for name, value in args.to_dict().items() if not name.endswith("_token")}
                 write_text(output_dir / "training_args.json", json.dumps(saved, indent=2) + "\n")

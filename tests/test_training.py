@@ -199,12 +199,19 @@ def test_bad_clips_are_listed_and_left_out_or_refused(environment, tmp_path, cap
     sentence = refused(tones, tmp_path / "strict", "--strict", "true", capsys=capsys)
     assert "files cannot be used and --strict is on" in sentence
     assert not (tmp_path / "strict" / "model.safetensors").exists()
+    for file in (tones / "low").iterdir():
+        file.write_bytes(b"")
+    assert "No training clip of low" in refused(tones, tmp_path / "lost", capsys=capsys)
 
 
 def test_a_used_or_unwritable_output_folder_is_refused_and_untouched(finished, tones, tmp_path, capsys):
     before = {path: path.stat().st_mtime_ns for path in finished.iterdir()}
     assert "already holds a finished run" in refused(tones, finished, capsys=capsys)
     assert before == {path: path.stat().st_mtime_ns for path in finished.iterdir()}
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "README.md").write_text("mine")
+    assert "already holds other files, README.md" in refused(tones, tmp_path / "mine", capsys=capsys)
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["README.md"]
     (tmp_path / "file").write_text("mine")
     assert "cannot be written" in refused(tones, tmp_path / "file" / "out", capsys=capsys)
     assert "gone is not a folder" in refused(tmp_path / "gone", tmp_path / "out", capsys=capsys)
@@ -230,7 +237,9 @@ def test_push_to_hub_uploads_the_finished_folder_with_its_own_card(tones, tmp_pa
     run_recipe(tones_recipe.main, tones_recipe.TonesArguments)
     ((repo_id, files, ignored),) = uploads
     assert repo_id == "someone/tones-model"
-    assert {"README.md", "model.safetensors", "all_results.json", "modeling_audio_cnn.py", "frontends.py"} <= set(files)
+    assert {"README.md", "model.safetensors", "all_results.json", "modeling_audio_cnn.py", "frontends.py"} <= set(
+        files
+    )
     assert b"A sine tone" in files["README.md"]
     assert "checkpoint-*" in ignored
 

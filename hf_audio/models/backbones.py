@@ -5,6 +5,8 @@ set to zero before each convolution, which is what a convolution sees at the edg
 clip's scores do not depend on the longer clips in its batch.
 """
 
+import itertools
+
 import torch
 from torch import nn
 from transformers.modeling_layers import GradientCheckpointingLayer
@@ -48,16 +50,20 @@ class ResidualBlock(GradientCheckpointingLayer):
 
 
 class ResNet(nn.Module):
-    """The default for log-mels: one residual block a stage, time and frequency halved between stages."""
+    """The default for log-mels: a convolution, then residual blocks, time and frequency halved between stages.
+
+    No block works at full resolution, where a few channels would cost half of the arithmetic.
+    """
 
     def __init__(self, config: AudioCNNConfig):
         super().__init__()
         sizes = config.hidden_sizes
         self.stem = nn.Conv2d(1, sizes[0], 3, padding=1, bias=False)
         self.norm = nn.BatchNorm2d(sizes[0])
+        self.pool = nn.AvgPool2d(2)
         self.blocks = nn.ModuleList(
-            ResidualBlock(before, after, pool=stage < len(sizes) - 1)
-            for stage, (before, after) in enumerate(zip([sizes[0], *sizes[:-1]], sizes, strict=True))
+            ResidualBlock(before, after, pool=after_stage < len(sizes) - 1)
+            for after_stage, (before, after) in enumerate(itertools.pairwise(sizes), start=1)
         )
 
     def forward(
@@ -65,7 +71,8 @@ class ResNet(nn.Module):
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """features: (batch, features, frames) -> (batch, channels, frames / 2**(stages - 1))."""
         x = mask_frames(features, n_frames)[:, None]  # (batch, 1, features, frames)
-        x = torch.relu(self.norm(self.stem(x)))
+        x = self.pool(torch.relu(self.norm(self.stem(x))))
+        n_frames = None if n_frames is None else n_frames // 2
         for block in self.blocks:
             x, n_frames = block(x, n_frames)
         return x.mean(2), n_frames
