@@ -51,6 +51,14 @@ def test_what_stands_under_the_mask_does_not_matter(backbone):
         torch.testing.assert_close(model(garbage, mask).logits, model(x, mask).logits)
 
 
+def test_centred_and_clipped_below_its_peak_a_clip_scores_the_same_at_any_level():
+    model = trained_looking_model(tiny_config(center_features=True, top_db=50.0))
+    x = torch.from_numpy(np.stack([tone(500), tone(2000)]))
+    with torch.no_grad():
+        for gain in (0.01, 0.3, 2.0):
+            torch.testing.assert_close(model(gain * x).logits, model(x).logits, atol=1e-3, rtol=1e-3)
+
+
 @pytest.mark.parametrize("backbone", BACKBONES)
 def test_every_parameter_learns_and_gradient_checkpointing_changes_nothing(backbone):
     x, labels = torch.randn(4, 4000) * 0.1, torch.tensor([0, 1, 2, 0])
