@@ -291,6 +291,8 @@ class ClipTransform:
             if self.clip_samples is not None and len(waveform) > self.clip_samples:
                 start = np.random.randint(len(waveform) - self.clip_samples + 1)
                 waveform = waveform[start : start + self.clip_samples]
+        if not np.isfinite(waveform).all():  # one such clip would turn every weight into NaN, without a word
+            raise DataError(f"The augmentation turned clip {index} into NaN: narrow the ranges of its filters.")
         return np.asarray(waveform, dtype=np.float32)
 
 

@@ -61,7 +61,9 @@ def run_recipe(main: Callable[[Arguments], Any], arguments_class: type[Arguments
         main(parse_arguments(arguments_class))
     except (ArgumentError, AudioError, DataError, ImportError) as error:
         if first:
-            print(f"error: {error}", file=sys.stderr)
+            # A loader worker's error arrives as its traceback, the sentence last.
+            sentence = str(error).strip().splitlines()[-1].rpartition("Error: ")[2]
+            print(f"\nerror: {sentence}", file=sys.stderr)  # below a progress bar that stands half drawn
         sys.exit(2)
 
 

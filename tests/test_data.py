@@ -260,6 +260,12 @@ def test_long_clips_are_cropped_in_training_and_split_in_evaluation():
     assert next(iter(batch)) == "labels"
 
 
+def test_an_augmentation_that_makes_nan_is_named():
+    transform = ClipTransform(RATE, augmentation=lambda samples, sample_rate: samples * np.nan)
+    with pytest.raises(DataError, match="turned clip 4 into NaN"):
+        transform({"audio": [np.ones(10, "<i2").tobytes()], "index": [4], "label": [0]})
+
+
 def test_full_batches_have_no_mask_and_no_counts():
     batch = WindowCollator(100)([{"input_values": np.zeros(60, np.float32), "labels": [0.0, 1.0]}] * 2)
     assert set(batch) == {"labels", "input_values"} and batch["labels"].shape == (2, 2)

@@ -5,6 +5,7 @@ import csv
 import json
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -242,6 +243,11 @@ def test_push_to_hub_uploads_the_finished_folder_with_its_own_card(tones, tmp_pa
     )
     assert b"A sine tone" in files["README.md"]
     assert "checkpoint-*" in ignored
+
+
+def test_an_error_in_a_loader_worker_is_still_one_sentence(tones, tmp_path, capsys):
+    sentence = refused(tones, tmp_path / "out", "--noise", "inf", capsys=capsys)
+    assert re.fullmatch(r"error: The augmentation turned clip \d+ into NaN: [^:]+", sentence)
 
 
 def test_a_class_with_one_training_clip_is_named(tmp_path, caplog):

@@ -18,6 +18,7 @@ class TonesArguments(RecipeArguments):
     output_dir: str = field(default="outputs/tones", metadata={"help": "Folder of the finished checkpoint."})
     num_train_epochs: float = field(default=12, metadata={"help": "Epochs."})
     per_device_train_batch_size: int = field(default=8, metadata={"help": "Clips a step."})
+    noise: float = field(default=0.01, metadata={"help": "Loudest noise."})
     learning_rate: float = field(default=1e-2, metadata={"help": "Peak learning rate."})
 
 
@@ -41,7 +42,7 @@ def main(args: TonesArguments) -> None:
         dataset.select(np.flatnonzero(~held_out)),
         dataset.select(np.flatnonzero(held_out)),
         FACTS,
-        augmentation=Compose([RandomPlacement(1.0), AddGaussianNoise(0.001, 0.01, p=1)]),
+        augmentation=Compose([RandomPlacement(1.0), AddGaussianNoise(0.001, args.noise, p=1)]),
     )
 
 
