@@ -1,5 +1,6 @@
 """The command line of a recipe: transformers' TrainingArguments with this project's defaults, and what data needs."""
 
+import argparse
 import json
 import os
 import sys
@@ -20,9 +21,9 @@ class ArgumentError(ValueError):
     """An argument that cannot be used; the message is one sentence that names it and the remedy."""
 
 
-def bf16_is_fast() -> bool:
-    """Whether this machine multiplies bfloat16 matrices in hardware, on its GPU or else on its CPU."""
-    if torch.cuda.is_available():
+def bf16_is_fast(use_cpu: bool) -> bool:
+    """Whether what trains, the GPU or the CPU, multiplies bfloat16 matrices in hardware."""
+    if torch.cuda.is_available() and not use_cpu:
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 
@@ -83,7 +84,7 @@ class RecipeArguments(TrainingArguments):
     def __post_init__(self):
         # Said outright, because Trainer refuses bfloat16 and several processes on a machine that merely has no GPU.
         self.use_cpu = self.use_cpu or not torch.accelerator.is_available()
-        self.bf16 = bf16_is_fast() if self.bf16 is None else self.bf16
+        self.bf16 = bf16_is_fast(self.use_cpu) if self.bf16 is None else self.bf16
         if self.dataloader_num_workers is None:
             self.dataloader_num_workers = min(4, os.cpu_count() or 1)
         self.dataloader_persistent_workers = self.dataloader_persistent_workers and self.dataloader_num_workers > 0
@@ -103,6 +104,8 @@ class RecipeArguments(TrainingArguments):
             )
         if self.early_stopping_patience:
             self.load_best_model_at_end = True
+        if self.load_best_model_at_end and self.metric_for_best_model is None:
+            self.metric_for_best_model = "accuracy"  # Trainer would take the loss
         if self.data_dir is not None and self.download:
             raise ArgumentError("--data_dir and --download exclude each other: give one of them.")
         super().__post_init__()
@@ -114,14 +117,16 @@ def parse_arguments(arguments_class: type[Arguments], argv: Sequence[str] | None
     Raises:
         ArgumentError: the file is missing or is not a table of values, or an argument does not exist or cannot be.
     """
-    argv = list(sys.argv[1:] if argv is None else argv)
     parser = HfArgumentParser(arguments_class, allow_abbrev=False)
     parser.error = _refuse  # argparse would print a page of usage above its sentence
     parser.add_argument("--config", metavar="FILE.yaml", help="Arguments from a file; flags take precedence over it.")
-    if "--config" in argv and argv.index("--config") + 1 < len(argv):
-        # Values become text on the command line, so that `1e-3`, a string to YAML, is the number it was meant to be.
-        at = argv.index("--config")
-        argv = [*_read_config(Path(argv[at + 1]), parser), *argv[:at], *argv[at + 2 :]]
+    file = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    file.add_argument("--config", action="append", default=[])
+    found, flags = file.parse_known_args(sys.argv[1:] if argv is None else list(argv))
+    if len(found.config) > 1:
+        raise ArgumentError(f"--config is given {len(found.config)} times: give one file.")
+    # Values become text on the command line, so that `1e-3`, a string to YAML, is the number it was meant to be.
+    argv = [*(_read_config(Path(found.config[0]), parser) if found.config else []), *flags]
     try:
         arguments, *_, unknown = parser.parse_args_into_dataclasses(argv, return_remaining_strings=True)
     except ArgumentError:
@@ -151,6 +156,10 @@ def _read_config(path: Path, parser: HfArgumentParser) -> list[str]:
     for name, value in values.items():
         if name not in known:
             raise ArgumentError(f"--config {path} names {name!r}, which is no argument: see --help.")
+        if name == "report_to" and value == []:
+            value = "none"
+        if name.endswith("_strategy") and value is False:
+            value = "no"  # which YAML reads as false
         if value is not None and value != []:
             flags += [f"--{name}", *(map(str, value) if isinstance(value, list) else [_as_text(value)])]
     return flags

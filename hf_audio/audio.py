@@ -1,6 +1,7 @@
 """Audio files and bytes to mono float32 at a rate, long audio to windows, and every error bad audio can cause."""
 
 import io
+import numbers
 import os
 from pathlib import Path
 
@@ -8,8 +9,10 @@ import numpy as np
 import soundfile
 import soxr
 
-# Sizes that programs write into a RIFF header when they stream and cannot know the size yet.
-UNKNOWN_RIFF_SIZES = (0, 0x7FFFFFFF, 0x80000000)
+# Programs that stream cannot know the size of what they will write: they put zero or something huge into the header.
+LARGEST_KNOWN_RIFF_SIZE = 0x7FFF0000 - 1
+# Samples per second that a recording may claim; beyond, a header is broken, and resampling would never end.
+RATES = range(100, 10_000_001)
 EXTENSIONS = frozenset(
     [
         ".wav",
@@ -35,25 +38,29 @@ class AudioError(ValueError):
 
 
 def load_audio(source: str | os.PathLike | bytes, sampling_rate: int) -> np.ndarray:
-    """Decode a file or its bytes, average its channels and resample: (samples,) float32, values within [-1, 1].
+    """Decode a file or its bytes, average its channels and resample: (samples,) float32, full scale being 1.
 
     Reads what libsndfile reads, whatever the file's extension says: WAV, FLAC, Ogg Vorbis, Opus, MP3, AIFF, ...
+    That a file is cut off is noticed for WAV and for compressed formats.
 
     Raises:
         AudioError: the file is missing, empty, cut off, not audio, without samples, or contains NaN.
     """
+    if not isinstance(source, str | os.PathLike | bytes):
+        raise AudioError(f"Audio cannot be read from a {type(source).__name__}: give a path, bytes or an array.")
     name = "the audio bytes" if isinstance(source, bytes) else str(source)
     try:
         data = source if isinstance(source, bytes) else Path(source).read_bytes()
-    except OSError as error:
-        raise AudioError(f"{name} cannot be read ({error.strerror}): check the path.") from error
+    except (OSError, ValueError) as error:  # a ValueError is a path with a zero byte
+        reason = getattr(error, "strerror", None) or error
+        raise AudioError(f"{unreadable(name)} ({reason}): check the path.") from error
     if not data:
         raise AudioError(f"{name} is empty (0 bytes): record or download it again, or leave it out.")
     try:
         with soundfile.SoundFile(io.BytesIO(data)) as file:
             rate, promised = file.samplerate, file.frames
             samples = file.read(dtype="float32", always_2d=True)  # (frames, channels)
-    except (soundfile.LibsndfileError, RuntimeError, ValueError, MemoryError) as error:
+    except (soundfile.LibsndfileError, RuntimeError, ValueError) as error:
         raise AudioError(
             f"{name} is not audio that libsndfile can decode: convert it to WAV or FLAC, or leave it out."
         ) from error
@@ -62,23 +69,32 @@ def load_audio(source: str | os.PathLike | bytes, sampling_rate: int) -> np.ndar
     return to_mono(samples.T, rate, sampling_rate, name)
 
 
+def unreadable(name: str | os.PathLike) -> str:
+    """How the sentence about a file that the system will not read begins."""
+    return f"{name} cannot be read"
+
+
 def to_mono(samples: np.ndarray, rate: int, sampling_rate: int, name: str = "the array") -> np.ndarray:
     """Samples at `rate`, (samples,) or with channels on the shorter of two axes -> (samples,) float32.
 
-    Integers are scaled to [-1, 1] by their type's range.
+    Integers are scaled to [-1, 1] by their type's range; the middle of an unsigned type's range is zero.
 
     Raises:
-        AudioError: no samples, more than two dimensions, NaN or infinite values, or a rate that is not positive.
+        AudioError: no samples, more than two dimensions, NaN or infinite values, values that are no numbers, or a rate
+            that no recording has.
     """
     samples = np.asarray(samples)
     if samples.ndim > 2:
         raise AudioError(f"{name} has the shape {samples.shape}: give (samples,) or (channels, samples).")
     if samples.size == 0:
         raise AudioError(f"{name} contains no samples: leave it out.")
-    if not rate > 0:
-        raise AudioError(f"{name} has the sampling rate {rate}: give a positive number of samples per second.")
-    if np.issubdtype(samples.dtype, np.integer):
-        samples = samples.astype(np.float32) / -float(np.iinfo(samples.dtype).min or -1)
+    if not isinstance(rate, numbers.Real) or not RATES.start <= rate < RATES.stop:
+        raise AudioError(f"{name} has the sampling rate {rate}: give samples per second, {RATES.start} or more.")
+    if samples.dtype.kind not in "iuf":
+        raise AudioError(f"{name} holds {samples.dtype} values: give numbers, integers or floats.")
+    if samples.dtype.kind in "iu":
+        half = 2.0 ** (8 * samples.dtype.itemsize - 1)
+        samples = ((samples.astype(np.float64) - half * (samples.dtype.kind == "u")) / half).astype(np.float32)
     samples = samples.astype(np.float32, copy=False)
     if samples.ndim == 2:
         samples = samples.mean(axis=int(samples.shape[0] > samples.shape[1]))
@@ -111,7 +127,6 @@ def _riff_is_cut_off(data: bytes) -> bool:
     while position + 8 <= len(data):
         size = int.from_bytes(data[position + 4 : position + 8], "little")
         if data[position : position + 4] == b"data":
-            known = size not in UNKNOWN_RIFF_SIZES and size < 0xFFFFFF00
-            return known and position + 8 + size > len(data)
+            return 0 < size <= LARGEST_KNOWN_RIFF_SIZE and position + 8 + size > len(data)
         position += 8 + size + size % 2
     return False

@@ -1,6 +1,5 @@
 """Waveform transforms that audiomentations lacks, and mixing of whole batches on the model's device."""
 
-import math
 import random
 
 import numpy as np
@@ -40,48 +39,19 @@ class RandomPlacement(BaseWaveformTransform):
         return canvas
 
 
-class SpeedPerturbation(BaseWaveformTransform):
-    """Plays a clip faster or slower, so that tempo, pitch and formants change together, as they do between speakers.
-
-    By linear interpolation: a thirtieth of the cost of a phase vocoder. Source: Ko et al. 2015, "Audio augmentation
-    for speech recognition".
-
-    Args:
-        min_rate: the slowest speed, 1 being the clip's own.
-        max_rate: the fastest.
-        p: the share of clips it is applied to.
-    """
-
-    supports_multichannel = False
-
-    def __init__(self, min_rate: float = 0.9, max_rate: float = 1.1, p: float = 0.5):
-        super().__init__(p)
-        if not 0 < min_rate <= max_rate:
-            raise ValueError(f"min_rate={min_rate} and max_rate={max_rate} must be positive and in this order.")
-        self.min_rate, self.max_rate = min_rate, max_rate
-
-    def randomize_parameters(self, samples: np.ndarray, sample_rate: int) -> None:
-        """Draw the speed, evenly in its logarithm."""
-        super().randomize_parameters(samples, sample_rate)
-        if self.parameters["should_apply"]:
-            low, high = math.log(self.min_rate), math.log(self.max_rate)
-            self.parameters["rate"] = math.exp(random.uniform(low, high))
-
-    def apply(self, samples: np.ndarray, sample_rate: int) -> np.ndarray:
-        """(samples,) -> (samples / rate,)."""
-        rate = self.parameters["rate"]
-        positions = np.arange(max(round(len(samples) / rate), 1)) * rate
-        return np.interp(positions, np.arange(len(samples)), samples).astype(samples.dtype)
-
-
-def mix(input_values: torch.Tensor, targets: torch.Tensor, alpha: float) -> tuple[torch.Tensor, torch.Tensor]:
+def mix(
+    inputs: dict[str, torch.Tensor], targets: torch.Tensor, alpha: float
+) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
     """Mixes each waveform of a batch with another one, and their targets likewise, by weights from Beta(alpha, alpha).
 
-    input_values: (batch, samples); targets: (batch, classes) probabilities. Source: mixup, Zhang et al. 2017,
-    https://arxiv.org/abs/1710.09412.
+    inputs: `input_values` and perhaps `attention_mask` (batch, samples); targets: (batch, classes) probabilities.
+    Source: mixup, Zhang et al. 2017, https://arxiv.org/abs/1710.09412.
     """
+    input_values = inputs["input_values"]
     weight = torch.distributions.Beta(alpha, alpha).sample((len(input_values), 1)).to(input_values.device)
     weight = torch.maximum(weight, 1 - weight)
     other = torch.randperm(len(input_values), device=input_values.device)
-    mixed = weight * input_values + (1 - weight) * input_values[other]
+    mixed = {**inputs, "input_values": weight * input_values + (1 - weight) * input_values[other]}
+    if "attention_mask" in inputs:
+        mixed["attention_mask"] = torch.maximum(inputs["attention_mask"], inputs["attention_mask"][other])
     return mixed, weight * targets + (1 - weight) * targets[other]

@@ -6,21 +6,25 @@ import json
 import logging
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import datasets
 import numpy as np
 import pandas as pd
+import soundfile
 import torch
 from datasets import ClassLabel, Dataset
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
 
-from .audio import EXTENSIONS, AudioError, load_audio, split_windows
+from .audio import EXTENSIONS, AudioError, load_audio, split_windows, unreadable
 
 logger = logging.getLogger(__name__)
+
+# What the functions below write; a table's own columns of these names would be overwritten.
+OWN_COLUMNS = frozenset({"path", "label", "index", "audio", "problem"})
 
 # Raised whenever the bytes in the cache would come out differently.
 CACHE_VERSION = 1
@@ -30,15 +34,23 @@ class DataError(ValueError):
     """A data set that cannot be used; the message is one sentence with the file or argument and the remedy."""
 
 
-def from_rows(paths: Sequence[str | os.PathLike], labels: Sequence[str], **columns: Sequence[Any]) -> Dataset:
+def from_rows(
+    paths: Sequence[str | os.PathLike], labels: Sequence[Any], columns: Mapping[str, Sequence[Any]] | None = None
+) -> Dataset:
     """A data set with the columns `path`, `label` (a `ClassLabel`, names sorted) and any further ones.
 
     Rows that repeat a path and its label are dropped with a warning.
 
     Raises:
-        DataError: no rows, fewer than two classes, or one path under two labels.
+        DataError: no rows, fewer than two classes, one path under two labels, or a further column with a name that
+            this package uses.
     """
-    table = pd.DataFrame({"path": [str(path) for path in paths], "label": list(labels), **columns})
+    columns = columns or {}
+    taken = sorted(OWN_COLUMNS & set(columns))
+    if taken:
+        raise DataError(f"The further column {taken[0]!r} has a name that is used otherwise: rename it.")
+    names = [str(label).strip() for label in labels]
+    table = pd.DataFrame({"path": [str(path) for path in paths], "label": names, **columns})
     repeated = table.duplicated(["path", "label"])
     if repeated.any():
         logger.warning(
@@ -54,7 +66,7 @@ def from_rows(paths: Sequence[str | os.PathLike], labels: Sequence[str], **colum
         path = conflicting.iloc[0]
         both = " and ".join(sorted(table["label"][table["path"] == path]))
         raise DataError(f"{path} is listed under two labels, {both}: keep one of the rows.")
-    names = sorted(set(table["label"]))
+    names = sorted(set(names))
     if len(names) < 2:
         raise DataError(f"All clips carry the one label {names[0]!r}: a classifier needs at least two classes.")
     table["label"] = table["label"].map({name: number for number, name in enumerate(names)})
@@ -72,7 +84,8 @@ def load_table(
 ) -> Dataset:
     """A CSV, or a TSV by its name, with a column of file names and one of labels, as `from_rows` gives it.
 
-    Further columns are kept. Relative names are looked up in `audio_dir`, by default the table's own folder.
+    Further columns are kept, but for those whose names this package uses itself. Relative names are looked up in
+    `audio_dir`, by default the table's own folder.
 
     Raises:
         DataError: the table is missing, empty, not UTF-8 text or lacks a column; and as `from_rows`.
@@ -87,21 +100,27 @@ def load_table(
             quoting=csv.QUOTE_NONE if tabs else csv.QUOTE_MINIMAL,
             dtype=str,
             keep_default_na=False,
+            index_col=False,  # or a comma at each line's end would shift all columns by one
         )
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror}): check the path.") from error
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} is not a UTF-8 table with a header ({error}): repair or export it again.") from error
+        reason = " ".join(str(error).split())
+        raise DataError(f"{path} is not a UTF-8 table with a header ({reason}): repair or export it again.") from error
     for column in (path_column, label_column):
         if column not in table:
             raise DataError(f"{path} has no column {column!r}: its columns are {', '.join(table.columns)}.")
-    unlabelled = table[label_column] == ""
+    unlabelled = table[label_column].str.strip() == ""
     if unlabelled.any():
         logger.warning("%d rows of %s have no label; they are left out.", unlabelled.sum(), path)
         table = table[~unlabelled]
     folder = Path(audio_dir) if audio_dir is not None else path.parent
-    others = {name: table[name].tolist() for name in table if name not in (path_column, label_column)}
-    return from_rows([folder / name for name in table[path_column]], table[label_column].tolist(), **others)
+    names = [name for name in table if name not in (path_column, label_column)]
+    dropped = sorted(OWN_COLUMNS & set(names))
+    if dropped:
+        logger.warning("Columns of %s that are left out, because their names are used here: %s.", path, dropped)
+    others = {name: table[name].tolist() for name in names if name not in dropped}
+    return from_rows([folder / name.strip() for name in table[path_column]], table[label_column].tolist(), others)
 
 
 def load_class_folders(directory: str | os.PathLike) -> Dataset:
@@ -113,7 +132,11 @@ def load_class_folders(directory: str | os.PathLike) -> Dataset:
     directory = Path(directory)
     if not directory.is_dir():
         raise DataError(f"{directory} is not a folder: give the folder that holds one folder a class.")
-    files = [file for file in sorted(directory.glob("*/**/*")) if file.suffix.lower() in EXTENSIONS and file.is_file()]
+    found = [file for file in sorted(directory.glob("*/**/*")) if file.is_file() and not file.name.startswith(".")]
+    files = [file for file in found if file.suffix.lower() in EXTENSIONS]
+    if len(files) < len(found):
+        other = next(file for file in found if file.suffix.lower() not in EXTENSIONS)
+        logger.warning("%d files are no audio by their names, %s for one; left out.", len(found) - len(files), other)
     if not files:
         raise DataError(f"{directory} holds no audio files in class folders, such as {directory / 'dog' / '1.wav'}.")
     return from_rows(files, [file.relative_to(directory).parts[0] for file in files])
@@ -140,7 +163,8 @@ def split_validation(
 ) -> tuple[Dataset, Dataset]:
     """The data set in two, the second with about `fraction` of the rows, classes in their proportions.
 
-    With `group_column` (speaker, recording), no group is on both sides, and the share is as close as the groups allow.
+    With `group_column` (speaker, recording), no group is on both sides, and the share is that of one of
+    `round(1 / fraction)` folds of whole groups.
     A class with one clip stays in the first part, with a warning.
 
     Raises:
@@ -164,10 +188,13 @@ def split_validation(
         splitter = StratifiedShuffleSplit(1, test_size=n_validation, random_state=seed)
         _, validation = next(splitter.split(rows, labels))
     else:
+        if group_column not in dataset.column_names:
+            raise DataError(f"There is no column {group_column!r} to group by: {', '.join(dataset.column_names)}.")
         groups = np.asarray(dataset[group_column])
-        n_folds = min(max(2, round(1 / fraction)), len(set(groups.tolist())))
-        if n_folds < 2:
+        if len(set(groups.tolist())) < 2:
             raise DataError(f"Only one {group_column} is left: a validation part needs another one.")
+        # scikit-learn asks for as many clips of the most frequent class as there are folds.
+        n_folds = max(2, min(round(1 / fraction), len(set(groups.tolist())), np.bincount(labels).max()))
         splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
         _, validation = next(splitter.split(rows, labels, groups))
     held_out = np.zeros(len(dataset), dtype=bool)
@@ -188,7 +215,10 @@ def cache_audio(dataset: Dataset, sampling_rate: int, *, strict: bool = False) -
         DataError: `strict` and a file cannot be used, or no file can.
         OSError: the cache folder cannot be written.
     """
-    digest = hashlib.sha256(json.dumps([CACHE_VERSION, sampling_rate, dataset.features.to_dict()]).encode())
+    if len(dataset) == 0:
+        raise DataError("There are no clips in the training or the test part: check the split.")
+    versions = [CACHE_VERSION, soundfile.__libsndfile_version__, sampling_rate]
+    digest = hashlib.sha256(json.dumps([versions, dataset.features.to_dict()]).encode())
     for row in dataset:
         try:
             status = os.stat(row["path"])
@@ -222,6 +252,11 @@ def cache_audio(dataset: Dataset, sampling_rate: int, *, strict: bool = False) -
     ]
     if skipped and strict:
         raise DataError(f"{len(skipped)} files cannot be used and --strict is on; the first: {skipped[0]['reason']}")
+    if any(Path(row["path"]).exists() and row["reason"].startswith(unreadable(row["path"])) for row in skipped):
+        # Not the file's fault: the next run shall look again.
+        for file in cached.cache_files:
+            with suppress(OSError):  # Windows does not delete what is mapped
+                Path(file["filename"]).unlink()
     if len(skipped) == len(cached):
         raise DataError(f"None of the {len(cached)} files can be used; the first: {skipped[0]['reason']}")
     usable = [row for row, problem in enumerate(problems) if not problem]
@@ -232,11 +267,11 @@ def _decode(row: dict[str, Any], index: int, sampling_rate: int) -> dict[str, An
     # Bytes and not a list of numbers: datasets turns a list into Python objects at every access.
     try:
         waveform = load_audio(row["path"], sampling_rate)
-        if not waveform.any():
+        samples = np.rint(np.clip(waveform, -1, 1) * 32767).astype("<i2")
+        if not samples.any():
             raise AudioError(f"{row['path']} is silent, every sample is zero: record it again or leave it out.")
     except AudioError as error:
         return {"index": index, "audio": b"", "problem": str(error)}
-    samples = np.rint(np.clip(waveform, -1, 1) * 32767).astype("<i2")
     return {"index": index, "audio": samples.tobytes(), "problem": ""}
 
 

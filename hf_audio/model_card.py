@@ -11,6 +11,7 @@ import torch
 import transformers
 from huggingface_hub import EvalResult, ModelCardData
 from torch.utils.flop_counter import FlopCounterMode
+from transformers import PreTrainedConfig
 
 
 @dataclass
@@ -44,6 +45,9 @@ class RunFacts:
     """What the run has measured; filled by `fine_tune`."""
 
     metrics: Mapping[str, float]
+    parameters: int
+    macs: int
+    weights_bytes: int
     intervals: Mapping[str, tuple[float, float]]
     per_class: Sequence[Mapping[str, Any]]
     n_train: int
@@ -89,9 +93,8 @@ def machine() -> str:
     return f"{os.cpu_count()} CPU cores ({platform.machine()})"
 
 
-def write_model_card(model: transformers.PreTrainedModel, task: TaskFacts, run: RunFacts, weights_bytes: int) -> str:
-    """The card as text: YAML metadata with a `model-index`, then Markdown."""
-    config = model.config
+def write_model_card(config: PreTrainedConfig, task: TaskFacts, run: RunFacts) -> str:
+    """The card as text: YAML metadata with a `model-index`, then Markdown. config: an `AudioCNNConfig`."""
     names = [name for name in METRIC_NAMES if name in run.metrics] or list(run.metrics)
     results = [
         EvalResult(
@@ -115,8 +118,6 @@ def write_model_card(model: transformers.PreTrainedModel, task: TaskFacts, run: 
         model_name=task.title,
         eval_results=results,
     )
-    parameters = sum(parameter.numel() for parameter in model.parameters())
-    macs = count_macs(model, round(config.clip_seconds * config.sampling_rate))
     interval = {name: "{:.4f} to {:.4f}".format(*run.intervals[name]) for name in run.intervals}
     metrics = "\n".join(
         f"| {METRIC_NAMES.get(name, name)} | {run.metrics[name]:.4f} | {interval.get(name, '')} |" for name in names
@@ -186,9 +187,9 @@ On {run.n_test} held-out clips. The interval is what 1000 resamplings of those c
 | Features | {features}, frames of {config.win_length / config.sampling_rate * 1000:.1f} ms every \
 {config.hop_length / config.sampling_rate * 1000:.1f} ms, computed by the model itself |
 | Network | `{config.backbone}` with {", ".join(map(str, config.hidden_sizes))} channels |
-| Parameters | {parameters:,} |
-| Multiply-accumulates | {macs / 1e6:.1f} million for {config.clip_seconds:g} s |
-| Size | {weights_bytes / 1e6:.2f} MB (`model.safetensors`) |
+| Parameters | {run.parameters:,} |
+| Multiply-accumulates | {run.macs / 1e6:.1f} million for {config.clip_seconds:g} s |
+| Size | {run.weights_bytes / 1e6:.2f} MB (`model.safetensors`) |
 
 ## How it was trained
 

@@ -1,10 +1,12 @@
 """`pipeline("audio-classification")` for any audio: file, bytes, URL or array, any rate, stereo, minutes long."""
 
+import http.client
 import itertools
 import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from types import GeneratorType
 from typing import Any
 
 import numpy as np
@@ -60,14 +62,12 @@ class AudioClassificationPipeline(StockAudioClassificationPipeline, ChunkPipelin
         if isinstance(inputs, dict):
             array = inputs.get("raw", inputs.get("array"))
             if array is not None and "sampling_rate" in inputs:
-                return to_mono(np.asarray(array), inputs["sampling_rate"], rate)
+                return to_mono(_as_numpy(array), inputs["sampling_rate"], rate)
             inputs = inputs.get("bytes") or inputs.get("path")
             if inputs is None:
                 raise ValueError('A dict needs "array" (or "raw") and "sampling_rate", or "bytes", or "path".')
-        if isinstance(inputs, torch.Tensor):
-            inputs = inputs.cpu().numpy()
-        if isinstance(inputs, np.ndarray):
-            return to_mono(inputs, rate, rate)
+        if isinstance(inputs, np.ndarray | torch.Tensor):
+            return to_mono(_as_numpy(inputs), rate, rate)
         return load_audio(inputs, rate)
 
     def preprocess(self, inputs: Any, window_seconds: float | None = None) -> Iterator[dict[str, Any]]:
@@ -90,7 +90,7 @@ class AudioClassificationPipeline(StockAudioClassificationPipeline, ChunkPipelin
     def get_iterator(self, inputs, num_workers, batch_size, preprocess_params, forward_params, postprocess_params):
         """Without a batch size, recording by recording, which spares a short clip a data loader of its own."""
         parameters = (preprocess_params, forward_params, postprocess_params)
-        if batch_size == 1 and num_workers == 0:
+        if batch_size == 1 and num_workers == 0 and isinstance(inputs, list | tuple | GeneratorType):
             return (self.run_single(item, *parameters) for item in inputs)
         return super().get_iterator(inputs, num_workers, batch_size, *parameters)
 
@@ -118,11 +118,21 @@ class AudioClassificationPipeline(StockAudioClassificationPipeline, ChunkPipelin
         return [{"score": score, "label": config.id2label[i]} for score, i in pairs]
 
 
+def _as_numpy(array: Any) -> np.ndarray:
+    if isinstance(array, torch.Tensor):
+        array = array.detach().cpu()
+        # numpy has no bfloat16
+        return (array.float() if array.is_floating_point() else array).numpy()
+    return np.asarray(array)
+
+
 def _fetch(url: str) -> bytes:
-    request = urllib.request.Request(url, headers={"User-Agent": "hf_audio"})
     try:
+        request = urllib.request.Request(url, headers={"User-Agent": "hf_audio"})
         with urllib.request.urlopen(request, timeout=60) as response:
             return response.read()
+    except (http.client.InvalidURL, ValueError) as error:
+        raise AudioError(f"{url} is not an address ({error}): check it.") from error
     except urllib.error.HTTPError as error:
         raise AudioError(f"{url} answered {error.code} ({error.reason}): check the address.") from error
     except OSError as error:

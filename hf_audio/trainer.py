@@ -8,19 +8,20 @@ from typing import Any
 import numpy as np
 import torch
 import torch.distributed
-import torch.distributed.nn
+import torch.distributed.nn.functional
 from torch import nn
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader
 from transformers import Trainer, TrainerCallback
 
-from .arguments import RecipeArguments
+from .arguments import ArgumentError, RecipeArguments
 from .augmentation import mix
 from .data import ClipTransform
 from .models.modeling_audio_cnn import classification_loss
 
 AVERAGE_NAME = "averaged_weights.pt"
+EVALUATED_TOGETHER = 256  # windows
 
 
 class AudioTrainer(Trainer):
@@ -44,7 +45,7 @@ class AudioTrainer(Trainer):
         self, model: nn.Module, args: RecipeArguments, train_transform: ClipTransform | None = None, **kwargs
     ):
         if args.world_size > 1:
-            model = synchronize_batch_norm(model)
+            model = synchronize_batch_norm(model, args.device)
         callbacks = [*kwargs.pop("callbacks", ())]
         if train_transform is not None:
             callbacks.append(_EpochCallback(train_transform))
@@ -86,7 +87,7 @@ class AudioTrainer(Trainer):
         config = self.model.config
         if self.args.mixup_alpha > 0 and model.training:
             targets = labels.float() if labels.dim() == 2 else F.one_hot(labels, config.num_labels).float()
-            inputs["input_values"], labels = mix(inputs["input_values"], targets, self.args.mixup_alpha)
+            inputs, labels = mix(inputs, targets, self.args.mixup_alpha)
         outputs = model(**inputs)
         loss = classification_loss(
             outputs.logits, labels, config.problem_type, label_smoothing=self.args.label_smoothing_factor
@@ -107,8 +108,13 @@ class AudioTrainer(Trainer):
         network.eval()
         problem_type = self.model.config.problem_type
         with torch.no_grad():
-            # The class's forward: accelerate has put one that autocasts to bfloat16 over it.
-            logits = type(network).forward(network, **inputs).logits.float()
+            # The class's forward: accelerate has put one that autocasts to bfloat16 over it. A part at a time: long
+            # recordings have many windows.
+            parts = [
+                dict(zip(inputs, part, strict=True))
+                for part in zip(*(value.split(EVALUATED_TOGETHER) for value in inputs.values()), strict=True)
+            ]
+            logits = torch.cat([type(network).forward(network, **part).logits.float() for part in parts])
             if counts is not None:
                 logits = average_windows(logits, counts, problem_type)
             loss = classification_loss(logits, labels, problem_type)
@@ -120,16 +126,18 @@ class AudioTrainer(Trainer):
             self.accelerator.unwrap_model(self.model).load_state_dict(self.average.module.state_dict())
             self.average = None
 
-    def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
-        super()._save_optimizer_and_scheduler(output_dir)
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        """As in Trainer, with the averaged weights beside a checkpoint's own."""
+        super().save_model(output_dir, _internal_call)
         if self.average is not None and self.args.should_save:
-            torch.save(self.average.state_dict(), os.path.join(output_dir, AVERAGE_NAME))
+            torch.save(self.average.state_dict(), Path(output_dir or self.args.output_dir) / AVERAGE_NAME)
 
     def _load_average(self, checkpoint: str | os.PathLike | None) -> None:
         if self.average is not None and checkpoint is not None:
             path = Path(checkpoint) / AVERAGE_NAME
-            if path.is_file():
-                self.average.load_state_dict(torch.load(path, map_location=self.args.device, weights_only=True))
+            if not path.is_file():
+                raise ArgumentError(f"{checkpoint} holds no average of the weights: it was saved without --ema_decay.")
+            self.average.load_state_dict(torch.load(path, map_location=self.args.device, weights_only=True))
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         super()._load_optimizer_and_scheduler(checkpoint)
@@ -188,7 +196,7 @@ class ProcessBatchNorm(nn.modules.batchnorm._BatchNorm):
         pass
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
-        """input: (batch, channels, ...); every process must hold the same number of values a channel."""
+        """input: (batch, channels, ...), of any batch and length in each process."""
         if not self.training:
             return super().forward(input)
         assert self.running_mean is not None
@@ -196,11 +204,12 @@ class ProcessBatchNorm(nn.modules.batchnorm._BatchNorm):
         assert self.num_batches_tracked is not None
         dims = [0, *range(2, input.dim())]
         values = input.double()
-        sums = torch.stack([values.sum(dims), values.square().sum(dims)])
-        sums = torch.distributed.nn.all_reduce(sums)
-        count = values.numel() / values.shape[1] * torch.distributed.get_world_size()
-        mean, square = sums / count
-        variance = square - mean.square()
+        here = torch.full_like(values[0].flatten(1)[:, 0], values.numel() / values.shape[1])
+        sums = torch.stack([values.sum(dims), values.square().sum(dims), here])
+        total, squares, counts = torch.distributed.nn.functional.all_reduce(sums)
+        count = counts[0].detach()
+        mean = total / count
+        variance = squares / count - mean.square()
         with torch.no_grad():
             self.num_batches_tracked += 1
             momentum = self.momentum or 1 / self.num_batches_tracked.item()
@@ -214,9 +223,9 @@ class ProcessBatchNorm(nn.modules.batchnorm._BatchNorm):
         return (input * scale.float().view(shape) + shift.float().view(shape)).to(input.dtype)
 
 
-def synchronize_batch_norm(model: nn.Module) -> nn.Module:
+def synchronize_batch_norm(model: nn.Module, device: torch.device) -> nn.Module:
     """Make every batch normalisation of a model take its statistics over all processes; names and values stay."""
-    if torch.cuda.is_available():
+    if device.type == "cuda":
         return nn.SyncBatchNorm.convert_sync_batchnorm(model)
     for module in model.modules():
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):

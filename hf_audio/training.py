@@ -59,10 +59,11 @@ def run_recipe(main: Callable[[Arguments], Any], arguments_class: type[Arguments
     disable_progress_bar()  # of single files; Trainer's own stays
     try:
         main(parse_arguments(arguments_class))
-    except (ArgumentError, AudioError, DataError, ImportError) as error:
+    except (ArgumentError, AudioError, DataError, ImportError, OSError) as error:
         if first:
-            # A loader worker's error arrives as its traceback, the sentence last.
-            sentence = str(error).strip().splitlines()[-1].rpartition("Error: ")[2]
+            sentence = " ".join(str(error).split())
+            if "Traceback (most recent call last)" in sentence:  # so the error of a loader worker arrives
+                sentence = str(error).strip().splitlines()[-1].partition("Error: ")[2]
             print(f"\nerror: {sentence}", file=sys.stderr)  # below a progress bar that stands half drawn
         sys.exit(2)
 
@@ -139,8 +140,6 @@ def fine_tune(
     plain = ClipTransform(config.sampling_rate)
     # Channels last: the layout in which CPUs and GPUs convolve fastest; the weights' names and values stay.
     model = AudioCNNForAudioClassification(config).to(memory_format=torch.channels_last)
-    if args.load_best_model_at_end and args.metric_for_best_model in (None, "loss"):  # TrainingArguments' own choice
-        args.metric_for_best_model, args.greater_is_better = "accuracy", True
     patience = args.early_stopping_patience
     trainer = AudioTrainer(
         model,
@@ -216,7 +215,9 @@ def _prepare_output_dir(args: RecipeArguments) -> Path | None:
                     f"--output_dir {output_dir} already holds other files, {foreign[0]} for one: choose a new folder."
                 )
             if args.process_index == 0:
-                saved = {name: value for name, value in args.to_dict().items() if not name.endswith("_token")}
+                # What another run would choose for its own machine and folder is left to it.
+                left_out = ("resume_from_checkpoint", "use_cpu", "hub_token", "push_to_hub_token")
+                saved = {name: value for name, value in args.to_dict().items() if name not in left_out}
                 write_text(output_dir / "training_args.json", json.dumps(saved, indent=2) + "\n")
         except OSError as error:
             raise ArgumentError(
@@ -285,8 +286,8 @@ class _FinishedFolder:
         self.results |= {f"eval_{name}_interval": list(interval) for name, interval in intervals.items()}
         self.results["parameters"] = sum(parameter.numel() for parameter in model.parameters())
         self.results["macs"] = count_macs(model, model.config.clip_samples)
-        run = self._facts(per_class, intervals)
-        card = write_model_card(model, self.task, run, (parts / "model.safetensors").stat().st_size)
+        self.results["weights_bytes"] = (parts / "model.safetensors").stat().st_size
+        card = write_model_card(model.config, self.task, self._facts(per_class, intervals))
         (parts / "README.md").write_text(card, encoding="utf-8")
         for file in sorted(parts.iterdir()):
             os.replace(file, output_dir / file.name)
@@ -305,6 +306,9 @@ class _FinishedFolder:
         )
         return RunFacts(
             metrics={name: self.results[f"eval_{name}"] for name in intervals},
+            parameters=self.results["parameters"],
+            macs=self.results["macs"],
+            weights_bytes=self.results["weights_bytes"],
             intervals=intervals,
             per_class=per_class,
             n_train=self.results["train_samples"],
@@ -319,8 +323,11 @@ class _FinishedFolder:
         )
 
     def _rows(self) -> list[dict[str, Any]]:
-        paths = [Path(path) for path in self.test["path"][:]]
-        root = Path(os.path.commonpath([path.parent for path in paths]))
+        paths = [Path(path).absolute() for path in self.test["path"][:]]
+        try:
+            root = Path(os.path.commonpath([path.parent for path in paths]))
+        except ValueError:  # two drives of Windows
+            root = Path()
         columns = zip(paths, self.references, self.predictions, self.scores, strict=True)
         return [
             {
@@ -358,4 +365,5 @@ def _write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 
 def _without_folders(argument: str) -> str:
     # A card is read elsewhere: which recipe and which data matter, not where they lay.
-    return Path(argument).name if os.path.isabs(argument) else argument
+    flag, equals, value = argument.rpartition("=")
+    return f"{flag}{equals}{Path(value).name}" if os.path.isabs(value) else argument

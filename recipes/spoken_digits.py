@@ -41,12 +41,12 @@ PRESETS: dict[str, dict[str, Any]] = {
         **SIGNAL,
         "n_fft": 256,
         "win_length": 200,  # 25 ms
-        "hop_length": 120,  # 15 ms
+        "hop_length": 80,  # 10 ms
         "n_mels": 40,
         "f_min": 60,
         "hidden_sizes": [16, 28, 44, 56],
         "time_mask_count": 2,
-        "time_mask_frames": 10,
+        "time_mask_frames": 15,
         "freq_mask_count": 2,
         "freq_mask_bins": 6,
         "dropout": 0.2,
@@ -88,8 +88,8 @@ def waveform_transforms() -> Callable[..., np.ndarray]:
     """Other voices, paces and places; the noise comes last, so that it covers the padding too."""
     return Compose(
         [
-            PitchShift(-4, 4, p=0.5),
-            TimeStretch(0.75, 1.3, leave_length_unchanged=False, p=0.5),
+            PitchShift(-4, 4, p=0.25),
+            TimeStretch(0.75, 1.3, leave_length_unchanged=False, p=0.25),
             RandomPlacement(CLIP_SECONDS),
             AddGaussianNoise(0.0003, 0.02, p=0.5),
         ]
@@ -113,14 +113,18 @@ def load_recordings(data_dir: Path, held_out_speaker: str | None = None) -> tupl
         raise ArgumentError(
             f"--held_out_speaker {held_out_speaker}: no such speaker in {data_dir}, which has {known}."
         )
-    dataset = from_rows(paths, digits, speaker=speakers)
+    if held_out.all() or not held_out.any():
+        raise DataError(f"{data_dir} leaves no clips to {'train' if held_out.all() else 'test'} on: check the split.")
+    dataset = from_rows(paths, digits, {"speaker": speakers})
     return dataset.select(np.flatnonzero(~held_out)), dataset.select(np.flatnonzero(held_out))
 
 
 def download() -> Path:
     """The folder of the official recordings, fetched once."""
-    (folder,) = download_and_extract(FSDD).glob("*/recordings")
-    return folder.parent
+    recordings = sorted(download_and_extract(FSDD).glob("*/recordings"))
+    if not recordings:
+        raise DataError(f"{FSDD} no longer holds recordings/: fetch the data set by hand and pass --data_dir.")
+    return recordings[0].parent
 
 
 def facts(args: SpokenDigitsArguments) -> TaskFacts:

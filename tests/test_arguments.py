@@ -23,6 +23,21 @@ def test_defaults_flags_and_file_in_rising_precedence(tmp_path):
     assert args.lr_scheduler_type == "linear"
 
 
+def test_a_file_is_named_in_either_spelling_and_once(tmp_path):
+    (tmp_path / "a.yaml").write_text("seed: 7\nsave_strategy: no\n")
+    args = parse_arguments(Arguments, [f"--config={tmp_path / 'a.yaml'}"])
+    assert (args.seed, args.save_strategy) == (7, "no")
+    with pytest.raises(ArgumentError, match="given 2 times"):
+        parse_arguments(Arguments, ["--config", "a", "--config", "b"])
+
+
+def test_the_best_epoch_is_that_of_the_best_accuracy_unless_said_otherwise():
+    flags = ["--validation_fraction", "0.1", "--load_best_model_at_end", "true"]
+    assert parse_arguments(Arguments, flags).metric_for_best_model == "accuracy"
+    args = parse_arguments(Arguments, [*flags, "--metric_for_best_model", "loss"])
+    assert (args.metric_for_best_model, args.greater_is_better) == ("loss", False)
+
+
 def test_every_trainer_flag_is_there():
     args = parse_arguments(Arguments, ["--gradient_accumulation_steps", "4", "--report_to", "none", "--seed", "3"])
     assert args.gradient_accumulation_steps == 4 and args.report_to == []

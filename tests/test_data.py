@@ -4,6 +4,7 @@ import csv
 import logging
 import os
 import random
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -36,11 +37,15 @@ def write_table(path, rows, delimiter=","):
     return path
 
 
-def test_class_folders_become_rows(tone_folder):
+def test_class_folders_become_rows(tone_folder, caplog):
     (tone_folder / "low" / "deeper" / "still").mkdir(parents=True)
     soundfile.write(tone_folder / "low" / "deeper" / "still" / "x.flac", tone(300), RATE)
-    (tone_folder / "notes.txt").write_text("not a sound")
-    dataset = load_class_folders(tone_folder)
+    (tone_folder / "notes.txt").write_text("in no class")
+    (tone_folder / "low" / "talk.m4a").write_bytes(b"libsndfile reads no AAC")
+    with caplog.at_level(logging.WARNING):
+        dataset = load_class_folders(tone_folder)
+    assert "1 files are no audio" in caplog.text
+    assert "talk.m4a" in caplog.text
     assert len(dataset) == 37 and dataset.features["label"].names == ["high", "low", "mid"]
     labels = {dataset.features["label"].int2str(row["label"]) for row in dataset if "/low/" in row["path"]}
     assert labels == {"low"}
@@ -53,6 +58,23 @@ def test_tables_keep_further_columns(tmp_path):
     assert dataset["path"][:] == [os.path.join("clips", "a, b.wav"), os.path.join("clips", "c.wav")]
     assert dataset["speaker"][:] == ["1", "2"]
     assert load_table(path, path_column="file", label_column="kind")["path"][0] == str(tmp_path / "a, b.wav")
+
+
+def test_columns_that_this_package_uses_itself_do_not_replace_labels_or_files(tmp_path, caplog):
+    rows = [("path", "label", "species", "index"), ("a.wav", "1", "cat", "7"), ("b.wav", "2", "dog ", "8")]
+    with caplog.at_level(logging.WARNING):
+        dataset = load_table(write_table(tmp_path / "t.csv", rows), label_column="species")
+    assert dataset.features["label"].names == ["cat", "dog"]
+    assert set(dataset.column_names) == {"path", "label"}
+    assert "['index', 'label']" in caplog.text
+    with pytest.raises(DataError, match="further column 'audio'"):
+        from_rows(["a", "b"], ["x", "y"], {"audio": [1, 2]})
+
+
+def test_numbers_are_labels_too_and_a_comma_at_the_end_shifts_nothing(tmp_path):
+    assert from_rows(["a", "b"], [1, 0]).features["label"].names == ["0", "1"]
+    (tmp_path / "t.csv").write_text("path,label\na.wav,x,\nb.wav,y,\n")
+    assert load_table(tmp_path / "t.csv").features["label"].names == ["x", "y"]
 
 
 def test_tsv_with_stray_quotes(tmp_path):
@@ -139,6 +161,27 @@ def test_bad_files_are_left_out_by_name_or_refused_with_strict(tone_folder):
         cache_audio(dataset, RATE, strict=True)
 
 
+def test_a_file_that_the_system_would_not_read_is_tried_again(tone_folder, monkeypatch):
+    target = str(tone_folder / "low" / "0.wav")
+    read = Path.read_bytes
+
+    def failing(self):
+        if str(self) == target:
+            raise OSError(5, "Input/output error")
+        return read(self)
+
+    monkeypatch.setattr(Path, "read_bytes", failing)
+    _, skipped = cache_audio(load_class_folders(tone_folder), RATE)
+    assert [row["path"] for row in skipped] == [target]
+    monkeypatch.undo()
+    assert cache_audio(load_class_folders(tone_folder), RATE)[1] == []
+
+
+def test_an_empty_part_is_refused(tone_folder):
+    with pytest.raises(DataError, match="no clips in the training or the test part"):
+        cache_audio(load_class_folders(tone_folder).select([]), RATE)
+
+
 def test_a_data_set_without_a_usable_clip_is_refused(tone_folder):
     for file in tone_folder.glob("*/*"):
         file.write_bytes(b"")
@@ -166,10 +209,12 @@ def test_validation_split_is_stratified_and_complete(labels, seed):
 def test_validation_groups_stay_whole_and_a_single_clip_is_trained_on(caplog):
     n = 60
     dataset = from_rows(
-        [f"{i}.wav" for i in range(n)], [f"c{i % 3}" for i in range(n)], speaker=[f"s{i % 7}" for i in range(n)]
+        [f"{i}.wav" for i in range(n)], [f"c{i % 3}" for i in range(n)], {"speaker": [f"s{i % 7}" for i in range(n)]}
     )
     train, validation = split_validation(dataset, 0.2, 0, "speaker")
     assert len(validation) and not set(train["speaker"]) & set(validation["speaker"])
+    own = from_rows([f"{i}" for i in range(12)], ["x", "y"] * 6, {"speaker": [f"s{i}" for i in range(12)]})
+    assert len(split_validation(own, 0.1, 0, "speaker")[1]) == 2
     lonely = from_rows([f"{i}.wav" for i in range(21)], ["a"] * 10 + ["b"] * 10 + ["c"])
     with caplog.at_level(logging.WARNING):
         train, validation = split_validation(lonely, 0.2, 0)
@@ -177,11 +222,13 @@ def test_validation_groups_stay_whole_and_a_single_clip_is_trained_on(caplog):
 
 
 def test_impossible_splits_are_refused():
-    dataset = from_rows(["a", "b", "c", "d"], ["x", "x", "y", "y"], speaker=["s"] * 4)
+    dataset = from_rows(["a", "b", "c", "d"], ["x", "x", "y", "y"], {"speaker": ["s"] * 4})
     with pytest.raises(DataError, match="must lie between"):
         split_validation(dataset, 0.9, 0)
     with pytest.raises(DataError, match="Only one speaker"):
         split_validation(dataset, 0.5, 0, "speaker")
+    with pytest.raises(DataError, match="no column 'voice'"):
+        split_validation(dataset, 0.5, 0, "voice")
     with pytest.raises(DataError, match="too few"):
         split_validation(from_rows(["a", "b", "c"], ["x", "x", "y"]).select([0, 2]), 0.5, 0)
 

@@ -89,9 +89,9 @@ def test_a_few_steps_separate_tones():
 
 
 def test_weights_start_with_torchs_own_spread():
-    model = AudioCNNForAudioClassification(tiny_config())
     torch.manual_seed(0)
-    reference = torch.nn.Conv2d(8, 8, 3)
+    model = AudioCNNForAudioClassification(tiny_config(hidden_sizes=[8, 32]))
+    reference = torch.nn.Conv2d(32, 32, 3)
     assert model.backbone.blocks[0].conv2.weight.std().item() == pytest.approx(reference.weight.std().item(), rel=0.15)
 
 
@@ -102,6 +102,17 @@ def test_channels_last_gives_the_same_scores(backbone):
     with torch.no_grad():
         expected = model(x).logits
         torch.testing.assert_close(model.to(memory_format=torch.channels_last)(x).logits, expected)
+
+
+def test_replicas_without_parameters_run_as_data_parallel_makes_them():
+    model = trained_looking_model(tiny_config())
+    x = torch.randn(2, 4000) * 0.1
+    expected = model(x).logits
+    for module in model.modules():  # as torch.nn.parallel.replicate leaves them: tensors in place of parameters
+        for name, parameter in list(module._parameters.items()):
+            del module._parameters[name]
+            setattr(module, name, None if parameter is None else parameter.data)
+    torch.testing.assert_close(model(x).logits, expected)
 
 
 def test_autocast_and_half_precision_weights_stay_close():
@@ -295,6 +306,8 @@ def test_a_head_of_another_size_can_be_put_on(checkpoint):
         ({"clip_seconds": 0.05}, "clip_seconds"),
         ({"mel_scale": "bark"}, "mel_scale"),
         ({"amin": 0.0}, "amin"),
+        ({"hidden_sizes": [8]}, "hidden_sizes"),
+        ({"hidden_sizes": [], "backbone": "conv1d"}, "hidden_sizes"),
     ],
 )
 def test_a_config_no_model_can_be_built_from_is_refused_with_its_field(changes, named):

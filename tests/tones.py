@@ -16,7 +16,7 @@ from hf_audio.training import fine_tune, run_recipe
 @dataclass
 class TonesArguments(RecipeArguments):
     output_dir: str = field(default="outputs/tones", metadata={"help": "Folder of the finished checkpoint."})
-    num_train_epochs: float = field(default=12, metadata={"help": "Epochs."})
+    num_train_epochs: float = field(default=16, metadata={"help": "Epochs."})
     per_device_train_batch_size: int = field(default=8, metadata={"help": "Clips a step."})
     noise: float = field(default=0.01, metadata={"help": "Loudest noise."})
     learning_rate: float = field(default=1e-2, metadata={"help": "Peak learning rate."})

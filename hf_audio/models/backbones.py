@@ -66,6 +66,11 @@ class ResNet(nn.Module):
             for after_stage, (before, after) in enumerate(itertools.pairwise(sizes), start=1)
         )
 
+    @property
+    def input_dtype(self) -> torch.dtype:
+        """Of the features it reads."""
+        return self.stem.weight.dtype
+
     def forward(
         self, features: torch.Tensor, n_frames: torch.Tensor | None
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
@@ -105,6 +110,13 @@ class Conv1dNet(nn.Module):
             Conv1dBlock(before, after, config.kernel_size, pool=stage < len(sizes) - 1)
             for stage, (before, after) in enumerate(zip([config.n_features, *sizes[:-1]], sizes, strict=True))
         )
+
+    @property
+    def input_dtype(self) -> torch.dtype:
+        """Of the features it reads."""
+        first = self.blocks[0]
+        assert isinstance(first, Conv1dBlock)
+        return first.conv.weight.dtype
 
     def forward(
         self, features: torch.Tensor, n_frames: torch.Tensor | None

@@ -33,7 +33,8 @@ class AudioCNNConfig(PreTrainedConfig):
         dropout (`float`): before the last linear layer.
 
     Raises:
-        ValueError: a value that no model can be built from; the message names the field and the remedy.
+        StrictDataclassError: of huggingface_hub, for a value that no model can be built from; the message names the
+            field and the remedy.
     """
 
     model_type = "audio_cnn"
@@ -106,6 +107,8 @@ class AudioCNNConfig(PreTrainedConfig):
             raise ValueError(f"amin={self.amin} must be positive: it is the floor below a logarithm.")
         if self.backbone not in self.backbones:
             raise ValueError(f"backbone={self.backbone!r} is not known: choose one of {', '.join(self.backbones)}.")
+        if len(self.hidden_sizes) < (2 if self.backbone == "resnet" else 1):
+            raise ValueError(f"hidden_sizes={self.hidden_sizes} are too few stages for backbone={self.backbone!r}.")
         reduction = 2 ** (len(self.hidden_sizes) - 1)
         shortest = reduction * self.hop_length / self.sampling_rate
         if self.min_samples // self.hop_length + 1 < reduction:

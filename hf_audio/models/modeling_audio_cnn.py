@@ -77,7 +77,8 @@ class AudioCNNPreTrainedModel(PreTrainedModel):
             features = center(features, n_frames)
         statistics = next(self.feature_norm.buffers())
         features = self.spec_augment(self.feature_norm(features.to(statistics.dtype)))
-        return self.backbone(features.to(self.dtype), n_frames)
+        # Not `self.dtype`, which looks for parameters: the replicas of DataParallel have none.
+        return self.backbone(features.to(self.backbone.input_dtype), n_frames)
 
 
 class AudioCNNForAudioClassification(AudioCNNPreTrainedModel):
