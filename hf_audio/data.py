@@ -334,10 +334,10 @@ class ClipTransform:
 
 def _yield_to_the_model() -> None:
     # A loader worker that takes a core from one of the model's threads makes all of them wait, since they meet after
-    # every layer. At a lower priority it works while they wait for it: on two cores, the digits train a third faster.
-    if torch.utils.data.get_worker_info() is not None and hasattr(os, "nice"):
-        if os.getpriority(os.PRIO_PROCESS, 0) == 0:
-            os.nice(19)
+    # every layer. At the lowest priority it works while they wait for it.
+    in_worker = torch.utils.data.get_worker_info() is not None and hasattr(os, "nice")  # Windows has none
+    if in_worker and os.getpriority(os.PRIO_PROCESS, 0) == 0:
+        os.nice(19)
 
 
 @contextmanager

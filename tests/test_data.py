@@ -280,6 +280,17 @@ def test_living_workers_hear_of_a_new_epoch(tone_folder):
     assert not np.array_equal(*epochs)
 
 
+@pytest.mark.skipif(not hasattr(os, "nice"), reason="this system has no priorities of this kind")
+def test_loader_workers_yield_to_the_model(tone_folder):
+    def priority(samples, sample_rate):
+        return np.full(10, os.getpriority(os.PRIO_PROCESS, 0), np.float32)
+
+    dataset, _ = cache_audio(load_class_folders(tone_folder), RATE)
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    assert (drawn(dataset, ClipTransform(RATE, augmentation=priority), workers=2) > before).all()
+    assert (drawn(dataset, ClipTransform(RATE, augmentation=priority)) == before).all()
+
+
 def test_seeding_leaves_the_global_generators_alone():
     random.seed(1)
     np.random.seed(1)
