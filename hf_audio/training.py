@@ -314,7 +314,7 @@ class _FinishedFolder:
             n_train=self.results["train_samples"],
             n_test=self.results["eval_samples"],
             n_skipped=len(self.skipped),
-            hyper_parameters={name: getattr(args, name) for name in SHOWN_ARGUMENTS},
+            hyper_parameters={name: args.to_dict()[name] for name in SHOWN_ARGUMENTS},
             chosen=chosen,
             command=f"python {shlex.join([*map(_without_folders, sys.argv)])}",
             minutes=self.results["train_runtime"] / 60,
