@@ -85,7 +85,11 @@ class SpokenDigitsArguments(RecipeArguments):
 
 
 def waveform_transforms() -> Callable[..., np.ndarray]:
-    """Other voices, paces and places; the noise comes last, so that it covers the padding too."""
+    """Other voices, paces and places; the noise comes last, so that it covers the padding too.
+
+    Tried on two held-out speakers and left out: pitch of 6 semitones, speed changes and a warped mel axis (0 to 4 %
+    worse on them; all voices of the corpus are men's), synthetic voices among the training clips (no gain).
+    """
     return Compose(
         [
             PitchShift(-4, 4, p=0.25),
