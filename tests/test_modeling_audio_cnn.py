@@ -51,6 +51,18 @@ def test_what_stands_under_the_mask_does_not_matter(backbone):
         torch.testing.assert_close(model(garbage, mask).logits, model(x, mask).logits)
 
 
+def test_a_clip_below_the_shortest_length_stands_in_the_middle_of_zeros():
+    model = trained_looking_model(tiny_config(min_seconds=0.5))
+    clip = torch.from_numpy(tone(700, 0.2))[None]  # 1600 of 4000 samples
+    with torch.no_grad():
+        expected = model(torch.nn.functional.pad(clip, (1200, 1200))).logits
+        torch.testing.assert_close(model(clip).logits, expected)
+        torch.testing.assert_close(model(clip, torch.ones(1, 1600)).logits, expected)
+        padded, mask = torch.nn.functional.pad(clip, (0, 900)), torch.zeros(1, 2500)
+        mask[:, :1600] = 1
+        torch.testing.assert_close(model(padded, mask).logits, expected)
+
+
 def test_centred_and_clipped_below_its_peak_a_clip_scores_the_same_at_any_level():
     model = trained_looking_model(tiny_config(center_features=True, top_db=50.0))
     x = torch.from_numpy(np.stack([tone(500), tone(2000)]))

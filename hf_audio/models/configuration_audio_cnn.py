@@ -13,8 +13,8 @@ class AudioCNNConfig(PreTrainedConfig):
     Args:
         sampling_rate (`int`): samples per second of the waveforms the model hears.
         clip_seconds (`float`): length of a training clip; longer audio is judged in windows of this length.
-        min_seconds (`float`): shorter waveforms are padded with zeros up to this length, and the padding counts as
-            signal. Equal to `clip_seconds` for a model that always sees a canvas of one length.
+        min_seconds (`float`): shorter waveforms are padded with zeros on both sides up to this length, and the
+            padding counts as signal. Equal to `clip_seconds` for a model that always sees a canvas of one length.
         frontend (`"log_mel"` or `"mfcc"`): the features computed from the waveform, both in decibels.
         n_fft, win_length, hop_length (`int`): the frames of the STFT, in samples (Hann window, centred frames).
         n_mels, f_min, f_max (`int`, Hz, Hz): the mel filter bank; `f_max=None` is half the sampling rate.

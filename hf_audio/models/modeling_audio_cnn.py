@@ -25,6 +25,22 @@ def classification_loss(
     return F.cross_entropy(logits, labels, label_smoothing=label_smoothing)
 
 
+def center_short_clips(input_values: torch.Tensor, n_samples: torch.Tensor, min_samples: int) -> torch.Tensor:
+    """Move clips of fewer than `min_samples` to the middle of as many, with zeros around them.
+
+    In the middle, because a network hears few clips at the very edge of its canvas in training.
+
+    input_values: (batch, samples), of which n_samples: (batch,) are signal -> (batch, at least `min_samples`).
+    """
+    size = input_values.shape[1]
+    if size < min_samples:
+        input_values = F.pad(input_values, (0, min_samples - size))
+    left = (min_samples - n_samples).clamp(min=0) // 2
+    source = torch.arange(input_values.shape[1], device=input_values.device) - left[:, None]
+    inside = (source >= 0) & (source < n_samples[:, None])
+    return input_values.gather(1, source.clamp(0, input_values.shape[1] - 1)) * inside
+
+
 class AudioCNNPreTrainedModel(PreTrainedModel):
     """Front-end and backbone, shared by every head."""
 
@@ -63,15 +79,14 @@ class AudioCNNPreTrainedModel(PreTrainedModel):
         follows them. Returns (batch, channels, frames) and the valid frames (batch,), `None` if all are.
         """
         config = self.config
-        shortfall = config.min_samples - input_values.shape[1]
-        if shortfall > 0:
-            input_values = F.pad(input_values, (0, shortfall))
-            attention_mask = None if attention_mask is None else F.pad(attention_mask, (0, shortfall))
         n_frames = None
         if attention_mask is not None:
-            n_samples = attention_mask.sum(-1).clamp(min=config.min_samples)
-            input_values = input_values * attention_mask
-            n_frames = 1 + n_samples // config.hop_length
+            n_samples = attention_mask.sum(-1).long()
+            input_values = center_short_clips(input_values, n_samples, config.min_samples)
+            n_frames = 1 + n_samples.clamp(min=config.min_samples) // config.hop_length
+        elif input_values.shape[1] < config.min_samples:
+            shortfall = config.min_samples - input_values.shape[1]
+            input_values = F.pad(input_values, (shortfall // 2, shortfall - shortfall // 2))
         features = self.frontend(input_values, n_frames)  # (batch, features, frames)
         if config.center_features:
             features = center(features, n_frames)
