@@ -250,13 +250,13 @@ def cache_audio(dataset: Dataset, sampling_rate: int, *, strict: bool = False) -
     skipped = [
         {"path": path, "reason": problem} for path, problem in zip(cached["path"][:], problems, strict=True) if problem
     ]
-    if skipped and strict:
-        raise DataError(f"{len(skipped)} files cannot be used and --strict is on; the first: {skipped[0]['reason']}")
     if any(Path(row["path"]).exists() and row["reason"].startswith(unreadable(row["path"])) for row in skipped):
         # Not the file's fault: the next run shall look again.
         for file in cached.cache_files:
             with suppress(OSError):  # Windows does not delete what is mapped
                 Path(file["filename"]).unlink()
+    if skipped and strict:
+        raise DataError(f"{len(skipped)} files cannot be used and --strict is on; the first: {skipped[0]['reason']}")
     if len(skipped) == len(cached):
         raise DataError(f"None of the {len(cached)} files can be used; the first: {skipped[0]['reason']}")
     usable = [row for row, problem in enumerate(problems) if not problem]

@@ -171,6 +171,12 @@ def test_a_file_that_the_system_would_not_read_is_tried_again(tone_folder, monke
         return read(self)
 
     monkeypatch.setattr(Path, "read_bytes", failing)
+    with pytest.raises(DataError, match="--strict is on"):
+        cache_audio(load_class_folders(tone_folder), RATE, strict=True)
+    monkeypatch.undo()
+    assert cache_audio(load_class_folders(tone_folder), RATE, strict=True)[1] == []
+    soundfile.write(target, tone(300, 0.7), RATE)
+    monkeypatch.setattr(Path, "read_bytes", failing)
     _, skipped = cache_audio(load_class_folders(tone_folder), RATE)
     assert [row["path"] for row in skipped] == [target]
     monkeypatch.undo()
