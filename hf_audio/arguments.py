@@ -59,6 +59,22 @@ class RecipeArguments(TrainingArguments):
         },
     )
 
+    refresh_epochs: int = field(
+        default=10,
+        metadata={"help": "Epochs for which the result of a costly augmentation serves before it is drawn anew."},
+    )
+    teacher: str | None = field(
+        default=None,
+        metadata={"help": "Finished folder of a model trained on the same clips, whose scores this one learns too."},
+    )
+    baseline: bool = field(
+        default=False,
+        metadata={"help": "Instead of a network, judge scikit-learn's MLPClassifier on statistics of the clips."},
+    )
+    tta: int = field(
+        default=0, metadata={"help": "Judge the test clips also by so many shifted crops each, averaged; 0 does not."}
+    )
+
     per_device_train_batch_size: int = field(default=64, metadata={"help": "Training clips a device and step."})
     per_device_eval_batch_size: int = field(default=64, metadata={"help": "Evaluation clips a device and step."})
     learning_rate: float = field(default=2e-3, metadata={"help": "Peak learning rate of AdamW."})
@@ -90,7 +106,9 @@ class RecipeArguments(TrainingArguments):
         self.dataloader_persistent_workers = self.dataloader_persistent_workers and self.dataloader_num_workers > 0
         if self.validation_fraction > 0:
             self.eval_strategy = "epoch" if self.eval_strategy == "no" else self.eval_strategy
-        for name in ("mixup_alpha", "early_stopping_patience"):
+        if self.refresh_epochs < 1:
+            raise ArgumentError(f"--refresh_epochs {self.refresh_epochs} must be at least 1.")
+        for name in ("mixup_alpha", "early_stopping_patience", "tta"):
             if getattr(self, name) < 0:
                 raise ArgumentError(f"--{name} {getattr(self, name)} must not be negative.")
         if not 0 <= self.ema_decay < 1:

@@ -107,6 +107,16 @@ def to_mono(samples: np.ndarray, rate: int, sampling_rate: int, name: str = "the
     return np.ascontiguousarray(samples)
 
 
+def to_int16(waveform: np.ndarray) -> np.ndarray:
+    """(samples,) in [-1, 1], what lies outside clipped -> 16-bit integers."""
+    return np.rint(np.clip(waveform, -1, 1) * 32767).astype("<i2")
+
+
+def from_int16(samples: np.ndarray) -> np.ndarray:
+    """The inverse of `to_int16`, but for the rounding: (samples,) float32."""
+    return samples.astype(np.float32) / 32767
+
+
 def split_windows(waveform: np.ndarray, window: int) -> list[np.ndarray]:
     """(samples,) -> windows of `window` samples that overlap by half and cover all; a short clip stays as it is.
 
@@ -117,6 +127,17 @@ def split_windows(waveform: np.ndarray, window: int) -> list[np.ndarray]:
     last = len(waveform) - window
     starts = [*range(0, last, max(window // 2, 1)), last]
     return [waveform[start : start + window] for start in starts]
+
+
+def shifted_crops(waveform: np.ndarray, window: int, n: int) -> list[np.ndarray]:
+    """(samples,) -> n crops of `window` samples, evenly spaced from a quarter of one before the clip to as much after.
+
+    What a crop holds of before and after the clip is zeros.
+    """
+    margin = window // 4
+    padded = np.pad(waveform, (margin, margin + max(window - len(waveform), 0)))
+    starts = np.linspace(0, len(padded) - window, n + 2).round().astype(int)[1:-1]
+    return [padded[start : start + window] for start in starts]
 
 
 def _riff_is_cut_off(data: bytes) -> bool:

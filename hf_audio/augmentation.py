@@ -1,10 +1,17 @@
-"""Waveform transforms that audiomentations lacks, and mixing of whole batches on the model's device."""
+"""Waveform transforms that audiomentations lacks, costly ones amortised, and mixing of batches on the device."""
 
+import os
 import random
+import shutil
+from collections.abc import Callable
+from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import torch
 from audiomentations.core.transforms_interface import BaseWaveformTransform
+
+from .audio import from_int16, to_int16
 
 
 class RandomPlacement(BaseWaveformTransform):
@@ -37,6 +44,111 @@ class RandomPlacement(BaseWaveformTransform):
         canvas = np.zeros((*samples.shape[:-1], size), dtype=samples.dtype)
         canvas[..., offset : offset + samples.shape[-1]] = samples
         return canvas
+
+
+class RandomExcerpt(BaseWaveformTransform):
+    """Takes a random excerpt of a clip, which may reach over the clip's ends by an eighth, into zeros.
+
+    Of a clip that ends in zeros (ESC-50 has been filled up with them to equal lengths), the excerpts are taken where
+    something sounds: an excerpt of mere silence would teach that silence is a dog.
+
+    Args:
+        duration: seconds of the excerpt.
+    """
+
+    supports_multichannel = True
+
+    def __init__(self, duration: float, p: float = 1.0):
+        super().__init__(p)
+        if not duration > 0:
+            raise ValueError(f"duration={duration} must be positive.")
+        self.duration = duration
+
+    def randomize_parameters(self, samples: np.ndarray, sample_rate: int) -> None:
+        """Draw where the excerpt begins, in samples, perhaps before the clip."""
+        super().randomize_parameters(samples, sample_rate)
+        if self.parameters["should_apply"]:
+            size, length = round(self.duration * sample_rate), samples.shape[-1]
+            sounding = np.flatnonzero(samples.any(0) if samples.ndim == 2 else samples)
+            end = int(sounding[-1]) + 1 if len(sounding) else length
+            last = end - size // 2 if end < length else length - size
+            self.parameters["start"] = random.randint(-(size // 8), max(last, 0) + size // 8)
+
+    def apply(self, samples: np.ndarray, sample_rate: int) -> np.ndarray:
+        """(..., samples) -> (..., excerpt)."""
+        size, start = round(self.duration * sample_rate), self.parameters["start"]
+        excerpt = np.zeros((*samples.shape[:-1], size), dtype=samples.dtype)
+        kept = samples[..., max(start, 0) : max(start + size, 0)]
+        offset = max(-start, 0)
+        excerpt[..., offset : offset + kept.shape[-1]] = kept
+        return excerpt
+
+
+class Amortized:
+    """A costly transform (pitch shift, time stretch, room) whose result for a clip serves for several epochs.
+
+    In every epoch one clip in `epochs` is drawn anew, in turn, so that the cost of an epoch is even and falls by that
+    factor, and no clip is ever frozen. Until its first turn a clip comes as it was recorded. Results wait as files of
+    16-bit samples, which any loader worker can read: memory does not grow with the number of clips. A result follows
+    from the seed, the clip and the turn alone, so a lost file is made again the same.
+
+    Args:
+        transform: an audiomentations transform, called as `transform(samples=..., sample_rate=...)`.
+        epochs: for which a result serves; 1 draws in every epoch.
+        folder: of the results; made when the first is written.
+    """
+
+    def __init__(self, transform: Callable[..., np.ndarray], epochs: int, folder: Path):
+        if epochs < 1:
+            raise ValueError(f"epochs={epochs} must be at least 1.")
+        self.transform = transform
+        self.epochs = epochs
+        self.folder = folder
+
+    def __call__(self, waveform: np.ndarray, index: int, sampling_rate: int, seed: int, epoch: int) -> np.ndarray:
+        """The clip number `index` as it is in this epoch. waveform: (samples,) -> (samples,) float32."""
+        turn = (epoch - index % self.epochs) // self.epochs
+        if turn < 0:
+            return waveform
+        if self.epochs == 1:
+            return from_int16(self._draw(waveform, sampling_rate, seed, turn, index))
+        file = self.folder / f"{index}-{turn}"
+        try:
+            return from_int16(np.frombuffer(file.read_bytes(), dtype="<i2"))
+        except FileNotFoundError:
+            samples = self._draw(waveform, sampling_rate, seed, turn, index)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        temporary = file.with_name(f".{file.name}.{os.getpid()}")
+        temporary.write_bytes(samples.tobytes())
+        os.replace(temporary, file)
+        (self.folder / f"{index}-{turn - 1}").unlink(missing_ok=True)
+        return from_int16(samples)
+
+    def _draw(self, waveform: np.ndarray, sampling_rate: int, *entropy: int) -> np.ndarray:
+        with seeded(AMORTIZED_DRAWS, *entropy):
+            return to_int16(self.transform(samples=waveform, sample_rate=sampling_rate))
+
+    def clear(self) -> None:
+        """Delete the results."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+# Tells its draws from those of the same clip and epoch that are not amortised.
+AMORTIZED_DRAWS = 1
+
+
+@contextmanager
+def seeded(*entropy: int):
+    """Within it, `random` and numpy's global generator, from which audiomentations draws, follow from `entropy`."""
+    states = random.getstate(), np.random.get_state()
+    words = np.random.SeedSequence(entropy).generate_state(2)
+    random.seed(int(words[0]))
+    np.random.seed(words[1])
+    try:
+        yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])
 
 
 def mix(

@@ -7,7 +7,7 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,8 @@ import torch
 from datasets import ClassLabel, Dataset
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
 
-from .audio import EXTENSIONS, AudioError, load_audio, split_windows, unreadable
+from .audio import EXTENSIONS, AudioError, from_int16, load_audio, shifted_crops, split_windows, to_int16, unreadable
+from .augmentation import Amortized, seeded
 
 logger = logging.getLogger(__name__)
 
@@ -81,10 +82,12 @@ def load_table(
     audio_dir: str | os.PathLike | None = None,
     path_column: str = "path",
     label_column: str = "label",
+    needed_columns: Sequence[str] = (),
 ) -> Dataset:
     """A CSV, or a TSV by its name, with a column of file names and one of labels, as `from_rows` gives it.
 
-    Further columns are kept, but for those whose names this package uses itself. Relative names are looked up in
+    Further columns are kept, but for those whose names this package uses itself; `needed_columns` must be among them.
+    Relative names are looked up in
     `audio_dir`, by default the table's own folder.
 
     Raises:
@@ -107,7 +110,7 @@ def load_table(
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())
         raise DataError(f"{path} is not a UTF-8 table with a header ({reason}): repair or export it again.") from error
-    for column in (path_column, label_column):
+    for column in (path_column, label_column, *needed_columns):
         if column not in table:
             raise DataError(f"{path} has no column {column!r}: its columns are {', '.join(table.columns)}.")
     unlabelled = table[label_column].str.strip() == ""
@@ -267,7 +270,7 @@ def _decode(row: dict[str, Any], index: int, sampling_rate: int) -> dict[str, An
     # Bytes and not a list of numbers: datasets turns a list into Python objects at every access.
     try:
         waveform = load_audio(row["path"], sampling_rate)
-        samples = np.rint(np.clip(waveform, -1, 1) * 32767).astype("<i2")
+        samples = to_int16(waveform)
         if not samples.any():
             raise AudioError(f"{row['path']} is silent, every sample is zero: record it again or leave it out.")
     except AudioError as error:
@@ -277,7 +280,7 @@ def _decode(row: dict[str, Any], index: int, sampling_rate: int) -> dict[str, An
 
 def cached_waveform(audio: bytes) -> np.ndarray:
     """A cell of `cache_audio`'s column `audio` -> (samples,) float32."""
-    return np.frombuffer(audio, dtype="<i2").astype(np.float32) / 32767
+    return from_int16(np.frombuffer(audio, dtype="<i2"))
 
 
 class ClipTransform:
@@ -288,6 +291,7 @@ class ClipTransform:
 
     Args:
         sampling_rate: of the cached waveforms.
+        amortized: a costly transform, applied first, whose results serve for several epochs.
         augmentation: an audiomentations transform, called as `augmentation(samples=..., sample_rate=...)`.
         clip_samples: longer results are cropped at a random place to this many samples; `None` leaves them whole.
         seed: of all draws.
@@ -297,11 +301,13 @@ class ClipTransform:
         self,
         sampling_rate: int,
         *,
+        amortized: Amortized | None = None,
         augmentation: Callable[..., np.ndarray] | None = None,
         clip_samples: int | None = None,
         seed: int = 0,
     ):
         self.sampling_rate = sampling_rate
+        self.amortized = amortized
         self.augmentation = augmentation
         self.clip_samples = clip_samples
         self.seed = seed
@@ -316,6 +322,9 @@ class ClipTransform:
         """Columns `audio`, `index` and `label` to `input_values` and `labels`."""
         _yield_to_the_model()
         waveforms = [cached_waveform(audio) for audio in batch["audio"]]
+        if self.amortized is not None:
+            place = self.sampling_rate, self.seed, int(self.epoch)
+            waveforms = [self.amortized(*pair, *place) for pair in zip(waveforms, batch["index"], strict=True)]
         if self.augmentation is not None or self.clip_samples is not None:
             waveforms = [self._draw(*pair) for pair in zip(waveforms, batch["index"], strict=True)]
         return {"input_values": waveforms, "labels": batch["label"]}
@@ -336,39 +345,30 @@ def _yield_to_the_model() -> None:
     # A loader worker that takes a core from one of the model's threads makes all of them wait, since they meet after
     # every layer. At the lowest priority it works while they wait for it.
     in_worker = torch.utils.data.get_worker_info() is not None and hasattr(os, "nice")  # Windows has none
-    if in_worker and os.getpriority(os.PRIO_PROCESS, 0) == 0:
+    if in_worker and os.getpriority(os.PRIO_PROCESS, 0) < 19:
         os.nice(19)
-
-
-@contextmanager
-def seeded(*entropy: int):
-    """Within it, `random` and numpy's global generator, from which audiomentations draws, follow from `entropy`."""
-    import random
-
-    states = random.getstate(), np.random.get_state()
-    words = np.random.SeedSequence(entropy).generate_state(2)
-    random.seed(int(words[0]))
-    np.random.seed(words[1])
-    try:
-        yield
-    finally:
-        random.setstate(states[0])
-        np.random.set_state(states[1])
 
 
 class WindowCollator:
     """Rows to one padded batch; clips longer than the model's window become half-overlapping windows.
 
+    With `crops`, every clip becomes so many evenly shifted windows instead.
+
     Returns `labels` (batch, ...), `input_values` (windows, samples), `attention_mask` where lengths differ, and
     `window_counts` (batch,) where a clip has more than one window.
     """
 
-    def __init__(self, clip_samples: int):
+    def __init__(self, clip_samples: int, crops: int = 0):
         self.clip_samples = clip_samples
+        self.crops = crops
 
     def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
         """Rows of `input_values` (samples,) and `labels` to a batch."""
-        windows = [split_windows(row["input_values"], self.clip_samples) for row in rows]
+        waveforms = [row["input_values"] for row in rows]
+        if self.crops:
+            windows = [shifted_crops(waveform, self.clip_samples, self.crops) for waveform in waveforms]
+        else:
+            windows = [split_windows(waveform, self.clip_samples) for waveform in waveforms]
         clips = [window for group in windows for window in group]
         lengths = np.array([len(clip) for clip in clips])
         input_values = np.zeros((len(clips), lengths.max()), dtype=np.float32)

@@ -1,7 +1,7 @@
-"""Small corpora made on the spot, with no network, by the eSpeak NG synthesiser.
+"""Small corpora made on the spot, with no network: speech by the eSpeak NG synthesiser, other sounds by NumPy alone.
 
-The library and its data come with the PyPI package `espeakng-loader` (eSpeak NG 1.52, driven here by ctypes).
-Its voices are synthetic: a model trained on them is good for a first run and for tests, not for people.
+eSpeak NG and its data come with the PyPI package `espeakng-loader` (version 1.52, driven here by ctypes). All these
+sounds are synthetic: a model trained on them is good for a first run and for tests, not for people and their world.
 """
 
 import _ctypes
@@ -10,6 +10,7 @@ import ctypes
 import errno
 import functools
 import io
+import itertools
 import os
 import secrets
 import shutil
@@ -24,6 +25,8 @@ import soundfile
 import soxr
 from huggingface_hub import constants
 from tqdm.auto import tqdm
+
+from hf_audio import demo_sounds
 
 VERSION = 1  # of the corpora: raise it whenever a change gives other bytes
 
@@ -42,6 +45,12 @@ _TRAINING_VARIANTS = (
     *("m1", "m3", "m4", "m5", "m7", "m8", "Alex", "Denis", "Gene", "Michael", "Nguyen"),
 )
 _TEST_VARIANTS = ("f2", "Andrea", "linda", "m2", "m6", "paul")
+_FOLDS = (1, 2, 3, 4, 5)
+_TAKES = ("AB", "A", "A")  # of the recordings that a class has in a fold
+_ESC10 = {
+    *("dog", "rain", "sea_waves", "crying_baby", "clock_tick"),
+    *("sneezing", "helicopter", "chainsaw", "rooster", "crackling_fire"),
+}
 
 
 def speak(
@@ -109,6 +118,64 @@ def make_spoken_digits(directory: str | os.PathLike[str] | None = None) -> Path:
     return _make_corpus(directory, "spoken_digits", len(speakers) * len(_DIGITS) * takes, write)
 
 
+def make_environmental_sounds(directory: str | os.PathLike[str] | None = None) -> Path:
+    """Make a corpus of environmental sounds in the layout of ESC-50, or return at once if it is already there.
+
+    The clips are `audio/{fold}-{src_file}-{take}-{target}.wav`, 22,050 Hz, 16-bit, mono, 5 s: 10 classes named as in
+    ESC-50, 5 folds, 3 recordings (`src_file`) a class and fold, one of which gives two clips, the takes A and B. In
+    `meta/esc50.csv` they have ESC-50's columns; the target numbers are other ones, 0 to 9. As in ESC-50, no recording
+    is in two folds, and clips of short sounds end in zeros. The same files are made each time, byte for byte (on one
+    platform: the last bit of a sine or a Fourier transform is the processor's).
+
+    Args:
+        directory: the folder of the corpus; by default one in the Hugging Face cache (`HF_HOME`).
+
+    Returns:
+        The folder of the corpus, the parent of `audio` and `meta`.
+
+    Raises:
+        OSError: the folder cannot be written, or holds something else (FileExistsError).
+
+    Source of the layout: https://github.com/karolpiczak/ESC-50
+    """
+    table = "meta/esc50.csv"
+
+    def write(folder: Path) -> None:
+        (folder / "audio").mkdir()
+        (folder / "meta").mkdir()
+        rows = []
+        for category in tqdm(demo_sounds.SOUNDS, desc="Making environmental sounds", unit="class"):
+            rows += _write_sounds(folder / "audio", category)
+        header = "filename,fold,target,category,esc10,src_file,take"
+        (folder / table).write_text("\n".join([header, *sorted(rows), ""]), encoding="utf-8", newline="\n")
+
+    n_clips = len(demo_sounds.SOUNDS) * len(_FOLDS) * len("".join(_TAKES))
+    return _make_corpus(directory, "environmental_sounds", n_clips, write, other_files=[table])
+
+
+def _write_sounds(folder: Path, category: str) -> list[str]:
+    """Write the clips of one class and give their rows of the table."""
+    target = list(demo_sounds.SOUNDS).index(category)
+    rows = []
+    for position, (fold, takes) in enumerate(itertools.product(_FOLDS, _TAKES)):
+        # By category and position: no recording depends on the others.
+        random = np.random.default_rng([_SEED, *category.encode(), position])
+        src_file = 100_000 + 1000 * target + position
+        clips = demo_sounds.record_sound(category, random, len(takes))
+        for take, audio in zip(takes, clips, strict=True):
+            name = f"{fold}-{src_file}-{take}-{target}.wav"
+            _write_wav(folder / name, audio, demo_sounds.RATE)
+            rows.append(f"{name},{fold},{target},{category},{category in _ESC10},{src_file},{take}")
+    return rows
+
+
+def _write_wav(path: Path, audio: np.ndarray, rate: int) -> None:
+    # Through memory: soundfile reports a full disk as a RuntimeError, write_bytes as the OSError that it is.
+    content = io.BytesIO()
+    soundfile.write(content, audio, rate, subtype="PCM_16", format="WAV")
+    path.write_bytes(content.getvalue())
+
+
 def _list_digit_speakers() -> list[tuple[str, int]]:
     """List (voice, index of its first clip): each variant with a few accents, all accents in turn."""
     speakers = []
@@ -122,10 +189,7 @@ def _list_digit_speakers() -> list[tuple[str, int]]:
 def _write_digits(folder: Path, voice: str, first_index: int, takes: int) -> None:
     name = voice.replace("+", "-").lower()
     for digit, take, audio in _record(voice, _DIGITS, takes, _DIGITS_RATE):
-        # Through memory: soundfile reports a full disk as a RuntimeError, write_bytes as the OSError that it is.
-        content = io.BytesIO()
-        soundfile.write(content, audio, _DIGITS_RATE, subtype="PCM_16", format="WAV")
-        (folder / f"{digit}_{name}_{first_index + take}.wav").write_bytes(content.getvalue())
+        _write_wav(folder / f"{digit}_{name}_{first_index + take}.wav", audio, _DIGITS_RATE)
 
 
 def _record(voice: str, texts: Sequence[str], takes: int, rate: int) -> Iterator[tuple[int, int, np.ndarray]]:
@@ -158,14 +222,22 @@ def _trim(audio: np.ndarray, rate: int) -> np.ndarray:
 
 
 def _make_corpus(
-    directory: str | os.PathLike[str] | None, name: str, n_clips: int, write: Callable[[Path], None]
+    directory: str | os.PathLike[str] | None,
+    name: str,
+    n_clips: int,
+    write: Callable[[Path], None],
+    other_files: Sequence[str] = (),
 ) -> Path:
-    """Have `write` fill a new folder and put it in place whole, so that no reader ever sees half a corpus."""
+    """Have `write` fill a new folder and put it in place whole, so that no reader ever sees half a corpus.
+
+    What makes a corpus complete is `n_clips` WAV files in its folders, and `other_files`.
+    """
     cache = Path(constants.HF_HOME) / "hf_audio" / "demo"
     target = cache / f"{name}-v{VERSION}" if directory is None else Path(directory).absolute()
 
     def is_complete() -> bool:
-        return sum(1 for _ in target.glob("*/*.wav")) == n_clips
+        clips_there = sum(1 for _ in target.glob("*/*.wav")) == n_clips
+        return clips_there and all((target / file).is_file() for file in other_files)
 
     try:
         occupied = target.is_dir() and any(target.iterdir())  # looked up first: another process may finish in between
@@ -197,7 +269,7 @@ def _data_folder() -> Path:
         import espeakng_loader
     except ImportError as error:
         raise ImportError(
-            "Making demo data needs eSpeak NG: pip install 'hf-audio[demo]', or pass --data_dir with data of your own."
+            "Demo speech needs eSpeak NG: pip install 'hf-audio[demo]', or pass --data_dir with data of your own."
         ) from error
     return Path(espeakng_loader.get_data_path())
 

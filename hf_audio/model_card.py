@@ -2,11 +2,10 @@
 
 import os
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import torch
 import transformers
 from huggingface_hub import EvalResult, ModelCardData
@@ -41,16 +40,29 @@ class TaskFacts:
 
 
 @dataclass
-class RunFacts:
-    """What the run has measured; filled by `fine_tune`."""
+class NetworkFacts:
+    """What a network is, counted."""
 
-    metrics: Mapping[str, float]
+    config: PreTrainedConfig
+    """An `AudioCNNConfig`."""
     parameters: int
     macs: int
+    """Multiply-accumulates for one window of `config.clip_seconds`."""
     weights_bytes: int
+
+
+@dataclass
+class RunFacts:
+    """What the run has measured; filled by `fine_tune` and `cross_validate`."""
+
+    metrics: Mapping[str, float]
     intervals: Mapping[str, tuple[float, float]]
+    interval_note: str
+    """Where the intervals come from, in a sentence."""
     per_class: Sequence[Mapping[str, Any]]
-    n_train: int
+    hardest_pairs: Sequence[Mapping[str, Any]]
+    n_train: str
+    """How many clips were trained on, in words."""
     n_test: int
     n_skipped: int
     hyper_parameters: Mapping[str, Any]
@@ -58,24 +70,22 @@ class RunFacts:
     command: str
     minutes: float
     example: str
+    network: NetworkFacts | None = None
+    """`None` for a baseline that is no network."""
+    checkpoint: str | None = "FOLDER_OR_HUB_ID"
+    """What `pipeline` loads, `None` where nothing can be loaded."""
+    folds: Sequence[Mapping[str, Any]] = ()
+    """A row a fold of a cross-validation."""
     pictures: Sequence[str] = field(default_factory=tuple)
 
 
-METRIC_NAMES = {"accuracy": "Accuracy", "f1_macro": "Macro F1"}
+METRIC_NAMES = {
+    "accuracy": "Accuracy",
+    "f1_macro": "Macro F1",
+    "accuracy_tta": "Accuracy over shifted crops",
+    "f1_macro_tta": "Macro F1 over shifted crops",
+}
 METRIC_TYPES = {"accuracy": "accuracy", "f1_macro": "f1"}
-
-
-def bootstrap_interval(
-    score: Callable[[np.ndarray], float], n_clips: int, *, seed: int = 0, draws: int = 1000
-) -> tuple[float, float]:
-    """95 % percentile interval of a score over clips drawn with replacement.
-
-    score: takes the drawn clips' indices (n_clips,). Source: Efron 1979, https://doi.org/10.1214/aos/1176344552.
-    """
-    generator = np.random.default_rng(seed)
-    values = [score(generator.integers(n_clips, size=n_clips)) for _ in range(draws)]
-    low, high = np.quantile(values, [0.025, 0.975])
-    return float(low), float(high)
 
 
 def count_macs(model: torch.nn.Module, n_samples: int) -> int:
@@ -93,9 +103,32 @@ def machine() -> str:
     return f"{os.cpu_count()} CPU cores ({platform.machine()})"
 
 
-def write_model_card(config: PreTrainedConfig, task: TaskFacts, run: RunFacts) -> str:
-    """The card as text: YAML metadata with a `model-index`, then Markdown. config: an `AudioCNNConfig`."""
-    names = [name for name in METRIC_NAMES if name in run.metrics] or list(run.metrics)
+def write_model_card(task: TaskFacts, run: RunFacts) -> str:
+    """The card as text: YAML metadata with a `model-index`, then Markdown."""
+    names = [name for name in METRIC_NAMES if name in run.metrics]
+    classes = ", ".join(f"`{row['label']}`" for row in run.per_class)
+    sections = [
+        f"---\n{_metadata(task, run, names).to_yaml()}\n---\n\n# {task.title}",
+        task.hears,
+        f"Classes: {classes}.",
+        *([] if run.network is None or run.checkpoint is None else _use(run)),
+        *_scores(run, names),
+        *_data(task, run),
+        *([] if run.network is None else _network(run.network)),
+        *_training(run),
+        "## Limits",
+        "\n".join(f"- {limit}" for limit in [*task.limits, NO_REJECTION]),
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+NO_REJECTION = (
+    "Every clip gets one of the classes: sounds that are none of them are classified with a confidence that means "
+    "nothing."
+)
+
+
+def _metadata(task: TaskFacts, run: RunFacts, names: Sequence[str]) -> ModelCardData:
     results = [
         EvalResult(
             task_type="audio-classification",
@@ -104,12 +137,12 @@ def write_model_card(config: PreTrainedConfig, task: TaskFacts, run: RunFacts) -
             dataset_name=task.dataset_name,
             dataset_split="test",
             metric_type=METRIC_TYPES.get(name, name),
-            metric_name=METRIC_NAMES.get(name, name),
+            metric_name=METRIC_NAMES[name],
             metric_value=round(run.metrics[name], 5),
         )
         for name in names
     ]
-    metadata = ModelCardData(
+    return ModelCardData(
         language=list(task.language) or None,
         license=task.license,
         library_name="transformers",
@@ -118,97 +151,114 @@ def write_model_card(config: PreTrainedConfig, task: TaskFacts, run: RunFacts) -
         model_name=task.title,
         eval_results=results,
     )
-    interval = {name: "{:.4f} to {:.4f}".format(*run.intervals[name]) for name in run.intervals}
-    metrics = "\n".join(
-        f"| {METRIC_NAMES.get(name, name)} | {run.metrics[name]:.4f} | {interval.get(name, '')} |" for name in names
-    )
-    classes = "\n".join(
-        f"| {row['label']} | {row['precision']:.3f} | {row['recall']:.3f} | {row['f1']:.3f} | {row['clips']} |"
-        for row in run.per_class
-    )
-    pictures = "\n\n".join(
-        f"![{picture.removesuffix('.png').replace('_', ' ')}]({picture})" for picture in run.pictures
-    )
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(str(cell) for cell in line)} |" for line in lines)
+
+
+def _use(run: RunFacts) -> list[str]:
+    assert run.network is not None
+    return [
+        "## How to use it",
+        f"""```python
+import hf_audio  # any file, any sampling rate, stereo, long recordings
+from transformers import pipeline
+
+classifier = pipeline("audio-classification", model="{run.checkpoint}")
+print(classifier("{run.example}"))
+```""",
+        f"Without `hf_audio`, transformers alone runs it on arrays at {run.network.config.sampling_rate} Hz:\n"
+        f'`pipeline("audio-classification", model="{run.checkpoint}", trust_remote_code=True)`.',
+    ]
+
+
+def _scores(run: RunFacts, names: Sequence[str]) -> list[str]:
     # Without an error there is nothing to resample; the rule of three then bounds what such a sample can miss.
     flawless = ""
     if run.metrics.get("accuracy") == 1:
         flawless = (
             f" No clip was misjudged; an error rate of up to {3 / run.n_test:.1%} would still leave that likely."
         )
-    hyper_parameters = "\n".join(f"| {name} | {value} |" for name, value in run.hyper_parameters.items())
-    limits = "\n".join(f"- {limit}" for limit in task.limits)
+    interval = {name: "{:.4f} to {:.4f}".format(*run.intervals[name]) for name in run.intervals}
+    sections = [
+        "## How good it is",
+        f"On {run.n_test} held-out clips. {run.interval_note}{flawless}",
+        _table(
+            ["Metric", "Value", "95 % interval"],
+            [[METRIC_NAMES[name], f"{run.metrics[name]:.4f}", interval.get(name, "")] for name in names],
+        ),
+        run.chosen,
+    ]
+    if run.folds:
+        rows = [[f"{cell:.4f}" if isinstance(cell, float) else cell for cell in row.values()] for row in run.folds]
+        sections.append(_table(list(run.folds[0]), rows))
+    if run.hardest_pairs:
+        sections += [
+            "The pairs of classes that are taken for one another most often:",
+            _table(
+                ["Pair", "Clips confused", "Clips of the two"],
+                [[row["pair"], row["confused"], row["clips"]] for row in run.hardest_pairs],
+            ),
+        ]
+    sections.append(
+        _table(
+            ["Class", "Precision", "Recall", "F1", "Clips"],
+            [
+                [row["label"], *(f"{row[name]:.3f}" for name in ("precision", "recall", "f1")), row["clips"]]
+                for row in run.per_class
+            ],
+        )
+    )
+    return [
+        *sections,
+        *(f"![{picture.removesuffix('.png').replace('_', ' ')}]({picture})" for picture in run.pictures),
+    ]
+
+
+def _data(task: TaskFacts, run: RunFacts) -> list[str]:
     skipped = f" {run.n_skipped} files could not be used; `skipped.csv` lists them." if run.n_skipped else ""
-    labels = ", ".join(f"`{config.id2label[i]}`" for i in range(config.num_labels))
-    features = f"{config.n_features} {'MFCCs' if config.frontend == 'mfcc' else 'mel bands'}"
-    return f"""---
-{metadata.to_yaml()}
----
+    return [
+        "## What it was trained on",
+        task.data,
+        f"{task.split} {run.n_train} clips were trained on.{skipped}",
+    ]
 
-# {task.title}
 
-{task.hears}
+def _network(network: NetworkFacts) -> list[str]:
+    config = network.config
+    milliseconds = 1000 / config.sampling_rate
+    return [
+        "## What it is",
+        _table(
+            ["", ""],
+            [
+                [
+                    "Input",
+                    f"mono waveform at {config.sampling_rate} Hz; longer audio in windows of "
+                    f"{config.clip_seconds:g} s",
+                ],
+                [
+                    "Features",
+                    f"{config.n_features} {'MFCCs' if config.frontend == 'mfcc' else 'mel bands'}, frames of "
+                    f"{config.win_length * milliseconds:.1f} ms every {config.hop_length * milliseconds:.1f} ms, "
+                    "computed by the model itself",
+                ],
+                ["Network", f"`{config.backbone}` with {', '.join(map(str, config.hidden_sizes))} channels"],
+                ["Parameters", f"{network.parameters:,}"],
+                ["Multiply-accumulates", f"{network.macs / 1e6:.1f} million for {config.clip_seconds:g} s"],
+                ["Size", f"{network.weights_bytes / 1e6:.2f} MB (`model.safetensors`)"],
+            ],
+        ),
+    ]
 
-Classes: {labels}.
 
-## How to use it
-
-```python
-import hf_audio  # any file, any sampling rate, stereo, long recordings
-from transformers import pipeline
-
-classifier = pipeline("audio-classification", model="FOLDER_OR_HUB_ID")
-print(classifier("{run.example}"))
-```
-
-Without `hf_audio`, transformers alone runs it on arrays at {config.sampling_rate} Hz:
-`pipeline("audio-classification", model="FOLDER_OR_HUB_ID", trust_remote_code=True)`.
-
-## How good it is
-
-On {run.n_test} held-out clips. The interval is what 1000 resamplings of those clips give.{flawless}
-
-| Metric | Value | 95 % interval |
-|---|---|---|
-{metrics}
-
-{run.chosen}
-
-| Class | Precision | Recall | F1 | Clips |
-|---|---|---|---|---|
-{classes}
-
-{pictures}
-
-## What it was trained on
-
-{task.data}
-
-{task.split} {run.n_train} clips were trained on.{skipped}
-
-## What it is
-
-| | |
-|---|---|
-| Input | mono waveform at {config.sampling_rate} Hz; longer audio in windows of {config.clip_seconds:g} s |
-| Features | {features}, frames of {config.win_length / config.sampling_rate * 1000:.1f} ms every \
-{config.hop_length / config.sampling_rate * 1000:.1f} ms, computed by the model itself |
-| Network | `{config.backbone}` with {", ".join(map(str, config.hidden_sizes))} channels |
-| Parameters | {run.parameters:,} |
-| Multiply-accumulates | {run.macs / 1e6:.1f} million for {config.clip_seconds:g} s |
-| Size | {run.weights_bytes / 1e6:.2f} MB (`model.safetensors`) |
-
-## How it was trained
-
-`{run.command}`, {run.minutes:.1f} minutes on {machine()}.
-
-| Argument | Value |
-|---|---|
-{hyper_parameters}
-
-PyTorch {torch.__version__}, transformers {transformers.__version__}. `training_args.json` holds every argument.
-
-## Limits
-
-{limits}
-- Every clip gets one of the classes: sounds that are none of them are classified with a confidence that means nothing.
-"""
+def _training(run: RunFacts) -> list[str]:
+    return [
+        "## How it was trained",
+        f"`{run.command}`, {run.minutes:.1f} minutes on {machine()}.",
+        *([_table(["Argument", "Value"], run.hyper_parameters.items())] if run.hyper_parameters else []),
+        f"PyTorch {torch.__version__}, transformers {transformers.__version__}. `training_args.json` holds every "
+        "argument.",
+    ]

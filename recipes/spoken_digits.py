@@ -2,7 +2,8 @@
 
 Data: the Free Spoken Digit Dataset, `recordings/{digit}_{speaker}_{index}.wav`, 3000 clips of six speakers at 8 kHz
 (https://github.com/Jakobovski/free-spoken-digit-dataset, CC BY-SA 4.0). Its official test split is indices 0 to 4;
-`--held_out_speaker NAME` tests on a voice that was never heard instead. Metric: accuracy.
+`--held_out_speaker NAME` tests on a voice that was never heard instead, `--held_out_speaker all` on every voice in
+turn. Metric: accuracy.
 
     accelerate launch --config_file accelerate_config.yaml recipes/spoken_digits.py --data_dir DIR --output_dir OUT
 """
@@ -20,6 +21,7 @@ from datasets import Dataset
 from hf_audio import AudioCNNConfig
 from hf_audio.arguments import ArgumentError, RecipeArguments
 from hf_audio.augmentation import RandomPlacement
+from hf_audio.cross_validation import cross_validate
 from hf_audio.data import DataError, download_and_extract, from_rows
 from hf_audio.demo_data import make_spoken_digits
 from hf_audio.model_card import TaskFacts
@@ -75,7 +77,11 @@ class SpokenDigitsArguments(RecipeArguments):
     output_dir: str = field(default="outputs/spoken_digits", metadata={"help": "Folder of the finished checkpoint."})
     model: str = field(default="log_mel", metadata={"help": "Which features and network.", "choices": list(PRESETS)})
     held_out_speaker: str | None = field(
-        default=None, metadata={"help": "Test on this speaker and train on all others, instead of the official split."}
+        default=None,
+        metadata={
+            "help": "Test on this speaker and train on all others, instead of the official split; `all` holds out "
+            "each in turn."
+        },
     )
     num_train_epochs: float = field(default=30, metadata={"help": "Epochs."})
     learning_rate: float = field(default=3e-3, metadata={"help": "Peak learning rate of AdamW."})
@@ -100,27 +106,26 @@ def waveform_transforms() -> Callable[..., np.ndarray]:
     )
 
 
-def load_recordings(data_dir: Path, held_out_speaker: str | None = None) -> tuple[Dataset, Dataset]:
-    """The training and the test clips of a folder in FSDD's layout."""
+def load_recordings(data_dir: Path) -> Dataset:
+    """All clips of a folder in FSDD's layout, with the columns `speaker` and `take`."""
     files = sorted(data_dir.glob("recordings/*.wav"))
     named = [(file, re.fullmatch(r"([0-9])_([^_]+)_([0-9]+)", file.stem)) for file in files]
     rows = [(file, *match.groups()) for file, match in named if match]
     if not rows:
         raise DataError(f"{data_dir} holds no recordings/DIGIT_SPEAKER_INDEX.wav: give the folder above recordings/.")
-    paths, digits, speakers, indices = zip(*rows, strict=True)
-    if held_out_speaker is None:
-        held_out = np.array([int(index) < 5 for index in indices])
-    elif held_out_speaker in speakers:
-        held_out = np.array(speakers) == held_out_speaker
-    else:
+    paths, digits, speakers, takes = zip(*rows, strict=True)
+    return from_rows(paths, digits, {"speaker": speakers, "take": [int(take) for take in takes]})
+
+
+def hold_out(dataset: Dataset, speaker: str | None) -> np.ndarray:
+    """Which clips are test clips, (clips,) of bool: a speaker's, or those of the official split."""
+    if speaker is None:
+        return np.asarray(dataset["take"]) < 5
+    speakers = np.asarray(dataset["speaker"])
+    if speaker not in speakers:
         known = ", ".join(sorted(set(speakers)))
-        raise ArgumentError(
-            f"--held_out_speaker {held_out_speaker}: no such speaker in {data_dir}, which has {known}."
-        )
-    if held_out.all() or not held_out.any():
-        raise DataError(f"{data_dir} leaves no clips to {'train' if held_out.all() else 'test'} on: check the split.")
-    dataset = from_rows(paths, digits, {"speaker": speakers})
-    return dataset.select(np.flatnonzero(~held_out)), dataset.select(np.flatnonzero(held_out))
+        raise ArgumentError(f"--held_out_speaker {speaker}: no such speaker, the recordings are by {known}.")
+    return speakers == speaker
 
 
 def download() -> Path:
@@ -134,7 +139,9 @@ def download() -> Path:
 def facts(args: SpokenDigitsArguments) -> TaskFacts:
     """What the card says."""
     demo = args.data_dir is None and not args.download
-    if args.held_out_speaker is not None:
+    if args.held_out_speaker == "all":
+        split = "Each speaker was held out once, from a model trained on the others."
+    elif args.held_out_speaker is not None:
         split = f"All clips of the speaker `{args.held_out_speaker}` were held out; the others were trained on."
     elif demo:
         split = "The voices of the test clips are in no training clip."
@@ -169,9 +176,21 @@ def main(args: SpokenDigitsArguments) -> None:
     data_dir = find_recordings(
         args, demo=make_spoken_digits, demo_words="digits spoken by synthetic voices", download=download
     )
-    train, test = load_recordings(data_dir, args.held_out_speaker)
-    config = AudioCNNConfig(**PRESETS[args.model])
-    fine_tune(args, config, train, test, facts(args), augmentation=waveform_transforms(), group_column="speaker")
+    dataset = load_recordings(data_dir)
+
+    def run(args: SpokenDigitsArguments, held_out: np.ndarray) -> dict[str, Any]:
+        config = AudioCNNConfig(**PRESETS[args.model])
+        # The official split tests on known speakers: so does its validation.
+        group_column = None if args.held_out_speaker is None else "speaker"
+        return fine_tune(
+            args, config, dataset, held_out, facts(args), augmentation=waveform_transforms(), group_column=group_column
+        )
+
+    if args.held_out_speaker == "all":
+        speakers = sorted(set(dataset["speaker"]))
+        cross_validate(args, {name: hold_out(dataset, name) for name in speakers}, run, facts(args))
+    else:
+        run(args, hold_out(dataset, args.held_out_speaker))
 
 
 if __name__ == "__main__":

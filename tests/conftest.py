@@ -1,6 +1,9 @@
 """Small synthetic recordings and checkpoints; real ones where `../shared/data` has them. No test needs the network."""
 
+import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -10,6 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from safetensors.torch import load_file
 
 from hf_audio import AudioCNNConfig, AudioCNNFeatureExtractor, AudioCNNForAudioClassification
 
@@ -28,6 +32,15 @@ def own_cache(tmp_path_factory, monkeypatch):
 def real_digits() -> Path:
     """The Free Spoken Digit Dataset."""
     folder = REAL_DATA / "fsdd"
+    if not folder.is_dir():
+        pytest.skip(f"the real recordings are not here: {folder.name}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def real_sounds() -> Path:
+    """ESC-50."""
+    folder = REAL_DATA / "esc50"
     if not folder.is_dir():
         pytest.skip(f"the real recordings are not here: {folder.name}")
     return folder
@@ -95,3 +108,36 @@ def checkpoint(tmp_path_factory) -> Path:
     model.save_pretrained(folder)
     AudioCNNFeatureExtractor(sampling_rate=RATE).save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="module")
+def tones(tmp_path_factory):
+    return write_tones(tmp_path_factory.mktemp("data") / "tones")
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory):
+    """A cache of its own for all processes of a module, and one thread each, for equal sums."""
+    return {**os.environ, "HF_HOME": str(tmp_path_factory.mktemp("home")), "OMP_NUM_THREADS": "1"}
+
+
+def command(tones, out, *flags, launcher=()):
+    common = ["--data_dir", str(tones), "--output_dir", str(out), "--bf16", "false", "--seed", "1"]
+    return [sys.executable, *launcher, str(REPOSITORY / "tests" / "tones.py"), *common, *flags]
+
+
+def run(environment, *arguments, **keywords):
+    done = subprocess.run(
+        command(*arguments, **keywords), env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    """Of a finished folder."""
+    return load_file(folder / "model.safetensors")
+
+
+def results(folder: Path) -> dict:
+    """Of a finished folder."""
+    return json.loads((folder / "all_results.json").read_text())

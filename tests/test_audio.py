@@ -11,7 +11,7 @@ from conftest import RATE, tone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hf_audio.audio import AudioError, load_audio, split_windows, to_mono
+from hf_audio.audio import AudioError, from_int16, load_audio, shifted_crops, split_windows, to_int16, to_mono
 
 
 def encoded(waveform: np.ndarray, rate: int = RATE, **kwargs) -> bytes:
@@ -126,3 +126,25 @@ def test_windows_cover_everything_and_are_whole(samples, window):
     starts = [int(part[0]) for part in windows]
     assert starts == sorted(set(starts))
     assert all(after - before <= max(window // 2, 1) for before, after in itertools.pairwise(starts))
+
+
+@given(samples=st.integers(1, 400), n=st.integers(1, 9))
+def test_shifted_crops_are_even_and_hold_the_clip_or_zeros(samples, n):
+    clip = np.arange(1, samples + 1, dtype=np.float32)
+    crops = shifted_crops(clip, 100, n)
+    assert len(crops) == n and {len(crop) for crop in crops} == {100}
+    starts = []
+    for crop in crops:
+        inside = np.flatnonzero(crop)
+        assert np.all(np.diff(crop[inside]) == 1) and np.all(np.diff(inside) == 1)
+        starts.append(crop[inside[0]] - 1 - inside[0])
+    assert np.ptp(np.diff(starts)) <= 1 if n > 1 else True
+    if samples >= 100:
+        assert starts[0] > -25 and starts[-1] < samples - 75
+    if n == 1:
+        assert starts[0] == pytest.approx(max(samples - 100, 0) / 2, abs=1)
+
+
+def test_sixteen_bit_samples_and_back():
+    wave = np.array([-2, -1, -0.5, 0, 1e-6, 0.5, 1, 3], dtype=np.float32)
+    np.testing.assert_allclose(from_int16(to_int16(wave)), np.clip(wave, -1, 1), atol=0.5 / 32767)

@@ -1,4 +1,4 @@
-"""The project's own waveform transform, audiomentations around it, and mixing."""
+"""The project's own waveform transforms, audiomentations around them, and mixing."""
 
 import numpy as np
 import pytest
@@ -8,8 +8,7 @@ from conftest import RATE, tone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hf_audio.augmentation import RandomPlacement, mix
-from hf_audio.data import seeded
+from hf_audio.augmentation import Amortized, RandomExcerpt, RandomPlacement, mix, seeded
 
 
 @given(samples=st.integers(1, 300), seed=st.integers(0, 1000))
@@ -35,6 +34,31 @@ def test_every_place_is_reached():
 def test_placement_refuses_a_canvas_of_no_length():
     with pytest.raises(ValueError, match="duration=0"):
         RandomPlacement(duration=0)
+
+
+@given(samples=st.integers(1, 500), zeros=st.integers(0, 300), seed=st.integers(0, 1000))
+def test_excerpts_are_of_one_length_and_hold_what_sounds(samples, zeros, seed):
+    clip = np.concatenate([np.arange(1, samples + 1), np.zeros(zeros)]).astype(np.float32)
+    with seeded(seed):
+        excerpt = RandomExcerpt(duration=0.0125)(samples=clip, sample_rate=RATE)  # 100 samples
+    assert excerpt.shape == (100,) and excerpt.dtype == np.float32
+    sounding = excerpt[excerpt > 0]
+    assert np.all(np.diff(sounding) == 1)
+    assert len(sounding) >= min(samples, 100 - 50 - 12) - 12
+
+
+def test_excerpts_reach_both_ends_of_a_clip():
+    clip = np.arange(1, 301, dtype=np.float32)
+    seen = set()
+    for seed in range(300):
+        with seeded(seed):
+            seen |= {*RandomExcerpt(duration=0.0125)(samples=clip, sample_rate=RATE)}
+    assert {1.0, 150.0, 300.0} <= seen
+
+
+def test_excerpts_refuse_no_length():
+    with pytest.raises(ValueError, match="duration=0"):
+        RandomExcerpt(duration=0)
 
 
 def test_the_digits_augmentation_fills_its_canvas_with_noise_too():
@@ -66,3 +90,45 @@ def test_mixing_blends_waveforms_and_targets_alike():
     torch.testing.assert_close(soft.sum(1), torch.ones(n))
     assert (soft.diagonal() >= 0.5).all() and soft.diagonal().min() < 0.9
     assert len(set(soft.diagonal().tolist())) > n // 2
+
+
+def random_level(samples, sample_rate):
+    return samples * np.random.uniform(0.1, 1)
+
+
+def test_amortised_results_serve_for_their_epochs_and_are_renewed_in_turn(tmp_path):
+    amortized = Amortized(random_level, 4, tmp_path / "results")
+    clip = np.ones(50, dtype=np.float32)
+
+    def levels(epoch):
+        return [round(float(amortized(clip, index, RATE, 7, epoch)[0]), 4) for index in range(8)]
+
+    epochs = np.array([levels(epoch) for epoch in range(12)])  # (epochs, clips)
+    changed = np.diff(epochs, axis=0, prepend=1.0) != 0
+    assert (changed.sum(1) == 2).all(), "in every epoch a quarter of the clips is drawn anew"
+    for index in range(8):
+        assert np.flatnonzero(changed[:, index]).tolist() == list(range(index % 4, 12, 4))
+    assert len({*epochs[8:].ravel()}) == 8 + 3 * 2, "no two draws are alike"
+    assert len(list((tmp_path / "results").iterdir())) == 8, "old results are deleted"
+    # What a resumed run finds missing, it makes again the same.
+    amortized.clear()
+    assert levels(11) == epochs[11].tolist()
+
+
+def test_an_amortised_result_costs_one_call(tmp_path):
+    calls = []
+
+    def slow(samples, sample_rate):
+        calls.append(len(samples))
+        return samples
+
+    amortized = Amortized(slow, 10, tmp_path)
+    for epoch in range(100):
+        for index in range(20):
+            amortized(np.zeros(5, np.float32), index, RATE, 0, epoch)
+    assert len(calls) == 20 * 10
+    with pytest.raises(ValueError, match="epochs=0"):
+        Amortized(slow, 0, tmp_path)
+    every = Amortized(random_level, 1, tmp_path / "none")
+    assert len({float(every(np.ones(5, np.float32), 0, RATE, 0, epoch)[0]) for epoch in range(9)}) == 9
+    assert not (tmp_path / "none").exists()

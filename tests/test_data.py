@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from hf_audio import data
 from hf_audio.audio import load_audio
-from hf_audio.augmentation import RandomPlacement
+from hf_audio.augmentation import Amortized, RandomPlacement, seeded
 from hf_audio.data import (
     ClipTransform,
     DataError,
@@ -26,7 +26,6 @@ from hf_audio.data import (
     from_rows,
     load_class_folders,
     load_table,
-    seeded,
     split_validation,
 )
 
@@ -333,3 +332,17 @@ def test_an_augmentation_that_makes_nan_is_named():
 def test_full_batches_have_no_mask_and_no_counts():
     batch = WindowCollator(100)([{"input_values": np.zeros(60, np.float32), "labels": [0.0, 1.0]}] * 2)
     assert set(batch) == {"labels", "input_values"} and batch["labels"].shape == (2, 2)
+
+
+def test_amortised_and_fresh_augmentation_follow_each_other(tmp_path):
+    amortized = Amortized(lambda samples, sample_rate: samples / 2, 1, tmp_path)
+    transform = ClipTransform(RATE, amortized=amortized, augmentation=lambda samples, sample_rate: samples + 1)
+    batch = transform({"audio": [np.full(4, 32767, "<i2").tobytes()], "index": [0], "label": [0]})
+    np.testing.assert_allclose(batch["input_values"][0], np.full(4, 1.5), atol=1e-4)
+
+
+def test_shifted_crops_replace_windows():
+    rows = [{"input_values": np.full(n, 1, np.float32), "labels": 0} for n in (250, 100, 40)]
+    batch = WindowCollator(100, crops=3)(rows)
+    assert batch["input_values"].shape == (9, 100) and batch["window_counts"].tolist() == [3, 3, 3]
+    assert "attention_mask" not in batch

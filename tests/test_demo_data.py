@@ -1,17 +1,23 @@
+import csv
 import re
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from conftest import REAL_DATA
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 pytest.importorskip("espeakng_loader")
 
 from hf_audio import demo_data
-from hf_audio.demo_data import make_spoken_digits, speak, voice_variants
+from hf_audio.demo_data import make_environmental_sounds, make_spoken_digits, speak, voice_variants
 
 NAME = re.compile(r"(\d)_([a-z0-9-]+)_(\d+)\.wav")
 
@@ -19,6 +25,31 @@ NAME = re.compile(r"(\d)_([a-z0-9-]+)_(\d+)\.wav")
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_spoken_digits(tmp_path_factory.mktemp("demo") / "digits")
+
+
+@pytest.fixture(scope="module")
+def sounds(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setitem(sys.modules, "espeakng_loader", None)  # not needed
+        return make_environmental_sounds(tmp_path_factory.mktemp("demo") / "sounds")
+
+
+def read_table(sounds: Path) -> list[dict[str, str]]:
+    with (sounds / "meta" / "esc50.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def run_in_another_process(code: str, folder: Path) -> None:
+    # A stand-in for the package itself, whose import would take most of the time.
+    setup = """if True:
+        import pathlib, sys, types
+        package = sys.modules["hf_audio"] = types.ModuleType("hf_audio")
+        package.__path__ = [sys.argv[1]]
+        from hf_audio import demo_data
+        folder = pathlib.Path(sys.argv[2])
+    """
+    parent = Path(demo_data.__file__).parent
+    subprocess.run([sys.executable, "-c", f"{setup}\n{code}", str(parent), str(folder)], check=True)
 
 
 def list_clips(corpus: Path) -> list[tuple[int, str, int]]:
@@ -128,17 +159,12 @@ def test_clips_are_audible_and_not_clipped(corpus: Path) -> None:
 
 
 def test_clips_are_the_same_in_another_process(corpus: Path, tmp_path: Path) -> None:
-    # Loaded by its path: importing the whole package would take most of the time.
     code = """if True:
-        import importlib.util, pathlib, sys
-        spec = importlib.util.spec_from_file_location("demo_data", sys.argv[1])
-        demo_data = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(demo_data)
         speakers = demo_data._list_digit_speakers()
         for voice, first_index in (speakers[-1], speakers[0]):
-            demo_data._write_digits(pathlib.Path(sys.argv[2]), voice, first_index, 3)
+            demo_data._write_digits(folder, voice, first_index, 3)
     """
-    subprocess.run([sys.executable, "-c", code, str(demo_data.__file__), str(tmp_path)], check=True)
+    run_in_another_process(code, tmp_path)
     made = list(tmp_path.iterdir())
     assert len(made) == 60
     for path in made:
@@ -161,16 +187,23 @@ def test_default_folder_is_in_the_cache(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("failure", [KeyboardInterrupt, RuntimeError])
+@pytest.mark.parametrize(
+    "make, writer", [(make_spoken_digits, "_write_digits"), (make_environmental_sounds, "_write_sounds")]
+)
 def test_failed_making_leaves_nothing(
-    failure: type[BaseException], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make: Callable[[Path], Path],
+    writer: str,
+    failure: type[BaseException],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def write_then_fail(folder: Path, *_: object) -> None:
-        (folder / "0_half_0.wav").touch()
+        (folder / "half.wav").touch()
         raise failure
 
-    monkeypatch.setattr(demo_data, "_write_digits", write_then_fail)
+    monkeypatch.setattr(demo_data, writer, write_then_fail)
     with pytest.raises(failure):
-        make_spoken_digits(tmp_path / "digits")
+        make(tmp_path / "corpus")
     assert not list(tmp_path.iterdir())
 
 
@@ -197,3 +230,127 @@ def test_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileExistsError, match=re.escape(f"cannot be made in {tmp_path}: it holds something else")):
         make_spoken_digits(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_sounds_are_laid_out_as_esc50(sounds: Path) -> None:
+    assert sorted(path.name for path in sounds.iterdir()) == ["audio", "meta"]
+    content = (sounds / "meta" / "esc50.csv").read_bytes()
+    assert content.startswith(b"filename,fold,target,category,esc10,src_file,take\n1-") and content.endswith(b"\n")
+    assert b"\r" not in content
+    rows = read_table(sounds)
+    assert sorted(row["filename"] for row in rows) == sorted(path.name for path in (sounds / "audio").iterdir())
+    for row in rows:
+        assert row["filename"] == "{fold}-{src_file}-{take}-{target}.wav".format(**row)
+    targets = {int(row["target"]): (row["category"], row["esc10"]) for row in rows}
+    assert [targets[target] for target in range(len(targets))] == [
+        ("rain", "True"),
+        ("sea_waves", "True"),
+        ("crackling_fire", "True"),
+        ("chirping_birds", "False"),
+        ("wind", "False"),
+        ("footsteps", "False"),
+        ("clock_tick", "True"),
+        ("siren", "False"),
+        ("engine", "False"),
+        ("church_bells", "False"),
+    ]
+
+
+def test_columns_and_categories_are_those_of_the_real_esc50(sounds: Path) -> None:
+    if not (REAL_DATA / "esc50").is_dir():
+        pytest.skip("the real recordings are not here: esc50")
+    made, real = read_table(sounds), read_table(REAL_DATA / "esc50")
+    assert list(made[0]) == list(real[0])
+    assert {(row["category"], row["esc10"]) for row in made} <= {(row["category"], row["esc10"]) for row in real}
+
+
+def test_sounds_are_balanced_and_no_recording_is_in_two_folds(sounds: Path) -> None:
+    rows = read_table(sounds)
+    counts = Counter((row["fold"], row["category"]) for row in rows)
+    assert len(counts) == 50 and set(counts.values()) == {4}
+    assert {row["fold"] for row in rows} == set("12345")
+    recordings = {(row["src_file"], row["fold"], row["category"]) for row in rows}
+    assert len(recordings) == len({row["src_file"] for row in rows}) == 150
+    assert Counter(row["take"] for row in rows) == {"A": 150, "B": 50}
+
+
+def test_sounds_are_audible_and_not_clipped(sounds: Path) -> None:
+    n_short = 0
+    for path in (sounds / "audio").iterdir():
+        info = soundfile.info(path)
+        assert (info.format, info.subtype, info.channels, info.samplerate) == ("WAV", "PCM_16", 1, 22050)
+        audio, _ = soundfile.read(path)
+        assert len(audio) == 110250
+        assert 0.01 < np.abs(audio).max() < 0.95, path.name
+        n_sounding = np.flatnonzero(audio)[-1] + 1
+        assert n_sounding >= 0.99 * 22050, path.name
+        n_short += n_sounding < 0.8 * len(audio)
+    assert 20 < n_short < 100  # end in zeros
+
+
+def test_takes_are_stretches_of_one_recording(sounds: Path) -> None:
+    spectra = {}
+    for row in read_table(sounds):
+        audio, _ = soundfile.read(sounds / "audio" / row["filename"])
+        spectra[row["category"], row["fold"], row["src_file"], row["take"]] = mean_log_spectrum(audio)
+    within, between = [], []
+    for (category, fold, source, take), spectrum in spectra.items():
+        if take == "B":
+            within.append(np.abs(spectrum - spectra[category, fold, source, "A"]).mean())
+            others = [other for key, other in spectra.items() if key[:2] == (category, fold) and key[2] != source]
+            between.append(np.mean([np.abs(spectrum - other).mean() for other in others]))
+    assert min(within) > 0 and np.mean(within) < 0.5 * np.mean(between)
+
+
+def mean_log_spectrum(audio: np.ndarray) -> np.ndarray:
+    """Average the power in dB of 32 bands over the part that is not digital silence, whatever the level."""
+    frames = audio[: np.flatnonzero(audio)[-1] + 1]
+    frames = frames[: len(frames) // 1024 * 1024].reshape(-1, 1024) * np.hanning(1024)
+    power = np.abs(np.fft.rfft(frames)[:, 1:]) ** 2
+    edges = np.unique(np.geomspace(1, 513, 33).astype(int)) - 1
+    level = 10 * np.log10(np.add.reduceat(power, edges[:-1], axis=1) + 1e-8).mean(axis=0)
+    return level - level.mean()
+
+
+def test_sounds_can_be_told_apart_but_not_by_a_threshold(sounds: Path) -> None:
+    rows = read_table(sounds)
+    clips = [soundfile.read(sounds / "audio" / row["filename"])[0] for row in rows]
+    spectra = np.stack([mean_log_spectrum(clip) for clip in clips])
+    levels = np.array([[clip.std(), np.abs(clip).max()] for clip in clips])
+    targets = np.array([int(row["target"]) for row in rows])
+    test = np.array([row["fold"] == "5" for row in rows])
+
+    def find_accuracy(features: np.ndarray) -> float:
+        classifier = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=1000))
+        return classifier.fit(features[~test], targets[~test]).score(features[test], targets[test])
+
+    assert find_accuracy(spectra) > 0.35  # chance is 0.1
+    assert find_accuracy(levels) < 0.35
+
+
+def test_sounds_are_the_same_in_another_process(sounds: Path, tmp_path: Path) -> None:
+    code = """if True:
+        for category in reversed(demo_data.demo_sounds.SOUNDS):
+            demo_data._write_sounds(folder, category)
+    """
+    run_in_another_process(code, tmp_path)
+    made = list(tmp_path.iterdir())
+    assert len(made) == 200
+    for path in made:
+        assert path.read_bytes() == (sounds / "audio" / path.name).read_bytes(), path.name
+
+
+def test_existing_sounds_are_returned_as_they_are(sounds: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo_data, "_write_sounds", None)
+    assert make_environmental_sounds(sounds) == sounds
+
+
+def test_sounds_without_their_table_are_not_taken_for_whole(tmp_path: Path) -> None:
+    (tmp_path / "audio").mkdir()
+    for clip in range(200):
+        (tmp_path / "audio" / f"{clip}.wav").touch()
+    with pytest.raises(FileExistsError, match="only a part of the corpus"):
+        make_environmental_sounds(tmp_path)
+    (tmp_path / "meta").mkdir()
+    (tmp_path / "meta" / "esc50.csv").touch()
+    assert make_environmental_sounds(tmp_path) == tmp_path

@@ -7,7 +7,8 @@ from conftest import tiny_config
 from scipy.stats import binom
 
 from hf_audio import AudioCNNForAudioClassification
-from hf_audio.model_card import bootstrap_interval, count_macs
+from hf_audio.model_card import count_macs
+from hf_audio.reports import bootstrap_interval
 
 
 def test_bootstrap_interval_of_an_accuracy_is_the_binomial_one():

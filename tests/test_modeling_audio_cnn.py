@@ -23,6 +23,7 @@ KINDS = [
     for frontend in FRONTENDS
     for centered, top_db in ((False, None), (True, 60.0))
 ]
+KINDS.append({"backbone": "resnet", "stem_stride": 2})
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: "-".join(map(str, kind.values())))
@@ -320,6 +321,7 @@ def test_a_head_of_another_size_can_be_put_on(checkpoint):
         ({"amin": 0.0}, "amin"),
         ({"hidden_sizes": [8]}, "hidden_sizes"),
         ({"hidden_sizes": [], "backbone": "conv1d"}, "hidden_sizes"),
+        ({"stem_stride": 3}, "stem_stride=3 must be 1 or 2"),
     ],
 )
 def test_a_config_no_model_can_be_built_from_is_refused_with_its_field(changes, named):

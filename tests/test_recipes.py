@@ -6,7 +6,10 @@ import os
 import subprocess
 import sys
 import sysconfig
+from collections import Counter
+from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import REPOSITORY
 from transformers import pipeline
@@ -53,13 +56,15 @@ def load_recipe(name: str):
 
 def test_spoken_digits_splits_as_published(real_digits):
     recipe = load_recipe("spoken_digits")
-    train, test = recipe.load_recordings(real_digits)
-    assert (len(train), len(test)) == (2700, 300)
-    assert {int(path.rsplit("_", 1)[1][:-4]) for path in test["path"]} == set(range(5))
-    assert train.features["label"].names == list("0123456789")
-    train, test = recipe.load_recordings(real_digits, "theo")
-    assert (len(train), len(test)) == (2500, 500)
-    assert set(test["speaker"]) == {"theo"} and "theo" not in train["speaker"][:]
+    dataset = recipe.load_recordings(real_digits)
+    assert dataset.features["label"].names == list("0123456789")
+    held_out = recipe.hold_out(dataset, None)
+    assert (len(held_out), held_out.sum()) == (3000, 300)
+    names = [Path(path).stem for path in dataset.select(np.flatnonzero(held_out))["path"]]
+    assert {int(name.rsplit("_", 1)[1]) for name in names} == set(range(5))
+    held_out = recipe.hold_out(dataset, "theo")
+    assert held_out.sum() == 500
+    assert all(("_theo_" in path) == out for path, out in zip(dataset["path"], held_out, strict=True))
 
 
 def test_spoken_digits_presets_are_small():
@@ -76,4 +81,40 @@ def test_spoken_digits_refuses_other_folders_and_unknown_speakers(tmp_path, real
     with pytest.raises(ValueError, match="holds no recordings"):
         recipe.load_recordings(tmp_path)
     with pytest.raises(ValueError, match=r"--held_out_speaker anna: .* george, jackson"):
-        recipe.load_recordings(real_digits, "anna")
+        recipe.hold_out(recipe.load_recordings(real_digits), "anna")
+
+
+@pytest.fixture(scope="module")
+def esc50():
+    return load_recipe("esc50")
+
+
+def test_esc50_presets_are_as_small_as_they_say(esc50):
+    for name, limit in (("default", 2_000_000), ("micro", 150_000)):
+        model = hf_audio.AudioCNNForAudioClassification(hf_audio.AudioCNNConfig(**esc50.PRESETS[name], num_labels=50))
+        assert sum(parameter.numel() for parameter in model.parameters()) <= limit, name
+        assert model.config.clip_samples == 110_250
+
+
+def test_esc50_reads_the_official_folds(esc50, real_sounds):
+    dataset = esc50.load_recordings(real_sounds)
+    assert len(dataset) == 2000 and len(dataset.features["label"].names) == 50
+    assert Counter(dataset["fold"]) == dict.fromkeys("12345", 400)
+
+
+def write_table(folder: Path, header="filename,fold,target,category,esc10,src_file,take", rows=()) -> Path:
+    (folder / "meta").mkdir(parents=True)
+    (folder / "meta" / "esc50.csv").write_text("\n".join([header, *rows, ""]))
+    return folder
+
+
+def test_esc50_refuses_tables_and_folds_that_cannot_be(esc50, tmp_path):
+    with pytest.raises(ValueError, match=r"esc50.csv cannot be read"):
+        esc50.load_recordings(tmp_path)
+    rows = [f"{n}.wav,{n},{n},class{n},False,{n},A" for n in range(1, 5)]
+    with pytest.raises(ValueError, match=r"has the folds 1, 2, 3, 4 and not 1 to 5"):
+        esc50.load_recordings(write_table(tmp_path / "four", rows=rows))
+    with pytest.raises(ValueError, match=r"has no column 'src_file': its columns are filename, fold, category"):
+        esc50.load_recordings(write_table(tmp_path / "few", "filename,fold,category", ["a.wav,1,dog"]))
+    with pytest.raises(ValueError, match=r"--fold 7 does not exist: ESC-50 has the folds 1 to 5"):
+        esc50.ESC50Arguments(fold="7")

@@ -2,9 +2,7 @@
 input do to it."""
 
 import csv
-import json
 import logging
-import os
 import re
 import signal
 import subprocess
@@ -17,57 +15,25 @@ import pytest
 import soundfile
 import tones as tones_recipe
 import torch
-from conftest import RATE, REPOSITORY, write_tones
+from conftest import RATE, command, results, run, weights, write_tones
 from huggingface_hub import ModelCard, RepoUrl
-from safetensors.torch import load_file
 from sklearn.metrics import accuracy_score, f1_score
 from transformers import pipeline
 
 from hf_audio.data import DataError, from_rows
-from hf_audio.training import _check_classes, run_recipe
+from hf_audio.training import _check_classes, _in_groups_of, run_recipe
 
-TONES = [str(REPOSITORY / "tests" / "tones.py")]
+FINISHED_FLAGS = ("--ema_decay", "0.8", "--mixup_alpha", "0.2", "--refresh_epochs", "3")
 TWO_PROCESSES = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-
-
-@pytest.fixture(scope="module")
-def tones(tmp_path_factory):
-    return write_tones(tmp_path_factory.mktemp("data") / "tones")
-
-
-@pytest.fixture(scope="module")
-def environment(tmp_path_factory):
-    """A cache of its own for all processes of this module, and one thread each, for equal sums."""
-    return {**os.environ, "HF_HOME": str(tmp_path_factory.mktemp("home")), "OMP_NUM_THREADS": "1"}
-
-
-def command(tones, out, *flags, launcher=()):
-    common = ["--data_dir", str(tones), "--output_dir", str(out), "--bf16", "false", "--seed", "1"]
-    return [sys.executable, *launcher, *TONES, *common, *flags]
-
-
-def run(environment, *arguments, **keywords):
-    done = subprocess.run(
-        command(*arguments, **keywords), env=environment, capture_output=True, text=True, timeout=300, check=False
-    )
-    return done.returncode, done.stdout + done.stderr
 
 
 @pytest.fixture(scope="module")
 def finished(tones, environment, tmp_path_factory):
     """The folder of an uninterrupted run with everything on."""
     out = tmp_path_factory.mktemp("runs") / "finished"
-    code, output = run(environment, tones, out, "--ema_decay", "0.8", "--mixup_alpha", "0.2")
+    code, output = run(environment, tones, out, *FINISHED_FLAGS)
     assert code == 0, output
     return out
-
-
-def weights(folder):
-    return load_file(folder / "model.safetensors")
-
-
-def results(folder) -> dict:
-    return json.loads((folder / "all_results.json").read_text())
 
 
 def test_a_run_leaves_the_promised_files(finished):
@@ -126,7 +92,7 @@ def test_the_card_is_one_the_hub_understands(finished):
 
 
 def test_the_same_seed_gives_the_same_weights_however_many_workers(finished, tones, environment, tmp_path):
-    flags = ["--ema_decay", "0.8", "--mixup_alpha", "0.2", "--dataloader_num_workers", "0"]
+    flags = [*FINISHED_FLAGS, "--dataloader_num_workers", "0"]
     code, output = run(environment, tones, tmp_path / "again", *flags)
     assert code == 0, output
     torch.testing.assert_close(weights(tmp_path / "again"), weights(finished), atol=0, rtol=0)
@@ -134,7 +100,7 @@ def test_the_same_seed_gives_the_same_weights_however_many_workers(finished, ton
 
 def test_killed_and_resumed_it_ends_with_the_same_weights(finished, tones, environment, tmp_path):
     out = tmp_path / "killed"
-    flags = ["--ema_decay", "0.8", "--mixup_alpha", "0.2", "--save_strategy", "steps", "--save_steps", "4"]
+    flags = [*FINISHED_FLAGS, "--save_strategy", "steps", "--save_steps", "4"]
     process = subprocess.Popen(
         command(tones, out, *flags), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
@@ -253,7 +219,38 @@ def test_an_error_in_a_loader_worker_is_still_one_sentence(tones, tmp_path, caps
 def test_a_class_with_one_training_clip_is_named(tmp_path, caplog):
     dataset = from_rows(["a", "b", "c"], ["x", "x", "y"])
     with caplog.at_level(logging.WARNING):
-        _check_classes(dataset, dataset)
+        _check_classes(dataset)
     assert "One training clip only, too few to learn from: y" in caplog.text
     with pytest.raises(DataError, match="No training clip of y"):
-        _check_classes(dataset.select([0, 1]), dataset)
+        _check_classes(dataset.select([0, 1]))
+
+
+def test_rows_of_held_out_groups_are_found():
+    dataset = from_rows(["a", "b", "c", "d"], ["x", "x", "y", "y"], {"speaker": ["ann", "bob", "ann", "cem"]})
+    held_out = np.array([True, False, False, False])
+    assert _in_groups_of(dataset, held_out, "speaker").tolist() == [True, False, True, False]
+    assert _in_groups_of(dataset, held_out, None).tolist() == held_out.tolist()
+
+
+def test_the_baseline_leaves_the_same_report(tones, environment, tmp_path):
+    code, output = run(environment, tones, tmp_path / "out", "--baseline")
+    assert code == 0, output
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {
+        *("all_results.json", "training_args.json", "README.md", "confusion_matrix.png"),
+        *("per_class.csv", "predictions.csv"),
+    }
+    told = results(tmp_path / "out")
+    assert told["eval_samples"] == 9 and told["train_samples"] == 27 and told["eval_accuracy"] > 0.9
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "MLPClassifier" in card and "pipeline(" not in card
+
+
+def test_shifted_crops_are_reported_beside_the_plain_score(finished, tones, environment, tmp_path):
+    code, output = run(environment, tones, tmp_path / "out", *FINISHED_FLAGS, "--tta", "4")
+    assert code == 0, output
+    told, plain = results(tmp_path / "out"), results(finished)
+    assert told["eval_accuracy"] == plain["eval_accuracy"] and 0 <= told["eval_accuracy_tta"] <= 1
+    assert "eval_accuracy_tta" not in plain
+    assert "Accuracy over shifted crops" in (tmp_path / "out" / "README.md").read_text()
+    torch.testing.assert_close(weights(tmp_path / "out"), weights(finished), atol=0, rtol=0)

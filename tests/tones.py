@@ -3,11 +3,12 @@
 from dataclasses import dataclass, field
 
 import numpy as np
-from audiomentations import AddGaussianNoise, Compose
+from audiomentations import AddGaussianNoise, Compose, Gain
 from conftest import tiny_config
 
 from hf_audio.arguments import RecipeArguments
 from hf_audio.augmentation import RandomPlacement
+from hf_audio.cross_validation import cross_validate
 from hf_audio.data import load_class_folders
 from hf_audio.model_card import TaskFacts
 from hf_audio.training import fine_tune, run_recipe
@@ -18,6 +19,7 @@ class TonesArguments(RecipeArguments):
     output_dir: str = field(default="outputs/tones", metadata={"help": "Folder of the finished checkpoint."})
     num_train_epochs: float = field(default=16, metadata={"help": "Epochs."})
     per_device_train_batch_size: int = field(default=8, metadata={"help": "Clips a step."})
+    folds: str | None = field(default=None, metadata={"help": "`all` holds out every fourth clip in turn."})
     noise: float = field(default=0.01, metadata={"help": "Loudest noise."})
     learning_rate: float = field(default=1e-2, metadata={"help": "Peak learning rate."})
 
@@ -35,15 +37,23 @@ FACTS = TaskFacts(
 
 def main(args: TonesArguments) -> None:
     dataset = load_class_folders(args.data_dir)
-    held_out = np.arange(len(dataset)) % 4 == 3
-    fine_tune(
-        args,
-        tiny_config(),
-        dataset.select(np.flatnonzero(~held_out)),
-        dataset.select(np.flatnonzero(held_out)),
-        FACTS,
-        augmentation=Compose([RandomPlacement(1.0), AddGaussianNoise(0.001, args.noise, p=1)]),
-    )
+
+    def run(args: TonesArguments, held_out: np.ndarray) -> dict:
+        return fine_tune(
+            args,
+            tiny_config(),
+            dataset,
+            held_out,
+            FACTS,
+            augmentation=Compose([RandomPlacement(1.0), AddGaussianNoise(0.001, args.noise, p=1)]),
+            slow_augmentation=Gain(-6, 6, p=0.5),
+        )
+
+    folds = {str(fold): np.arange(len(dataset)) % 4 == fold for fold in range(4)}
+    if args.folds == "all":
+        cross_validate(args, folds, run, FACTS)
+    else:
+        run(args, folds["3"])
 
 
 if __name__ == "__main__":

@@ -58,9 +58,13 @@ class ResNet(nn.Module):
     def __init__(self, config: AudioCNNConfig):
         super().__init__()
         sizes = config.hidden_sizes
-        self.stem = nn.Conv2d(1, sizes[0], 3, padding=1, bias=False)
+        strided = config.stem_stride == 2
+        # What is normalised and rectified at full resolution costs more memory traffic than all blocks together.
+        self.stem = nn.Conv2d(
+            1, sizes[0], 5 if strided else 3, stride=config.stem_stride, padding=2 if strided else 1, bias=False
+        )
         self.norm = nn.BatchNorm2d(sizes[0])
-        self.pool = nn.AvgPool2d(2)
+        self.pool = nn.Identity() if strided else nn.AvgPool2d(2)
         self.blocks = nn.ModuleList(
             ResidualBlock(before, after, pool=after_stage < len(sizes) - 1)
             for after_stage, (before, after) in enumerate(itertools.pairwise(sizes), start=1)
@@ -77,7 +81,8 @@ class ResNet(nn.Module):
         """features: (batch, features, frames) -> (batch, channels, frames / 2**(stages - 1))."""
         x = mask_frames(features, n_frames)[:, None]  # (batch, 1, features, frames)
         x = self.pool(torch.relu(self.norm(self.stem(x))))
-        n_frames = None if n_frames is None else n_frames // 2
+        if n_frames is not None:
+            n_frames = (n_frames + self.stem.stride[0] - 1) // 2  # a pooling drops an odd frame, a stride keeps it
         for block in self.blocks:
             x, n_frames = block(x, n_frames)
         return x.mean(2), n_frames

@@ -1,8 +1,11 @@
-"""Clips per second of a whole recipe (decoding, augmentation, Trainer) against its bare model on tensors in memory.
+"""Clips per second of a whole recipe (decoding, augmentation, Trainer), and of two ways to train the same network.
 
     python tests/benchmarks/benchmark_training.py spoken_digits --data_dir DIR [--rounds 6] [any flag of the recipe]
 
-Both in one process, in turns, an epoch of the recipe and as many steps of the bare model; medians and their ratio.
+`bare` is its model alone, on tensors that lie in memory already. `example` is the way of transformers' example script
+for audio classification: plain `Trainer`, files decoded whenever they are read, the feature extractor called clip by
+clip, the default collator, float32; its torchcodec is replaced by soundfile, and it augments nothing but the excerpt.
+All in one process, in turns; medians and ratios.
 """
 
 import argparse
@@ -13,11 +16,17 @@ import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
 import torch
-from transformers import TrainerCallback
+from datasets import Dataset
+from transformers import Trainer, TrainerCallback, TrainingArguments
 
 import hf_audio.training
+from hf_audio import AudioCNNFeatureExtractor
+from hf_audio.audio import load_audio
 from hf_audio.models.modeling_audio_cnn import classification_loss
+
+EXAMPLE_STEPS = 6
 from hf_audio.trainer import AudioTrainer
 
 
@@ -28,7 +37,7 @@ class BareModel:
         args, config = trainer.args, trainer.model.config
         self.model = type(trainer.model)(config).to(args.device, memory_format=torch.channels_last).train()
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=args.learning_rate, fused=True)
-        self.input_values = torch.randn(args.train_batch_size, config.clip_samples, device=args.device) * 0.1
+        self.input_values = torch.randn(args.train_batch_size, trainer_samples(trainer), device=args.device) * 0.1
         self.labels = torch.randint(0, config.num_labels, (args.train_batch_size,), device=args.device)
         self.bf16, self.device = args.bf16, args.device
 
@@ -46,12 +55,64 @@ class BareModel:
         return steps * len(self.labels) / (time.perf_counter() - start)
 
 
+class ExampleWay(TrainerCallback):
+    """The same network, files and batch size, as the example script of transformers trains them."""
+
+    def __init__(self, trainer: AudioTrainer, folder: Path):
+        self.trainer, self.folder, self.config = trainer, folder, trainer.model.config
+        # A transform of decoded clips has nothing to do with files: take the rows below it.
+        rows = trainer.train_dataset.with_format(None).select_columns(["path", "label"])
+        self.dataset = Dataset.from_dict(rows[:])
+        self.dataset.set_transform(self.transform)
+        self.extractor = AudioCNNFeatureExtractor(sampling_rate=self.config.sampling_rate)
+
+    def transform(self, batch: dict) -> dict:
+        """Paths to what the model reads."""
+        values = []
+        for path in batch["path"]:
+            waveform = load_audio(path, self.config.sampling_rate)
+            size = trainer_samples(self.trainer)
+            start = np.random.randint(max(len(waveform) - size, 0) + 1)
+            inputs = self.extractor(waveform[start : start + size], sampling_rate=self.config.sampling_rate)
+            values.append(inputs["input_values"][0])
+        return {"input_values": values, "labels": batch["label"]}
+
+    def on_step_end(self, args, state, control, **kwargs):
+        """The first step starts things, and is not timed."""
+        self.times.append(time.perf_counter())
+
+    def clips_per_second(self) -> float:
+        """Of a few training steps."""
+        self.times: list[float] = []
+        batch_size = self.trainer.args.train_batch_size
+        args = TrainingArguments(
+            output_dir=str(self.folder),
+            max_steps=EXAMPLE_STEPS + 1,
+            per_device_train_batch_size=batch_size,
+            remove_unused_columns=False,
+            save_strategy="no",
+            report_to="none",
+            use_cpu=self.trainer.args.use_cpu,
+            disable_tqdm=True,
+            logging_strategy="no",
+        )
+        model = type(self.trainer.model)(self.config)
+        Trainer(model, args, train_dataset=self.dataset, processing_class=self.extractor, callbacks=[self]).train()
+        return EXAMPLE_STEPS * batch_size / (self.times[-1] - self.times[0])
+
+
+def trainer_samples(trainer: AudioTrainer) -> int:
+    """Samples of the clips that a recipe's trainer trains on."""
+    return len(trainer.train_dataset[0]["input_values"])
+
+
 class Turns(TrainerCallback):
-    """Times the recipe's epochs, and the bare model between them."""
+    """Times the recipe's epochs, and the other ways between them."""
 
     def __init__(self, trainer: AudioTrainer):
         self.bare = BareModel(trainer)
-        self.rates: dict[str, list[float]] = {"bare": [], "recipe": []}
+        self.example = ExampleWay(trainer, Path(trainer.args.output_dir) / "runs")
+        self.rates: dict[str, list[float]] = {"recipe": [], "bare": [], "example": []}
 
     def on_epoch_begin(self, args, state, control, **kwargs):
         """An epoch's turn."""
@@ -62,6 +123,7 @@ class Turns(TrainerCallback):
         steps = state.global_step - self.first
         self.rates["recipe"].append(steps * args.train_batch_size / (time.perf_counter() - self.start))
         self.rates["bare"].append(self.bare.clips_per_second(steps))
+        self.rates["example"].append(self.example.clips_per_second())
 
 
 def main() -> None:
@@ -91,13 +153,14 @@ def main() -> None:
             value for value in vars(recipe).values() if isinstance(value, type) and value.__module__ == known.recipe
         )
         hf_audio.training.run_recipe(recipe.main, arguments_class)
-    # The first epoch starts workers and compiles librosa's loops.
+    # The first epoch starts workers and compiles librosa's loops: left out.
     rates = {name: values[1:] for name, values in turns[0].rates.items()}
     medians = {name: statistics.median(values) for name, values in rates.items()}
-    ratios = sorted(a / b for a, b in zip(rates["recipe"], rates["bare"], strict=True))
     for name, values in rates.items():
         print(f"{name:>7}: {medians[name]:7.0f} clips/s (from {min(values):.0f} to {max(values):.0f})")
-    print(f"  ratio: {statistics.median(ratios):.2f} (from {ratios[0]:.2f} to {ratios[-1]:.2f}), first epoch left out")
+    for other in ("bare", "example"):
+        ratios = sorted(a / b for a, b in zip(rates["recipe"], rates[other], strict=True))
+        print(f"recipe / {other}: {statistics.median(ratios):.2f} (from {ratios[0]:.2f} to {ratios[-1]:.2f})")
 
 
 if __name__ == "__main__":

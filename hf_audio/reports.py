@@ -1,0 +1,142 @@
+"""What a run says about the clips it held out: scores, intervals, classes, confusions, and the clips one by one."""
+
+import csv
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import confusion_matrix, f1_score, precision_recall_fscore_support
+
+from .plots import plot_confusion_matrix
+
+PREDICTIONS_NAME = "predictions.csv"
+
+
+@dataclass
+class Predictions:
+    """Held-out clips with what they are and what they were taken for."""
+
+    paths: Sequence[str]
+    """Of the files, (clips,)."""
+    names: Sequence[str]
+    """Of the classes."""
+    references: np.ndarray
+    """True class indices, (clips,)."""
+    predictions: np.ndarray
+    """Predicted class indices, (clips,)."""
+    scores: np.ndarray
+    """Probabilities of the predicted classes, (clips,)."""
+
+    @classmethod
+    def from_probabilities(
+        cls, paths: Sequence[str], names: Sequence[str], references: np.ndarray, probabilities: np.ndarray
+    ) -> "Predictions":
+        """probabilities: (clips, classes)."""
+        return cls(paths, names, np.asarray(references), probabilities.argmax(-1), probabilities.max(-1))
+
+    @classmethod
+    def read(cls, file: Path, names: Sequence[str]) -> "Predictions":
+        """What `write` has left in a `predictions.csv`."""
+        with file.open(newline="", encoding="utf-8") as opened:
+            rows = list(csv.DictReader(opened))
+        numbers = {name: number for number, name in enumerate(names)}
+        return cls(
+            [row["path"] for row in rows],
+            names,
+            np.array([numbers[row["label"]] for row in rows]),
+            np.array([numbers[row["prediction"]] for row in rows]),
+            np.array([float(row["score"]) for row in rows]),
+        )
+
+    @classmethod
+    def concatenate(cls, parts: Sequence["Predictions"]) -> "Predictions":
+        """Several parts, of the same classes, as one."""
+        return cls(
+            [path for part in parts for path in part.paths],
+            parts[0].names,
+            np.concatenate([part.references for part in parts]),
+            np.concatenate([part.predictions for part in parts]),
+            np.concatenate([part.scores for part in parts]),
+        )
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Of `predictions.csv`, paths relative to the folder that holds all files."""
+        paths = [Path(path).absolute() for path in self.paths]
+        try:
+            root = Path(os.path.commonpath([path.parent for path in paths]))
+        except ValueError:  # two drives of Windows
+            root = Path()
+        return [
+            {
+                "path": path.relative_to(root).as_posix(),
+                "label": self.names[reference],
+                "prediction": self.names[prediction],
+                "score": f"{score:.4f}",
+            }
+            for path, reference, prediction, score in zip(
+                paths, self.references, self.predictions, self.scores, strict=True
+            )
+        ]
+
+    def per_class(self) -> list[dict[str, Any]]:
+        """Precision, recall, F1 and number of clips of every class."""
+        columns = precision_recall_fscore_support(
+            self.references, self.predictions, labels=range(len(self.names)), zero_division=0
+        )
+        rows = zip(self.names, *columns, strict=True)
+        return [{"label": name, "precision": p, "recall": r, "f1": f, "clips": int(n)} for name, p, r, f, n in rows]
+
+    def hardest_pairs(self, n: int = 10) -> list[dict[str, Any]]:
+        """The pairs of classes that are most often taken for one another, most frequent first."""
+        counts = confusion_matrix(self.references, self.predictions, labels=range(len(self.names)))
+        both = np.triu(counts + counts.T, 1)
+        order = np.argsort(-both, axis=None, kind="stable")[:n]
+        pairs = [np.unravel_index(place, both.shape) for place in order if both.flat[place] > 0]
+        return [
+            {
+                "pair": f"{self.names[a]} and {self.names[b]}",
+                "confused": int(both[a, b]),
+                "clips": int(counts[a].sum() + counts[b].sum()),
+            }
+            for a, b in pairs
+        ]
+
+    def intervals(self) -> dict[str, tuple[float, float]]:
+        """95 % intervals of accuracy and macro F1 over clips."""
+        right = self.references == self.predictions
+
+        def f1(clips: np.ndarray) -> float:
+            return f1_score(self.references[clips], self.predictions[clips], average="macro", zero_division=0)
+
+        scores = {"accuracy": lambda clips: right[clips].mean(), "f1_macro": f1}
+        return {name: bootstrap_interval(score, len(right)) for name, score in scores.items()}
+
+    def write(self, folder: Path) -> None:
+        """Leave `predictions.csv`, `per_class.csv` and `confusion_matrix.png` in a folder."""
+        write_rows(folder / PREDICTIONS_NAME, self.rows())
+        write_rows(folder / "per_class.csv", self.per_class())
+        plot_confusion_matrix(self.references, self.predictions, self.names, folder / "confusion_matrix.png")
+
+
+def bootstrap_interval(
+    score: Callable[[np.ndarray], float], n_clips: int, *, seed: int = 0, draws: int = 1000
+) -> tuple[float, float]:
+    """95 % percentile interval of a score over clips drawn with replacement.
+
+    score: takes the drawn clips' indices (n_clips,). Source: Efron 1979, https://doi.org/10.1214/aos/1176344552.
+    """
+    generator = np.random.default_rng(seed)
+    values = [score(generator.integers(n_clips, size=n_clips)) for _ in range(draws)]
+    low, high = np.quantile(values, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """A CSV of dictionaries with the same keys."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)

@@ -1,0 +1,100 @@
+"""The folder a run leaves: never another's overwritten, never half-written, finished when it holds its results."""
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from .arguments import ArgumentError, RecipeArguments, last_checkpoint
+
+RESULTS_NAME = "all_results.json"  # written last: a folder that has it is finished
+ARGUMENTS_NAME = "training_args.json"
+PARTS_NAME = ".unfinished"
+# What an unfinished run leaves; nothing else in an output folder may be overwritten.
+UNFINISHED_NAMES = re.compile(r"training_args\.json|runs|checkpoint-\d+|tmp-checkpoint-\d+|fold_.+|\..*")
+# What another run would choose for its own machine and folder is left to it.
+NOT_SAVED = ("resume_from_checkpoint", "use_cpu", "hub_token", "push_to_hub_token")
+
+
+def prepare_output_dir(args: RecipeArguments) -> Path | None:
+    """Refuse a folder that is taken, else make it and note the arguments; returns the checkpoint to resume from.
+
+    Raises:
+        ArgumentError: the folder cannot be written, holds a run or other files, or has nothing to resume from.
+    """
+    output_dir = Path(args.output_dir)
+    checkpoint = None
+    if wants_resume(args):
+        resume = str(args.resume_from_checkpoint)
+        checkpoint = last_checkpoint(output_dir) if resume.lower() in ("true", "last") else Path(resume)
+        if checkpoint is None or not (checkpoint / "trainer_state.json").is_file():
+            raise ArgumentError(
+                f"--resume_from_checkpoint {resume}: {checkpoint or output_dir} holds no complete checkpoint; "
+                "start without the flag."
+            )
+    elif (output_dir / RESULTS_NAME).exists() or last_checkpoint(output_dir) is not None:
+        finished = (output_dir / RESULTS_NAME).exists()
+        raise ArgumentError(
+            f"--output_dir {output_dir} already holds {'a finished' if finished else 'an unfinished'} run: choose "
+            f"another folder{'' if finished else ', or go on with --resume_from_checkpoint last'}."
+        )
+    open_output_dir(args, own=checkpoint is not None and checkpoint.parent == output_dir)
+    return checkpoint
+
+
+def wants_resume(args: RecipeArguments) -> bool:
+    """Whether `--resume_from_checkpoint` is given."""
+    return args.resume_from_checkpoint is not None and str(args.resume_from_checkpoint).lower() != "false"
+
+
+def open_output_dir(args: RecipeArguments, *, own: bool) -> None:
+    """Make the folder and note the arguments in it; it may hold other files only if it is this run's `own` already.
+
+    Raises:
+        ArgumentError: the folder cannot be written or holds other files.
+    """
+    output_dir = Path(args.output_dir)
+    with args.main_process_first(desc="output folder"):
+        try:
+            output_dir.mkdir(parents=True, exist_ok=True)
+            names = sorted(entry.name for entry in output_dir.iterdir())
+            foreign = [name for name in names if not UNFINISHED_NAMES.fullmatch(name)]
+            if foreign and not own:
+                raise ArgumentError(
+                    f"--output_dir {output_dir} already holds other files, {foreign[0]} for one: choose a new folder."
+                )
+            if args.process_index == 0:
+                write_text(output_dir / ARGUMENTS_NAME, json.dumps(saved_arguments(args), indent=2) + "\n")
+        except OSError as error:
+            raise ArgumentError(
+                f"--output_dir {output_dir} cannot be written ({error.strerror}): choose another folder."
+            ) from error
+
+
+def saved_arguments(args: RecipeArguments) -> dict[str, Any]:
+    """The arguments that repeat a run."""
+    return {name: value for name, value in args.to_dict().items() if name not in NOT_SAVED}
+
+
+@contextmanager
+def finishing(output_dir: Path, results: Mapping[str, Any]) -> Iterator[Path]:
+    """A folder to write a run's files into; they are moved to `output_dir` together, and then the results follow."""
+    parts = output_dir / PARTS_NAME
+    shutil.rmtree(parts, ignore_errors=True)
+    parts.mkdir()
+    yield parts
+    for file in sorted(parts.iterdir()):
+        os.replace(file, output_dir / file.name)
+    parts.rmdir()
+    write_text(output_dir / RESULTS_NAME, json.dumps(results, indent=2) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a whole file or none: under a temporary name first, then renamed."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, path)
