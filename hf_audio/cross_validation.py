@@ -13,7 +13,14 @@ from scipy import stats
 from .arguments import ArgumentError, RecipeArguments, last_checkpoint
 from .model_card import METRIC_NAMES, RunFacts, TaskFacts, machine, write_model_card
 from .reports import PREDICTIONS_NAME, Predictions, write_rows
-from .run_folder import ARGUMENTS_NAME, RESULTS_NAME, finishing, open_output_dir, saved_arguments
+from .run_folder import (
+    ARGUMENTS_NAME,
+    RESULTS_NAME,
+    UNFINISHED_FOLDS,
+    finishing,
+    open_output_dir,
+    saved_arguments,
+)
 from .training import shown_arguments, shown_command
 
 logger = logging.getLogger(__name__)
@@ -51,7 +58,7 @@ def cross_validate(
     if args.push_to_hub:
         raise ArgumentError("--push_to_hub uploads one checkpoint, and a cross-validation has several: hold out one.")
     _check_arguments(args)
-    open_output_dir(args, own=False)
+    open_output_dir(args, UNFINISHED_FOLDS)
     results = {}
     for name, held_out in folds.items():
         folder = output_dir / f"fold_{name}"

@@ -14,8 +14,9 @@ from .arguments import ArgumentError, RecipeArguments, last_checkpoint
 RESULTS_NAME = "all_results.json"  # written last: a folder that has it is finished
 ARGUMENTS_NAME = "training_args.json"
 PARTS_NAME = ".unfinished"
-# What an unfinished run leaves; nothing else in an output folder may be overwritten.
-UNFINISHED_NAMES = re.compile(r"training_args\.json|runs|checkpoint-\d+|tmp-checkpoint-\d+|fold_.+|\..*")
+# What an unfinished run leaves, and an unfinished cross-validation; into other files nothing is mixed.
+UNFINISHED_RUN = re.compile(r"training_args\.json|runs|checkpoint-\d+|tmp-checkpoint-\d+|\..*")
+UNFINISHED_FOLDS = re.compile(r"training_args\.json|fold_.+|\..*")
 # What another run would choose for its own machine and folder is left to it.
 NOT_SAVED = ("resume_from_checkpoint", "use_cpu", "hub_token", "push_to_hub_token")
 
@@ -42,7 +43,8 @@ def prepare_output_dir(args: RecipeArguments) -> Path | None:
             f"--output_dir {output_dir} already holds {'a finished' if finished else 'an unfinished'} run: choose "
             f"another folder{'' if finished else ', or go on with --resume_from_checkpoint last'}."
         )
-    open_output_dir(args, own=checkpoint is not None and checkpoint.parent == output_dir)
+    resumed_here = checkpoint is not None and checkpoint.parent == output_dir
+    open_output_dir(args, re.compile(".*") if resumed_here else UNFINISHED_RUN)
     return checkpoint
 
 
@@ -51,8 +53,8 @@ def wants_resume(args: RecipeArguments) -> bool:
     return args.resume_from_checkpoint is not None and str(args.resume_from_checkpoint).lower() != "false"
 
 
-def open_output_dir(args: RecipeArguments, *, own: bool) -> None:
-    """Make the folder and note the arguments in it; it may hold other files only if it is this run's `own` already.
+def open_output_dir(args: RecipeArguments, own: re.Pattern) -> None:
+    """Make the folder and note the arguments in it; it may hold nothing but files whose names are `own` ones.
 
     Raises:
         ArgumentError: the folder cannot be written or holds other files.
@@ -62,8 +64,8 @@ def open_output_dir(args: RecipeArguments, *, own: bool) -> None:
         try:
             output_dir.mkdir(parents=True, exist_ok=True)
             names = sorted(entry.name for entry in output_dir.iterdir())
-            foreign = [name for name in names if not UNFINISHED_NAMES.fullmatch(name)]
-            if foreign and not own:
+            foreign = [name for name in names if not own.fullmatch(name)]
+            if foreign:
                 raise ArgumentError(
                     f"--output_dir {output_dir} already holds other files, {foreign[0]} for one: choose a new folder."
                 )

@@ -1,22 +1,10 @@
 """The numbers of a card; its text is tested on the folder of a real run, in test_training.py."""
 
-import numpy as np
-import pytest
 import torch
 from conftest import tiny_config
-from scipy.stats import binom
 
 from hf_audio import AudioCNNForAudioClassification
 from hf_audio.model_card import count_macs
-from hf_audio.reports import bootstrap_interval
-
-
-def test_bootstrap_interval_of_an_accuracy_is_the_binomial_one():
-    right = np.arange(300) < 270
-    low, high = bootstrap_interval(lambda clips: right[clips].mean(), 300)
-    assert low == pytest.approx(binom.ppf(0.025, 300, 0.9) / 300, abs=0.01)
-    assert high == pytest.approx(binom.ppf(0.975, 300, 0.9) / 300, abs=0.01)
-    assert bootstrap_interval(lambda clips: right[clips].mean(), 300) == (low, high)
 
 
 def test_multiply_accumulates_by_hand():
