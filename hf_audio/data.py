@@ -29,6 +29,7 @@ OWN_COLUMNS = frozenset({"path", "label", "index", "audio", "problem"})
 
 # Raised whenever the bytes in the cache would come out differently.
 CACHE_VERSION = 1
+WORKER_NICENESS = 10
 
 
 class DataError(ValueError):
@@ -343,10 +344,11 @@ class ClipTransform:
 
 def _yield_to_the_model() -> None:
     # A loader worker that takes a core from one of the model's threads makes all of them wait, since they meet after
-    # every layer. At the lowest priority it works while they wait for it.
+    # every layer. At a low priority it works while they wait for it; at the lowest one it would starve on a machine
+    # that others keep busy.
     in_worker = torch.utils.data.get_worker_info() is not None and hasattr(os, "nice")  # Windows has none
-    if in_worker and os.getpriority(os.PRIO_PROCESS, 0) < 19:
-        os.nice(19)
+    if in_worker and os.getpriority(os.PRIO_PROCESS, 0) < WORKER_NICENESS:
+        os.nice(WORKER_NICENESS)
 
 
 class WindowCollator:

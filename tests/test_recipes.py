@@ -1,5 +1,6 @@
 """Every recipe, found by being there: starts from its demo corpus, takes two steps and leaves a folder that runs."""
 
+import csv
 import importlib.util
 import json
 import os
@@ -11,10 +12,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
+import soxr
 from conftest import REPOSITORY
 from transformers import pipeline
 
 import hf_audio
+from hf_audio.demo_data import make_environmental_sounds
 
 RECIPES = sorted((REPOSITORY / "recipes").glob("*.py"))
 
@@ -118,3 +122,33 @@ def test_esc50_refuses_tables_and_folds_that_cannot_be(esc50, tmp_path):
         esc50.load_recordings(write_table(tmp_path / "few", "filename,fold,category", ["a.wav,1,dog"]))
     with pytest.raises(ValueError, match=r"--fold 7 does not exist: ESC-50 has the folds 1 to 5"):
         esc50.ESC50Arguments(fold="7")
+
+
+def test_esc50_takes_what_users_hold_and_names_what_it_cannot_use(tmp_path):
+    data = make_environmental_sounds(tmp_path / "data")
+    first, second, third, fourth = sorted((data / "audio").glob("1-*.wav"))[:4]
+    samples, rate = soundfile.read(first)
+    soundfile.write(first, np.stack([soxr.resample(samples, rate, 48_000)] * 2, axis=1), 48_000)
+    soundfile.write(second, samples[:2000], rate)  # a tenth of a second
+    third.unlink()
+    fourth.write_bytes(b"")
+    out = tmp_path / "out"
+    done = subprocess.run(
+        [
+            *(sys.executable, str(REPOSITORY / "recipes" / "esc50.py"), "--data_dir", str(data), "--fold", "1"),
+            *("--output_dir", str(out), "--max_steps", "2", "--dataloader_num_workers", "0"),
+        ],
+        env={**os.environ, "HF_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    with open(out / "skipped.csv", newline="") as file:
+        reasons = {Path(row["path"]).name: row["reason"] for row in csv.DictReader(file)}
+    assert set(reasons) == {third.name, fourth.name}
+    assert "cannot be read" in reasons[third.name] and "is empty" in reasons[fourth.name]
+    with open(out / "predictions.csv", newline="") as file:
+        judged = {row["path"] for row in csv.DictReader(file)}
+    assert len(judged) == 38 and {first.name, second.name} <= judged
