@@ -46,7 +46,13 @@ SIGNAL = {
 }
 PRESETS: dict[str, dict[str, Any]] = {
     "default": {**SIGNAL, "hidden_sizes": [16, 32, 64, 128, 256], "dropout": 0.2},
-    "micro": {**SIGNAL, "hidden_sizes": [16, 24, 36, 52, 64], "dropout": 0.1},
+    "micro": {
+        **SIGNAL,
+        "hidden_sizes": [16, 24, 36, 52, 64],
+        "time_mask_count": 1,  # so small a network needs less to resist
+        "freq_mask_count": 1,
+        "dropout": 0.1,
+    },
 }
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from conftest import RATE, tiny_config, tone
 
-from hf_audio.models.frontends import MFCC, LogMel, MelSpectrogram, SpecAugment, center
+from hf_audio.models.frontends import MFCC, FilterAugment, LogMel, MelSpectrogram, SpecAugment, center
 
 VARIANTS = list(itertools.product(["slaney", "htk"], ["slaney", None], [1.0, 2.0]))
 
@@ -115,6 +115,22 @@ def test_spec_augment_masks_within_its_bounds_and_only_in_training():
     assert frames_gone.max() <= 14 and bins_gone.max() <= 4
     assert frames_gone.float().mean() > 4 and len(set(bins_gone.tolist())) == 5
     assert out.unique().tolist() == [0, 1]
+    assert torch.equal(module.eval()(features), features)
+
+
+def test_filter_augment_adds_a_smooth_curve_a_clip_and_only_in_training():
+    module = FilterAugment(tiny_config(filter_augment_db=4))
+    features = torch.randn(500, 20, 30)
+    torch.manual_seed(0)
+    curves = module.train()(features) - features  # (batch, mels, frames)
+    torch.testing.assert_close(curves, curves[:, :, :1].expand_as(curves), atol=1e-5, rtol=0)
+    gains = curves[:, :, 0].numpy()
+    knots = np.linspace(0, 19, FilterAugment.KNOTS)
+    for curve in gains[:5]:  # linear between its knots: the values there, interpolated, are all of it
+        ends = np.interp(knots, np.arange(20), curve)
+        between = np.interp(np.arange(20), knots, ends)
+        assert np.abs(between - curve).max() < 0.5 * np.abs(np.diff(curve)).max() + 1e-5
+    assert gains[:, 0].std() == pytest.approx(4, rel=0.1) and abs(gains.mean()) < 0.3
     assert torch.equal(module.eval()(features), features)
 
 

@@ -322,6 +322,7 @@ def test_a_head_of_another_size_can_be_put_on(checkpoint):
         ({"hidden_sizes": [8]}, "hidden_sizes"),
         ({"hidden_sizes": [], "backbone": "conv1d"}, "hidden_sizes"),
         ({"stem_stride": 3}, "stem_stride=3 must be 1 or 2"),
+        ({"filter_augment_db": 3, "frontend": "mfcc"}, "filter_augment_db=3 must not be negative, and 0 unless"),
     ],
 )
 def test_a_config_no_model_can_be_built_from_is_refused_with_its_field(changes, named):

@@ -27,6 +27,9 @@ class AudioCNNConfig(PreTrainedConfig):
             frequency response of the microphone (cepstral mean normalisation).
         time_mask_count, time_mask_frames, freq_mask_count, freq_mask_bins (`int`): SpecAugment, in training mode
             only: how many masks, and the widest one. Source: Park et al. 2019, https://arxiv.org/abs/1904.08779.
+        filter_augment_db (`float`): in training mode only, the mel bands of every clip get a random curve of gains, as
+            another microphone or place would give them; the standard deviation of its knots, in dB. Source: Nam et
+            al. 2022, https://arxiv.org/abs/2110.03282.
         backbone (`"resnet"` or `"conv1d"`): see `backbones.py`.
         hidden_sizes (`list[int]`): channels of the backbone's stages, each halving time (and mel bands in `resnet`).
         stem_stride (`1` or `2`): of the `resnet` backbone's first convolution; with 1, a pooling halves what it gives,
@@ -64,6 +67,7 @@ class AudioCNNConfig(PreTrainedConfig):
     time_mask_frames: int = 0
     freq_mask_count: int = 0
     freq_mask_bins: int = 0
+    filter_augment_db: float | int = 0
     backbone: str = "resnet"
     hidden_sizes: list[int] | tuple[int, ...] = (32, 64, 128, 256)
     stem_stride: int = 1
@@ -108,6 +112,11 @@ class AudioCNNConfig(PreTrainedConfig):
             raise ValueError(f"n_mfcc={self.n_mfcc} cannot exceed n_mels={self.n_mels}.")
         if self.amin <= 0:
             raise ValueError(f"amin={self.amin} must be positive: it is the floor below a logarithm.")
+        if self.filter_augment_db < 0 or (self.filter_augment_db and self.frontend != "log_mel"):
+            raise ValueError(
+                f"filter_augment_db={self.filter_augment_db} must not be negative, and 0 unless frontend='log_mel': "
+                "other features are no gains of bands."
+            )
         if self.backbone not in self.backbones:
             raise ValueError(f"backbone={self.backbone!r} is not known: choose one of {', '.join(self.backbones)}.")
         if self.stem_stride not in (1, 2):

@@ -1,10 +1,11 @@
-"""Waveform to features: mel spectrogram in dB, MFCC and SpecAugment as batched modules, equal to librosa's."""
+"""Waveform to features as batched modules: mel spectrogram in dB and MFCC, equal to librosa's, and augmentation."""
 
 import math
 
 import numpy as np
 import torch
 from torch import nn
+from torch.nn import functional as F
 from transformers.audio_utils import mel_filter_bank
 
 from .configuration_audio_cnn import AudioCNNConfig
@@ -76,7 +77,8 @@ class MelSpectrogram(nn.Module):
                 pad_mode="constant",
                 return_complex=True,
             )
-            energy = spectrum.real.square() + spectrum.imag.square()  # (batch, bins, frames)
+            # In one pass instead of two: the front-end is a fifth of the work of training a small network.
+            energy = torch.addcmul(spectrum.real.square(), spectrum.imag, spectrum.imag)  # (batch, bins, frames)
             if self.config.power != 2:
                 energy = energy ** (self.config.power / 2)
             return self.mel_filters @ energy
@@ -124,6 +126,28 @@ def center(features: torch.Tensor, n_frames: torch.Tensor | None) -> torch.Tenso
     valid = length_mask(n_frames, features.shape[-1])[:, None, :]
     mean = (features * valid).sum(-1, keepdim=True) / n_frames[:, None, None]
     return features - mean
+
+
+class FilterAugment(nn.Module):
+    """Adds a random curve of gains over the mel bands to each clip, in training mode only.
+
+    The curve is linear between six knots, evenly spaced over the bands, whose gains are normally distributed. Source:
+    the linear type of Nam et al. 2022, https://arxiv.org/abs/2110.03282.
+    """
+
+    KNOTS = 6
+
+    def __init__(self, config: AudioCNNConfig):
+        super().__init__()
+        self.db = config.filter_augment_db
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """features: (batch, mels, frames) in dB, the same shape back."""
+        if not self.training or self.db == 0:
+            return features
+        gains = torch.randn(features.shape[0], 1, self.KNOTS, device=features.device, dtype=features.dtype) * self.db
+        curve = F.interpolate(gains, size=features.shape[1], mode="linear", align_corners=True)  # (batch, 1, mels)
+        return features + curve.transpose(1, 2)
 
 
 class SpecAugment(nn.Module):

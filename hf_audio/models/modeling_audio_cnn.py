@@ -8,7 +8,7 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 
 from .backbones import BACKBONES, MaskedPooling
 from .configuration_audio_cnn import AudioCNNConfig
-from .frontends import FRONTENDS, MelSpectrogram, SpecAugment, center
+from .frontends import FRONTENDS, FilterAugment, MelSpectrogram, SpecAugment, center
 
 
 def classification_loss(
@@ -54,6 +54,7 @@ class AudioCNNPreTrainedModel(PreTrainedModel):
     def __init__(self, config: AudioCNNConfig):
         super().__init__(config)
         self.frontend = FRONTENDS[config.frontend](config)
+        self.filter_augment = FilterAugment(config)
         # Standardises every feature over the training set. Without scale and shift of its own, so that the zeros of
         # SpecAugment and of padding mean "as usual"; and with a plain mean over all batches (no momentum), because
         # what enters here does not change as the network learns.
@@ -91,7 +92,8 @@ class AudioCNNPreTrainedModel(PreTrainedModel):
         if config.center_features:
             features = center(features, n_frames)
         statistics = next(self.feature_norm.buffers())
-        features = self.spec_augment(self.feature_norm(features.to(statistics.dtype)))
+        features = self.filter_augment(features.to(statistics.dtype))
+        features = self.spec_augment(self.feature_norm(features))
         # Not `self.dtype`, which looks for parameters: the replicas of DataParallel have none.
         return self.backbone(features.to(self.backbone.input_dtype), n_frames)
 
