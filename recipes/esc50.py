@@ -40,6 +40,7 @@ SIGNAL = {
     "top_db": 80,
     "time_mask_count": 2,
     "time_mask_frames": 24,
+    "filter_augment_db": 4,
     "stem_stride": 2,
     "freq_mask_count": 2,
     "freq_mask_bins": 8,
@@ -68,7 +69,7 @@ class ESC50Arguments(RecipeArguments):
     learning_rate: float = field(default=3e-3, metadata={"help": "Peak learning rate of AdamW."})
     weight_decay: float = field(default=0.05, metadata={"help": "Weight decay of AdamW."})
     label_smoothing_factor: float = field(default=0.1, metadata={"help": "Probability spread over all classes."})
-    mixup_alpha: float = field(default=0.5, metadata={"help": "Mix pairs of clips by Beta(alpha, alpha)."})
+    mixup_alpha: float = field(default=0.3, metadata={"help": "Mix pairs of clips by Beta(alpha, alpha)."})
     ema_decay: float = field(default=0.995, metadata={"help": "Decay of the average of the weights."})
     refresh_epochs: int = field(default=20, metadata={"help": "Epochs that a pitch shift or stretch serves."})
     save_steps: float = field(default=250, metadata={"help": "Steps between checkpoints to resume from."})
