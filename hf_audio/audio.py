@@ -114,7 +114,7 @@ def to_int16(waveform: np.ndarray) -> np.ndarray:
 
 def from_int16(samples: np.ndarray) -> np.ndarray:
     """The inverse of `to_int16`, but for the rounding: (samples,) float32."""
-    return samples.astype(np.float32) / 32767
+    return np.multiply(samples, np.float32(1 / 32767), dtype=np.float32)
 
 
 def split_windows(waveform: np.ndarray, window: int) -> list[np.ndarray]:

@@ -163,7 +163,7 @@ def mix(
     weight = torch.distributions.Beta(alpha, alpha).sample((len(input_values), 1)).to(input_values.device)
     weight = torch.maximum(weight, 1 - weight)
     other = torch.randperm(len(input_values), device=input_values.device)
-    mixed = {**inputs, "input_values": weight * input_values + (1 - weight) * input_values[other]}
+    mixed = {**inputs, "input_values": torch.lerp(input_values[other], input_values, weight)}
     if "attention_mask" in inputs:
         mixed["attention_mask"] = torch.maximum(inputs["attention_mask"], inputs["attention_mask"][other])
     return mixed, weight * targets + (1 - weight) * targets[other]

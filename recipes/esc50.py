@@ -71,7 +71,7 @@ class ESC50Arguments(RecipeArguments):
     label_smoothing_factor: float = field(default=0.1, metadata={"help": "Probability spread over all classes."})
     mixup_alpha: float = field(default=0.3, metadata={"help": "Mix pairs of clips by Beta(alpha, alpha)."})
     ema_decay: float = field(default=0.995, metadata={"help": "Decay of the average of the weights."})
-    refresh_epochs: int = field(default=20, metadata={"help": "Epochs that a pitch shift or stretch serves."})
+    refresh_epochs: int = field(default=40, metadata={"help": "Epochs that a pitch shift or stretch serves."})
     save_steps: float = field(default=250, metadata={"help": "Steps between checkpoints to resume from."})
     save_strategy: str = field(default="steps", metadata={"help": "When a checkpoint to resume from is saved."})
 
