@@ -135,7 +135,8 @@ def shifted_crops(waveform: np.ndarray, window: int, n: int) -> list[np.ndarray]
     What a crop holds of before and after the clip is zeros.
     """
     margin = window // 4
-    padded = np.pad(waveform, (margin, margin + max(window - len(waveform), 0)))
+    shortfall = max(window - len(waveform), 0)  # a short clip stands in the middle, as the models put it
+    padded = np.pad(waveform, (margin + shortfall // 2, margin + shortfall - shortfall // 2))
     starts = np.linspace(0, len(padded) - window, n + 2).round().astype(int)[1:-1]
     return [padded[start : start + window] for start in starts]
 
