@@ -35,18 +35,18 @@ SIGNAL = {
     "min_seconds": EXCERPT_SECONDS,
     "n_fft": 1024,
     "win_length": 1024,
-    "hop_length": 512,
+    "hop_length": 256,
     "n_mels": 64,
     "top_db": 80,
     "time_mask_count": 2,
-    "time_mask_frames": 24,
+    "time_mask_frames": 48,
     "filter_augment_db": 4,
     "stem_stride": 2,
     "freq_mask_count": 2,
     "freq_mask_bins": 8,
 }
 PRESETS: dict[str, dict[str, Any]] = {
-    "default": {**SIGNAL, "hidden_sizes": [16, 32, 64, 128, 256], "dropout": 0.2},
+    "default": {**SIGNAL, "hidden_sizes": [16, 24, 48, 96, 192], "dropout": 0.2},
     "micro": {
         **SIGNAL,
         "hidden_sizes": [16, 24, 36, 52, 64],

@@ -2,9 +2,9 @@
 
     python tests/benchmarks/benchmark_memory.py --data_dir ESC50 [--times 10] [any flag of the recipe]
 
-Each clip is repeated under other names and decoded again, as so many different ones would be. Peaks of the unique set
-size (USS: without the pages of mapped files, which the system takes back whenever it needs them) while sixty steps are
-trained, of the training process and of its loader workers together.
+Each clip is repeated under other names and decoded again, as so many different ones would be. Peaks of the resident
+memory without that of mapped files, whose pages the system takes back whenever it needs them, while sixty steps are
+trained: of the training process, and of its loader workers together.
 """
 
 import argparse
@@ -42,7 +42,8 @@ def own_megabytes(processes: list[psutil.Process]) -> float:
     total = 0
     for process in processes:
         try:
-            total += process.memory_full_info().uss
+            memory = process.memory_info()
+            total += memory.rss - memory.shared
         except psutil.Error:
             continue
     return total / 1e6
