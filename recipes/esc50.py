@@ -65,14 +65,14 @@ class ESC50Arguments(RecipeArguments):
     model: str = field(default="default", metadata={"help": "Which network.", "choices": list(PRESETS)})
     fold: str = field(default="5", metadata={"help": "The fold that is held out, 1 to 5."})
     folds: str | None = field(default=None, metadata={"help": "`all` holds out every fold once.", "choices": ["all"]})
-    num_train_epochs: float = field(default=150, metadata={"help": "Epochs."})
+    num_train_epochs: float = field(default=300, metadata={"help": "Epochs."})
     learning_rate: float = field(default=3e-3, metadata={"help": "Peak learning rate of AdamW."})
     weight_decay: float = field(default=0.05, metadata={"help": "Weight decay of AdamW."})
     label_smoothing_factor: float = field(default=0.1, metadata={"help": "Probability spread over all classes."})
-    mixup_alpha: float = field(default=0.3, metadata={"help": "Mix pairs of clips by Beta(alpha, alpha)."})
+    mixup_alpha: float = field(default=0.5, metadata={"help": "Mix pairs of clips by Beta(alpha, alpha)."})
     ema_decay: float = field(default=0.995, metadata={"help": "Decay of the average of the weights."})
     refresh_epochs: int = field(default=40, metadata={"help": "Epochs that a pitch shift or stretch serves."})
-    save_steps: float = field(default=250, metadata={"help": "Steps between checkpoints to resume from."})
+    save_steps: float = field(default=500, metadata={"help": "Steps between checkpoints to resume from."})
     save_strategy: str = field(default="steps", metadata={"help": "When a checkpoint to resume from is saved."})
 
     def __post_init__(self):
