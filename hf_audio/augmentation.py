@@ -69,8 +69,8 @@ class RandomExcerpt(BaseWaveformTransform):
         super().randomize_parameters(samples, sample_rate)
         if self.parameters["should_apply"]:
             size, length = round(self.duration * sample_rate), samples.shape[-1]
-            sounding = np.atleast_2d(samples != 0).any(0)
-            end = length - int(np.argmax(sounding[::-1]))  # the whole length where all is silent
+            sounding = np.asarray((samples != 0).reshape(-1, length).any(axis=0))
+            end = length - int(np.flip(sounding).argmax())  # the whole length where all is silent
             last = end - size // 2 if end < length else length - size
             self.parameters["start"] = random.randint(-(size // 8), max(last, 0) + size // 8)
 
