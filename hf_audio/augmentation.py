@@ -14,12 +14,8 @@ from audiomentations.core.transforms_interface import BaseWaveformTransform
 from .audio import from_int16, to_int16
 
 
-class RandomPlacement(BaseWaveformTransform):
-    """Puts a clip at a random place in a canvas of zeros; of a longer clip it takes a random excerpt.
-
-    Args:
-        duration: seconds of the canvas.
-    """
+class _OfDuration(BaseWaveformTransform):
+    """What gives every clip one length, `duration` seconds."""
 
     supports_multichannel = True
 
@@ -28,6 +24,14 @@ class RandomPlacement(BaseWaveformTransform):
         if not duration > 0:
             raise ValueError(f"duration={duration} must be positive.")
         self.duration = duration
+
+
+class RandomPlacement(_OfDuration):
+    """Puts a clip at a random place in a canvas of zeros; of a longer clip it takes a random excerpt.
+
+    Args:
+        duration: seconds of the canvas.
+    """
 
     def randomize_parameters(self, samples: np.ndarray, sample_rate: int) -> None:
         """Draw where the clip begins on the canvas, or, negative, the canvas in the clip."""
@@ -46,7 +50,7 @@ class RandomPlacement(BaseWaveformTransform):
         return canvas
 
 
-class RandomExcerpt(BaseWaveformTransform):
+class RandomExcerpt(_OfDuration):
     """Takes a random excerpt of a clip, which may reach over the clip's ends by an eighth, into zeros.
 
     Of a clip that ends in zeros (ESC-50 has been filled up with them to equal lengths), the excerpts are taken where
@@ -55,14 +59,6 @@ class RandomExcerpt(BaseWaveformTransform):
     Args:
         duration: seconds of the excerpt.
     """
-
-    supports_multichannel = True
-
-    def __init__(self, duration: float, p: float = 1.0):
-        super().__init__(p)
-        if not duration > 0:
-            raise ValueError(f"duration={duration} must be positive.")
-        self.duration = duration
 
     def randomize_parameters(self, samples: np.ndarray, sample_rate: int) -> None:
         """Draw where the excerpt begins, in samples, perhaps before the clip."""
@@ -166,4 +162,4 @@ def mix(
     mixed = {**inputs, "input_values": torch.lerp(input_values[other], input_values, weight)}
     if "attention_mask" in inputs:
         mixed["attention_mask"] = torch.maximum(inputs["attention_mask"], inputs["attention_mask"][other])
-    return mixed, weight * targets + (1 - weight) * targets[other]
+    return mixed, torch.lerp(targets[other], targets, weight)

@@ -3,6 +3,7 @@
 import copy
 import json
 import logging
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from .training import shown_arguments, shown_command
 logger = logging.getLogger(__name__)
 
 # May differ between the command that began a cross-validation and the one that goes on with it.
-FREE_ARGUMENTS = {"output_dir", "data_dir", "logging_dir", "run_name", "disable_tqdm", "report_to", "save_strategy"}
+FREE_ARGUMENTS = {"output_dir", "run_name", "disable_tqdm", "report_to", "dataloader_num_workers"}
 
 
 def cross_validate(
@@ -133,6 +134,9 @@ def _write_report(
     metrics = [metric for metric in METRIC_NAMES if f"eval_{metric}" in summary]
     with finishing(output_dir, summary) as folder:
         judged.write(folder)
+        skipped = next(iter(folders.values())) / "skipped.csv"  # of the whole table, the same in every fold
+        if skipped.exists():
+            shutil.copy(skipped, folder)
         fold_column = [name for name, part in parts.items() for _ in part.paths]
         rows = [{**row, "fold": fold} for row, fold in zip(judged.rows(), fold_column, strict=True)]
         write_rows(folder / PREDICTIONS_NAME, rows)
@@ -141,13 +145,13 @@ def _write_report(
             RunFacts(
                 metrics={metric: summary[f"eval_{metric}"] for metric in metrics},
                 intervals={metric: tuple(summary[f"eval_{metric}_interval"]) for metric in metrics},
-                interval_note=f"Means over {len(results)} folds, each held out from a run of its own; the intervals "
-                "are Student's, of the mean, from the differences between folds.",
+                interval_note=f"Means over {len(results)} folds, each held out from a run of its own, in `fold_NAME`; "
+                "the intervals are Student's, of the mean, from the differences between folds.",
                 per_class=judged.per_class(),
                 hardest_pairs=judged.hardest_pairs(),
                 n_train=" / ".join(str(fold["train_samples"]) for fold in results.values()),
                 n_test=len(judged.paths),
-                n_skipped=0,
+                n_skipped=next(iter(results.values()))["skipped_samples"],
                 hyper_parameters=shown_arguments(args),
                 chosen=next(iter(results.values()))["chosen"],
                 command=shown_command(),

@@ -26,7 +26,7 @@ import soxr
 from huggingface_hub import constants
 from tqdm.auto import tqdm
 
-from hf_audio import demo_sounds
+from . import demo_sounds
 
 VERSION = 1  # of the corpora: raise it whenever a change gives other bytes
 

@@ -64,20 +64,15 @@ class Predictions:
 
     def rows(self) -> list[dict[str, Any]]:
         """Of `predictions.csv`, paths relative to the folder that holds all files."""
-        paths = [Path(path).absolute() for path in self.paths]
-        try:
-            root = Path(os.path.commonpath([path.parent for path in paths]))
-        except ValueError:  # two drives of Windows
-            root = Path()
         return [
             {
-                "path": path.relative_to(root).as_posix(),
+                "path": path,
                 "label": self.names[reference],
                 "prediction": self.names[prediction],
                 "score": f"{score:.4f}",
             }
             for path, reference, prediction, score in zip(
-                paths, self.references, self.predictions, self.scores, strict=True
+                relative_paths(self.paths), self.references, self.predictions, self.scores, strict=True
             )
         ]
 
@@ -119,6 +114,16 @@ class Predictions:
         write_rows(folder / PREDICTIONS_NAME, self.rows())
         write_rows(folder / "per_class.csv", self.per_class())
         plot_confusion_matrix(self.references, self.predictions, self.names, folder / "confusion_matrix.png")
+
+
+def relative_paths(paths: Sequence[str]) -> list[str]:
+    """The files' names below the folder that holds them all, with forward slashes."""
+    absolute = [Path(path).absolute() for path in paths]
+    try:
+        root = Path(os.path.commonpath([path.parent for path in absolute]))
+    except ValueError:  # two drives of Windows
+        root = Path()
+    return [path.relative_to(root).as_posix() for path in absolute]
 
 
 def bootstrap_interval(

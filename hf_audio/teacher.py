@@ -1,15 +1,15 @@
 """A trained checkpoint as the teacher of a smaller model, refused where it has heard the clips that are held out."""
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 
+import pandas as pd
 import torch
 from transformers import AutoModelForAudioClassification
 
 from .arguments import ArgumentError
 from .models import AudioCNNConfig
-from .reports import PREDICTIONS_NAME
+from .reports import PREDICTIONS_NAME, relative_paths
 
 
 def load_teacher(folder: str, config: AudioCNNConfig, held_out: Sequence[str]) -> torch.nn.Module:
@@ -28,10 +28,11 @@ def load_teacher(folder: str, config: AudioCNNConfig, held_out: Sequence[str]) -
     runs = [run for run in runs if (run / "model.safetensors").is_file() and (run / PREDICTIONS_NAME).is_file()]
     if not runs:
         raise ArgumentError(f"--teacher {folder} holds no finished run: give the --output_dir of one.")
-    names = {Path(path).name for path in held_out}
-    run = next((run for run in runs if names <= _held_out_names(run)), None)
+    clips = set(relative_paths(held_out))
+    judged = {run: set(pd.read_csv(run / PREDICTIONS_NAME, dtype=str)["path"]) for run in runs}
+    run = next((run for run in runs if clips <= judged[run]), None)
     if run is None:
-        unheard = sorted(names - _held_out_names(runs[0]))[0]
+        unheard = sorted(clips - judged[runs[0]])[0]
         raise ArgumentError(
             f"--teacher {folder} was trained on clips that are held out here, {unheard} for one: give a teacher that "
             "held out the same ones."
@@ -44,8 +45,3 @@ def load_teacher(folder: str, config: AudioCNNConfig, held_out: Sequence[str]) -
             "same task."
         )
     return teacher.to(memory_format=torch.channels_last).eval().requires_grad_(False)
-
-
-def _held_out_names(run: Path) -> set[str]:
-    with (run / PREDICTIONS_NAME).open(newline="", encoding="utf-8") as file:
-        return {Path(row["path"]).name for row in csv.DictReader(file)}

@@ -175,8 +175,7 @@ def distillation_loss(logits: torch.Tensor, taught: torch.Tensor, problem_type: 
     """
     logits, taught = logits.float() / TEMPERATURE, taught.float() / TEMPERATURE
     if problem_type == "multi_label_classification":
-        targets = taught.sigmoid()
-        divergence = F.binary_cross_entropy_with_logits(logits, targets) - F.binary_cross_entropy(targets, targets)
+        divergence = F.binary_cross_entropy_with_logits(logits, taught.sigmoid())  # but for a constant
     else:
         divergence = F.kl_div(logits.log_softmax(-1), taught.log_softmax(-1), log_target=True, reduction="batchmean")
     return divergence * TEMPERATURE**2

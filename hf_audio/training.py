@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from accelerate import PartialState
 from datasets import Dataset
 from transformers import EarlyStoppingCallback, EvalPrediction, set_seed
 from transformers.utils.logging import disable_progress_bar
@@ -68,7 +67,8 @@ def run_recipe(main: Callable[[Arguments], Any], arguments_class: type[Arguments
             print(f"\nerror: {sentence}", file=sys.stderr)  # below a progress bar that stands half drawn
         sys.exit(2)
     finally:
-        PartialState().destroy_process_group()  # of several processes
+        if torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
 
 
 def find_recordings(
@@ -133,20 +133,10 @@ def fine_tune(
     for row in skipped:
         logger.warning("Left out: %s", row["reason"])
     held_out = np.asarray(held_out, dtype=bool)[np.asarray(cached["index"], dtype=int)]
-    trained = ~held_out & ~_in_groups_of(cached, held_out, group_column)
-    if trained.sum() < (~held_out).sum():
-        logger.warning(
-            "%d clips are not trained on: they share their %s with held-out clips.",
-            (~held_out).sum() - trained.sum(),
-            group_column,
-        )
-    if not held_out.any() or not trained.any():
-        raise DataError(f"The split leaves no clips to {'train' if held_out.any() else 'test'} on: check the data.")
-    train, test = cached.select(np.flatnonzero(trained)), cached.select(np.flatnonzero(held_out))
-    _check_classes(train)
-    names = dataset.features["label"].names
+    train, test = _split(cached, held_out, group_column)
     if args.baseline:
-        return _judge_baseline(args, config.sampling_rate, cached, trained, held_out, task, skipped)
+        return _judge_baseline(args, config.sampling_rate, train, test, task, skipped)
+    names = dataset.features["label"].names
     config.id2label = dict(enumerate(names))
     config.label2id = {name: number for number, name in enumerate(names)}
     validation = None
@@ -157,6 +147,9 @@ def fine_tune(
     amortized = None
     if slow_augmentation is not None:
         amortized = Amortized(slow_augmentation, args.refresh_epochs, Path(args.output_dir) / AUGMENTED_NAME)
+        if checkpoint is None:
+            with args.main_process_first(desc="augmented clips"):
+                amortized.clear()  # of a run that was killed, and perhaps had another seed
     transform = ClipTransform(
         config.sampling_rate,
         augmentation=augmentation,
@@ -204,23 +197,21 @@ def fine_tune(
 def _judge_baseline(
     args: RecipeArguments,
     sampling_rate: int,
-    cached: Dataset,
-    trained: np.ndarray,
-    held_out: np.ndarray,
+    train: Dataset,
+    test: Dataset,
     task: TaskFacts,
     skipped: Sequence[Mapping[str, str]],
 ) -> dict[str, Any]:
     start = time.perf_counter()
     with args.main_process_first(desc="statistics"):
-        statistics = cache_statistics(cached, sampling_rate)
-    test = cached.select(np.flatnonzero(held_out))
-    names, labels = cached.features["label"].names, np.asarray(cached["label"])
-    probabilities = fit_baseline(statistics[trained], labels[trained], statistics[held_out], len(names), args.seed)
-    predictions = Predictions.from_probabilities(test["path"][:], names, labels[held_out], probabilities)
+        heard, judged_on = cache_statistics(train, sampling_rate), cache_statistics(test, sampling_rate)
+    names = test.features["label"].names
+    probabilities = fit_baseline(heard, train["label"][:], judged_on, len(names), args.seed)
+    predictions = Predictions.from_probabilities(test["path"][:], names, test["label"][:], probabilities)
     judged = classification_metrics(EvalPrediction(predictions=probabilities, label_ids=predictions.references))
     results: dict[str, Any] = {f"eval_{name}": value for name, value in judged.items()}
     results |= {
-        "train_samples": int(trained.sum()),
+        "train_samples": len(train),
         "train_runtime": time.perf_counter() - start,
         "chosen": "A baseline: scikit-learn's `MLPClassifier` with its defaults on statistics of each clip; the test "
         "clips chose nothing.",
@@ -244,6 +235,7 @@ def _write_folder(
     results |= {f"eval_{name}_interval": list(interval) for name, interval in intervals.items()}
     results |= {
         "eval_samples": len(predictions.paths),
+        "skipped_samples": len(skipped),
         "labels": list(predictions.names),
         "seed": args.seed,
         "machine": machine(),
@@ -311,6 +303,21 @@ def classification_metrics(prediction: EvalPrediction) -> dict[str, float]:
     for metric in (Accuracy(keep_in_memory=True), F1Macro(keep_in_memory=True)):
         results |= metric.compute(predictions=predicted, references=prediction.label_ids)
     return results
+
+
+def _split(dataset: Dataset, held_out: np.ndarray, group_column: str | None) -> tuple[Dataset, Dataset]:
+    """Training and test clips; a training clip of a held-out group is in neither. held_out: (clips,) of bool."""
+    trained = ~held_out & ~_in_groups_of(dataset, held_out, group_column)
+    if not held_out.any() or not trained.any():
+        raise DataError(f"The split leaves no clips to {'train' if held_out.any() else 'test'} on: check the data.")
+    n_dropped = len(dataset) - held_out.sum() - trained.sum()
+    if n_dropped:
+        logger.warning(
+            "%d clips are not trained on: they share their %s with held-out clips.", n_dropped, group_column
+        )
+    train, test = dataset.select(np.flatnonzero(trained)), dataset.select(np.flatnonzero(held_out))
+    _check_classes(train)
+    return train, test
 
 
 def _in_groups_of(dataset: Dataset, rows: np.ndarray, column: str | None) -> np.ndarray:

@@ -27,7 +27,7 @@ from hf_audio.training import find_recordings, fine_tune, run_recipe
 
 ESC50 = "https://github.com/karolpiczak/ESC-50/archive/refs/heads/master.zip"
 FOLDS = ("1", "2", "3", "4", "5")
-# Of a training clip: half the cost of the whole, and twice as many different ones. Tests hear the whole clip.
+# Of a training clip: half the cost of the whole. Test clips are heard whole.
 EXCERPT_SECONDS = 2.5
 SIGNAL = {
     "sampling_rate": 22050,
@@ -50,7 +50,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "micro": {
         **SIGNAL,
         "hidden_sizes": [16, 24, 36, 52, 64],
-        "time_mask_count": 1,  # so small a network needs less to resist
+        "time_mask_count": 1,
         "freq_mask_count": 1,
         "dropout": 0.1,
     },

@@ -93,6 +93,10 @@ def test_the_card_is_one_the_hub_understands(finished):
 
 def test_the_same_seed_gives_the_same_weights_however_many_workers(finished, tones, environment, tmp_path):
     flags = [*FINISHED_FLAGS, "--dataloader_num_workers", "0"]
+    stale = tmp_path / "again" / ".augmented"  # as a killed run of another seed leaves it
+    stale.mkdir(parents=True)
+    for index in range(36):
+        (stale / f"{index}-0").write_bytes(np.ones(4000, "<i2").tobytes())
     code, output = run(environment, tones, tmp_path / "again", *flags)
     assert code == 0, output
     torch.testing.assert_close(weights(tmp_path / "again"), weights(finished), atol=0, rtol=0)

@@ -59,7 +59,7 @@ class ResNet(nn.Module):
         super().__init__()
         sizes = config.hidden_sizes
         strided = config.stem_stride == 2
-        # What is normalised and rectified at full resolution costs more memory traffic than all blocks together.
+        # A stride, because normalising and rectifying at full resolution is slow for how little it computes.
         self.stem = nn.Conv2d(
             1, sizes[0], 5 if strided else 3, stride=config.stem_stride, padding=2 if strided else 1, bias=False
         )

@@ -33,7 +33,7 @@ class AudioCNNConfig(PreTrainedConfig):
         backbone (`"resnet"` or `"conv1d"`): see `backbones.py`.
         hidden_sizes (`list[int]`): channels of the backbone's stages, each halving time (and mel bands in `resnet`).
         stem_stride (`1` or `2`): of the `resnet` backbone's first convolution; with 1, a pooling halves what it gives,
-            which is finer and a quarter slower to train.
+            which is finer and slower to train.
         kernel_size (`int`): of the `conv1d` backbone, in frames.
         dropout (`float`): before the last linear layer.
 

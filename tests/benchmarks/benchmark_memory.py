@@ -4,7 +4,8 @@
 
 Each clip is repeated under other names and decoded again, as so many different ones would be. Peaks of the resident
 memory without that of mapped files, whose pages the system takes back whenever it needs them, while sixty steps are
-trained: of the training process, and of its loader workers together.
+trained: of the training process, and of its loader workers together (what a worker still shares with the process it
+was forked from counts in both).
 """
 
 import argparse
