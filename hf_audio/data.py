@@ -5,6 +5,7 @@ import hashlib
 import json
 import logging
 import os
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -20,7 +21,7 @@ from datasets import ClassLabel, Dataset
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
 
 from .audio import EXTENSIONS, AudioError, from_int16, load_audio, shifted_crops, split_windows, to_int16, unreadable
-from .augmentation import Amortized, seeded
+from .augmentation import Amortized, seed_transforms, seeded
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +30,7 @@ OWN_COLUMNS = frozenset({"path", "label", "index", "audio", "problem"})
 
 # Raised whenever the bytes in the cache would come out differently.
 CACHE_VERSION = 1
-WORKER_NICENESS = 10
+LONGEST_PAUSE = 5.0  # seconds; no step takes as long, and a worker whose trainer was killed goes on
 
 
 class DataError(ValueError):
@@ -314,41 +315,47 @@ class ClipTransform:
         self.seed = seed
         # Shared, because loader workers that live through all epochs hold a copy of this object.
         self.epoch = torch.zeros((), dtype=torch.int64).share_memory_()
+        self._paused = torch.zeros((), dtype=torch.bool).share_memory_()
 
     def set_epoch(self, epoch: int) -> None:
         """Draws from now on are those of this epoch, in every loader worker."""
         self.epoch.fill_(epoch)
 
+    def pause(self, paused: bool) -> None:
+        """Let loader workers rest from now on, or work again."""
+        self._paused.fill_(paused)
+
+    def _wait_for_turn(self) -> None:
+        end = time.monotonic() + LONGEST_PAUSE
+        while self._paused and time.monotonic() < end:
+            time.sleep(0.001)
+
     def __call__(self, batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
         """Columns `audio`, `index` and `label` to `input_values` and `labels`."""
-        _yield_to_the_model()
-        waveforms = [cached_waveform(audio) for audio in batch["audio"]]
-        if self.amortized is not None:
-            place = self.sampling_rate, self.seed, int(self.epoch)
-            waveforms = [self.amortized(*pair, *place) for pair in zip(waveforms, batch["index"], strict=True)]
-        if self.augmentation is not None or self.clip_samples is not None:
-            waveforms = [self._draw(*pair) for pair in zip(waveforms, batch["index"], strict=True)]
+        with seeded(self.seed):
+            waveforms = [self._transform(*pair) for pair in zip(batch["audio"], batch["index"], strict=True)]
         return {"input_values": waveforms, "labels": batch["label"]}
 
+    def _transform(self, audio: bytes, index: int) -> np.ndarray:
+        if torch.utils.data.get_worker_info() is not None:
+            self._wait_for_turn()
+        waveform = cached_waveform(audio)
+        if self.amortized is not None:
+            waveform = self.amortized(waveform, index, self.sampling_rate, self.seed, int(self.epoch))
+        if self.augmentation is not None or self.clip_samples is not None:
+            waveform = self._draw(waveform, index)
+        return waveform
+
     def _draw(self, waveform: np.ndarray, index: int) -> np.ndarray:
-        with seeded(self.seed, int(self.epoch), index):
-            if self.augmentation is not None:
-                waveform = self.augmentation(samples=waveform, sample_rate=self.sampling_rate)
-            if self.clip_samples is not None and len(waveform) > self.clip_samples:
-                start = np.random.randint(len(waveform) - self.clip_samples + 1)
-                waveform = waveform[start : start + self.clip_samples]
+        seed_transforms(self.seed, int(self.epoch), index)
+        if self.augmentation is not None:
+            waveform = self.augmentation(samples=waveform, sample_rate=self.sampling_rate)
+        if self.clip_samples is not None and len(waveform) > self.clip_samples:
+            start = np.random.randint(len(waveform) - self.clip_samples + 1)
+            waveform = waveform[start : start + self.clip_samples]
         if not np.isfinite(waveform).all():  # one such clip would turn every weight into NaN, without a word
             raise DataError(f"The augmentation turned clip {index} into NaN: narrow the ranges of its filters.")
         return np.asarray(waveform, dtype=np.float32)
-
-
-def _yield_to_the_model() -> None:
-    # A loader worker that takes a core from one of the model's threads makes all of them wait, since they meet after
-    # every layer. At a low priority it works while they wait for it; at the lowest one it would starve on a machine
-    # that others keep busy.
-    in_worker = torch.utils.data.get_worker_info() is not None and hasattr(os, "nice")  # Windows has none
-    if in_worker and os.getpriority(os.PRIO_PROCESS, 0) < WORKER_NICENESS:
-        os.nice(WORKER_NICENESS)
 
 
 class WindowCollator:

@@ -8,7 +8,7 @@ from conftest import RATE, tone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hf_audio.augmentation import Amortized, RandomExcerpt, RandomPlacement, mix, seeded
+from hf_audio.augmentation import AddFastGaussianSNR, Amortized, RandomExcerpt, RandomPlacement, mix, seeded
 
 
 @given(samples=st.integers(1, 300), seed=st.integers(0, 1000))
@@ -54,6 +54,21 @@ def test_excerpts_reach_both_ends_of_a_clip():
         with seeded(seed):
             seen |= {*RandomExcerpt(duration=0.0125)(samples=clip, sample_rate=RATE)}
     assert {1.0, 150.0, 300.0} <= seen
+
+
+@pytest.mark.parametrize("snr_db", [0, 30])
+def test_noise_is_normal_and_as_loud_as_asked(snr_db):
+    clip = tone(440, 2.0)
+    transform = AddFastGaussianSNR(snr_db, snr_db, p=1.0)
+    with seeded(1):
+        noise = transform(samples=clip, sample_rate=RATE) - clip
+    assert noise.dtype == np.float32
+    measured = 10 * np.log10(np.mean(clip**2) / np.mean(noise**2))
+    assert measured == pytest.approx(snr_db, abs=0.3)
+    assert abs(np.mean(np.abs(noise) < noise.std()) - 0.683) < 0.02
+    with seeded(1):
+        assert np.array_equal(transform(samples=clip, sample_rate=RATE) - clip, noise)
+    assert not np.array_equal(transform(samples=clip, sample_rate=RATE) - clip, noise)
 
 
 def test_excerpts_refuse_no_length():

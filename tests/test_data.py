@@ -4,6 +4,8 @@ import csv
 import logging
 import os
 import random
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +18,7 @@ from hypothesis import strategies as st
 
 from hf_audio import data
 from hf_audio.audio import load_audio
-from hf_audio.augmentation import Amortized, RandomPlacement, seeded
+from hf_audio.augmentation import Amortized, RandomPlacement, seed_transforms, seeded
 from hf_audio.data import (
     ClipTransform,
     DataError,
@@ -285,15 +287,27 @@ def test_living_workers_hear_of_a_new_epoch(tone_folder):
     assert not np.array_equal(*epochs)
 
 
-@pytest.mark.skipif(not hasattr(os, "nice"), reason="this system has no priorities of this kind")
-def test_loader_workers_yield_to_the_model(tone_folder):
-    def priority(samples, sample_rate):
-        return np.full(10, os.getpriority(os.PRIO_PROCESS, 0), np.float32)
-
+def test_loader_workers_wait_for_their_turn(tone_folder, monkeypatch):
+    monkeypatch.setattr("hf_audio.data.LONGEST_PAUSE", 60)
     dataset, _ = cache_audio(load_class_folders(tone_folder), RATE)
-    before = os.getpriority(os.PRIO_PROCESS, 0)
-    assert (drawn(dataset, ClipTransform(RATE, augmentation=priority), workers=2) > before).all()
-    assert (drawn(dataset, ClipTransform(RATE, augmentation=priority)) == before).all()
+    transform = ClipTransform(RATE, augmentation=RandomPlacement(1.0))
+    assert len(drawn(dataset, transform, workers=2)) == len(dataset)
+    transform.pause(True)
+    turn = threading.Timer(1.0, transform.pause, [False])
+    before = time.monotonic()
+    turn.start()
+    assert len(drawn(dataset, transform, workers=2)) == len(dataset)
+    assert time.monotonic() - before > 1.0
+    transform.pause(True)
+    assert len(drawn(dataset, transform)) == len(dataset)  # the trainer's own process never waits
+
+
+def test_loader_workers_do_not_wait_for_ever(tone_folder, monkeypatch):
+    monkeypatch.setattr("hf_audio.data.LONGEST_PAUSE", 0.001)
+    dataset, _ = cache_audio(load_class_folders(tone_folder), RATE)
+    transform = ClipTransform(RATE, augmentation=RandomPlacement(1.0))
+    transform.pause(True)
+    assert len(drawn(dataset, transform, workers=2)) == len(dataset)
 
 
 def test_seeding_leaves_the_global_generators_alone():
@@ -306,6 +320,9 @@ def test_seeding_leaves_the_global_generators_alone():
         inside = random.random(), np.random.rand()
     assert (random.random(), np.random.rand()) == expected
     with seeded(5, 6):
+        assert (random.random(), np.random.rand()) == inside
+    with seeded():
+        seed_transforms(5, 6)
         assert (random.random(), np.random.rand()) == inside
 
 
