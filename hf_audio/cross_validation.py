@@ -147,8 +147,8 @@ def _write_report(
                 intervals={metric: tuple(summary[f"eval_{metric}_interval"]) for metric in metrics},
                 interval_note=f"Means over {len(results)} folds, each held out from a run of its own, in `fold_NAME`; "
                 "the intervals are Student's, of the mean, from the differences between folds.",
-                per_class=judged.per_class(),
-                hardest_pairs=judged.hardest_pairs(),
+                labels=judged.names,
+                tables=judged.tables(),
                 n_train=" / ".join(str(fold["train_samples"]) for fold in results.values()),
                 n_test=len(judged.paths),
                 n_skipped=next(iter(results.values()))["skipped_samples"],

@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 import logging
+import math
 import os
 import time
 from collections import Counter
@@ -15,6 +16,7 @@ from typing import Any
 import datasets
 import numpy as np
 import pandas as pd
+import pyarrow.compute as pc
 import soundfile
 import torch
 from datasets import ClassLabel, Dataset
@@ -89,11 +91,31 @@ def load_table(
     """A CSV, or a TSV by its name, with a column of file names and one of labels, as `from_rows` gives it.
 
     Further columns are kept, but for those whose names this package uses itself; `needed_columns` must be among them.
-    Relative names are looked up in
-    `audio_dir`, by default the table's own folder.
+    Relative names are looked up in `audio_dir`, by default the table's own folder.
 
     Raises:
         DataError: the table is missing, empty, not UTF-8 text or lacks a column; and as `from_rows`.
+    """
+    path = Path(path)
+    table = read_table(path, (path_column, label_column, *needed_columns))
+    unlabelled = table[label_column].str.strip() == ""
+    if unlabelled.any():
+        logger.warning("%d rows of %s have no label; they are left out.", unlabelled.sum(), path)
+        table = table[~unlabelled]
+    folder = Path(audio_dir) if audio_dir is not None else path.parent
+    names = [name for name in table if name not in (path_column, label_column)]
+    dropped = sorted(OWN_COLUMNS & set(names))
+    if dropped:
+        logger.warning("Columns of %s that are left out, because their names are used here: %s.", path, dropped)
+    others = {name: table[name].tolist() for name in names if name not in dropped}
+    return from_rows([folder / name.strip() for name in table[path_column]], table[label_column].tolist(), others)
+
+
+def read_table(path: str | os.PathLike, needed_columns: Sequence[str] = ()) -> pd.DataFrame:
+    """A CSV, or a TSV by its name, as strings.
+
+    Raises:
+        DataError: the table is missing, empty, not UTF-8 text or lacks a column.
     """
     path = Path(path)
     # TSVs as Common Voice writes them hold sentences with stray quotes: a tab is a border and a quote is a letter.
@@ -112,20 +134,36 @@ def load_table(
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())
         raise DataError(f"{path} is not a UTF-8 table with a header ({reason}): repair or export it again.") from error
-    for column in (path_column, label_column, *needed_columns):
+    for column in needed_columns:
         if column not in table:
             raise DataError(f"{path} has no column {column!r}: its columns are {', '.join(table.columns)}.")
-    unlabelled = table[label_column].str.strip() == ""
-    if unlabelled.any():
-        logger.warning("%d rows of %s have no label; they are left out.", unlabelled.sum(), path)
-        table = table[~unlabelled]
-    folder = Path(audio_dir) if audio_dir is not None else path.parent
-    names = [name for name in table if name not in (path_column, label_column)]
-    dropped = sorted(OWN_COLUMNS & set(names))
-    if dropped:
-        logger.warning("Columns of %s that are left out, because their names are used here: %s.", path, dropped)
-    others = {name: table[name].tolist() for name in names if name not in dropped}
-    return from_rows([folder / name.strip() for name in table[path_column]], table[label_column].tolist(), others)
+    return table
+
+
+def load_numbers(path: str | os.PathLike, n_digits: int, number_column: str = "number") -> Dataset:
+    """As `load_table`, of spoken numbers: `label` holds a number's digits, (n_digits,), 38 being 0, 0, 0, 0, 3, 8.
+
+    Raises:
+        DataError: a number is negative, fractional, longer than `n_digits` or none at all; and as `load_table`.
+    """
+    dataset = load_table(path, label_column=number_column)
+    names = dataset.features["label"].names
+    digits = [_digits(name, n_digits, path) for name in names]
+    labels = [digits[number] for number in dataset["label"]]
+    return dataset.remove_columns("label").add_column("label", labels)
+
+
+def _digits(text: str, n_digits: int, path: str | os.PathLike) -> list[int]:
+    try:
+        value = float(text)  # pandas writes a column with gaps as 14.0
+    except ValueError:
+        value = math.nan
+    if not (value.is_integer() and 0 <= value < 10**n_digits):
+        raise DataError(
+            f"{path} has the number {text!r}: give whole numbers from 0 to {10**n_digits - 1}, or nothing where a "
+            "clip is unlabelled."
+        )
+    return [int(digit) for digit in f"{int(value):0{n_digits}d}"]
 
 
 def load_class_folders(directory: str | os.PathLike) -> Dataset:
@@ -177,7 +215,8 @@ def split_validation(
     """
     if not 0 < fraction <= 0.5:
         raise DataError(f"The validation fraction {fraction} must lie between 0 and 0.5.")
-    labels = np.asarray(dataset["label"])
+    named = isinstance(dataset.features["label"], ClassLabel)
+    labels = np.asarray(dataset["label"]) if named else np.zeros(len(dataset), dtype=int)
     rows = np.arange(len(labels))
     if group_column is None:
         counts = np.bincount(labels, minlength=labels.max() + 1)
@@ -280,6 +319,13 @@ def _decode(row: dict[str, Any], index: int, sampling_rate: int) -> dict[str, An
     return {"index": index, "audio": samples.tobytes(), "problem": ""}
 
 
+def longest_clip(cached: Dataset) -> tuple[str, int]:
+    """The path and the samples of the longest clip that `cache_audio` has given."""
+    samples = pc.binary_length(cached.with_format("arrow")["audio"][:]).to_numpy() // 2
+    row = int(samples.argmax())
+    return cached[row]["path"], int(samples[row])
+
+
 def cached_waveform(audio: bytes) -> np.ndarray:
     """A cell of `cache_audio`'s column `audio` -> (samples,) float32."""
     return from_int16(np.frombuffer(audio, dtype="<i2"))
@@ -361,20 +407,23 @@ class ClipTransform:
 class WindowCollator:
     """Rows to one padded batch; clips longer than the model's window become half-overlapping windows.
 
-    With `crops`, every clip becomes so many evenly shifted windows instead.
+    Without a window (`clip_samples=None`), every clip stays whole. With `crops`, every clip becomes so many evenly
+    shifted windows instead.
 
     Returns `labels` (batch, ...), `input_values` (windows, samples), `attention_mask` where lengths differ, and
     `window_counts` (batch,) where a clip has more than one window.
     """
 
-    def __init__(self, clip_samples: int, crops: int = 0):
+    def __init__(self, clip_samples: int | None, crops: int = 0):
         self.clip_samples = clip_samples
         self.crops = crops
 
     def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
         """Rows of `input_values` (samples,) and `labels` to a batch."""
         waveforms = [row["input_values"] for row in rows]
-        if self.crops:
+        if self.clip_samples is None:
+            windows = [[waveform] for waveform in waveforms]
+        elif self.crops:
             windows = [shifted_crops(waveform, self.clip_samples, self.crops) for waveform in waveforms]
         else:
             windows = [split_windows(waveform, self.clip_samples) for waveform in waveforms]

@@ -12,6 +12,8 @@ from huggingface_hub import EvalResult, ModelCardData
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import PreTrainedConfig
 
+from .reports import Table
+
 
 @dataclass
 class TaskFacts:
@@ -59,8 +61,10 @@ class RunFacts:
     intervals: Mapping[str, tuple[float, float]]
     interval_note: str
     """Where the intervals come from, in a sentence."""
-    per_class: Sequence[Mapping[str, Any]]
-    hardest_pairs: Sequence[Mapping[str, Any]]
+    labels: Sequence[str]
+    """Names of the classes."""
+    tables: Sequence[Table]
+    """Of single classes."""
     n_train: str
     """How many clips were trained on, in words."""
     n_test: int
@@ -84,6 +88,13 @@ METRIC_NAMES = {
     "f1_macro": "Macro F1",
     "accuracy_tta": "Accuracy over shifted crops",
     "f1_macro_tta": "Macro F1 over shifted crops",
+    "cer": "Character error rate",
+    "cer_corpus": "Character error rate over the corpus",
+    "exact_match": "Numbers without an error",
+    "cer_ood": "Character error rate, unseen voices",
+    "cer_corpus_ood": "Character error rate over the corpus, unseen voices",
+    "exact_match_ood": "Numbers without an error, unseen voices",
+    "cer_harmonic": "Harmonic mean of the error rates on known and unseen voices",
 }
 METRIC_TYPES = {"accuracy": "accuracy", "f1_macro": "f1"}
 
@@ -106,7 +117,7 @@ def machine() -> str:
 def write_model_card(task: TaskFacts, run: RunFacts) -> str:
     """The card as text: YAML metadata with a `model-index`, then Markdown."""
     names = [name for name in METRIC_NAMES if name in run.metrics]
-    classes = ", ".join(f"`{row['label']}`" for row in run.per_class)
+    classes = ", ".join(f"`{label}`" for label in run.labels)
     sections = [
         f"---\n{_metadata(task, run, names).to_yaml()}\n---\n\n# {task.title}",
         task.hears,
@@ -194,23 +205,8 @@ def _scores(run: RunFacts, names: Sequence[str]) -> list[str]:
     if run.folds:
         rows = [[f"{cell:.4f}" if isinstance(cell, float) else cell for cell in row.values()] for row in run.folds]
         sections.append(_table(list(run.folds[0]), rows))
-    if run.hardest_pairs:
-        sections += [
-            "The pairs of classes that are taken for one another most often:",
-            _table(
-                ["Pair", "Clips confused", "Clips of the two"],
-                [[row["pair"], row["confused"], row["clips"]] for row in run.hardest_pairs],
-            ),
-        ]
-    sections.append(
-        _table(
-            ["Class", "Precision", "Recall", "F1", "Clips"],
-            [
-                [row["label"], *(f"{row[name]:.3f}" for name in ("precision", "recall", "f1")), row["clips"]]
-                for row in run.per_class
-            ],
-        )
-    )
+    for table in run.tables:
+        sections += [*([table.intro] if table.intro else []), _table(table.header, table.rows)]
     return [
         *sections,
         *(f"![{picture.removesuffix('.png').replace('_', ' ')}]({picture})" for picture in run.pictures),

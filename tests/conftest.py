@@ -61,6 +61,10 @@ def tiny_config(**changes) -> AudioCNNConfig:
         "dropout": 0.0,
         "num_labels": 3,
     }
+    if changes.get("backbone") == "shufflenet":
+        defaults["hidden_sizes"] = [8, 8, 16, 24, 32]
+    if "num_digits" in changes:
+        del defaults["num_labels"]
     return AudioCNNConfig(**{**defaults, **changes})
 
 

@@ -27,7 +27,9 @@ from hf_audio.data import (
     cached_waveform,
     from_rows,
     load_class_folders,
+    load_numbers,
     load_table,
+    longest_clip,
     split_validation,
 )
 
@@ -238,6 +240,43 @@ def test_impossible_splits_are_refused():
         split_validation(dataset, 0.5, 0, "voice")
     with pytest.raises(DataError, match="too few"):
         split_validation(from_rows(["a", "b", "c"], ["x", "x", "y"]).select([0, 2]), 0.5, 0)
+
+
+def test_numbers_become_digits(tmp_path):
+    rows = [["path", "gender", "number"], ["a.wav", "male", "38"], ["b.wav", "female", "14.0"], ["c.wav", "male", ""]]
+    rows += [["d.wav", "male", "000000"], ["e.wav", "male", "999999"], ["f.wav", "male", "38"]]
+    dataset = load_numbers(write_table(tmp_path / "train.csv", rows), 6)
+    digits = {Path(row["path"]).stem: row["label"] for row in dataset}
+    assert digits == {
+        "a": [0, 0, 0, 0, 3, 8],
+        "b": [0, 0, 0, 0, 1, 4],
+        "d": [0] * 6,
+        "e": [9] * 6,
+        "f": [0, 0, 0, 0, 3, 8],
+    }
+    assert dataset["gender"][:] == ["male", "female", "male", "male", "male"]
+
+
+@pytest.mark.parametrize("wrong", ["1000000", "-1", "1.5", "nan", "inf", "ten"])
+def test_numbers_that_cannot_be_are_refused(tmp_path, wrong):
+    table = write_table(tmp_path / "train.csv", [["path", "number"], ["a.wav", "1"], ["b.wav", wrong]])
+    with pytest.raises(DataError, match=rf"train.csv has the number '{wrong}': give whole numbers from 0 to 999999"):
+        load_numbers(table, 6)
+
+
+def test_validation_of_numbers_keeps_speakers_apart(tmp_path):
+    rows = [[f"{n}.wav", str(n), "abcde"[n % 5]] for n in range(50)]
+    dataset = load_numbers(write_table(tmp_path / "train.csv", [["path", "number", "speaker"], *rows]), 2)
+    train, validation = split_validation(dataset, 0.2, 0, "speaker")
+    assert len(validation) == 10 and not set(train["speaker"]) & set(validation["speaker"])
+    train, validation = split_validation(dataset, 0.1, 0)
+    assert len(validation) == 5 and len(train) == 45
+
+
+def test_the_longest_clip_is_found(tone_folder):
+    dataset, _ = cache_audio(load_class_folders(tone_folder), RATE)
+    path, samples = longest_clip(dataset.select([30, 3, 11, 14]))
+    assert Path(path).name == "9.wav" and samples == max(len(audio) // 2 for audio in dataset.select([11])["audio"])
 
 
 # --- transforms ------------------------------------------------------------------------------------------------------

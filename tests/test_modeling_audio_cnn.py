@@ -15,7 +15,7 @@ from transformers import AutoConfig, AutoFeatureExtractor, AutoModelForAudioClas
 from hf_audio import AudioCNNConfig, AudioCNNFeatureExtractor, AudioCNNForAudioClassification
 from hf_audio.models.backbones import BACKBONES
 from hf_audio.models.frontends import FRONTENDS
-from hf_audio.models.modeling_audio_cnn import classification_loss
+from hf_audio.models.modeling_audio_cnn import classification_loss, probabilities
 
 KINDS = [
     {"backbone": backbone, "frontend": frontend, "center_features": centered, "top_db": top_db}
@@ -23,7 +23,12 @@ KINDS = [
     for frontend in FRONTENDS
     for centered, top_db in ((False, None), (True, 60.0))
 ]
-KINDS.append({"backbone": "resnet", "stem_stride": 2})
+KINDS += [
+    {"backbone": "resnet", "stem_stride": 2},
+    {"backbone": "resnet", "pooling": "mean"},
+    {"backbone": "resnet", "pooling": "attention", "context_dilations": [1, 2]},
+    {"backbone": "shufflenet", "pooling": "attention", "num_digits": 2},
+]
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: "-".join(map(str, kind.values())))
@@ -201,15 +206,29 @@ def test_loss_of_hard_soft_and_multiple_labels():
     logits = torch.randn(5, 3)
     labels = torch.tensor([0, 1, 2, 1, 0])
     one_hot = torch.nn.functional.one_hot(labels, 3).float()
+    single = tiny_config()
     expected = torch.nn.functional.cross_entropy(logits, labels)
-    torch.testing.assert_close(classification_loss(logits, labels), expected)
-    torch.testing.assert_close(classification_loss(logits, one_hot), expected)
+    torch.testing.assert_close(classification_loss(logits, labels, single), expected)
+    torch.testing.assert_close(classification_loss(logits, one_hot, single), expected)
     torch.testing.assert_close(
-        classification_loss(logits, one_hot, label_smoothing=0.1),
+        classification_loss(logits, one_hot, single, label_smoothing=0.1),
         torch.nn.functional.cross_entropy(logits, labels, label_smoothing=0.1),
     )
+    multiple = tiny_config(problem_type="multi_label_classification")
     expected = torch.nn.functional.binary_cross_entropy(logits.sigmoid(), one_hot)
-    torch.testing.assert_close(classification_loss(logits, one_hot, "multi_label_classification"), expected)
+    torch.testing.assert_close(classification_loss(logits, one_hot, multiple), expected)
+
+
+def test_loss_and_probabilities_of_a_number_are_those_of_its_digits():
+    config = tiny_config(num_digits=4)
+    logits, labels = torch.randn(5, 40), torch.randint(0, 10, (5, 4))
+    per_digit = [torch.nn.functional.cross_entropy(logits[:, 10 * i : 10 * i + 10], labels[:, i]) for i in range(4)]
+    torch.testing.assert_close(classification_loss(logits, labels, config), torch.stack(per_digit).mean())
+    soft = torch.nn.functional.one_hot(labels, 10).flatten(1).float()
+    torch.testing.assert_close(classification_loss(logits, soft, config), torch.stack(per_digit).mean())
+    digits = probabilities(logits, config)
+    torch.testing.assert_close(digits[:, 10:20], logits[:, 10:20].softmax(-1))
+    assert digits.shape == logits.shape
 
 
 def test_return_dict_false_gives_a_tuple():

@@ -47,7 +47,7 @@ class BareModel:
         for _ in range(steps):
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
                 logits = self.model(self.input_values).logits
-            classification_loss(logits, self.labels).backward()
+            classification_loss(logits, self.labels, self.model.config).backward()
             self.optimizer.step()
             self.optimizer.zero_grad()
         if self.device.type == "cuda":

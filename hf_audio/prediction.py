@@ -1,0 +1,91 @@
+"""A checkpoint on many files: which ones, what it answers, and labels for clips that have none."""
+
+import logging
+import os
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from tqdm.auto import tqdm
+from transformers import pipeline
+
+from .audio import EXTENSIONS, AudioError
+from .data import DataError, read_table
+
+logger = logging.getLogger(__name__)
+
+TABLES = (".csv", ".tsv", ".tab")
+LABEL_COLUMNS = ("number", "label")
+
+
+def find_clips(source: str | os.PathLike, *, unlabelled: bool = False) -> list[Path]:
+    """The audio files of a folder, at any depth, or those that a table's column `path` lists, or the one file given.
+
+    With `unlabelled`, only a table's rows whose `number` or `label` is empty; all, where it has no such column.
+
+    Raises:
+        DataError: there is no such folder, table or file, or no such clip in it.
+    """
+    source = Path(source)
+    if source.is_dir():
+        clips = sorted(file for file in source.rglob("*") if file.suffix.lower() in EXTENSIONS and file.is_file())
+    elif source.suffix.lower() in TABLES:
+        table = read_table(source, ["path"])
+        for column in LABEL_COLUMNS if unlabelled else ():
+            if column in table:
+                table = table[table[column].str.strip() == ""]
+        clips = [source.parent / name.strip() for name in table["path"]]
+    else:
+        clips = [source] if source.exists() else []
+    if not clips:
+        kind = "unlabelled clips" if unlabelled else "audio files"
+        raise DataError(f"{source} holds no {kind}: give a folder, a table with a column `path`, or a file.")
+    return clips
+
+
+def predict(checkpoint: str, clips: Sequence[Path], folder: str | os.PathLike) -> Iterator[dict[str, Any]]:
+    """Rows of a table in `folder`: path, `number` or `label`, and confidence; clips that cannot be read are told.
+
+    Args:
+        checkpoint: a finished folder or a Hub id.
+        clips: files.
+        folder: what the paths in the rows are relative to.
+    """
+    classify = pipeline("audio-classification", model=checkpoint, top_k=1)
+    for clip in tqdm(clips, desc="Predicting", unit="clip"):
+        try:
+            answer = classify(str(clip))
+        except AudioError as error:
+            logger.warning("Left out: %s", error)
+            continue
+        path = Path(os.path.relpath(clip, folder)).as_posix()
+        if isinstance(answer, dict):
+            yield {"path": path, "number": answer["text"], "confidence": f"{answer['score']:.4f}"}
+        else:
+            yield {"path": path, "label": answer[0]["label"], "confidence": f"{answer[0]['score']:.4f}"}
+
+
+def confident_labels(rows: Sequence[dict[str, Any]], min_confidence: float) -> list[dict[str, Any]]:
+    """Of `predict`'s rows those to train on: confident ones and, of classes, none with more than twice the mean number.
+
+    A model takes what it cannot tell for its favourite class; without the bound it would be confirmed in that. Numbers
+    are no classes.
+
+    Raises:
+        DataError: no row is confident enough.
+    """
+    kept = [row for row in rows if float(row["confidence"]) >= min_confidence]
+    if not kept:
+        best = max((float(row["confidence"]) for row in rows), default=0.0)
+        raise DataError(
+            f"No clip reaches --min_confidence {min_confidence} (the best has {best:.2f}): lower it, or train longer."
+        )
+    if "number" in kept[0]:
+        return kept
+    by_class = defaultdict(list)
+    for row in sorted(kept, key=lambda row: -float(row["confidence"])):
+        by_class[row["label"]].append(row)
+    bound = -(-2 * len(kept) // len(by_class))
+    chosen = {id(row) for members in by_class.values() for row in members[:bound]}
+    return [row for row in kept if id(row) in chosen]
