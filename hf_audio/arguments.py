@@ -63,6 +63,13 @@ class RecipeArguments(TrainingArguments):
         default=10,
         metadata={"help": "Epochs for which the result of a costly augmentation serves before it is drawn anew."},
     )
+    model_name_or_path: str | None = field(
+        default=None,
+        metadata={"help": "Finished folder or Hub id of a like network, from whose weights training begins."},
+    )
+    pseudo_labels: str | None = field(
+        default=None, metadata={"help": "Table of `hf-audio pseudo-label`, whose clips are trained on too."}
+    )
     teacher: str | None = field(
         default=None,
         metadata={"help": "Finished folder of a model trained on the same clips, whose scores this one learns too."},

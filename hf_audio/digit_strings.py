@@ -38,7 +38,7 @@ def make_digit_strings(
         OSError: the folder of the strings cannot be written, or holds something else.
     """
     takes = _find_takes(digits)
-    speakers = sorted({speaker for _, speaker, _ in takes})
+    speakers = sorted({speaker for _, speaker in takes})
     if len(speakers) <= N_UNSEEN_SPEAKERS:
         raise DataError(
             f"{digits} holds no recordings/DIGIT_SPEAKER_TAKE.wav of more than {N_UNSEEN_SPEAKERS} speakers: give the "
@@ -58,12 +58,13 @@ def make_digit_strings(
             rows = ["path,number,speaker"]
             for position in range(n_clips):
                 speaker = who[random.integers(len(who))]
-                files = {
-                    digit: [file for (d, s, take), file in takes.items() if (d, s) == (digit, speaker) and is_of_part(take)]
-                    for digit in range(10)
-                }
                 number = random.integers(10, size=N_DIGITS)
-                chosen = [files[digit][random.integers(len(files[digit]))] for digit in number.tolist()]
+                chosen = []
+                for digit in number.tolist():
+                    said = [take for take in takes.get((digit, speaker), {}) if is_of_part(take)]
+                    if not said:
+                        raise DataError(f"{digits} holds no recording of {digit} by {speaker} for {part}: add some.")
+                    chosen.append(takes[digit, speaker][said[random.integers(len(said))]])
                 name = f"{part}/{position:06}.wav"
                 write_wav(folder / name, np.concatenate(list(_with_gaps(chosen, random))), RATE)
                 rows.append(f"{name},{''.join(map(str, number))},{speaker}")
@@ -74,10 +75,12 @@ def make_digit_strings(
     return make_corpus(directory, f"digit_strings-{count}-{seed}", n_clips, write, tables)
 
 
-def _find_takes(digits: Path) -> dict[tuple[int, str, int], Path]:
-    files = sorted(digits.glob("recordings/*.wav"))
-    named = [(re.fullmatch(r"([0-9])_([^_]+)_([0-9]+)", file.stem), file) for file in files]
-    return {(int(m[1]), m[2], int(m[3])): file for m, file in named if m}
+def _find_takes(digits: Path) -> dict[tuple[int, str], dict[int, Path]]:
+    takes: dict[tuple[int, str], dict[int, Path]] = {}
+    for file in sorted(digits.glob("recordings/*.wav")):
+        if match := re.fullmatch(r"([0-9])_([^_]+)_([0-9]+)", file.stem):
+            takes.setdefault((int(match[1]), match[2]), {})[int(match[3])] = file
+    return takes
 
 
 def _with_gaps(files: list[Path], random: np.random.Generator) -> Iterator[np.ndarray]:

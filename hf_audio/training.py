@@ -16,7 +16,13 @@ import numpy as np
 import torch
 from datasets import ClassLabel, Dataset
 from scipy.optimize import minimize_scalar
-from transformers import EarlyStoppingCallback, EvalPrediction, PreTrainedConfig, set_seed
+from transformers import (
+    AutoModelForAudioClassification,
+    EarlyStoppingCallback,
+    EvalPrediction,
+    PreTrainedConfig,
+    set_seed,
+)
 from transformers.trainer_utils import PredictionOutput
 from transformers.utils.logging import disable_progress_bar
 
@@ -181,6 +187,8 @@ def fine_tune(
     plain = ClipTransform(config.sampling_rate)
     # Channels last: the layout in which CPUs and GPUs convolve fastest; the weights' names and values stay.
     model = AudioCNNForAudioClassification(config).to(memory_format=torch.channels_last)
+    if args.model_name_or_path is not None:
+        begin_from(model, args.model_name_or_path)
     patience = args.early_stopping_patience
     trainer = AudioTrainer(
         model,
@@ -221,6 +229,22 @@ def fine_tune(
     if args.push_to_hub:
         trainer.push_to_hub()
     return results
+
+
+def begin_from(model: AudioCNNForAudioClassification, name: str) -> None:
+    """Copy the weights of a finished folder or a Hub checkpoint into a model.
+
+    Raises:
+        ArgumentError: there is no such checkpoint, or it is of another network.
+    """
+    try:
+        before = AutoModelForAudioClassification.from_pretrained(name)
+        model.load_state_dict(before.state_dict())
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ArgumentError(
+            f"--model_name_or_path {name} holds no checkpoint of this network: give the --output_dir of a run with the "
+            "same --model."
+        ) from error
 
 
 def _judge_baseline(

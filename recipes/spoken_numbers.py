@@ -7,6 +7,8 @@ unseen ones. Metric: the character error rate of the number without leading zero
     accelerate launch --config_file accelerate_config.yaml recipes/spoken_numbers.py --data_dir DIR --output_dir OUT
 """
 
+import copy
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,10 +34,13 @@ from hf_audio.arguments import ArgumentError, RecipeArguments
 from hf_audio.augmentation import AddFastGaussianSNR, SyntheticRoom
 from hf_audio.data import load_numbers
 from hf_audio.demo_data import make_spoken_numbers
+from hf_audio.digit_strings import make_digit_strings
 from hf_audio.model_card import TaskFacts
+from hf_audio.run_folder import RESULTS_NAME
 from hf_audio.training import find_recordings, fine_tune, run_recipe
 
 N_DIGITS = 6
+DEMO_CLIPS = 600
 RATE = 16000
 SIGNAL = {
     "sampling_rate": RATE,
@@ -85,6 +90,17 @@ class SpokenNumbersArguments(RecipeArguments):
     noise_dir: str | None = field(
         default=None, metadata={"help": "Folder of recordings that are played in the background of training clips."}
     )
+    from_digits: bool = field(
+        default=False,
+        metadata={
+            "help": "--data_dir holds single digits in FSDD's layout, of which strings of six are put together."
+        },
+    )
+    pretraining_clips: int = field(
+        default=0, metadata={"help": "Train first on so many clips that eSpeak NG speaks on the spot."}
+    )
+    pretraining_epochs: float = field(default=10, metadata={"help": "Epochs of that."})
+    language: str = field(default="ru", metadata={"help": "What eSpeak NG speaks, for the demo and before training."})
     num_train_epochs: float = field(default=100, metadata={"help": "Epochs."})
     learning_rate: float = field(default=3e-3, metadata={"help": "Peak learning rate of AdamW."})
     weight_decay: float = field(default=0.05, metadata={"help": "Weight decay of AdamW."})
@@ -126,9 +142,11 @@ def waveform_transforms(noise_dir: str | None) -> Callable[..., np.ndarray]:
     )
 
 
-def load_recordings(data_dir: Path) -> tuple[Dataset, dict[str, np.ndarray]]:
+def load_recordings(data_dir: Path, pseudo_labels: str | None) -> tuple[Dataset, dict[str, np.ndarray]]:
     """The labelled clips of all tables, and which of them are test clips, (clips,) of bool by the test's name."""
     parts = {"train": load_numbers(data_dir / "train.csv", N_DIGITS)}
+    if pseudo_labels is not None:
+        parts["pseudo"] = load_numbers(pseudo_labels, N_DIGITS)
     parts |= {
         name: load_numbers(data_dir / table, N_DIGITS) for name, table in TESTS.items() if (data_dir / table).exists()
     }
@@ -137,7 +155,7 @@ def load_recordings(data_dir: Path) -> tuple[Dataset, dict[str, np.ndarray]]:
     ]
     dataset = concatenate_datasets([part.select_columns(shared) for part in parts.values()])
     origin = np.repeat(list(parts), [len(part) for part in parts.values()])
-    masks = {name: origin == name for name in parts if name != "train"}
+    masks = {name: origin == name for name in parts if name in TESTS}
     if "test" not in masks:
         # As the official set has it: no table of test clips with their numbers.
         masks = {"test": (origin == "train") & (np.arange(len(dataset)) % 10 == 9), **masks}
@@ -168,20 +186,36 @@ def facts(args: SpokenNumbersArguments) -> TaskFacts:
 
 def main(args: SpokenNumbersArguments) -> None:
     """Train on the digits of one number a clip."""
-    data_dir = find_recordings(args, demo=make_spoken_numbers, demo_words="numbers spoken by synthetic voices")
-    dataset, masks = load_recordings(data_dir)
-    held_out = masks.pop("test")
-    fine_tune(
-        args,
-        AudioCNNConfig(**PRESETS[args.model]),
-        dataset,
-        held_out,
-        facts(args),
-        augmentation=waveform_transforms(args.noise_dir),
-        slow_augmentation=slow_transforms(),
-        validation_group_column="speaker" if "speaker" in dataset.column_names else None,
-        held_out_too=masks,
+    speak = functools.partial(make_spoken_numbers, language=args.language)
+    data_dir = find_recordings(
+        args, demo=functools.partial(speak, count=DEMO_CLIPS), demo_words="numbers spoken by synthetic voices"
     )
+    if args.from_digits:
+        data_dir = make_digit_strings(data_dir)
+
+    def run(args: SpokenNumbersArguments, data_dir: Path) -> None:
+        dataset, masks = load_recordings(data_dir, args.pseudo_labels)
+        held_out = masks.pop("test")
+        fine_tune(
+            args,
+            AudioCNNConfig(**PRESETS[args.model]),
+            dataset,
+            held_out,
+            facts(args),
+            augmentation=waveform_transforms(args.noise_dir),
+            slow_augmentation=slow_transforms(),
+            validation_group_column="speaker" if "speaker" in dataset.column_names else None,
+            held_out_too=masks,
+        )
+
+    if args.pretraining_clips:
+        first = copy.copy(args)
+        first.output_dir = f"{args.output_dir.rstrip('/')}-pretrained"
+        first.num_train_epochs, first.pseudo_labels = args.pretraining_epochs, None
+        if not (Path(first.output_dir) / RESULTS_NAME).exists():
+            run(first, speak(count=args.pretraining_clips))
+        args.model_name_or_path = first.output_dir
+    run(args, data_dir)
 
 
 if __name__ == "__main__":
