@@ -67,7 +67,7 @@ def predict(checkpoint: str, clips: Sequence[Path], folder: str | os.PathLike) -
 
 
 def confident_labels(rows: Sequence[dict[str, Any]], min_confidence: float) -> list[dict[str, Any]]:
-    """Of `predict`'s rows those to train on: confident ones and, of classes, none with more than twice the mean number.
+    """Of `predict`'s rows those to train on: confident ones, and of no class more than twice the mean number.
 
     A model takes what it cannot tell for its favourite class; without the bound it would be confirmed in that. Numbers
     are no classes.

@@ -242,8 +242,8 @@ def begin_from(model: AudioCNNForAudioClassification, name: str) -> None:
         model.load_state_dict(before.state_dict())
     except (OSError, ValueError, RuntimeError) as error:
         raise ArgumentError(
-            f"--model_name_or_path {name} holds no checkpoint of this network: give the --output_dir of a run with the "
-            "same --model."
+            f"--model_name_or_path {name} holds no checkpoint of this network: give the --output_dir of a run with "
+            "the same --model."
         ) from error
 
 

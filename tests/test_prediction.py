@@ -25,9 +25,9 @@ def test_clips_of_folders_tables_and_files(tmp_path, tone_folder):
 
 def test_nothing_to_predict_is_one_sentence(tmp_path):
     (tmp_path / "full.csv").write_text("path,number\na.wav,12\n")
-    with pytest.raises(DataError, match="full.csv holds no unlabelled clips"):
+    with pytest.raises(DataError, match=r"full\.csv holds no unlabelled clips"):
         find_clips(tmp_path / "full.csv", unlabelled=True)
-    with pytest.raises(DataError, match="holds no audio files: give a folder"):
+    with pytest.raises(DataError, match=r"holds no audio files: give a folder"):
         find_clips(tmp_path / "gone")
 
 
