@@ -3,7 +3,7 @@
 import logging
 import os
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,51 +19,56 @@ TABLES = (".csv", ".tsv", ".tab")
 LABEL_COLUMNS = ("number", "label")
 
 
-def find_clips(source: str | os.PathLike, *, unlabelled: bool = False) -> list[Path]:
-    """The audio files of a folder, at any depth, or those that a table's column `path` lists, or the one file given.
+def find_clips(source: str | os.PathLike, *, unlabelled: bool = False) -> list[dict[str, str]]:
+    """The audio files of a folder, at any depth, or the rows of a table with a column `path`, or the one file given.
 
-    With `unlabelled`, only a table's rows whose `number` or `label` is empty; all, where it has no such column.
+    With `unlabelled`, only a table's rows whose `number` or `label` is empty; all, where it has no such column. Every
+    row has its file's full name as `path`, and whatever else the table says.
 
     Raises:
         DataError: there is no such folder, table or file, or no such clip in it.
     """
     source = Path(source)
     if source.is_dir():
-        clips = sorted(file for file in source.rglob("*") if file.suffix.lower() in EXTENSIONS and file.is_file())
+        files = sorted(file for file in source.rglob("*") if file.suffix.lower() in EXTENSIONS and file.is_file())
+        clips = [{"path": str(file)} for file in files]
     elif source.suffix.lower() in TABLES:
         table = read_table(source, ["path"])
-        for column in LABEL_COLUMNS if unlabelled else ():
-            if column in table:
+        labels = [column for column in LABEL_COLUMNS if column in table]
+        if unlabelled:
+            for column in labels:
                 table = table[table[column].str.strip() == ""]
-        clips = [source.parent / name.strip() for name in table["path"]]
+        rows = table.drop(columns=labels).to_dict("records")
+        clips = [{**row, "path": str(source.parent / row["path"].strip())} for row in rows]
     else:
-        clips = [source] if source.exists() else []
+        clips = [{"path": str(source)}] if source.exists() else []
     if not clips:
         kind = "unlabelled clips" if unlabelled else "audio files"
         raise DataError(f"{source} holds no {kind}: give a folder, a table with a column `path`, or a file.")
     return clips
 
 
-def predict(checkpoint: str, clips: Sequence[Path], folder: str | os.PathLike) -> Iterator[dict[str, Any]]:
-    """Rows of a table in `folder`: path, `number` or `label`, and confidence; clips that cannot be read are told.
+def predict(
+    checkpoint: str, clips: Sequence[Mapping[str, str]], folder: str | os.PathLike
+) -> Iterator[dict[str, Any]]:
+    """Rows of `find_clips` with `number` or `label` and confidence; clips that cannot be read are told and left out.
 
     Args:
         checkpoint: a finished folder or a Hub id.
-        clips: files.
-        folder: what the paths in the rows are relative to.
+        clips: rows with their files' names as `path`.
+        folder: what the paths in the new rows are relative to.
     """
     classify = pipeline("audio-classification", model=checkpoint, top_k=1)
     for clip in tqdm(clips, desc="Predicting", unit="clip"):
         try:
-            answer = classify(str(clip))
+            answer = classify(clip["path"])
         except AudioError as error:
             logger.warning("Left out: %s", error)
             continue
-        path = Path(os.path.relpath(clip, folder)).as_posix()
-        if isinstance(answer, dict):
-            yield {"path": path, "number": answer["text"], "confidence": f"{answer['score']:.4f}"}
-        else:
-            yield {"path": path, "label": answer[0]["label"], "confidence": f"{answer[0]['score']:.4f}"}
+        kind = "number" if isinstance(answer, dict) else "label"
+        best = answer if isinstance(answer, dict) else answer[0]
+        told = {kind: best.get("text", best.get("label")), "confidence": f"{best['score']:.4f}"}
+        yield {**clip, "path": Path(os.path.relpath(clip["path"], folder)).as_posix(), **told}
 
 
 def confident_labels(rows: Sequence[dict[str, Any]], min_confidence: float) -> list[dict[str, Any]]:

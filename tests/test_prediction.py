@@ -9,15 +9,16 @@ from hf_audio.prediction import confident_labels, find_clips, predict
 
 
 def names(clips) -> list[str]:
-    return [Path(clip).name for clip in clips]
+    return [Path(clip["path"]).name for clip in clips]
 
 
 def test_clips_of_folders_tables_and_files(tmp_path, tone_folder):
     assert len(find_clips(tone_folder)) == 36
     assert names(find_clips(tone_folder / "low" / "3.wav")) == ["3.wav"]
     table = tmp_path / "table.csv"
-    table.write_text("path,number\na.wav,12\nsub/b.wav,\n c.wav ,\n")
-    assert find_clips(table) == [tmp_path / "a.wav", tmp_path / "sub" / "b.wav", tmp_path / "c.wav"]
+    table.write_text("path,number,speaker\na.wav,12,Ann\nsub/b.wav,,Bob\n c.wav ,,Cem\n")
+    assert find_clips(table)[1] == {"path": str(tmp_path / "sub" / "b.wav"), "speaker": "Bob"}
+    assert names(find_clips(table)) == ["a.wav", "b.wav", "c.wav"]
     assert names(find_clips(table, unlabelled=True)) == ["b.wav", "c.wav"]
     table.write_text("path\na.wav\n")
     assert names(find_clips(table, unlabelled=True)) == ["a.wav"]
