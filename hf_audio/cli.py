@@ -59,7 +59,7 @@ def _add_pseudo_label(commands: Any) -> None:
     parser = commands.add_parser(
         "pseudo-label",
         help="label clips by a checkpoint, to train on",
-        description="Label what is unlabelled, where the checkpoint is confident: a recipe's --pseudo_labels reads it.",
+        description="Label what is unlabelled where a checkpoint is confident; a recipe's --pseudo_labels reads it.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("checkpoint", metavar="CHECKPOINT", help="a finished folder or a Hub id")

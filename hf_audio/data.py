@@ -30,6 +30,9 @@ logger = logging.getLogger(__name__)
 # What the functions below write; a table's own columns of these names would be overwritten.
 OWN_COLUMNS = frozenset({"path", "label", "index", "audio", "problem"})
 
+# True where a model has given the label: nothing is judged by it.
+GUESSED_COLUMN = "guessed"
+
 # Raised whenever the bytes in the cache would come out differently.
 CACHE_VERSION = 1
 LONGEST_PAUSE = 5.0  # seconds; no step takes as long, and a worker whose trainer was killed goes on
@@ -207,8 +210,8 @@ def split_validation(
     """The data set in two, the second with about `fraction` of the rows, classes in their proportions.
 
     With `group_column` (speaker, recording), no group is on both sides, and the share is that of one of
-    `round(1 / fraction)` folds of whole groups.
-    A class with one clip stays in the first part, with a warning.
+    `round(1 / fraction)` folds of whole groups. A class with one clip stays in the first part, with a warning. Clips
+    whose label a model has given are in the first part, or, of a group in the second, in none.
 
     Raises:
         DataError: a fraction outside (0, 0.5], or too few clips or groups to split.
@@ -243,7 +246,12 @@ def split_validation(
         _, validation = next(splitter.split(rows, labels, groups))
     held_out = np.zeros(len(dataset), dtype=bool)
     held_out[rows[validation]] = True
-    return dataset.select(np.flatnonzero(~held_out)), dataset.select(np.flatnonzero(held_out))
+    judged = held_out.copy()
+    if GUESSED_COLUMN in dataset.column_names:
+        judged &= ~np.asarray(dataset[GUESSED_COLUMN], dtype=bool)
+        if group_column is None:
+            held_out = judged
+    return dataset.select(np.flatnonzero(~held_out)), dataset.select(np.flatnonzero(judged))
 
 
 def cache_audio(dataset: Dataset, sampling_rate: int, *, strict: bool = False) -> tuple[Dataset, list[dict[str, str]]]:

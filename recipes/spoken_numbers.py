@@ -32,7 +32,7 @@ from datasets import Dataset, concatenate_datasets
 from hf_audio import AudioCNNConfig
 from hf_audio.arguments import ArgumentError, RecipeArguments
 from hf_audio.augmentation import AddFastGaussianSNR, SyntheticRoom
-from hf_audio.data import load_numbers
+from hf_audio.data import GUESSED_COLUMN, load_numbers
 from hf_audio.demo_data import make_spoken_numbers
 from hf_audio.digit_strings import make_digit_strings
 from hf_audio.model_card import TaskFacts
@@ -150,11 +150,15 @@ def load_recordings(data_dir: Path, pseudo_labels: str | None) -> tuple[Dataset,
     parts |= {
         name: load_numbers(data_dir / table, N_DIGITS) for name, table in TESTS.items() if (data_dir / table).exists()
     }
+    if pseudo_labels is not None and "speaker" not in parts["pseudo"].column_names:
+        # Each alone, so that no validation split is made of them.
+        parts["pseudo"] = parts["pseudo"].add_column("speaker", [f"pseudo-{i}" for i in range(len(parts["pseudo"]))])
     shared = [
         name for name in parts["train"].column_names if all(name in part.column_names for part in parts.values())
     ]
     dataset = concatenate_datasets([part.select_columns(shared) for part in parts.values()])
     origin = np.repeat(list(parts), [len(part) for part in parts.values()])
+    dataset = dataset.add_column(GUESSED_COLUMN, origin == "pseudo")
     masks = {name: origin == name for name in parts if name in TESTS}
     if "test" not in masks:
         # As the official set has it: no table of test clips with their numbers.
