@@ -7,16 +7,21 @@ sounds are synthetic: a model trained on them is good for a first run and for te
 import _ctypes
 import contextlib
 import ctypes
+import difflib
 import errno
 import functools
 import io
 import itertools
+import multiprocessing
 import os
 import secrets
 import shutil
+import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +50,26 @@ _TRAINING_VARIANTS = (
     *("m1", "m3", "m4", "m5", "m7", "m8", "Alex", "Denis", "Gene", "Michael", "Nguyen"),
 )
 _TEST_VARIANTS = ("f2", "Andrea", "linda", "m2", "m6", "paul")
+# Those of both that sound female; the voice files say so too, but for shelby's, which says nothing.
+_FEMALE_VARIANTS = frozenset(
+    ["f1", "f2", "f3", "f4", "f5", "Andrea", "Annie", "anika", "belinda", "linda", "shelby", "steph", "steph2"]
+)
+# Numbers are heard in more voices, to hold up on unheard ones: near copies may stay among the training voices, but
+# belinda goes, who has linda's pitch and lower formants. None is nearer to a test voice than Alex is to m6 (mean
+# spectrum of one number, 24 bands).
+_NUMBER_TRAINING_VARIANTS = (
+    *(variant for variant in _TRAINING_VARIANTS if variant != "belinda"),
+    *("Diogo", "Gene2", "Hugo", "Mario", "Mike", "antonio", "john", "max", "miguel", "norbert", "pedro", "quincy"),
+    *("robert", "sandro", "steph2", "victor"),
+)
+_NUMBER_SPLITS = {  # split: its voices
+    "train": _NUMBER_TRAINING_VARIANTS,
+    "test": _NUMBER_TRAINING_VARIANTS,
+    "test-ood": _TEST_VARIANTS,
+}
+_NUMBERS_RATE = 16000  # Hz, the rate of numbers2
+# How often a number has one to six digits, about as in numbers2; the remainder are `_draw_number`'s tricky ones.
+_NUMBER_LENGTHS = (0.015, 0.02, 0.02, 0.03, 0.105, 0.75)
 _FOLDS = (1, 2, 3, 4, 5)
 _TAKES = ("AB", "A", "A")  # of the recordings that a class has in a fold
 _ESC10 = {
@@ -150,7 +175,151 @@ def make_environmental_sounds(directory: str | os.PathLike[str] | None = None) -
         (folder / table).write_text("\n".join([header, *sorted(rows), ""]), encoding="utf-8", newline="\n")
 
     n_clips = len(demo_sounds.SOUNDS) * len(_FOLDS) * len("".join(_TAKES))
-    return _make_corpus(directory, "environmental_sounds", n_clips, write, other_files=[table])
+    return _make_corpus(directory, "environmental_sounds", n_clips, write, other_files={table: None})
+
+
+def make_spoken_numbers(
+    directory: str | os.PathLike[str] | None = None, *, language: str = "ru", count: int = 9000, seed: int = 0
+) -> Path:
+    """Make a corpus of numbers from 0 to 999,999 in the layout of numbers2, or return at once if it is there.
+
+    The clips are `train/`, `test/` and `test-ood/{position}.wav`, 16 kHz, 16-bit, mono; `train.csv`, `test.csv` and
+    `test-ood.csv` have the columns path, gender, number and speaker, and `test-example.csv` has paths alone. `test`
+    has the voices of `train`, `test-ood` has others. Every clip has its own pace, pitch, level, pauses and faint
+    noise. It depends on the seed, the language, its split and its position alone, so a smaller corpus is the beginning
+    of a larger one, and the same files are made each time, byte for byte (on one platform), on however many cores.
+
+    That eSpeak NG reads the digits as the number, with the right endings, was checked against the written words for
+    ru, en-us and en-gb; it reads some other languages digit by digit.
+
+    Args:
+        directory: the folder of the corpus; by default one in the Hugging Face cache (`HF_HOME`).
+        language: a language tag of eSpeak NG, such as "ru", "en-us" or "en-gb".
+        count: training clips; either test has a tenth as many. 9000 clips take about 1 GB.
+        seed: of all draws, 0 or more.
+
+    Returns:
+        The folder of the corpus, the parent of the tables.
+
+    Raises:
+        ValueError: an unknown language, one in which eSpeak NG cannot say a number, or a count or seed too small.
+        OSError: the folder cannot be written, or holds something else (FileExistsError).
+        ImportError: the corpus is not there yet and `espeakng-loader` is not installed.
+    """
+    for name, value, least in (("count", count, 1), ("seed", seed, 0)):
+        if value < least:
+            raise ValueError(f"{name} must be {least} or more, not {value}.")
+    language = language.lower()
+    with contextlib.suppress(ImportError):  # a corpus that is there needs no eSpeak NG
+        _find_language(language)
+    n_clips = {"train": count, "test": max(count // 10, 1), "test-ood": max(count // 10, 1)}
+    clips = [(split, position) for split, n in n_clips.items() for position in range(n)]
+
+    def write(folder: Path) -> None:
+        for split in n_clips:
+            (folder / split).mkdir()
+        for name, content in tables.items():
+            (folder / name).write_bytes(content)
+        _work_off(functools.partial(_write_number, folder, language, seed), clips, "Making spoken numbers")
+
+    tables = _list_numbers(language, seed, clips)
+    return _make_corpus(directory, f"spoken_numbers-{language}-{count}-{seed}", len(clips), write, tables)
+
+
+def _list_numbers(language: str, seed: int, clips: Sequence[tuple[str, int]]) -> dict[str, bytes]:
+    """Map each table's name to its content."""
+    # Every row has its number: unlabelled clips, as numbers2 has them, would only be a smaller corpus here, where the
+    # numbers are known.
+    tables = {split: ["path,gender,number,speaker"] for split, _ in clips}
+    for split, position in clips:
+        number, speaker, _ = _draw_clip(language, seed, split, position)
+        gender = "female" if speaker in _FEMALE_VARIANTS else "male"
+        tables[split].append(f"{_name_clip(split, position)},{gender},{number},{speaker}")
+    tables["test-example"] = [row.partition(",")[0] for row in tables["test-ood"][:7]]
+    return {f"{name}.csv": "\n".join([*rows, ""]).encode() for name, rows in tables.items()}
+
+
+def _name_clip(split: str, position: int) -> str:
+    return f"{split}/{position:06}.wav"
+
+
+def _draw_clip(language: str, seed: int, split: str, position: int) -> tuple[int, str, np.random.Generator]:
+    """Draw a clip's number and voice variant, and give the generator for all else that is drawn for it."""
+    random = np.random.default_rng([seed, *language.encode(), list(_NUMBER_SPLITS).index(split), position])
+    number = _draw_number(random)
+    # Women's and men's voices equally often, though eSpeak has more of the latter.
+    female = random.random() < 0.5
+    speakers = [variant for variant in _NUMBER_SPLITS[split] if (variant in _FEMALE_VARIANTS) == female]
+    return number, speakers[random.integers(len(speakers))], random
+
+
+def _draw_number(random: np.random.Generator) -> int:
+    kind = random.random()
+    for length, share in enumerate(_NUMBER_LENGTHS, start=1):
+        if kind < share:
+            return int(random.integers(10 ** (length - 1) if length > 1 else 0, 10**length))
+        kind -= share
+    match random.integers(3):
+        case 0:
+            return int(random.choice([0, *range(10, 20)]))
+        case 1:
+            return 1000 * int(random.integers(1, 1000))
+        case _:  # zeros inside
+            digits = random.integers(1, 10, size=6) * [1, *random.integers(2, size=5)]
+            return int("".join(map(str, digits)))
+
+
+def _write_number(folder: Path, language: str, seed: int, clip: tuple[str, int]) -> None:
+    number, speaker, random = _draw_clip(language, seed, *clip)
+    words_per_minute, pitch, pitch_range = random.uniform((100, 30, 20), (230, 70, 80))
+    level, noise_level = random.uniform((-20, -45), (-3, -20))  # dB
+    noise_slope = random.uniform(0, 1)  # 0: white, 1: pink
+    pauses = random.uniform(0, 0.5, size=2)  # seconds, before and after; those of numbers2 are about as long
+    audio, native_rate = speak(
+        str(number),
+        f"{language}+{speaker}",
+        words_per_minute=round(words_per_minute),
+        pitch=round(pitch),
+        pitch_range=round(pitch_range),
+    )
+    if not audio.any():
+        raise ValueError(f"eSpeak NG cannot say {number} in the language {language!r}: choose another language.")
+    speech = np.pad(
+        soxr.resample(_trim(audio, native_rate), native_rate, _NUMBERS_RATE), (pauses * _NUMBERS_RATE).astype(int)
+    )
+    recording = _add_background(speech, random, 10 ** (level / 20), 10 ** (noise_level / 20), noise_slope)
+    _write_wav(folder / _name_clip(*clip), recording, _NUMBERS_RATE)
+
+
+def _work_off(write: Callable[[Any], None], clips: Sequence[Any], description: str) -> None:
+    """Call `write` for each clip, in as many processes as there are cores and work for; an error ends them all."""
+    with tqdm(total=len(clips), desc=description, unit="clip") as bar:
+        # Threads would not do: they share the random numbers of the C library, from which eSpeak draws breath.
+        workers = min(os.cpu_count() or 1, len(clips) // 50)
+        if workers < 2:
+            for clip in clips:
+                write(clip)
+                bar.update()
+            return
+        pool = ProcessPoolExecutor(workers, initializer=_follow_parent)
+        try:
+            for _ in pool.map(write, clips, chunksize=20):
+                bar.update()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _follow_parent() -> None:
+    """Leave interrupts to the parent process, and end with it even if it is killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    assert parent is not None  # this is a worker
+
+    def wait() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def _write_sounds(folder: Path, category: str) -> list[str]:
@@ -208,10 +377,17 @@ def _record(voice: str, texts: Sequence[str], takes: int, rate: int) -> Iterator
                     engine, text, voice, round(pace), round(pitch + shifts[0]), round(pitch_range + shifts[1])
                 )
                 speech = soxr.resample(_trim(audio, native_rate), native_rate, rate)
-                speech *= peak / np.abs(speech).max()
-                spectrum = np.fft.rfft(random.standard_normal(len(speech)))
-                noise = np.fft.irfft(spectrum * np.arange(1, len(spectrum) + 1) ** (-noise_slope / 2), len(speech))
-                yield position, take, speech + noise * (noise_gain * speech.std() / noise.std())
+                yield position, take, _add_background(speech, random, peak, noise_gain, noise_slope)
+
+
+def _add_background(
+    speech: np.ndarray, random: np.random.Generator, peak: float, noise_gain: float, noise_slope: float
+) -> np.ndarray:
+    """Scale speech to a peak and add noise that falls by `noise_slope` times 3 dB an octave."""
+    speech *= peak / np.abs(speech).max()
+    spectrum = np.fft.rfft(random.standard_normal(len(speech)))
+    noise = np.fft.irfft(spectrum * np.arange(1, len(spectrum) + 1) ** (-noise_slope / 2), len(speech))
+    return speech + noise * (noise_gain * speech.std() / noise.std())
 
 
 def _trim(audio: np.ndarray, rate: int) -> np.ndarray:
@@ -226,18 +402,22 @@ def _make_corpus(
     name: str,
     n_clips: int,
     write: Callable[[Path], None],
-    other_files: Sequence[str] = (),
+    other_files: Mapping[str, bytes | None] | None = None,
 ) -> Path:
     """Have `write` fill a new folder and put it in place whole, so that no reader ever sees half a corpus.
 
-    What makes a corpus complete is `n_clips` WAV files in its folders, and `other_files`.
+    What makes a corpus complete is `n_clips` WAV files in its folders, and `other_files` with their contents, where
+    those tell it from a corpus made by other arguments.
     """
     cache = Path(constants.HF_HOME) / "hf_audio" / "demo"
     target = cache / f"{name}-v{VERSION}" if directory is None else Path(directory).absolute()
 
     def is_complete() -> bool:
         clips_there = sum(1 for _ in target.glob("*/*.wav")) == n_clips
-        return clips_there and all((target / file).is_file() for file in other_files)
+        return clips_there and all(
+            (target / file).is_file() and content in (None, (target / file).read_bytes())
+            for file, content in (other_files or {}).items()
+        )
 
     try:
         occupied = target.is_dir() and any(target.iterdir())  # looked up first: another process may finish in between
@@ -287,12 +467,18 @@ def _map_languages() -> dict[str, str]:
     return {tag: file for _, file, tag in sorted(ranked, reverse=True)}
 
 
+def _find_language(language: str) -> str:
+    languages = _map_languages()
+    if language.lower() not in languages:
+        nearest = difflib.get_close_matches(language.lower(), languages, cutoff=0)
+        raise ValueError(f"eSpeak NG has no language {language!r}: the most similar tags are {', '.join(nearest)}.")
+    return languages[language.lower()]
+
+
 def _resolve_voice(voice: str) -> str:
     # eSpeak keeps the last voice for an unknown language and ignores an unknown variant, both without an error.
     language, plus, variant = voice.partition("+")
-    file = _map_languages().get(language.lower())
-    if file is None:
-        raise ValueError(f"eSpeak NG has no language {language!r} (in the voice {voice!r}).")
+    file = _find_language(language)
     if plus and variant not in voice_variants():
         raise ValueError(f"eSpeak NG has no variant {variant!r} (in the voice {voice!r}); see voice_variants().")
     return file + plus + variant

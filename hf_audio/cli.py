@@ -1,0 +1,55 @@
+"""The command `hf-audio`, one function a subcommand; what the user can mend ends in one sentence and exit code 2."""
+
+import argparse
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run a command line, by default that of this process.
+
+    Raises:
+        SystemExit: with 2 after a sentence on the standard error stream.
+    """
+    parser = argparse.ArgumentParser(prog="hf-audio", description="Train, judge and ship small sound classifiers.")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    for add in (_add_make_numbers,):
+        add(commands)
+    args = parser.parse_args(argv)
+    try:
+        args.run(args)
+    except (ValueError, ImportError, OSError) as error:
+        own = isinstance(error, OSError) and error.filename is None and error.strerror
+        sentence = " ".join(str(own or error).split())
+        print(f"\nerror: {sentence}", file=sys.stderr)  # below a progress bar that stands half drawn
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
+
+
+def _add_make_numbers(commands: Any) -> None:
+    parser = commands.add_parser(
+        "make-numbers",
+        help="speak numbers by synthetic voices, as a corpus to train on",
+        description="Make a corpus of spoken numbers from 0 to 999,999 in the layout of numbers2, by eSpeak NG.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("out", type=Path, metavar="OUT", help="folder of the corpus, a new one")
+    parser.add_argument("--language", default="ru", help="a language tag of eSpeak NG, such as ru, en-us or en-gb")
+    parser.add_argument("--count", type=int, default=9000, help="training clips; either test has a tenth as many")
+    parser.add_argument("--seed", type=int, default=0, help="of all draws; equal seeds give equal files")
+
+    def run(args: argparse.Namespace) -> None:
+        from .demo_data import make_spoken_numbers  # loads the audio libraries
+
+        # Ended by `kill` or a job's time limit, it shall clear away what it has begun, as after Ctrl-C.
+        previous = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+        try:
+            print(make_spoken_numbers(args.out, language=args.language, count=args.count, seed=args.seed))
+        finally:
+            signal.signal(signal.SIGTERM, previous)
+
+    parser.set_defaults(run=run)

@@ -1,0 +1,106 @@
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from hf_audio import cli, demo_data
+
+
+def run(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str, str]:
+    code = 0
+    try:
+        cli.main(argv)
+    except SystemExit as end:
+        code = end.code
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def test_make_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("espeakng_loader")
+    out = tmp_path / "numbers"
+    assert run(capsys, "make-numbers", str(out), "--language", "en-gb", "--count", "3")[:2] == (0, f"{out}\n")
+    assert len(pd.read_csv(out / "train.csv")) == 3
+    same = demo_data.make_spoken_numbers(tmp_path / "same", language="en-gb", count=3, seed=0)
+    for path in same.glob("**/*.*"):
+        assert path.read_bytes() == (out / path.relative_to(same)).read_bytes()
+
+
+@pytest.mark.parametrize(
+    "argv, sentence",
+    [
+        (["--language", "tlh"], "eSpeak NG has no language 'tlh': the most similar tags are "),
+        (["--count", "0"], "count must be 1 or more, not 0."),
+        (["--seed", "-1"], "seed must be 0 or more, not -1."),
+    ],
+)
+def test_wrong_argument_ends_in_a_sentence(
+    argv: list[str], sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("espeakng_loader")
+    code, out, err = run(capsys, "make-numbers", str(tmp_path / "numbers"), *argv)
+    assert (code, out) == (2, "")
+    assert err.strip().startswith(f"error: {sentence}") and len(err.strip().splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_folder_that_holds_something_else_ends_in_a_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "notes.txt").touch()
+    code, _, err = run(capsys, "make-numbers", str(tmp_path), "--count", "1")
+    assert code == 2
+    assert err.strip().startswith(f"error: The demo corpus cannot be made in {tmp_path}: it holds something else")
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_missing_espeak_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    demo_data._map_languages.cache_clear()
+    monkeypatch.setitem(sys.modules, "espeakng_loader", None)
+    code, _, err = run(capsys, "make-numbers", str(tmp_path / "numbers"), "--count", "1")
+    assert code == 2 and "pip install 'hf-audio[demo]'" in err and "Traceback" not in err
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("argv", [[], ["no-such-command"], ["make-numbers"], ["make-numbers", "x", "--count", "many"]])
+def test_command_line_that_cannot_be_read(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = run(capsys, *argv)
+    assert code == 2 and "usage: hf-audio" in err and "error: " in err
+
+
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "--help")
+    assert code == 0 and "make-numbers" in out
+    code, out, _ = run(capsys, "make-numbers", "--help")
+    assert code == 0 and all(flag in out for flag in ("OUT", "--language", "--count", "--seed"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="kill ends a process there without a word")
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
+def test_ended_maker_leaves_nothing(ending: signal.Signals, tmp_path: Path) -> None:
+    pytest.importorskip("espeakng_loader")
+    # A stand-in for the package itself, whose import would take most of the time.
+    code = """if True:
+        import os, sys, types
+        package = sys.modules["hf_audio"] = types.ModuleType("hf_audio")
+        package.__path__ = [sys.argv[1]]
+        from hf_audio import cli
+        os.cpu_count = lambda: 2
+        cli.main(["make-numbers", sys.argv[2], "--count", "3000"])
+    """
+    argv = [sys.executable, "-c", code, str(Path(cli.__file__).parent), str(tmp_path / "numbers")]
+    process = subprocess.Popen(argv, stderr=subprocess.PIPE, text=True)
+    end = time.monotonic() + 300
+    while not list(tmp_path.glob(".numbers-*/train/*.wav")):
+        assert time.monotonic() < end and process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(ending)
+    _, err = process.communicate(timeout=300)
+    assert process.returncode == 128 + ending and "Traceback" not in err
+    assert not list(tmp_path.iterdir())
