@@ -83,9 +83,9 @@ class RandomExcerpt(_OfDuration):
 
 
 class AddFastGaussianSNR(AddGaussianSNR):
-    """As its base class, for a quarter of the time: with torch's normal numbers in place of numpy's.
+    """As its base class, with torch's normal numbers in place of numpy's slower ones.
 
-    The noise was the most costly of the transforms that are drawn anew in every epoch.
+    Noise is the most costly of the transforms that ESC-50's recipe draws anew in every epoch.
     """
 
     def apply(self, samples: np.ndarray, sample_rate: int) -> np.ndarray:
@@ -210,7 +210,7 @@ def seeded(*entropy: int):
 
 
 def seed_transforms(*entropy: int) -> None:
-    """As `seeded`, for good: to keep the states and put them back takes eight times as long."""
+    """As `seeded`, for good: to keep the states and put them back takes longer than the seeding."""
     words = np.random.SeedSequence(entropy).generate_state(2)
     random.seed(int(words[0]))
     np.random.seed(words[1])

@@ -35,7 +35,8 @@ GUESSED_COLUMN = "guessed"
 
 # Raised whenever the bytes in the cache would come out differently.
 CACHE_VERSION = 1
-LONGEST_PAUSE = 5.0  # seconds; no step takes as long, and a worker whose trainer was killed goes on
+# Seconds that a loader worker rests at most, so that one whose trainer was killed comes to its end.
+LONGEST_PAUSE = 5.0
 
 
 class DataError(ValueError):
@@ -386,7 +387,7 @@ class ClipTransform:
 
     def __call__(self, batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
         """Columns `audio`, `index` and `label` to `input_values` and `labels`."""
-        with seeded(self.seed):
+        with seeded(self.seed):  # once a batch: every clip seeds again, and the states are put back after the last
             waveforms = [self._transform(*pair) for pair in zip(batch["audio"], batch["index"], strict=True)]
         return {"input_values": waveforms, "labels": batch["label"]}
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from hf_audio import cli, demo_data
+from hf_audio import cli, demo_data, espeak
 
 
 def run(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str, str]:
@@ -61,7 +61,7 @@ def test_folder_that_holds_something_else_ends_in_a_sentence(
 def test_missing_espeak_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    demo_data._map_languages.cache_clear()
+    espeak.map_languages.cache_clear()
     monkeypatch.setitem(sys.modules, "espeakng_loader", None)
     code, _, err = run(capsys, "make-numbers", str(tmp_path / "numbers"), "--count", "1")
     assert code == 2 and "pip install 'hf-audio[demo]'" in err and "Traceback" not in err
