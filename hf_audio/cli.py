@@ -42,15 +42,14 @@ def _add_predict(commands: Any) -> None:
     parser.add_argument("--output", type=Path, required=True, help="the CSV to write")
 
     def run(args: argparse.Namespace) -> None:
-        from .prediction import find_clips, predict  # loads torch
-        from .reports import write_rows
+        from .prediction import find_clips, predict, write_answers  # loads torch
 
         rows = list(
             predict(args.checkpoint, find_clips(args.data), args.data if args.data.is_dir() else args.data.parent)
         )
         if not rows:
             raise ValueError(f"None of the files of {args.data} could be read: the warnings above say why.")
-        write_rows(args.output, rows)
+        write_answers(args.output, rows)
 
     parser.set_defaults(run=run)
 
@@ -68,14 +67,13 @@ def _add_pseudo_label(commands: Any) -> None:
     parser.add_argument("--output", type=Path, required=True, help="the CSV to write")
 
     def run(args: argparse.Namespace) -> None:
-        from .prediction import confident_labels, find_clips, predict  # loads torch
-        from .reports import write_rows
+        from .prediction import confident_labels, find_clips, predict, write_answers  # loads torch
 
         if not 0 < args.min_confidence <= 1:
             raise ValueError(f"--min_confidence {args.min_confidence} must lie above 0 and not above 1.")
         clips = find_clips(args.data, unlabelled=True)
         rows = confident_labels(list(predict(args.checkpoint, clips, args.output.parent)), args.min_confidence)
-        write_rows(args.output, rows)
+        write_answers(args.output, rows)
         print(f"{len(rows)} of {len(clips)} clips are labelled.")
 
     parser.set_defaults(run=run)

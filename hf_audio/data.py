@@ -330,7 +330,10 @@ def _decode(row: dict[str, Any], index: int, sampling_rate: int) -> dict[str, An
 
 def longest_clip(cached: Dataset) -> tuple[str, int]:
     """The path and the samples of the longest clip that `cache_audio` has given."""
-    samples = pc.binary_length(cached.with_format("arrow")["audio"][:]).to_numpy() // 2
+    lengths = [
+        pc.binary_length(batch["audio"]).to_numpy() // 2 for batch in cached.with_format("arrow").iter(batch_size=1000)
+    ]
+    samples = np.concatenate(lengths)
     row = int(samples.argmax())
     return cached[row]["path"], int(samples[row])
 

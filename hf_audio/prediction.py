@@ -12,6 +12,7 @@ from transformers import pipeline
 
 from .audio import EXTENSIONS, AudioError
 from .data import DataError, read_table
+from .reports import write_rows
 
 logger = logging.getLogger(__name__)
 
@@ -67,8 +68,13 @@ def predict(
             continue
         kind = "number" if isinstance(answer, dict) else "label"
         best = answer if isinstance(answer, dict) else answer[0]
-        told = {kind: best.get("text", best.get("label")), "confidence": f"{best['score']:.4f}"}
+        told = {kind: best.get("text", best.get("label")), "confidence": best["score"]}
         yield {**clip, "path": Path(os.path.relpath(clip["path"], folder)).as_posix(), **told}
+
+
+def write_answers(path: str | os.PathLike, rows: Sequence[Mapping[str, Any]]) -> None:
+    """The rows of `predict` as a CSV, whole or not at all."""
+    write_rows(Path(path), [{**row, "confidence": f"{row['confidence']:.4f}"} for row in rows])
 
 
 def confident_labels(rows: Sequence[dict[str, Any]], min_confidence: float) -> list[dict[str, Any]]:
@@ -80,16 +86,16 @@ def confident_labels(rows: Sequence[dict[str, Any]], min_confidence: float) -> l
     Raises:
         DataError: no row is confident enough.
     """
-    kept = [row for row in rows if float(row["confidence"]) >= min_confidence]
+    kept = [row for row in rows if row["confidence"] >= min_confidence]
     if not kept:
-        best = max((float(row["confidence"]) for row in rows), default=0.0)
+        best = max((row["confidence"] for row in rows), default=0.0)
         raise DataError(
             f"No clip reaches --min_confidence {min_confidence} (the best has {best:.2f}): lower it, or train longer."
         )
     if "number" in kept[0]:
         return kept
     by_class = defaultdict(list)
-    for row in sorted(kept, key=lambda row: -float(row["confidence"])):
+    for row in sorted(kept, key=lambda row: -row["confidence"]):
         by_class[row["label"]].append(row)
     bound = -(-2 * len(kept) // len(by_class))
     chosen = {id(row) for members in by_class.values() for row in members[:bound]}

@@ -46,6 +46,15 @@ def real_sounds() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def real_numbers() -> Path:
+    """Numbers read by synthetic voices, in the layout of numbers2."""
+    folder = REAL_DATA / "numbers2"
+    if not folder.is_dir():
+        pytest.skip(f"the real recordings are not here: {folder.name}")
+    return folder
+
+
 def tiny_config(**changes) -> AudioCNNConfig:
     """A model that trains in a blink."""
     defaults = {

@@ -39,11 +39,11 @@ def test_rows_name_the_clips_from_the_tables_folder_and_pass_over_broken_ones(
     rows = list(predict(str(checkpoint), find_clips(tone_folder), tmp_path))
     assert len(rows) == 35 and "low/0.wav is not audio" in caplog.text.replace("\\", "/")
     assert rows[0]["path"] == "tones/high/0.wav" and set(rows[0]) == {"path", "label", "confidence"}
-    assert all(1 / 3 <= float(row["confidence"]) <= 1 and row["label"] in ("low", "mid", "high") for row in rows)
+    assert all(1 / 3 <= row["confidence"] <= 1 and row["label"] in ("low", "mid", "high") for row in rows)
 
 
 def rows(*answers) -> list[dict]:
-    return [{"path": f"{i}.wav", "label": label, "confidence": f"{c:.4f}"} for i, (label, c) in enumerate(answers)]
+    return [{"path": f"{i}.wav", "label": label, "confidence": c} for i, (label, c) in enumerate(answers)]
 
 
 def test_only_confident_labels_are_kept_and_no_class_takes_over():
@@ -56,7 +56,7 @@ def test_only_confident_labels_are_kept_and_no_class_takes_over():
 
 
 def test_numbers_are_no_classes():
-    numbers = [{"path": f"{i}.wav", "number": "7", "confidence": "0.9500"} for i in range(9)]
+    numbers = [{"path": f"{i}.wav", "number": "7", "confidence": 0.95} for i in range(9)]
     assert confident_labels(numbers, 0.9) == numbers
 
 
