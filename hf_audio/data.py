@@ -54,12 +54,23 @@ def from_rows(
         DataError: no rows, fewer than two classes, one path under two labels, or a further column with a name that
             this package uses.
     """
-    columns = columns or {}
+    table = _unique_rows(paths, [str(label).strip() for label in labels], columns or {})
+    names = sorted(set(table["label"]))
+    if len(names) < 2:
+        raise DataError(f"All clips carry the one label {names[0]!r}: a classifier needs at least two classes.")
+    table["label"] = table["label"].map({name: number for number, name in enumerate(names)})
+    features = Dataset.from_pandas(table, preserve_index=False).features
+    features["label"] = ClassLabel(names=names)
+    return Dataset.from_pandas(table, features=features, preserve_index=False)
+
+
+def _unique_rows(
+    paths: Sequence[str | os.PathLike], labels: Sequence[str], columns: Mapping[str, Sequence[Any]]
+) -> pd.DataFrame:
     taken = sorted(OWN_COLUMNS & set(columns))
     if taken:
         raise DataError(f"The further column {taken[0]!r} has a name that is used otherwise: rename it.")
-    names = [str(label).strip() for label in labels]
-    table = pd.DataFrame({"path": [str(path) for path in paths], "label": names, **columns})
+    table = pd.DataFrame({"path": [str(path) for path in paths], "label": labels, **columns})
     repeated = table.duplicated(["path", "label"])
     if repeated.any():
         logger.warning(
@@ -75,13 +86,7 @@ def from_rows(
         path = conflicting.iloc[0]
         both = " and ".join(sorted(table["label"][table["path"] == path]))
         raise DataError(f"{path} is listed under two labels, {both}: keep one of the rows.")
-    names = sorted(set(names))
-    if len(names) < 2:
-        raise DataError(f"All clips carry the one label {names[0]!r}: a classifier needs at least two classes.")
-    table["label"] = table["label"].map({name: number for number, name in enumerate(names)})
-    features = Dataset.from_pandas(table, preserve_index=False).features
-    features["label"] = ClassLabel(names=names)
-    return Dataset.from_pandas(table, features=features, preserve_index=False)
+    return table
 
 
 def load_table(
@@ -100,7 +105,17 @@ def load_table(
     Raises:
         DataError: the table is missing, empty, not UTF-8 text or lacks a column; and as `from_rows`.
     """
-    path = Path(path)
+    return from_rows(*_labelled_rows(Path(path), audio_dir, path_column, label_column, needed_columns))
+
+
+def _labelled_rows(
+    path: Path,
+    audio_dir: str | os.PathLike | None,
+    path_column: str,
+    label_column: str,
+    needed_columns: Sequence[str] = (),
+) -> tuple[list[Path], list[str], dict[str, list[str]]]:
+    """Files, labels and further columns."""
     table = read_table(path, (path_column, label_column, *needed_columns))
     unlabelled = table[label_column].str.strip() == ""
     if unlabelled.any():
@@ -112,7 +127,7 @@ def load_table(
     if dropped:
         logger.warning("Columns of %s that are left out, because their names are used here: %s.", path, dropped)
     others = {name: table[name].tolist() for name in names if name not in dropped}
-    return from_rows([folder / name.strip() for name in table[path_column]], table[label_column].tolist(), others)
+    return [folder / name.strip() for name in table[path_column]], table[label_column].tolist(), others
 
 
 def read_table(path: str | os.PathLike, needed_columns: Sequence[str] = ()) -> pd.DataFrame:
@@ -148,16 +163,16 @@ def load_numbers(path: str | os.PathLike, n_digits: int, number_column: str = "n
     """As `load_table`, of spoken numbers: `label` holds a number's digits, (n_digits,), 38 being 0, 0, 0, 0, 3, 8.
 
     Raises:
-        DataError: a number is negative, fractional, longer than `n_digits` or none at all; and as `load_table`.
+        DataError: a number is negative, fractional, longer than `n_digits` or none at all; and as `load_table`, but
+            that one number alone will do.
     """
-    dataset = load_table(path, label_column=number_column)
-    names = dataset.features["label"].names
-    digits = [_digits(name, n_digits, path) for name in names]
-    labels = [digits[number] for number in dataset["label"]]
-    return dataset.remove_columns("label").add_column("label", labels)
+    files, numbers, others = _labelled_rows(Path(path), None, "path", number_column)
+    table = _unique_rows(files, [_digits(number, n_digits, path) for number in numbers], others)
+    table["label"] = [[int(digit) for digit in digits] for digits in table["label"]]
+    return Dataset.from_pandas(table, preserve_index=False)
 
 
-def _digits(text: str, n_digits: int, path: str | os.PathLike) -> list[int]:
+def _digits(text: str, n_digits: int, path: str | os.PathLike) -> str:
     try:
         value = float(text)  # pandas writes a column with gaps as 14.0
     except ValueError:
@@ -167,7 +182,7 @@ def _digits(text: str, n_digits: int, path: str | os.PathLike) -> list[int]:
             f"{path} has the number {text!r}: give whole numbers from 0 to {10**n_digits - 1}, or nothing where a "
             "clip is unlabelled."
         )
-    return [int(digit) for digit in f"{int(value):0{n_digits}d}"]
+    return f"{int(value):0{n_digits}d}"
 
 
 def load_class_folders(directory: str | os.PathLike) -> Dataset:

@@ -246,6 +246,7 @@ def test_impossible_splits_are_refused():
 def test_numbers_become_digits(tmp_path):
     rows = [["path", "gender", "number"], ["a.wav", "male", "38"], ["b.wav", "female", "14.0"], ["c.wav", "male", ""]]
     rows += [["d.wav", "male", "000000"], ["e.wav", "male", "999999"], ["f.wav", "male", "38"]]
+    rows += [["b.wav", "female", "14"]]  # as above, in other words
     dataset = load_numbers(write_table(tmp_path / "train.csv", rows), 6)
     digits = {Path(row["path"]).stem: row["label"] for row in dataset}
     assert digits == {
@@ -256,6 +257,7 @@ def test_numbers_become_digits(tmp_path):
         "f": [0, 0, 0, 0, 3, 8],
     }
     assert dataset["gender"][:] == ["male", "female", "male", "male", "male"]
+    assert len(load_numbers(write_table(tmp_path / "one.csv", rows[:2]), 6)) == 1
 
 
 @pytest.mark.parametrize("wrong", ["1000000", "-1", "1.5", "nan", "inf", "ten"])
