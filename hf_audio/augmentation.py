@@ -221,14 +221,17 @@ def mix(
 ) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
     """Mixes each waveform of a batch with another one, and their targets likewise, by weights from Beta(alpha, alpha).
 
-    inputs: `input_values` and perhaps `attention_mask` (batch, samples); targets: (batch, classes) probabilities.
+    inputs: `input_values` and perhaps `attention_mask` (batch, samples), or the features (batch, ...) that an encoder
+    reads; targets: (batch, classes) probabilities.
     Source: mixup, Zhang et al. 2017, https://arxiv.org/abs/1710.09412.
     """
-    input_values = inputs["input_values"]
-    weight = torch.distributions.Beta(alpha, alpha).sample((len(input_values), 1)).to(input_values.device)
+    weight = torch.distributions.Beta(alpha, alpha).sample((len(targets), 1)).to(targets.device)
     weight = torch.maximum(weight, 1 - weight)
-    other = torch.randperm(len(input_values), device=input_values.device)
-    mixed = {**inputs, "input_values": torch.lerp(input_values[other], input_values, weight)}
-    if "attention_mask" in inputs:
-        mixed["attention_mask"] = torch.maximum(inputs["attention_mask"], inputs["attention_mask"][other])
+    other = torch.randperm(len(targets), device=targets.device)
+    mixed = {}
+    for name, value in inputs.items():
+        if value.is_floating_point():
+            mixed[name] = torch.lerp(value[other], value, weight.view(-1, *[1] * (value.dim() - 1)))
+        else:
+            mixed[name] = torch.maximum(value, value[other])  # masks
     return mixed, torch.lerp(targets[other], targets, weight)

@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import inspect
 import json
 import logging
 import math
@@ -21,6 +22,7 @@ import soundfile
 import torch
 from datasets import ClassLabel, Dataset
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
+from transformers import SequenceFeatureExtractor
 
 from .audio import EXTENSIONS, AudioError, from_int16, load_audio, shifted_crops, split_windows, to_int16, unreadable
 from .augmentation import Amortized, seed_transforms, seeded
@@ -438,12 +440,14 @@ class WindowCollator:
     shifted windows instead.
 
     Returns `labels` (batch, ...), `input_values` (windows, samples), `attention_mask` where lengths differ, and
-    `window_counts` (batch,) where a clip has more than one window.
+    `window_counts` (batch,) where a clip has more than one window. With an `extractor`, what that makes of the windows
+    takes the place of waveforms and mask.
     """
 
-    def __init__(self, clip_samples: int | None, crops: int = 0):
+    def __init__(self, clip_samples: int | None, crops: int = 0, extractor: SequenceFeatureExtractor | None = None):
         self.clip_samples = clip_samples
         self.crops = crops
+        self.extractor = extractor
 
     def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
         """Rows of `input_values` (samples,) and `labels` to a batch."""
@@ -455,20 +459,28 @@ class WindowCollator:
         else:
             windows = [split_windows(waveform, self.clip_samples) for waveform in waveforms]
         clips = [window for group in windows for window in group]
+        # The labels come first: Trainer takes the batch size from the first tensor.
+        batch = {"labels": torch.as_tensor(np.array([row["labels"] for row in rows])), **self._inputs(clips)}
+        if len(clips) > len(rows):
+            batch["window_counts"] = torch.tensor([len(group) for group in windows])
+        return batch
+
+    def _inputs(self, clips: Sequence[np.ndarray]) -> dict[str, torch.Tensor]:
+        if self.extractor is not None:
+            call = inspect.signature(self.extractor.__call__).parameters
+            # Some pad to a length of their own, by default, and others not at all.
+            padding = {"padding": True} if "padding" in call and not call["padding"].default else {}
+            rate = self.extractor.sampling_rate
+            return dict(self.extractor(clips, sampling_rate=rate, return_tensors="pt", **padding))
         lengths = np.array([len(clip) for clip in clips])
         input_values = np.zeros((len(clips), lengths.max()), dtype=np.float32)
         for row, clip in zip(input_values, clips, strict=True):
             row[: len(clip)] = clip
-        # The labels come first: Trainer takes the batch size from the first tensor.
-        batch = {
-            "labels": torch.as_tensor(np.array([row["labels"] for row in rows])),
-            "input_values": torch.from_numpy(input_values),
-        }
+        inputs = {"input_values": torch.from_numpy(input_values)}
         if lengths.min() < lengths.max():
-            batch["attention_mask"] = torch.from_numpy((np.arange(lengths.max()) < lengths[:, None]).astype(np.int64))
-        if len(clips) > len(rows):
-            batch["window_counts"] = torch.tensor([len(group) for group in windows])
-        return batch
+            mask = np.arange(lengths.max()) < lengths[:, None]
+            inputs["attention_mask"] = torch.from_numpy(mask.astype(np.int64))
+        return inputs
 
 
 def class_counts(dataset: Dataset) -> dict[str, int]:

@@ -6,12 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 import transformers
 from huggingface_hub import EvalResult, ModelCardData
 from torch.utils.flop_counter import FlopCounterMode
-from transformers import PreTrainedConfig
+from transformers import PreTrainedConfig, PreTrainedModel, SequenceFeatureExtractor
 
+from .models import AudioCNNConfig
 from .reports import Table
 
 
@@ -46,7 +48,7 @@ class NetworkFacts:
     """What a network is, counted."""
 
     config: PreTrainedConfig
-    """An `AudioCNNConfig`."""
+    """An `AudioCNNConfig`, or an encoder's of transformers with the task's `sampling_rate` and `clip_seconds`."""
     parameters: int
     macs: int
     """Multiply-accumulates for one window of `config.clip_seconds`."""
@@ -99,11 +101,13 @@ METRIC_NAMES = {
 METRIC_TYPES = {"accuracy": "accuracy", "f1_macro": "f1"}
 
 
-def count_macs(model: torch.nn.Module, n_samples: int) -> int:
-    """Multiply-accumulates of the convolutions and matrix products for one waveform of `n_samples`."""
-    device = next(model.parameters()).device
+def count_macs(model: PreTrainedModel, extractor: SequenceFeatureExtractor) -> int:
+    """Multiply-accumulates of the convolutions and matrix products for one waveform of `config.clip_seconds`."""
+    rate = extractor.sampling_rate
+    silence = np.zeros(round(model.config.clip_seconds * rate), dtype=np.float32)
+    inputs = extractor(silence, sampling_rate=rate, return_tensors="pt").to(model.device)
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        model(input_values=torch.zeros(1, n_samples, device=device))
+        model(**inputs)
     return counter.get_total_flops() // 2
 
 
@@ -133,10 +137,7 @@ def write_model_card(task: TaskFacts, run: RunFacts) -> str:
     return "\n\n".join(sections) + "\n"
 
 
-NO_REJECTION = (
-    "Every clip gets one of the classes: sounds that are none of them are classified with a confidence that means "
-    "nothing."
-)
+NO_REJECTION = "Every clip gets an answer: to sounds that are nothing of what was learnt too, with a confidence that means nothing."
 
 
 def _metadata(task: TaskFacts, run: RunFacts, names: Sequence[str]) -> ModelCardData:
@@ -153,12 +154,13 @@ def _metadata(task: TaskFacts, run: RunFacts, names: Sequence[str]) -> ModelCard
         )
         for name in names
     ]
+    network = [] if run.network is None else [run.network.config.model_type]
     return ModelCardData(
         language=list(task.language) or None,
         license=task.license,
         library_name="transformers",
         pipeline_tag="audio-classification",
-        tags=["audio-classification", "audio_cnn", "hf_audio", *task.tags],
+        tags=["audio-classification", *network, "hf_audio", *task.tags],
         model_name=task.title,
         eval_results=results,
     )
@@ -171,6 +173,7 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 def _use(run: RunFacts) -> list[str]:
     assert run.network is not None
+    remote = ", trust_remote_code=True" if _is_own(run.network.config) else ""
     return [
         "## How to use it",
         f"""```python
@@ -181,7 +184,7 @@ classifier = pipeline("audio-classification", model="{run.checkpoint}")
 print(classifier("{run.example}"))
 ```""",
         f"Without `hf_audio`, transformers alone runs it on arrays at {run.network.config.sampling_rate} Hz:\n"
-        f'`pipeline("audio-classification", model="{run.checkpoint}", trust_remote_code=True)`.',
+        f'`pipeline("audio-classification", model="{run.checkpoint}"{remote})`.',
     ]
 
 
@@ -224,7 +227,6 @@ def _data(task: TaskFacts, run: RunFacts) -> list[str]:
 
 def _network(network: NetworkFacts) -> list[str]:
     config = network.config
-    milliseconds = 1000 / config.sampling_rate
     return [
         "## What it is",
         _table(
@@ -235,18 +237,31 @@ def _network(network: NetworkFacts) -> list[str]:
                     f"mono waveform at {config.sampling_rate} Hz; longer audio in windows of "
                     f"{config.clip_seconds:g} s",
                 ],
-                [
-                    "Features",
-                    f"{config.n_features} {'MFCCs' if config.frontend == 'mfcc' else 'mel bands'}, frames of "
-                    f"{config.win_length * milliseconds:.1f} ms every {config.hop_length * milliseconds:.1f} ms, "
-                    "computed by the model itself",
-                ],
-                ["Network", f"`{config.backbone}` with {', '.join(map(str, config.hidden_sizes))} channels"],
+                *_layers(config),
                 ["Parameters", f"{network.parameters:,}"],
                 ["Multiply-accumulates", f"{network.macs / 1e6:.1f} million for {config.clip_seconds:g} s"],
                 ["Size", f"{network.weights_bytes / 1e6:.2f} MB (`model.safetensors`)"],
             ],
         ),
+    ]
+
+
+def _is_own(config: PreTrainedConfig) -> bool:
+    return config.model_type == AudioCNNConfig.model_type
+
+
+def _layers(config: PreTrainedConfig) -> list[list[str]]:
+    if not _is_own(config):
+        return [["Network", f"`{config.model_type}` of transformers, trained on from a checkpoint"]]
+    milliseconds = 1000 / config.sampling_rate
+    return [
+        [
+            "Features",
+            f"{config.n_features} {'MFCCs' if config.frontend == 'mfcc' else 'mel bands'}, frames of "
+            f"{config.win_length * milliseconds:.1f} ms every {config.hop_length * milliseconds:.1f} ms, "
+            "computed by the model itself",
+        ],
+        ["Network", f"`{config.backbone}` with {', '.join(map(str, config.hidden_sizes))} channels"],
     ]
 
 

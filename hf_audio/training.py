@@ -16,13 +16,7 @@ import numpy as np
 import torch
 from datasets import ClassLabel, Dataset
 from scipy.optimize import minimize_scalar
-from transformers import (
-    AutoModelForAudioClassification,
-    EarlyStoppingCallback,
-    EvalPrediction,
-    PreTrainedConfig,
-    set_seed,
-)
+from transformers import EarlyStoppingCallback, EvalPrediction, PreTrainedConfig, set_seed
 from transformers.trainer_utils import PredictionOutput
 from transformers.utils.logging import disable_progress_bar
 
@@ -31,8 +25,9 @@ from .audio import AudioError
 from .augmentation import Amortized
 from .baseline import cache_statistics, fit_baseline
 from .data import ClipTransform, DataError, WindowCollator, cache_audio, class_counts, longest_clip, split_validation
+from .encoders import build_model, load_extractor
 from .model_card import METRIC_NAMES, NetworkFacts, RunFacts, TaskFacts, count_macs, machine, write_model_card
-from .models import AudioCNNConfig, AudioCNNFeatureExtractor, AudioCNNForAudioClassification
+from .models import AudioCNNConfig
 from .models.modeling_audio_cnn import classification_loss, probabilities
 from .plots import plot_curves
 from .reports import CONFUSION_NAME, NumberPredictions, Predictions, predictions_class, write_rows
@@ -143,6 +138,7 @@ def fine_tune(
     checkpoint = prepare_output_dir(args)
     set_seed(args.seed)
     keep_freed_memory()
+    extractor = load_extractor(args.model_name_or_path, config)
     with args.main_process_first(desc="decoding"):
         # All rows together: every fold of a cross-validation then finds them decoded.
         cached, skipped = cache_audio(dataset, config.sampling_rate, strict=args.strict)
@@ -185,10 +181,9 @@ def fine_tune(
         seed=args.seed,
     )
     plain = ClipTransform(config.sampling_rate)
-    # Channels last: the layout in which CPUs and GPUs convolve fastest; the weights' names and values stay.
-    model = AudioCNNForAudioClassification(config).to(memory_format=torch.channels_last)
-    if args.model_name_or_path is not None:
-        begin_from(model, args.model_name_or_path)
+    model = build_model(config, args.model_name_or_path)
+    is_encoder = model.config.model_type != config.model_type
+    collator = functools.partial(WindowCollator, extractor=extractor if is_encoder else None)
     patience = args.early_stopping_patience
     trainer = AudioTrainer(
         model,
@@ -197,21 +192,21 @@ def fine_tune(
         teacher=teacher,
         train_dataset=train.with_transform(transform),
         eval_dataset=None if validation is None else validation.with_transform(plain),
-        data_collator=WindowCollator(window),
-        processing_class=AudioCNNFeatureExtractor(sampling_rate=config.sampling_rate),
+        data_collator=collator(window),
+        processing_class=extractor,
         compute_metrics=functools.partial(compute_metrics, config=config),
         callbacks=[EarlyStoppingCallback(patience)] if patience else [],
     )
     trained = trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
     trainer.keep_average()
-    if validation is not None:
+    if validation is not None and not is_encoder:
         # In the model itself, so that every runtime gives probabilities that come true.
         seen = trainer.predict(validation.with_transform(plain))
         model.config.temperature = fit_temperature(seen.predictions, seen.label_ids, config)
     judged = trainer.predict(test.with_transform(plain), metric_key_prefix="eval")
     results: dict[str, Any] = {**judged.metrics, **trained.metrics, "epoch": trainer.state.epoch}
     if args.tta > 0:
-        trainer.data_collator = WindowCollator(config.clip_samples, crops=args.tta)
+        trainer.data_collator = collator(config.clip_samples, crops=args.tta)
         shifted = trainer.predict(test.with_transform(plain)).metrics
         results |= {f"eval_{name}_tta": shifted[f"test_{name}"] for name in ("accuracy", "f1_macro")}
     results |= {"train_samples": len(train), "chosen": _chosen(trainer)}
@@ -229,22 +224,6 @@ def fine_tune(
     if args.push_to_hub:
         trainer.push_to_hub()
     return results
-
-
-def begin_from(model: AudioCNNForAudioClassification, name: str) -> None:
-    """Copy the weights of a finished folder or a Hub checkpoint into a model.
-
-    Raises:
-        ArgumentError: there is no such checkpoint, or it is of another network.
-    """
-    try:
-        before = AutoModelForAudioClassification.from_pretrained(name)
-        model.load_state_dict(before.state_dict())
-    except (OSError, ValueError, RuntimeError) as error:
-        raise ArgumentError(
-            f"--model_name_or_path {name} holds no checkpoint of this network: give the --output_dir of a run with "
-            "the same --model."
-        ) from error
 
 
 def _judge_baseline(
@@ -339,7 +318,7 @@ def _save_network(trainer: AudioTrainer, folder: Path) -> NetworkFacts:
     return NetworkFacts(
         config=model.config,
         parameters=sum(parameter.numel() for parameter in model.parameters()),
-        macs=count_macs(model, model.config.clip_samples),
+        macs=count_macs(model, trainer.processing_class),
         weights_bytes=(folder / "model.safetensors").stat().st_size,
     )
 
