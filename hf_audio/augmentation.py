@@ -230,8 +230,8 @@ def mix(
     other = torch.randperm(len(targets), device=targets.device)
     mixed = {}
     for name, value in inputs.items():
-        if value.is_floating_point():
-            mixed[name] = torch.lerp(value[other], value, weight.view(-1, *[1] * (value.dim() - 1)))
+        if name == "attention_mask":
+            mixed[name] = torch.maximum(value, value[other])
         else:
-            mixed[name] = torch.maximum(value, value[other])  # masks
+            mixed[name] = torch.lerp(value[other], value, weight.view(-1, *[1] * (value.dim() - 1)))
     return mixed, torch.lerp(targets[other], targets, weight)

@@ -137,7 +137,10 @@ def write_model_card(task: TaskFacts, run: RunFacts) -> str:
     return "\n\n".join(sections) + "\n"
 
 
-NO_REJECTION = "Every clip gets an answer: to sounds that are nothing of what was learnt too, with a confidence that means nothing."
+NO_REJECTION = (
+    "Every clip gets an answer: sounds that are nothing of what was learnt get one too, with a confidence that means "
+    "nothing."
+)
 
 
 def _metadata(task: TaskFacts, run: RunFacts, names: Sequence[str]) -> ModelCardData:
