@@ -20,7 +20,7 @@ import pandas as pd
 import pyarrow.compute as pc
 import soundfile
 import torch
-from datasets import ClassLabel, Dataset
+from datasets import ClassLabel, Dataset, concatenate_datasets
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
 from transformers import SequenceFeatureExtractor
 
@@ -185,6 +185,38 @@ def _digits(text: str, n_digits: int, path: str | os.PathLike) -> str:
             "clip is unlabelled."
         )
     return f"{int(value):0{n_digits}d}"
+
+
+def add_guessed(dataset: Dataset, path: str | os.PathLike) -> Dataset:
+    """The data set, and behind it the clips of a table that `hf-audio pseudo-label` has written.
+
+    `GUESSED_COLUMN` tells which those are. Further columns (speaker, recording) are filled from the table, or else
+    with values of each clip's own. Clips that the data set holds already are left out.
+
+    Raises:
+        DataError: a label that the data set does not have, or no clip that is new; and as `load_table`.
+    """
+    feature = dataset.features["label"]
+    if isinstance(feature, ClassLabel):
+        files, names, others = _labelled_rows(Path(path), None, "path", "label")
+        unknown = sorted(set(names) - set(feature.names))
+        if unknown:
+            raise DataError(
+                f"{path} has the label {unknown[0]!r}, which the data set does not have: remove its rows."
+            )
+        table = _unique_rows(files, names, others)
+        table["label"] = table["label"].map({name: number for number, name in enumerate(feature.names)})
+    else:
+        table = load_numbers(path, len(dataset[0]["label"])).to_pandas()
+    known = {os.path.abspath(file) for file in dataset["path"]}
+    table = table[[os.path.abspath(file) not in known for file in table["path"]]]
+    if table.empty:
+        raise DataError(f"{path} names only clips that are labelled already: give a table of unlabelled ones.")
+    for name in set(dataset.column_names) - set(table):
+        table[name] = [f"guessed-{row}" for row in range(len(table))]
+    guessed = Dataset.from_pandas(table[dataset.column_names], features=dataset.features, preserve_index=False)
+    merged = concatenate_datasets([dataset, guessed])
+    return merged.add_column(GUESSED_COLUMN, np.arange(len(merged)) >= len(dataset))
 
 
 def load_class_folders(directory: str | os.PathLike) -> Dataset:

@@ -24,7 +24,16 @@ from .arguments import ArgumentError, Arguments, RecipeArguments, parse_argument
 from .audio import AudioError
 from .augmentation import Amortized
 from .baseline import cache_statistics, fit_baseline
-from .data import ClipTransform, DataError, WindowCollator, cache_audio, class_counts, longest_clip, split_validation
+from .data import (
+    ClipTransform,
+    DataError,
+    WindowCollator,
+    add_guessed,
+    cache_audio,
+    class_counts,
+    longest_clip,
+    split_validation,
+)
 from .encoders import build_model, load_extractor
 from .model_card import METRIC_NAMES, NetworkFacts, RunFacts, TaskFacts, count_macs, machine, write_model_card
 from .models import AudioCNNConfig
@@ -139,13 +148,17 @@ def fine_tune(
     set_seed(args.seed)
     keep_freed_memory()
     extractor = load_extractor(args.model_name_or_path, config)
+    masks = {"": held_out, **(held_out_too or {})}
+    if args.pseudo_labels is not None:
+        labelled, dataset = len(dataset), add_guessed(dataset, args.pseudo_labels)
+        masks = {name: np.pad(rows, (0, len(dataset) - labelled)) for name, rows in masks.items()}
     with args.main_process_first(desc="decoding"):
         # All rows together: every fold of a cross-validation then finds them decoded.
         cached, skipped = cache_audio(dataset, config.sampling_rate, strict=args.strict)
     for row in skipped:
         logger.warning("Left out: %s", row["reason"])
     kept = np.asarray(cached["index"], dtype=int)
-    masks = {name: np.asarray(rows, dtype=bool)[kept] for name, rows in {"": held_out, **(held_out_too or {})}.items()}
+    masks = {name: np.asarray(rows, dtype=bool)[kept] for name, rows in masks.items()}
     train, *tests = _split(cached, list(masks.values()), group_column)
     test = tests[0]
     if args.baseline:

@@ -32,7 +32,7 @@ from datasets import Dataset, concatenate_datasets
 from hf_audio import AudioCNNConfig
 from hf_audio.arguments import ArgumentError, RecipeArguments
 from hf_audio.augmentation import AddFastGaussianSNR, SyntheticRoom
-from hf_audio.data import GUESSED_COLUMN, load_numbers
+from hf_audio.data import load_numbers
 from hf_audio.demo_data import make_spoken_numbers
 from hf_audio.digit_strings import make_digit_strings
 from hf_audio.model_card import TaskFacts
@@ -78,6 +78,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "dropout": 0.1,
     },
 }
+# With pseudo-labels: what a model has told of plain clips, the next one learns from altered ones.
+STRONG = {"mel_warp": 0.16, "filter_augment_db": 6, "time_mask_frames": 30, "freq_mask_bins": 12}
 TESTS = {"test": "test.csv", "ood": "test-ood.csv"}
 
 
@@ -116,12 +118,15 @@ class SpokenNumbersArguments(RecipeArguments):
         super().__post_init__()
 
 
-def slow_transforms() -> Callable[..., np.ndarray]:
+def slow_transforms(strong: bool) -> Callable[..., np.ndarray]:
     """Other voices and rooms."""
     return Compose(
         [
-            OneOf([PitchShift(-4, 4, p=1), TimeStretch(0.8, 1.25, leave_length_unchanged=False, p=1)], p=0.6),
-            SyntheticRoom(p=0.4),
+            OneOf(
+                [PitchShift(-4, 4, p=1), TimeStretch(0.8, 1.25, leave_length_unchanged=False, p=1)],
+                p=0.8 if strong else 0.6,
+            ),
+            SyntheticRoom(p=0.6 if strong else 0.4),
         ]
     )
 
@@ -142,23 +147,17 @@ def waveform_transforms(noise_dir: str | None) -> Callable[..., np.ndarray]:
     )
 
 
-def load_recordings(data_dir: Path, pseudo_labels: str | None) -> tuple[Dataset, dict[str, np.ndarray]]:
+def load_recordings(data_dir: Path) -> tuple[Dataset, dict[str, np.ndarray]]:
     """The labelled clips of all tables, and which of them are test clips, (clips,) of bool by the test's name."""
     parts = {"train": load_numbers(data_dir / "train.csv", N_DIGITS)}
-    if pseudo_labels is not None:
-        parts["pseudo"] = load_numbers(pseudo_labels, N_DIGITS)
     parts |= {
         name: load_numbers(data_dir / table, N_DIGITS) for name, table in TESTS.items() if (data_dir / table).exists()
     }
-    if pseudo_labels is not None and "speaker" not in parts["pseudo"].column_names:
-        # Each alone, so that no validation split is made of them.
-        parts["pseudo"] = parts["pseudo"].add_column("speaker", [f"pseudo-{i}" for i in range(len(parts["pseudo"]))])
     shared = [
         name for name in parts["train"].column_names if all(name in part.column_names for part in parts.values())
     ]
     dataset = concatenate_datasets([part.select_columns(shared) for part in parts.values()])
     origin = np.repeat(list(parts), [len(part) for part in parts.values()])
-    dataset = dataset.add_column(GUESSED_COLUMN, origin == "pseudo")
     masks = {name: origin == name for name in parts if name in TESTS}
     if "test" not in masks:
         # As the official set has it: no table of test clips with their numbers.
@@ -198,16 +197,17 @@ def main(args: SpokenNumbersArguments) -> None:
         data_dir = make_digit_strings(data_dir)
 
     def run(args: SpokenNumbersArguments, data_dir: Path) -> None:
-        dataset, masks = load_recordings(data_dir, args.pseudo_labels)
+        strong = args.pseudo_labels is not None
+        dataset, masks = load_recordings(data_dir)
         held_out = masks.pop("test")
         fine_tune(
             args,
-            AudioCNNConfig(**PRESETS[args.model]),
+            AudioCNNConfig(**{**PRESETS[args.model], **(STRONG if strong else {})}),
             dataset,
             held_out,
             facts(args),
             augmentation=waveform_transforms(args.noise_dir),
-            slow_augmentation=slow_transforms(),
+            slow_augmentation=slow_transforms(strong),
             validation_group_column="speaker" if "speaker" in dataset.column_names else None,
             held_out_too=masks,
         )

@@ -21,9 +21,11 @@ from hf_audio import data
 from hf_audio.audio import load_audio
 from hf_audio.augmentation import Amortized, RandomPlacement, seed_transforms, seeded
 from hf_audio.data import (
+    GUESSED_COLUMN,
     ClipTransform,
     DataError,
     WindowCollator,
+    add_guessed,
     cache_audio,
     cached_waveform,
     from_rows,
@@ -282,6 +284,19 @@ def test_the_longest_clip_is_found(tone_folder):
     durations = {path: round(librosa.get_duration(path=path) * RATE) for path in some["path"]}
     path, samples = longest_clip(some)
     assert samples == durations[path] == max(durations.values()) > min(durations.values())
+
+
+def test_guessed_clips_stand_behind_the_labelled_ones(tmp_path):
+    dataset = from_rows(["a.wav", "b.wav"], ["x", "y"], {"speaker": ["Ann", "Bob"]})
+    rows = [["path", "label", "confidence"], ["c.wav", "y", "0.9"], [str(Path("a.wav").resolve()), "y", "0.9"]]
+    merged = add_guessed(dataset, write_table(tmp_path / "guessed.csv", rows))
+    assert merged["path"][:] == ["a.wav", "b.wav", str(tmp_path / "c.wav")]
+    assert merged["label"][:] == [0, 1, 1] and merged[GUESSED_COLUMN][:] == [False, False, True]
+    assert merged["speaker"][:2] == ["Ann", "Bob"] and merged["speaker"][2] not in ("Ann", "Bob")
+    with pytest.raises(DataError, match=r"guessed.csv names only clips that are labelled already"):
+        add_guessed(dataset, write_table(tmp_path / "guessed.csv", [rows[0], rows[2]]))
+    with pytest.raises(DataError, match=r"guessed.csv has the label 'z', which the data set does not have"):
+        add_guessed(dataset, write_table(tmp_path / "guessed.csv", [rows[0], ["c.wav", "z", "1"]]))
 
 
 # --- transforms ------------------------------------------------------------------------------------------------------

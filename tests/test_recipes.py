@@ -170,7 +170,7 @@ def test_spoken_numbers_presets_are_as_small_as_they_say(spoken_numbers, tmp_pat
 
 
 def test_spoken_numbers_reads_the_tables(spoken_numbers, real_numbers):
-    dataset, masks = spoken_numbers.load_recordings(real_numbers, None)
+    dataset, masks = spoken_numbers.load_recordings(real_numbers)
     assert {name: mask.sum() for name, mask in masks.items()} == {"test": 300, "ood": 300}
     speakers = np.asarray(dataset["speaker"])
     trained = ~masks["test"] & ~masks["ood"]
@@ -183,7 +183,7 @@ def test_spoken_numbers_without_a_table_of_test_clips(spoken_numbers, tmp_path):
     (tmp_path / "train.csv").write_text("\n".join(["path,gender,number", *rows, "30.wav,female,", ""]))
     for i in range(31):
         soundfile.write(tmp_path / f"{i}.wav", np.zeros(8000), 16000)
-    dataset, masks = spoken_numbers.load_recordings(tmp_path, None)
+    dataset, masks = spoken_numbers.load_recordings(tmp_path)
     assert len(dataset) == 30 and list(masks) == ["test"] and masks["test"].sum() == 3
 
 
