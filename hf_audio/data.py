@@ -201,9 +201,7 @@ def add_guessed(dataset: Dataset, path: str | os.PathLike) -> Dataset:
         files, names, others = _labelled_rows(Path(path), None, "path", "label")
         unknown = sorted(set(names) - set(feature.names))
         if unknown:
-            raise DataError(
-                f"{path} has the label {unknown[0]!r}, which the data set does not have: remove its rows."
-            )
+            raise DataError(f"{path} has the label {unknown[0]!r}, which the data set does not have: remove its rows.")
         table = _unique_rows(files, names, others)
         table["label"] = table["label"].map({name: number for number, name in enumerate(feature.names)})
     else:

@@ -66,7 +66,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         **SIGNAL,
         "stem_stride": 2,
         "hidden_sizes": [16, 24, 48, 96],
-        "context_dilations": [1, 2, 4, 8],
+        "context_dilations": [1, 2, 4, 8, 16],
         "pooling": "attention",
         "dropout": 0.1,
     },
@@ -98,12 +98,16 @@ class SpokenNumbersArguments(RecipeArguments):
             "help": "--data_dir holds single digits in FSDD's layout, of which strings of six are put together."
         },
     )
-    pretraining_clips: int = field(
-        default=0, metadata={"help": "Train first on so many clips that eSpeak NG speaks on the spot."}
+    pretraining_clips: int | None = field(
+        default=None,
+        metadata={
+            "help": "Train first on so many clips that eSpeak NG speaks on the spot; by default 6000, and none for the "
+            "demo, with --from_digits and with --model_name_or_path."
+        },
     )
-    pretraining_epochs: float = field(default=10, metadata={"help": "Epochs of that."})
+    pretraining_epochs: float = field(default=5, metadata={"help": "Epochs of that."})
     language: str = field(default="ru", metadata={"help": "What eSpeak NG speaks, for the demo and before training."})
-    num_train_epochs: float = field(default=100, metadata={"help": "Epochs."})
+    num_train_epochs: float = field(default=60, metadata={"help": "Epochs."})
     learning_rate: float = field(default=3e-3, metadata={"help": "Peak learning rate of AdamW."})
     weight_decay: float = field(default=0.05, metadata={"help": "Weight decay of AdamW."})
     per_device_train_batch_size: int = field(default=32, metadata={"help": "Training clips a device and step."})
@@ -115,6 +119,13 @@ class SpokenNumbersArguments(RecipeArguments):
     def __post_init__(self):
         if self.noise_dir is not None and not Path(self.noise_dir).is_dir():
             raise ArgumentError(f"--noise_dir {self.noise_dir} is not a folder: give one of recordings.")
+        if self.pretraining_clips is None:
+            begun = self.data_dir is None or self.from_digits or self.model_name_or_path is not None
+            self.pretraining_clips = 0 if begun else 6000
+        if self.pretraining_clips < 0:
+            raise ArgumentError(f"--pretraining_clips {self.pretraining_clips} must not be negative.")
+        if self.pretraining_clips and self.model_name_or_path is not None:
+            raise ArgumentError("--pretraining_clips and --model_name_or_path exclude each other: give one of them.")
         super().__post_init__()
 
 
