@@ -36,7 +36,7 @@ from hf_audio.data import load_numbers
 from hf_audio.demo_data import make_spoken_numbers
 from hf_audio.digit_strings import make_digit_strings
 from hf_audio.model_card import TaskFacts
-from hf_audio.run_folder import RESULTS_NAME
+from hf_audio.run_folder import check_same_arguments, run_unless_finished
 from hf_audio.training import find_recordings, fine_tune, run_recipe
 
 N_DIGITS = 6
@@ -101,8 +101,8 @@ class SpokenNumbersArguments(RecipeArguments):
     pretraining_clips: int | None = field(
         default=None,
         metadata={
-            "help": "Train first on so many clips that eSpeak NG speaks on the spot; by default 6000, and none for the "
-            "demo, with --from_digits and with --model_name_or_path."
+            "help": "Train first on so many clips that eSpeak NG speaks on the spot, in OUTPUT_DIR-pretrained; by "
+            "default 6000, and none for the demo, with --from_digits and with --model_name_or_path."
         },
     )
     pretraining_epochs: float = field(default=5, metadata={"help": "Epochs of that."})
@@ -227,8 +227,9 @@ def main(args: SpokenNumbersArguments) -> None:
         first = copy.copy(args)
         first.output_dir = f"{args.output_dir.rstrip('/')}-pretrained"
         first.num_train_epochs, first.pseudo_labels = args.pretraining_epochs, None
-        if not (Path(first.output_dir) / RESULTS_NAME).exists():
-            run(first, speak(count=args.pretraining_clips))
+        check_same_arguments(first)
+        clips = functools.partial(speak, count=args.pretraining_clips)
+        run_unless_finished(first, Path(first.output_dir), lambda args: run(args, clips()))
         args.model_name_or_path = first.output_dir
     run(args, data_dir)
 
