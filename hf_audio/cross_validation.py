@@ -65,7 +65,11 @@ def cross_validate(
             logger.info("Fold %s is finished already: %s.", name, folder)
         else:
             logger.info("Fold %s of %s is held out.", name, ", ".join(folds))
-        results[name] = run_unless_finished(args, folder, lambda args, rows=held_out: run(args, rows))
+
+        def run_fold(args: RecipeArguments, held_out: np.ndarray = held_out) -> dict[str, Any]:
+            return run(args, held_out)
+
+        results[name] = run_unless_finished(args, folder, run_fold)
     summary = _summarise(results) | {"seed": args.seed, "machine": machine()}
     if args.process_index == 0:
         _write_report(output_dir, args, task, results, summary)
