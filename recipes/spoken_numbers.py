@@ -178,22 +178,37 @@ def load_recordings(data_dir: Path) -> tuple[Dataset, dict[str, np.ndarray]]:
 
 def facts(args: SpokenNumbersArguments) -> TaskFacts:
     """What the card says."""
-    demo = args.data_dir is None
-    return TaskFacts(
-        title="Spoken numbers (demo)" if demo else "Spoken numbers",
-        hears="A recording of one number below 1,000,000 in, the number out.",
-        dataset_name="Numbers of eSpeak NG (demo)" if demo else "numbers2",
-        dataset_type="espeak_ng_numbers" if demo else "numbers2",
-        data=(
+    varied = "pitch, pace, formants, room, line, level and noise were varied during training."
+    begun = ""
+    if args.pretraining_clips:
+        begun = f" It learnt {args.pretraining_clips} numbers first that eSpeak NG spoke on the spot."
+    if args.data_dir is None:
+        title, name, kind = "Spoken numbers (demo)", "Numbers of eSpeak NG (demo)", "espeak_ng_numbers"
+        data = (
             "A demo corpus of synthetic voices, made on the spot by eSpeak NG: the figures say that the tools work, "
             "and nothing about people."
-            if demo
-            else "Numbers read by synthetic voices; pitch, pace, formants, room, line, level and noise were varied "
-            "during training."
-        ),
+        )
+        limits = ["Synthetic voices only: people hesitate, stress and slur."]
+    elif args.from_digits:
+        title, name, kind = "Strings of spoken digits", "Digit strings of FSDD", "fsdd_strings"
+        data = f"Strings of six digits, put together from recordings of single digits that people spoke; {varied}"
+        limits = [
+            "Digits one by one: it does not know the words of larger numbers.",
+            "The pauses between are silence.",
+        ]
+    else:
+        title, name, kind = "Spoken numbers", "numbers2", "numbers2"
+        data = f"Numbers read by synthetic voices; {varied}{begun}"
+        limits = ["Synthetic voices only: people hesitate, stress and slur."]
+    return TaskFacts(
+        title=title,
+        hears="A recording of one number below 1,000,000 in, the number out.",
+        dataset_name=name,
+        dataset_type=kind,
+        data=data,
         split="`test.csv` holds other clips of the training voices, `test-ood.csv` voices that were never heard.",
-        limits=["Synthetic voices only: people hesitate, stress and slur.", "One number a clip, in one language."],
-        language=["ru"],
+        limits=[*limits, "One number a clip, in one language."],
+        language=["en" if args.from_digits else args.language.split("-")[0]],
         tags=["spoken-numbers"],
     )
 
