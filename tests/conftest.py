@@ -1,5 +1,6 @@
 """Small synthetic recordings and checkpoints; real ones where `../shared/data` has them. No test needs the network."""
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -154,3 +155,12 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
 def results(folder: Path) -> dict:
     """Of a finished folder."""
     return json.loads((folder / "all_results.json").read_text())
+
+
+def load_recipe(name: str):
+    """The module of `recipes/<name>.py`."""
+    spec = importlib.util.spec_from_file_location(name, REPOSITORY / "recipes" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module

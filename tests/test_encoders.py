@@ -6,7 +6,7 @@ import sys
 import pytest
 import tones
 import torch
-from conftest import RATE
+from conftest import RATE, load_recipe
 from transformers import (
     ASTConfig,
     ASTFeatureExtractor,
@@ -19,12 +19,13 @@ from transformers import (
     pipeline,
 )
 
+from hf_audio.demo_data import make_spoken_numbers
 from hf_audio.training import run_recipe
 
 TRANSFORMER = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
 
 
-def save_wav2vec2(folder):
+def save_wav2vec2(folder, rate=RATE):
     config = Wav2Vec2Config(
         **TRANSFORMER,
         conv_dim=(8, 8),
@@ -37,7 +38,7 @@ def save_wav2vec2(folder):
         num_labels=5,  # of another task
     )
     Wav2Vec2ForSequenceClassification(config).save_pretrained(folder)
-    Wav2Vec2FeatureExtractor(sampling_rate=RATE).save_pretrained(folder)
+    Wav2Vec2FeatureExtractor(sampling_rate=rate).save_pretrained(folder)
 
 
 def save_ast(folder):
@@ -68,6 +69,19 @@ def test_an_encoder_is_trained_and_leaves_the_same_folder(save, tone_folder, tmp
     predictions = [line.split(",") for line in (out / "predictions.csv").read_text().splitlines()]
     answer = pipeline("audio-classification", model=str(out))(str(tone_folder / predictions[1][0]))
     assert answer[0]["label"] == predictions[1][predictions[0].index("prediction")]
+
+
+def test_an_encoder_reads_numbers(tmp_path, monkeypatch):
+    pytest.importorskip("espeakng_loader")
+    recipe = load_recipe("spoken_numbers")
+    save_wav2vec2(tmp_path / "encoder", rate=16000)
+    data = make_spoken_numbers(tmp_path / "data", language="en-us", count=16)
+    argv = ["spoken_numbers.py", "--data_dir", str(data), "--output_dir", str(tmp_path / "out"), "--max_steps", "1"]
+    argv += ["--model_name_or_path", str(tmp_path / "encoder"), "--dataloader_num_workers", "0"]
+    monkeypatch.setattr(sys, "argv", [*argv, "--per_device_train_batch_size", "8"])
+    run_recipe(recipe.main, recipe.SpokenNumbersArguments)
+    answer = pipeline("audio-classification", model=str(tmp_path / "out"))(str(data / "test" / "000000.wav"))
+    assert set(answer) == {"text", "score"} and 0 <= int(answer["text"]) < 1_000_000
 
 
 def test_what_is_no_audio_encoder_is_refused_in_a_sentence(tone_folder, tmp_path, monkeypatch, capsys):

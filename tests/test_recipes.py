@@ -1,7 +1,6 @@
 """Every recipe, found by being there: starts from its demo corpus, takes two steps and leaves a folder that runs."""
 
 import csv
-import importlib.util
 import json
 import os
 import subprocess
@@ -14,7 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 import soxr
-from conftest import REPOSITORY
+from conftest import REPOSITORY, load_recipe
 from transformers import pipeline
 
 import hf_audio
@@ -49,14 +48,6 @@ def test_two_steps_on_the_demo_corpus(recipe, tmp_path):
     assert "demo" in (out / "README.md").read_text().lower()
     clip = next((tmp_path / "hf_audio" / "demo").glob("*/*/*.wav"))
     assert pipeline("audio-classification", model=str(out))(str(clip))
-
-
-def load_recipe(name: str):
-    spec = importlib.util.spec_from_file_location(name, REPOSITORY / "recipes" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_spoken_digits_splits_as_published(real_digits):
