@@ -405,6 +405,15 @@ def test_an_augmentation_that_makes_nan_is_named():
         transform({"audio": [np.ones(10, "<i2").tobytes()], "index": [4], "label": [0]})
 
 
+def test_whole_clips_are_padded_to_one_of_a_few_lengths():
+    rows = [{"input_values": np.ones(n, dtype=np.float32), "labels": 0} for n in (9000, 20000)]
+    batch = WindowCollator(None)(rows)
+    assert batch["input_values"].shape == (2, 24576) and batch["attention_mask"].sum(1).tolist() == [9000, 20000]
+    assert (batch["input_values"].sum(1) == torch.tensor([9000, 20000])).all()
+    alone = WindowCollator(None)(rows[:1])  # with a mask, though all of its lengths are equal
+    assert alone["input_values"].shape == (1, 16384) and alone["attention_mask"].sum() == 9000
+
+
 def test_full_batches_have_no_mask_and_no_counts():
     batch = WindowCollator(100)([{"input_values": np.zeros(60, np.float32), "labels": [0.0, 1.0]}] * 2)
     assert set(batch) == {"labels", "input_values"} and batch["labels"].shape == (2, 2)
