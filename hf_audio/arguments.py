@@ -14,6 +14,7 @@ import yaml
 from transformers import HfArgumentParser, TrainingArguments
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
+ERROR_RATES = frozenset({"cer", "cer_corpus"})  # metrics of which less is better
 Arguments = TypeVar("Arguments", bound="RecipeArguments")
 
 
@@ -131,6 +132,8 @@ class RecipeArguments(TrainingArguments):
             self.load_best_model_at_end = True
         if self.load_best_model_at_end and self.metric_for_best_model is None:
             self.metric_for_best_model = "accuracy"  # Trainer would take the loss
+        if self.greater_is_better is None and str(self.metric_for_best_model).removeprefix("eval_") in ERROR_RATES:
+            self.greater_is_better = False
         if self.data_dir is not None and self.download:
             raise ArgumentError("--data_dir and --download exclude each other: give one of them.")
         super().__post_init__()

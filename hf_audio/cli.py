@@ -44,12 +44,9 @@ def _add_predict(commands: Any) -> None:
     def run(args: argparse.Namespace) -> None:
         from .prediction import find_clips, predict, write_answers  # loads torch
 
-        rows = list(
-            predict(args.checkpoint, find_clips(args.data), args.data if args.data.is_dir() else args.data.parent)
-        )
-        if not rows:
-            raise ValueError(f"None of the files of {args.data} could be read: the warnings above say why.")
-        write_answers(args.output, rows)
+        _check_folder(args.output)
+        folder = args.data if args.data.is_dir() else args.data.parent
+        write_answers(args.output, predict(args.checkpoint, find_clips(args.data), folder))
 
     parser.set_defaults(run=run)
 
@@ -71,12 +68,19 @@ def _add_pseudo_label(commands: Any) -> None:
 
         if not 0 < args.min_confidence <= 1:
             raise ValueError(f"--min_confidence {args.min_confidence} must lie above 0 and not above 1.")
+        _check_folder(args.output)
         clips = find_clips(args.data, unlabelled=True)
-        rows = confident_labels(list(predict(args.checkpoint, clips, args.output.parent)), args.min_confidence)
+        rows = confident_labels(predict(args.checkpoint, clips, args.output.parent), args.min_confidence)
         write_answers(args.output, rows)
         print(f"{len(rows)} of {len(clips)} clips are labelled.")
 
     parser.set_defaults(run=run)
+
+
+def _check_folder(output: Path) -> None:
+    """Before the work rather than after it."""
+    if not output.parent.is_dir():
+        raise ValueError(f"--output {output} is in no folder that exists: make it first.")
 
 
 def _add_make_numbers(commands: Any) -> None:

@@ -29,11 +29,10 @@ from .augmentation import Amortized, seed_transforms, seeded
 
 logger = logging.getLogger(__name__)
 
-# What the functions below write; a table's own columns of these names would be overwritten.
-OWN_COLUMNS = frozenset({"path", "label", "index", "audio", "problem"})
-
 # True where a model has given the label: nothing is judged by it.
 GUESSED_COLUMN = "guessed"
+# What the functions below write; a table's own columns of these names would be overwritten.
+OWN_COLUMNS = frozenset({"path", "label", "index", "audio", "problem", GUESSED_COLUMN})
 
 # Raised whenever the bytes in the cache would come out differently.
 CACHE_VERSION = 1
@@ -193,8 +192,8 @@ def _digits(text: str, n_digits: int, path: str | os.PathLike) -> str:
 def add_guessed(dataset: Dataset, path: str | os.PathLike) -> Dataset:
     """The data set, and behind it the clips of a table that `hf-audio pseudo-label` has written.
 
-    `GUESSED_COLUMN` tells which those are. Further columns (speaker, recording) are filled from the table, or else
-    with values of each clip's own. Clips that the data set holds already are left out.
+    `GUESSED_COLUMN` tells which those are. Further columns of text (speaker, recording) are filled from the table, or
+    else with values of each clip's own; other columns are dropped. Clips that the data set holds already are left out.
 
     Raises:
         DataError: a label that the data set does not have, or no clip that is new; and as `load_table`.
@@ -213,6 +212,8 @@ def add_guessed(dataset: Dataset, path: str | os.PathLike) -> Dataset:
     table = table[[os.path.abspath(file) not in known for file in table["path"]]]
     if table.empty:
         raise DataError(f"{path} names only clips that are labelled already: give a table of unlabelled ones.")
+    further = set(dataset.column_names) - {"path", "label"}
+    dataset = dataset.remove_columns([name for name in further if "string" not in dataset.features[name].dtype])
     for name in set(dataset.column_names) - set(table):
         table[name] = [f"guessed-{row}" for row in range(len(table))]
     guessed = Dataset.from_pandas(table[dataset.column_names], features=dataset.features, preserve_index=False)
@@ -239,6 +240,25 @@ def load_class_folders(directory: str | os.PathLike) -> Dataset:
     return from_rows(files, [file.relative_to(directory).parts[0] for file in files])
 
 
+def find_noises(directory: str | os.PathLike) -> list[str]:
+    """The audio files of a folder, at any depth, that can be read; of others it is said that they are left out.
+
+    Raises:
+        DataError: there is none.
+    """
+    files = []
+    for file in sorted(Path(directory).rglob("*")):
+        if file.suffix.lower() in EXTENSIONS and file.is_file():
+            try:
+                load_audio(file, 8000)
+                files.append(str(file))
+            except AudioError as error:
+                logger.warning("Left out: %s", error)
+    if not files:
+        raise DataError(f"{directory} holds no audio that can be read: give a folder of recordings.")
+    return files
+
+
 def download_and_extract(url: str) -> Path:
     """The folder of an archive's contents, fetched with a progress bar and kept in the `datasets` cache.
 
@@ -262,16 +282,20 @@ def split_validation(
 
     With `group_column` (speaker, recording), no group is on both sides, and the share is that of one of
     `round(1 / fraction)` folds of whole groups. A class with one clip stays in the first part, with a warning. Clips
-    whose label a model has given are in the first part, or, of a group in the second, in none.
+    whose label a model has given count for nothing; they are in the first part, or, of a group in the second, in none.
 
     Raises:
         DataError: a fraction outside (0, 0.5], or too few clips or groups to split.
     """
     if not 0 < fraction <= 0.5:
         raise DataError(f"The validation fraction {fraction} must lie between 0 and 0.5.")
+    rows = np.arange(len(dataset))
+    guessed = np.zeros(len(dataset), dtype=bool)
+    if GUESSED_COLUMN in dataset.column_names:
+        guessed = np.asarray(dataset[GUESSED_COLUMN], dtype=bool)
+        rows = rows[~guessed]
     named = isinstance(dataset.features["label"], ClassLabel)
-    labels = np.asarray(dataset["label"]) if named else np.zeros(len(dataset), dtype=int)
-    rows = np.arange(len(labels))
+    labels = np.asarray(dataset["label"])[rows] if named else np.zeros(len(rows), dtype=int)
     if group_column is None:
         counts = np.bincount(labels, minlength=labels.max() + 1)
         single = counts[labels] < 2
@@ -288,21 +312,20 @@ def split_validation(
     else:
         if group_column not in dataset.column_names:
             raise DataError(f"There is no column {group_column!r} to group by: {', '.join(dataset.column_names)}.")
-        groups = np.asarray(dataset[group_column])
+        all_groups = np.asarray(dataset[group_column])
+        groups = all_groups[rows]
         if len(set(groups.tolist())) < 2:
             raise DataError(f"Only one {group_column} is left: a validation part needs another one.")
         # scikit-learn asks for as many clips of the most frequent class as there are folds.
         n_folds = max(2, min(round(1 / fraction), len(set(groups.tolist())), np.bincount(labels).max()))
         splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
         _, validation = next(splitter.split(rows, labels, groups))
-    held_out = np.zeros(len(dataset), dtype=bool)
-    held_out[rows[validation]] = True
-    judged = held_out.copy()
-    if GUESSED_COLUMN in dataset.column_names:
-        judged &= ~np.asarray(dataset[GUESSED_COLUMN], dtype=bool)
-        if group_column is None:
-            held_out = judged
-    return dataset.select(np.flatnonzero(~held_out)), dataset.select(np.flatnonzero(judged))
+    validated = np.zeros(len(dataset), dtype=bool)
+    validated[rows[validation]] = True
+    left_out = validated
+    if group_column is not None:
+        left_out = validated | (guessed & np.isin(all_groups, all_groups[validated]))
+    return dataset.select(np.flatnonzero(~left_out)), dataset.select(np.flatnonzero(validated))
 
 
 def cache_audio(dataset: Dataset, sampling_rate: int, *, strict: bool = False) -> tuple[Dataset, list[dict[str, str]]]:

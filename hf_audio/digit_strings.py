@@ -1,5 +1,7 @@
 """Six-digit strings of real people, put together from recordings of single digits."""
 
+import hashlib
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -72,7 +74,12 @@ def make_digit_strings(
 
     n_clips = sum(part[0] for part in parts.values())
     tables = {f"{part}.csv": None for part in parts}
-    return make_corpus(directory, f"digit_strings-{count}-{seed}", n_clips, write, tables)
+    # Of other recordings, other strings: whoever adds a take or mends one gets them anew.
+    files = [file for said in takes.values() for file in said.values()]
+    files = [file for said in takes.values() for file in said.values()]
+    found = [[file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in files]
+    digest = hashlib.sha256(json.dumps(found).encode()).hexdigest()[:12]
+    return make_corpus(directory, f"digit_strings-{count}-{seed}-{digest}", n_clips, write, tables)
 
 
 def _find_takes(digits: Path) -> dict[tuple[int, str], dict[int, Path]]:

@@ -50,6 +50,7 @@ def build_model(config: AudioCNNConfig, name: str | None) -> PreTrainedModel:
     if name is not None:
         try:
             model.load_state_dict(AutoModelForAudioClassification.from_pretrained(name).state_dict())
+            model.feature_norm.reset_running_stats()  # a mean over all batches since, of these data's features
         except (OSError, ValueError, RuntimeError) as error:
             raise ArgumentError(
                 f"--model_name_or_path {name} is no checkpoint of this network: give the --output_dir of a run with "

@@ -176,8 +176,8 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 def _use(run: RunFacts) -> list[str]:
     assert run.network is not None
-    remote = ", trust_remote_code=True" if _is_own(run.network.config) else ""
-    return [
+    config = run.network.config
+    sections = [
         "## How to use it",
         f"""```python
 import hf_audio  # any file, any sampling rate, stereo, long recordings
@@ -186,9 +186,14 @@ from transformers import pipeline
 classifier = pipeline("audio-classification", model="{run.checkpoint}")
 print(classifier("{run.example}"))
 ```""",
-        f"Without `hf_audio`, transformers alone runs it on arrays at {run.network.config.sampling_rate} Hz:\n"
-        f'`pipeline("audio-classification", model="{run.checkpoint}"{remote})`.',
     ]
+    if not getattr(config, "num_digits", 0):  # transformers' own pipeline reads no numbers
+        remote = ", trust_remote_code=True" if _is_own(config) else ""
+        sections.append(
+            f"Without `hf_audio`, transformers alone runs it on arrays at {config.sampling_rate} Hz:\n"
+            f'`pipeline("audio-classification", model="{run.checkpoint}"{remote})`.'
+        )
+    return sections
 
 
 def _scores(run: RunFacts, names: Sequence[str]) -> list[str]:
@@ -237,8 +242,12 @@ def _network(network: NetworkFacts) -> list[str]:
             [
                 [
                     "Input",
-                    f"mono waveform at {config.sampling_rate} Hz; longer audio in windows of "
-                    f"{config.clip_seconds:g} s",
+                    f"mono waveform at {config.sampling_rate} Hz; "
+                    + (
+                        f"a number as a whole, of up to {config.clip_seconds:g} s"
+                        if getattr(config, "num_digits", 0)
+                        else f"longer audio in windows of {config.clip_seconds:g} s"
+                    ),
                 ],
                 *_layers(config),
                 ["Parameters", f"{network.parameters:,}"],

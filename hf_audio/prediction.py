@@ -2,8 +2,9 @@
 
 import logging
 import os
+import statistics
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,17 +50,19 @@ def find_clips(source: str | os.PathLike, *, unlabelled: bool = False) -> list[d
     return clips
 
 
-def predict(
-    checkpoint: str, clips: Sequence[Mapping[str, str]], folder: str | os.PathLike
-) -> Iterator[dict[str, Any]]:
+def predict(checkpoint: str, clips: Sequence[Mapping[str, str]], folder: str | os.PathLike) -> list[dict[str, Any]]:
     """Rows of `find_clips` with `number` or `label` and confidence; clips that cannot be read are told and left out.
 
     Args:
         checkpoint: a finished folder or a Hub id.
         clips: rows with their files' names as `path`.
         folder: what the paths in the new rows are relative to.
+
+    Raises:
+        DataError: no clip can be read.
     """
     classify = pipeline("audio-classification", model=checkpoint, top_k=1)
+    rows = []
     for clip in tqdm(clips, desc="Predicting", unit="clip"):
         try:
             answer = classify(clip["path"])
@@ -69,7 +72,18 @@ def predict(
         kind = "number" if isinstance(answer, dict) else "label"
         best = answer if isinstance(answer, dict) else answer[0]
         told = {kind: best.get("text", best.get("label")), "confidence": best["score"]}
-        yield {**clip, "path": Path(os.path.relpath(clip["path"], folder)).as_posix(), **told}
+        rows.append({**clip, "path": _relative(clip["path"], folder), **told})
+    if not rows:
+        raise DataError(f"No clip could be read, {clips[0]['path']} for one: the warnings above say why.")
+    return rows
+
+
+def _relative(path: str, folder: str | os.PathLike) -> str:
+    path, folder = os.path.abspath(path), os.path.abspath(folder)
+    if os.path.commonpath([path, folder]) != folder:
+        # The way up from a folder leads where it really lies.
+        path, folder = os.path.realpath(path), os.path.realpath(folder)
+    return Path(os.path.relpath(path, folder)).as_posix()
 
 
 def write_answers(path: str | os.PathLike, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -78,10 +92,10 @@ def write_answers(path: str | os.PathLike, rows: Sequence[Mapping[str, Any]]) ->
 
 
 def confident_labels(rows: Sequence[dict[str, Any]], min_confidence: float) -> list[dict[str, Any]]:
-    """Of `predict`'s rows those to train on: confident ones, and of no class more than twice the mean number.
+    """Of `predict`'s rows those to train on: confident ones, and of no class more than twice as many as of the median.
 
-    A model takes what it cannot tell for its favourite class; without the bound it would be confirmed in that. Numbers
-    are no classes.
+    Of an even number of classes, the lower one of the two in the middle. A model takes what it cannot tell for its
+    favourite class; without the bound it would be confirmed in that. Numbers are no classes.
 
     Raises:
         DataError: no row is confident enough.
@@ -90,13 +104,14 @@ def confident_labels(rows: Sequence[dict[str, Any]], min_confidence: float) -> l
     if not kept:
         best = max((row["confidence"] for row in rows), default=0.0)
         raise DataError(
-            f"No clip reaches --min_confidence {min_confidence} (the best has {best:.2f}): lower it, or train longer."
+            f"No clip reaches --min_confidence {min_confidence} (the best has {best:.2f}): lower it, or train longer, "
+            "with --validation_fraction, which fits the confidences."
         )
     if "number" in kept[0]:
         return kept
     by_class = defaultdict(list)
     for row in sorted(kept, key=lambda row: -row["confidence"]):
         by_class[row["label"]].append(row)
-    bound = -(-2 * len(kept) // len(by_class))
+    bound = 2 * statistics.median_low(len(members) for members in by_class.values())
     chosen = {id(row) for members in by_class.values() for row in members[:bound]}
     return [row for row in kept if id(row) in chosen]

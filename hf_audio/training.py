@@ -1,5 +1,6 @@
 """`fine_tune`: the only path from data to a finished checkpoint folder, and `run_recipe`, how a recipe starts."""
 
+import copy
 import functools
 import json
 import logging
@@ -9,6 +10,7 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +19,10 @@ import torch
 from datasets import ClassLabel, Dataset
 from scipy.optimize import minimize_scalar
 from transformers import EarlyStoppingCallback, EvalPrediction, PreTrainedConfig, set_seed
-from transformers.trainer_utils import PredictionOutput
+from transformers.trainer_utils import IntervalStrategy, PredictionOutput
 from transformers.utils.logging import disable_progress_bar
 
-from .arguments import ArgumentError, Arguments, RecipeArguments, parse_arguments
+from .arguments import ERROR_RATES, ArgumentError, Arguments, RecipeArguments, last_checkpoint, parse_arguments
 from .audio import AudioError
 from .augmentation import Amortized
 from .baseline import cache_statistics, fit_baseline
@@ -40,14 +42,13 @@ from .models import AudioCNNConfig
 from .models.modeling_audio_cnn import classification_loss, probabilities
 from .plots import plot_curves
 from .reports import CONFUSION_NAME, NumberPredictions, Predictions, predictions_class, write_rows
-from .run_folder import finishing, prepare_output_dir
+from .run_folder import check_same_arguments, finishing, prepare_output_dir, run_unless_finished, wants_resume
 from .teacher import load_teacher
 from .trainer import AudioTrainer, keep_freed_memory
 
 logger = logging.getLogger(__name__)
 
 AUGMENTED_NAME = ".augmented"
-ERROR_RATES = {"cer", "cer_corpus"}  # the lower, the better
 SHOWN_ARGUMENTS = (
     "num_train_epochs",
     "per_device_train_batch_size",
@@ -111,6 +112,42 @@ def find_recordings(
         return demo()
 
 
+@dataclass
+class Pretraining:
+    """A finished run whose weights another one begins with."""
+
+    folder: str
+    seconds: float
+    """That it took."""
+
+
+def pretrain(args: RecipeArguments, run: Callable[[RecipeArguments], Any], **changes: Any) -> Pretraining:
+    """Have a first network trained, in `OUTPUT_DIR-pretrained`; after a kill, the same command goes on.
+
+    Args:
+        args: of the command, whose output folder is looked at before any time is spent.
+        run: trains, given the first run's arguments, and leaves its folder finished. It has clips of its own, no
+            teacher, validates nothing and is not uploaded.
+        changes: further arguments of the first run that are not the command's.
+
+    Raises:
+        ArgumentError: either folder cannot be used, or the first run had other arguments.
+    """
+    first = copy.copy(args)
+    first.output_dir = f"{args.output_dir.rstrip('/')}-pretrained"
+    first.push_to_hub, first.teacher, first.pseudo_labels = False, None, None
+    first.validation_fraction, first.early_stopping_patience, first.load_best_model_at_end = 0, 0, False
+    first.eval_strategy = IntervalStrategy.NO
+    for name, value in changes.items():
+        setattr(first, name, value)
+    if wants_resume(args) and Path(first.output_dir).exists() and last_checkpoint(args.output_dir) is None:
+        args.resume_from_checkpoint = None  # killed before it had begun
+    prepare_output_dir(args)
+    check_same_arguments(first)
+    results = run_unless_finished(first, Path(first.output_dir), run)
+    return Pretraining(first.output_dir, results["train_runtime"])
+
+
 def fine_tune(
     args: RecipeArguments,
     config: AudioCNNConfig,
@@ -123,6 +160,7 @@ def fine_tune(
     group_column: str | None = None,
     validation_group_column: str | None = None,
     held_out_too: Mapping[str, np.ndarray] | None = None,
+    pretraining: Pretraining | None = None,
 ) -> dict[str, Any]:
     """Train a model and leave the finished folder `args.output_dir`; returns what `all_results.json` holds.
 
@@ -139,6 +177,7 @@ def fine_tune(
         validation_group_column: as `group_column`, for the validation split alone.
         held_out_too: name -> rows, as `held_out`: further test clips, of other voices or places. Their metrics are
             told as `eval_<metric>_<name>`, and of error rates the harmonic mean with those of the first ones.
+        pretraining: whose weights the model begins with, unless `args.model_name_or_path` says.
 
     Raises:
         ArgumentError: the output folder cannot be written or holds a run already.
@@ -147,7 +186,10 @@ def fine_tune(
     checkpoint = prepare_output_dir(args)
     set_seed(args.seed)
     keep_freed_memory()
-    extractor = load_extractor(args.model_name_or_path, config)
+    begin_from = args.model_name_or_path
+    if begin_from is None and pretraining is not None:
+        begin_from = pretraining.folder
+    extractor = load_extractor(begin_from, config)
     masks = {"": held_out, **(held_out_too or {})}
     if args.pseudo_labels is not None:
         labelled, dataset = len(dataset), add_guessed(dataset, args.pseudo_labels)
@@ -194,9 +236,11 @@ def fine_tune(
         seed=args.seed,
     )
     plain = ClipTransform(config.sampling_rate)
-    model = build_model(config, args.model_name_or_path)
+    model = build_model(config, begin_from)
     is_encoder = model.config.model_type != config.model_type
     collator = functools.partial(WindowCollator, extractor=extractor if is_encoder else None)
+    if is_encoder and not getattr(extractor, "return_attention_mask", True):
+        args.per_device_eval_batch_size = 1  # padding would change what it answers
     patience = args.early_stopping_patience
     trainer = AudioTrainer(
         model,
@@ -223,6 +267,8 @@ def fine_tune(
         shifted = trainer.predict(test.with_transform(plain)).metrics
         results |= {f"eval_{name}_tta": shifted[f"test_{name}"] for name in ("accuracy", "f1_macro")}
     results |= {"train_samples": len(train), "chosen": _chosen(trainer)}
+    if pretraining is not None:
+        results["pretrain_runtime"] = pretraining.seconds
     other_predictions = {}
     for name, clips in list(zip(masks, tests, strict=True))[1:]:
         judged_too = trainer.predict(clips.with_transform(plain))
@@ -313,7 +359,7 @@ def _write_folder(
             hyper_parameters={} if network is None else shown_arguments(args),
             chosen=results["chosen"],
             command=shown_command(),
-            minutes=results["train_runtime"] / 60,
+            minutes=(results["train_runtime"] + results.get("pretrain_runtime", 0)) / 60,
             example=Path(predictions.paths[0]).name,
             network=network,
             pictures=pictures,
@@ -395,7 +441,7 @@ def _split(dataset: Dataset, held_out: Sequence[np.ndarray], group_column: str |
     tested = np.any(held_out, axis=0)
     trained = ~tested & ~_in_groups_of(dataset, tested, group_column)
     if not all(mask.any() for mask in held_out) or not trained.any():
-        raise DataError(f"The split leaves no clips to {'train' if tested.any() else 'test'} on: check the data.")
+        raise DataError(f"The split leaves no clips to {'test' if trained.any() else 'train'} on: check the data.")
     n_dropped = len(dataset) - tested.sum() - trained.sum()
     if n_dropped:
         logger.warning(

@@ -7,9 +7,10 @@ unseen ones. Metric: the character error rate of the number without leading zero
     accelerate launch --config_file accelerate_config.yaml recipes/spoken_numbers.py --data_dir DIR --output_dir OUT
 """
 
-import copy
 import functools
-from collections.abc import Callable
+import logging
+import os
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,12 +33,14 @@ from datasets import Dataset, concatenate_datasets
 from hf_audio import AudioCNNConfig
 from hf_audio.arguments import ArgumentError, RecipeArguments
 from hf_audio.augmentation import AddFastGaussianSNR, SyntheticRoom
-from hf_audio.data import load_numbers
+from hf_audio.data import find_noises, load_numbers
 from hf_audio.demo_data import make_spoken_numbers
 from hf_audio.digit_strings import make_digit_strings
+from hf_audio.espeak import find_language
 from hf_audio.model_card import TaskFacts
-from hf_audio.run_folder import check_same_arguments, run_unless_finished
-from hf_audio.training import find_recordings, fine_tune, run_recipe
+from hf_audio.training import Pretraining, find_recordings, fine_tune, pretrain, run_recipe
+
+logger = logging.getLogger(__name__)
 
 N_DIGITS = 6
 DEMO_CLIPS = 600
@@ -87,6 +90,13 @@ TESTS = {"test": "test.csv", "ood": "test-ood.csv"}
 class SpokenNumbersArguments(RecipeArguments):
     """The task's flags and its training defaults."""
 
+    validation_fraction: float = field(
+        default=0.1,
+        metadata={"help": "Share of the training clips, of speakers of their own, that chooses the epoch."},
+    )
+    load_best_model_at_end: bool = field(
+        default=True, metadata={"help": "Keep the best epoch's weights, where there is a validation part."}
+    )
     output_dir: str = field(default="outputs/spoken_numbers", metadata={"help": "Folder of the finished checkpoint."})
     model: str = field(default="default", metadata={"help": "Which network.", "choices": list(PRESETS)})
     noise_dir: str | None = field(
@@ -114,14 +124,27 @@ class SpokenNumbersArguments(RecipeArguments):
     label_smoothing_factor: float = field(default=0.1, metadata={"help": "Probability spread over all digits."})
     ema_decay: float = field(default=0.995, metadata={"help": "Decay of the average of the weights."})
     metric_for_best_model: str | None = field(default="cer", metadata={"help": "Chooses the best checkpoint."})
-    greater_is_better: bool | None = field(default=False, metadata={"help": "Of that metric."})
 
     def __post_init__(self):
+        if self.validation_fraction == 0:
+            self.load_best_model_at_end = False
+        if self.from_digits and self.data_dir is None:
+            raise ArgumentError("--from_digits puts recordings of --data_dir together: give that folder.")
         if self.noise_dir is not None and not Path(self.noise_dir).is_dir():
             raise ArgumentError(f"--noise_dir {self.noise_dir} is not a folder: give one of recordings.")
         if self.pretraining_clips is None:
             begun = self.data_dir is None or self.from_digits or self.model_name_or_path is not None
             self.pretraining_clips = 0 if begun else 6000
+        if self.pretraining_clips or self.data_dir is None:
+            try:
+                find_language(self.language)
+            except ImportError as error:
+                raise ArgumentError(
+                    "--pretraining_clips and the demo are spoken by eSpeak NG: pip install 'hf_audio[demo]', or give "
+                    "--data_dir and --pretraining_clips 0."
+                ) from error
+            except ValueError as error:
+                raise ArgumentError(f"--language: {error}") from error
         if self.pretraining_clips < 0:
             raise ArgumentError(f"--pretraining_clips {self.pretraining_clips} must not be negative.")
         if self.pretraining_clips and self.model_name_or_path is not None:
@@ -144,7 +167,9 @@ def slow_transforms(strong: bool) -> Callable[..., np.ndarray]:
 
 def waveform_transforms(noise_dir: str | None) -> Callable[..., np.ndarray]:
     """Other speeds, distances, lines and places."""
-    background = [] if noise_dir is None else [AddBackgroundNoise(noise_dir, min_snr_db=5, max_snr_db=30, p=0.5)]
+    background = []
+    if noise_dir is not None:
+        background = [AddBackgroundNoise(find_noises(noise_dir), min_snr_db=5, max_snr_db=30, p=0.5)]
     return Compose(
         [
             # Heard at the old rate, what was resampled is faster and higher, or slower and lower.
@@ -170,14 +195,21 @@ def load_recordings(data_dir: Path) -> tuple[Dataset, dict[str, np.ndarray]]:
     dataset = concatenate_datasets([part.select_columns(shared) for part in parts.values()])
     origin = np.repeat(list(parts), [len(part) for part in parts.values()])
     masks = {name: origin == name for name in parts if name in TESTS}
+    tested = {os.path.abspath(path) for name in masks for path in parts[name]["path"]}
+    repeated = (origin == "train") & np.array([os.path.abspath(path) in tested for path in dataset["path"]])
+    if repeated.any():
+        logger.warning("%d clips of train.csv are test clips too: they are not trained on.", repeated.sum())
+        kept = np.flatnonzero(~repeated)
+        dataset, origin = dataset.select(kept), origin[kept]
+        masks = {name: mask[kept] for name, mask in masks.items()}
     if "test" not in masks:
         # As the official set has it: no table of test clips with their numbers.
         masks = {"test": (origin == "train") & (np.arange(len(dataset)) % 10 == 9), **masks}
     return dataset, masks
 
 
-def facts(args: SpokenNumbersArguments) -> TaskFacts:
-    """What the card says."""
+def facts(args: SpokenNumbersArguments, tests: Collection[str]) -> TaskFacts:
+    """What the card says. tests: the names of the parts that are test clips."""
     varied = "pitch, pace, formants, room, line, level and noise were varied during training."
     begun = ""
     if args.pretraining_clips:
@@ -206,7 +238,11 @@ def facts(args: SpokenNumbersArguments) -> TaskFacts:
         dataset_name=name,
         dataset_type=kind,
         data=data,
-        split="`test.csv` holds other clips of the training voices, `test-ood.csv` voices that were never heard.",
+        split=(
+            "`test.csv` holds other clips of the training voices, `test-ood.csv` voices that were never heard."
+            if "ood" in tests
+            else "Test clips were held out."
+        ),
         limits=[*limits, "One number a clip, in one language."],
         language=["en" if args.from_digits else args.language.split("-")[0]],
         tags=["spoken-numbers"],
@@ -220,33 +256,38 @@ def main(args: SpokenNumbersArguments) -> None:
         args, demo=functools.partial(speak, count=DEMO_CLIPS), demo_words="numbers spoken by synthetic voices"
     )
     if args.from_digits:
-        data_dir = make_digit_strings(data_dir)
+        with args.main_process_first(desc="strings of digits"):
+            data_dir = make_digit_strings(data_dir)
 
-    def run(args: SpokenNumbersArguments, data_dir: Path) -> None:
-        strong = args.pseudo_labels is not None
+    def run(args: SpokenNumbersArguments, data_dir: Path, pretraining: Pretraining | None = None) -> None:
         dataset, masks = load_recordings(data_dir)
-        held_out = masks.pop("test")
+        strong = args.pseudo_labels is not None
         fine_tune(
             args,
             AudioCNNConfig(**{**PRESETS[args.model], **(STRONG if strong else {})}),
             dataset,
-            held_out,
-            facts(args),
+            masks["test"],
+            facts(args, masks),
             augmentation=waveform_transforms(args.noise_dir),
             slow_augmentation=slow_transforms(strong),
             validation_group_column="speaker" if "speaker" in dataset.column_names else None,
-            held_out_too=masks,
+            held_out_too={name: mask for name, mask in masks.items() if name != "test"},
+            pretraining=pretraining,
         )
 
+    pretraining = None
     if args.pretraining_clips:
-        first = copy.copy(args)
-        first.output_dir = f"{args.output_dir.rstrip('/')}-pretrained"
-        first.num_train_epochs, first.pseudo_labels = args.pretraining_epochs, None
-        check_same_arguments(first)
-        clips = functools.partial(speak, count=args.pretraining_clips)
-        run_unless_finished(first, Path(first.output_dir), lambda args: run(args, clips()))
-        args.model_name_or_path = first.output_dir
-    run(args, data_dir)
+        load_recordings(data_dir)  # what is wrong with the tables is said before the training
+
+        def speak_and_run(first: SpokenNumbersArguments) -> None:
+            with args.main_process_first(desc="clips to begin with"):
+                clips = speak(count=args.pretraining_clips)
+            run(first, clips)
+
+        # Its card is of eSpeak NG's clips, as the demo's is.
+        changes = {"data_dir": None, "num_train_epochs": args.pretraining_epochs, "refresh_epochs": 1}
+        pretraining = pretrain(args, speak_and_run, **changes)
+    run(args, data_dir, pretraining)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ from hf_audio.data import (
     add_guessed,
     cache_audio,
     cached_waveform,
+    find_noises,
     from_rows,
     load_class_folders,
     load_numbers,
@@ -278,6 +279,30 @@ def test_validation_of_numbers_keeps_speakers_apart(tmp_path):
     assert len(validation) == 5 and len(train) == 45
 
 
+@pytest.mark.parametrize("group_column", [None, "speaker"])
+def test_guessed_clips_validate_nothing(group_column, tmp_path):
+    rows = [[f"{n}.wav", str(n), "abcde"[n % 5]] for n in range(50)]
+    dataset = load_numbers(write_table(tmp_path / "train.csv", [["path", "number", "speaker"], *rows]), 2)
+    rows = [[f"new{n}.wav", str(n), "abcxyz"[n % 6]] for n in range(60)]
+    merged = add_guessed(dataset, write_table(tmp_path / "guessed.csv", [["path", "number", "speaker"], *rows]))
+    train, validation = split_validation(merged, 0.2, 0, group_column)
+    assert len(validation) == 10 and not any(validation[GUESSED_COLUMN])
+    if group_column is None:
+        assert sum(train[GUESSED_COLUMN]) == 60
+    else:
+        (speaker,) = set(validation["speaker"])
+        assert speaker not in train["speaker"][:]
+        assert sum(train[GUESSED_COLUMN]) == (50 if speaker in "abc" else 60)
+
+
+def test_noises_are_those_that_can_be_read(tone_folder, tmp_path, caplog):
+    (tone_folder / "low" / "0.wav").write_bytes(b"no sound")
+    assert len(find_noises(tone_folder)) == 35 and "0.wav is not audio" in caplog.text
+    (tmp_path / "none").mkdir()
+    with pytest.raises(DataError, match="none holds no audio that can be read"):
+        find_noises(tmp_path / "none")
+
+
 def test_the_longest_clip_is_found(tone_folder):
     dataset, _ = cache_audio(load_class_folders(tone_folder), RATE)
     some = dataset.select([30, 3, 11, 14])
@@ -287,7 +312,7 @@ def test_the_longest_clip_is_found(tone_folder):
 
 
 def test_guessed_clips_stand_behind_the_labelled_ones(tmp_path):
-    dataset = from_rows(["a.wav", "b.wav"], ["x", "y"], {"speaker": ["Ann", "Bob"]})
+    dataset = from_rows(["a.wav", "b.wav"], ["x", "y"], {"speaker": ["Ann", "Bob"], "take": [1, 2]})
     rows = [["path", "label", "confidence"], ["c.wav", "y", "0.9"], [str(Path("a.wav").resolve()), "y", "0.9"]]
     merged = add_guessed(dataset, write_table(tmp_path / "guessed.csv", rows))
     assert merged["path"][:] == ["a.wav", "b.wav", str(tmp_path / "c.wav")]

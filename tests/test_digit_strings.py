@@ -1,9 +1,13 @@
 """Strings of digits that one person says, from recordings of single ones."""
 
+import shutil
+
+import numpy as np
 import pandas as pd
 import pytest
 import soundfile
-from conftest import RATE, tone
+from conftest import RATE
+from huggingface_hub import constants
 
 from hf_audio.data import DataError
 from hf_audio.digit_strings import make_digit_strings
@@ -11,17 +15,35 @@ from hf_audio.digit_strings import make_digit_strings
 SPEAKERS = ("ann", "bob", "cem", "dan")
 
 
+def hertz(speaker: str) -> float:
+    return 300 + 400 * SPEAKERS.index(speaker)
+
+
+def seconds(digit: int, take: int) -> float:
+    return 0.1 + 0.02 * digit + 0.008 * (take == 7)
+
+
 @pytest.fixture
 def digits(tmp_path):
     """Of every speaker and digit a take to test and one to train on; what is said is told by length and pitch."""
     folder = tmp_path / "digits"
     (folder / "recordings").mkdir(parents=True)
-    for voice, speaker in enumerate(SPEAKERS):
+    for speaker in SPEAKERS:
         for digit in range(10):
             for take in (0, 7):
-                clip = tone(300 + 400 * voice, 0.1 + 0.02 * digit + 0.005 * (take == 7))
+                time = np.arange(round(seconds(digit, take) * RATE)) / RATE
+                clip = 0.5 * np.sin(2 * np.pi * hertz(speaker) * time + 1)
                 soundfile.write(folder / "recordings" / f"{digit}_{speaker}_{take}.wav", clip, RATE)
     return folder
+
+
+def heard(clip: np.ndarray) -> list[tuple[float, float]]:
+    """Seconds and Hertz of every sound between silences."""
+    # A sine crosses zero, but not for ten samples.
+    sound = np.convolve(np.abs(clip) > 1e-3, np.ones(11), "same") > 0
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], sound, [0]])))
+    parts = [clip[start + 5 : end - 5] for start, end in edges.reshape(-1, 2)]
+    return [(len(part) / RATE, np.sum(np.diff(np.sign(part)) != 0) / 2 / len(part) * RATE) for part in parts]
 
 
 def test_strings_have_their_speakers_and_digits(digits, tmp_path):
@@ -29,14 +51,22 @@ def test_strings_have_their_speakers_and_digits(digits, tmp_path):
     for part, speakers in (("train", SPEAKERS[:2]), ("test", SPEAKERS[:2]), ("test-ood", SPEAKERS[2:])):
         table = pd.read_csv(folder / f"{part}.csv", dtype=str)
         assert set(table["speaker"]) <= set(speakers) and len(table) == (20 if part == "train" else 2)
-        assert table["number"].str.fullmatch("[0-9]{6}").all()
         for row in table.itertuples():
             samples, rate = soundfile.read(folder / row.path)
-            assert rate == RATE
-            sound = abs(samples).reshape(-1, 1).max(axis=1) > 1e-4
-            seconds = sum(0.1 + 0.02 * int(digit) + 0.005 * (part == "train") for digit in row.number)
-            if part != "test-ood":  # there, of either take
-                assert abs(sound.sum() / RATE - seconds) < 0.03
+            sounds = heard(samples)
+            assert rate == RATE and len(sounds) == len(row.number) == 6
+            for digit, (length, pitch) in zip(row.number, sounds, strict=True):
+                takes = {"train": [7], "test": [0], "test-ood": [0, 7]}[part]
+                assert min(abs(length - seconds(int(digit), take)) for take in takes) < 0.002
+                assert abs(pitch - hertz(row.speaker)) < 30
+
+
+def test_other_recordings_give_other_strings(digits, monkeypatch, tmp_path):
+    monkeypatch.setattr(constants, "HF_HOME", str(tmp_path / "home"))
+    first = make_digit_strings(digits, count=3)
+    assert make_digit_strings(digits, count=3) == first
+    shutil.copy(digits / "recordings" / "3_ann_7.wav", digits / "recordings" / "3_ann_8.wav")
+    assert make_digit_strings(digits, count=3) != first
 
 
 def test_the_same_seed_gives_the_same_strings(digits, tmp_path):

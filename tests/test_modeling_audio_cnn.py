@@ -10,6 +10,7 @@ import torch
 from conftest import RATE, tiny_config, tone, trained_looking_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.nn import functional as F
 from transformers import AutoConfig, AutoFeatureExtractor, AutoModelForAudioClassification
 
 from hf_audio import AudioCNNConfig, AudioCNNFeatureExtractor, AudioCNNForAudioClassification
@@ -43,6 +44,19 @@ def test_a_clip_scores_the_same_alone_and_among_longer_ones(kind, lengths, seed)
         together = model(**extractor(clips, sampling_rate=RATE, return_tensors="pt")).logits
         alone = [model(torch.from_numpy(clip)[None]).logits for clip in clips]
     torch.testing.assert_close(together, torch.cat(alone), atol=2e-4, rtol=1e-4)
+
+
+def test_statistics_of_features_are_those_of_clips_and_not_of_padding():
+    clip = torch.from_numpy(tone(500, 0.5))[None]
+    padded, mask = F.pad(clip, (0, 8000)), F.pad(torch.ones_like(clip, dtype=torch.long), (0, 8000))
+    norms = []
+    for inputs in ({"input_values": clip}, {"input_values": padded, "attention_mask": mask}):
+        model = AudioCNNForAudioClassification(tiny_config(center_features=True)).train()
+        model(**inputs)
+        norms.append(model.feature_norm)
+    # The last frame reads across the clip's end: silence beside the one, and zeros beside the other.
+    torch.testing.assert_close(norms[0].running_mean, norms[1].running_mean, atol=0.2, rtol=0)
+    torch.testing.assert_close(norms[0].running_var, norms[1].running_var, atol=0.5, rtol=0.05)
 
 
 @pytest.mark.parametrize("backbone", BACKBONES)

@@ -36,7 +36,7 @@ def test_rows_name_the_clips_from_the_tables_folder_and_pass_over_broken_ones(
     checkpoint, tone_folder, tmp_path, caplog
 ):
     (tone_folder / "low" / "0.wav").write_bytes(b"no sound")
-    rows = list(predict(str(checkpoint), find_clips(tone_folder), tmp_path))
+    rows = predict(str(checkpoint), find_clips(tone_folder), tmp_path)
     assert len(rows) == 35 and "low/0.wav is not audio" in caplog.text.replace("\\", "/")
     assert rows[0]["path"] == "tones/high/0.wav" and set(rows[0]) == {"path", "label", "confidence"}
     assert all(1 / 3 <= row["confidence"] <= 1 and row["label"] in ("low", "mid", "high") for row in rows)
@@ -47,12 +47,27 @@ def rows(*answers) -> list[dict]:
 
 
 def test_only_confident_labels_are_kept_and_no_class_takes_over():
-    answers = [("a", 0.99 - 0.001 * i) for i in range(20)] + [("b", 0.95), ("c", 0.92), ("b", 0.5)]
+    answers = [("a", 0.99 - 0.001 * i) for i in range(20)] + [("b", 0.95), ("c", 0.92), ("b", 0.93), ("b", 0.5)]
     kept = confident_labels(rows(*answers), 0.9)
-    # 22 in three classes: none gets more than twice the mean, 15.
-    assert [row["label"] for row in kept].count("a") == 15
-    assert {row["path"] for row in kept if row["label"] == "a"} == {f"{i}.wav" for i in range(15)}
-    assert [row["label"] for row in kept][-2:] == ["b", "c"]
+    # 20, 2 and 1: none gets more than twice the median, 4, and those are the most confident ones.
+    assert [row["path"] for row in kept] == [f"{i}.wav" for i in (0, 1, 2, 3, 20, 21, 22)]
+
+
+def test_of_two_classes_neither_takes_over():
+    kept = confident_labels(rows(*[("female", 0.95)] * 99, ("male", 0.95)), 0.9)
+    assert [row["label"] for row in kept] == ["female", "female", "male"]
+
+
+def test_paths_lead_to_the_clips_from_a_linked_folder_too(checkpoint, tone_folder, tmp_path):
+    (tmp_path / "real" / "deep").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "real" / "deep")
+    (path,) = (
+        row["path"] for row in predict(str(checkpoint), find_clips(tone_folder / "low" / "3.wav"), tmp_path / "link")
+    )
+    assert (tmp_path / "link" / path).is_file()
+    (tone_folder / "linked.wav").symlink_to(tone_folder / "low" / "3.wav")
+    (row,) = predict(str(checkpoint), find_clips(tone_folder / "linked.wav"), tone_folder)
+    assert row["path"] == "linked.wav"
 
 
 def test_numbers_are_no_classes():

@@ -18,6 +18,7 @@ from transformers import pipeline
 
 import hf_audio
 from hf_audio import cli
+from hf_audio.arguments import ArgumentError, parse_arguments
 from hf_audio.demo_data import make_environmental_sounds, make_spoken_numbers
 
 RECIPES = sorted((REPOSITORY / "recipes").glob("*.py"))
@@ -192,9 +193,8 @@ def test_spoken_numbers_from_training_to_pseudo_labels_and_back(spoken_numbers, 
         spoken_numbers.run_recipe(spoken_numbers.main, spoken_numbers.SpokenNumbersArguments)
         return json.loads((tmp_path / name / "all_results.json").read_text())
 
-    first = train(
-        "first", "--pretraining_clips", "0", "--validation_fraction", "0.2", "--load_best_model_at_end", "true"
-    )
+    first = train("first", "--pretraining_clips", "0")
+    assert "the best by cer on the validation split" in first["chosen"]
     assert first["train_samples"] < 30 and first["eval_samples"] == 4
     rates = first["eval_cer"], first["eval_cer_ood"]
     assert first["eval_cer_harmonic"] == pytest.approx(2 / sum(1 / rate for rate in rates))
@@ -213,6 +213,7 @@ def test_spoken_numbers_from_training_to_pseudo_labels_and_back(spoken_numbers, 
     )
     assert "10 of 10 clips are labelled" in capsys.readouterr().out
     flags = "--pseudo_labels", str(guessed), "--model_name_or_path", str(tmp_path / "first")
+    flags = (*flags, "--validation_fraction", "0")
     assert train("second", *flags)["train_samples"] == 40
     with pytest.raises(SystemExit):
         cli.main(
@@ -233,5 +234,29 @@ def test_spoken_numbers_speaks_its_own_clips_to_begin_with(spoken_numbers, tmp_p
     spoken_numbers.run_recipe(spoken_numbers.main, spoken_numbers.SpokenNumbersArguments)
     results = json.loads((tmp_path / "out-pretrained" / "all_results.json").read_text())
     assert results["train_samples"] == 10
-    saved = json.loads((tmp_path / "out" / "training_args.json").read_text())
-    assert saved["pretraining_clips"] == 10
+    assert "(demo)" in (tmp_path / "out-pretrained" / "README.md").read_text()
+    assert "numbers first that eSpeak NG spoke" in (tmp_path / "out" / "README.md").read_text()
+    again = ["--config", str(tmp_path / "out" / "training_args.json"), "--output_dir", str(tmp_path / "again")]
+    repeated = parse_arguments(spoken_numbers.SpokenNumbersArguments, again)
+    assert repeated.pretraining_clips == 10 and repeated.model_name_or_path is None
+
+
+def test_spoken_numbers_says_what_is_wrong_before_it_trains(spoken_numbers, tmp_path):
+    pytest.importorskip("espeakng_loader")
+    for wrong, says in (
+        ({"language": "tlh", "data_dir": "."}, r"--language: eSpeak NG has no language 'tlh'"),
+        ({"noise_dir": str(tmp_path / "gone")}, r"--noise_dir .*gone is not a folder"),
+        ({"from_digits": True}, r"--from_digits puts recordings of --data_dir together"),
+        ({"pretraining_clips": 5, "model_name_or_path": "x"}, r"exclude each other"),
+    ):
+        with pytest.raises(ArgumentError, match=says):
+            spoken_numbers.SpokenNumbersArguments(**wrong)
+
+
+def test_spoken_numbers_does_not_train_on_test_clips(spoken_numbers, tmp_path, caplog):
+    rows = [f"{i}.wav,{i}" for i in range(6)]
+    (tmp_path / "train.csv").write_text("\n".join(["path,number", *rows, ""]))
+    (tmp_path / "test.csv").write_text("\n".join(["path,number", *rows[:2], ""]))
+    dataset, masks = spoken_numbers.load_recordings(tmp_path)
+    assert len(dataset) == 6 and masks["test"].tolist() == [False] * 4 + [True] * 2
+    assert "2 clips of train.csv are test clips too" in caplog.text

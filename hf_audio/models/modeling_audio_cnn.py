@@ -8,7 +8,7 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 
 from .backbones import BACKBONES, AttentionPooling, ContextBlock, MeanMaxPooling, MeanPooling
 from .configuration_audio_cnn import AudioCNNConfig
-from .frontends import FRONTENDS, FilterAugment, MelSpectrogram, MelWarp, SpecAugment, center
+from .frontends import FRONTENDS, FilterAugment, MelSpectrogram, MelWarp, SpecAugment, center, length_mask
 
 
 def by_distribution(scores: torch.Tensor, config: PreTrainedConfig) -> torch.Tensor:
@@ -113,12 +113,22 @@ class AudioCNNPreTrainedModel(PreTrainedModel):
             features = center(features, n_frames)
         statistics = next(self.feature_norm.buffers())
         features = self.filter_augment(self.mel_warp(features.to(statistics.dtype)))
-        features = self.spec_augment(self.feature_norm(features))
+        features = self.spec_augment(self._normalise(features, n_frames))
         # Not `self.dtype`, which looks for parameters: the replicas of DataParallel have none.
         embeddings, n_frames = self.backbone(features.to(self.backbone.input_dtype), n_frames)
         for block in self.context:
             embeddings = block(embeddings, n_frames)
         return embeddings, n_frames
+
+    def _normalise(self, features: torch.Tensor, n_frames: torch.Tensor | None) -> torch.Tensor:
+        """features: (batch, features, frames), the same shape back."""
+        if n_frames is None or not self.training:
+            return self.feature_norm(features)
+        # The statistics are those of clips: padding, tens of decibels below them, would drown them.
+        valid = length_mask(n_frames, features.shape[-1])
+        frames = torch.zeros_like(features.transpose(1, 2))
+        frames[valid] = self.feature_norm(features.transpose(1, 2)[valid])
+        return frames.transpose(1, 2)
 
 
 class AudioCNNForAudioClassification(AudioCNNPreTrainedModel):
