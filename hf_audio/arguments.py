@@ -14,6 +14,7 @@ import yaml
 from transformers import HfArgumentParser, TrainingArguments
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
+ERROR_RATES = frozenset({"cer", "cer_corpus"})  # metrics of which less is better
 Arguments = TypeVar("Arguments", bound="RecipeArguments")
 
 
@@ -62,6 +63,13 @@ class RecipeArguments(TrainingArguments):
     refresh_epochs: int = field(
         default=10,
         metadata={"help": "Epochs for which the result of a costly augmentation serves before it is drawn anew."},
+    )
+    model_name_or_path: str | None = field(
+        default=None,
+        metadata={"help": "Finished folder or Hub id of a like network, from whose weights training begins."},
+    )
+    pseudo_labels: str | None = field(
+        default=None, metadata={"help": "Table of `hf-audio pseudo-label`, whose clips are trained on too."}
     )
     teacher: str | None = field(
         default=None,
@@ -124,6 +132,8 @@ class RecipeArguments(TrainingArguments):
             self.load_best_model_at_end = True
         if self.load_best_model_at_end and self.metric_for_best_model is None:
             self.metric_for_best_model = "accuracy"  # Trainer would take the loss
+        if self.greater_is_better is None and str(self.metric_for_best_model).removeprefix("eval_") in ERROR_RATES:
+            self.greater_is_better = False
         if self.data_dir is not None and self.download:
             raise ArgumentError("--data_dir and --download exclude each other: give one of them.")
         super().__post_init__()

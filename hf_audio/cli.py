@@ -16,7 +16,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """
     parser = argparse.ArgumentParser(prog="hf-audio", description="Train, judge and ship small sound classifiers.")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for add in (_add_make_numbers,):
+    for add in (_add_predict, _add_pseudo_label, _add_make_numbers):
         add(commands)
     args = parser.parse_args(argv)
     try:
@@ -28,6 +28,59 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
+
+
+def _add_predict(commands: Any) -> None:
+    parser = commands.add_parser(
+        "predict",
+        help="run a checkpoint on audio files",
+        description="What a checkpoint answers to each clip, with its confidence, as a CSV.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("checkpoint", metavar="CHECKPOINT", help="a finished folder or a Hub id")
+    parser.add_argument("data", type=Path, metavar="DATA", help="a folder, a table with a column `path`, or a file")
+    parser.add_argument("--output", type=Path, required=True, help="the CSV to write")
+
+    def run(args: argparse.Namespace) -> None:
+        from .prediction import find_clips, predict, write_answers  # loads torch
+
+        _check_folder(args.output)
+        folder = args.data if args.data.is_dir() else args.data.parent
+        write_answers(args.output, predict(args.checkpoint, find_clips(args.data), folder))
+
+    parser.set_defaults(run=run)
+
+
+def _add_pseudo_label(commands: Any) -> None:
+    parser = commands.add_parser(
+        "pseudo-label",
+        help="label clips by a checkpoint, to train on",
+        description="Label what is unlabelled where a checkpoint is confident; a recipe's --pseudo_labels reads it.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("checkpoint", metavar="CHECKPOINT", help="a finished folder or a Hub id")
+    parser.add_argument("data", type=Path, metavar="DATA", help="a folder, or a table whose labels are empty in part")
+    parser.add_argument("--min_confidence", type=float, default=0.9, help="probability of the answer, 0 to 1")
+    parser.add_argument("--output", type=Path, required=True, help="the CSV to write")
+
+    def run(args: argparse.Namespace) -> None:
+        from .prediction import confident_labels, find_clips, predict, write_answers  # loads torch
+
+        if not 0 < args.min_confidence <= 1:
+            raise ValueError(f"--min_confidence {args.min_confidence} must lie above 0 and not above 1.")
+        _check_folder(args.output)
+        clips = find_clips(args.data, unlabelled=True)
+        rows = confident_labels(predict(args.checkpoint, clips, args.output.parent), args.min_confidence)
+        write_answers(args.output, rows)
+        print(f"{len(rows)} of {len(clips)} clips are labelled.")
+
+    parser.set_defaults(run=run)
+
+
+def _check_folder(output: Path) -> None:
+    """Before the work rather than after it."""
+    if not output.parent.is_dir():
+        raise ValueError(f"--output {output} is in no folder that exists: make it first.")
 
 
 def _add_make_numbers(commands: Any) -> None:

@@ -1,6 +1,5 @@
 """Every fold held out once, each by a run of its own that can be resumed, and what they say together."""
 
-import copy
 import json
 import logging
 import shutil
@@ -11,23 +10,20 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from .arguments import ArgumentError, RecipeArguments, last_checkpoint
+from .arguments import ArgumentError, RecipeArguments
 from .model_card import METRIC_NAMES, RunFacts, TaskFacts, machine, write_model_card
 from .reports import PREDICTIONS_NAME, Predictions, write_rows
 from .run_folder import (
-    ARGUMENTS_NAME,
     RESULTS_NAME,
     UNFINISHED_FOLDS,
+    check_same_arguments,
     finishing,
     open_output_dir,
-    saved_arguments,
+    run_unless_finished,
 )
 from .training import shown_arguments, shown_command
 
 logger = logging.getLogger(__name__)
-
-# May differ between the command that began a cross-validation and the one that goes on with it.
-FREE_ARGUMENTS = {"output_dir", "run_name", "disable_tqdm", "report_to", "dataloader_num_workers"}
 
 
 def cross_validate(
@@ -58,7 +54,9 @@ def cross_validate(
     output_dir = Path(args.output_dir)
     if args.push_to_hub:
         raise ArgumentError("--push_to_hub uploads one checkpoint, and a cross-validation has several: hold out one.")
-    _check_arguments(args)
+    if (output_dir / RESULTS_NAME).exists():
+        raise ArgumentError(f"--output_dir {output_dir} already holds a finished run: choose another folder.")
+    check_same_arguments(args)  # folds trained in different ways have no mean
     open_output_dir(args, UNFINISHED_FOLDS)
     results = {}
     for name, held_out in folds.items():
@@ -67,35 +65,17 @@ def cross_validate(
             logger.info("Fold %s is finished already: %s.", name, folder)
         else:
             logger.info("Fold %s of %s is held out.", name, ", ".join(folds))
-            fold_args = copy.copy(args)
-            fold_args.output_dir = str(folder)
-            fold_args.resume_from_checkpoint = None if last_checkpoint(folder) is None else "last"
-            run(fold_args, held_out)
-        results[name] = json.loads((folder / RESULTS_NAME).read_text(encoding="utf-8"))
+
+        def run_fold(args: RecipeArguments, held_out: np.ndarray = held_out) -> dict[str, Any]:
+            return run(args, held_out)
+
+        results[name] = run_unless_finished(args, folder, run_fold)
     summary = _summarise(results) | {"seed": args.seed, "machine": machine()}
     if args.process_index == 0:
         _write_report(output_dir, args, task, results, summary)
         shown = {key: summary[key] for key in ("eval_accuracy", "eval_accuracy_std", "eval_accuracy_interval")}
         logger.info("Finished in %s: %s", output_dir, json.dumps(shown))
     return summary
-
-
-def _check_arguments(args: RecipeArguments) -> None:
-    # Folds trained in different ways have no mean.
-    output_dir = Path(args.output_dir)
-    if (output_dir / RESULTS_NAME).exists():
-        raise ArgumentError(f"--output_dir {output_dir} already holds a finished run: choose another folder.")
-    try:
-        before = json.loads((output_dir / ARGUMENTS_NAME).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return
-    now = json.loads(json.dumps(saved_arguments(args)))
-    for name in sorted(set(before) & set(now) - FREE_ARGUMENTS):
-        if before[name] != now[name]:
-            raise ArgumentError(
-                f"--output_dir {output_dir} holds folds trained with --{name} {before[name]}, not {now[name]}: give "
-                "the same arguments to go on, or choose another folder."
-            )
 
 
 def _summarise(results: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -147,8 +127,8 @@ def _write_report(
                 intervals={metric: tuple(summary[f"eval_{metric}_interval"]) for metric in metrics},
                 interval_note=f"Means over {len(results)} folds, each held out from a run of its own, in `fold_NAME`; "
                 "the intervals are Student's, of the mean, from the differences between folds.",
-                per_class=judged.per_class(),
-                hardest_pairs=judged.hardest_pairs(),
+                labels=judged.names,
+                tables=judged.tables(),
                 n_train=" / ".join(str(fold["train_samples"]) for fold in results.values()),
                 n_test=len(judged.paths),
                 n_skipped=next(iter(results.values()))["skipped_samples"],

@@ -2,8 +2,10 @@
 
 import csv
 import hashlib
+import inspect
 import json
 import logging
+import math
 import os
 import time
 from collections import Counter
@@ -15,23 +17,30 @@ from typing import Any
 import datasets
 import numpy as np
 import pandas as pd
+import pyarrow.compute as pc
 import soundfile
 import torch
-from datasets import ClassLabel, Dataset
+from datasets import ClassLabel, Dataset, concatenate_datasets
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
+from transformers import SequenceFeatureExtractor
 
 from .audio import EXTENSIONS, AudioError, from_int16, load_audio, shifted_crops, split_windows, to_int16, unreadable
 from .augmentation import Amortized, seed_transforms, seeded
 
 logger = logging.getLogger(__name__)
 
+# True where a model has given the label: nothing is judged by it.
+GUESSED_COLUMN = "guessed"
 # What the functions below write; a table's own columns of these names would be overwritten.
-OWN_COLUMNS = frozenset({"path", "label", "index", "audio", "problem"})
+OWN_COLUMNS = frozenset({"path", "label", "index", "audio", "problem", GUESSED_COLUMN})
 
 # Raised whenever the bytes in the cache would come out differently.
 CACHE_VERSION = 1
 # Seconds that a loader worker rests at most, so that one whose trainer was killed comes to its end.
 LONGEST_PAUSE = 5.0
+# Samples. oneDNN prepares its convolutions anew for every length, which took a sixth of the training's time and, of a
+# thousand lengths, 2 GB.
+WHOLE_CLIPS_MULTIPLE = 8192
 
 
 class DataError(ValueError):
@@ -49,12 +58,23 @@ def from_rows(
         DataError: no rows, fewer than two classes, one path under two labels, or a further column with a name that
             this package uses.
     """
-    columns = columns or {}
+    table = _unique_rows(paths, [str(label).strip() for label in labels], columns or {})
+    names = sorted(set(table["label"]))
+    if len(names) < 2:
+        raise DataError(f"All clips carry the one label {names[0]!r}: a classifier needs at least two classes.")
+    table["label"] = table["label"].map({name: number for number, name in enumerate(names)})
+    features = Dataset.from_pandas(table, preserve_index=False).features
+    features["label"] = ClassLabel(names=names)
+    return Dataset.from_pandas(table, features=features, preserve_index=False)
+
+
+def _unique_rows(
+    paths: Sequence[str | os.PathLike], labels: Sequence[str], columns: Mapping[str, Sequence[Any]]
+) -> pd.DataFrame:
     taken = sorted(OWN_COLUMNS & set(columns))
     if taken:
         raise DataError(f"The further column {taken[0]!r} has a name that is used otherwise: rename it.")
-    names = [str(label).strip() for label in labels]
-    table = pd.DataFrame({"path": [str(path) for path in paths], "label": names, **columns})
+    table = pd.DataFrame({"path": [str(path) for path in paths], "label": labels, **columns})
     repeated = table.duplicated(["path", "label"])
     if repeated.any():
         logger.warning(
@@ -70,13 +90,7 @@ def from_rows(
         path = conflicting.iloc[0]
         both = " and ".join(sorted(table["label"][table["path"] == path]))
         raise DataError(f"{path} is listed under two labels, {both}: keep one of the rows.")
-    names = sorted(set(names))
-    if len(names) < 2:
-        raise DataError(f"All clips carry the one label {names[0]!r}: a classifier needs at least two classes.")
-    table["label"] = table["label"].map({name: number for number, name in enumerate(names)})
-    features = Dataset.from_pandas(table, preserve_index=False).features
-    features["label"] = ClassLabel(names=names)
-    return Dataset.from_pandas(table, features=features, preserve_index=False)
+    return table
 
 
 def load_table(
@@ -90,11 +104,41 @@ def load_table(
     """A CSV, or a TSV by its name, with a column of file names and one of labels, as `from_rows` gives it.
 
     Further columns are kept, but for those whose names this package uses itself; `needed_columns` must be among them.
-    Relative names are looked up in
-    `audio_dir`, by default the table's own folder.
+    Relative names are looked up in `audio_dir`, by default the table's own folder.
 
     Raises:
         DataError: the table is missing, empty, not UTF-8 text or lacks a column; and as `from_rows`.
+    """
+    return from_rows(*_labelled_rows(Path(path), audio_dir, path_column, label_column, needed_columns))
+
+
+def _labelled_rows(
+    path: Path,
+    audio_dir: str | os.PathLike | None,
+    path_column: str,
+    label_column: str,
+    needed_columns: Sequence[str] = (),
+) -> tuple[list[Path], list[str], dict[str, list[str]]]:
+    """Files, labels and further columns."""
+    table = read_table(path, (path_column, label_column, *needed_columns))
+    unlabelled = table[label_column].str.strip() == ""
+    if unlabelled.any():
+        logger.warning("%d rows of %s have no label; they are left out.", unlabelled.sum(), path)
+        table = table[~unlabelled]
+    folder = Path(audio_dir) if audio_dir is not None else path.parent
+    names = [name for name in table if name not in (path_column, label_column)]
+    dropped = sorted(OWN_COLUMNS & set(names))
+    if dropped:
+        logger.warning("Columns of %s that are left out, because their names are used here: %s.", path, dropped)
+    others = {name: table[name].tolist() for name in names if name not in dropped}
+    return [folder / name.strip() for name in table[path_column]], table[label_column].tolist(), others
+
+
+def read_table(path: str | os.PathLike, needed_columns: Sequence[str] = ()) -> pd.DataFrame:
+    """A CSV, or a TSV by its name, as strings.
+
+    Raises:
+        DataError: the table is missing, empty, not UTF-8 text or lacks a column.
     """
     path = Path(path)
     # TSVs as Common Voice writes them hold sentences with stray quotes: a tab is a border and a quote is a letter.
@@ -113,20 +157,68 @@ def load_table(
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())
         raise DataError(f"{path} is not a UTF-8 table with a header ({reason}): repair or export it again.") from error
-    for column in (path_column, label_column, *needed_columns):
+    for column in needed_columns:
         if column not in table:
             raise DataError(f"{path} has no column {column!r}: its columns are {', '.join(table.columns)}.")
-    unlabelled = table[label_column].str.strip() == ""
-    if unlabelled.any():
-        logger.warning("%d rows of %s have no label; they are left out.", unlabelled.sum(), path)
-        table = table[~unlabelled]
-    folder = Path(audio_dir) if audio_dir is not None else path.parent
-    names = [name for name in table if name not in (path_column, label_column)]
-    dropped = sorted(OWN_COLUMNS & set(names))
-    if dropped:
-        logger.warning("Columns of %s that are left out, because their names are used here: %s.", path, dropped)
-    others = {name: table[name].tolist() for name in names if name not in dropped}
-    return from_rows([folder / name.strip() for name in table[path_column]], table[label_column].tolist(), others)
+    return table
+
+
+def load_numbers(path: str | os.PathLike, n_digits: int, number_column: str = "number") -> Dataset:
+    """As `load_table`, of spoken numbers: `label` holds a number's digits, (n_digits,), 38 being 0, 0, 0, 0, 3, 8.
+
+    Raises:
+        DataError: a number is negative, fractional, longer than `n_digits` or none at all; and as `load_table`, but
+            that one number alone will do.
+    """
+    files, numbers, others = _labelled_rows(Path(path), None, "path", number_column)
+    table = _unique_rows(files, [_digits(number, n_digits, path) for number in numbers], others)
+    table["label"] = [[int(digit) for digit in digits] for digits in table["label"]]
+    return Dataset.from_pandas(table, preserve_index=False)
+
+
+def _digits(text: str, n_digits: int, path: str | os.PathLike) -> str:
+    try:
+        value = float(text)  # pandas writes a column with gaps as 14.0
+    except ValueError:
+        value = math.nan
+    if not (value.is_integer() and 0 <= value < 10**n_digits):
+        raise DataError(
+            f"{path} has the number {text!r}: give whole numbers from 0 to {10**n_digits - 1}, or nothing where a "
+            "clip is unlabelled."
+        )
+    return f"{int(value):0{n_digits}d}"
+
+
+def add_guessed(dataset: Dataset, path: str | os.PathLike) -> Dataset:
+    """The data set, and behind it the clips of a table that `hf-audio pseudo-label` has written.
+
+    `GUESSED_COLUMN` tells which those are. Further columns of text (speaker, recording) are filled from the table, or
+    else with values of each clip's own; other columns are dropped. Clips that the data set holds already are left out.
+
+    Raises:
+        DataError: a label that the data set does not have, or no clip that is new; and as `load_table`.
+    """
+    feature = dataset.features["label"]
+    if isinstance(feature, ClassLabel):
+        files, names, others = _labelled_rows(Path(path), None, "path", "label")
+        unknown = sorted(set(names) - set(feature.names))
+        if unknown:
+            raise DataError(f"{path} has the label {unknown[0]!r}, which the data set does not have: remove its rows.")
+        table = _unique_rows(files, names, others)
+        table["label"] = table["label"].map({name: number for number, name in enumerate(feature.names)})
+    else:
+        table = load_numbers(path, len(dataset[0]["label"])).to_pandas()
+    known = {os.path.abspath(file) for file in dataset["path"]}
+    table = table[[os.path.abspath(file) not in known for file in table["path"]]]
+    if table.empty:
+        raise DataError(f"{path} names only clips that are labelled already: give a table of unlabelled ones.")
+    further = set(dataset.column_names) - {"path", "label"}
+    dataset = dataset.remove_columns([name for name in further if "string" not in dataset.features[name].dtype])
+    for name in set(dataset.column_names) - set(table):
+        table[name] = [f"guessed-{row}" for row in range(len(table))]
+    guessed = Dataset.from_pandas(table[dataset.column_names], features=dataset.features, preserve_index=False)
+    merged = concatenate_datasets([dataset, guessed])
+    return merged.add_column(GUESSED_COLUMN, np.arange(len(merged)) >= len(dataset))
 
 
 def load_class_folders(directory: str | os.PathLike) -> Dataset:
@@ -146,6 +238,25 @@ def load_class_folders(directory: str | os.PathLike) -> Dataset:
     if not files:
         raise DataError(f"{directory} holds no audio files in class folders, such as {directory / 'dog' / '1.wav'}.")
     return from_rows(files, [file.relative_to(directory).parts[0] for file in files])
+
+
+def find_noises(directory: str | os.PathLike) -> list[str]:
+    """The audio files of a folder, at any depth, that can be read; of others it is said that they are left out.
+
+    Raises:
+        DataError: there is none.
+    """
+    files = []
+    for file in sorted(Path(directory).rglob("*")):
+        if file.suffix.lower() in EXTENSIONS and file.is_file():
+            try:
+                load_audio(file, 8000)
+                files.append(str(file))
+            except AudioError as error:
+                logger.warning("Left out: %s", error)
+    if not files:
+        raise DataError(f"{directory} holds no audio that can be read: give a folder of recordings.")
+    return files
 
 
 def download_and_extract(url: str) -> Path:
@@ -170,16 +281,21 @@ def split_validation(
     """The data set in two, the second with about `fraction` of the rows, classes in their proportions.
 
     With `group_column` (speaker, recording), no group is on both sides, and the share is that of one of
-    `round(1 / fraction)` folds of whole groups.
-    A class with one clip stays in the first part, with a warning.
+    `round(1 / fraction)` folds of whole groups. A class with one clip stays in the first part, with a warning. Clips
+    whose label a model has given count for nothing; they are in the first part, or, of a group in the second, in none.
 
     Raises:
         DataError: a fraction outside (0, 0.5], or too few clips or groups to split.
     """
     if not 0 < fraction <= 0.5:
         raise DataError(f"The validation fraction {fraction} must lie between 0 and 0.5.")
-    labels = np.asarray(dataset["label"])
-    rows = np.arange(len(labels))
+    rows = np.arange(len(dataset))
+    guessed = np.zeros(len(dataset), dtype=bool)
+    if GUESSED_COLUMN in dataset.column_names:
+        guessed = np.asarray(dataset[GUESSED_COLUMN], dtype=bool)
+        rows = rows[~guessed]
+    named = isinstance(dataset.features["label"], ClassLabel)
+    labels = np.asarray(dataset["label"])[rows] if named else np.zeros(len(rows), dtype=int)
     if group_column is None:
         counts = np.bincount(labels, minlength=labels.max() + 1)
         single = counts[labels] < 2
@@ -196,16 +312,20 @@ def split_validation(
     else:
         if group_column not in dataset.column_names:
             raise DataError(f"There is no column {group_column!r} to group by: {', '.join(dataset.column_names)}.")
-        groups = np.asarray(dataset[group_column])
+        all_groups = np.asarray(dataset[group_column])
+        groups = all_groups[rows]
         if len(set(groups.tolist())) < 2:
             raise DataError(f"Only one {group_column} is left: a validation part needs another one.")
         # scikit-learn asks for as many clips of the most frequent class as there are folds.
         n_folds = max(2, min(round(1 / fraction), len(set(groups.tolist())), np.bincount(labels).max()))
         splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
         _, validation = next(splitter.split(rows, labels, groups))
-    held_out = np.zeros(len(dataset), dtype=bool)
-    held_out[rows[validation]] = True
-    return dataset.select(np.flatnonzero(~held_out)), dataset.select(np.flatnonzero(held_out))
+    validated = np.zeros(len(dataset), dtype=bool)
+    validated[rows[validation]] = True
+    left_out = validated
+    if group_column is not None:
+        left_out = validated | (guessed & np.isin(all_groups, all_groups[validated]))
+    return dataset.select(np.flatnonzero(~left_out)), dataset.select(np.flatnonzero(validated))
 
 
 def cache_audio(dataset: Dataset, sampling_rate: int, *, strict: bool = False) -> tuple[Dataset, list[dict[str, str]]]:
@@ -279,6 +399,16 @@ def _decode(row: dict[str, Any], index: int, sampling_rate: int) -> dict[str, An
     except AudioError as error:
         return {"index": index, "audio": b"", "problem": str(error)}
     return {"index": index, "audio": samples.tobytes(), "problem": ""}
+
+
+def longest_clip(cached: Dataset) -> tuple[str, int]:
+    """The path and the samples of the longest clip that `cache_audio` has given."""
+    lengths = [
+        pc.binary_length(batch["audio"]).to_numpy() // 2 for batch in cached.with_format("arrow").iter(batch_size=1000)
+    ]
+    samples = np.concatenate(lengths)
+    row = int(samples.argmax())
+    return cached[row]["path"], int(samples[row])
 
 
 def cached_waveform(audio: bytes) -> np.ndarray:
@@ -362,38 +492,54 @@ class ClipTransform:
 class WindowCollator:
     """Rows to one padded batch; clips longer than the model's window become half-overlapping windows.
 
+    Without a window (`clip_samples=None`), every clip stays whole, and the batch is padded to one of a few lengths.
     With `crops`, every clip becomes so many evenly shifted windows instead.
 
     Returns `labels` (batch, ...), `input_values` (windows, samples), `attention_mask` where lengths differ, and
-    `window_counts` (batch,) where a clip has more than one window.
+    `window_counts` (batch,) where a clip has more than one window. With an `extractor`, what that makes of the windows
+    takes the place of waveforms and mask.
     """
 
-    def __init__(self, clip_samples: int, crops: int = 0):
+    def __init__(self, clip_samples: int | None, crops: int = 0, extractor: SequenceFeatureExtractor | None = None):
         self.clip_samples = clip_samples
         self.crops = crops
+        self.extractor = extractor
 
     def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
         """Rows of `input_values` (samples,) and `labels` to a batch."""
         waveforms = [row["input_values"] for row in rows]
-        if self.crops:
+        if self.clip_samples is None:
+            windows = [[waveform] for waveform in waveforms]
+        elif self.crops:
             windows = [shifted_crops(waveform, self.clip_samples, self.crops) for waveform in waveforms]
         else:
             windows = [split_windows(waveform, self.clip_samples) for waveform in waveforms]
         clips = [window for group in windows for window in group]
-        lengths = np.array([len(clip) for clip in clips])
-        input_values = np.zeros((len(clips), lengths.max()), dtype=np.float32)
-        for row, clip in zip(input_values, clips, strict=True):
-            row[: len(clip)] = clip
         # The labels come first: Trainer takes the batch size from the first tensor.
-        batch = {
-            "labels": torch.as_tensor(np.array([row["labels"] for row in rows])),
-            "input_values": torch.from_numpy(input_values),
-        }
-        if lengths.min() < lengths.max():
-            batch["attention_mask"] = torch.from_numpy((np.arange(lengths.max()) < lengths[:, None]).astype(np.int64))
+        batch = {"labels": torch.as_tensor(np.array([row["labels"] for row in rows])), **self._inputs(clips)}
         if len(clips) > len(rows):
             batch["window_counts"] = torch.tensor([len(group) for group in windows])
         return batch
+
+    def _inputs(self, clips: Sequence[np.ndarray]) -> dict[str, torch.Tensor]:
+        if self.extractor is not None:
+            call = inspect.signature(self.extractor.__call__).parameters
+            # Some pad to a length of their own, by default, and others not at all.
+            padding = {"padding": True} if "padding" in call and not call["padding"].default else {}
+            rate = self.extractor.sampling_rate
+            return dict(self.extractor(clips, sampling_rate=rate, return_tensors="pt", **padding))
+        lengths = np.array([len(clip) for clip in clips])
+        size = lengths.max()
+        if self.clip_samples is None:
+            size = -(-size // WHOLE_CLIPS_MULTIPLE) * WHOLE_CLIPS_MULTIPLE
+        input_values = np.zeros((len(clips), size), dtype=np.float32)
+        for row, clip in zip(input_values, clips, strict=True):
+            row[: len(clip)] = clip
+        inputs = {"input_values": torch.from_numpy(input_values)}
+        if lengths.min() < size:
+            mask = np.arange(size) < lengths[:, None]
+            inputs["attention_mask"] = torch.from_numpy(mask.astype(np.int64))
+        return inputs
 
 
 def class_counts(dataset: Dataset) -> dict[str, int]:

@@ -102,7 +102,7 @@ def make_spoken_digits(directory: str | os.PathLike[str] | None = None) -> Path:
         for voice, first_index in tqdm(speakers, desc="Making spoken digits", unit="speaker"):
             _write_digits(folder / "recordings", voice, first_index, takes)
 
-    return _make_corpus(directory, "spoken_digits", len(speakers) * len(_DIGITS) * takes, write)
+    return make_corpus(directory, "spoken_digits", len(speakers) * len(_DIGITS) * takes, write)
 
 
 def make_environmental_sounds(directory: str | os.PathLike[str] | None = None) -> Path:
@@ -137,7 +137,7 @@ def make_environmental_sounds(directory: str | os.PathLike[str] | None = None) -
         (folder / table).write_text("\n".join([header, *sorted(rows), ""]), encoding="utf-8", newline="\n")
 
     n_clips = len(demo_sounds.SOUNDS) * len(_FOLDS) * len("".join(_TAKES))
-    return _make_corpus(directory, "environmental_sounds", n_clips, write, other_files={table: None})
+    return make_corpus(directory, "environmental_sounds", n_clips, write, other_files={table: None})
 
 
 def make_spoken_numbers(
@@ -185,7 +185,7 @@ def make_spoken_numbers(
         _work_off(functools.partial(_write_number, folder, language, seed), clips, "Making spoken numbers")
 
     tables = _list_numbers(language, seed, clips)
-    return _make_corpus(directory, f"spoken_numbers-{language}-{count}-{seed}", len(clips), write, tables)
+    return make_corpus(directory, f"spoken_numbers-{language}-{count}-{seed}", len(clips), write, tables)
 
 
 def _list_numbers(language: str, seed: int, clips: Sequence[tuple[str, int]]) -> dict[str, bytes]:
@@ -250,7 +250,7 @@ def _write_number(folder: Path, language: str, seed: int, clip: tuple[str, int])
         soxr.resample(_trim(audio, native_rate), native_rate, _NUMBERS_RATE), (pauses * _NUMBERS_RATE).astype(int)
     )
     recording = _add_background(speech, random, 10 ** (level / 20), 10 ** (noise_level / 20), noise_slope)
-    _write_wav(folder / _name_clip(*clip), recording, _NUMBERS_RATE)
+    write_wav(folder / _name_clip(*clip), recording, _NUMBERS_RATE)
 
 
 def _work_off(write: Callable[[Any], None], clips: Sequence[Any], description: str) -> None:
@@ -295,12 +295,13 @@ def _write_sounds(folder: Path, category: str) -> list[str]:
         clips = demo_sounds.record_sound(category, random, len(takes))
         for take, audio in zip(takes, clips, strict=True):
             name = f"{fold}-{src_file}-{take}-{target}.wav"
-            _write_wav(folder / name, audio, demo_sounds.RATE)
+            write_wav(folder / name, audio, demo_sounds.RATE)
             rows.append(f"{name},{fold},{target},{category},{category in _ESC10},{src_file},{take}")
     return rows
 
 
-def _write_wav(path: Path, audio: np.ndarray, rate: int) -> None:
+def write_wav(path: Path, audio: np.ndarray, rate: int) -> None:
+    """Write mono samples as a 16-bit WAV; (samples,) float in [-1, 1], rate in Hz."""
     # Through memory: soundfile reports a full disk as a RuntimeError, write_bytes as the OSError that it is.
     content = io.BytesIO()
     soundfile.write(content, audio, rate, subtype="PCM_16", format="WAV")
@@ -320,7 +321,7 @@ def _list_digit_speakers() -> list[tuple[str, int]]:
 def _write_digits(folder: Path, voice: str, first_index: int, takes: int) -> None:
     name = voice.replace("+", "-").lower()
     for digit, take, audio in _record(voice, _DIGITS, takes, _DIGITS_RATE):
-        _write_wav(folder / f"{digit}_{name}_{first_index + take}.wav", audio, _DIGITS_RATE)
+        write_wav(folder / f"{digit}_{name}_{first_index + take}.wav", audio, _DIGITS_RATE)
 
 
 def _record(voice: str, texts: Sequence[str], takes: int, rate: int) -> Iterator[tuple[int, int, np.ndarray]]:
@@ -359,7 +360,7 @@ def _trim(audio: np.ndarray, rate: int) -> np.ndarray:
     return audio[max(loud[0] - margin, 0) : loud[-1] + 1 + margin]
 
 
-def _make_corpus(
+def make_corpus(
     directory: str | os.PathLike[str] | None,
     name: str,
     n_clips: int,

@@ -6,11 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 import transformers
 from huggingface_hub import EvalResult, ModelCardData
 from torch.utils.flop_counter import FlopCounterMode
-from transformers import PreTrainedConfig
+from transformers import PreTrainedConfig, PreTrainedModel, SequenceFeatureExtractor
+
+from .models import AudioCNNConfig
+from .reports import Table
 
 
 @dataclass
@@ -44,7 +48,7 @@ class NetworkFacts:
     """What a network is, counted."""
 
     config: PreTrainedConfig
-    """An `AudioCNNConfig`."""
+    """An `AudioCNNConfig`, or an encoder's of transformers with the task's `sampling_rate` and `clip_seconds`."""
     parameters: int
     macs: int
     """Multiply-accumulates for one window of `config.clip_seconds`."""
@@ -59,8 +63,10 @@ class RunFacts:
     intervals: Mapping[str, tuple[float, float]]
     interval_note: str
     """Where the intervals come from, in a sentence."""
-    per_class: Sequence[Mapping[str, Any]]
-    hardest_pairs: Sequence[Mapping[str, Any]]
+    labels: Sequence[str]
+    """Names of the classes."""
+    tables: Sequence[Table]
+    """Of single classes."""
     n_train: str
     """How many clips were trained on, in words."""
     n_test: int
@@ -84,15 +90,24 @@ METRIC_NAMES = {
     "f1_macro": "Macro F1",
     "accuracy_tta": "Accuracy over shifted crops",
     "f1_macro_tta": "Macro F1 over shifted crops",
+    "cer": "Character error rate",
+    "cer_corpus": "Character error rate over the corpus",
+    "exact_match": "Numbers without an error",
+    "cer_ood": "Character error rate, unseen voices",
+    "cer_corpus_ood": "Character error rate over the corpus, unseen voices",
+    "exact_match_ood": "Numbers without an error, unseen voices",
+    "cer_harmonic": "Harmonic mean of the error rates on known and unseen voices",
 }
 METRIC_TYPES = {"accuracy": "accuracy", "f1_macro": "f1"}
 
 
-def count_macs(model: torch.nn.Module, n_samples: int) -> int:
-    """Multiply-accumulates of the convolutions and matrix products for one waveform of `n_samples`."""
-    device = next(model.parameters()).device
+def count_macs(model: PreTrainedModel, extractor: SequenceFeatureExtractor) -> int:
+    """Multiply-accumulates of the convolutions and matrix products for one waveform of `config.clip_seconds`."""
+    rate = extractor.sampling_rate
+    silence = np.zeros(round(model.config.clip_seconds * rate), dtype=np.float32)
+    inputs = extractor(silence, sampling_rate=rate, return_tensors="pt").to(model.device)
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        model(input_values=torch.zeros(1, n_samples, device=device))
+        model(**inputs)
     return counter.get_total_flops() // 2
 
 
@@ -106,7 +121,7 @@ def machine() -> str:
 def write_model_card(task: TaskFacts, run: RunFacts) -> str:
     """The card as text: YAML metadata with a `model-index`, then Markdown."""
     names = [name for name in METRIC_NAMES if name in run.metrics]
-    classes = ", ".join(f"`{row['label']}`" for row in run.per_class)
+    classes = ", ".join(f"`{label}`" for label in run.labels)
     sections = [
         f"---\n{_metadata(task, run, names).to_yaml()}\n---\n\n# {task.title}",
         task.hears,
@@ -123,7 +138,7 @@ def write_model_card(task: TaskFacts, run: RunFacts) -> str:
 
 
 NO_REJECTION = (
-    "Every clip gets one of the classes: sounds that are none of them are classified with a confidence that means "
+    "Every clip gets an answer: sounds that are nothing of what was learnt get one too, with a confidence that means "
     "nothing."
 )
 
@@ -142,12 +157,13 @@ def _metadata(task: TaskFacts, run: RunFacts, names: Sequence[str]) -> ModelCard
         )
         for name in names
     ]
+    network = [] if run.network is None else [run.network.config.model_type]
     return ModelCardData(
         language=list(task.language) or None,
         license=task.license,
         library_name="transformers",
         pipeline_tag="audio-classification",
-        tags=["audio-classification", "audio_cnn", "hf_audio", *task.tags],
+        tags=["audio-classification", *network, "hf_audio", *task.tags],
         model_name=task.title,
         eval_results=results,
     )
@@ -160,7 +176,8 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 def _use(run: RunFacts) -> list[str]:
     assert run.network is not None
-    return [
+    config = run.network.config
+    sections = [
         "## How to use it",
         f"""```python
 import hf_audio  # any file, any sampling rate, stereo, long recordings
@@ -169,9 +186,14 @@ from transformers import pipeline
 classifier = pipeline("audio-classification", model="{run.checkpoint}")
 print(classifier("{run.example}"))
 ```""",
-        f"Without `hf_audio`, transformers alone runs it on arrays at {run.network.config.sampling_rate} Hz:\n"
-        f'`pipeline("audio-classification", model="{run.checkpoint}", trust_remote_code=True)`.',
     ]
+    if not getattr(config, "num_digits", 0):  # transformers' own pipeline reads no numbers
+        remote = ", trust_remote_code=True" if _is_own(config) else ""
+        sections.append(
+            f"Without `hf_audio`, transformers alone runs it on arrays at {config.sampling_rate} Hz:\n"
+            f'`pipeline("audio-classification", model="{run.checkpoint}"{remote})`.'
+        )
+    return sections
 
 
 def _scores(run: RunFacts, names: Sequence[str]) -> list[str]:
@@ -194,23 +216,8 @@ def _scores(run: RunFacts, names: Sequence[str]) -> list[str]:
     if run.folds:
         rows = [[f"{cell:.4f}" if isinstance(cell, float) else cell for cell in row.values()] for row in run.folds]
         sections.append(_table(list(run.folds[0]), rows))
-    if run.hardest_pairs:
-        sections += [
-            "The pairs of classes that are taken for one another most often:",
-            _table(
-                ["Pair", "Clips confused", "Clips of the two"],
-                [[row["pair"], row["confused"], row["clips"]] for row in run.hardest_pairs],
-            ),
-        ]
-    sections.append(
-        _table(
-            ["Class", "Precision", "Recall", "F1", "Clips"],
-            [
-                [row["label"], *(f"{row[name]:.3f}" for name in ("precision", "recall", "f1")), row["clips"]]
-                for row in run.per_class
-            ],
-        )
-    )
+    for table in run.tables:
+        sections += [*([table.intro] if table.intro else []), _table(table.header, table.rows)]
     return [
         *sections,
         *(f"![{picture.removesuffix('.png').replace('_', ' ')}]({picture})" for picture in run.pictures),
@@ -228,7 +235,6 @@ def _data(task: TaskFacts, run: RunFacts) -> list[str]:
 
 def _network(network: NetworkFacts) -> list[str]:
     config = network.config
-    milliseconds = 1000 / config.sampling_rate
     return [
         "## What it is",
         _table(
@@ -236,21 +242,38 @@ def _network(network: NetworkFacts) -> list[str]:
             [
                 [
                     "Input",
-                    f"mono waveform at {config.sampling_rate} Hz; longer audio in windows of "
-                    f"{config.clip_seconds:g} s",
+                    f"mono waveform at {config.sampling_rate} Hz; "
+                    + (
+                        f"a number as a whole, of up to {config.clip_seconds:g} s"
+                        if getattr(config, "num_digits", 0)
+                        else f"longer audio in windows of {config.clip_seconds:g} s"
+                    ),
                 ],
-                [
-                    "Features",
-                    f"{config.n_features} {'MFCCs' if config.frontend == 'mfcc' else 'mel bands'}, frames of "
-                    f"{config.win_length * milliseconds:.1f} ms every {config.hop_length * milliseconds:.1f} ms, "
-                    "computed by the model itself",
-                ],
-                ["Network", f"`{config.backbone}` with {', '.join(map(str, config.hidden_sizes))} channels"],
+                *_layers(config),
                 ["Parameters", f"{network.parameters:,}"],
                 ["Multiply-accumulates", f"{network.macs / 1e6:.1f} million for {config.clip_seconds:g} s"],
                 ["Size", f"{network.weights_bytes / 1e6:.2f} MB (`model.safetensors`)"],
             ],
         ),
+    ]
+
+
+def _is_own(config: PreTrainedConfig) -> bool:
+    return config.model_type == AudioCNNConfig.model_type
+
+
+def _layers(config: PreTrainedConfig) -> list[list[str]]:
+    if not _is_own(config):
+        return [["Network", f"`{config.model_type}` of transformers, trained on from a checkpoint"]]
+    milliseconds = 1000 / config.sampling_rate
+    return [
+        [
+            "Features",
+            f"{config.n_features} {'MFCCs' if config.frontend == 'mfcc' else 'mel bands'}, frames of "
+            f"{config.win_length * milliseconds:.1f} ms every {config.hop_length * milliseconds:.1f} ms, "
+            "computed by the model itself",
+        ],
+        ["Network", f"`{config.backbone}` with {', '.join(map(str, config.hidden_sizes))} channels"],
     ]
 
 

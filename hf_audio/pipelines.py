@@ -2,6 +2,8 @@
 
 import http.client
 import itertools
+import logging
+import math
 import sys
 import urllib.error
 import urllib.request
@@ -12,10 +14,14 @@ from typing import Any
 import numpy as np
 import torch
 from transformers import AudioClassificationPipeline as StockAudioClassificationPipeline
+from transformers import PreTrainedConfig
 from transformers.pipelines.base import ChunkPipeline
 
 from .audio import AudioError, load_audio, split_windows, to_mono
 from .models import AudioCNNConfig
+from .models.modeling_audio_cnn import by_distribution, probabilities
+
+logger = logging.getLogger(__name__)
 
 # Windows of one long recording that go through the model together: enough to keep it busy, a few megabytes.
 WINDOWS_PER_FORWARD = 16
@@ -27,6 +33,9 @@ class AudioClassificationPipeline(StockAudioClassificationPipeline, ChunkPipelin
     Accepts paths, URLs, bytes, arrays and tensors at the model's rate, `{"array" or "raw", "sampling_rate"}` at any
     rate, and `{"bytes", "path"}`; one of them or a list. Audio longer than the model's `clip_seconds` is judged in
     half-overlapping windows, whose probabilities are averaged.
+
+    A model of spoken numbers hears a recording as a whole and answers `{"text": "194827", "score": 0.98}`, the number
+    without leading zeros and the probability that all its digits are right.
 
     Args:
         top_k (`int`, *optional*): how many labels to return, best first; `None` returns all. Given when the pipeline
@@ -75,6 +84,15 @@ class AudioClassificationPipeline(StockAudioClassificationPipeline, ChunkPipelin
         waveform = self._load(inputs)
         window_seconds = window_seconds or getattr(self.model.config, "clip_seconds", None)
         rate = self.feature_extractor.sampling_rate
+        if getattr(self.model.config, "num_digits", 0):
+            if len(waveform) > (window_seconds or math.inf) * rate:
+                logger.warning(
+                    "A recording of %.1f s is longer than the numbers this model was trained on, %.1f s: what it "
+                    "reads may be wrong.",
+                    len(waveform) / rate,
+                    window_seconds,
+                )
+            window_seconds = None  # half a number is another number
         windows = [waveform] if window_seconds is None else split_windows(waveform, round(window_seconds * rate))
         for number, window in enumerate(windows):
             features = self.feature_extractor(window, sampling_rate=rate, return_tensors="pt")
@@ -104,18 +122,28 @@ class AudioClassificationPipeline(StockAudioClassificationPipeline, ChunkPipelin
             outputs.append(self.forward({"is_last": group[-1]["is_last"], **batch}, **forward_params))
         return self.postprocess(outputs, **postprocess_params)
 
-    def postprocess(self, model_outputs, top_k=5, function_to_apply=None) -> list[dict[str, Any]]:
-        """Averages the windows' scores and ranks the labels."""
+    def postprocess(self, model_outputs, top_k=5, function_to_apply=None) -> list[dict[str, Any]] | dict[str, Any]:
+        """Averages the windows' scores and ranks the labels, or reads a number."""
         config = self.model.config
+        logits = torch.cat([output["logits"] for output in model_outputs]).float()  # (windows, classes)
+        if getattr(config, "num_digits", 0):
+            text, score = read_number(probabilities(logits, config)[0], config)
+            return {"text": text, "score": score}
         if function_to_apply is None:
             multi_label = config.problem_type == "multi_label_classification"
             regression = config.problem_type == "regression"
             function_to_apply = "sigmoid" if multi_label else "none" if regression else "softmax"
-        logits = torch.cat([output["logits"] for output in model_outputs]).float()  # (windows, classes)
         apply = {"softmax": lambda x: x.softmax(-1), "sigmoid": torch.sigmoid, "none": lambda x: x}
         scores, ids = apply[function_to_apply](logits).mean(0).topk(top_k)
         pairs = zip(scores.tolist(), ids.tolist(), strict=True)
         return [{"score": score, "label": config.id2label[i]} for score, i in pairs]
+
+
+def read_number(digits: torch.Tensor, config: PreTrainedConfig) -> tuple[str, float]:
+    """Probabilities of every digit, (labels,), to the number without leading zeros and the probability of all."""
+    scores, values = by_distribution(digits, config).max(-1)
+    text = "".join(map(str, values.tolist())).lstrip("0") or "0"
+    return text, float(scores.prod())
 
 
 def _as_numpy(array: Any) -> np.ndarray:

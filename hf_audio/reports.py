@@ -9,10 +9,24 @@ from typing import Any
 
 import numpy as np
 from sklearn.metrics import confusion_matrix, f1_score, precision_recall_fscore_support
+from transformers import PreTrainedConfig
 
+from .metrics import Accuracy, CharacterErrorRate, F1Macro
+from .metrics.cer import edit_distance
 from .plots import plot_confusion_matrix
 
 PREDICTIONS_NAME = "predictions.csv"
+CONFUSION_NAME = "confusion_matrix.png"
+
+
+@dataclass
+class Table:
+    """Of a card."""
+
+    intro: str
+    """The sentence above it, or nothing."""
+    header: Sequence[str]
+    rows: Sequence[Sequence[Any]]
 
 
 @dataclass
@@ -99,6 +113,26 @@ class Predictions:
             for a, b in pairs
         ]
 
+    def metrics(self) -> dict[str, float]:
+        """Accuracy and macro F1."""
+        results: dict[str, float] = {}
+        for metric in (Accuracy(keep_in_memory=True), F1Macro(keep_in_memory=True)):
+            results |= metric.compute(predictions=self.predictions, references=self.references)
+        return results
+
+    def tables(self) -> list[Table]:
+        """Of the card."""
+        pairs = [[row["pair"], row["confused"], row["clips"]] for row in self.hardest_pairs()]
+        classes = [
+            [row["label"], *(f"{row[name]:.3f}" for name in ("precision", "recall", "f1")), row["clips"]]
+            for row in self.per_class()
+        ]
+        intro = "The pairs of classes that are taken for one another most often:"
+        return [
+            *([Table(intro, ["Pair", "Clips confused", "Clips of the two"], pairs)] if pairs else []),
+            Table("", ["Class", "Precision", "Recall", "F1", "Clips"], classes),
+        ]
+
     def intervals(self) -> dict[str, tuple[float, float]]:
         """95 % intervals of accuracy and macro F1 over clips."""
         right = self.references == self.predictions
@@ -113,7 +147,92 @@ class Predictions:
         """Leave `predictions.csv`, `per_class.csv` and `confusion_matrix.png` in a folder."""
         write_rows(folder / PREDICTIONS_NAME, self.rows())
         write_rows(folder / "per_class.csv", self.per_class())
-        plot_confusion_matrix(self.references, self.predictions, self.names, folder / "confusion_matrix.png")
+        plot_confusion_matrix(self.references, self.predictions, self.names, folder / CONFUSION_NAME)
+
+
+@dataclass
+class NumberPredictions:
+    """Held-out clips of spoken numbers with what was said and what was read."""
+
+    paths: Sequence[str]
+    """Of the files, (clips,)."""
+    references: np.ndarray
+    """The digits that were said, (clips, digits)."""
+    predictions: np.ndarray
+    """The digits that were read, (clips, digits)."""
+    scores: np.ndarray
+    """Probabilities that all digits of a number are right, (clips,)."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Of the digits."""
+        return "0123456789"
+
+    @classmethod
+    def from_probabilities(
+        cls, paths: Sequence[str], names: Sequence[str], references: np.ndarray, probabilities: np.ndarray
+    ) -> "NumberPredictions":
+        """probabilities: (clips, digits x 10); the names of so many labels are not needed."""
+        references = np.asarray(references)
+        digits = probabilities.reshape(*references.shape, 10)
+        return cls(paths, references, digits.argmax(-1), digits.max(-1).prod(-1))
+
+    def metrics(self) -> dict[str, float]:
+        """Character error rate over clips and over the corpus, and the share of numbers without an error."""
+        spoken, read = _as_texts(self.references), _as_texts(self.predictions)
+        return CharacterErrorRate(keep_in_memory=True).compute(predictions=read, references=spoken)
+
+    def intervals(self) -> dict[str, tuple[float, float]]:
+        """95 % intervals of the error rate and of the share of numbers without an error, over clips."""
+        spoken, read = _as_numbers(self.references), _as_numbers(self.predictions)
+        rates = np.array([edit_distance(b, a) / len(a) for a, b in zip(spoken, read, strict=True)])
+        return {
+            "cer": bootstrap_interval(lambda clips: rates[clips].mean(), len(rates)),
+            "exact_match": bootstrap_interval(lambda clips: (rates[clips] == 0).mean(), len(rates)),
+        }
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Of `predictions.csv`, paths relative to the folder that holds all files."""
+        columns = relative_paths(self.paths), _as_numbers(self.references), _as_numbers(self.predictions), self.scores
+        return [
+            {"path": path, "number": spoken, "prediction": read, "score": f"{score:.4f}"}
+            for path, spoken, read, score in zip(*columns, strict=True)
+        ]
+
+    def tables(self) -> list[Table]:
+        """Of the card: errors by the digit's place and the digits that are misheard most."""
+        wrong = (self.references != self.predictions).mean(0)
+        n_digits = len(wrong)
+        places = [[f"10^{n_digits - 1 - i}", f"{share:.4f}"] for i, share in enumerate(wrong)]
+        counts = confusion_matrix(self.references.ravel(), self.predictions.ravel(), labels=range(10))
+        np.fill_diagonal(counts, 0)
+        order = [place for place in np.argsort(-counts, axis=None, kind="stable")[:10] if counts.flat[place]]
+        misheard = [[place // 10, place % 10, counts.flat[place]] for place in order]
+        tables = [Table("", ["Place", "Share of digits misread"], places)]
+        if misheard:
+            tables.append(Table("The digits that are misread most often:", ["Said", "Read", "Times"], misheard))
+        return tables
+
+    def write(self, folder: Path) -> None:
+        """Leave `predictions.csv` and the digits' `confusion_matrix.png` in a folder."""
+        write_rows(folder / PREDICTIONS_NAME, self.rows())
+        digits = self.references.ravel(), self.predictions.ravel()
+        plot_confusion_matrix(*digits, self.names, folder / CONFUSION_NAME)
+
+
+def predictions_class(config: PreTrainedConfig) -> type[Predictions] | type[NumberPredictions]:
+    """What a model of this config is judged by."""
+    return NumberPredictions if getattr(config, "num_digits", 0) else Predictions
+
+
+def _as_texts(digits: np.ndarray) -> list[str]:
+    """(clips, digits) -> strings of so many digits."""
+    return ["".join(map(str, row)) for row in digits]
+
+
+def _as_numbers(digits: np.ndarray) -> list[str]:
+    """(clips, digits) -> strings without leading zeros."""
+    return [text.lstrip("0") or "0" for text in _as_texts(digits)]
 
 
 def relative_paths(paths: Sequence[str]) -> list[str]:
@@ -140,8 +259,10 @@ def bootstrap_interval(
 
 
 def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """A CSV of dictionaries with the same keys."""
-    with path.open("w", newline="", encoding="utf-8") as file:
+    """A CSV of dictionaries with the same keys, whole or not at all."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
+    os.replace(temporary, path)

@@ -1,10 +1,11 @@
 """The folder a run leaves: never another's overwritten, never half-written, finished when it holds its results."""
 
+import copy
 import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ UNFINISHED_RUN = re.compile(r"training_args\.json|runs|checkpoint-\d+|tmp-checkp
 UNFINISHED_FOLDS = re.compile(r"training_args\.json|fold_.+|\..*")
 # What another run would choose for its own machine and folder is left to it.
 NOT_SAVED = ("resume_from_checkpoint", "use_cpu", "hub_token", "push_to_hub_token")
+# May differ between the command that began a cross-validation and the one that goes on with it.
+FREE_ARGUMENTS = {"output_dir", "run_name", "disable_tqdm", "report_to", "dataloader_num_workers"}
 
 
 def prepare_output_dir(args: RecipeArguments) -> Path | None:
@@ -80,6 +83,41 @@ def open_output_dir(args: RecipeArguments, own: re.Pattern) -> None:
 def saved_arguments(args: RecipeArguments) -> dict[str, Any]:
     """The arguments that repeat a run."""
     return {name: value for name, value in args.to_dict().items() if name not in NOT_SAVED}
+
+
+def check_same_arguments(args: RecipeArguments) -> None:
+    """Refuse to go on in a folder whose run had other arguments.
+
+    Raises:
+        ArgumentError: the folder's arguments are other ones, but for those that change no result.
+    """
+    try:
+        before = json.loads((Path(args.output_dir) / ARGUMENTS_NAME).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return
+    now = json.loads(json.dumps(saved_arguments(args)))
+    for name in sorted(set(before) & set(now) - FREE_ARGUMENTS):
+        if before[name] != now[name]:
+            raise ArgumentError(
+                f"--output_dir {args.output_dir} holds what was trained with --{name} {before[name]}, not "
+                f"{now[name]}: give the same arguments to go on, or choose another folder."
+            )
+
+
+def run_unless_finished(args: RecipeArguments, folder: Path, run: Callable[[RecipeArguments], Any]) -> dict[str, Any]:
+    """One of several runs of a command: read where it is finished, resumed where it has begun; returns its results.
+
+    Args:
+        args: of the command.
+        folder: of this run.
+        run: trains, given `args` with that folder, and leaves it finished.
+    """
+    if not (folder / RESULTS_NAME).exists():
+        part = copy.copy(args)
+        part.output_dir = str(folder)
+        part.resume_from_checkpoint = None if last_checkpoint(folder) is None else "last"
+        run(part)
+    return json.loads((folder / RESULTS_NAME).read_text(encoding="utf-8"))
 
 
 @contextmanager

@@ -15,12 +15,12 @@ from torch import nn
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader
-from transformers import Trainer, TrainerCallback
+from transformers import PreTrainedConfig, Trainer, TrainerCallback
 
 from .arguments import ArgumentError, RecipeArguments
 from .augmentation import mix
 from .data import ClipTransform
-from .models.modeling_audio_cnn import classification_loss
+from .models.modeling_audio_cnn import by_distribution, classification_loss, probabilities
 
 AVERAGE_NAME = "averaged_weights.pt"
 # Of a loss with a teacher: what its scores weigh against the labels, and how far both models' are flattened first.
@@ -115,16 +115,13 @@ class AudioTrainer(Trainer):
         labels = inputs.pop("labels")
         config = self.model.config
         if self.args.mixup_alpha > 0 and model.training:
-            targets = labels.float() if labels.dim() == 2 else F.one_hot(labels, config.num_labels).float()
-            inputs, labels = mix(inputs, targets, self.args.mixup_alpha)
+            inputs, labels = mix(inputs, as_probabilities(labels, config), self.args.mixup_alpha)
         outputs = model(**inputs)
-        loss = classification_loss(
-            outputs.logits, labels, config.problem_type, label_smoothing=self.args.label_smoothing_factor
-        )
+        loss = classification_loss(outputs.logits, labels, config, label_smoothing=self.args.label_smoothing_factor)
         if self.teacher is not None and model.training:
             with torch.no_grad(), self.accelerator.autocast():
                 taught = self.teacher(**inputs).logits
-            loss = torch.lerp(loss, distillation_loss(outputs.logits, taught, config.problem_type), TEACHER_WEIGHT)
+            loss = torch.lerp(loss, distillation_loss(outputs.logits, taught, config), TEACHER_WEIGHT)
         return (loss, outputs) if return_outputs else loss
 
     def prediction_step(
@@ -139,7 +136,7 @@ class AudioTrainer(Trainer):
         labels, counts = inputs.pop("labels"), inputs.pop("window_counts", None)
         network = self.average.module if self.average is not None else self.accelerator.unwrap_model(model)
         network.eval()
-        problem_type = self.model.config.problem_type
+        config = self.model.config
         with torch.no_grad():
             # The class's forward: accelerate has put one that autocasts to bfloat16 over it. A part at a time: long
             # recordings have many windows.
@@ -149,8 +146,8 @@ class AudioTrainer(Trainer):
             ]
             logits = torch.cat([type(network).forward(network, **part).logits.float() for part in parts])
             if counts is not None:
-                logits = average_windows(logits, counts, problem_type)
-            loss = classification_loss(logits, labels, problem_type)
+                logits = average_windows(logits, counts, config)
+            loss = classification_loss(logits, labels, config)
         return (loss, None, None) if prediction_loss_only else (loss, logits, labels)
 
     def keep_average(self) -> None:
@@ -184,16 +181,25 @@ class AudioTrainer(Trainer):
         """Nothing: `fine_tune` has written a better one, which Trainer's would overwrite when it pushes."""
 
 
-def distillation_loss(logits: torch.Tensor, taught: torch.Tensor, problem_type: str | None) -> torch.Tensor:
+def as_probabilities(labels: torch.Tensor, config: PreTrainedConfig) -> torch.Tensor:
+    """(batch,) class indices, (batch, digits) digits or (batch, labels) tags -> (batch, labels) float."""
+    if labels.is_floating_point() or config.problem_type == "multi_label_classification":
+        return labels.float()
+    n_values = by_distribution(torch.empty(1, config.num_labels), config).shape[-1]
+    return F.one_hot(labels, n_values).flatten(1).float()
+
+
+def distillation_loss(logits: torch.Tensor, taught: torch.Tensor, config: PreTrainedConfig) -> torch.Tensor:
     """Mean divergence of a model's scores from its teacher's, both flattened by `TEMPERATURE`.
 
-    logits, taught: (batch, classes). Scaled by the squared temperature, so that its gradients are of the labels' size.
+    logits, taught: (batch, labels). Scaled by the squared temperature, so that its gradients are of the labels' size.
     """
     logits, taught = logits.float() / TEMPERATURE, taught.float() / TEMPERATURE
-    if problem_type == "multi_label_classification":
+    if config.problem_type == "multi_label_classification":
         divergence = F.binary_cross_entropy_with_logits(logits, taught.sigmoid())  # but for a constant
     else:
-        divergence = F.kl_div(logits.log_softmax(-1), taught.log_softmax(-1), log_target=True, reduction="batchmean")
+        learnt, target = (by_distribution(scores, config).flatten(0, 1).log_softmax(-1) for scores in (logits, taught))
+        divergence = F.kl_div(learnt, target, log_target=True, reduction="batchmean")
     return divergence * TEMPERATURE**2
 
 
@@ -210,12 +216,12 @@ def keep_freed_memory() -> None:
         mallopt(mmap_threshold, 2**30)
 
 
-def average_windows(logits: torch.Tensor, counts: torch.Tensor, problem_type: str | None) -> torch.Tensor:
-    """Mean probabilities of each clip's windows, as logits. logits: (windows, classes); counts: (batch,) windows."""
-    multi_label = problem_type == "multi_label_classification"
-    probabilities = logits.sigmoid() if multi_label else logits.softmax(-1)
-    mean = torch.stack([clip.mean(0) for clip in probabilities.split(counts.tolist())])
-    return torch.logit(mean, eps=1e-7) if multi_label else mean.clamp(min=1e-12).log()
+def average_windows(logits: torch.Tensor, counts: torch.Tensor, config: PreTrainedConfig) -> torch.Tensor:
+    """Mean probabilities of each clip's windows, as logits. logits: (windows, labels); counts: (batch,) windows."""
+    mean = torch.stack([clip.mean(0) for clip in probabilities(logits, config).split(counts.tolist())])
+    if config.problem_type == "multi_label_classification":
+        return torch.logit(mean, eps=1e-7)
+    return mean.clamp(min=1e-12).log()
 
 
 def _ema(decay: float):

@@ -1,32 +1,48 @@
 """`fine_tune`: the only path from data to a finished checkpoint folder, and `run_recipe`, how a recipe starts."""
 
+import copy
+import functools
 import json
 import logging
+import math
 import os
 import shlex
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from datasets import Dataset
-from transformers import EarlyStoppingCallback, EvalPrediction, set_seed
+from datasets import ClassLabel, Dataset
+from scipy.optimize import minimize_scalar
+from transformers import EarlyStoppingCallback, EvalPrediction, PreTrainedConfig, set_seed
+from transformers.trainer_utils import IntervalStrategy, PredictionOutput
 from transformers.utils.logging import disable_progress_bar
 
-from .arguments import ArgumentError, Arguments, RecipeArguments, parse_arguments
+from .arguments import ERROR_RATES, ArgumentError, Arguments, RecipeArguments, last_checkpoint, parse_arguments
 from .audio import AudioError
 from .augmentation import Amortized
 from .baseline import cache_statistics, fit_baseline
-from .data import ClipTransform, DataError, WindowCollator, cache_audio, class_counts, split_validation
-from .metrics import Accuracy, F1Macro
+from .data import (
+    ClipTransform,
+    DataError,
+    WindowCollator,
+    add_guessed,
+    cache_audio,
+    class_counts,
+    longest_clip,
+    split_validation,
+)
+from .encoders import build_model, load_extractor
 from .model_card import METRIC_NAMES, NetworkFacts, RunFacts, TaskFacts, count_macs, machine, write_model_card
-from .models import AudioCNNConfig, AudioCNNFeatureExtractor, AudioCNNForAudioClassification
+from .models import AudioCNNConfig
+from .models.modeling_audio_cnn import classification_loss, probabilities
 from .plots import plot_curves
-from .reports import Predictions, write_rows
-from .run_folder import finishing, prepare_output_dir
+from .reports import CONFUSION_NAME, NumberPredictions, Predictions, predictions_class, write_rows
+from .run_folder import check_same_arguments, finishing, prepare_output_dir, run_unless_finished, wants_resume
 from .teacher import load_teacher
 from .trainer import AudioTrainer, keep_freed_memory
 
@@ -96,6 +112,42 @@ def find_recordings(
         return demo()
 
 
+@dataclass
+class Pretraining:
+    """A finished run whose weights another one begins with."""
+
+    folder: str
+    seconds: float
+    """That it took."""
+
+
+def pretrain(args: RecipeArguments, run: Callable[[RecipeArguments], Any], **changes: Any) -> Pretraining:
+    """Have a first network trained, in `OUTPUT_DIR-pretrained`; after a kill, the same command goes on.
+
+    Args:
+        args: of the command, whose output folder is looked at before any time is spent.
+        run: trains, given the first run's arguments, and leaves its folder finished. It has clips of its own, no
+            teacher, validates nothing and is not uploaded.
+        changes: further arguments of the first run that are not the command's.
+
+    Raises:
+        ArgumentError: either folder cannot be used, or the first run had other arguments.
+    """
+    first = copy.copy(args)
+    first.output_dir = f"{args.output_dir.rstrip('/')}-pretrained"
+    first.push_to_hub, first.teacher, first.pseudo_labels = False, None, None
+    first.validation_fraction, first.early_stopping_patience, first.load_best_model_at_end = 0, 0, False
+    first.eval_strategy = IntervalStrategy.NO
+    for name, value in changes.items():
+        setattr(first, name, value)
+    if wants_resume(args) and Path(first.output_dir).exists() and last_checkpoint(args.output_dir) is None:
+        args.resume_from_checkpoint = None  # killed before it had begun
+    prepare_output_dir(args)
+    check_same_arguments(first)
+    results = run_unless_finished(first, Path(first.output_dir), run)
+    return Pretraining(first.output_dir, results["train_runtime"])
+
+
 def fine_tune(
     args: RecipeArguments,
     config: AudioCNNConfig,
@@ -106,6 +158,9 @@ def fine_tune(
     augmentation: Callable[..., np.ndarray] | None = None,
     slow_augmentation: Callable[..., np.ndarray] | None = None,
     group_column: str | None = None,
+    validation_group_column: str | None = None,
+    held_out_too: Mapping[str, np.ndarray] | None = None,
+    pretraining: Pretraining | None = None,
 ) -> dict[str, Any]:
     """Train a model and leave the finished folder `args.output_dir`; returns what `all_results.json` holds.
 
@@ -119,6 +174,10 @@ def fine_tune(
         slow_augmentation: another one, applied before it and drawn anew every `args.refresh_epochs` epochs.
         group_column: clips that share its value (recording, speaker) are never on two sides: those that share it with
             a held-out clip are not trained on, and a validation split keeps them together.
+        validation_group_column: as `group_column`, for the validation split alone.
+        held_out_too: name -> rows, as `held_out`: further test clips, of other voices or places. Their metrics are
+            told as `eval_<metric>_<name>`, and of error rates the harmonic mean with those of the first ones.
+        pretraining: whose weights the model begins with, unless `args.model_name_or_path` says.
 
     Raises:
         ArgumentError: the output folder cannot be written or holds a run already.
@@ -127,21 +186,40 @@ def fine_tune(
     checkpoint = prepare_output_dir(args)
     set_seed(args.seed)
     keep_freed_memory()
+    begin_from = args.model_name_or_path
+    if begin_from is None and pretraining is not None:
+        begin_from = pretraining.folder
+    extractor = load_extractor(begin_from, config)
+    masks = {"": held_out, **(held_out_too or {})}
+    if args.pseudo_labels is not None:
+        labelled, dataset = len(dataset), add_guessed(dataset, args.pseudo_labels)
+        masks = {name: np.pad(rows, (0, len(dataset) - labelled)) for name, rows in masks.items()}
     with args.main_process_first(desc="decoding"):
         # All rows together: every fold of a cross-validation then finds them decoded.
         cached, skipped = cache_audio(dataset, config.sampling_rate, strict=args.strict)
     for row in skipped:
         logger.warning("Left out: %s", row["reason"])
-    held_out = np.asarray(held_out, dtype=bool)[np.asarray(cached["index"], dtype=int)]
-    train, test = _split(cached, held_out, group_column)
+    kept = np.asarray(cached["index"], dtype=int)
+    masks = {name: np.asarray(rows, dtype=bool)[kept] for name, rows in masks.items()}
+    train, *tests = _split(cached, list(masks.values()), group_column)
+    test = tests[0]
     if args.baseline:
         return _judge_baseline(args, config.sampling_rate, train, test, task, skipped)
-    names = dataset.features["label"].names
-    config.id2label = dict(enumerate(names))
-    config.label2id = {name: number for number, name in enumerate(names)}
+    if isinstance(dataset.features["label"], ClassLabel):
+        names = dataset.features["label"].names
+        config.id2label = dict(enumerate(names))
+        config.label2id = {name: number for number, name in enumerate(names)}
     validation = None
+    window: int | None = config.clip_samples
+    if config.num_digits:
+        window = None  # half a number is another number
+        _check_lengths(cached, config)
+        if args.tta:
+            raise ArgumentError("--tta judges parts of clips, and a part of a number is another one: leave it out.")
     if args.validation_fraction > 0:
-        train, validation = split_validation(train, args.validation_fraction, args.seed, group_column)
+        train, validation = split_validation(
+            train, args.validation_fraction, args.seed, validation_group_column or group_column
+        )
     teacher = None if args.teacher is None else load_teacher(args.teacher, config, test["path"][:])
 
     amortized = None
@@ -154,12 +232,15 @@ def fine_tune(
         config.sampling_rate,
         augmentation=augmentation,
         amortized=amortized,
-        clip_samples=config.clip_samples,
+        clip_samples=window,
         seed=args.seed,
     )
     plain = ClipTransform(config.sampling_rate)
-    # Channels last: the layout in which CPUs and GPUs convolve fastest; the weights' names and values stay.
-    model = AudioCNNForAudioClassification(config).to(memory_format=torch.channels_last)
+    model = build_model(config, begin_from)
+    is_encoder = model.config.model_type != config.model_type
+    collator = functools.partial(WindowCollator, extractor=extractor if is_encoder else None)
+    if is_encoder and not getattr(extractor, "return_attention_mask", True):
+        args.per_device_eval_batch_size = 1  # padding would change what it answers
     patience = args.early_stopping_patience
     trainer = AudioTrainer(
         model,
@@ -168,24 +249,34 @@ def fine_tune(
         teacher=teacher,
         train_dataset=train.with_transform(transform),
         eval_dataset=None if validation is None else validation.with_transform(plain),
-        data_collator=WindowCollator(config.clip_samples),
-        processing_class=AudioCNNFeatureExtractor(sampling_rate=config.sampling_rate),
-        compute_metrics=classification_metrics,
+        data_collator=collator(window),
+        processing_class=extractor,
+        compute_metrics=functools.partial(compute_metrics, config=config),
         callbacks=[EarlyStoppingCallback(patience)] if patience else [],
     )
     trained = trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
     trainer.keep_average()
+    if validation is not None and not is_encoder:
+        # In the model itself, so that every runtime gives probabilities that come true.
+        seen = trainer.predict(validation.with_transform(plain))
+        model.config.temperature = fit_temperature(seen.predictions, seen.label_ids, config)
     judged = trainer.predict(test.with_transform(plain), metric_key_prefix="eval")
     results: dict[str, Any] = {**judged.metrics, **trained.metrics, "epoch": trainer.state.epoch}
     if args.tta > 0:
-        trainer.data_collator = WindowCollator(config.clip_samples, crops=args.tta)
+        trainer.data_collator = collator(config.clip_samples, crops=args.tta)
         shifted = trainer.predict(test.with_transform(plain)).metrics
         results |= {f"eval_{name}_tta": shifted[f"test_{name}"] for name in ("accuracy", "f1_macro")}
     results |= {"train_samples": len(train), "chosen": _chosen(trainer)}
+    if pretraining is not None:
+        results["pretrain_runtime"] = pretraining.seconds
+    other_predictions = {}
+    for name, clips in list(zip(masks, tests, strict=True))[1:]:
+        judged_too = trainer.predict(clips.with_transform(plain))
+        predictions = _predictions(config, clips, judged_too)
+        results |= _beside(results, predictions.metrics(), name)
+        other_predictions[name] = predictions
     if trainer.is_world_process_zero():
-        probabilities = torch.from_numpy(judged.predictions).softmax(-1).numpy()
-        predictions = Predictions.from_probabilities(test["path"][:], names, test["label"][:], probabilities)
-        _write_folder(args, task, results, predictions, skipped, trainer)
+        _write_folder(args, task, results, _predictions(config, test, judged), skipped, trainer, other_predictions)
         if amortized is not None:
             amortized.clear()
     trainer.accelerator.wait_for_everyone()
@@ -202,14 +293,15 @@ def _judge_baseline(
     task: TaskFacts,
     skipped: Sequence[Mapping[str, str]],
 ) -> dict[str, Any]:
+    if not isinstance(test.features["label"], ClassLabel):
+        raise ArgumentError("--baseline judges one class a clip, and this task has several answers: leave it out.")
     start = time.perf_counter()
     with args.main_process_first(desc="statistics"):
         heard, judged_on = cache_statistics(train, sampling_rate), cache_statistics(test, sampling_rate)
     names = test.features["label"].names
-    probabilities = fit_baseline(heard, train["label"][:], judged_on, len(names), args.seed)
-    predictions = Predictions.from_probabilities(test["path"][:], names, test["label"][:], probabilities)
-    judged = classification_metrics(EvalPrediction(predictions=probabilities, label_ids=predictions.references))
-    results: dict[str, Any] = {f"eval_{name}": value for name, value in judged.items()}
+    scores = fit_baseline(heard, train["label"][:], judged_on, len(names), args.seed)
+    predictions = Predictions.from_probabilities(test["path"][:], names, test["label"][:], scores)
+    results: dict[str, Any] = {f"eval_{name}": value for name, value in predictions.metrics().items()}
     results |= {
         "train_samples": len(train),
         "train_runtime": time.perf_counter() - start,
@@ -225,13 +317,16 @@ def _write_folder(
     args: RecipeArguments,
     task: TaskFacts,
     results: dict[str, Any],
-    predictions: Predictions,
+    predictions: Predictions | NumberPredictions,
     skipped: Sequence[Mapping[str, str]],
     trainer: AudioTrainer | None = None,
+    other_predictions: Mapping[str, Predictions | NumberPredictions] | None = None,
 ) -> None:
     """Card, results and pictures, and of a network the checkpoint; `results` gains what is computed here."""
     metrics = {name: results[f"eval_{name}"] for name in METRIC_NAMES if f"eval_{name}" in results}
     intervals = predictions.intervals()
+    for name, others in (other_predictions or {}).items():
+        intervals |= {f"{metric}_{name}": interval for metric, interval in others.intervals().items()}
     results |= {f"eval_{name}_interval": list(interval) for name, interval in intervals.items()}
     results |= {
         "eval_samples": len(predictions.paths),
@@ -242,9 +337,11 @@ def _write_folder(
     }
     with finishing(Path(args.output_dir), results) as folder:
         predictions.write(folder)
+        for name, others in (other_predictions or {}).items():
+            write_rows(folder / f"predictions_{name}.csv", others.rows())
         if skipped:
             write_rows(folder / "skipped.csv", skipped)
-        network, pictures = None, ["confusion_matrix.png"]
+        network, pictures = None, [CONFUSION_NAME]
         if trainer is not None:
             network = _save_network(trainer, folder)
             results |= {name: getattr(network, name) for name in ("parameters", "macs", "weights_bytes")}
@@ -254,15 +351,15 @@ def _write_folder(
             metrics=metrics,
             intervals=intervals,
             interval_note="The intervals are what 1000 resamplings of those clips give.",
-            per_class=predictions.per_class(),
-            hardest_pairs=predictions.hardest_pairs(),
+            labels=predictions.names,
+            tables=predictions.tables(),
             n_train=str(results["train_samples"]),
             n_test=len(predictions.paths),
             n_skipped=len(skipped),
             hyper_parameters={} if network is None else shown_arguments(args),
             chosen=results["chosen"],
             command=shown_command(),
-            minutes=results["train_runtime"] / 60,
+            minutes=(results["train_runtime"] + results.get("pretrain_runtime", 0)) / 60,
             example=Path(predictions.paths[0]).name,
             network=network,
             pictures=pictures,
@@ -280,7 +377,7 @@ def _save_network(trainer: AudioTrainer, folder: Path) -> NetworkFacts:
     return NetworkFacts(
         config=model.config,
         parameters=sum(parameter.numel() for parameter in model.parameters()),
-        macs=count_macs(model, model.config.clip_samples),
+        macs=count_macs(model, trainer.processing_class),
         weights_bytes=(folder / "model.safetensors").stat().st_size,
     )
 
@@ -296,28 +393,64 @@ def _chosen(trainer: AudioTrainer) -> str:
     )
 
 
-def classification_metrics(prediction: EvalPrediction) -> dict[str, float]:
-    """Accuracy and macro F1. predictions: (clips, classes) scores; label_ids: (clips,)."""
-    predicted = np.argmax(prediction.predictions, axis=-1)
-    results: dict[str, float] = {}
-    for metric in (Accuracy(keep_in_memory=True), F1Macro(keep_in_memory=True)):
-        results |= metric.compute(predictions=predicted, references=prediction.label_ids)
-    return results
+def compute_metrics(prediction: EvalPrediction, config: PreTrainedConfig) -> dict[str, float]:
+    """The task's metrics. predictions: (clips, labels) logits; label_ids: (clips,) classes or (clips, digits)."""
+    scores = probabilities(torch.from_numpy(prediction.predictions), config).numpy()
+    paths = [""] * len(scores)
+    report = predictions_class(config).from_probabilities(paths, _names(config), prediction.label_ids, scores)
+    return report.metrics()
 
 
-def _split(dataset: Dataset, held_out: np.ndarray, group_column: str | None) -> tuple[Dataset, Dataset]:
-    """Training and test clips; a training clip of a held-out group is in neither. held_out: (clips,) of bool."""
-    trained = ~held_out & ~_in_groups_of(dataset, held_out, group_column)
-    if not held_out.any() or not trained.any():
-        raise DataError(f"The split leaves no clips to {'train' if held_out.any() else 'test'} on: check the data.")
-    n_dropped = len(dataset) - held_out.sum() - trained.sum()
+def fit_temperature(logits: np.ndarray, labels: np.ndarray, config: PreTrainedConfig) -> float:
+    """What logits must be divided by for the least loss on clips that were not trained on.
+
+    logits: (clips, labels); labels: (clips,) or (clips, digits). Source: Guo et al. 2017,
+    https://arxiv.org/abs/1706.04599.
+    """
+    scores, targets = torch.from_numpy(logits), torch.from_numpy(labels)
+
+    def loss(log_temperature: float) -> float:
+        return float(classification_loss(scores / math.exp(log_temperature), targets, config))
+
+    # Few clips, all judged right, would ask for a temperature of zero.
+    return math.exp(minimize_scalar(loss, bounds=(math.log(0.1), math.log(10)), method="bounded").x)
+
+
+def _predictions(config: PreTrainedConfig, clips: Dataset, judged: PredictionOutput):
+    scores = probabilities(torch.from_numpy(judged.predictions), config).numpy()
+    references = np.asarray(clips["label"][:])
+    return predictions_class(config).from_probabilities(clips["path"][:], _names(config), references, scores)
+
+
+def _names(config: PreTrainedConfig) -> list[str]:
+    return [config.id2label[number] for number in range(config.num_labels)]
+
+
+def _beside(results: Mapping[str, Any], metrics: Mapping[str, float], name: str) -> dict[str, float]:
+    """Metrics of further test clips under their names, and the harmonic means of error rates with the first ones'."""
+    told = {f"eval_{metric}_{name}": value for metric, value in metrics.items()}
+    for metric in ERROR_RATES & set(metrics):
+        rates = results[f"eval_{metric}"], metrics[metric]
+        # Of a rate of zero the harmonic mean is zero, whatever the other one.
+        told[f"eval_{metric}_harmonic"] = 0.0 if min(rates) == 0 else 2 / sum(1 / rate for rate in rates)
+    return told
+
+
+def _split(dataset: Dataset, held_out: Sequence[np.ndarray], group_column: str | None) -> list[Dataset]:
+    """Training clips and those of each mask, (clips,) of bool; of a held-out group, no other clip is trained on."""
+    tested = np.any(held_out, axis=0)
+    trained = ~tested & ~_in_groups_of(dataset, tested, group_column)
+    if not all(mask.any() for mask in held_out) or not trained.any():
+        raise DataError(f"The split leaves no clips to {'test' if trained.any() else 'train'} on: check the data.")
+    n_dropped = len(dataset) - tested.sum() - trained.sum()
     if n_dropped:
         logger.warning(
             "%d clips are not trained on: they share their %s with held-out clips.", n_dropped, group_column
         )
-    train, test = dataset.select(np.flatnonzero(trained)), dataset.select(np.flatnonzero(held_out))
-    _check_classes(train)
-    return train, test
+    parts = [dataset.select(np.flatnonzero(rows)) for rows in (trained, *held_out)]
+    if isinstance(dataset.features["label"], ClassLabel):
+        _check_classes(parts[0])
+    return parts
 
 
 def _in_groups_of(dataset: Dataset, rows: np.ndarray, column: str | None) -> np.ndarray:
@@ -326,6 +459,15 @@ def _in_groups_of(dataset: Dataset, rows: np.ndarray, column: str | None) -> np.
         return rows
     groups = np.asarray(dataset[column])
     return np.isin(groups, groups[rows])
+
+
+def _check_lengths(cached: Dataset, config: AudioCNNConfig) -> None:
+    path, samples = longest_clip(cached)
+    if samples > config.clip_samples:
+        raise DataError(
+            f"{path} lasts {samples / config.sampling_rate:.1f} s, more than the {config.clip_seconds:g} s in which a "
+            "number is read as a whole: cut it, or leave it out."
+        )
 
 
 def _check_classes(train: Dataset) -> None:

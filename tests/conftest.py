@@ -1,5 +1,6 @@
 """Small synthetic recordings and checkpoints; real ones where `../shared/data` has them. No test needs the network."""
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -46,6 +47,15 @@ def real_sounds() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def real_numbers() -> Path:
+    """Numbers read by synthetic voices, in the layout of numbers2."""
+    folder = REAL_DATA / "numbers2"
+    if not folder.is_dir():
+        pytest.skip(f"the real recordings are not here: {folder.name}")
+    return folder
+
+
 def tiny_config(**changes) -> AudioCNNConfig:
     """A model that trains in a blink."""
     defaults = {
@@ -61,6 +71,10 @@ def tiny_config(**changes) -> AudioCNNConfig:
         "dropout": 0.0,
         "num_labels": 3,
     }
+    if changes.get("backbone") == "shufflenet":
+        defaults["hidden_sizes"] = [8, 8, 16, 24, 32]
+    if "num_digits" in changes:
+        del defaults["num_labels"]
     return AudioCNNConfig(**{**defaults, **changes})
 
 
@@ -141,3 +155,12 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
 def results(folder: Path) -> dict:
     """Of a finished folder."""
     return json.loads((folder / "all_results.json").read_text())
+
+
+def load_recipe(name: str):
+    """The module of `recipes/<name>.py`."""
+    spec = importlib.util.spec_from_file_location(name, REPOSITORY / "recipes" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module

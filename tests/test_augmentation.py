@@ -8,7 +8,15 @@ from conftest import RATE, tone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hf_audio.augmentation import AddFastGaussianSNR, Amortized, RandomExcerpt, RandomPlacement, mix, seeded
+from hf_audio.augmentation import (
+    AddFastGaussianSNR,
+    Amortized,
+    RandomExcerpt,
+    RandomPlacement,
+    SyntheticRoom,
+    mix,
+    seeded,
+)
 
 
 @given(samples=st.integers(1, 300), seed=st.integers(0, 1000))
@@ -69,6 +77,22 @@ def test_noise_is_normal_and_as_loud_as_asked(snr_db):
     with seeded(1):
         assert np.array_equal(transform(samples=clip, sample_rate=RATE) - clip, noise)
     assert not np.array_equal(transform(samples=clip, sample_rate=RATE) - clip, noise)
+
+
+def test_a_room_keeps_loudness_and_length_and_decays_as_asked():
+    impulse = np.zeros(RATE, dtype=np.float32)
+    impulse[0] = 1
+    with seeded(3):
+        heard = SyntheticRoom(0.5, 0.5, 0.0, 0.0, p=1)(samples=impulse, sample_rate=RATE)
+    assert heard.shape == impulse.shape and heard.dtype == np.float32
+    assert np.sum(heard**2) == pytest.approx(1, rel=1e-3)
+    assert np.sum(heard[1:] ** 2) == pytest.approx(heard[0] ** 2, rel=1e-3)  # 0 dB between the sound and its echoes
+    early, late = (np.mean(heard[start : start + 800] ** 2) for start in (1, 1 + RATE // 4))
+    assert 10 * np.log10(early / late) == pytest.approx(30, abs=2)  # half of 60 dB in half of the time
+    with pytest.raises(ValueError, match="min_decay_seconds=0"):
+        SyntheticRoom(0, 1)
+    with pytest.raises(ValueError, match="min_direct_db=3"):
+        SyntheticRoom(min_direct_db=3, max_direct_db=2)
 
 
 def test_excerpts_refuse_no_length():

@@ -95,7 +95,7 @@ def test_folds_of_other_arguments_are_not_mixed(finished, tones, environment, tm
     shutil.copytree(finished, tmp_path / "half", ignore=shutil.ignore_patterns("fold_3", "all_results.json"))
     before = sorted((tmp_path / "half").rglob("*"))
     code, output = run(environment, tones, tmp_path / "half", *FLAGS, "--learning_rate", "0.5")
-    assert code == 2 and "holds folds trained with --learning_rate 0.01, not 0.5" in output
+    assert code == 2 and "holds what was trained with --learning_rate 0.01, not 0.5" in output
     assert sorted((tmp_path / "half").rglob("*")) == before
 
 

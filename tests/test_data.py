@@ -8,6 +8,7 @@ import threading
 import time
 from pathlib import Path
 
+import librosa
 import numpy as np
 import pytest
 import soundfile
@@ -20,14 +21,19 @@ from hf_audio import data
 from hf_audio.audio import load_audio
 from hf_audio.augmentation import Amortized, RandomPlacement, seed_transforms, seeded
 from hf_audio.data import (
+    GUESSED_COLUMN,
     ClipTransform,
     DataError,
     WindowCollator,
+    add_guessed,
     cache_audio,
     cached_waveform,
+    find_noises,
     from_rows,
     load_class_folders,
+    load_numbers,
     load_table,
+    longest_clip,
     split_validation,
 )
 
@@ -240,6 +246,84 @@ def test_impossible_splits_are_refused():
         split_validation(from_rows(["a", "b", "c"], ["x", "x", "y"]).select([0, 2]), 0.5, 0)
 
 
+def test_numbers_become_digits(tmp_path):
+    rows = [["path", "gender", "number"], ["a.wav", "male", "38"], ["b.wav", "female", "14.0"], ["c.wav", "male", ""]]
+    rows += [["d.wav", "male", "000000"], ["e.wav", "male", "999999"], ["f.wav", "male", "38"]]
+    rows += [["b.wav", "female", "14"]]  # as above, in other words
+    dataset = load_numbers(write_table(tmp_path / "train.csv", rows), 6)
+    digits = {Path(row["path"]).stem: row["label"] for row in dataset}
+    assert digits == {
+        "a": [0, 0, 0, 0, 3, 8],
+        "b": [0, 0, 0, 0, 1, 4],
+        "d": [0] * 6,
+        "e": [9] * 6,
+        "f": [0, 0, 0, 0, 3, 8],
+    }
+    assert dataset["gender"][:] == ["male", "female", "male", "male", "male"]
+    assert len(load_numbers(write_table(tmp_path / "one.csv", rows[:2]), 6)) == 1
+
+
+@pytest.mark.parametrize("wrong", ["1000000", "-1", "1.5", "nan", "inf", "ten"])
+def test_numbers_that_cannot_be_are_refused(tmp_path, wrong):
+    table = write_table(tmp_path / "train.csv", [["path", "number"], ["a.wav", "1"], ["b.wav", wrong]])
+    with pytest.raises(DataError, match=rf"train.csv has the number '{wrong}': give whole numbers from 0 to 999999"):
+        load_numbers(table, 6)
+
+
+def test_validation_of_numbers_keeps_speakers_apart(tmp_path):
+    rows = [[f"{n}.wav", str(n), "abcde"[n % 5]] for n in range(50)]
+    dataset = load_numbers(write_table(tmp_path / "train.csv", [["path", "number", "speaker"], *rows]), 2)
+    train, validation = split_validation(dataset, 0.2, 0, "speaker")
+    assert len(validation) == 10 and not set(train["speaker"]) & set(validation["speaker"])
+    train, validation = split_validation(dataset, 0.1, 0)
+    assert len(validation) == 5 and len(train) == 45
+
+
+@pytest.mark.parametrize("group_column", [None, "speaker"])
+def test_guessed_clips_validate_nothing(group_column, tmp_path):
+    rows = [[f"{n}.wav", str(n), "abcde"[n % 5]] for n in range(50)]
+    dataset = load_numbers(write_table(tmp_path / "train.csv", [["path", "number", "speaker"], *rows]), 2)
+    rows = [[f"new{n}.wav", str(n), "abcxyz"[n % 6]] for n in range(60)]
+    merged = add_guessed(dataset, write_table(tmp_path / "guessed.csv", [["path", "number", "speaker"], *rows]))
+    train, validation = split_validation(merged, 0.2, 0, group_column)
+    assert len(validation) == 10 and not any(validation[GUESSED_COLUMN])
+    if group_column is None:
+        assert sum(train[GUESSED_COLUMN]) == 60
+    else:
+        (speaker,) = set(validation["speaker"])
+        assert speaker not in train["speaker"][:]
+        assert sum(train[GUESSED_COLUMN]) == (50 if speaker in "abc" else 60)
+
+
+def test_noises_are_those_that_can_be_read(tone_folder, tmp_path, caplog):
+    (tone_folder / "low" / "0.wav").write_bytes(b"no sound")
+    assert len(find_noises(tone_folder)) == 35 and "0.wav is not audio" in caplog.text
+    (tmp_path / "none").mkdir()
+    with pytest.raises(DataError, match="none holds no audio that can be read"):
+        find_noises(tmp_path / "none")
+
+
+def test_the_longest_clip_is_found(tone_folder):
+    dataset, _ = cache_audio(load_class_folders(tone_folder), RATE)
+    some = dataset.select([30, 3, 11, 14])
+    durations = {path: round(librosa.get_duration(path=path) * RATE) for path in some["path"]}
+    path, samples = longest_clip(some)
+    assert samples == durations[path] == max(durations.values()) > min(durations.values())
+
+
+def test_guessed_clips_stand_behind_the_labelled_ones(tmp_path):
+    dataset = from_rows(["a.wav", "b.wav"], ["x", "y"], {"speaker": ["Ann", "Bob"], "take": [1, 2]})
+    rows = [["path", "label", "confidence"], ["c.wav", "y", "0.9"], [str(Path("a.wav").resolve()), "y", "0.9"]]
+    merged = add_guessed(dataset, write_table(tmp_path / "guessed.csv", rows))
+    assert merged["path"][:] == ["a.wav", "b.wav", str(tmp_path / "c.wav")]
+    assert merged["label"][:] == [0, 1, 1] and merged[GUESSED_COLUMN][:] == [False, False, True]
+    assert merged["speaker"][:2] == ["Ann", "Bob"] and merged["speaker"][2] not in ("Ann", "Bob")
+    with pytest.raises(DataError, match=r"guessed.csv names only clips that are labelled already"):
+        add_guessed(dataset, write_table(tmp_path / "guessed.csv", [rows[0], rows[2]]))
+    with pytest.raises(DataError, match=r"guessed.csv has the label 'z', which the data set does not have"):
+        add_guessed(dataset, write_table(tmp_path / "guessed.csv", [rows[0], ["c.wav", "z", "1"]]))
+
+
 # --- transforms ------------------------------------------------------------------------------------------------------
 
 
@@ -344,6 +428,15 @@ def test_an_augmentation_that_makes_nan_is_named():
     transform = ClipTransform(RATE, augmentation=lambda samples, sample_rate: samples * np.nan)
     with pytest.raises(DataError, match="turned clip 4 into NaN"):
         transform({"audio": [np.ones(10, "<i2").tobytes()], "index": [4], "label": [0]})
+
+
+def test_whole_clips_are_padded_to_one_of_a_few_lengths():
+    rows = [{"input_values": np.ones(n, dtype=np.float32), "labels": 0} for n in (9000, 20000)]
+    batch = WindowCollator(None)(rows)
+    assert batch["input_values"].shape == (2, 24576) and batch["attention_mask"].sum(1).tolist() == [9000, 20000]
+    assert (batch["input_values"].sum(1) == torch.tensor([9000, 20000])).all()
+    alone = WindowCollator(None)(rows[:1])  # with a mask, though all of its lengths are equal
+    assert alone["input_values"].shape == (1, 16384) and alone["attention_mask"].sum() == 9000
 
 
 def test_full_batches_have_no_mask_and_no_counts():

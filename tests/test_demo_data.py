@@ -163,11 +163,11 @@ def test_loser_of_a_race_takes_the_corpus_of_the_winner(tmp_path: Path) -> None:
 
     def write_after_the_winner(folder: Path) -> None:
         write(folder)
-        demo_data._make_corpus(tmp_path / "digits", "", 1, write)
+        demo_data.make_corpus(tmp_path / "digits", "", 1, write)
         losers.append(folder.name)
 
     losers: list[str] = []
-    folder = demo_data._make_corpus(tmp_path / "digits", "", 1, write_after_the_winner)
+    folder = demo_data.make_corpus(tmp_path / "digits", "", 1, write_after_the_winner)
     assert list(tmp_path.iterdir()) == [folder]
     assert (folder / "recordings" / "0.wav").read_text() not in losers
 

@@ -10,12 +10,13 @@ import torch
 from conftest import RATE, tiny_config, tone, trained_looking_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.nn import functional as F
 from transformers import AutoConfig, AutoFeatureExtractor, AutoModelForAudioClassification
 
 from hf_audio import AudioCNNConfig, AudioCNNFeatureExtractor, AudioCNNForAudioClassification
 from hf_audio.models.backbones import BACKBONES
 from hf_audio.models.frontends import FRONTENDS
-from hf_audio.models.modeling_audio_cnn import classification_loss
+from hf_audio.models.modeling_audio_cnn import classification_loss, probabilities
 
 KINDS = [
     {"backbone": backbone, "frontend": frontend, "center_features": centered, "top_db": top_db}
@@ -23,7 +24,12 @@ KINDS = [
     for frontend in FRONTENDS
     for centered, top_db in ((False, None), (True, 60.0))
 ]
-KINDS.append({"backbone": "resnet", "stem_stride": 2})
+KINDS += [
+    {"backbone": "resnet", "stem_stride": 2},
+    {"backbone": "resnet", "pooling": "mean"},
+    {"backbone": "resnet", "pooling": "attention", "context_dilations": [1, 2]},
+    {"backbone": "shufflenet", "pooling": "attention", "num_digits": 2},
+]
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: "-".join(map(str, kind.values())))
@@ -38,6 +44,19 @@ def test_a_clip_scores_the_same_alone_and_among_longer_ones(kind, lengths, seed)
         together = model(**extractor(clips, sampling_rate=RATE, return_tensors="pt")).logits
         alone = [model(torch.from_numpy(clip)[None]).logits for clip in clips]
     torch.testing.assert_close(together, torch.cat(alone), atol=2e-4, rtol=1e-4)
+
+
+def test_statistics_of_features_are_those_of_clips_and_not_of_padding():
+    clip = torch.from_numpy(tone(500, 0.5))[None]
+    padded, mask = F.pad(clip, (0, 8000)), F.pad(torch.ones_like(clip, dtype=torch.long), (0, 8000))
+    norms = []
+    for inputs in ({"input_values": clip}, {"input_values": padded, "attention_mask": mask}):
+        model = AudioCNNForAudioClassification(tiny_config(center_features=True)).train()
+        model(**inputs)
+        norms.append(model.feature_norm)
+    # The last frame reads across the clip's end: silence beside the one, and zeros beside the other.
+    torch.testing.assert_close(norms[0].running_mean, norms[1].running_mean, atol=0.2, rtol=0)
+    torch.testing.assert_close(norms[0].running_var, norms[1].running_var, atol=0.5, rtol=0.05)
 
 
 @pytest.mark.parametrize("backbone", BACKBONES)
@@ -201,15 +220,29 @@ def test_loss_of_hard_soft_and_multiple_labels():
     logits = torch.randn(5, 3)
     labels = torch.tensor([0, 1, 2, 1, 0])
     one_hot = torch.nn.functional.one_hot(labels, 3).float()
+    single = tiny_config()
     expected = torch.nn.functional.cross_entropy(logits, labels)
-    torch.testing.assert_close(classification_loss(logits, labels), expected)
-    torch.testing.assert_close(classification_loss(logits, one_hot), expected)
+    torch.testing.assert_close(classification_loss(logits, labels, single), expected)
+    torch.testing.assert_close(classification_loss(logits, one_hot, single), expected)
     torch.testing.assert_close(
-        classification_loss(logits, one_hot, label_smoothing=0.1),
+        classification_loss(logits, one_hot, single, label_smoothing=0.1),
         torch.nn.functional.cross_entropy(logits, labels, label_smoothing=0.1),
     )
+    multiple = tiny_config(problem_type="multi_label_classification")
     expected = torch.nn.functional.binary_cross_entropy(logits.sigmoid(), one_hot)
-    torch.testing.assert_close(classification_loss(logits, one_hot, "multi_label_classification"), expected)
+    torch.testing.assert_close(classification_loss(logits, one_hot, multiple), expected)
+
+
+def test_loss_and_probabilities_of_a_number_are_those_of_its_digits():
+    config = tiny_config(num_digits=4)
+    logits, labels = torch.randn(5, 40), torch.randint(0, 10, (5, 4))
+    per_digit = [torch.nn.functional.cross_entropy(logits[:, 10 * i : 10 * i + 10], labels[:, i]) for i in range(4)]
+    torch.testing.assert_close(classification_loss(logits, labels, config), torch.stack(per_digit).mean())
+    soft = torch.nn.functional.one_hot(labels, 10).flatten(1).float()
+    torch.testing.assert_close(classification_loss(logits, soft, config), torch.stack(per_digit).mean())
+    digits = probabilities(logits, config)
+    torch.testing.assert_close(digits[:, 10:20], logits[:, 10:20].softmax(-1))
+    assert digits.shape == logits.shape
 
 
 def test_return_dict_false_gives_a_tuple():

@@ -1,6 +1,7 @@
 """`pipeline("audio-classification")` with whatever people hold in their hands."""
 
 import http.server
+import logging
 import threading
 
 import numpy as np
@@ -8,10 +9,10 @@ import pytest
 import soundfile
 import soxr
 import torch
-from conftest import RATE, tone, trained_looking_model
+from conftest import RATE, tiny_config, tone, trained_looking_model
 from transformers import ASTConfig, ASTFeatureExtractor, ASTForAudioClassification, pipeline
 
-from hf_audio import AudioClassificationPipeline, AudioCNNForAudioClassification
+from hf_audio import AudioClassificationPipeline, AudioCNNFeatureExtractor, AudioCNNForAudioClassification
 from hf_audio.audio import AudioError, split_windows
 
 
@@ -196,3 +197,31 @@ def trained_looking_model_scores(hertz: float) -> list[float]:
     model = trained_looking_model(tiny_config())
     with torch.no_grad():
         return model(torch.from_numpy(tone(hertz))[None]).logits.softmax(-1)[0].tolist()
+
+
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory):
+    """A pipeline that reads three digits, with windows of one second."""
+    folder = tmp_path_factory.mktemp("numbers")
+    trained_looking_model(tiny_config(num_digits=3, pooling="attention", temperature=0.5)).save_pretrained(folder)
+    AudioCNNFeatureExtractor(sampling_rate=RATE).save_pretrained(folder)
+    return pipeline("audio-classification", model=str(folder))
+
+
+def test_a_model_of_numbers_answers_with_a_number(reader):
+    with torch.no_grad():
+        logits = reader.model(torch.from_numpy(CLIP)[None]).logits
+    digits = logits.view(3, 10).softmax(-1)
+    answer = reader(CLIP)
+    assert answer["text"] == str(int("".join(map(str, digits.argmax(-1).tolist()))))
+    assert answer["score"] == pytest.approx(float(digits.amax(-1).prod()), rel=1e-4)
+    assert reader([CLIP, CLIP]) == [answer, answer]
+
+
+def test_a_number_is_heard_as_a_whole_and_one_too_long_with_a_warning(reader, caplog):
+    long = np.concatenate([CLIP, CLIP])  # 1.6 s
+    with torch.no_grad():
+        digits = reader.model(torch.from_numpy(long)[None]).logits.view(3, 10).softmax(-1)
+    with caplog.at_level(logging.WARNING):
+        assert reader(long)["score"] == pytest.approx(float(digits.amax(-1).prod()), rel=1e-4)
+    assert "A recording of 1.6 s is longer than the numbers this model was trained on, 1.0 s" in caplog.text

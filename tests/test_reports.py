@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 from sklearn.metrics import classification_report
 
-from hf_audio.reports import Predictions, bootstrap_interval
+from hf_audio.reports import NumberPredictions, Predictions, bootstrap_interval
 
 NAMES = ["cat", "dog", "hen"]
 
@@ -70,3 +70,23 @@ def test_bootstrap_interval_of_an_accuracy_is_the_binomial_one():
     assert low == pytest.approx(binom.ppf(0.025, 300, 0.9) / 300, abs=0.01)
     assert high == pytest.approx(binom.ppf(0.975, 300, 0.9) / 300, abs=0.01)
     assert bootstrap_interval(lambda clips: right[clips].mean(), 300) == (low, high)
+
+
+def test_numbers_are_judged_without_their_leading_zeros(tmp_path):
+    references = np.array([[0, 3, 8], [0, 0, 0], [9, 4, 8]])
+    read = np.array([[0, 3, 9], [0, 0, 0], [0, 4, 8]])
+    probabilities = (np.eye(10)[read] * 0.8 + 0.02).reshape(3, 30)
+    report = NumberPredictions.from_probabilities(["x/a.wav", "x/b.wav", "x/c.wav"], [], references, probabilities)
+    assert report.metrics() == {
+        "cer": pytest.approx((1 / 2 + 0 + 1 / 3) / 3),
+        "cer_corpus": pytest.approx(2 / 6),
+        "exact_match": pytest.approx(1 / 3),
+    }
+    assert report.rows()[0] == {"path": "a.wav", "number": "38", "prediction": "39", "score": f"{0.82**3:.4f}"}
+    places, misheard = report.tables()
+    assert [row[1] for row in places.rows] == ["0.3333", "0.0000", "0.3333"]
+    assert sorted(misheard.rows) == [[8, 9, 1], [9, 0, 1]]
+    report.write(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"predictions.csv", "confusion_matrix.png"}
+    low, high = report.intervals()["cer"]
+    assert 0 <= low < report.metrics()["cer"] < high <= 1

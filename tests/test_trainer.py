@@ -165,7 +165,8 @@ def test_scores_of_windows_are_averaged_a_clip(tmp_path):
 
 def test_average_of_windows_for_tags_is_the_mean_probability():
     logits = torch.tensor([[0.0, 3.0], [2.0, -3.0], [1.0, 1.0]])
-    averaged = average_windows(logits, torch.tensor([2, 1]), "multi_label_classification").sigmoid()
+    config = tiny_config(problem_type="multi_label_classification")
+    averaged = average_windows(logits, torch.tensor([2, 1]), config).sigmoid()
     torch.testing.assert_close(averaged, torch.stack([logits[:2].sigmoid().mean(0), logits[2].sigmoid()]))
 
 

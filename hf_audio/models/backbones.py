@@ -19,8 +19,12 @@ def mask_frames(x: torch.Tensor, n_frames: torch.Tensor | None) -> torch.Tensor:
     """Zero what lies behind each clip's end. x: (batch, ..., frames); `None` means that every frame counts."""
     if n_frames is None:
         return x
-    mask = length_mask(n_frames, x.shape[-1])
-    return x * mask.view(mask.shape[0], *[1] * (x.dim() - 2), -1)
+    mask = length_mask(n_frames, x.shape[-1]).to(x.dtype)
+    mask = mask.view(mask.shape[0], *[1] * (x.dim() - 2), -1)
+    if x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last):
+        # In that layout, one value for all channels is multiplied nine times as slowly as a value for each.
+        mask = mask.expand(-1, x.shape[1], -1, -1).contiguous(memory_format=torch.channels_last)
+    return x * mask
 
 
 class ResidualBlock(GradientCheckpointingLayer):
@@ -133,16 +137,143 @@ class Conv1dNet(nn.Module):
         return x, n_frames
 
 
-class MaskedPooling(nn.Module):
+class ShuffleUnit(GradientCheckpointingLayer):
+    """The unit of ShuffleNet V2: half of the channels pass by, or, with a stride, both halves are halved in size."""
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int):
+        super().__init__()
+        half = out_channels // 2
+        self.stride = stride
+        # A stage's first unit reads all channels in both branches. The layers' order is torchvision's.
+        self.branch1 = nn.Sequential()
+        if stride > 1:
+            self.branch1 = nn.Sequential(
+                _depthwise(in_channels, stride), nn.BatchNorm2d(in_channels), *_pointwise(in_channels, half)
+            )
+        self.branch2 = nn.Sequential(
+            *_pointwise(in_channels if stride > 1 else half, half),
+            _depthwise(half, stride),
+            nn.BatchNorm2d(half),
+            *_pointwise(half, half),
+        )
+
+    def forward(self, x: torch.Tensor, n_frames: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """x: (batch, channels, features, frames)."""
+        x = mask_frames(x, n_frames)
+        left, right = (x, x) if self.stride > 1 else x.chunk(2, dim=1)
+        right = mask_frames(self.branch2[:3](right), n_frames)  # what the depthwise convolution reads
+        joined = torch.stack([self.branch1(left), self.branch2[3:](right)], dim=2)  # (batch, half, 2, ...)
+        if n_frames is not None:
+            n_frames = (n_frames + self.stride - 1) // self.stride
+        return joined.flatten(1, 2), n_frames  # the two halves shuffled
+
+
+def _depthwise(channels: int, stride: int) -> nn.Conv2d:
+    return nn.Conv2d(channels, channels, 3, stride=stride, padding=1, groups=channels, bias=False)
+
+
+def _pointwise(in_channels: int, out_channels: int) -> list[nn.Module]:
+    return [nn.Conv2d(in_channels, out_channels, 1, bias=False), nn.BatchNorm2d(out_channels), nn.ReLU()]
+
+
+class ShuffleNet(nn.Module):
+    """ShuffleNet V2 with a stem of one channel; its weights have torchvision's names and, but for the stem, shapes.
+
+    `hidden_sizes` of [24, 48, 96, 192, 1024] are its size x0.5. Source: Ma et al. 2018,
+    https://arxiv.org/abs/1807.11164.
+    """
+
+    REPEATS = (4, 8, 4)
+
+    def __init__(self, config: AudioCNNConfig):
+        super().__init__()
+        stem, *stages, last = config.hidden_sizes
+        self.conv1 = nn.Sequential(
+            nn.Conv2d(1, stem, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(stem), nn.ReLU()
+        )
+        self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
+        self.stage2, self.stage3, self.stage4 = (
+            nn.ModuleList(ShuffleUnit(after if i else before, after, stride=1 if i else 2) for i in range(repeats))
+            for before, after, repeats in zip([stem, *stages], stages, self.REPEATS, strict=False)
+        )
+        self.conv5 = nn.Sequential(*_pointwise(stages[-1], last))
+
+    @property
+    def input_dtype(self) -> torch.dtype:
+        """Of the features it reads."""
+        first = self.conv1[0]
+        assert isinstance(first, nn.Conv2d)
+        return first.weight.dtype
+
+    def forward(
+        self, features: torch.Tensor, n_frames: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """features: (batch, features, frames) -> (batch, channels, frames / 32)."""
+        x = self.conv1(mask_frames(features, n_frames)[:, None])
+        if n_frames is not None:
+            n_frames = (n_frames + 1) // 2
+        x = self.maxpool(mask_frames(x, n_frames))  # after a ReLU, the zeros of the padding are never the largest
+        if n_frames is not None:
+            n_frames = (n_frames + 1) // 2
+        for stage in (self.stage2, self.stage3, self.stage4):
+            for unit in stage:
+                x, n_frames = unit(x, n_frames)
+        return self.conv5(x).mean(2), n_frames
+
+
+class ContextBlock(GradientCheckpointingLayer):
+    """A dilated convolution over time around a shortcut: a frame learns what is said before and after it."""
+
+    def __init__(self, channels: int, dilation: int):
+        super().__init__()
+        self.conv = nn.Conv1d(channels, channels, 3, padding=dilation, dilation=dilation, bias=False)
+        self.norm = nn.BatchNorm1d(channels)
+
+    def forward(self, x: torch.Tensor, n_frames: torch.Tensor | None) -> torch.Tensor:
+        """x: (batch, channels, frames), the same shape back."""
+        return x + torch.relu(self.norm(self.conv(mask_frames(x, n_frames))))
+
+
+class MeanMaxPooling(nn.Module):
     """Mean and maximum over a clip's own frames, summed (as in PANNs, https://arxiv.org/abs/1912.10211)."""
 
     def forward(self, embeddings: torch.Tensor, n_frames: torch.Tensor | None) -> torch.Tensor:
         """embeddings: (batch, channels, frames) -> (batch, channels)."""
-        if n_frames is None:
-            return embeddings.mean(-1) + embeddings.amax(-1)
-        valid = length_mask(n_frames, embeddings.shape[-1])[:, None, :]
-        mean = (embeddings * valid).sum(-1) / n_frames[:, None]
-        return mean + embeddings.masked_fill(~valid, -torch.inf).amax(-1)
+        mean = mean_over_frames(embeddings, n_frames)
+        if n_frames is not None:
+            valid = length_mask(n_frames, embeddings.shape[-1])[:, None, :]
+            embeddings = embeddings.masked_fill(~valid, -torch.inf)
+        return mean + embeddings.amax(-1)
 
 
-BACKBONES = {"resnet": ResNet, "conv1d": Conv1dNet}
+class MeanPooling(nn.Module):
+    """Mean over a clip's own frames."""
+
+    def forward(self, embeddings: torch.Tensor, n_frames: torch.Tensor | None) -> torch.Tensor:
+        """embeddings: (batch, channels, frames) -> (batch, channels)."""
+        return mean_over_frames(embeddings, n_frames)
+
+
+def mean_over_frames(x: torch.Tensor, n_frames: torch.Tensor | None) -> torch.Tensor:
+    """x: (batch, channels, frames) -> (batch, channels)."""
+    if n_frames is None:
+        return x.mean(-1)
+    return (x * length_mask(n_frames, x.shape[-1])[:, None, :]).sum(-1) / n_frames[:, None]
+
+
+class AttentionPooling(nn.Module):
+    """For each output a weighted mean over a clip's own frames, by weights that it learns to find in them."""
+
+    def __init__(self, channels: int, n_outputs: int):
+        super().__init__()
+        self.score = nn.Conv1d(channels, n_outputs, 1)
+
+    def forward(self, embeddings: torch.Tensor, n_frames: torch.Tensor | None) -> torch.Tensor:
+        """embeddings: (batch, channels, frames) -> (batch, outputs, channels)."""
+        scores = self.score(embeddings).float()  # (batch, outputs, frames)
+        if n_frames is not None:
+            scores = scores.masked_fill(~length_mask(n_frames, scores.shape[-1])[:, None, :], -torch.inf)
+        return scores.softmax(-1).to(embeddings.dtype) @ embeddings.transpose(1, 2)
+
+
+BACKBONES = {"resnet": ResNet, "conv1d": Conv1dNet, "shufflenet": ShuffleNet}

@@ -30,12 +30,23 @@ class AudioCNNConfig(PreTrainedConfig):
         filter_augment_db (`float`): in training mode only, the mel bands of every clip get a random curve of gains, as
             another microphone or place would give them; the standard deviation of its knots, in dB. Source: Nam et
             al. 2022, https://arxiv.org/abs/2110.03282.
-        backbone (`"resnet"` or `"conv1d"`): see `backbones.py`.
-        hidden_sizes (`list[int]`): channels of the backbone's stages, each halving time (and mel bands in `resnet`).
+        mel_warp (`float`): in training mode only, the mel axis of every clip is stretched by a random factor between 1
+            minus this and 1 plus this, as by a shorter or longer vocal tract. Source: Jaitly and Hinton 2013, vocal
+            tract length perturbation.
+        backbone (`"resnet"`, `"conv1d"` or `"shufflenet"`): see `backbones.py`.
+        hidden_sizes (`list[int]`): channels of the backbone's stages, each halving time (and mel bands but in
+            `conv1d`). `shufflenet` has five of them.
         stem_stride (`1` or `2`): of the `resnet` backbone's first convolution; with 1, a pooling halves what it gives,
             which is finer and slower to train.
         kernel_size (`int`): of the `conv1d` backbone, in frames.
+        context_dilations (`list[int]`): of the convolutions over time between backbone and pooling, one a layer.
+        pooling (`"mean_max"`, `"mean"` or `"attention"`): what becomes of the frames; by attention, every digit of a
+            number finds those of its own.
+        num_digits (`int`): 0, or how many decimal digits a spoken number has; then `num_labels` is ten times as many,
+            the scores of the first digit's 0 to 9, and so on.
         dropout (`float`): before the last linear layer.
+        temperature (`float`): what the logits are divided by, so that probabilities come true; fitted after training.
+            Source: Guo et al. 2017, https://arxiv.org/abs/1706.04599.
 
     Raises:
         StrictDataclassError: of huggingface_hub, for a value that no model can be built from; the message names the
@@ -44,7 +55,8 @@ class AudioCNNConfig(PreTrainedConfig):
 
     model_type = "audio_cnn"
     frontends: ClassVar[tuple[str, ...]] = ("log_mel", "mfcc")
-    backbones: ClassVar[tuple[str, ...]] = ("resnet", "conv1d")
+    backbones: ClassVar[tuple[str, ...]] = ("resnet", "conv1d", "shufflenet")
+    poolings: ClassVar[tuple[str, ...]] = ("mean_max", "mean", "attention")
 
     sampling_rate: int = 16000
     clip_seconds: float | int = 5.0
@@ -68,14 +80,24 @@ class AudioCNNConfig(PreTrainedConfig):
     freq_mask_count: int = 0
     freq_mask_bins: int = 0
     filter_augment_db: float | int = 0
+    mel_warp: float | int = 0
     backbone: str = "resnet"
     hidden_sizes: list[int] | tuple[int, ...] = (32, 64, 128, 256)
     stem_stride: int = 1
     kernel_size: int = 5
+    context_dilations: list[int] | tuple[int, ...] = ()
+    pooling: str = "mean_max"
+    num_digits: int = 0
     dropout: float | int = 0.1
+    temperature: float | int = 1.0
 
     def __post_init__(self, **kwargs):
         self.hidden_sizes = list(self.hidden_sizes)
+        self.context_dilations = list(self.context_dilations)
+        if self.num_digits and self.id2label is None:  # type: ignore[has-type]
+            places = [f"digit {place + 1} is {digit}" for place in range(self.num_digits) for digit in range(10)]
+            self.id2label = dict(enumerate(places))
+            self.label2id = {name: number for number, name in enumerate(places)}
         super().__post_init__(**kwargs)
 
     @property
@@ -117,10 +139,35 @@ class AudioCNNConfig(PreTrainedConfig):
                 f"filter_augment_db={self.filter_augment_db} must not be negative, and 0 unless frontend='log_mel': "
                 "other features are no gains of bands."
             )
+        if not 0 <= self.mel_warp < 1 or (self.mel_warp and self.frontend != "log_mel"):
+            raise ValueError(
+                f"mel_warp={self.mel_warp} must lie in [0, 1), and be 0 unless frontend='log_mel': other features "
+                "have no mel axis."
+            )
+        if self.pooling not in self.poolings:
+            raise ValueError(f"pooling={self.pooling!r} is not known: choose one of {', '.join(self.poolings)}.")
+        if self.num_digits < 0 or (self.num_digits and self.num_labels != 10 * self.num_digits):
+            raise ValueError(
+                f"num_digits={self.num_digits} needs num_labels={10 * self.num_digits}, not {self.num_labels}: leave "
+                "num_labels and id2label out."
+            )
+        if self.temperature <= 0:
+            raise ValueError(f"temperature={self.temperature} must be positive.")
+        if any(dilation < 1 for dilation in self.context_dilations):
+            raise ValueError(f"context_dilations={self.context_dilations} must all be at least 1.")
         if self.backbone not in self.backbones:
             raise ValueError(f"backbone={self.backbone!r} is not known: choose one of {', '.join(self.backbones)}.")
         if self.stem_stride not in (1, 2):
             raise ValueError(f"stem_stride={self.stem_stride} must be 1 or 2.")
+        if self.backbone == "shufflenet":
+            if len(self.hidden_sizes) != 5 or any(size % 2 for size in self.hidden_sizes):
+                raise ValueError(f"hidden_sizes={self.hidden_sizes} must be five even numbers for 'shufflenet'.")
+        else:
+            self._validate_stages()
+        if self.clip_seconds < self.min_seconds:
+            raise ValueError(f"clip_seconds={self.clip_seconds} must not be below min_seconds={self.min_seconds}.")
+
+    def _validate_stages(self):
         if len(self.hidden_sizes) < (2 if self.backbone == "resnet" else 1):
             raise ValueError(f"hidden_sizes={self.hidden_sizes} are too few stages for backbone={self.backbone!r}.")
         reduction = 2 ** (len(self.hidden_sizes) - 1)
@@ -134,8 +181,6 @@ class AudioCNNConfig(PreTrainedConfig):
             raise ValueError(
                 f"{self.n_features} features are too few for a resnet of {len(self.hidden_sizes)} stages."
             )
-        if self.clip_seconds < self.min_seconds:
-            raise ValueError(f"clip_seconds={self.clip_seconds} must not be below min_seconds={self.min_seconds}.")
 
 
 __all__ = ["AudioCNNConfig"]

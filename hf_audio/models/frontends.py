@@ -150,6 +150,29 @@ class FilterAugment(nn.Module):
         return features + curve.transpose(1, 2)
 
 
+class MelWarp(nn.Module):
+    """Stretches the mel axis of each clip by a random factor, in training mode only, as other vocal tracts do.
+
+    Source: vocal tract length perturbation, Jaitly and Hinton 2013.
+    """
+
+    def __init__(self, config: AudioCNNConfig):
+        super().__init__()
+        self.widest = config.mel_warp
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """features: (batch, mels, frames), the same shape back; above what was heard, the last band is repeated."""
+        if not self.training or self.widest == 0:
+            return features
+        batch, n_mels, _ = features.shape
+        factor = 1 + self.widest * (2 * torch.rand(batch, 1, device=features.device) - 1)
+        position = (torch.arange(n_mels, device=features.device) * factor).clamp(max=n_mels - 1)  # (batch, mels)
+        below = position.long().clamp(max=n_mels - 2)
+        weight = (position - below)[:, :, None].to(features.dtype)
+        row = torch.arange(batch, device=features.device)[:, None]
+        return torch.lerp(features[row, below], features[row, below + 1], weight)
+
+
 class SpecAugment(nn.Module):
     """Sets random bands of features and runs of frames to zero, in training mode only.
 

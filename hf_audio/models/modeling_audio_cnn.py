@@ -3,26 +3,43 @@
 import torch
 from torch import nn
 from torch.nn import functional as F
-from transformers import PreTrainedModel
+from transformers import PreTrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import SequenceClassifierOutput
 
-from .backbones import BACKBONES, MaskedPooling
+from .backbones import BACKBONES, AttentionPooling, ContextBlock, MeanMaxPooling, MeanPooling
 from .configuration_audio_cnn import AudioCNNConfig
-from .frontends import FRONTENDS, FilterAugment, MelSpectrogram, SpecAugment, center
+from .frontends import FRONTENDS, FilterAugment, MelSpectrogram, MelWarp, SpecAugment, center, length_mask
+
+
+def by_distribution(scores: torch.Tensor, config: PreTrainedConfig) -> torch.Tensor:
+    """Scores one distribution a row: those of a number are one digit after the other.
+
+    scores: (batch, labels) -> (batch, digits, 10), or (batch, 1, labels) where there are no digits.
+    """
+    return scores.unflatten(-1, (max(getattr(config, "num_digits", 0), 1), -1))
+
+
+def probabilities(logits: torch.Tensor, config: PreTrainedConfig) -> torch.Tensor:
+    """Sigmoids for `"multi_label_classification"`, otherwise a softmax, or one a digit. (batch, labels), and back."""
+    if config.problem_type == "multi_label_classification":
+        return logits.float().sigmoid()
+    return by_distribution(logits.float(), config).softmax(-1).flatten(1)
 
 
 def classification_loss(
-    logits: torch.Tensor, labels: torch.Tensor, problem_type: str | None = None, label_smoothing: float = 0.0
+    logits: torch.Tensor, labels: torch.Tensor, config: PreTrainedConfig, label_smoothing: float = 0.0
 ) -> torch.Tensor:
     """Mean loss of a batch: binary cross-entropy a tag for `"multi_label_classification"`, cross-entropy otherwise.
 
-    logits: (batch, classes). labels: (batch,) class indices, or (batch, classes) probabilities (mixed or soft labels).
+    logits: (batch, labels). labels: (batch,) class indices, (batch, digits) digits of a number, or (batch, labels)
+    probabilities (tags, mixed or soft labels). config: the model's, with `problem_type` and perhaps `num_digits`.
     """
     logits = logits.float()
-    if problem_type == "multi_label_classification":
+    if config.problem_type == "multi_label_classification":
         targets = labels.float() * (1 - label_smoothing) + 0.5 * label_smoothing
         return F.binary_cross_entropy_with_logits(logits, targets)
-    return F.cross_entropy(logits, labels, label_smoothing=label_smoothing)
+    labels = by_distribution(labels, config).flatten(0, 1) if labels.is_floating_point() else labels.flatten()
+    return F.cross_entropy(by_distribution(logits, config).flatten(0, 1), labels, label_smoothing=label_smoothing)
 
 
 def center_short_clips(input_values: torch.Tensor, n_samples: torch.Tensor, min_samples: int) -> torch.Tensor:
@@ -54,6 +71,7 @@ class AudioCNNPreTrainedModel(PreTrainedModel):
     def __init__(self, config: AudioCNNConfig):
         super().__init__(config)
         self.frontend = FRONTENDS[config.frontend](config)
+        self.mel_warp = MelWarp(config)
         self.filter_augment = FilterAugment(config)
         # Standardises every feature over the training set. Without scale and shift of its own, so that the zeros of
         # SpecAugment and of padding mean "as usual"; and with a plain mean over all batches (no momentum), because
@@ -61,6 +79,8 @@ class AudioCNNPreTrainedModel(PreTrainedModel):
         self.feature_norm = nn.BatchNorm1d(config.n_features, affine=False, momentum=None)
         self.spec_augment = SpecAugment(config)
         self.backbone = BACKBONES[config.backbone](config)
+        channels = config.hidden_sizes[-1]
+        self.context = nn.ModuleList(ContextBlock(channels, dilation) for dilation in config.context_dilations)
 
     def _init_weights(self, module: nn.Module) -> None:
         # transformers' own initialisation, N(0, 0.02), starves a CNN of a few layers; torch's suits it.
@@ -92,10 +112,23 @@ class AudioCNNPreTrainedModel(PreTrainedModel):
         if config.center_features:
             features = center(features, n_frames)
         statistics = next(self.feature_norm.buffers())
-        features = self.filter_augment(features.to(statistics.dtype))
-        features = self.spec_augment(self.feature_norm(features))
+        features = self.filter_augment(self.mel_warp(features.to(statistics.dtype)))
+        features = self.spec_augment(self._normalise(features, n_frames))
         # Not `self.dtype`, which looks for parameters: the replicas of DataParallel have none.
-        return self.backbone(features.to(self.backbone.input_dtype), n_frames)
+        embeddings, n_frames = self.backbone(features.to(self.backbone.input_dtype), n_frames)
+        for block in self.context:
+            embeddings = block(embeddings, n_frames)
+        return embeddings, n_frames
+
+    def _normalise(self, features: torch.Tensor, n_frames: torch.Tensor | None) -> torch.Tensor:
+        """features: (batch, features, frames), the same shape back."""
+        if n_frames is None or not self.training:
+            return self.feature_norm(features)
+        # The statistics are those of clips: padding, tens of decibels below them, would drown them.
+        valid = length_mask(n_frames, features.shape[-1])
+        frames = torch.zeros_like(features.transpose(1, 2))
+        frames[valid] = self.feature_norm(features.transpose(1, 2)[valid])
+        return frames.transpose(1, 2)
 
 
 class AudioCNNForAudioClassification(AudioCNNPreTrainedModel):
@@ -103,9 +136,15 @@ class AudioCNNForAudioClassification(AudioCNNPreTrainedModel):
 
     def __init__(self, config: AudioCNNConfig):
         super().__init__(config)
-        self.pooling = MaskedPooling()
+        channels = config.hidden_sizes[-1]
+        self.pooling: nn.Module = MeanPooling() if config.pooling == "mean" else MeanMaxPooling()
+        self.classifier: nn.Module = nn.Linear(channels, config.num_labels)
+        if config.pooling == "attention":
+            # Every digit attends to frames of its own, and is told from them by a layer of its own.
+            n_outputs = max(config.num_digits, 1)
+            self.pooling = AttentionPooling(channels, n_outputs)
+            self.classifier = nn.Conv1d(n_outputs * channels, config.num_labels, 1, groups=n_outputs)
         self.dropout = nn.Dropout(config.dropout)
-        self.classifier = nn.Linear(config.hidden_sizes[-1], config.num_labels)
         self.post_init()
 
     def forward(
@@ -124,10 +163,15 @@ class AudioCNNForAudioClassification(AudioCNNPreTrainedModel):
             return_dict: `False` returns a tuple, as in every transformers model.
         """
         embeddings, n_frames = self.encode(input_values, attention_mask)
-        logits = self.classifier(self.dropout(self.pooling(embeddings, n_frames))).float()
+        pooled = self.dropout(self.pooling(embeddings, n_frames))
+        if pooled.dim() == 3:  # (batch, outputs, channels)
+            logits = self.classifier(pooled.flatten(1)[:, :, None])[:, :, 0].float()
+        else:
+            logits = self.classifier(pooled).float()
+        logits = logits / self.config.temperature
         loss = None
         if labels is not None:
-            loss = classification_loss(logits, labels, self.config.problem_type)
+            loss = classification_loss(logits, labels, self.config)
         if return_dict is False:
             return (logits,) if loss is None else (loss, logits)
         return SequenceClassifierOutput(loss=loss, logits=logits)

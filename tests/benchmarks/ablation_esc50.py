@@ -51,13 +51,16 @@ def run(without: str, flags: list[str]) -> None:
         )
     elif without == "excerpts":
         recipe.EXCERPT_SECONDS = recipe.SIGNAL["clip_seconds"]
-    sys.argv = [str(RECIPE), *flags]
+    sys.argv = [str(RECIPE), *flags, *FLAGS.get(without, [])]
     recipe.run_recipe(recipe.main, recipe.ESC50Arguments)
 
 
 def main() -> None:
     """Train whatever is not there yet, and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    # Without abbreviations: the recipe's --fold is another flag than --folds.
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
     parser.add_argument("--data_dir", required=True)
     parser.add_argument("--output_dir", type=Path, required=True)
     parser.add_argument("--folds", nargs="+", default=["1", "2"])

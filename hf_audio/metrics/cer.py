@@ -1,0 +1,52 @@
+"""Character error rate of numbers that were read aloud."""
+
+import datasets
+import evaluate
+import numpy as np
+
+
+def edit_distance(a: str, b: str) -> int:
+    """Insertions, deletions and substitutions that turn one text into the other. Source: Levenshtein 1966."""
+    row = list(range(len(b) + 1))
+    for i, left in enumerate(a, start=1):
+        diagonal, row[0] = row[0], i
+        for j, right in enumerate(b, start=1):
+            diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + (left != right))
+    return row[-1]
+
+
+class CharacterErrorRate(evaluate.Metric):
+    """Edit distance over the reference's length, of numbers without their leading zeros (000038 is 38, 000000 is 0).
+
+    `compute` returns `{"cer", "cer_corpus", "exact_match"}`: the mean over clips of each clip's rate, the errors of
+    all clips over the characters of all references, and the share of clips without an error.
+
+    Raises:
+        ValueError: a reference or a prediction that is not made of digits.
+    """
+
+    def _info(self):
+        return evaluate.MetricInfo(
+            description="Edit distance over the reference's length, of numbers without their leading zeros.",
+            citation="",
+            inputs_description="predictions, references: strings of digits.",
+            features=datasets.Features(
+                {"predictions": datasets.Value("string"), "references": datasets.Value("string")}
+            ),
+        )
+
+    def _compute(self, predictions, references):
+        references = [_as_read(number) for number in references]
+        errors = np.array([edit_distance(_as_read(p), r) for p, r in zip(predictions, references, strict=True)])
+        lengths = np.array([len(reference) for reference in references])
+        return {
+            "cer": float((errors / lengths).mean()),
+            "cer_corpus": float(errors.sum() / lengths.sum()),
+            "exact_match": float((errors == 0).mean()),
+        }
+
+
+def _as_read(number: str) -> str:
+    if not (number.isascii() and number.isdigit()):
+        raise ValueError(f"{number!r} is not a number: give a string of digits.")
+    return number.lstrip("0") or "0"

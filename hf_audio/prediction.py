@@ -1,0 +1,117 @@
+"""A checkpoint on many files: which ones, what it answers, and labels for clips that have none."""
+
+import logging
+import os
+import statistics
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tqdm.auto import tqdm
+from transformers import pipeline
+
+from .audio import EXTENSIONS, AudioError
+from .data import DataError, read_table
+from .reports import write_rows
+
+logger = logging.getLogger(__name__)
+
+TABLES = (".csv", ".tsv", ".tab")
+LABEL_COLUMNS = ("number", "label")
+
+
+def find_clips(source: str | os.PathLike, *, unlabelled: bool = False) -> list[dict[str, str]]:
+    """The audio files of a folder, at any depth, or the rows of a table with a column `path`, or the one file given.
+
+    With `unlabelled`, only a table's rows whose `number` or `label` is empty; all, where it has no such column. Every
+    row has its file's full name as `path`, and whatever else the table says.
+
+    Raises:
+        DataError: there is no such folder, table or file, or no such clip in it.
+    """
+    source = Path(source)
+    if source.is_dir():
+        files = sorted(file for file in source.rglob("*") if file.suffix.lower() in EXTENSIONS and file.is_file())
+        clips = [{"path": str(file)} for file in files]
+    elif source.suffix.lower() in TABLES:
+        table = read_table(source, ["path"])
+        labels = [column for column in LABEL_COLUMNS if column in table]
+        if unlabelled:
+            for column in labels:
+                table = table[table[column].str.strip() == ""]
+        rows = table.drop(columns=labels).to_dict("records")
+        clips = [{**row, "path": str(source.parent / row["path"].strip())} for row in rows]
+    else:
+        clips = [{"path": str(source)}] if source.exists() else []
+    if not clips:
+        kind = "unlabelled clips" if unlabelled else "audio files"
+        raise DataError(f"{source} holds no {kind}: give a folder, a table with a column `path`, or a file.")
+    return clips
+
+
+def predict(checkpoint: str, clips: Sequence[Mapping[str, str]], folder: str | os.PathLike) -> list[dict[str, Any]]:
+    """Rows of `find_clips` with `number` or `label` and confidence; clips that cannot be read are told and left out.
+
+    Args:
+        checkpoint: a finished folder or a Hub id.
+        clips: rows with their files' names as `path`.
+        folder: what the paths in the new rows are relative to.
+
+    Raises:
+        DataError: no clip can be read.
+    """
+    classify = pipeline("audio-classification", model=checkpoint, top_k=1)
+    rows = []
+    for clip in tqdm(clips, desc="Predicting", unit="clip"):
+        try:
+            answer = classify(clip["path"])
+        except AudioError as error:
+            logger.warning("Left out: %s", error)
+            continue
+        kind = "number" if isinstance(answer, dict) else "label"
+        best = answer if isinstance(answer, dict) else answer[0]
+        told = {kind: best.get("text", best.get("label")), "confidence": best["score"]}
+        rows.append({**clip, "path": _relative(clip["path"], folder), **told})
+    if not rows:
+        raise DataError(f"No clip could be read, {clips[0]['path']} for one: the warnings above say why.")
+    return rows
+
+
+def _relative(path: str, folder: str | os.PathLike) -> str:
+    path, folder = os.path.abspath(path), os.path.abspath(folder)
+    if os.path.commonpath([path, folder]) != folder:
+        # The way up from a folder leads where it really lies.
+        path, folder = os.path.realpath(path), os.path.realpath(folder)
+    return Path(os.path.relpath(path, folder)).as_posix()
+
+
+def write_answers(path: str | os.PathLike, rows: Sequence[Mapping[str, Any]]) -> None:
+    """The rows of `predict` as a CSV, whole or not at all."""
+    write_rows(Path(path), [{**row, "confidence": f"{row['confidence']:.4f}"} for row in rows])
+
+
+def confident_labels(rows: Sequence[dict[str, Any]], min_confidence: float) -> list[dict[str, Any]]:
+    """Of `predict`'s rows those to train on: confident ones, and of no class more than twice as many as of the median.
+
+    Of an even number of classes, the lower one of the two in the middle. A model takes what it cannot tell for its
+    favourite class; without the bound it would be confirmed in that. Numbers are no classes.
+
+    Raises:
+        DataError: no row is confident enough.
+    """
+    kept = [row for row in rows if row["confidence"] >= min_confidence]
+    if not kept:
+        best = max((row["confidence"] for row in rows), default=0.0)
+        raise DataError(
+            f"No clip reaches --min_confidence {min_confidence} (the best has {best:.2f}): lower it, or train longer, "
+            "with --validation_fraction, which fits the confidences."
+        )
+    if "number" in kept[0]:
+        return kept
+    by_class = defaultdict(list)
+    for row in sorted(kept, key=lambda row: -row["confidence"]):
+        by_class[row["label"]].append(row)
+    bound = 2 * statistics.median_low(len(members) for members in by_class.values())
+    chosen = {id(row) for members in by_class.values() for row in members[:bound]}
+    return [row for row in kept if id(row) in chosen]

@@ -1,0 +1,294 @@
+"""Spoken numbers: a clip in, a number below 1,000,000 out, digit by digit (38 is 000038).
+
+Data: the layout of numbers2, `train.csv` with path, gender, number (empty where a clip is unlabelled) and perhaps
+speaker; where there are such tables, `test.csv` holds test clips of the training voices and `test-ood.csv` those of
+unseen ones. Metric: the character error rate of the number without leading zeros, the mean over clips.
+
+    accelerate launch --config_file accelerate_config.yaml recipes/spoken_numbers.py --data_dir DIR --output_dir OUT
+"""
+
+import functools
+import logging
+import os
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from audiomentations import (
+    AddBackgroundNoise,
+    ClippingDistortion,
+    Compose,
+    Gain,
+    HighPassFilter,
+    LowPassFilter,
+    OneOf,
+    PitchShift,
+    Resample,
+    TimeStretch,
+)
+from datasets import Dataset, concatenate_datasets
+
+from hf_audio import AudioCNNConfig
+from hf_audio.arguments import ArgumentError, RecipeArguments
+from hf_audio.augmentation import AddFastGaussianSNR, SyntheticRoom
+from hf_audio.data import find_noises, load_numbers
+from hf_audio.demo_data import make_spoken_numbers
+from hf_audio.digit_strings import make_digit_strings
+from hf_audio.espeak import find_language
+from hf_audio.model_card import TaskFacts
+from hf_audio.training import Pretraining, find_recordings, fine_tune, pretrain, run_recipe
+
+logger = logging.getLogger(__name__)
+
+N_DIGITS = 6
+DEMO_CLIPS = 600
+RATE = 16000
+SIGNAL = {
+    "sampling_rate": RATE,
+    "clip_seconds": 10,  # the longest recording of the official set has 7 s
+    "min_seconds": 0.5,
+    "n_fft": 512,
+    "win_length": 400,  # 25 ms
+    "hop_length": 160,  # 10 ms
+    "n_mels": 64,
+    "top_db": 80,
+    "num_digits": N_DIGITS,
+    # What differs between voices and microphones more than between numbers.
+    "center_features": True,
+    "mel_warp": 0.12,
+    "filter_augment_db": 4,
+    "time_mask_count": 2,
+    "time_mask_frames": 20,
+    "freq_mask_count": 2,
+    "freq_mask_bins": 8,
+}
+PRESETS: dict[str, dict[str, Any]] = {
+    "default": {
+        **SIGNAL,
+        "stem_stride": 2,
+        "hidden_sizes": [16, 24, 48, 96],
+        "context_dilations": [1, 2, 4, 8, 16],
+        "pooling": "attention",
+        "dropout": 0.1,
+    },
+    "shufflenet": {
+        **SIGNAL,
+        "backbone": "shufflenet",
+        "hidden_sizes": [24, 48, 96, 192, 1024],
+        "pooling": "mean",
+        "dropout": 0.1,
+    },
+}
+# With pseudo-labels: what a model has told of plain clips, the next one learns from altered ones.
+STRONG = {"mel_warp": 0.16, "filter_augment_db": 6, "time_mask_frames": 30, "freq_mask_bins": 12}
+TESTS = {"test": "test.csv", "ood": "test-ood.csv"}
+
+
+@dataclass
+class SpokenNumbersArguments(RecipeArguments):
+    """The task's flags and its training defaults."""
+
+    validation_fraction: float = field(
+        default=0.1,
+        metadata={"help": "Share of the training clips, of speakers of their own, that chooses the epoch."},
+    )
+    load_best_model_at_end: bool = field(
+        default=True, metadata={"help": "Keep the best epoch's weights, where there is a validation part."}
+    )
+    output_dir: str = field(default="outputs/spoken_numbers", metadata={"help": "Folder of the finished checkpoint."})
+    model: str = field(default="default", metadata={"help": "Which network.", "choices": list(PRESETS)})
+    noise_dir: str | None = field(
+        default=None, metadata={"help": "Folder of recordings that are played in the background of training clips."}
+    )
+    from_digits: bool = field(
+        default=False,
+        metadata={
+            "help": "--data_dir holds single digits in FSDD's layout, of which strings of six are put together."
+        },
+    )
+    pretraining_clips: int | None = field(
+        default=None,
+        metadata={
+            "help": "Train first on so many clips that eSpeak NG speaks on the spot, in OUTPUT_DIR-pretrained; by "
+            "default 6000, and none for the demo, with --from_digits and with --model_name_or_path."
+        },
+    )
+    pretraining_epochs: float = field(default=5, metadata={"help": "Epochs of that."})
+    language: str = field(default="ru", metadata={"help": "What eSpeak NG speaks, for the demo and before training."})
+    num_train_epochs: float = field(default=60, metadata={"help": "Epochs."})
+    learning_rate: float = field(default=3e-3, metadata={"help": "Peak learning rate of AdamW."})
+    weight_decay: float = field(default=0.05, metadata={"help": "Weight decay of AdamW."})
+    per_device_train_batch_size: int = field(default=32, metadata={"help": "Training clips a device and step."})
+    label_smoothing_factor: float = field(default=0.1, metadata={"help": "Probability spread over all digits."})
+    ema_decay: float = field(default=0.995, metadata={"help": "Decay of the average of the weights."})
+    metric_for_best_model: str | None = field(default="cer", metadata={"help": "Chooses the best checkpoint."})
+
+    def __post_init__(self):
+        if self.validation_fraction == 0:
+            self.load_best_model_at_end = False
+        if self.from_digits and self.data_dir is None:
+            raise ArgumentError("--from_digits puts recordings of --data_dir together: give that folder.")
+        if self.noise_dir is not None and not Path(self.noise_dir).is_dir():
+            raise ArgumentError(f"--noise_dir {self.noise_dir} is not a folder: give one of recordings.")
+        if self.pretraining_clips is None:
+            begun = self.data_dir is None or self.from_digits or self.model_name_or_path is not None
+            self.pretraining_clips = 0 if begun else 6000
+        if self.pretraining_clips or self.data_dir is None:
+            try:
+                find_language(self.language)
+            except ImportError as error:
+                raise ArgumentError(
+                    "--pretraining_clips and the demo are spoken by eSpeak NG: pip install 'hf_audio[demo]', or give "
+                    "--data_dir and --pretraining_clips 0."
+                ) from error
+            except ValueError as error:
+                raise ArgumentError(f"--language: {error}") from error
+        if self.pretraining_clips < 0:
+            raise ArgumentError(f"--pretraining_clips {self.pretraining_clips} must not be negative.")
+        if self.pretraining_clips and self.model_name_or_path is not None:
+            raise ArgumentError("--pretraining_clips and --model_name_or_path exclude each other: give one of them.")
+        super().__post_init__()
+
+
+def slow_transforms(strong: bool) -> Callable[..., np.ndarray]:
+    """Other voices and rooms."""
+    return Compose(
+        [
+            OneOf(
+                [PitchShift(-4, 4, p=1), TimeStretch(0.8, 1.25, leave_length_unchanged=False, p=1)],
+                p=0.8 if strong else 0.6,
+            ),
+            SyntheticRoom(p=0.6 if strong else 0.4),
+        ]
+    )
+
+
+def waveform_transforms(noise_dir: str | None) -> Callable[..., np.ndarray]:
+    """Other speeds, distances, lines and places."""
+    background = []
+    if noise_dir is not None:
+        background = [AddBackgroundNoise(find_noises(noise_dir), min_snr_db=5, max_snr_db=30, p=0.5)]
+    return Compose(
+        [
+            # Heard at the old rate, what was resampled is faster and higher, or slower and lower.
+            Resample(round(0.88 * RATE), round(1.12 * RATE), p=0.5),
+            *background,
+            AddFastGaussianSNR(min_snr_db=8, max_snr_db=50, p=0.4),
+            OneOf([LowPassFilter(2500, 7000, p=1), HighPassFilter(60, 500, p=1)], p=0.3),
+            ClippingDistortion(0, 15, p=0.15),
+            Gain(-12, 6, p=1),
+        ]
+    )
+
+
+def load_recordings(data_dir: Path) -> tuple[Dataset, dict[str, np.ndarray]]:
+    """The labelled clips of all tables, and which of them are test clips, (clips,) of bool by the test's name."""
+    parts = {"train": load_numbers(data_dir / "train.csv", N_DIGITS)}
+    parts |= {
+        name: load_numbers(data_dir / table, N_DIGITS) for name, table in TESTS.items() if (data_dir / table).exists()
+    }
+    shared = [
+        name for name in parts["train"].column_names if all(name in part.column_names for part in parts.values())
+    ]
+    dataset = concatenate_datasets([part.select_columns(shared) for part in parts.values()])
+    origin = np.repeat(list(parts), [len(part) for part in parts.values()])
+    masks = {name: origin == name for name in parts if name in TESTS}
+    tested = {os.path.abspath(path) for name in masks for path in parts[name]["path"]}
+    repeated = (origin == "train") & np.array([os.path.abspath(path) in tested for path in dataset["path"]])
+    if repeated.any():
+        logger.warning("%d clips of train.csv are test clips too: they are not trained on.", repeated.sum())
+        kept = np.flatnonzero(~repeated)
+        dataset, origin = dataset.select(kept), origin[kept]
+        masks = {name: mask[kept] for name, mask in masks.items()}
+    if "test" not in masks:
+        # As the official set has it: no table of test clips with their numbers.
+        masks = {"test": (origin == "train") & (np.arange(len(dataset)) % 10 == 9), **masks}
+    return dataset, masks
+
+
+def facts(args: SpokenNumbersArguments, tests: Collection[str]) -> TaskFacts:
+    """What the card says. tests: the names of the parts that are test clips."""
+    varied = "pitch, pace, formants, room, line, level and noise were varied during training."
+    begun = ""
+    if args.pretraining_clips:
+        begun = f" It learnt {args.pretraining_clips} numbers first that eSpeak NG spoke on the spot."
+    if args.data_dir is None:
+        title, name, kind = "Spoken numbers (demo)", "Numbers of eSpeak NG (demo)", "espeak_ng_numbers"
+        data = (
+            "A demo corpus of synthetic voices, made on the spot by eSpeak NG: the figures say that the tools work, "
+            "and nothing about people."
+        )
+        limits = ["Synthetic voices only: people hesitate, stress and slur."]
+    elif args.from_digits:
+        title, name, kind = "Strings of spoken digits", "Digit strings of FSDD", "fsdd_strings"
+        data = f"Strings of six digits, put together from recordings of single digits that people spoke; {varied}"
+        limits = [
+            "Digits one by one: it does not know the words of larger numbers.",
+            "The pauses between are silence.",
+        ]
+    else:
+        title, name, kind = "Spoken numbers", "numbers2", "numbers2"
+        data = f"Numbers read by synthetic voices; {varied}{begun}"
+        limits = ["Synthetic voices only: people hesitate, stress and slur."]
+    return TaskFacts(
+        title=title,
+        hears="A recording of one number below 1,000,000 in, the number out.",
+        dataset_name=name,
+        dataset_type=kind,
+        data=data,
+        split=(
+            "`test.csv` holds other clips of the training voices, `test-ood.csv` voices that were never heard."
+            if "ood" in tests
+            else "Test clips were held out."
+        ),
+        limits=[*limits, "One number a clip, in one language."],
+        language=["en" if args.from_digits else args.language.split("-")[0]],
+        tags=["spoken-numbers"],
+    )
+
+
+def main(args: SpokenNumbersArguments) -> None:
+    """Train on the digits of one number a clip."""
+    speak = functools.partial(make_spoken_numbers, language=args.language)
+    data_dir = find_recordings(
+        args, demo=functools.partial(speak, count=DEMO_CLIPS), demo_words="numbers spoken by synthetic voices"
+    )
+    if args.from_digits:
+        with args.main_process_first(desc="strings of digits"):
+            data_dir = make_digit_strings(data_dir)
+
+    def run(args: SpokenNumbersArguments, data_dir: Path, pretraining: Pretraining | None = None) -> None:
+        dataset, masks = load_recordings(data_dir)
+        strong = args.pseudo_labels is not None
+        fine_tune(
+            args,
+            AudioCNNConfig(**{**PRESETS[args.model], **(STRONG if strong else {})}),
+            dataset,
+            masks["test"],
+            facts(args, masks),
+            augmentation=waveform_transforms(args.noise_dir),
+            slow_augmentation=slow_transforms(strong),
+            validation_group_column="speaker" if "speaker" in dataset.column_names else None,
+            held_out_too={name: mask for name, mask in masks.items() if name != "test"},
+            pretraining=pretraining,
+        )
+
+    pretraining = None
+    if args.pretraining_clips:
+        load_recordings(data_dir)  # what is wrong with the tables is said before the training
+
+        def speak_and_run(first: SpokenNumbersArguments) -> None:
+            with args.main_process_first(desc="clips to begin with"):
+                clips = speak(count=args.pretraining_clips)
+            run(first, clips)
+
+        # Its card is of eSpeak NG's clips, as the demo's is.
+        changes = {"data_dir": None, "num_train_epochs": args.pretraining_epochs, "refresh_epochs": 1}
+        pretraining = pretrain(args, speak_and_run, **changes)
+    run(args, data_dir, pretraining)
+
+
+if __name__ == "__main__":
+    run_recipe(main, SpokenNumbersArguments)

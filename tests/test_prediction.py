@@ -1,0 +1,80 @@
+"""Which files a checkpoint is run on, and which of its answers are good enough to train on."""
+
+from pathlib import Path
+
+import pytest
+
+from hf_audio.data import DataError
+from hf_audio.prediction import confident_labels, find_clips, predict
+
+
+def names(clips) -> list[str]:
+    return [Path(clip["path"]).name for clip in clips]
+
+
+def test_clips_of_folders_tables_and_files(tmp_path, tone_folder):
+    assert len(find_clips(tone_folder)) == 36
+    assert names(find_clips(tone_folder / "low" / "3.wav")) == ["3.wav"]
+    table = tmp_path / "table.csv"
+    table.write_text("path,number,speaker\na.wav,12,Ann\nsub/b.wav,,Bob\n c.wav ,,Cem\n")
+    assert find_clips(table)[1] == {"path": str(tmp_path / "sub" / "b.wav"), "speaker": "Bob"}
+    assert names(find_clips(table)) == ["a.wav", "b.wav", "c.wav"]
+    assert names(find_clips(table, unlabelled=True)) == ["b.wav", "c.wav"]
+    table.write_text("path\na.wav\n")
+    assert names(find_clips(table, unlabelled=True)) == ["a.wav"]
+
+
+def test_nothing_to_predict_is_one_sentence(tmp_path):
+    (tmp_path / "full.csv").write_text("path,number\na.wav,12\n")
+    with pytest.raises(DataError, match=r"full\.csv holds no unlabelled clips"):
+        find_clips(tmp_path / "full.csv", unlabelled=True)
+    with pytest.raises(DataError, match=r"holds no audio files: give a folder"):
+        find_clips(tmp_path / "gone")
+
+
+def test_rows_name_the_clips_from_the_tables_folder_and_pass_over_broken_ones(
+    checkpoint, tone_folder, tmp_path, caplog
+):
+    (tone_folder / "low" / "0.wav").write_bytes(b"no sound")
+    rows = predict(str(checkpoint), find_clips(tone_folder), tmp_path)
+    assert len(rows) == 35 and "low/0.wav is not audio" in caplog.text.replace("\\", "/")
+    assert rows[0]["path"] == "tones/high/0.wav" and set(rows[0]) == {"path", "label", "confidence"}
+    assert all(1 / 3 <= row["confidence"] <= 1 and row["label"] in ("low", "mid", "high") for row in rows)
+
+
+def rows(*answers) -> list[dict]:
+    return [{"path": f"{i}.wav", "label": label, "confidence": c} for i, (label, c) in enumerate(answers)]
+
+
+def test_only_confident_labels_are_kept_and_no_class_takes_over():
+    answers = [("a", 0.99 - 0.001 * i) for i in range(20)] + [("b", 0.95), ("c", 0.92), ("b", 0.93), ("b", 0.5)]
+    kept = confident_labels(rows(*answers), 0.9)
+    # 20, 2 and 1: none gets more than twice the median, 4, and those are the most confident ones.
+    assert [row["path"] for row in kept] == [f"{i}.wav" for i in (0, 1, 2, 3, 20, 21, 22)]
+
+
+def test_of_two_classes_neither_takes_over():
+    kept = confident_labels(rows(*[("female", 0.95)] * 99, ("male", 0.95)), 0.9)
+    assert [row["label"] for row in kept] == ["female", "female", "male"]
+
+
+def test_paths_lead_to_the_clips_from_a_linked_folder_too(checkpoint, tone_folder, tmp_path):
+    (tmp_path / "real" / "deep").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "real" / "deep")
+    (path,) = (
+        row["path"] for row in predict(str(checkpoint), find_clips(tone_folder / "low" / "3.wav"), tmp_path / "link")
+    )
+    assert (tmp_path / "link" / path).is_file()
+    (tone_folder / "linked.wav").symlink_to(tone_folder / "low" / "3.wav")
+    (row,) = predict(str(checkpoint), find_clips(tone_folder / "linked.wav"), tone_folder)
+    assert row["path"] == "linked.wav"
+
+
+def test_numbers_are_no_classes():
+    numbers = [{"path": f"{i}.wav", "number": "7", "confidence": 0.95} for i in range(9)]
+    assert confident_labels(numbers, 0.9) == numbers
+
+
+def test_no_confident_answer_is_one_sentence():
+    with pytest.raises(DataError, match=r"No clip reaches --min_confidence 0.9 \(the best has 0.62\): lower it"):
+        confident_labels(rows(("a", 0.62), ("b", 0.3)), 0.9)
