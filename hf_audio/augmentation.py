@@ -101,7 +101,7 @@ class SyntheticRoom(BaseWaveformTransform):
     """Lets a clip sound in a room: its echoes are normal noise that decays exponentially, after Polack's model.
 
     The clip keeps its length and its loudness. audiomentations' own room wants a package that is compiled on
-    installation and takes thirty times as long.
+    installation.
 
     Args:
         min_decay_seconds, max_decay_seconds: until the echoes have lost 60 dB.

@@ -38,8 +38,7 @@ OWN_COLUMNS = frozenset({"path", "label", "index", "audio", "problem", GUESSED_C
 CACHE_VERSION = 1
 # Seconds that a loader worker rests at most, so that one whose trainer was killed comes to its end.
 LONGEST_PAUSE = 5.0
-# Samples. oneDNN prepares its convolutions anew for every length, which took a sixth of the training's time and, of a
-# thousand lengths, 2 GB.
+# Samples. oneDNN prepares its convolutions anew for every length, and keeps them: that takes time and memory.
 WHOLE_CLIPS_MULTIPLE = 8192
 
 
@@ -170,10 +169,14 @@ def load_numbers(path: str | os.PathLike, n_digits: int, number_column: str = "n
         DataError: a number is negative, fractional, longer than `n_digits` or none at all; and as `load_table`, but
             that one number alone will do.
     """
-    files, numbers, others = _labelled_rows(Path(path), None, "path", number_column)
+    return Dataset.from_pandas(_number_rows(Path(path), n_digits, number_column), preserve_index=False)
+
+
+def _number_rows(path: Path, n_digits: int, number_column: str) -> pd.DataFrame:
+    files, numbers, others = _labelled_rows(path, None, "path", number_column)
     table = _unique_rows(files, [_digits(number, n_digits, path) for number in numbers], others)
     table["label"] = [[int(digit) for digit in digits] for digits in table["label"]]
-    return Dataset.from_pandas(table, preserve_index=False)
+    return table
 
 
 def _digits(text: str, n_digits: int, path: str | os.PathLike) -> str:
@@ -207,7 +210,7 @@ def add_guessed(dataset: Dataset, path: str | os.PathLike) -> Dataset:
         table = _unique_rows(files, names, others)
         table["label"] = table["label"].map({name: number for number, name in enumerate(feature.names)})
     else:
-        table = load_numbers(path, len(dataset[0]["label"])).to_pandas()
+        table = _number_rows(Path(path), len(dataset[0]["label"]), "number")
     known = {os.path.abspath(file) for file in dataset["path"]}
     table = table[[os.path.abspath(file) not in known for file in table["path"]]]
     if table.empty:
@@ -504,6 +507,12 @@ class WindowCollator:
         self.clip_samples = clip_samples
         self.crops = crops
         self.extractor = extractor
+        # Some extractors pad to a length of their own, by default, and others not at all.
+        self.padding = {}
+        if extractor is not None:
+            call = inspect.signature(extractor.__call__).parameters
+            if "padding" in call and not call["padding"].default:
+                self.padding = {"padding": True}
 
     def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
         """Rows of `input_values` (samples,) and `labels` to a batch."""
@@ -523,11 +532,8 @@ class WindowCollator:
 
     def _inputs(self, clips: Sequence[np.ndarray]) -> dict[str, torch.Tensor]:
         if self.extractor is not None:
-            call = inspect.signature(self.extractor.__call__).parameters
-            # Some pad to a length of their own, by default, and others not at all.
-            padding = {"padding": True} if "padding" in call and not call["padding"].default else {}
             rate = self.extractor.sampling_rate
-            return dict(self.extractor(clips, sampling_rate=rate, return_tensors="pt", **padding))
+            return dict(self.extractor(clips, sampling_rate=rate, return_tensors="pt", **self.padding))
         lengths = np.array([len(clip) for clip in clips])
         size = lengths.max()
         if self.clip_samples is None:

@@ -33,17 +33,23 @@ def load_extractor(name: str | None, config: AudioCNNConfig) -> SequenceFeatureE
     return extractor
 
 
-def build_model(config: AudioCNNConfig, name: str | None) -> PreTrainedModel:
+def is_encoder(extractor: SequenceFeatureExtractor) -> bool:
+    """Whether what `load_extractor` gave belongs to an encoder of transformers, and not to an AudioCNN."""
+    return not isinstance(extractor, AudioCNNFeatureExtractor)
+
+
+def build_model(config: AudioCNNConfig, name: str | None, extractor: SequenceFeatureExtractor) -> PreTrainedModel:
     """A network for the task: an AudioCNN, its weights random or, where one is named, a checkpoint's; or an encoder.
 
     Args:
         config: of the AudioCNN; an encoder takes over its labels, digits and window.
         name: folder or Hub id of a like AudioCNN, or of an encoder with a class in `AutoModelForAudioClassification`.
+        extractor: what `load_extractor` gave for that name.
 
     Raises:
         ArgumentError: there is no such checkpoint, or it is an AudioCNN of other shapes, or no audio encoder.
     """
-    if name is not None and _load_config(name).model_type != config.model_type:
+    if name is not None and is_encoder(extractor):
         return _load_encoder(config, name)
     # Channels last: the layout in which CPUs and GPUs convolve fastest; the weights' names and values stay.
     model = AudioCNNForAudioClassification(config).to(memory_format=torch.channels_last)
@@ -86,4 +92,4 @@ def _load_config(name: str):
         ) from error
 
 
-__all__ = ["build_model", "load_extractor"]
+__all__ = ["build_model", "is_encoder", "load_extractor"]

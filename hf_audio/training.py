@@ -36,7 +36,7 @@ from .data import (
     longest_clip,
     split_validation,
 )
-from .encoders import build_model, load_extractor
+from .encoders import build_model, is_encoder, load_extractor
 from .model_card import METRIC_NAMES, NetworkFacts, RunFacts, TaskFacts, count_macs, machine, write_model_card
 from .models import AudioCNNConfig
 from .models.modeling_audio_cnn import classification_loss, probabilities
@@ -236,10 +236,9 @@ def fine_tune(
         seed=args.seed,
     )
     plain = ClipTransform(config.sampling_rate)
-    model = build_model(config, begin_from)
-    is_encoder = model.config.model_type != config.model_type
-    collator = functools.partial(WindowCollator, extractor=extractor if is_encoder else None)
-    if is_encoder and not getattr(extractor, "return_attention_mask", True):
+    model = build_model(config, begin_from, extractor)
+    collator = functools.partial(WindowCollator, extractor=extractor if is_encoder(extractor) else None)
+    if is_encoder(extractor) and not getattr(extractor, "return_attention_mask", True):
         args.per_device_eval_batch_size = 1  # padding would change what it answers
     patience = args.early_stopping_patience
     trainer = AudioTrainer(
@@ -256,7 +255,7 @@ def fine_tune(
     )
     trained = trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
     trainer.keep_average()
-    if validation is not None and not is_encoder:
+    if validation is not None and not is_encoder(extractor):
         # In the model itself, so that every runtime gives probabilities that come true.
         seen = trainer.predict(validation.with_transform(plain))
         model.config.temperature = fit_temperature(seen.predictions, seen.label_ids, config)

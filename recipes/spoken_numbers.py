@@ -259,8 +259,16 @@ def main(args: SpokenNumbersArguments) -> None:
         with args.main_process_first(desc="strings of digits"):
             data_dir = make_digit_strings(data_dir)
 
-    def run(args: SpokenNumbersArguments, data_dir: Path, pretraining: Pretraining | None = None) -> None:
-        dataset, masks = load_recordings(data_dir)
+    # Before any training, which says what is wrong with the tables while nothing is lost.
+    recordings = load_recordings(data_dir)
+    augmentation = waveform_transforms(args.noise_dir)
+
+    def run(
+        args: SpokenNumbersArguments,
+        recordings: tuple[Dataset, dict[str, np.ndarray]],
+        pretraining: Pretraining | None = None,
+    ) -> None:
+        dataset, masks = recordings
         strong = args.pseudo_labels is not None
         fine_tune(
             args,
@@ -268,7 +276,7 @@ def main(args: SpokenNumbersArguments) -> None:
             dataset,
             masks["test"],
             facts(args, masks),
-            augmentation=waveform_transforms(args.noise_dir),
+            augmentation=augmentation,
             slow_augmentation=slow_transforms(strong),
             validation_group_column="speaker" if "speaker" in dataset.column_names else None,
             held_out_too={name: mask for name, mask in masks.items() if name != "test"},
@@ -277,17 +285,16 @@ def main(args: SpokenNumbersArguments) -> None:
 
     pretraining = None
     if args.pretraining_clips:
-        load_recordings(data_dir)  # what is wrong with the tables is said before the training
 
         def speak_and_run(first: SpokenNumbersArguments) -> None:
             with args.main_process_first(desc="clips to begin with"):
                 clips = speak(count=args.pretraining_clips)
-            run(first, clips)
+            run(first, load_recordings(clips))
 
         # Its card is of eSpeak NG's clips, as the demo's is.
         changes = {"data_dir": None, "num_train_epochs": args.pretraining_epochs, "refresh_epochs": 1}
         pretraining = pretrain(args, speak_and_run, **changes)
-    run(args, data_dir, pretraining)
+    run(args, recordings, pretraining)
 
 
 if __name__ == "__main__":

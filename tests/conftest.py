@@ -29,31 +29,30 @@ def own_cache(tmp_path_factory, monkeypatch):
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path_factory.mktemp("cache"))
 
 
-@pytest.fixture(scope="session")
-def real_digits() -> Path:
-    """The Free Spoken Digit Dataset."""
-    folder = REAL_DATA / "fsdd"
+def real(name: str) -> Path:
+    """The folder of a real data set; a test that asks for one is skipped where there is none."""
+    folder = REAL_DATA / name
     if not folder.is_dir():
         pytest.skip(f"the real recordings are not here: {folder.name}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def real_digits() -> Path:
+    """The Free Spoken Digit Dataset."""
+    return real("fsdd")
 
 
 @pytest.fixture(scope="session")
 def real_sounds() -> Path:
     """ESC-50."""
-    folder = REAL_DATA / "esc50"
-    if not folder.is_dir():
-        pytest.skip(f"the real recordings are not here: {folder.name}")
-    return folder
+    return real("esc50")
 
 
 @pytest.fixture(scope="session")
 def real_numbers() -> Path:
     """Numbers read by synthetic voices, in the layout of numbers2."""
-    folder = REAL_DATA / "numbers2"
-    if not folder.is_dir():
-        pytest.skip(f"the real recordings are not here: {folder.name}")
-    return folder
+    return real("numbers2")
 
 
 def tiny_config(**changes) -> AudioCNNConfig:

@@ -22,7 +22,7 @@ def mask_frames(x: torch.Tensor, n_frames: torch.Tensor | None) -> torch.Tensor:
     mask = length_mask(n_frames, x.shape[-1]).to(x.dtype)
     mask = mask.view(mask.shape[0], *[1] * (x.dim() - 2), -1)
     if x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last):
-        # In that layout, one value for all channels is multiplied nine times as slowly as a value for each.
+        # In that layout, one value for all channels is multiplied far more slowly than a value for each.
         mask = mask.expand(-1, x.shape[1], -1, -1).contiguous(memory_format=torch.channels_last)
     return x * mask
 

@@ -68,7 +68,8 @@ def main() -> None:
     parser.add_argument("--only", help=argparse.SUPPRESS)  # the process of one training
     known, flags = parser.parse_known_args()
     if known.only:
-        return run(known.only, ["--data_dir", known.data_dir, "--output_dir", str(known.output_dir), *flags])
+        run(known.only, ["--data_dir", known.data_dir, "--output_dir", str(known.output_dir), *flags])
+        return
     scores = {}
     for without in known.without:
         for fold in known.folds:
@@ -84,7 +85,6 @@ def main() -> None:
     for without in known.without:
         values = [scores[without, fold] for fold in known.folds]
         print(f"| {without} | {np.mean(values):.4f} | {' | '.join(f'{value:.4f}' for value in values)} |")
-    return None
 
 
 if __name__ == "__main__":
