@@ -2,14 +2,12 @@
 
 import csv
 import hashlib
-import inspect
 import json
 import logging
 import math
 import os
-import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -19,13 +17,10 @@ import numpy as np
 import pandas as pd
 import pyarrow.compute as pc
 import soundfile
-import torch
 from datasets import ClassLabel, Dataset, concatenate_datasets
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
-from transformers import SequenceFeatureExtractor
 
-from .audio import EXTENSIONS, AudioError, from_int16, load_audio, shifted_crops, split_windows, to_int16, unreadable
-from .augmentation import Amortized, seed_transforms, seeded
+from .audio import EXTENSIONS, AudioError, from_int16, load_audio, to_int16, unreadable
 
 logger = logging.getLogger(__name__)
 
@@ -36,10 +31,6 @@ OWN_COLUMNS = frozenset({"path", "label", "index", "audio", "problem", GUESSED_C
 
 # Raised whenever the bytes in the cache would come out differently.
 CACHE_VERSION = 1
-# Seconds that a loader worker rests at most, so that one whose trainer was killed comes to its end.
-LONGEST_PAUSE = 5.0
-# Samples. oneDNN prepares its convolutions anew for every length, and keeps them: that takes time and memory.
-WHOLE_CLIPS_MULTIPLE = 8192
 
 
 class DataError(ValueError):
@@ -417,135 +408,6 @@ def longest_clip(cached: Dataset) -> tuple[str, int]:
 def cached_waveform(audio: bytes) -> np.ndarray:
     """A cell of `cache_audio`'s column `audio` -> (samples,) float32."""
     return from_int16(np.frombuffer(audio, dtype="<i2"))
-
-
-class ClipTransform:
-    """For `Dataset.with_transform`: cached rows to the model's inputs, random work drawn anew in every epoch.
-
-    A row's draws depend on the seed, the epoch and the row's `index` alone: not on the number of loader workers or
-    processes, nor on where a run was interrupted.
-
-    Args:
-        sampling_rate: of the cached waveforms.
-        amortized: a costly transform, applied first, whose results serve for several epochs.
-        augmentation: an audiomentations transform, called as `augmentation(samples=..., sample_rate=...)`.
-        clip_samples: longer results are cropped at a random place to this many samples; `None` leaves them whole.
-        seed: of all draws.
-    """
-
-    def __init__(
-        self,
-        sampling_rate: int,
-        *,
-        amortized: Amortized | None = None,
-        augmentation: Callable[..., np.ndarray] | None = None,
-        clip_samples: int | None = None,
-        seed: int = 0,
-    ):
-        self.sampling_rate = sampling_rate
-        self.amortized = amortized
-        self.augmentation = augmentation
-        self.clip_samples = clip_samples
-        self.seed = seed
-        # Shared, because loader workers that live through all epochs hold a copy of this object.
-        self.epoch = torch.zeros((), dtype=torch.int64).share_memory_()
-        self._paused = torch.zeros((), dtype=torch.bool).share_memory_()
-
-    def set_epoch(self, epoch: int) -> None:
-        """Draws from now on are those of this epoch, in every loader worker."""
-        self.epoch.fill_(epoch)
-
-    def pause(self, paused: bool) -> None:
-        """Let loader workers rest from now on, or work again."""
-        self._paused.fill_(paused)
-
-    def _wait_for_turn(self) -> None:
-        end = time.monotonic() + LONGEST_PAUSE
-        while self._paused and time.monotonic() < end:
-            time.sleep(0.001)
-
-    def __call__(self, batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
-        """Columns `audio`, `index` and `label` to `input_values` and `labels`."""
-        with seeded(self.seed):  # once a batch: every clip seeds again, and the states are put back after the last
-            waveforms = [self._transform(*pair) for pair in zip(batch["audio"], batch["index"], strict=True)]
-        return {"input_values": waveforms, "labels": batch["label"]}
-
-    def _transform(self, audio: bytes, index: int) -> np.ndarray:
-        if torch.utils.data.get_worker_info() is not None:
-            self._wait_for_turn()
-        waveform = cached_waveform(audio)
-        if self.amortized is not None:
-            waveform = self.amortized(waveform, index, self.sampling_rate, self.seed, int(self.epoch))
-        if self.augmentation is not None or self.clip_samples is not None:
-            waveform = self._draw(waveform, index)
-        return waveform
-
-    def _draw(self, waveform: np.ndarray, index: int) -> np.ndarray:
-        seed_transforms(self.seed, int(self.epoch), index)
-        if self.augmentation is not None:
-            waveform = self.augmentation(samples=waveform, sample_rate=self.sampling_rate)
-        if self.clip_samples is not None and len(waveform) > self.clip_samples:
-            start = np.random.randint(len(waveform) - self.clip_samples + 1)
-            waveform = waveform[start : start + self.clip_samples]
-        if not np.isfinite(waveform).all():  # one such clip would turn every weight into NaN, without a word
-            raise DataError(f"The augmentation turned clip {index} into NaN: narrow the ranges of its filters.")
-        return np.asarray(waveform, dtype=np.float32)
-
-
-class WindowCollator:
-    """Rows to one padded batch; clips longer than the model's window become half-overlapping windows.
-
-    Without a window (`clip_samples=None`), every clip stays whole, and the batch is padded to one of a few lengths.
-    With `crops`, every clip becomes so many evenly shifted windows instead.
-
-    Returns `labels` (batch, ...), `input_values` (windows, samples), `attention_mask` where lengths differ, and
-    `window_counts` (batch,) where a clip has more than one window. With an `extractor`, what that makes of the windows
-    takes the place of waveforms and mask.
-    """
-
-    def __init__(self, clip_samples: int | None, crops: int = 0, extractor: SequenceFeatureExtractor | None = None):
-        self.clip_samples = clip_samples
-        self.crops = crops
-        self.extractor = extractor
-        # Some extractors pad to a length of their own, by default, and others not at all.
-        self.padding = {}
-        if extractor is not None:
-            call = inspect.signature(extractor.__call__).parameters
-            if "padding" in call and not call["padding"].default:
-                self.padding = {"padding": True}
-
-    def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
-        """Rows of `input_values` (samples,) and `labels` to a batch."""
-        waveforms = [row["input_values"] for row in rows]
-        if self.clip_samples is None:
-            windows = [[waveform] for waveform in waveforms]
-        elif self.crops:
-            windows = [shifted_crops(waveform, self.clip_samples, self.crops) for waveform in waveforms]
-        else:
-            windows = [split_windows(waveform, self.clip_samples) for waveform in waveforms]
-        clips = [window for group in windows for window in group]
-        # The labels come first: Trainer takes the batch size from the first tensor.
-        batch = {"labels": torch.as_tensor(np.array([row["labels"] for row in rows])), **self._inputs(clips)}
-        if len(clips) > len(rows):
-            batch["window_counts"] = torch.tensor([len(group) for group in windows])
-        return batch
-
-    def _inputs(self, clips: Sequence[np.ndarray]) -> dict[str, torch.Tensor]:
-        if self.extractor is not None:
-            rate = self.extractor.sampling_rate
-            return dict(self.extractor(clips, sampling_rate=rate, return_tensors="pt", **self.padding))
-        lengths = np.array([len(clip) for clip in clips])
-        size = lengths.max()
-        if self.clip_samples is None:
-            size = -(-size // WHOLE_CLIPS_MULTIPLE) * WHOLE_CLIPS_MULTIPLE
-        input_values = np.zeros((len(clips), size), dtype=np.float32)
-        for row, clip in zip(input_values, clips, strict=True):
-            row[: len(clip)] = clip
-        inputs = {"input_values": torch.from_numpy(input_values)}
-        if lengths.min() < size:
-            mask = np.arange(size) < lengths[:, None]
-            inputs["attention_mask"] = torch.from_numpy(mask.astype(np.int64))
-        return inputs
 
 
 def class_counts(dataset: Dataset) -> dict[str, int]:

@@ -19,7 +19,7 @@ from transformers import PreTrainedConfig, Trainer, TrainerCallback
 
 from .arguments import ArgumentError, RecipeArguments
 from .augmentation import mix
-from .data import ClipTransform
+from .batches import ClipTransform
 from .models.modeling_audio_cnn import by_distribution, classification_loss, probabilities
 
 AVERAGE_NAME = "averaged_weights.pt"

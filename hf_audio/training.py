@@ -1,4 +1,4 @@
-"""`fine_tune`: the only path from data to a finished checkpoint folder, and `run_recipe`, how a recipe starts."""
+"""`fine_tune`: the only path from data to a finished checkpoint folder."""
 
 import copy
 import functools
@@ -20,16 +20,13 @@ from datasets import ClassLabel, Dataset
 from scipy.optimize import minimize_scalar
 from transformers import EarlyStoppingCallback, EvalPrediction, PreTrainedConfig, set_seed
 from transformers.trainer_utils import IntervalStrategy, PredictionOutput
-from transformers.utils.logging import disable_progress_bar
 
-from .arguments import ERROR_RATES, ArgumentError, Arguments, RecipeArguments, last_checkpoint, parse_arguments
-from .audio import AudioError
+from .arguments import ERROR_RATES, ArgumentError, RecipeArguments, last_checkpoint
 from .augmentation import Amortized
 from .baseline import cache_statistics, fit_baseline
+from .batches import ClipTransform, WindowCollator
 from .data import (
-    ClipTransform,
     DataError,
-    WindowCollator,
     add_guessed,
     cache_audio,
     class_counts,
@@ -64,52 +61,6 @@ SHOWN_ARGUMENTS = (
     "bf16",
     "seed",
 )
-
-
-def run_recipe(main: Callable[[Arguments], Any], arguments_class: type[Arguments]) -> None:
-    """Parse the command line and run a recipe's `main`; what the user can mend ends in a sentence and exit code 2."""
-    first = os.environ.get("RANK", "0") == "0"  # of several processes, one speaks
-    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.INFO if first else logging.ERROR)
-    for library in ("httpx", "httpx2", "datasets", "absl"):
-        logging.getLogger(library).setLevel(logging.WARNING)
-    disable_progress_bar()  # of single files; Trainer's own stays
-    try:
-        main(parse_arguments(arguments_class))
-    except (ArgumentError, AudioError, DataError, ImportError, OSError) as error:
-        if first:
-            sentence = " ".join(str(error).split())
-            if "Traceback (most recent call last)" in sentence:  # so the error of a loader worker arrives
-                sentence = str(error).strip().splitlines()[-1].partition("Error: ")[2]
-            print(f"\nerror: {sentence}", file=sys.stderr)  # below a progress bar that stands half drawn
-        sys.exit(2)
-    finally:
-        if torch.distributed.is_initialized():
-            torch.distributed.destroy_process_group()
-
-
-def find_recordings(
-    args: RecipeArguments, *, demo: Callable[[], Path], demo_words: str, download: Callable[[], Path] | None = None
-) -> Path:
-    """The folder a recipe reads: `--data_dir`, or what `--download` fetches, or a demo corpus, said aloud.
-
-    Raises:
-        ArgumentError: `--data_dir` is not a folder, or the task has nothing to download.
-    """
-    with args.main_process_first(desc="recordings"):
-        if args.data_dir is not None:
-            folder = Path(args.data_dir)
-            if not folder.is_dir():
-                raise ArgumentError(f"--data_dir {folder} is not a folder: give the one that holds the recordings.")
-            return folder
-        if args.download:
-            if download is None:
-                raise ArgumentError("--download: this task has no official recordings to fetch; pass --data_dir.")
-            return download()
-        logger.warning(
-            "No --data_dir: training on a DEMO corpus, %s. Pass --data_dir or --download for real recordings.",
-            demo_words,
-        )
-        return demo()
 
 
 @dataclass
@@ -191,22 +142,13 @@ def fine_tune(
         begin_from = pretraining.folder
     extractor = load_extractor(begin_from, config)
     masks = {"": held_out, **(held_out_too or {})}
-    if args.pseudo_labels is not None:
-        labelled, dataset = len(dataset), add_guessed(dataset, args.pseudo_labels)
-        masks = {name: np.pad(rows, (0, len(dataset) - labelled)) for name, rows in masks.items()}
-    with args.main_process_first(desc="decoding"):
-        # All rows together: every fold of a cross-validation then finds them decoded.
-        cached, skipped = cache_audio(dataset, config.sampling_rate, strict=args.strict)
-    for row in skipped:
-        logger.warning("Left out: %s", row["reason"])
-    kept = np.asarray(cached["index"], dtype=int)
-    masks = {name: np.asarray(rows, dtype=bool)[kept] for name, rows in masks.items()}
+    cached, masks, skipped = _decode(args, config.sampling_rate, dataset, masks)
     train, *tests = _split(cached, list(masks.values()), group_column)
     test = tests[0]
     if args.baseline:
         return _judge_baseline(args, config.sampling_rate, train, test, task, skipped)
-    if isinstance(dataset.features["label"], ClassLabel):
-        names = dataset.features["label"].names
+    if isinstance(cached.features["label"], ClassLabel):
+        names = cached.features["label"].names
         config.id2label = dict(enumerate(names))
         config.label2id = {name: number for number, name in enumerate(names)}
     validation = None
@@ -220,6 +162,8 @@ def fine_tune(
         train, validation = split_validation(
             train, args.validation_fraction, args.seed, validation_group_column or group_column
         )
+    if args.teacher is not None and is_encoder(extractor):
+        raise ArgumentError("--teacher hears waveforms, which an encoder of transformers does not read: leave it out.")
     teacher = None if args.teacher is None else load_teacher(args.teacher, config, test["path"][:])
 
     amortized = None
@@ -259,8 +203,8 @@ def fine_tune(
         # In the model itself, so that every runtime gives probabilities that come true.
         seen = trainer.predict(validation.with_transform(plain))
         model.config.temperature = fit_temperature(seen.predictions, seen.label_ids, config)
-    judged = trainer.predict(test.with_transform(plain), metric_key_prefix="eval")
-    results: dict[str, Any] = {**judged.metrics, **trained.metrics, "epoch": trainer.state.epoch}
+    first, *others = (trainer.predict(clips.with_transform(plain), metric_key_prefix="eval") for clips in tests)
+    results: dict[str, Any] = {**first.metrics, **trained.metrics, "epoch": trainer.state.epoch}
     if args.tta > 0:
         trainer.data_collator = collator(config.clip_samples, crops=args.tta)
         shifted = trainer.predict(test.with_transform(plain)).metrics
@@ -268,20 +212,37 @@ def fine_tune(
     results |= {"train_samples": len(train), "chosen": _chosen(trainer)}
     if pretraining is not None:
         results["pretrain_runtime"] = pretraining.seconds
-    other_predictions = {}
-    for name, clips in list(zip(masks, tests, strict=True))[1:]:
-        judged_too = trainer.predict(clips.with_transform(plain))
-        predictions = _predictions(config, clips, judged_too)
-        results |= _beside(results, predictions.metrics(), name)
-        other_predictions[name] = predictions
+    predictions, *other_predictions = map(functools.partial(_predictions, config), tests, [first, *others])
+    named = dict(zip(held_out_too or {}, other_predictions, strict=True))
+    for name, other in named.items():
+        results |= _beside(results, other.metrics(), name)
     if trainer.is_world_process_zero():
-        _write_folder(args, task, results, _predictions(config, test, judged), skipped, trainer, other_predictions)
+        _write_folder(args, task, results, predictions, skipped, trainer, named)
         if amortized is not None:
             amortized.clear()
     trainer.accelerator.wait_for_everyone()
     if args.push_to_hub:
         trainer.push_to_hub()
     return results
+
+
+def _decode(
+    args: RecipeArguments, sampling_rate: int, dataset: Dataset, masks: Mapping[str, np.ndarray]
+) -> tuple[Dataset, dict[str, np.ndarray], list[dict[str, str]]]:
+    """The data set, pseudo-labelled clips behind it, decoded; which of its rows each mask means; and what is left out.
+
+    masks: (rows,) of bool, and so what is returned.
+    """
+    if args.pseudo_labels is not None:
+        labelled, dataset = len(dataset), add_guessed(dataset, args.pseudo_labels)
+        masks = {name: np.pad(rows, (0, len(dataset) - labelled)) for name, rows in masks.items()}
+    with args.main_process_first(desc="decoding"):
+        # All rows together: every fold of a cross-validation then finds them decoded.
+        cached, skipped = cache_audio(dataset, sampling_rate, strict=args.strict)
+    for row in skipped:
+        logger.warning("Left out: %s", row["reason"])
+    kept = np.asarray(cached["index"], dtype=int)
+    return cached, {name: np.asarray(rows, dtype=bool)[kept] for name, rows in masks.items()}, skipped
 
 
 def _judge_baseline(

@@ -23,7 +23,8 @@ from hf_audio.cross_validation import cross_validate
 from hf_audio.data import DataError, download_and_extract, load_table
 from hf_audio.demo_data import make_environmental_sounds
 from hf_audio.model_card import TaskFacts
-from hf_audio.training import find_recordings, fine_tune, run_recipe
+from hf_audio.recipe import find_recordings, run_recipe
+from hf_audio.training import fine_tune
 
 ESC50 = "https://github.com/karolpiczak/ESC-50/archive/refs/heads/master.zip"
 FOLDS = ("1", "2", "3", "4", "5")

@@ -25,7 +25,8 @@ from hf_audio.cross_validation import cross_validate
 from hf_audio.data import DataError, download_and_extract, from_rows
 from hf_audio.demo_data import make_spoken_digits
 from hf_audio.model_card import TaskFacts
-from hf_audio.training import find_recordings, fine_tune, run_recipe
+from hf_audio.recipe import find_recordings, run_recipe
+from hf_audio.training import fine_tune
 
 FSDD = "https://github.com/Jakobovski/free-spoken-digit-dataset/archive/refs/heads/master.zip"
 CLIP_SECONDS = 2.3  # the longest recording has 2.28 s

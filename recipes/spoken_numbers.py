@@ -38,7 +38,8 @@ from hf_audio.demo_data import make_spoken_numbers
 from hf_audio.digit_strings import make_digit_strings
 from hf_audio.espeak import find_language
 from hf_audio.model_card import TaskFacts
-from hf_audio.training import Pretraining, find_recordings, fine_tune, pretrain, run_recipe
+from hf_audio.recipe import find_recordings, run_recipe
+from hf_audio.training import Pretraining, fine_tune, pretrain
 
 logger = logging.getLogger(__name__)
 

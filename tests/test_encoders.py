@@ -20,7 +20,7 @@ from transformers import (
 )
 
 from hf_audio.demo_data import make_spoken_numbers
-from hf_audio.training import run_recipe
+from hf_audio.recipe import run_recipe
 
 TRANSFORMER = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
 

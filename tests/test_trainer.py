@@ -12,7 +12,7 @@ from transformers import TrainerCallback
 
 from hf_audio import AudioCNNForAudioClassification
 from hf_audio.arguments import RecipeArguments
-from hf_audio.data import ClipTransform, WindowCollator
+from hf_audio.batches import ClipTransform, WindowCollator
 from hf_audio.trainer import AudioTrainer, average_windows
 
 

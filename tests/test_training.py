@@ -2,8 +2,10 @@
 input do to it."""
 
 import csv
+import json
 import logging
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,7 +23,8 @@ from sklearn.metrics import accuracy_score, f1_score
 from transformers import pipeline
 
 from hf_audio.data import DataError, from_rows
-from hf_audio.training import _check_classes, _in_groups_of, run_recipe
+from hf_audio.recipe import run_recipe
+from hf_audio.training import _check_classes, _in_groups_of
 
 FINISHED_FLAGS = ("--ema_decay", "0.8", "--mixup_alpha", "0.2", "--refresh_epochs", "3")
 TWO_PROCESSES = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
@@ -258,3 +261,15 @@ def test_shifted_crops_are_reported_beside_the_plain_score(finished, tones, envi
     assert "eval_accuracy_tta" not in plain
     assert "Accuracy over shifted crops" in (tmp_path / "out" / "README.md").read_text()
     torch.testing.assert_close(weights(tmp_path / "out"), weights(finished), atol=0, rtol=0)
+
+
+def test_clips_that_a_model_has_labelled_are_trained_on(tones, environment, tmp_path):
+    for index in range(3):
+        shutil.copy(tones / "low" / f"{index}.wav", tmp_path / f"new{index}.wav")
+    rows = [f"new{index}.wav,low,0.95" for index in range(3)]
+    (tmp_path / "guessed.csv").write_text("\n".join(["path,label,confidence", *rows, ""]))
+    flags = "--pseudo_labels", str(tmp_path / "guessed.csv"), "--num_train_epochs", "1"
+    code, output = run(environment, tones, tmp_path / "out", *flags)
+    assert code == 0, output
+    results = json.loads((tmp_path / "out" / "all_results.json").read_text())
+    assert (results["train_samples"], results["eval_samples"]) == (27 + 3, 9)

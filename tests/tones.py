@@ -11,7 +11,8 @@ from hf_audio.augmentation import RandomPlacement
 from hf_audio.cross_validation import cross_validate
 from hf_audio.data import load_class_folders
 from hf_audio.model_card import TaskFacts
-from hf_audio.training import fine_tune, run_recipe
+from hf_audio.recipe import run_recipe
+from hf_audio.training import fine_tune
 
 
 @dataclass

@@ -24,6 +24,7 @@ from datasets import Dataset
 from torch.utils.data import DataLoader
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
+import hf_audio.recipe
 import hf_audio.training
 from hf_audio import AudioCNNFeatureExtractor
 from hf_audio.audio import load_audio
@@ -169,7 +170,7 @@ def main() -> None:
         arguments_class = next(
             value for value in vars(recipe).values() if isinstance(value, type) and value.__module__ == known.recipe
         )
-        hf_audio.training.run_recipe(recipe.main, arguments_class)
+        hf_audio.recipe.run_recipe(recipe.main, arguments_class)
     # The first epoch starts workers and compiles librosa's loops: left out.
     rates = {name: values[1:] for name, values in turns[0].rates.items()}
     medians = {name: statistics.median(values) for name, values in rates.items()}
