@@ -22,6 +22,7 @@ from huggingface_hub import ModelCard, RepoUrl
 from sklearn.metrics import accuracy_score, f1_score
 from transformers import pipeline
 
+from hf_audio.arguments import last_checkpoint
 from hf_audio.data import DataError, from_rows
 from hf_audio.recipe import run_recipe
 from hf_audio.training import _check_classes, _in_groups_of
@@ -112,7 +113,8 @@ def test_killed_and_resumed_it_ends_with_the_same_weights(finished, tones, envir
         command(tones, out, *flags), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     deadline = time.time() + 120
-    while not list(out.glob("checkpoint-*/trainer_state.json")) and process.poll() is None and time.time() < deadline:
+    # Not as soon as the checkpoint's last file is there: until it is written whole, there is nothing to go on with.
+    while last_checkpoint(out) is None and process.poll() is None and time.time() < deadline:
         time.sleep(0.002)
     process.send_signal(signal.SIGKILL)
     process.wait()
