@@ -102,7 +102,10 @@ class RecipeArguments(TrainingArguments):
         default=None, metadata={"help": "Train in bfloat16. By default, where the hardware multiplies it natively."}
     )
     dataloader_num_workers: int | None = field(
-        default=None, metadata={"help": "Processes that augment clips. By default one a core, at most 4."}
+        default=None,
+        metadata={
+            "help": "Processes that augment clips. By default one for each core that the model leaves, at most 4."
+        },
     )
 
     def __post_init__(self):
@@ -110,7 +113,10 @@ class RecipeArguments(TrainingArguments):
         self.use_cpu = self.use_cpu or not torch.accelerator.is_available()
         self.bf16 = bf16_is_fast(self.use_cpu) if self.bf16 is None else self.bf16
         if self.dataloader_num_workers is None:
-            self.dataloader_num_workers = min(4, os.cpu_count() or 1)
+            # Beside a model on every core, a worker would take a core from one of its threads, and so make all of them
+            # wait, since they meet after every layer.
+            taken = torch.get_num_threads() if self.use_cpu else 0
+            self.dataloader_num_workers = min(4, max((os.cpu_count() or 1) - taken, 0))
         self.dataloader_persistent_workers = self.dataloader_persistent_workers and self.dataloader_num_workers > 0
         if self.validation_fraction > 0:
             self.eval_strategy = "epoch" if self.eval_strategy == "no" else self.eval_strategy

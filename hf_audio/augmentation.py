@@ -67,8 +67,10 @@ class RandomExcerpt(_OfDuration):
         super().randomize_parameters(samples, sample_rate)
         if self.parameters["should_apply"]:
             size, length = round(self.duration * sample_rate), samples.shape[-1]
-            sounding = np.asarray((samples != 0).reshape(-1, length).any(axis=0))
-            end = length - int(np.flip(sounding).argmax())  # the whole length where all is silent
+            end = length
+            if not samples[..., -1].any():
+                sounding = np.asarray((samples != 0).reshape(-1, length).any(axis=0))
+                end = length - int(np.flip(sounding).argmax())  # the whole length where all is silent
             last = end - size // 2 if end < length else length - size
             self.parameters["start"] = random.randint(-(size // 8), max(last, 0) + size // 8)
 
@@ -165,18 +167,23 @@ class Amortized:
         self.epochs = epochs
         self.folder = folder
 
-    def __call__(self, waveform: np.ndarray, index: int, sampling_rate: int, seed: int, epoch: int) -> np.ndarray:
-        """The clip number `index` as it is in this epoch. waveform: (samples,) -> (samples,) float32."""
+    def __call__(
+        self, recorded: Callable[[], np.ndarray], index: int, sampling_rate: int, seed: int, epoch: int
+    ) -> np.ndarray:
+        """The clip number `index` as it is in this epoch, (samples,) float32.
+
+        recorded: gives the clip as it was recorded, (samples,); it is not called where a result lies ready.
+        """
         turn = (epoch - index % self.epochs) // self.epochs
         if turn < 0:
-            return waveform
+            return recorded()
         if self.epochs == 1:
-            return from_int16(self._draw(waveform, sampling_rate, seed, turn, index))
+            return from_int16(self._draw(recorded(), sampling_rate, seed, turn, index))
         file = self.folder / f"{index}-{turn}"
         try:
             return from_int16(np.frombuffer(file.read_bytes(), dtype="<i2"))
         except FileNotFoundError:
-            samples = self._draw(waveform, sampling_rate, seed, turn, index)
+            samples = self._draw(recorded(), sampling_rate, seed, turn, index)
         self.folder.mkdir(parents=True, exist_ok=True)
         temporary = file.with_name(f".{file.name}.{os.getpid()}")
         temporary.write_bytes(samples.tobytes())

@@ -1,7 +1,7 @@
 """Decoded rows of a data set to a model's batches: augmentation, excerpts, windows and padding."""
 
+import functools
 import inspect
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,8 +13,6 @@ from .audio import shifted_crops, split_windows
 from .augmentation import Amortized, seed_transforms, seeded
 from .data import DataError, cached_waveform
 
-# Seconds that a loader worker rests at most, so that one whose trainer was killed comes to its end.
-LONGEST_PAUSE = 5.0
 # Samples. oneDNN prepares its convolutions anew for every length, and keeps them: that takes time and memory.
 WHOLE_CLIPS_MULTIPLE = 8192
 
@@ -49,20 +47,10 @@ class ClipTransform:
         self.seed = seed
         # Shared, because loader workers that live through all epochs hold a copy of this object.
         self.epoch = torch.zeros((), dtype=torch.int64).share_memory_()
-        self._paused = torch.zeros((), dtype=torch.bool).share_memory_()
 
     def set_epoch(self, epoch: int) -> None:
         """Draws from now on are those of this epoch, in every loader worker."""
         self.epoch.fill_(epoch)
-
-    def pause(self, paused: bool) -> None:
-        """Let loader workers rest from now on, or work again."""
-        self._paused.fill_(paused)
-
-    def _wait_for_turn(self) -> None:
-        end = time.monotonic() + LONGEST_PAUSE
-        while self._paused and time.monotonic() < end:
-            time.sleep(0.001)
 
     def __call__(self, batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
         """Columns `audio`, `index` and `label` to `input_values` and `labels`."""
@@ -71,11 +59,11 @@ class ClipTransform:
         return {"input_values": waveforms, "labels": batch["label"]}
 
     def _transform(self, audio: bytes, index: int) -> np.ndarray:
-        if torch.utils.data.get_worker_info() is not None:
-            self._wait_for_turn()
-        waveform = cached_waveform(audio)
-        if self.amortized is not None:
-            waveform = self.amortized(waveform, index, self.sampling_rate, self.seed, int(self.epoch))
+        recorded = functools.partial(cached_waveform, audio)
+        if self.amortized is None:
+            waveform = recorded()
+        else:
+            waveform = self.amortized(recorded, index, self.sampling_rate, self.seed, int(self.epoch))
         if self.augmentation is not None or self.clip_samples is not None:
             waveform = self._draw(waveform, index)
         return waveform
@@ -144,5 +132,5 @@ class WindowCollator:
         inputs = {"input_values": torch.from_numpy(input_values)}
         if lengths.min() < size:
             mask = np.arange(size) < lengths[:, None]
-            inputs["attention_mask"] = torch.from_numpy(mask.astype(np.int64))
+            inputs["attention_mask"] = torch.from_numpy(mask)
         return inputs

@@ -63,7 +63,6 @@ class AudioTrainer(Trainer):
             callbacks.append(_EpochCallback(train_transform))
         super().__init__(model=model, args=args, callbacks=callbacks, **kwargs)
         self._seeded_step, self._micro_step = -1, 0
-        self._train_transform = train_transform
         self.teacher = None if teacher is None else teacher.to(args.device)
         self.average: AveragedModel | None = None
         if args.ema_decay > 0:
@@ -81,21 +80,6 @@ class AudioTrainer(Trainer):
             return super().get_train_dataloader()
         finally:
             self.args.dataloader_drop_last = before
-
-    def get_batch_samples(self, *args, **kwargs):
-        """The next batches. Where the model takes every core, loader workers work only while it waits for these.
-
-        A worker beside the model would take a core from one of its threads, and so make all of them wait, since they
-        meet after every layer.
-        """
-        takes_all_cores = self.args.device.type == "cpu" and torch.get_num_threads() >= (os.cpu_count() or 1)
-        if self._train_transform is None or not takes_all_cores:
-            return super().get_batch_samples(*args, **kwargs)
-        self._train_transform.pause(False)
-        try:
-            return super().get_batch_samples(*args, **kwargs)
-        finally:
-            self._train_transform.pause(True)
 
     def training_step(self, model, inputs, num_items_in_batch=None) -> torch.Tensor:
         """One micro-batch, whose random numbers (dropout, masks, mixing) follow from the seed and the step.

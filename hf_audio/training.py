@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from datasets import ClassLabel, Dataset
 from scipy.optimize import minimize_scalar
+from threadpoolctl import threadpool_limits
 from transformers import EarlyStoppingCallback, EvalPrediction, PreTrainedConfig, set_seed
 from transformers.trainer_utils import IntervalStrategy, PredictionOutput
 
@@ -197,7 +198,9 @@ def fine_tune(
         compute_metrics=functools.partial(compute_metrics, config=config),
         callbacks=[EarlyStoppingCallback(patience)] if patience else [],
     )
-    trained = trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+    # The threads of numpy's and scipy's BLAS spin for milliseconds after each product, on the cores of the model's.
+    with threadpool_limits(1, user_api="blas"):
+        trained = trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
     trainer.keep_average()
     if validation is not None and not is_encoder(extractor):
         # In the model itself, so that every runtime gives probabilities that come true.

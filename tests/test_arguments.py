@@ -102,3 +102,24 @@ def test_saved_arguments_start_the_same_run_again(tmp_path):
     (tmp_path / "training_args.json").write_text(json.dumps(args.to_dict()))
     again = parse_arguments(Arguments, ["--config", str(tmp_path / "training_args.json")])
     assert again.to_dict() == args.to_dict()
+
+
+@pytest.mark.parametrize(
+    ("cores", "threads", "accelerated", "workers"),
+    [
+        (2, 2, False, 0),
+        (8, 6, False, 2),
+        (16, 1, False, 4),
+        (None, 1, False, 0),
+        (2, 2, True, 2),
+        (16, 16, True, 4),
+    ],
+)
+def test_loader_workers_get_the_cores_that_the_model_leaves(cores, threads, accelerated, workers, monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: cores)
+    monkeypatch.setattr("torch.get_num_threads", lambda: threads)
+    monkeypatch.setattr("torch.accelerator.is_available", lambda: accelerated)
+    monkeypatch.setattr("hf_audio.arguments.bf16_is_fast", lambda use_cpu: False)
+    args = parse_arguments(Arguments, [])
+    assert args.dataloader_num_workers == workers and args.dataloader_persistent_workers == (workers > 0)
+    assert parse_arguments(Arguments, ["--dataloader_num_workers", "3"]).dataloader_num_workers == 3

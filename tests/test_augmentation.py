@@ -140,7 +140,7 @@ def test_amortised_results_serve_for_their_epochs_and_are_renewed_in_turn(tmp_pa
     clip = np.ones(50, dtype=np.float32)
 
     def levels(epoch):
-        return [round(float(amortized(clip, index, RATE, 7, epoch)[0]), 4) for index in range(8)]
+        return [round(float(amortized(lambda: clip, index, RATE, 7, epoch)[0]), 4) for index in range(8)]
 
     epochs = np.array([levels(epoch) for epoch in range(12)])  # (epochs, clips)
     changed = np.diff(epochs, axis=0, prepend=1.0) != 0
@@ -164,10 +164,10 @@ def test_an_amortised_result_costs_one_call(tmp_path):
     amortized = Amortized(slow, 10, tmp_path)
     for epoch in range(100):
         for index in range(20):
-            amortized(np.zeros(5, np.float32), index, RATE, 0, epoch)
+            amortized(lambda: np.zeros(5, np.float32), index, RATE, 0, epoch)
     assert len(calls) == 20 * 10
     with pytest.raises(ValueError, match="epochs=0"):
         Amortized(slow, 0, tmp_path)
     every = Amortized(random_level, 1, tmp_path / "none")
-    assert len({float(every(np.ones(5, np.float32), 0, RATE, 0, epoch)[0]) for epoch in range(9)}) == 9
+    assert len({float(every(lambda: np.ones(5, np.float32), 0, RATE, 0, epoch)[0]) for epoch in range(9)}) == 9
     assert not (tmp_path / "none").exists()

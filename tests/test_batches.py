@@ -1,8 +1,6 @@
-"""Rows to batches: draws that repeat, workers that take turns, windows, padding and masks."""
+"""Rows to batches: draws that repeat, windows, padding and masks."""
 
 import random
-import threading
-import time
 
 import numpy as np
 import pytest
@@ -60,29 +58,6 @@ def test_living_workers_hear_of_a_new_epoch(tone_folder):
         transform.set_epoch(epoch)
         assert np.array_equal(epochs[-1], drawn(dataset, transform))
     assert not np.array_equal(*epochs)
-
-
-def test_loader_workers_wait_for_their_turn(tone_folder, monkeypatch):
-    monkeypatch.setattr("hf_audio.batches.LONGEST_PAUSE", 60)
-    dataset, _ = cache_audio(load_class_folders(tone_folder), RATE)
-    transform = ClipTransform(RATE, augmentation=RandomPlacement(1.0))
-    assert len(drawn(dataset, transform, workers=2)) == len(dataset)
-    transform.pause(True)
-    turn = threading.Timer(1.0, transform.pause, [False])
-    before = time.monotonic()
-    turn.start()
-    assert len(drawn(dataset, transform, workers=2)) == len(dataset)
-    assert time.monotonic() - before > 1.0
-    transform.pause(True)
-    assert len(drawn(dataset, transform)) == len(dataset)  # the trainer's own process never waits
-
-
-def test_loader_workers_do_not_wait_for_ever(tone_folder, monkeypatch):
-    monkeypatch.setattr("hf_audio.batches.LONGEST_PAUSE", 0.001)
-    dataset, _ = cache_audio(load_class_folders(tone_folder), RATE)
-    transform = ClipTransform(RATE, augmentation=RandomPlacement(1.0))
-    transform.pause(True)
-    assert len(drawn(dataset, transform, workers=2)) == len(dataset)
 
 
 def test_seeding_leaves_the_global_generators_alone():

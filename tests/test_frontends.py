@@ -8,7 +8,16 @@ import pytest
 import torch
 from conftest import RATE, tiny_config, tone
 
-from hf_audio.models.frontends import MFCC, FilterAugment, LogMel, MelSpectrogram, SpecAugment, center
+from hf_audio.models.frontends import (
+    MFCC,
+    FilterAugment,
+    LogMel,
+    MelSpectrogram,
+    MelWarp,
+    SpecAugment,
+    TimeStretch,
+    center,
+)
 
 VARIANTS = list(itertools.product(["slaney", "htk"], ["slaney", None], [1.0, 2.0]))
 
@@ -132,6 +141,40 @@ def test_filter_augment_adds_a_smooth_curve_a_clip_and_only_in_training():
         assert np.abs(between - curve).max() < 0.5 * np.abs(np.diff(curve)).max() + 1e-5
     assert gains[:, 0].std() == pytest.approx(4, rel=0.1) and abs(gains.mean()) < 0.3
     assert torch.equal(module.eval()(features), features)
+
+
+def test_mel_warp_stretches_the_bands_from_the_lowest_on_and_only_in_training():
+    module = MelWarp(tiny_config(mel_warp=0.2))
+    bands = torch.arange(20.0)[None, :, None].expand(300, 20, 5)  # each band's value is its number
+    torch.manual_seed(0)
+    warped = module.train()(bands)
+    factors = warped[:, 10, 0] / 10
+    expected = (torch.arange(20) * factors[:, None]).clamp(max=19)
+    torch.testing.assert_close(warped, expected[:, :, None].expand_as(warped), atol=1e-4, rtol=0)
+    assert 0.8 <= factors.min() < 0.82 and 1.18 < factors.max() <= 1.2
+    assert torch.equal(module.eval()(bands), bands)
+
+
+def test_time_stretch_keeps_both_ends_of_a_clip_and_only_in_training():
+    module = TimeStretch(tiny_config(time_stretch=0.25)).train()
+    n_frames = torch.tensor([100, 40, 1]).repeat(100)
+    ramp = torch.arange(130.0) / (n_frames[:, None] - 1).clamp(min=1)  # 0 to 1 within the clip
+    features = torch.stack([ramp, -ramp], dim=1)  # (batch, 2, frames)
+    features[torch.arange(130) >= n_frames[:, None, None].expand(-1, 2, -1)] = torch.nan  # padding
+    torch.manual_seed(0)
+    stretched, new = module(features, n_frames)
+    assert stretched.shape == features.shape
+    for row, count in zip(stretched, new.tolist(), strict=True):
+        expected = torch.linspace(0, 1, count)
+        torch.testing.assert_close(row[:, :count], torch.stack([expected, -expected]), atol=1e-4, rtol=0)
+    for frames in (100, 40):
+        factors = new[n_frames == frames] / frames
+        assert factors.min() < 0.83 and factors.max() > 1.22 and factors.min() > 0.79 and factors.max() < 1.26
+    assert factors.log().mean().abs() < 0.03 and (new[n_frames == 1] == 1).all()
+    full, new = module(features[::3, :, :100], None)
+    assert new.min() < 85 and new.max() == 100 and not full.isnan().any()
+    same, unchanged = module.eval()(features, n_frames)
+    assert same is features and unchanged is n_frames
 
 
 def test_frame_count_is_one_more_than_the_hops():

@@ -193,14 +193,3 @@ def test_every_epoch_draws_anew(tmp_path):
     run.add_callback(Watch())
     run.train()
     assert epochs == [0, 1, 2]
-
-
-@pytest.mark.parametrize("busy", [True, False])
-def test_loader_workers_rest_during_a_step_only_where_the_model_takes_every_core(tmp_path, monkeypatch, busy):
-    monkeypatch.setattr("os.cpu_count", lambda: torch.get_num_threads() + (not busy))
-    run = trainer(tmp_path, num_train_epochs=1, per_device_train_batch_size=8)
-    told = []
-    monkeypatch.setattr(run._train_transform, "pause", told.append)
-    run.train()
-    steps = run.state.global_step
-    assert steps > 1 and told == ([False, True] * steps if busy else [])

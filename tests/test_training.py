@@ -96,7 +96,7 @@ def test_the_card_is_one_the_hub_understands(finished):
 
 
 def test_the_same_seed_gives_the_same_weights_however_many_workers(finished, tones, environment, tmp_path):
-    flags = [*FINISHED_FLAGS, "--dataloader_num_workers", "0"]
+    flags = [*FINISHED_FLAGS, "--dataloader_num_workers", "3"]
     stale = tmp_path / "again" / ".augmented"  # as a killed run of another seed leaves it
     stale.mkdir(parents=True)
     for index in range(36):

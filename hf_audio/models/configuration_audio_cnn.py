@@ -33,6 +33,8 @@ class AudioCNNConfig(PreTrainedConfig):
         mel_warp (`float`): in training mode only, the mel axis of every clip is stretched by a random factor between 1
             minus this and 1 plus this, as by a shorter or longer vocal tract. Source: Jaitly and Hinton 2013, vocal
             tract length perturbation.
+        time_stretch (`float`): in training mode only, every clip's frames are stretched in time by a random factor
+            between 1 / (1 + this) and 1 + this, as by another pace.
         backbone (`"resnet"`, `"conv1d"` or `"shufflenet"`): see `backbones.py`.
         hidden_sizes (`list[int]`): channels of the backbone's stages, each halving time (and mel bands but in
             `conv1d`). `shufflenet` has five of them.
@@ -81,6 +83,7 @@ class AudioCNNConfig(PreTrainedConfig):
     freq_mask_bins: int = 0
     filter_augment_db: float | int = 0
     mel_warp: float | int = 0
+    time_stretch: float | int = 0
     backbone: str = "resnet"
     hidden_sizes: list[int] | tuple[int, ...] = (32, 64, 128, 256)
     stem_stride: int = 1
@@ -144,6 +147,8 @@ class AudioCNNConfig(PreTrainedConfig):
                 f"mel_warp={self.mel_warp} must lie in [0, 1), and be 0 unless frontend='log_mel': other features "
                 "have no mel axis."
             )
+        if not 0 <= self.time_stretch <= 1:
+            raise ValueError(f"time_stretch={self.time_stretch} must lie in [0, 1]; 1 is up to twice as slow or fast.")
         if self.pooling not in self.poolings:
             raise ValueError(f"pooling={self.pooling!r} is not known: choose one of {', '.join(self.poolings)}.")
         if self.num_digits < 0 or (self.num_digits and self.num_labels != 10 * self.num_digits):

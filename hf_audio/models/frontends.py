@@ -173,6 +173,42 @@ class MelWarp(nn.Module):
         return torch.lerp(features[row, below], features[row, below + 1], weight)
 
 
+class TimeStretch(nn.Module):
+    """Slows each clip down or speeds it up by a random factor, pitch unchanged, in training mode only.
+
+    Frames of magnitudes have no phases to put right: those between two are a mean of both.
+    """
+
+    def __init__(self, config: AudioCNNConfig):
+        super().__init__()
+        self.widest = config.time_stretch
+
+    def forward(
+        self, features: torch.Tensor, n_frames: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Features (batch, features, frames) of which `n_frames` (batch,), by default all, are valid: both stretched.
+
+        The array keeps its size: what would grow beyond it is stretched to its end.
+        """
+        if not self.training or self.widest == 0:
+            return features, n_frames
+        batch, _, size = features.shape
+        if n_frames is None:
+            n_frames = torch.full((batch,), size, device=features.device)
+        # Evenly distributed logarithms: twice as fast is as likely as twice as slow.
+        exponent = 2 * torch.rand(batch, device=features.device) - 1
+        stretched = (n_frames * (1 + self.widest) ** exponent).round().clamp(min=1, max=size)
+        step = (n_frames - 1).clamp(min=0) / (stretched - 1).clamp(min=1)
+        position = torch.arange(size, device=features.device) * step[:, None]  # (batch, frames)
+        last = n_frames[:, None] - 1
+        below = torch.minimum(position.long(), last)
+        above = torch.minimum(below + 1, last)
+        weight = (position - below).clamp(max=1)[:, :, None].to(features.dtype)
+        # Whole frames are picked, so they are laid out one after the other.
+        frames, row = features.transpose(1, 2).contiguous(), torch.arange(batch, device=features.device)[:, None]
+        return torch.lerp(frames[row, below], frames[row, above], weight).transpose(1, 2), stretched.long()
+
+
 class SpecAugment(nn.Module):
     """Sets random bands of features and runs of frames to zero, in training mode only.
 

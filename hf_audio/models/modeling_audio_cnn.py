@@ -8,7 +8,7 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 
 from .backbones import BACKBONES, AttentionPooling, ContextBlock, MeanMaxPooling, MeanPooling
 from .configuration_audio_cnn import AudioCNNConfig
-from .frontends import FRONTENDS, FilterAugment, MelSpectrogram, MelWarp, SpecAugment, center, length_mask
+from .frontends import FRONTENDS, FilterAugment, MelSpectrogram, MelWarp, SpecAugment, TimeStretch, center, length_mask
 
 
 def by_distribution(scores: torch.Tensor, config: PreTrainedConfig) -> torch.Tensor:
@@ -52,10 +52,14 @@ def center_short_clips(input_values: torch.Tensor, n_samples: torch.Tensor, min_
     size = input_values.shape[1]
     if size < min_samples:
         input_values = F.pad(input_values, (0, min_samples - size))
-    left = (min_samples - n_samples).clamp(min=0) // 2
-    source = torch.arange(input_values.shape[1], device=input_values.device) - left[:, None]
+    # A clip that moves lies wholly in the first `min_samples`; what is behind only loses what lies in the padding.
+    head, tail = input_values.split([min_samples, input_values.shape[1] - min_samples], dim=1)
+    source = (
+        torch.arange(min_samples, device=input_values.device) - (min_samples - n_samples[:, None]).clamp(min=0) // 2
+    )
     inside = (source >= 0) & (source < n_samples[:, None])
-    return input_values.gather(1, source.clamp(0, input_values.shape[1] - 1)) * inside
+    head = head.gather(1, source.clamp(0, min_samples - 1)) * inside
+    return torch.cat([head, tail * length_mask(n_samples - min_samples, tail.shape[1])], dim=1)
 
 
 class AudioCNNPreTrainedModel(PreTrainedModel):
@@ -71,6 +75,7 @@ class AudioCNNPreTrainedModel(PreTrainedModel):
     def __init__(self, config: AudioCNNConfig):
         super().__init__(config)
         self.frontend = FRONTENDS[config.frontend](config)
+        self.time_stretch = TimeStretch(config)
         self.mel_warp = MelWarp(config)
         self.filter_augment = FilterAugment(config)
         # Standardises every feature over the training set. Without scale and shift of its own, so that the zeros of
@@ -111,6 +116,7 @@ class AudioCNNPreTrainedModel(PreTrainedModel):
         features = self.frontend(input_values, n_frames)  # (batch, features, frames)
         if config.center_features:
             features = center(features, n_frames)
+        features, n_frames = self.time_stretch(features, n_frames)
         statistics = next(self.feature_norm.buffers())
         features = self.filter_augment(self.mel_warp(features.to(statistics.dtype)))
         features = self.spec_augment(self._normalise(features, n_frames))
