@@ -291,9 +291,13 @@ def main(args: SpokenNumbersArguments) -> None:
                 clips = speak(count=args.pretraining_clips)
             run(first, load_recordings(clips))
 
-        # Its card is of eSpeak NG's clips, as the demo's is.
-        changes = {"data_dir": None, "num_train_epochs": args.pretraining_epochs, "refresh_epochs": 5}
-        pretraining = pretrain(args, speak_and_run, **changes)
+        pretraining = pretrain(
+            args,
+            speak_and_run,
+            data_dir=None,  # its card is of eSpeak NG's clips, as the demo's is
+            num_train_epochs=args.pretraining_epochs,
+            refresh_epochs=max(round(args.pretraining_epochs), 1),  # every clip's voice is altered once
+        )
     run(args, recordings, pretraining)
 
 
