@@ -54,9 +54,8 @@ def center_short_clips(input_values: torch.Tensor, n_samples: torch.Tensor, min_
         input_values = F.pad(input_values, (0, min_samples - size))
     # A clip that moves lies wholly in the first `min_samples`; what is behind only loses what lies in the padding.
     head, tail = input_values.split([min_samples, input_values.shape[1] - min_samples], dim=1)
-    source = (
-        torch.arange(min_samples, device=input_values.device) - (min_samples - n_samples[:, None]).clamp(min=0) // 2
-    )
+    left = (min_samples - n_samples).clamp(min=0) // 2
+    source = torch.arange(min_samples, device=input_values.device) - left[:, None]
     inside = (source >= 0) & (source < n_samples[:, None])
     head = head.gather(1, source.clamp(0, min_samples - 1)) * inside
     return torch.cat([head, tail * length_mask(n_samples - min_samples, tail.shape[1])], dim=1)
