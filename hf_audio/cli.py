@@ -106,3 +106,7 @@ def _add_make_numbers(commands: Any) -> None:
             signal.signal(signal.SIGTERM, previous)
 
     parser.set_defaults(run=run)
+
+
+if __name__ == "__main__":
+    main()

@@ -11,7 +11,15 @@ import numpy as np
 from scipy import stats
 
 from .arguments import ArgumentError, RecipeArguments
-from .model_card import METRIC_NAMES, RunFacts, TaskFacts, machine, write_model_card
+from .model_card import (
+    METRIC_NAMES,
+    RunFacts,
+    TaskFacts,
+    machine,
+    shown_arguments,
+    shown_command,
+    write_model_card,
+)
 from .reports import PREDICTIONS_NAME, Predictions, write_rows
 from .run_folder import (
     RESULTS_NAME,
@@ -21,7 +29,6 @@ from .run_folder import (
     open_output_dir,
     run_unless_finished,
 )
-from .training import shown_arguments, shown_command
 
 logger = logging.getLogger(__name__)
 

@@ -269,6 +269,44 @@ def download_and_extract(url: str) -> Path:
         ) from error
 
 
+def split_held_out(dataset: Dataset, held_out: Sequence[np.ndarray], group_column: str | None = None) -> list[Dataset]:
+    """Training clips, and those of each mask, (clips,) of bool.
+
+    With `group_column` (speaker, recording), clips that share its value with a held-out one are not trained on.
+
+    Raises:
+        DataError: a part would be empty, or no training clip of a class is left.
+    """
+    tested = np.any(held_out, axis=0)
+    trained = ~tested
+    if group_column is not None:
+        groups = np.asarray(dataset[group_column])
+        trained &= ~np.isin(groups, groups[tested])
+    if not all(mask.any() for mask in held_out) or not trained.any():
+        raise DataError(f"The split leaves no clips to {'test' if trained.any() else 'train'} on: check the data.")
+    n_dropped = len(dataset) - tested.sum() - trained.sum()
+    if n_dropped:
+        logger.warning(
+            "%d clips are not trained on: they share their %s with held-out clips.", n_dropped, group_column
+        )
+    parts = [dataset.select(np.flatnonzero(rows)) for rows in (trained, *held_out)]
+    if isinstance(dataset.features["label"], ClassLabel):
+        _check_classes(parts[0])
+    return parts
+
+
+def _check_classes(train: Dataset) -> None:
+    counts = class_counts(train)
+    missing = [name for name, count in counts.items() if count == 0]
+    if missing:
+        raise DataError(
+            f"No training clip of {', '.join(missing)}: add some, or leave the class out of the test clips."
+        )
+    single = [name for name, count in counts.items() if count == 1]
+    if single:
+        logger.warning("One training clip only, too few to learn from: %s. Add clips.", ", ".join(single))
+
+
 def split_validation(
     dataset: Dataset, fraction: float, seed: int, group_column: str | None = None
 ) -> tuple[Dataset, Dataset]:
@@ -403,6 +441,20 @@ def longest_clip(cached: Dataset) -> tuple[str, int]:
     samples = np.concatenate(lengths)
     row = int(samples.argmax())
     return cached[row]["path"], int(samples[row])
+
+
+def check_lengths(cached: Dataset, sampling_rate: int, clip_seconds: float) -> None:
+    """Refuse clips of more than `clip_seconds`, where half a clip is something else than the whole.
+
+    Raises:
+        DataError: there is one.
+    """
+    path, samples = longest_clip(cached)
+    if samples > clip_seconds * sampling_rate:
+        raise DataError(
+            f"{path} lasts {samples / sampling_rate:.1f} s, more than the {clip_seconds:g} s in which a number is "
+            "read as a whole: cut it, or leave it out."
+        )
 
 
 def cached_waveform(audio: bytes) -> np.ndarray:

@@ -2,8 +2,11 @@
 
 import os
 import platform
+import shlex
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +16,7 @@ from huggingface_hub import EvalResult, ModelCardData
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import PreTrainedConfig, PreTrainedModel, SequenceFeatureExtractor
 
+from .arguments import RecipeArguments
 from .models import AudioCNNConfig
 from .reports import Table
 
@@ -85,6 +89,22 @@ class RunFacts:
     pictures: Sequence[str] = field(default_factory=tuple)
 
 
+SHOWN_ARGUMENTS = (
+    "num_train_epochs",
+    "per_device_train_batch_size",
+    "gradient_accumulation_steps",
+    "learning_rate",
+    "lr_scheduler_type",
+    "warmup_steps",
+    "weight_decay",
+    "label_smoothing_factor",
+    "mixup_alpha",
+    "ema_decay",
+    "teacher",
+    "bf16",
+    "seed",
+)
+
 METRIC_NAMES = {
     "accuracy": "Accuracy",
     "f1_macro": "Macro F1",
@@ -109,6 +129,22 @@ def count_macs(model: PreTrainedModel, extractor: SequenceFeatureExtractor) -> i
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         model(**inputs)
     return counter.get_total_flops() // 2
+
+
+def shown_arguments(args: RecipeArguments) -> dict[str, Any]:
+    """The arguments a card tells: those that decide how good the model is."""
+    values = args.to_dict()
+    return {name: values[name] for name in SHOWN_ARGUMENTS if values[name] is not None}
+
+
+def shown_command() -> str:
+    """The command line of this process. A card is read elsewhere: which recipe and data matter, not where they lay."""
+    return f"python {shlex.join([*map(_without_folders, sys.argv)])}"
+
+
+def _without_folders(argument: str) -> str:
+    flag, equals, value = argument.rpartition("=")
+    return f"{flag}{equals}{Path(value).name}" if os.path.isabs(value) else argument
 
 
 def machine() -> str:

@@ -5,9 +5,6 @@ import functools
 import json
 import logging
 import math
-import os
-import shlex
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,16 +23,19 @@ from .arguments import ERROR_RATES, ArgumentError, RecipeArguments, last_checkpo
 from .augmentation import Amortized
 from .baseline import cache_statistics, fit_baseline
 from .batches import ClipTransform, WindowCollator
-from .data import (
-    DataError,
-    add_guessed,
-    cache_audio,
-    class_counts,
-    longest_clip,
-    split_validation,
-)
+from .data import add_guessed, cache_audio, check_lengths, split_held_out, split_validation
 from .encoders import build_model, is_encoder, load_extractor
-from .model_card import METRIC_NAMES, NetworkFacts, RunFacts, TaskFacts, count_macs, machine, write_model_card
+from .model_card import (
+    METRIC_NAMES,
+    NetworkFacts,
+    RunFacts,
+    TaskFacts,
+    count_macs,
+    machine,
+    shown_arguments,
+    shown_command,
+    write_model_card,
+)
 from .models import AudioCNNConfig
 from .models.modeling_audio_cnn import classification_loss, probabilities
 from .plots import plot_curves
@@ -47,21 +47,6 @@ from .trainer import AudioTrainer, keep_freed_memory
 logger = logging.getLogger(__name__)
 
 AUGMENTED_NAME = ".augmented"
-SHOWN_ARGUMENTS = (
-    "num_train_epochs",
-    "per_device_train_batch_size",
-    "gradient_accumulation_steps",
-    "learning_rate",
-    "lr_scheduler_type",
-    "warmup_steps",
-    "weight_decay",
-    "label_smoothing_factor",
-    "mixup_alpha",
-    "ema_decay",
-    "teacher",
-    "bf16",
-    "seed",
-)
 
 
 @dataclass
@@ -144,7 +129,7 @@ def fine_tune(
     extractor = load_extractor(begin_from, config)
     masks = {"": held_out, **(held_out_too or {})}
     cached, masks, skipped = _decode(args, config.sampling_rate, dataset, masks)
-    train, *tests = _split(cached, list(masks.values()), group_column)
+    train, *tests = split_held_out(cached, list(masks.values()), group_column)
     test = tests[0]
     if args.baseline:
         return _judge_baseline(args, config.sampling_rate, train, test, task, skipped)
@@ -156,7 +141,7 @@ def fine_tune(
     window: int | None = config.clip_samples
     if config.num_digits:
         window = None  # half a number is another number
-        _check_lengths(cached, config)
+        check_lengths(cached, config.sampling_rate, config.clip_seconds)
         if args.tta:
             raise ArgumentError("--tta judges parts of clips, and a part of a number is another one: leave it out.")
     if args.validation_fraction > 0:
@@ -397,65 +382,3 @@ def _beside(results: Mapping[str, Any], metrics: Mapping[str, float], name: str)
         # Of a rate of zero the harmonic mean is zero, whatever the other one.
         told[f"eval_{metric}_harmonic"] = 0.0 if min(rates) == 0 else 2 / sum(1 / rate for rate in rates)
     return told
-
-
-def _split(dataset: Dataset, held_out: Sequence[np.ndarray], group_column: str | None) -> list[Dataset]:
-    """Training clips and those of each mask, (clips,) of bool; of a held-out group, no other clip is trained on."""
-    tested = np.any(held_out, axis=0)
-    trained = ~tested & ~_in_groups_of(dataset, tested, group_column)
-    if not all(mask.any() for mask in held_out) or not trained.any():
-        raise DataError(f"The split leaves no clips to {'test' if trained.any() else 'train'} on: check the data.")
-    n_dropped = len(dataset) - tested.sum() - trained.sum()
-    if n_dropped:
-        logger.warning(
-            "%d clips are not trained on: they share their %s with held-out clips.", n_dropped, group_column
-        )
-    parts = [dataset.select(np.flatnonzero(rows)) for rows in (trained, *held_out)]
-    if isinstance(dataset.features["label"], ClassLabel):
-        _check_classes(parts[0])
-    return parts
-
-
-def _in_groups_of(dataset: Dataset, rows: np.ndarray, column: str | None) -> np.ndarray:
-    """Which rows share their value in `column` with one of `rows`; rows: (clips,) of bool, and so what is returned."""
-    if column is None:
-        return rows
-    groups = np.asarray(dataset[column])
-    return np.isin(groups, groups[rows])
-
-
-def _check_lengths(cached: Dataset, config: AudioCNNConfig) -> None:
-    path, samples = longest_clip(cached)
-    if samples > config.clip_samples:
-        raise DataError(
-            f"{path} lasts {samples / config.sampling_rate:.1f} s, more than the {config.clip_seconds:g} s in which a "
-            "number is read as a whole: cut it, or leave it out."
-        )
-
-
-def _check_classes(train: Dataset) -> None:
-    counts = class_counts(train)
-    missing = [name for name, count in counts.items() if count == 0]
-    if missing:
-        raise DataError(
-            f"No training clip of {', '.join(missing)}: add some, or leave the class out of the test clips."
-        )
-    single = [name for name, count in counts.items() if count == 1]
-    if single:
-        logger.warning("One training clip only, too few to learn from: %s. Add clips.", ", ".join(single))
-
-
-def shown_arguments(args: RecipeArguments) -> dict[str, Any]:
-    """The arguments a card tells: those that decide how good the model is."""
-    values = args.to_dict()
-    return {name: values[name] for name in SHOWN_ARGUMENTS if values[name] is not None}
-
-
-def shown_command() -> str:
-    """The command line of this process. A card is read elsewhere: which recipe and data matter, not where they lay."""
-    return f"python {shlex.join([*map(_without_folders, sys.argv)])}"
-
-
-def _without_folders(argument: str) -> str:
-    flag, equals, value = argument.rpartition("=")
-    return f"{flag}{equals}{Path(value).name}" if os.path.isabs(value) else argument

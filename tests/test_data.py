@@ -27,6 +27,7 @@ from hf_audio.data import (
     load_numbers,
     load_table,
     longest_clip,
+    split_held_out,
     split_validation,
 )
 
@@ -315,3 +316,21 @@ def test_guessed_clips_stand_behind_the_labelled_ones(tmp_path):
         add_guessed(dataset, write_table(tmp_path / "guessed.csv", [rows[0], rows[2]]))
     with pytest.raises(DataError, match=r"guessed.csv has the label 'z', which the data set does not have"):
         add_guessed(dataset, write_table(tmp_path / "guessed.csv", [rows[0], ["c.wav", "z", "1"]]))
+
+
+def test_a_class_with_one_training_clip_is_named(caplog):
+    dataset = from_rows(["a", "b", "c", "d"], ["x", "x", "y", "y"])
+    with caplog.at_level(logging.WARNING):
+        split_held_out(dataset, [np.array([False, False, False, True])])
+    assert "One training clip only, too few to learn from: y" in caplog.text
+    with pytest.raises(DataError, match="No training clip of y"):
+        split_held_out(dataset, [np.array([False, False, True, True])])
+
+
+def test_clips_of_held_out_groups_are_not_trained_on():
+    speakers = {"speaker": ["ann", "bob", "ann", "cem"]}
+    dataset = from_rows(["a", "b", "c", "d"], ["x", "x", "y", "y"], speakers)
+    held_out = np.array([True, False, False, False])
+    train, test = split_held_out(dataset, [held_out], "speaker")
+    assert (train["path"][:], test["path"][:]) == (["b", "d"], ["a"])
+    assert split_held_out(dataset, [held_out])[0]["path"][:] == ["b", "c", "d"]

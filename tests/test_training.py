@@ -3,7 +3,6 @@ input do to it."""
 
 import csv
 import json
-import logging
 import re
 import shutil
 import signal
@@ -23,9 +22,7 @@ from sklearn.metrics import accuracy_score, f1_score
 from transformers import pipeline
 
 from hf_audio.arguments import last_checkpoint
-from hf_audio.data import DataError, from_rows
 from hf_audio.recipe import run_recipe
-from hf_audio.training import _check_classes, _in_groups_of
 
 FINISHED_FLAGS = ("--ema_decay", "0.8", "--mixup_alpha", "0.2", "--refresh_epochs", "3")
 TWO_PROCESSES = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
@@ -223,22 +220,6 @@ def test_push_to_hub_uploads_the_finished_folder_with_its_own_card(tones, tmp_pa
 def test_an_error_in_a_loader_worker_is_still_one_sentence(tones, tmp_path, capsys):
     sentence = refused(tones, tmp_path / "out", "--noise", "inf", capsys=capsys)
     assert re.fullmatch(r"error: The augmentation turned clip \d+ into NaN: [^:]+", sentence)
-
-
-def test_a_class_with_one_training_clip_is_named(tmp_path, caplog):
-    dataset = from_rows(["a", "b", "c"], ["x", "x", "y"])
-    with caplog.at_level(logging.WARNING):
-        _check_classes(dataset)
-    assert "One training clip only, too few to learn from: y" in caplog.text
-    with pytest.raises(DataError, match="No training clip of y"):
-        _check_classes(dataset.select([0, 1]))
-
-
-def test_rows_of_held_out_groups_are_found():
-    dataset = from_rows(["a", "b", "c", "d"], ["x", "x", "y", "y"], {"speaker": ["ann", "bob", "ann", "cem"]})
-    held_out = np.array([True, False, False, False])
-    assert _in_groups_of(dataset, held_out, "speaker").tolist() == [True, False, True, False]
-    assert _in_groups_of(dataset, held_out, None).tolist() == held_out.tolist()
 
 
 def test_the_baseline_leaves_the_same_report(tones, environment, tmp_path):
