@@ -75,6 +75,13 @@ class RecipeArguments(TrainingArguments):
         default=None,
         metadata={"help": "Finished folder of a model trained on the same clips, whose scores this one learns too."},
     )
+    unverified_weight: float = field(
+        default=1.0, metadata={"help": "What clips whose label nobody has verified weigh in the loss; others weigh 1."}
+    )
+    loss_robustness: float = field(
+        default=0.0,
+        metadata={"help": "q of the generalised cross-entropy, which bears wrong labels better; 0 is the plain one."},
+    )
     baseline: bool = field(
         default=False,
         metadata={"help": "Instead of a network, judge scikit-learn's MLPClassifier on statistics of the clips."},
@@ -125,6 +132,9 @@ class RecipeArguments(TrainingArguments):
         for name in ("mixup_alpha", "early_stopping_patience", "tta"):
             if getattr(self, name) < 0:
                 raise ArgumentError(f"--{name} {getattr(self, name)} must not be negative.")
+        for name in ("unverified_weight", "loss_robustness"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ArgumentError(f"--{name} {getattr(self, name)} must lie between 0 and 1.")
         if not 0 <= self.ema_decay < 1:
             raise ArgumentError(f"--ema_decay {self.ema_decay} must lie in [0, 1).")
         if not 0 <= self.validation_fraction <= 0.5:

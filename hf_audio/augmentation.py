@@ -84,6 +84,26 @@ class RandomExcerpt(_OfDuration):
         return excerpt
 
 
+class Beginning(_OfDuration):
+    """Takes the beginning of a clip, from a random moment in its first eighth on.
+
+    Args:
+        duration: seconds of the beginning.
+    """
+
+    def randomize_parameters(self, samples: np.ndarray, sample_rate: int) -> None:
+        """Draw the moment, in samples."""
+        super().randomize_parameters(samples, sample_rate)
+        if self.parameters["should_apply"]:
+            longest = min(samples.shape[-1], round(self.duration * sample_rate))
+            self.parameters["start"] = random.randint(0, longest // 8)
+
+    def apply(self, samples: np.ndarray, sample_rate: int) -> np.ndarray:
+        """(..., samples) -> (..., at most the duration)."""
+        start = self.parameters["start"]
+        return samples[..., start : start + round(self.duration * sample_rate)]
+
+
 class AddFastGaussianSNR(AddGaussianSNR):
     """As its base class, with torch's normal numbers in place of numpy's slower ones.
 
@@ -224,21 +244,24 @@ def seed_transforms(*entropy: int) -> None:
 
 
 def mix(
-    inputs: dict[str, torch.Tensor], targets: torch.Tensor, alpha: float
-) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+    inputs: dict[str, torch.Tensor], targets: dict[str, torch.Tensor], alpha: float
+) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
     """Mixes each waveform of a batch with another one, and their targets likewise, by weights from Beta(alpha, alpha).
 
     inputs: `input_values` and perhaps `attention_mask` (batch, samples), or the features (batch, ...) that an encoder
-    reads; targets: (batch, classes) probabilities.
+    reads; targets: (batch, classes) probabilities, and whatever else is mixed like them (batch, ...).
     Source: mixup, Zhang et al. 2017, https://arxiv.org/abs/1710.09412.
     """
-    weight = torch.distributions.Beta(alpha, alpha).sample((len(targets), 1)).to(targets.device)
+    first = next(iter(targets.values()))
+    weight = torch.distributions.Beta(alpha, alpha).sample((len(first),)).to(first.device)
     weight = torch.maximum(weight, 1 - weight)
-    other = torch.randperm(len(targets), device=targets.device)
-    mixed = {}
-    for name, value in inputs.items():
-        if name == "attention_mask":
-            mixed[name] = torch.maximum(value, value[other])
-        else:
-            mixed[name] = torch.lerp(value[other], value, weight.view(-1, *[1] * (value.dim() - 1)))
-    return mixed, torch.lerp(targets[other], targets, weight)
+    other = torch.randperm(len(first), device=first.device)
+
+    def blend(value: torch.Tensor) -> torch.Tensor:
+        return torch.lerp(value[other], value, weight.view(-1, *[1] * (value.dim() - 1)))
+
+    mixed = {
+        name: torch.maximum(value, value[other]) if name == "attention_mask" else blend(value)
+        for name, value in inputs.items()
+    }
+    return mixed, {name: blend(value) for name, value in targets.items()}

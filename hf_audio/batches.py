@@ -11,10 +11,10 @@ from transformers import SequenceFeatureExtractor
 
 from .audio import shifted_crops, split_windows
 from .augmentation import Amortized, seed_transforms, seeded
-from .data import DataError, cached_waveform
+from .data import UNVERIFIED_COLUMN, DataError, cached_waveform, tag_matrix
 
 # Samples. oneDNN prepares its convolutions anew for every length, and keeps them: that takes time and memory.
-WHOLE_CLIPS_MULTIPLE = 8192
+LENGTHS_MULTIPLE = 8192
 
 
 class ClipTransform:
@@ -28,6 +28,9 @@ class ClipTransform:
         amortized: a costly transform, applied first, whose results serve for several epochs.
         augmentation: an audiomentations transform, called as `augmentation(samples=..., sample_rate=...)`.
         clip_samples: longer results are cropped at a random place to this many samples; `None` leaves them whole.
+            With a pair, each batch draws a length between the two, uniformly.
+        n_tags: of a data set whose clips have several labels, how many labels there are.
+        unverified_weight: of clips whose label nobody has verified, in the loss; those of others weigh 1.
         seed: of all draws.
     """
 
@@ -37,13 +40,17 @@ class ClipTransform:
         *,
         amortized: Amortized | None = None,
         augmentation: Callable[..., np.ndarray] | None = None,
-        clip_samples: int | None = None,
+        clip_samples: int | tuple[int, int] | None = None,
+        n_tags: int | None = None,
+        unverified_weight: float = 1.0,
         seed: int = 0,
     ):
         self.sampling_rate = sampling_rate
         self.amortized = amortized
         self.augmentation = augmentation
         self.clip_samples = clip_samples
+        self.n_tags = n_tags
+        self.unverified_weight = unverified_weight
         self.seed = seed
         # Shared, because loader workers that live through all epochs hold a copy of this object.
         self.epoch = torch.zeros((), dtype=torch.int64).share_memory_()
@@ -53,28 +60,39 @@ class ClipTransform:
         self.epoch.fill_(epoch)
 
     def __call__(self, batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
-        """Columns `audio`, `index` and `label` to `input_values` and `labels`."""
+        """Columns `audio`, `index` and `label` to `input_values` and `labels`, and perhaps `weights`."""
+        size = self._size(batch["index"])
         with seeded(self.seed):  # once a batch: every clip seeds again, and the states are put back after the last
-            waveforms = [self._transform(*pair) for pair in zip(batch["audio"], batch["index"], strict=True)]
-        return {"input_values": waveforms, "labels": batch["label"]}
+            waveforms = [self._transform(*pair, size) for pair in zip(batch["audio"], batch["index"], strict=True)]
+        labels = batch["label"] if self.n_tags is None else list(tag_matrix(batch["label"], self.n_tags))
+        rows = {"input_values": waveforms, "labels": labels}
+        if self.unverified_weight != 1 and UNVERIFIED_COLUMN in batch:
+            rows["weights"] = [self.unverified_weight if row else 1.0 for row in batch[UNVERIFIED_COLUMN]]
+        return rows
 
-    def _transform(self, audio: bytes, index: int) -> np.ndarray:
+    def _size(self, indices: Sequence[int]) -> int | None:
+        if not isinstance(self.clip_samples, tuple):
+            return self.clip_samples
+        generator = np.random.default_rng((self.seed, int(self.epoch), *indices))
+        return int(generator.choice(np.arange(self.clip_samples[0], self.clip_samples[1] + 1, LENGTHS_MULTIPLE)))
+
+    def _transform(self, audio: bytes, index: int, size: int | None) -> np.ndarray:
         recorded = functools.partial(cached_waveform, audio)
         if self.amortized is None:
             waveform = recorded()
         else:
             waveform = self.amortized(recorded, index, self.sampling_rate, self.seed, int(self.epoch))
-        if self.augmentation is not None or self.clip_samples is not None:
-            waveform = self._draw(waveform, index)
+        if self.augmentation is not None or size is not None:
+            waveform = self._draw(waveform, index, size)
         return waveform
 
-    def _draw(self, waveform: np.ndarray, index: int) -> np.ndarray:
+    def _draw(self, waveform: np.ndarray, index: int, size: int | None) -> np.ndarray:
         seed_transforms(self.seed, int(self.epoch), index)
         if self.augmentation is not None:
             waveform = self.augmentation(samples=waveform, sample_rate=self.sampling_rate)
-        if self.clip_samples is not None and len(waveform) > self.clip_samples:
-            start = np.random.randint(len(waveform) - self.clip_samples + 1)
-            waveform = waveform[start : start + self.clip_samples]
+        if size is not None and len(waveform) > size:
+            start = np.random.randint(len(waveform) - size + 1)
+            waveform = waveform[start : start + size]
         if not np.isfinite(waveform).all():  # one such clip would turn every weight into NaN, without a word
             raise DataError(f"The augmentation turned clip {index} into NaN: narrow the ranges of its filters.")
         return np.asarray(waveform, dtype=np.float32)
@@ -86,9 +104,9 @@ class WindowCollator:
     Without a window (`clip_samples=None`), every clip stays whole, and the batch is padded to one of a few lengths.
     With `crops`, every clip becomes so many evenly shifted windows instead.
 
-    Returns `labels` (batch, ...), `input_values` (windows, samples), `attention_mask` where lengths differ, and
-    `window_counts` (batch,) where a clip has more than one window. With an `extractor`, what that makes of the windows
-    takes the place of waveforms and mask.
+    Returns `labels` (batch, ...), `input_values` (windows, samples), `attention_mask` where lengths differ,
+    `window_counts` (batch,) where a clip has more than one window, and `weights` (batch,) where rows have them. With
+    an `extractor`, what that makes of the windows takes the place of waveforms and mask.
     """
 
     def __init__(self, clip_samples: int | None, crops: int = 0, extractor: SequenceFeatureExtractor | None = None):
@@ -114,6 +132,8 @@ class WindowCollator:
         clips = [window for group in windows for window in group]
         # The labels come first: Trainer takes the batch size from the first tensor.
         batch = {"labels": torch.as_tensor(np.array([row["labels"] for row in rows])), **self._inputs(clips)}
+        if "weights" in rows[0]:
+            batch["weights"] = torch.tensor([row["weights"] for row in rows])
         if len(clips) > len(rows):
             batch["window_counts"] = torch.tensor([len(group) for group in windows])
         return batch
@@ -125,7 +145,7 @@ class WindowCollator:
         lengths = np.array([len(clip) for clip in clips])
         size = lengths.max()
         if self.clip_samples is None:
-            size = -(-size // WHOLE_CLIPS_MULTIPLE) * WHOLE_CLIPS_MULTIPLE
+            size = -(-size // LENGTHS_MULTIPLE) * LENGTHS_MULTIPLE
         input_values = np.zeros((len(clips), size), dtype=np.float32)
         for row, clip in zip(input_values, clips, strict=True):
             row[: len(clip)] = clip

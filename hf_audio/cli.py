@@ -1,6 +1,7 @@
 """The command `hf-audio`, one function a subcommand; what the user can mend ends in one sentence and exit code 2."""
 
 import argparse
+import shutil
 import signal
 import sys
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """
     parser = argparse.ArgumentParser(prog="hf-audio", description="Train, judge and ship small sound classifiers.")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for add in (_add_predict, _add_pseudo_label, _add_make_numbers):
+    for add in (_add_predict, _add_pseudo_label, _add_ensemble, _add_audit_labels, _add_make_numbers):
         add(commands)
     args = parser.parse_args(argv)
     try:
@@ -40,11 +41,18 @@ def _add_predict(commands: Any) -> None:
     parser.add_argument("checkpoint", metavar="CHECKPOINT", help="a finished folder or a Hub id")
     parser.add_argument("data", type=Path, metavar="DATA", help="a folder, a table with a column `path`, or a file")
     parser.add_argument("--output", type=Path, required=True, help="the CSV to write")
+    parser.add_argument(
+        "--submission", action="store_true", help="write fname,label with three tags a clip, as Kaggle takes it"
+    )
 
     def run(args: argparse.Namespace) -> None:
-        from .prediction import find_clips, predict, write_answers  # loads torch
+        from .prediction import find_clips, predict, predict_tags, write_answers  # loads torch
+        from .reports import write_rows
 
         _check_folder(args.output)
+        if args.submission:
+            write_rows(args.output, predict_tags(args.checkpoint, find_clips(args.data)))
+            return
         folder = args.data if args.data.is_dir() else args.data.parent
         write_answers(args.output, predict(args.checkpoint, find_clips(args.data), folder))
 
@@ -77,10 +85,64 @@ def _add_pseudo_label(commands: Any) -> None:
     parser.set_defaults(run=run)
 
 
+def _is_score(name: str, value: Any) -> bool:
+    return name.startswith("eval_") and isinstance(value, float)
+
+
 def _check_folder(output: Path) -> None:
     """Before the work rather than after it."""
     if not output.parent.is_dir():
         raise ValueError(f"--output {output} is in no folder that exists: make it first.")
+
+
+def _add_ensemble(commands: Any) -> None:
+    parser = commands.add_parser(
+        "ensemble",
+        help="average several checkpoints into one",
+        description="One checkpoint whose probabilities are the weighted mean of several ones', which have held out "
+        "the same test clips. Where they have the same validation clips too, those choose the weights and the mean.",
+    )
+    parser.add_argument("members", nargs="+", type=Path, metavar="FOLDER", help="finished folders of recipes")
+    parser.add_argument("--output_dir", type=Path, required=True, help="folder of the finished checkpoint")
+
+    def run(args: argparse.Namespace) -> None:
+        from .ensemble import make_ensemble  # loads torch
+
+        results = make_ensemble(args.members, args.output_dir)
+        print(results["chosen"], *(f"{name} {value:.4f}" for name, value in results.items() if _is_score(name, value)))
+
+    parser.set_defaults(run=run)
+
+
+def _add_audit_labels(commands: Any) -> None:
+    parser = commands.add_parser(
+        "audit-labels",
+        help="find wrong labels among the unverified ones",
+        description="Train on a part of the clips and listen to the others, each in turn, and write which unverified "
+        "labels look wrong, the most suspicious ones first. Killed, the same command goes on.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("--data_dir", type=Path, required=True, help="a folder in the layout of FSDKaggle2018")
+    parser.add_argument("--output", type=Path, required=True, help="the CSV to write")
+    parser.add_argument("--rounds", type=int, default=1, help="further ones train on the labels of those before")
+    parser.add_argument("--seed", type=int, default=42, help="of the folds and the trainings")
+
+    def run(args: argparse.Namespace) -> None:
+        if args.rounds < 1:
+            raise ValueError(f"--rounds {args.rounds} must be at least 1.")
+        _check_folder(args.output)
+        from .freesound import load_tagged_sounds
+        from .label_audit import audit_labels, listener_arguments  # loads torch
+        from .reports import write_rows
+
+        dataset, held_out = load_tagged_sounds(args.data_dir)
+        trainings = args.output.with_name(f".{args.output.name}.audit")
+        listener = listener_arguments(str(trainings), seed=args.seed)
+        audit = audit_labels(listener, dataset.select((~held_out).nonzero()[0]), args.rounds)
+        write_rows(args.output, audit.rows())
+        shutil.rmtree(trainings)
+
+    parser.set_defaults(run=run)
 
 
 def _add_make_numbers(commands: Any) -> None:

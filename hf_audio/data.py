@@ -24,10 +24,13 @@ from .audio import EXTENSIONS, AudioError, from_int16, load_audio, to_int16, unr
 
 logger = logging.getLogger(__name__)
 
-# True where a model has given the label: nothing is judged by it.
-GUESSED_COLUMN = "guessed"
+# True where no person has checked the label, which a model or whoever uploaded the clip has given: nothing is judged
+# by it.
+UNVERIFIED_COLUMN = "unverified"
 # What the functions below write; a table's own columns of these names would be overwritten.
-OWN_COLUMNS = frozenset({"path", "label", "index", "audio", "problem", GUESSED_COLUMN})
+OWN_COLUMNS = frozenset({"path", "label", "index", "audio", "problem", UNVERIFIED_COLUMN})
+
+SEPARATOR = ","  # of the tags of one clip, in tables
 
 # Raised whenever the bytes in the cache would come out differently.
 CACHE_VERSION = 1
@@ -38,24 +41,75 @@ class DataError(ValueError):
 
 
 def from_rows(
-    paths: Sequence[str | os.PathLike], labels: Sequence[Any], columns: Mapping[str, Sequence[Any]] | None = None
+    paths: Sequence[str | os.PathLike],
+    labels: Sequence[Any],
+    columns: Mapping[str, Sequence[Any]] | None = None,
+    classes: Sequence[str] | None = None,
 ) -> Dataset:
-    """A data set with the columns `path`, `label` (a `ClassLabel`, names sorted) and any further ones.
+    """A data set with the columns `path`, `label` (a `ClassLabel`) and any further ones.
 
-    Rows that repeat a path and its label are dropped with a warning.
+    Rows that repeat a path and its label are dropped with a warning. classes: the names that exist, in their order; by
+    default those that occur, sorted.
 
     Raises:
-        DataError: no rows, fewer than two classes, one path under two labels, or a further column with a name that
-            this package uses.
+        DataError: no rows, fewer than two classes, one path under two labels, a label that is not among `classes`, or
+            a further column with a name that this package uses.
     """
     table = _unique_rows(paths, [str(label).strip() for label in labels], columns or {})
-    names = sorted(set(table["label"]))
+    names = sorted(set(table["label"])) if classes is None else list(classes)
     if len(names) < 2:
         raise DataError(f"All clips carry the one label {names[0]!r}: a classifier needs at least two classes.")
+    unknown = table[~table["label"].isin(names)]
+    if len(unknown):
+        label, path = unknown.iloc[0][["label", "path"]]
+        raise DataError(f"{path} has the label {label!r}, which is none of the {len(names)} classes: mend the table.")
     table["label"] = table["label"].map({name: number for number, name in enumerate(names)})
     features = Dataset.from_pandas(table, preserve_index=False).features
     features["label"] = ClassLabel(names=names)
     return Dataset.from_pandas(table, features=features, preserve_index=False)
+
+
+def from_tagged_rows(
+    paths: Sequence[str | os.PathLike],
+    tags: Sequence[Sequence[str]],
+    columns: Mapping[str, Sequence[Any]] | None = None,
+) -> Dataset:
+    """As `from_rows`, of clips with several tags each: `label` is a list of `ClassLabel`, names sorted.
+
+    Raises:
+        DataError: as `from_rows`.
+    """
+    joined = [SEPARATOR.join(sorted({tag.strip() for tag in row} - {""})) for row in tags]
+    table = _unique_rows(paths, joined, columns or {})
+    table["label"] = [label.split(SEPARATOR) if label else [] for label in table["label"]]
+    names = sorted({tag for row in table["label"] for tag in row})
+    if len(names) < 2:
+        raise DataError(f"All clips carry the tags {names}: a tagger needs at least two different ones.")
+    numbers = {name: number for number, name in enumerate(names)}
+    table["label"] = [[numbers[tag] for tag in row] for row in table["label"]]
+    features = Dataset.from_pandas(table.drop(columns="label"), preserve_index=False).features
+    features["label"] = datasets.List(ClassLabel(names=names))
+    return Dataset.from_pandas(table[list(features)], features=features, preserve_index=False)
+
+
+def class_names(dataset: Dataset) -> list[str] | None:
+    """Names of the classes or tags; `None` of a data set of numbers."""
+    feature = dataset.features["label"]
+    feature = feature.feature if isinstance(feature, datasets.List) else feature
+    return feature.names if isinstance(feature, ClassLabel) else None
+
+
+def has_tags(dataset: Dataset) -> bool:
+    """Whether a clip may have several labels."""
+    return isinstance(dataset.features["label"], datasets.List) and class_names(dataset) is not None
+
+
+def tag_matrix(tags: Sequence[Sequence[int]], n_tags: int) -> np.ndarray:
+    """Indices of each clip's tags -> (clips, tags) float32 of 1 and 0."""
+    matrix = np.zeros((len(tags), n_tags), dtype=np.float32)
+    for row, own in zip(matrix, tags, strict=True):
+        row[list(own)] = 1
+    return matrix
 
 
 def _unique_rows(
@@ -90,8 +144,12 @@ def load_table(
     path_column: str = "path",
     label_column: str = "label",
     needed_columns: Sequence[str] = (),
+    classes: Sequence[str] | None = None,
+    tagged: bool = False,
 ) -> Dataset:
     """A CSV, or a TSV by its name, with a column of file names and one of labels, as `from_rows` gives it.
+
+    With `tagged`, the labels are several tags with commas between, and what comes back is as of `from_tagged_rows`.
 
     Further columns are kept, but for those whose names this package uses itself; `needed_columns` must be among them.
     Relative names are looked up in `audio_dir`, by default the table's own folder.
@@ -99,7 +157,10 @@ def load_table(
     Raises:
         DataError: the table is missing, empty, not UTF-8 text or lacks a column; and as `from_rows`.
     """
-    return from_rows(*_labelled_rows(Path(path), audio_dir, path_column, label_column, needed_columns))
+    files, labels, others = _labelled_rows(Path(path), audio_dir, path_column, label_column, needed_columns)
+    if tagged:
+        return from_tagged_rows(files, [label.split(SEPARATOR) for label in labels], others)
+    return from_rows(files, labels, others, classes)
 
 
 def _labelled_rows(
@@ -186,7 +247,7 @@ def _digits(text: str, n_digits: int, path: str | os.PathLike) -> str:
 def add_guessed(dataset: Dataset, path: str | os.PathLike) -> Dataset:
     """The data set, and behind it the clips of a table that `hf-audio pseudo-label` has written.
 
-    `GUESSED_COLUMN` tells which those are. Further columns of text (speaker, recording) are filled from the table, or
+    `UNVERIFIED_COLUMN` is true of those. Further columns of text (speaker, recording) are filled from the table, or
     else with values of each clip's own; other columns are dropped. Clips that the data set holds already are left out.
 
     Raises:
@@ -206,13 +267,16 @@ def add_guessed(dataset: Dataset, path: str | os.PathLike) -> Dataset:
     table = table[[os.path.abspath(file) not in known for file in table["path"]]]
     if table.empty:
         raise DataError(f"{path} names only clips that are labelled already: give a table of unlabelled ones.")
+    before = np.asarray(dataset[UNVERIFIED_COLUMN][:]) if UNVERIFIED_COLUMN in dataset.column_names else False
     further = set(dataset.column_names) - {"path", "label"}
     dataset = dataset.remove_columns([name for name in further if "string" not in dataset.features[name].dtype])
     for name in set(dataset.column_names) - set(table):
         table[name] = [f"guessed-{row}" for row in range(len(table))]
     guessed = Dataset.from_pandas(table[dataset.column_names], features=dataset.features, preserve_index=False)
-    merged = concatenate_datasets([dataset, guessed])
-    return merged.add_column(GUESSED_COLUMN, np.arange(len(merged)) >= len(dataset))
+    unverified = np.zeros(len(dataset) + len(guessed), dtype=bool)
+    unverified[len(dataset) :] = True
+    unverified[: len(dataset)] = before
+    return concatenate_datasets([dataset, guessed]).add_column(UNVERIFIED_COLUMN, unverified)
 
 
 def load_class_folders(directory: str | os.PathLike) -> Dataset:
@@ -291,17 +355,21 @@ def split_held_out(dataset: Dataset, held_out: Sequence[np.ndarray], group_colum
         )
     parts = [dataset.select(np.flatnonzero(rows)) for rows in (trained, *held_out)]
     if isinstance(dataset.features["label"], ClassLabel):
-        _check_classes(parts[0])
+        _check_classes(*parts)
     return parts
 
 
-def _check_classes(train: Dataset) -> None:
+def _check_classes(train: Dataset, *tests: Dataset) -> None:
     counts = class_counts(train)
+    tested = [class_counts(test) for test in tests]
     missing = [name for name, count in counts.items() if count == 0]
-    if missing:
+    untaught = [name for name in missing if any(test[name] for test in tested)]
+    if untaught:
         raise DataError(
-            f"No training clip of {', '.join(missing)}: add some, or leave the class out of the test clips."
+            f"No training clip of {', '.join(untaught)}: add some, or leave the class out of the test clips."
         )
+    if missing:
+        logger.warning("No clip at all, so these are never learnt and never judged: %s.", ", ".join(missing))
     single = [name for name, count in counts.items() if count == 1]
     if single:
         logger.warning("One training clip only, too few to learn from: %s. Add clips.", ", ".join(single))
@@ -314,7 +382,8 @@ def split_validation(
 
     With `group_column` (speaker, recording), no group is on both sides, and the share is that of one of
     `round(1 / fraction)` folds of whole groups. A class with one clip stays in the first part, with a warning. Clips
-    whose label a model has given count for nothing; they are in the first part, or, of a group in the second, in none.
+    whose label nobody has verified count for nothing; they are in the first part, or, of a group in the second, in
+    none.
 
     Raises:
         DataError: a fraction outside (0, 0.5], or too few clips or groups to split.
@@ -322,10 +391,10 @@ def split_validation(
     if not 0 < fraction <= 0.5:
         raise DataError(f"The validation fraction {fraction} must lie between 0 and 0.5.")
     rows = np.arange(len(dataset))
-    guessed = np.zeros(len(dataset), dtype=bool)
-    if GUESSED_COLUMN in dataset.column_names:
-        guessed = np.asarray(dataset[GUESSED_COLUMN], dtype=bool)
-        rows = rows[~guessed]
+    unverified = np.zeros(len(dataset), dtype=bool)
+    if UNVERIFIED_COLUMN in dataset.column_names:
+        unverified = np.asarray(dataset[UNVERIFIED_COLUMN], dtype=bool)
+        rows = rows[~unverified]
     named = isinstance(dataset.features["label"], ClassLabel)
     labels = np.asarray(dataset["label"])[rows] if named else np.zeros(len(rows), dtype=int)
     if group_column is None:
@@ -356,7 +425,7 @@ def split_validation(
     validated[rows[validation]] = True
     left_out = validated
     if group_column is not None:
-        left_out = validated | (guessed & np.isin(all_groups, all_groups[validated]))
+        left_out = validated | (unverified & np.isin(all_groups, all_groups[validated]))
     return dataset.select(np.flatnonzero(~left_out)), dataset.select(np.flatnonzero(validated))
 
 
@@ -364,64 +433,62 @@ def cache_audio(dataset: Dataset, sampling_rate: int, *, strict: bool = False) -
     """Decode and resample every `path` once, into a memory-mapped column `audio` of 16-bit samples.
 
     Kept in the `datasets` cache under a name made of the files' names, sizes and times, so a changed file is decoded
-    again and an unchanged one never. Adds `index`, a row's number, from which its random draws come.
+    again and an unchanged one never, whatever its label. Adds `index`, a row's number, from which its random draws
+    come.
 
     Returns:
         The data set without the files that cannot be used, and those as `{"path", "reason"}`.
 
     Raises:
-        DataError: `strict` and a file cannot be used, or no file can.
-        OSError: the cache folder cannot be written.
+        DataError: `strict` and a file cannot be used, or no file can, or there is no room for what is decoded.
+        OSError: the cache folder cannot be made.
     """
     if len(dataset) == 0:
         raise DataError("There are no clips in the training or the test part: check the split.")
-    versions = [CACHE_VERSION, soundfile.__libsndfile_version__, sampling_rate]
-    digest = hashlib.sha256(json.dumps([versions, dataset.features.to_dict()]).encode())
-    for row in dataset:
-        try:
-            status = os.stat(row["path"])
-            row = {**row, "size": status.st_size, "time": status.st_mtime_ns}
-        except OSError:
-            pass  # the missing file is reported when it is decoded
-        digest.update(json.dumps(row, sort_keys=True, default=str).encode())
+    digest = hashlib.sha256(json.dumps([CACHE_VERSION, soundfile.__libsndfile_version__, sampling_rate]).encode())
+    for path in dataset["path"]:
+        found: list[Any] = [path]
+        with suppress(OSError):  # the missing file is reported when it is decoded
+            status = os.stat(path)
+            found += [status.st_size, status.st_mtime_ns]
+        digest.update(json.dumps(found).encode())
     folder = Path(datasets.config.HF_DATASETS_CACHE) / "hf_audio"
     folder.mkdir(parents=True, exist_ok=True)
     workers = min(os.cpu_count() or 1, max(1, len(dataset) // 200))
-    cached = dataset.map(
-        _decode,
-        with_indices=True,
-        fn_kwargs={"sampling_rate": sampling_rate},
-        features=datasets.Features(
-            {
-                **dataset.features,
-                "index": datasets.Value("int64"),
-                "audio": datasets.Value("binary"),
-                "problem": datasets.Value("string"),
-            }
-        ),
-        new_fingerprint=digest.hexdigest()[:32],
-        cache_file_name=str(folder / f"{digest.hexdigest()[:32]}.arrow"),
-        num_proc=workers if workers > 1 else None,
-        desc=f"Decoding to {sampling_rate} Hz",
-    )
-    problems = cached["problem"][:]
-    skipped = [
-        {"path": path, "reason": problem} for path, problem in zip(cached["path"][:], problems, strict=True) if problem
-    ]
+    try:
+        decoded = dataset.select_columns("path").map(
+            _decode,
+            fn_kwargs={"sampling_rate": sampling_rate},
+            remove_columns="path",
+            features=datasets.Features(audio=datasets.Value("binary"), problem=datasets.Value("string")),
+            new_fingerprint=digest.hexdigest()[:32],
+            cache_file_name=str(folder / f"{digest.hexdigest()[:32]}.arrow"),
+            num_proc=workers if workers > 1 else None,
+            desc=f"Decoding to {sampling_rate} Hz",
+        )
+    except OSError as error:
+        raise DataError(
+            f"The decoded clips cannot be kept in {folder} ({error.strerror or error}): make room there, or set "
+            "HF_HOME to a folder on another disk."
+        ) from error
+    problems = decoded["problem"][:]
+    pairs = zip(dataset["path"][:], problems, strict=True)
+    skipped = [{"path": path, "reason": problem} for path, problem in pairs if problem]
     if any(Path(row["path"]).exists() and row["reason"].startswith(unreadable(row["path"])) for row in skipped):
         # Not the file's fault: the next run shall look again.
-        for file in cached.cache_files:
+        for file in decoded.cache_files:
             with suppress(OSError):  # Windows does not delete what is mapped
                 Path(file["filename"]).unlink()
     if skipped and strict:
         raise DataError(f"{len(skipped)} files cannot be used and --strict is on; the first: {skipped[0]['reason']}")
-    if len(skipped) == len(cached):
-        raise DataError(f"None of the {len(cached)} files can be used; the first: {skipped[0]['reason']}")
+    if len(skipped) == len(dataset):
+        raise DataError(f"None of the {len(dataset)} files can be used; the first: {skipped[0]['reason']}")
     usable = [row for row, problem in enumerate(problems) if not problem]
-    return cached.select(usable).remove_columns("problem"), skipped
+    cached = concatenate_datasets([dataset, decoded.remove_columns("problem")], axis=1)
+    return cached.add_column("index", np.arange(len(cached))).select(usable), skipped
 
 
-def _decode(row: dict[str, Any], index: int, sampling_rate: int) -> dict[str, Any]:
+def _decode(row: dict[str, Any], sampling_rate: int) -> dict[str, Any]:
     # Bytes and not a list of numbers: datasets turns a list into Python objects at every access.
     try:
         waveform = load_audio(row["path"], sampling_rate)
@@ -429,8 +496,8 @@ def _decode(row: dict[str, Any], index: int, sampling_rate: int) -> dict[str, An
         if not samples.any():
             raise AudioError(f"{row['path']} is silent, every sample is zero: record it again or leave it out.")
     except AudioError as error:
-        return {"index": index, "audio": b"", "problem": str(error)}
-    return {"index": index, "audio": samples.tobytes(), "problem": ""}
+        return {"audio": b"", "problem": str(error)}
+    return {"audio": samples.tobytes(), "problem": ""}
 
 
 def longest_clip(cached: Dataset) -> tuple[str, int]:

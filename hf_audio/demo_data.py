@@ -26,7 +26,7 @@ import soxr
 from huggingface_hub import constants
 from tqdm.auto import tqdm
 
-from . import demo_sounds
+from . import demo_instruments, demo_sounds
 from .espeak import find_language, open_engine, speak, synthesise
 
 VERSION = 1  # of the corpora: raise it whenever a change gives other bytes
@@ -72,6 +72,14 @@ _ESC10 = {
     *("dog", "rain", "sea_waves", "crying_baby", "clock_tick"),
     *("sneezing", "helicopter", "chainsaw", "rooster", "crackling_fire"),
 }
+_TAGGED_TABLES = {  # table: its columns
+    "FSDKaggle2018.meta/train_post_competition.csv": "fname,label,manually_verified,freesound_id,license",
+    "FSDKaggle2018.meta/test_post_competition_scoring_clips.csv": "fname,label,usage,freesound_id,license",
+    "truth.csv": "fname,label",
+}
+# Of a label: training clips that were verified, those that were not and carry a wrong label (36 % of such), or the
+# right one; test clips that count for the public leaderboard, or the private one. About as in FSDKaggle2018.
+_TAGGED_CLIPS = {"verified": 10, "wrong": 5, "right": 9, "Public": 2, "Private": 6}
 
 
 def make_spoken_digits(directory: str | os.PathLike[str] | None = None) -> Path:
@@ -138,6 +146,42 @@ def make_environmental_sounds(directory: str | os.PathLike[str] | None = None) -
 
     n_clips = len(demo_sounds.SOUNDS) * len(_FOLDS) * len("".join(_TAKES))
     return make_corpus(directory, "environmental_sounds", n_clips, write, other_files={table: None})
+
+
+def make_tagged_sounds(directory: str | os.PathLike[str] | None = None) -> Path:
+    """Make a corpus of noisily labelled sounds in the layout of FSDKaggle2018, or return at once if it is there.
+
+    The clips are `FSDKaggle2018.audio_train/` and `FSDKaggle2018.audio_test/{8 hex digits}.wav`, 44,100 Hz, 16-bit,
+    mono, 0.3 to 4 s: 10 of FSDKaggle2018's 41 labels, 24 training and 8 test clips of each. The tables in
+    `FSDKaggle2018.meta` have its columns. As in FSDKaggle2018, some training labels are wrong: 10 clips of a sound are
+    verified and labelled rightly, 5 of the other 14 carry another label. Test labels are right. `truth.csv`, which
+    FSDKaggle2018 has not, tells what each training clip really is. The same files are made each time, byte for byte
+    (on one platform: the last bit of a sine or a Fourier transform is the processor's).
+
+    Args:
+        directory: the folder of the corpus; by default one in the Hugging Face cache (`HF_HOME`).
+
+    Returns:
+        The folder of the corpus, the parent of `FSDKaggle2018.meta`.
+
+    Raises:
+        OSError: the folder cannot be written, or holds something else (FileExistsError).
+
+    Source of the layout: https://zenodo.org/records/2552860
+    """
+
+    def write(folder: Path) -> None:
+        for name in ("audio_train", "audio_test", "meta"):
+            (folder / f"FSDKaggle2018.{name}").mkdir()
+        rows = []
+        for label in tqdm(demo_instruments.SOUNDS, desc="Making tagged sounds", unit="label"):
+            rows += _write_tagged_sounds(folder, label)
+        for table, header in _TAGGED_TABLES.items():
+            content = [header, *sorted(row for name, row in rows if name == table), ""]
+            (folder / table).write_text("\n".join(content), encoding="utf-8", newline="\n")
+
+    n_clips = len(demo_instruments.SOUNDS) * sum(_TAGGED_CLIPS.values())
+    return make_corpus(directory, "tagged_sounds", n_clips, write, other_files=dict.fromkeys(_TAGGED_TABLES))
 
 
 def make_spoken_numbers(
@@ -297,6 +341,28 @@ def _write_sounds(folder: Path, category: str) -> list[str]:
             name = f"{fold}-{src_file}-{take}-{target}.wav"
             write_wav(folder / name, audio, demo_sounds.RATE)
             rows.append(f"{name},{fold},{target},{category},{category in _ESC10},{src_file},{take}")
+    return rows
+
+
+def _write_tagged_sounds(folder: Path, label: str) -> list[tuple[str, str]]:
+    """Write the clips of one sound and give their rows, each with the table that it belongs to."""
+    train, test, truth = _TAGGED_TABLES
+    others = [other for other in demo_instruments.SOUNDS if other != label]
+    kinds = [kind for kind, n_clips in _TAGGED_CLIPS.items() for _ in range(n_clips)]
+    rows = []
+    for position, kind in enumerate(kinds):
+        random = np.random.default_rng([_SEED, *label.encode(), position])
+        name = f"{random.integers(2**32):08x}.wav"
+        audio = demo_instruments.record_sound(label, random)
+        is_test = kind in ("Public", "Private")
+        write_wav(
+            folder / f"FSDKaggle2018.audio_{'test' if is_test else 'train'}" / name, audio, demo_instruments.RATE
+        )
+        if is_test:
+            rows.append((test, f"{name},{label},{kind},,CC0"))
+        else:
+            claim = random.choice(others) if kind == "wrong" else label
+            rows += [(train, f"{name},{claim},{int(kind == 'verified')},,CC0"), (truth, f"{name},{label}")]
     return rows
 
 

@@ -76,7 +76,6 @@ def make_digit_strings(
     tables = {f"{part}.csv": None for part in parts}
     # Of other recordings, other strings: whoever adds a take or mends one gets them anew.
     files = [file for said in takes.values() for file in said.values()]
-    files = [file for said in takes.values() for file in said.values()]
     found = [[file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in files]
     digest = hashlib.sha256(json.dumps(found).encode()).hexdigest()[:12]
     return make_corpus(directory, f"digit_strings-{count}-{seed}-{digest}", n_clips, write, tables)

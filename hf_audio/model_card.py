@@ -17,7 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import PreTrainedConfig, PreTrainedModel, SequenceFeatureExtractor
 
 from .arguments import RecipeArguments
-from .models import AudioCNNConfig
+from .models import AudioCNNConfig, AudioEnsembleConfig
 from .reports import Table
 
 
@@ -100,6 +100,8 @@ SHOWN_ARGUMENTS = (
     "label_smoothing_factor",
     "mixup_alpha",
     "ema_decay",
+    "unverified_weight",
+    "loss_robustness",
     "teacher",
     "bf16",
     "seed",
@@ -108,8 +110,14 @@ SHOWN_ARGUMENTS = (
 METRIC_NAMES = {
     "accuracy": "Accuracy",
     "f1_macro": "Macro F1",
+    "map_at_3": "Mean average precision at 3",
+    "lwlrap": "Label-weighted label-ranking average precision",
+    "map_macro": "Mean average precision over tags",
+    "map_micro": "Average precision over all pairs of clip and tag",
     "accuracy_tta": "Accuracy over shifted crops",
     "f1_macro_tta": "Macro F1 over shifted crops",
+    "map_at_3_tta": "Mean average precision at 3 over shifted crops",
+    "lwlrap_tta": "Label-weighted label-ranking average precision over shifted crops",
     "cer": "Character error rate",
     "cer_corpus": "Character error rate over the corpus",
     "exact_match": "Numbers without an error",
@@ -139,12 +147,25 @@ def shown_arguments(args: RecipeArguments) -> dict[str, Any]:
 
 def shown_command() -> str:
     """The command line of this process. A card is read elsewhere: which recipe and data matter, not where they lay."""
-    return f"python {shlex.join([*map(_without_folders, sys.argv)])}"
+    command = shlex.join([*map(_without_folders, sys.argv)])
+    return f"python {command}" if sys.argv[0].endswith(".py") else command
 
 
 def _without_folders(argument: str) -> str:
     flag, equals, value = argument.rpartition("=")
     return f"{flag}{equals}{Path(value).name}" if os.path.isabs(value) else argument
+
+
+def save_network(model: PreTrainedModel, extractor: SequenceFeatureExtractor, folder: Path) -> NetworkFacts:
+    """Leave a checkpoint in a folder, and count what it is."""
+    model.save_pretrained(folder)
+    extractor.save_pretrained(folder)
+    return NetworkFacts(
+        config=model.config,
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        macs=count_macs(model, extractor),
+        weights_bytes=(folder / "model.safetensors").stat().st_size,
+    )
 
 
 def machine() -> str:
@@ -295,10 +316,16 @@ def _network(network: NetworkFacts) -> list[str]:
 
 
 def _is_own(config: PreTrainedConfig) -> bool:
-    return config.model_type == AudioCNNConfig.model_type
+    return config.model_type in (AudioCNNConfig.model_type, AudioEnsembleConfig.model_type)
 
 
 def _layers(config: PreTrainedConfig) -> list[list[str]]:
+    if config.model_type == AudioEnsembleConfig.model_type:
+        parts = zip(config.weights, config.member_configs, strict=True)
+        return [
+            [f"Member {number}", f"weight {weight:.2f}; {'; '.join(cell for _, cell in _layers(member))}"]
+            for number, (weight, member) in enumerate(parts, start=1)
+        ]
     if not _is_own(config):
         return [["Network", f"`{config.model_type}` of transformers, trained on from a checkpoint"]]
     milliseconds = 1000 / config.sampling_rate

@@ -3,8 +3,8 @@
 import logging
 import os
 import statistics
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,21 +61,56 @@ def predict(checkpoint: str, clips: Sequence[Mapping[str, str]], folder: str | o
     Raises:
         DataError: no clip can be read.
     """
-    classify = pipeline("audio-classification", model=checkpoint, top_k=1)
     rows = []
-    for clip in tqdm(clips, desc="Predicting", unit="clip"):
-        try:
-            answer = classify(clip["path"])
-        except AudioError as error:
-            logger.warning("Left out: %s", error)
+    for clip, answer in _listen(checkpoint, clips, top_k=1):
+        if answer is None:
             continue
         kind = "number" if isinstance(answer, dict) else "label"
         best = answer if isinstance(answer, dict) else answer[0]
         told = {kind: best.get("text", best.get("label")), "confidence": best["score"]}
         rows.append({**clip, "path": _relative(clip["path"], folder), **told})
-    if not rows:
-        raise DataError(f"No clip could be read, {clips[0]['path']} for one: the warnings above say why.")
     return rows
+
+
+def predict_tags(checkpoint: str, clips: Sequence[Mapping[str, str]], n_tags: int = 3) -> list[dict[str, str]]:
+    """Rows `fname`, `label` of every clip, the latter its best tags with spaces between: what Kaggle takes.
+
+    A clip that cannot be read (three of the original test set are empty) gets the tags that come first most often.
+
+    Raises:
+        DataError: no clip can be read, or the checkpoint reads numbers.
+    """
+    ranked: dict[str, list[str] | None] = {}
+    for clip, answer in _listen(checkpoint, clips, top_k=n_tags):
+        if isinstance(answer, dict):
+            raise DataError(f"{checkpoint} reads numbers, and a submission is of tags: give a classifier.")
+        ranked[Path(clip["path"]).name] = None if answer is None else [told["label"] for told in answer]
+    first = Counter(tags[0] for tags in ranked.values() if tags is not None)
+    usual = [tag for tag, _ in first.most_common(n_tags)]
+    return [{"fname": name, "label": " ".join(usual if tags is None else tags)} for name, tags in ranked.items()]
+
+
+def _listen(
+    checkpoint: str, clips: Sequence[Mapping[str, str]], top_k: int
+) -> Iterator[tuple[Mapping[str, str], Any]]:
+    """Every clip with the pipeline's answer, `None` where it cannot be read, which is told.
+
+    Raises:
+        DataError: that is so of all.
+    """
+    classify = pipeline("audio-classification", model=checkpoint, top_k=top_k)
+    n_read = 0
+    for clip in tqdm(clips, desc="Predicting", unit="clip"):
+        try:
+            answer = classify(clip["path"])
+        except AudioError as error:
+            logger.warning("No answer: %s", error)
+            answer = None
+        else:
+            n_read += 1
+        yield clip, answer
+    if not n_read:
+        raise DataError(f"No clip could be read, {clips[0]['path']} for one: the warnings above say why.")
 
 
 def _relative(path: str, folder: str | os.PathLike) -> str:

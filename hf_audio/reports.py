@@ -3,20 +3,29 @@
 import csv
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import confusion_matrix, f1_score, precision_recall_fscore_support
+from sklearn.metrics import (
+    average_precision_score,
+    confusion_matrix,
+    f1_score,
+    precision_recall_fscore_support,
+)
 from transformers import PreTrainedConfig
 
-from .metrics import Accuracy, CharacterErrorRate, F1Macro
+from .data import SEPARATOR, tag_matrix
+from .metrics import Accuracy, CharacterErrorRate, F1Macro, MeanAveragePrecisionAt3, TaggingPrecision
 from .metrics.cer import edit_distance
+from .metrics.map_at_3 import average_precision_at_3, rank_labels
 from .plots import plot_confusion_matrix
 
 PREDICTIONS_NAME = "predictions.csv"
+SCORES_NAME = "scores.npz"
 CONFUSION_NAME = "confusion_matrix.png"
+RANKED_COLUMNS = ("prediction", "prediction_2", "prediction_3")  # of predictions.csv
 
 
 @dataclass
@@ -39,17 +48,27 @@ class Predictions:
     """Of the classes."""
     references: np.ndarray
     """True class indices, (clips,)."""
-    predictions: np.ndarray
-    """Predicted class indices, (clips,)."""
+    ranked: np.ndarray
+    """The three best class indices, best first, (clips, 3); of two classes both."""
     scores: np.ndarray
-    """Probabilities of the predicted classes, (clips,)."""
+    """Probabilities of the best class, (clips,)."""
+
+    @property
+    def predictions(self) -> np.ndarray:
+        """Predicted class indices, (clips,)."""
+        return self.ranked[:, 0]
+
+    @property
+    def pictures(self) -> list[str]:
+        """Files that `write` leaves for the card."""
+        return [CONFUSION_NAME]
 
     @classmethod
     def from_probabilities(
-        cls, paths: Sequence[str], names: Sequence[str], references: np.ndarray, probabilities: np.ndarray
+        cls, paths: Sequence[str], names: Sequence[str], references: Any, probabilities: np.ndarray
     ) -> "Predictions":
-        """probabilities: (clips, classes)."""
-        return cls(paths, names, np.asarray(references), probabilities.argmax(-1), probabilities.max(-1))
+        """references: (clips,); probabilities: (clips, classes)."""
+        return cls(paths, names, np.asarray(references), rank_labels(probabilities), probabilities.max(-1))
 
     @classmethod
     def read(cls, file: Path, names: Sequence[str]) -> "Predictions":
@@ -61,7 +80,7 @@ class Predictions:
             [row["path"] for row in rows],
             names,
             np.array([numbers[row["label"]] for row in rows]),
-            np.array([numbers[row["prediction"]] for row in rows]),
+            np.array([[numbers[row[name]] for name in RANKED_COLUMNS[: len(names)]] for row in rows]),
             np.array([float(row["score"]) for row in rows]),
         )
 
@@ -72,7 +91,7 @@ class Predictions:
             [path for part in parts for path in part.paths],
             parts[0].names,
             np.concatenate([part.references for part in parts]),
-            np.concatenate([part.predictions for part in parts]),
+            np.concatenate([part.ranked for part in parts]),
             np.concatenate([part.scores for part in parts]),
         )
 
@@ -82,11 +101,12 @@ class Predictions:
             {
                 "path": path,
                 "label": self.names[reference],
-                "prediction": self.names[prediction],
+                "prediction": self.names[ranked[0]],
                 "score": f"{score:.4f}",
+                **{name: self.names[label] for name, label in zip(RANKED_COLUMNS[1:], ranked[1:], strict=False)},
             }
-            for path, reference, prediction, score in zip(
-                relative_paths(self.paths), self.references, self.predictions, self.scores, strict=True
+            for path, reference, ranked, score in zip(
+                relative_paths(self.paths), self.references, self.ranked, self.scores, strict=True
             )
         ]
 
@@ -114,10 +134,13 @@ class Predictions:
         ]
 
     def metrics(self) -> dict[str, float]:
-        """Accuracy and macro F1."""
+        """Accuracy and macro F1, and of more than three classes mAP@3."""
         results: dict[str, float] = {}
         for metric in (Accuracy(keep_in_memory=True), F1Macro(keep_in_memory=True)):
             results |= metric.compute(predictions=self.predictions, references=self.references)
+        if len(self.names) > 3:
+            ranking = MeanAveragePrecisionAt3(keep_in_memory=True)
+            results |= ranking.compute(predictions=self.ranked, references=self.references)
         return results
 
     def tables(self) -> list[Table]:
@@ -134,13 +157,17 @@ class Predictions:
         ]
 
     def intervals(self) -> dict[str, tuple[float, float]]:
-        """95 % intervals of accuracy and macro F1 over clips."""
+        """95 % intervals of the metrics over clips."""
         right = self.references == self.predictions
 
         def f1(clips: np.ndarray) -> float:
             return f1_score(self.references[clips], self.predictions[clips], average="macro", zero_division=0)
 
         scores = {"accuracy": lambda clips: right[clips].mean(), "f1_macro": f1}
+        if len(self.names) > 3:
+            pairs = zip(self.ranked.tolist(), self.references.tolist(), strict=True)
+            precision = np.array([average_precision_at_3(ranked, label) for ranked, label in pairs])
+            scores["map_at_3"] = lambda clips: precision[clips].mean()
         return {name: bootstrap_interval(score, len(right)) for name, score in scores.items()}
 
     def write(self, folder: Path) -> None:
@@ -148,6 +175,81 @@ class Predictions:
         write_rows(folder / PREDICTIONS_NAME, self.rows())
         write_rows(folder / "per_class.csv", self.per_class())
         plot_confusion_matrix(self.references, self.predictions, self.names, folder / CONFUSION_NAME)
+
+
+@dataclass
+class TagPredictions:
+    """Held-out clips of several tags each, and how probable each tag was found."""
+
+    paths: Sequence[str]
+    """Of the files, (clips,)."""
+    names: Sequence[str]
+    """Of the tags."""
+    references: np.ndarray
+    """1 for a clip's tags and 0 for others, (clips, tags)."""
+    scores: np.ndarray
+    """Probabilities, (clips, tags)."""
+
+    @property
+    def pictures(self) -> list[str]:
+        """Files that `write` leaves for the card."""
+        return []
+
+    @classmethod
+    def from_probabilities(
+        cls, paths: Sequence[str], names: Sequence[str], references: Any, probabilities: np.ndarray
+    ) -> "TagPredictions":
+        """references: the tags' indices clip by clip, or 1 and 0 (clips, tags); probabilities: (clips, tags)."""
+        tags = references if isinstance(references, np.ndarray) else tag_matrix(references, len(names))
+        return cls(paths, names, tags.astype(int), probabilities)
+
+    def metrics(self) -> dict[str, float]:
+        """Label-weighted label-ranking average precision, and mean average precision."""
+        return TaggingPrecision(keep_in_memory=True).compute(predictions=self.scores, references=self.references)
+
+    def intervals(self) -> dict[str, tuple[float, float]]:
+        """95 % interval of the label-weighted label-ranking average precision over clips."""
+
+        def lwlrap(clips: np.ndarray) -> float:
+            metric = TaggingPrecision(keep_in_memory=True)
+            return metric._compute(self.scores[clips], self.references[clips])["lwlrap"]
+
+        return {"lwlrap": bootstrap_interval(lwlrap, len(self.paths))}
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Of `predictions.csv`: the tags, the three most probable ones, and the first one's probability."""
+        columns = relative_paths(self.paths), self.references, rank_labels(self.scores), self.scores
+        return [
+            {
+                "path": path,
+                "labels": SEPARATOR.join(np.asarray(self.names)[tags == 1]),
+                **{name: self.names[tag] for name, tag in zip(RANKED_COLUMNS, ranked, strict=False)},
+                "score": f"{scores.max():.4f}",
+            }
+            for path, tags, ranked, scores in zip(*columns, strict=True)
+        ]
+
+    def per_class(self) -> list[dict[str, Any]]:
+        """Average precision and number of clips of every tag that a clip has."""
+        return [
+            {
+                "label": name,
+                "average_precision": float(average_precision_score(self.references[:, tag], self.scores[:, tag])),
+                "clips": int(self.references[:, tag].sum()),
+            }
+            for tag, name in enumerate(self.names)
+            if self.references[:, tag].any()
+        ]
+
+    def tables(self) -> list[Table]:
+        """Of the card."""
+        rows = [[row["label"], f"{row['average_precision']:.3f}", row["clips"]] for row in self.per_class()]
+        return [Table("", ["Tag", "Average precision", "Clips"], rows)]
+
+    def write(self, folder: Path) -> None:
+        """Leave `predictions.csv` and `per_class.csv` in a folder."""
+        write_rows(folder / PREDICTIONS_NAME, self.rows())
+        write_rows(folder / "per_class.csv", self.per_class())
 
 
 @dataclass
@@ -168,14 +270,19 @@ class NumberPredictions:
         """Of the digits."""
         return "0123456789"
 
+    @property
+    def pictures(self) -> list[str]:
+        """Files that `write` leaves for the card."""
+        return [CONFUSION_NAME]
+
     @classmethod
     def from_probabilities(
-        cls, paths: Sequence[str], names: Sequence[str], references: np.ndarray, probabilities: np.ndarray
+        cls, paths: Sequence[str], names: Sequence[str], references: Any, probabilities: np.ndarray
     ) -> "NumberPredictions":
-        """probabilities: (clips, digits x 10); the names of so many labels are not needed."""
-        references = np.asarray(references)
-        digits = probabilities.reshape(*references.shape, 10)
-        return cls(paths, references, digits.argmax(-1), digits.max(-1).prod(-1))
+        """references: (clips, digits); probabilities: (clips, digits x 10); the names of labels are not needed."""
+        spoken = np.asarray(references)
+        digits = probabilities.reshape(*spoken.shape, 10)
+        return cls(paths, spoken, digits.argmax(-1), digits.max(-1).prod(-1))
 
     def metrics(self) -> dict[str, float]:
         """Character error rate over clips and over the corpus, and the share of numbers without an error."""
@@ -220,9 +327,14 @@ class NumberPredictions:
         plot_confusion_matrix(*digits, self.names, folder / CONFUSION_NAME)
 
 
-def predictions_class(config: PreTrainedConfig) -> type[Predictions] | type[NumberPredictions]:
+AnyPredictions = Predictions | TagPredictions | NumberPredictions
+
+
+def predictions_class(config: PreTrainedConfig) -> type[AnyPredictions]:
     """What a model of this config is judged by."""
-    return NumberPredictions if getattr(config, "num_digits", 0) else Predictions
+    if getattr(config, "num_digits", 0):
+        return NumberPredictions
+    return TagPredictions if config.problem_type == "multi_label_classification" else Predictions
 
 
 def _as_texts(digits: np.ndarray) -> list[str]:
@@ -233,6 +345,46 @@ def _as_texts(digits: np.ndarray) -> list[str]:
 def _as_numbers(digits: np.ndarray) -> list[str]:
     """(clips, digits) -> strings without leading zeros."""
     return [text.lstrip("0") or "0" for text in _as_texts(digits)]
+
+
+@dataclass
+class Scores:
+    """Clips with what they are and the probability of every label, for ensembles of models that judged the same."""
+
+    paths: Sequence[str]
+    """Relative to the folder that holds all files, (clips,)."""
+    references: np.ndarray
+    """Class indices (clips,), or 1 for a clip's tags and 0 for others (clips, tags)."""
+    probabilities: np.ndarray
+    """(clips, labels)."""
+
+    def select(self, paths: Sequence[str]) -> "Scores":
+        """These clips alone, in this order."""
+        places = {path: place for place, path in enumerate(self.paths)}
+        rows = [places[path] for path in paths]
+        return Scores(list(paths), self.references[rows], self.probabilities[rows])
+
+
+def write_scores(folder: Path, parts: Mapping[str, Scores]) -> None:
+    """Leave the scores of some parts of the data, by their names, in a folder's `scores.npz`."""
+    arrays = {
+        f"{part}_{field.name}": getattr(scores, field.name)
+        for part, scores in parts.items()
+        for field in fields(scores)
+    }
+    np.savez_compressed(folder / SCORES_NAME, **arrays)
+
+
+def read_scores(folder: Path) -> dict[str, Scores]:
+    """What `write_scores` has left.
+
+    Raises:
+        OSError: there is nothing.
+    """
+    with np.load(folder / SCORES_NAME) as arrays:
+        names = {name.partition("_")[0] for name in arrays}
+        parts = {part: [arrays[f"{part}_{field.name}"] for field in fields(Scores)] for part in names}
+    return {part: Scores(paths.tolist(), *others) for part, (paths, *others) in parts.items()}
 
 
 def relative_paths(paths: Sequence[str]) -> list[str]:

@@ -96,12 +96,23 @@ class AudioTrainer(Trainer):
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         """Mean loss of one micro-batch; `num_items_in_batch` is not needed for a mean, and not passed on."""
         inputs = dict(inputs)
-        labels = inputs.pop("labels")
+        labels, weights = inputs.pop("labels"), inputs.pop("weights", None)
         config = self.model.config
         if self.args.mixup_alpha > 0 and model.training:
-            inputs, labels = mix(inputs, as_probabilities(labels, config), self.args.mixup_alpha)
+            targets = {"labels": as_probabilities(labels, config)}
+            if weights is not None:
+                targets["weights"] = weights
+            inputs, targets = mix(inputs, targets, self.args.mixup_alpha)
+            labels, weights = targets["labels"], targets.get("weights")
         outputs = model(**inputs)
-        loss = classification_loss(outputs.logits, labels, config, label_smoothing=self.args.label_smoothing_factor)
+        loss = classification_loss(
+            outputs.logits,
+            labels,
+            config,
+            label_smoothing=self.args.label_smoothing_factor,
+            weights=weights,
+            robustness=self.args.loss_robustness,
+        )
         if self.teacher is not None and model.training:
             with torch.no_grad(), self.accelerator.autocast():
                 taught = self.teacher(**inputs).logits
@@ -118,6 +129,7 @@ class AudioTrainer(Trainer):
         """One score vector a clip, from the averaged weights if there are any, in float32."""
         inputs = self._prepare_inputs(inputs)
         labels, counts = inputs.pop("labels"), inputs.pop("window_counts", None)
+        inputs.pop("weights", None)
         network = self.average.module if self.average is not None else self.accelerator.unwrap_model(model)
         network.eval()
         config = self.model.config

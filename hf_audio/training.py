@@ -7,13 +7,13 @@ import logging
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from datasets import ClassLabel, Dataset
+from datasets import Dataset
 from scipy.optimize import minimize_scalar
 from threadpoolctl import threadpool_limits
 from transformers import EarlyStoppingCallback, EvalPrediction, PreTrainedConfig, set_seed
@@ -23,15 +23,23 @@ from .arguments import ERROR_RATES, ArgumentError, RecipeArguments, last_checkpo
 from .augmentation import Amortized
 from .baseline import cache_statistics, fit_baseline
 from .batches import ClipTransform, WindowCollator
-from .data import add_guessed, cache_audio, check_lengths, split_held_out, split_validation
+from .data import (
+    add_guessed,
+    cache_audio,
+    check_lengths,
+    class_names,
+    has_tags,
+    split_held_out,
+    split_validation,
+)
 from .encoders import build_model, is_encoder, load_extractor
 from .model_card import (
     METRIC_NAMES,
     NetworkFacts,
     RunFacts,
     TaskFacts,
-    count_macs,
     machine,
+    save_network,
     shown_arguments,
     shown_command,
     write_model_card,
@@ -39,7 +47,15 @@ from .model_card import (
 from .models import AudioCNNConfig
 from .models.modeling_audio_cnn import classification_loss, probabilities
 from .plots import plot_curves
-from .reports import CONFUSION_NAME, NumberPredictions, Predictions, predictions_class, write_rows
+from .reports import (
+    AnyPredictions,
+    Predictions,
+    Scores,
+    predictions_class,
+    relative_paths,
+    write_rows,
+    write_scores,
+)
 from .run_folder import check_same_arguments, finishing, prepare_output_dir, run_unless_finished, wants_resume
 from .teacher import load_teacher
 from .trainer import AudioTrainer, keep_freed_memory
@@ -97,6 +113,7 @@ def fine_tune(
     group_column: str | None = None,
     validation_group_column: str | None = None,
     held_out_too: Mapping[str, np.ndarray] | None = None,
+    crop_seconds: tuple[float, float] | None = None,
     pretraining: Pretraining | None = None,
 ) -> dict[str, Any]:
     """Train a model and leave the finished folder `args.output_dir`; returns what `all_results.json` holds.
@@ -114,6 +131,8 @@ def fine_tune(
         validation_group_column: as `group_column`, for the validation split alone.
         held_out_too: name -> rows, as `held_out`: further test clips, of other voices or places. Their metrics are
             told as `eval_<metric>_<name>`, and of error rates the harmonic mean with those of the first ones.
+        crop_seconds: shortest and longest random crop of a training clip; every batch draws a length of its own
+            between. By default, `config.clip_seconds`.
         pretraining: whose weights the model begins with, unless `args.model_name_or_path` says.
 
     Raises:
@@ -133,12 +152,17 @@ def fine_tune(
     test = tests[0]
     if args.baseline:
         return _judge_baseline(args, config.sampling_rate, train, test, task, skipped)
-    if isinstance(cached.features["label"], ClassLabel):
-        names = cached.features["label"].names
+    names = class_names(cached)
+    if names is not None:
         config.id2label = dict(enumerate(names))
         config.label2id = {name: number for number, name in enumerate(names)}
+    if has_tags(cached):
+        config.problem_type = "multi_label_classification"
     validation = None
-    window: int | None = config.clip_samples
+    window: int | tuple[int, int] | None = config.clip_samples
+    if crop_seconds is not None:
+        shortest, longest = (round(seconds * config.sampling_rate) for seconds in crop_seconds)
+        window = shortest, longest
     if config.num_digits:
         window = None  # half a number is another number
         check_lengths(cached, config.sampling_rate, config.clip_seconds)
@@ -152,6 +176,7 @@ def fine_tune(
         raise ArgumentError("--teacher hears waveforms, which an encoder of transformers does not read: leave it out.")
     teacher = None if args.teacher is None else load_teacher(args.teacher, config, test["path"][:])
 
+    n_tags = len(names) if names is not None and has_tags(cached) else None
     amortized = None
     if slow_augmentation is not None:
         amortized = Amortized(slow_augmentation, args.refresh_epochs, Path(args.output_dir) / AUGMENTED_NAME)
@@ -163,9 +188,11 @@ def fine_tune(
         augmentation=augmentation,
         amortized=amortized,
         clip_samples=window,
+        n_tags=n_tags,
+        unverified_weight=args.unverified_weight,
         seed=args.seed,
     )
-    plain = ClipTransform(config.sampling_rate)
+    plain = ClipTransform(config.sampling_rate, n_tags=n_tags)
     model = build_model(config, begin_from, extractor)
     collator = functools.partial(WindowCollator, extractor=extractor if is_encoder(extractor) else None)
     if is_encoder(extractor) and not getattr(extractor, "return_attention_mask", True):
@@ -178,7 +205,7 @@ def fine_tune(
         teacher=teacher,
         train_dataset=train.with_transform(transform),
         eval_dataset=None if validation is None else validation.with_transform(plain),
-        data_collator=collator(window),
+        data_collator=collator(None if window is None else config.clip_samples),
         processing_class=extractor,
         compute_metrics=functools.partial(compute_metrics, config=config),
         callbacks=[EarlyStoppingCallback(patience)] if patience else [],
@@ -187,25 +214,34 @@ def fine_tune(
     with threadpool_limits(1, user_api="blas"):
         trained = trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
     trainer.keep_average()
-    if validation is not None and not is_encoder(extractor):
-        # In the model itself, so that every runtime gives probabilities that come true.
+    scores = {}
+    if validation is not None:
         seen = trainer.predict(validation.with_transform(plain))
-        model.config.temperature = fit_temperature(seen.predictions, seen.label_ids, config)
+        if not is_encoder(extractor):
+            # In the model itself, so that every runtime gives probabilities that come true.
+            model.config.temperature = fit_temperature(seen.predictions, seen.label_ids, config)
+            seen = seen._replace(predictions=seen.predictions / model.config.temperature)
+        scores["validation"] = _scores(config, validation, seen)
     first, *others = (trainer.predict(clips.with_transform(plain), metric_key_prefix="eval") for clips in tests)
     results: dict[str, Any] = {**first.metrics, **trained.metrics, "epoch": trainer.state.epoch}
     if args.tta > 0:
         trainer.data_collator = collator(config.clip_samples, crops=args.tta)
         shifted = trainer.predict(test.with_transform(plain)).metrics
-        results |= {f"eval_{name}_tta": shifted[f"test_{name}"] for name in ("accuracy", "f1_macro")}
+        results |= {
+            f"eval_{name}_tta": shifted[f"test_{name}"]
+            for name in METRIC_NAMES
+            if f"{name}_tta" in METRIC_NAMES and f"test_{name}" in shifted
+        }
     results |= {"train_samples": len(train), "chosen": _chosen(trainer)}
     if pretraining is not None:
         results["pretrain_runtime"] = pretraining.seconds
+    scores["test"] = _scores(config, test, first)
     predictions, *other_predictions = map(functools.partial(_predictions, config), tests, [first, *others])
     named = dict(zip(held_out_too or {}, other_predictions, strict=True))
     for name, other in named.items():
         results |= _beside(results, other.metrics(), name)
     if trainer.is_world_process_zero():
-        _write_folder(args, task, results, predictions, skipped, trainer, named)
+        _write_folder(args, task, results, predictions, skipped, trainer, named, scores)
         if amortized is not None:
             amortized.clear()
     trainer.accelerator.wait_for_everyone()
@@ -241,12 +277,12 @@ def _judge_baseline(
     task: TaskFacts,
     skipped: Sequence[Mapping[str, str]],
 ) -> dict[str, Any]:
-    if not isinstance(test.features["label"], ClassLabel):
+    names = class_names(test)
+    if names is None or has_tags(test):
         raise ArgumentError("--baseline judges one class a clip, and this task has several answers: leave it out.")
     start = time.perf_counter()
     with args.main_process_first(desc="statistics"):
         heard, judged_on = cache_statistics(train, sampling_rate), cache_statistics(test, sampling_rate)
-    names = test.features["label"].names
     scores = fit_baseline(heard, train["label"][:], judged_on, len(names), args.seed)
     predictions = Predictions.from_probabilities(test["path"][:], names, test["label"][:], scores)
     results: dict[str, Any] = {f"eval_{name}": value for name, value in predictions.metrics().items()}
@@ -265,10 +301,11 @@ def _write_folder(
     args: RecipeArguments,
     task: TaskFacts,
     results: dict[str, Any],
-    predictions: Predictions | NumberPredictions,
+    predictions: AnyPredictions,
     skipped: Sequence[Mapping[str, str]],
     trainer: AudioTrainer | None = None,
-    other_predictions: Mapping[str, Predictions | NumberPredictions] | None = None,
+    other_predictions: Mapping[str, AnyPredictions] | None = None,
+    scores: Mapping[str, Scores] | None = None,
 ) -> None:
     """Card, results and pictures, and of a network the checkpoint; `results` gains what is computed here."""
     metrics = {name: results[f"eval_{name}"] for name in METRIC_NAMES if f"eval_{name}" in results}
@@ -282,6 +319,7 @@ def _write_folder(
         "labels": list(predictions.names),
         "seed": args.seed,
         "machine": machine(),
+        "task": asdict(task),
     }
     with finishing(Path(args.output_dir), results) as folder:
         predictions.write(folder)
@@ -289,7 +327,9 @@ def _write_folder(
             write_rows(folder / f"predictions_{name}.csv", others.rows())
         if skipped:
             write_rows(folder / "skipped.csv", skipped)
-        network, pictures = None, [CONFUSION_NAME]
+        network, pictures = None, predictions.pictures
+        if scores is not None:
+            write_scores(folder, scores)
         if trainer is not None:
             network = _save_network(trainer, folder)
             results |= {name: getattr(network, name) for name in ("parameters", "macs", "weights_bytes")}
@@ -320,14 +360,7 @@ def _write_folder(
 def _save_network(trainer: AudioTrainer, folder: Path) -> NetworkFacts:
     # As a contiguous float32 model on the CPU: how it was trained does not travel.
     model = trainer.accelerator.unwrap_model(trainer.model).cpu().to(memory_format=torch.contiguous_format)
-    model.save_pretrained(folder)
-    trainer.processing_class.save_pretrained(folder)
-    return NetworkFacts(
-        config=model.config,
-        parameters=sum(parameter.numel() for parameter in model.parameters()),
-        macs=count_macs(model, trainer.processing_class),
-        weights_bytes=(folder / "model.safetensors").stat().st_size,
-    )
+    return save_network(model, trainer.processing_class, folder)
 
 
 def _chosen(trainer: AudioTrainer) -> str:
@@ -366,8 +399,12 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray, config: PreTrainedCo
 
 def _predictions(config: PreTrainedConfig, clips: Dataset, judged: PredictionOutput):
     scores = probabilities(torch.from_numpy(judged.predictions), config).numpy()
-    references = np.asarray(clips["label"][:])
-    return predictions_class(config).from_probabilities(clips["path"][:], _names(config), references, scores)
+    return predictions_class(config).from_probabilities(clips["path"][:], _names(config), clips["label"][:], scores)
+
+
+def _scores(config: PreTrainedConfig, clips: Dataset, judged: PredictionOutput) -> Scores:
+    told = probabilities(torch.from_numpy(judged.predictions), config).numpy()
+    return Scores(relative_paths(clips["path"][:]), judged.label_ids, told)
 
 
 def _names(config: PreTrainedConfig) -> list[str]:

@@ -21,6 +21,7 @@ from hf_audio import AudioCNNConfig, AudioCNNFeatureExtractor, AudioCNNForAudioC
 REPOSITORY = Path(__file__).parents[1]
 REAL_DATA = REPOSITORY.parent / "shared" / "data"
 RATE = 8000
+CANVAS_BACKBONES = ("alexnet", "cnn3")  # which read inputs of one length
 
 
 @pytest.fixture(autouse=True)
@@ -70,8 +71,12 @@ def tiny_config(**changes) -> AudioCNNConfig:
         "dropout": 0.0,
         "num_labels": 3,
     }
-    if changes.get("backbone") == "shufflenet":
-        defaults["hidden_sizes"] = [8, 8, 16, 24, 32]
+    sizes = {"shufflenet": [8, 8, 16, 24, 32], "alexnet": [8, 8, 12, 12, 16], "cnn3": [8, 8, 12]}
+    backbone = changes.get("backbone")
+    if backbone in sizes:
+        defaults["hidden_sizes"] = sizes[backbone]
+    if backbone in CANVAS_BACKBONES:
+        defaults["min_seconds"] = defaults["clip_seconds"]
     if "num_digits" in changes:
         del defaults["num_labels"]
     return AudioCNNConfig(**{**defaults, **changes})

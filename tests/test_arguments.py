@@ -65,6 +65,8 @@ def test_bad_files_are_refused_in_a_sentence(tmp_path, text, says):
         (["--validation_fraction", "0.8"], "--validation_fraction 0.8"),
         (["--ema_decay", "1"], "--ema_decay 1"),
         (["--mixup_alpha", "-1"], "--mixup_alpha -1"),
+        (["--unverified_weight", "2"], "--unverified_weight 2.0 must lie between 0 and 1"),
+        (["--loss_robustness", "-0.1"], "--loss_robustness -0.1 must lie between 0 and 1"),
         (["--load_best_model_at_end", "true"], "--validation_fraction 0.1"),
         (["--early_stopping_patience", "3"], "--validation_fraction 0.1"),
         (["--data_dir", "x", "--download", "true"], "exclude each other"),

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hf_audio.augmentation import (
     AddFastGaussianSNR,
     Amortized,
+    Beginning,
     RandomExcerpt,
     RandomPlacement,
     SyntheticRoom,
@@ -62,6 +63,16 @@ def test_excerpts_reach_both_ends_of_a_clip():
         with seeded(seed):
             seen |= {*RandomExcerpt(duration=0.0125)(samples=clip, sample_rate=RATE)}
     assert {1.0, 150.0, 300.0} <= seen
+
+
+@given(samples=st.integers(1, 300), seed=st.integers(0, 1000))
+def test_a_beginning_starts_in_the_first_eighth(samples, seed):
+    clip = np.arange(samples, dtype=np.float32)
+    with seeded(seed):
+        taken = Beginning(duration=0.0125)(samples=clip, sample_rate=RATE)  # 100 samples
+    start = int(taken[0])
+    assert start <= min(samples, 100) // 8
+    np.testing.assert_array_equal(taken, clip[start : start + 100])
 
 
 @pytest.mark.parametrize("snr_db", [0, 30])
@@ -122,7 +133,10 @@ def test_mixing_blends_waveforms_and_targets_alike():
     x = torch.eye(n)  # clip i is 1 at sample i alone, so a mix tells its parts and their weights
     targets = torch.eye(n)
     mask = torch.tril(torch.ones(n, n))  # clip i has i + 1 samples
-    mixed, soft = mix({"input_values": x, "attention_mask": mask}, targets, alpha=0.4)
+    weights = torch.linspace(0, 1, n)
+    mixed, blended = mix({"input_values": x, "attention_mask": mask}, {"labels": targets, "weights": weights}, 0.4)
+    soft = blended["labels"]
+    torch.testing.assert_close(blended["weights"], soft @ weights)
     torch.testing.assert_close(mixed["input_values"], soft)
     last = torch.stack([row.nonzero().max() for row in soft])
     torch.testing.assert_close(mixed["attention_mask"].sum(1), last + 1.0)

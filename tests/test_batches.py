@@ -1,19 +1,17 @@
 """Rows to batches: draws that repeat, windows, padding and masks."""
 
+import functools
 import random
 
 import numpy as np
 import pytest
 import torch
 from conftest import RATE
+from datasets import Dataset
 
 from hf_audio.augmentation import Amortized, RandomPlacement, seed_transforms, seeded
 from hf_audio.batches import ClipTransform, WindowCollator
-from hf_audio.data import (
-    DataError,
-    cache_audio,
-    load_class_folders,
-)
+from hf_audio.data import UNVERIFIED_COLUMN, DataError, cache_audio, load_class_folders
 
 
 def drawn(dataset, transform, workers=0) -> np.ndarray:
@@ -88,6 +86,76 @@ def test_long_clips_are_cropped_in_training_and_split_in_evaluation():
     assert batch["labels"].tolist() == [1, 1, 1]
     assert batch["attention_mask"].sum(-1).tolist() == [100] * 4 + [40, 100]
     assert next(iter(batch)) == "labels"
+
+
+@pytest.fixture
+def long_clips() -> Dataset:
+    """Twelve of noise, longer than what is cropped from them."""
+    noise = np.random.default_rng(0).integers(-9, 9, (12, 60_000), dtype="<i2")
+    return Dataset.from_dict({"audio": [row.tobytes() for row in noise], "index": range(12), "label": [0] * 12})
+
+
+def cropped(dataset, transform, rows=None) -> list[np.ndarray]:
+    """The batches of three that some rows make, by default all."""
+    loader = torch.utils.data.DataLoader(
+        dataset.with_transform(transform), batch_size=3, sampler=rows, collate_fn=WindowCollator(60_000)
+    )
+    batches = list(loader)
+    assert all("attention_mask" not in batch for batch in batches), "clips of one batch differ in length"
+    return [batch["input_values"].numpy() for batch in batches]
+
+
+def test_every_batch_draws_a_length_of_its_own(long_clips):
+    low, high = 4000, 50_000
+    transform = ClipTransform(RATE, clip_samples=(low, high), seed=3)
+    lengths = []
+    for epoch in range(30):
+        transform.set_epoch(epoch)
+        lengths.append([batch.shape[1] for batch in cropped(long_clips, transform)])
+    lengths = np.array(lengths)  # (epochs, batches)
+    assert lengths.min() == low and high - 8192 < lengths.max() <= high
+    assert all(len(set(column)) > 3 for column in lengths.T) and sum(len(set(row)) > 1 for row in lengths) > 25
+    # Uniform over the six lengths that are asked for.
+    assert abs(lengths.mean() - (low + low + 5 * 8192) / 2) < 4 * 8192 * np.sqrt(35 / 12 / lengths.size)
+
+
+def test_lengths_and_places_follow_from_seed_epoch_and_rows_alone(long_clips):
+    draw = functools.partial(ClipTransform, RATE, clip_samples=(4000, 50_000))
+    first, again, other = draw(seed=3), draw(seed=3), draw(seed=4)
+    np.random.seed(5)
+    expected = cropped(long_clips, first)
+    np.random.seed(6)
+    backwards = cropped(long_clips, again, [9, 10, 11, 6, 7, 8, 3, 4, 5, 0, 1, 2])[::-1]
+    for batch, same in zip(expected, backwards, strict=True):
+        np.testing.assert_array_equal(batch, same)
+    assert [batch.shape for batch in cropped(long_clips, other)] != [batch.shape for batch in expected]
+
+
+def test_shorter_clips_stay_whole_beside_cropped_ones():
+    transform = ClipTransform(RATE, clip_samples=(500, 500))
+    audio = [np.ones(n, "<i2").tobytes() for n in (300, 900)]
+    batch = transform({"audio": audio, "index": [0, 1], "label": [0, 1]})
+    assert [len(waveform) for waveform in batch["input_values"]] == [300, 500]
+
+
+def test_tags_become_a_row_of_ones_and_zeros_and_unverified_clips_weigh_less():
+    rows = {"audio": [np.ones(50, "<i2").tobytes()] * 3, "index": [0, 1, 2], "label": [[2], [], [0, 1]]}
+    rows[UNVERIFIED_COLUMN] = [False, True, False]
+    batch = ClipTransform(RATE, n_tags=3, unverified_weight=0.25)(rows)
+    np.testing.assert_array_equal(batch["labels"], [[0, 0, 1], [0, 0, 0], [1, 1, 0]])
+    assert batch["weights"] == [1, 0.25, 1]
+    collated = WindowCollator(20)([{key: value[row] for key, value in batch.items()} for row in range(3)])
+    assert next(iter(collated)) == "labels" and collated["labels"].dtype == torch.float32
+    torch.testing.assert_close(collated["weights"], torch.tensor([1, 0.25, 1]))
+    assert collated["window_counts"].tolist() == [4, 4, 4]
+
+
+@pytest.mark.parametrize("weight", [1.0, 0.5])
+def test_nothing_weighs_where_every_clip_weighs_the_same(weight):
+    rows = {"audio": [np.ones(50, "<i2").tobytes()], "index": [0], "label": [0]}
+    if weight == 1:
+        rows[UNVERIFIED_COLUMN] = [True]
+    assert "weights" not in ClipTransform(RATE, unverified_weight=weight)(rows)
 
 
 def test_an_augmentation_that_makes_nan_is_named():

@@ -4,10 +4,12 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from hf_audio import cli, demo_data, espeak
+from hf_audio import cli, demo_data, espeak, label_audit
+from hf_audio.freesound import TAGS
 
 
 def run(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str, str]:
@@ -76,9 +78,61 @@ def test_command_line_that_cannot_be_read(argv: list[str], capsys: pytest.Captur
 
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "--help")
-    assert code == 0 and "make-numbers" in out
+    commands = "predict", "pseudo-label", "ensemble", "audit-labels", "make-numbers"
+    assert code == 0 and all(command in out for command in commands)
     code, out, _ = run(capsys, "make-numbers", "--help")
     assert code == 0 and all(flag in out for flag in ("OUT", "--language", "--count", "--seed"))
+
+
+def write_sounds(folder: Path, verified: str) -> Path:
+    """Tables of four training clips, each marked by a character, and a test clip."""
+    rows = [f"{mark}{number}.wav,{'Bark' if number % 2 else 'Gong'},{mark}" for number, mark in enumerate(verified)]
+    folder.mkdir()
+    (folder / "train.csv").write_text("\n".join(["fname,label,manually_verified", *rows]))
+    (folder / "test_post_competition.csv").write_text("fname,label,usage\nx.wav,Bark,Public")
+    return folder
+
+
+def test_audit_labels_writes_the_suspicious_clips(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def audit(args, dataset, rounds):
+        assert (len(dataset), rounds, args.seed) == (4, 2, 7)
+        Path(args.output_dir).mkdir()  # for its trainings
+        labels, unverified = np.array(dataset["label"]), np.array(dataset["unverified"])
+        suggested = np.where(unverified, 0, labels)
+        return label_audit.Audit(dataset["path"][:], labels, suggested, np.full(4, 0.75), unverified, TAGS)
+
+    monkeypatch.setattr(label_audit, "audit_labels", audit)
+    data, table = write_sounds(tmp_path / "data", "0110"), tmp_path / "wrong.csv"
+    argv = "--data_dir", str(data), "--output", str(table), "--rounds", "2", "--seed", "7"
+    assert run(capsys, "audit-labels", *argv)[0] == 0
+    assert table.read_text().splitlines() == [
+        "fname,label,suggested_label,confidence",
+        f"00.wav,Gong,{TAGS[0]},0.7500",
+        f"03.wav,Bark,{TAGS[0]},0.7500",
+    ]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "wrong.csv"]
+
+
+@pytest.mark.parametrize(
+    ("verified", "flags", "sentence"),
+    [
+        ("1111", [], "No training clip is unverified (column manually_verified): "),
+        ("0000", [], "No training clip is verified (column manually_verified): "),
+        ("0101", ["--rounds", "0"], "--rounds 0 must be at least 1."),
+        ("0101", ["--data_dir", "gone"], "gone holds neither FSDKaggle2018.meta/train_post_competition.csv, "),
+        ("0101", ["--output", "gone/wrong.csv"], "--output gone/wrong.csv is in no folder that exists: "),
+    ],
+)
+def test_audit_labels_refuses_in_a_sentence(
+    verified: str, flags: list[str], sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    argv = ["--data_dir", str(write_sounds(tmp_path / "data", verified)), "--output", str(tmp_path / "wrong.csv")]
+    code, out, err = run(capsys, "audit-labels", *argv, *flags)
+    assert (code, out) == (2, "")
+    assert err.strip().startswith(f"error: {sentence}") and len(err.strip().splitlines()) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="kill ends a process there without a word")

@@ -2,6 +2,7 @@ import csv
 import functools
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -24,7 +25,9 @@ from hf_audio.demo_data import (
     make_environmental_sounds,
     make_spoken_digits,
     make_spoken_numbers,
+    make_tagged_sounds,
 )
+from hf_audio.freesound import TAGS
 
 NAME = re.compile(r"(\d)_([a-z0-9-]+)_(\d+)\.wav")
 
@@ -44,6 +47,19 @@ def sounds(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def numbers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_spoken_numbers(tmp_path_factory.mktemp("demo") / "numbers", count=30)
+
+
+@pytest.fixture(scope="module")
+def tagged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_tagged_sounds(tmp_path_factory.mktemp("demo") / "tagged")
+
+
+def read_tagged(tagged: Path) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """The tables of training and test clips, and what the training clips really are."""
+    meta = tagged / "FSDKaggle2018.meta"
+    tables = meta / "train_post_competition.csv", meta / "test_post_competition_scoring_clips.csv", "truth.csv"
+    train, test, truth = (pd.read_csv(tagged / table) for table in tables)
+    return train, test, truth
 
 
 def read_table(sounds: Path) -> list[dict[str, str]]:
@@ -136,6 +152,7 @@ def test_default_folder_is_in_the_cache(tmp_path: Path, monkeypatch: pytest.Monk
     [
         (make_spoken_digits, "_write_digits"),
         (make_environmental_sounds, "_write_sounds"),
+        (make_tagged_sounds, "_write_tagged_sounds"),
         (functools.partial(make_spoken_numbers, count=1), "_write_number"),
     ],
 )
@@ -251,14 +268,25 @@ def test_takes_are_stretches_of_one_recording(sounds: Path) -> None:
     assert min(within) > 0 and np.mean(within) < 0.5 * np.mean(between)
 
 
-def mean_log_spectrum(audio: np.ndarray) -> np.ndarray:
-    """Average the power in dB of 32 bands over the part that is not digital silence, whatever the level."""
+def log_spectrum(audio: np.ndarray) -> np.ndarray:
+    """The power in dB of about 32 bands in each frame of the part that is not digital silence."""
     frames = audio[: np.flatnonzero(audio)[-1] + 1]
     frames = frames[: len(frames) // 1024 * 1024].reshape(-1, 1024) * np.hanning(1024)
     power = np.abs(np.fft.rfft(frames)[:, 1:]) ** 2
     edges = np.unique(np.geomspace(1, 513, 33).astype(int)) - 1
-    level = 10 * np.log10(np.add.reduceat(power, edges[:-1], axis=1) + 1e-8).mean(axis=0)
+    return 10 * np.log10(np.add.reduceat(power, edges[:-1], axis=1) + 1e-8)
+
+
+def mean_log_spectrum(audio: np.ndarray) -> np.ndarray:
+    """Average it over time, whatever the level."""
+    level = log_spectrum(audio).mean(axis=0)
     return level - level.mean()
+
+
+def find_accuracy(features: np.ndarray, labels: np.ndarray, test: np.ndarray) -> float:
+    """Of a linear classifier on the test clips, a mask."""
+    classifier = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=1000))
+    return classifier.fit(features[~test], labels[~test]).score(features[test], labels[test])
 
 
 def test_sounds_can_be_told_apart_but_not_by_a_threshold(sounds: Path) -> None:
@@ -268,13 +296,8 @@ def test_sounds_can_be_told_apart_but_not_by_a_threshold(sounds: Path) -> None:
     levels = np.array([[clip.std(), np.abs(clip).max()] for clip in clips])
     targets = np.array([int(row["target"]) for row in rows])
     test = np.array([row["fold"] == "5" for row in rows])
-
-    def find_accuracy(features: np.ndarray) -> float:
-        classifier = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=1000))
-        return classifier.fit(features[~test], targets[~test]).score(features[test], targets[test])
-
-    assert find_accuracy(spectra) > 0.35  # chance is 0.1
-    assert find_accuracy(levels) < 0.35
+    assert find_accuracy(spectra, targets, test) > 0.35  # chance is 0.1
+    assert find_accuracy(levels, targets, test) < 0.35
 
 
 def test_sounds_are_the_same_in_another_process(sounds: Path, tmp_path: Path) -> None:
@@ -303,6 +326,96 @@ def test_sounds_without_their_table_are_not_taken_for_whole(tmp_path: Path) -> N
     (tmp_path / "meta").mkdir()
     (tmp_path / "meta" / "esc50.csv").touch()
     assert make_environmental_sounds(tmp_path) == tmp_path
+
+
+def test_tagged_sounds_are_laid_out_as_fsdkaggle2018(tagged: Path) -> None:
+    names = ["FSDKaggle2018.audio_test", "FSDKaggle2018.audio_train", "FSDKaggle2018.meta", "truth.csv"]
+    assert sorted(path.name for path in tagged.iterdir()) == names
+    assert all(b"\r" not in path.read_bytes() for path in tagged.rglob("*.csv"))
+    train, test, truth = read_tagged(tagged)
+    assert list(train.columns) == ["fname", "label", "manually_verified", "freesound_id", "license"]
+    assert list(test.columns) == ["fname", "label", "usage", "freesound_id", "license"]
+    assert list(truth.columns) == ["fname", "label"]
+    assert list(train["fname"]) == list(truth["fname"])
+    for table, folder in ((train, "audio_train"), (test, "audio_test")):
+        assert list(table["fname"]) == sorted(path.name for path in (tagged / f"FSDKaggle2018.{folder}").iterdir())
+        assert table["fname"].str.fullmatch(r"[0-9a-f]{8}\.wav").all()
+        assert table["freesound_id"].isna().all() and set(table["license"]) == {"CC0"}
+    assert not set(train["fname"]) & set(test["fname"])
+    assert Counter(test["usage"]) == {"Public": 20, "Private": 60}
+
+
+def test_tables_are_those_of_the_real_fsdkaggle2018(tagged: Path) -> None:
+    real = REAL_DATA / "fsdkaggle2018"
+    if not real.is_dir():
+        pytest.skip("the real recordings are not here: fsdkaggle2018")
+    for table in sorted((tagged / "FSDKaggle2018.meta").iterdir()):
+        columns = (real / "FSDKaggle2018.meta" / table.name).read_text().splitlines()[0]
+        assert table.read_text().splitlines()[0] == columns
+
+
+def test_tagged_sounds_are_balanced_and_some_labels_are_wrong(tagged: Path) -> None:
+    train, test, truth = read_tagged(tagged)
+    assert len(set(test["label"])) == 10 and set(test["label"]) <= set(TAGS)
+    assert Counter(truth["label"]) == dict.fromkeys(test["label"], 24)
+    assert Counter(test["label"]) == dict.fromkeys(test["label"], 8)
+    assert set(train["label"]) == set(test["label"])
+    verified, wrong = train["manually_verified"] == 1, train["label"] != truth["label"]
+    assert set(train["manually_verified"]) == {0, 1}
+    assert 0.38 < verified.mean() < 0.44
+    assert not wrong[verified].any() and 0.3 < wrong[~verified].mean() < 0.4
+
+
+def test_tagged_sounds_are_audible_and_not_clipped(tagged: Path) -> None:
+    seconds = []
+    for path in tagged.glob("*/*.wav"):
+        info = soundfile.info(path)
+        assert (info.format, info.subtype, info.channels, info.samplerate) == ("WAV", "PCM_16", 1, 44100)
+        assert 0.05 < np.abs(soundfile.read(path)[0]).max() < 0.95, path.name
+        seconds.append(info.duration)
+    assert 0.3 <= min(seconds) < 0.6 and 3 < max(seconds) <= 4
+    assert len(set(seconds)) > 300
+
+
+def test_tagged_sounds_can_be_told_apart_but_not_by_length_and_level(tagged: Path) -> None:
+    _, test, truth = read_tagged(tagged)
+    paths = [tagged / "FSDKaggle2018.audio_train" / name for name in truth["fname"]]
+    paths += [tagged / "FSDKaggle2018.audio_test" / name for name in test["fname"]]
+    labels = np.array([*truth["label"], *test["label"]])
+    clips = [soundfile.read(path)[0] for path in paths]
+    assert len({clip[:10000].tobytes() for clip in clips}) == len(clips)
+    spectra = [log_spectrum(clip) for clip in clips]
+    statistics = np.array([[*(power.max(axis=0) - power.max()), *power.std(axis=0)] for power in spectra])
+    levels = np.array([[len(clip), clip.std(), np.abs(clip).max()] for clip in clips])
+    is_test = np.arange(len(clips)) >= len(truth)
+    assert 0.6 < find_accuracy(statistics, labels, is_test) < 0.95  # chance is 0.1
+    assert find_accuracy(levels, labels, is_test) < 0.35
+
+
+def test_tagged_sounds_are_the_same_in_another_process(tagged: Path, tmp_path: Path) -> None:
+    code = """if True:
+        for name in ("audio_train", "audio_test"):
+            (folder / f"FSDKaggle2018.{name}").mkdir()
+        for label in ("Snare_drum", "Chime"):
+            demo_data._write_tagged_sounds(folder, label)
+    """
+    run_in_another_process(code, tmp_path)
+    made = list(tmp_path.glob("*/*.wav"))
+    assert len(made) == 64
+    for path in made:
+        assert path.read_bytes() == (tagged / path.relative_to(tmp_path)).read_bytes(), path.name
+
+
+def test_existing_tagged_sounds_are_returned_as_they_are(tagged: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo_data, "_write_tagged_sounds", None)
+    assert make_tagged_sounds(tagged) == tagged
+
+
+def test_tagged_sounds_without_the_truth_are_not_taken_for_whole(tagged: Path, tmp_path: Path) -> None:
+    shutil.copytree(tagged, tmp_path / "tagged", copy_function=os.link)
+    (tmp_path / "tagged" / "truth.csv").unlink()
+    with pytest.raises(FileExistsError, match="only a part of the corpus"):
+        make_tagged_sounds(tmp_path / "tagged")
 
 
 def test_numbers_are_laid_out_as_numbers2(numbers: Path) -> None:

@@ -1,4 +1,4 @@
-"""Metrics against scikit-learn, offline."""
+"""Metrics against scikit-learn, or against their definitions spelt out, offline."""
 
 import evaluate
 import numpy as np
@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 from transformers import EvalPrediction
 
-from hf_audio.metrics import Accuracy, CharacterErrorRate, F1Macro
+from hf_audio.metrics import Accuracy, CharacterErrorRate, F1Macro, MeanAveragePrecisionAt3, TaggingPrecision
 from hf_audio.metrics.cer import edit_distance
+from hf_audio.metrics.map_at_3 import rank_labels
 from hf_audio.training import compute_metrics
 
 pairs = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=30)
@@ -76,3 +77,121 @@ def test_cer_over_clips_and_over_the_corpus():
 def test_cer_refuses_what_is_no_number(wrong):
     with pytest.raises(ValueError, match="is not a number: give a string of digits"):
         CharacterErrorRate(keep_in_memory=True).compute(predictions=[wrong], references=["1"])
+
+
+# --- mean average precision at 3 -------------------------------------------------------------------------------------
+
+NAMES = ["bark", "chime", "gong", "meow", ""]
+ranked_clips = st.lists(
+    st.tuples(st.lists(st.integers(0, 3), max_size=5), st.integers(-1, 3)), min_size=1, max_size=20
+).filter(lambda clips: any(label >= 0 for _, label in clips))
+
+
+def map_at_3_by_definition(clips) -> float:
+    """The mean over labelled clips of the precision at the place, of three, where the label first stands."""
+    values = []
+    for ranked, label in clips:
+        if label == -1:
+            continue
+        hits, value = 0, 0.0
+        for place, guess in enumerate(ranked[:3], start=1):
+            if guess == label and hits == 0:
+                hits += 1
+                value += hits / place
+        values.append(value)
+    return sum(values) / len(values)
+
+
+@settings(deadline=None, max_examples=60)
+@given(ranked_clips)
+def test_map_at_3_follows_its_definition_for_indices_and_names(clips):
+    expected = {"map_at_3": pytest.approx(map_at_3_by_definition(clips))}
+    predictions, references = zip(*clips, strict=True)
+    metric = MeanAveragePrecisionAt3(keep_in_memory=True)
+    assert metric.compute(predictions=predictions, references=references) == expected
+    named = {
+        "predictions": [[NAMES[label] for label in ranked] for ranked in predictions],
+        "references": [NAMES[label] for label in references],
+    }
+    assert MeanAveragePrecisionAt3(keep_in_memory=True).compute(**named) == expected
+    for prediction, reference in clips:
+        metric.add_batch(predictions=[prediction], references=[reference])
+    assert metric.compute() == expected
+
+
+@pytest.mark.xfail(strict=True, reason="the first row alone decides between indices and names")
+def test_map_at_3_takes_names_that_look_like_numbers():
+    told = MeanAveragePrecisionAt3(keep_in_memory=True).compute(predictions=[["7"], ["cat"]], references=["7", "cat"])
+    assert told == {"map_at_3": 1.0}
+
+
+@pytest.mark.parametrize("missing", [-1, ""])
+def test_map_at_3_without_a_label_is_refused(missing):
+    with pytest.raises(ValueError, match="No clip has a label"):
+        MeanAveragePrecisionAt3(keep_in_memory=True).compute(predictions=[[missing]], references=[missing])
+
+
+@given(st.lists(st.lists(st.sampled_from([0.0, 0.1, 0.2, 0.7]), min_size=6, max_size=6), min_size=1, max_size=8))
+def test_of_equal_scores_the_first_class_is_ranked_first(scores):
+    for width in (2, 6):
+        rows = [row[:width] for row in scores]
+        by_hand = [sorted(range(width), key=lambda label: (-row[label], label))[:3] for row in rows]
+        np.testing.assert_array_equal(rank_labels(np.array(rows)), by_hand)
+
+
+# --- tags ------------------------------------------------------------------------------------------------------------
+
+
+def lwlrap_by_definition(scores, tags) -> float:
+    """The mean over all pairs of a clip and a tag of its, of the share of its tags among those ranked as high."""
+    precisions = []
+    for clip_scores, clip_tags in zip(scores, tags, strict=True):
+        for tag in np.flatnonzero(clip_tags):
+            above = [other for other, score in enumerate(clip_scores) if score >= clip_scores[tag]]
+            precisions.append(sum(clip_tags[other] for other in above) / len(above))
+    return sum(precisions) / len(precisions)
+
+
+def average_precision_by_definition(scores, tags) -> float:
+    """The sum over thresholds, highest first, of precision times what recall gains."""
+    total, recall = 0.0, 0.0
+    for threshold in sorted(set(scores), reverse=True):
+        taken = np.array(scores) >= threshold
+        precision, reached = tags[taken].mean(), tags[taken].sum() / tags.sum()
+        total, recall = total + precision * (reached - recall), reached
+    return total
+
+
+def tagging_precision(scores, tags) -> dict:
+    return TaggingPrecision(keep_in_memory=True).compute(predictions=scores, references=tags)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(1, 8), st.integers(2, 5), st.integers(0, 999), st.booleans())
+def test_precision_of_tags_follows_its_definition(n_clips, n_tags, seed, tied):
+    generator = np.random.default_rng(seed)
+    scores = generator.integers(0, 4, (n_clips, n_tags)) / 4 if tied else generator.random((n_clips, n_tags))
+    tags = generator.integers(0, 2, (n_clips, n_tags))
+    tags[0, 0] = 1
+    used = tags.any(0)
+    each = [average_precision_by_definition(scores[:, tag], tags[:, tag]) for tag in np.flatnonzero(used)]
+    assert tagging_precision(scores, tags) == {
+        "lwlrap": pytest.approx(lwlrap_by_definition(scores, tags)),
+        "map_macro": pytest.approx(np.mean(each)),
+        "map_micro": pytest.approx(average_precision_by_definition(scores[:, used].ravel(), tags[:, used].ravel())),
+    }
+
+
+def test_precision_of_tags_by_hand():
+    scores = [[0.9, 0.5, 0.5, 0.1], [0.2, 0.8, 0.4, 0.1], [0.7, 0.6, 0.1, 0.3]]
+    tags = [[0, 1, 0, 1], [0, 1, 1, 0], [0, 0, 0, 0]]
+    told = tagging_precision(scores, tags)
+    # A tag behind one wrong tag and level with another; the last of four, behind it; two right ones on top.
+    assert told["lwlrap"] == pytest.approx((1 / 3 + 2 / 4 + 1 + 1) / 4)
+    # Second tag: clips ranked right, wrong, right; third: wrong, right; fourth: wrong, then a tie of right and wrong.
+    assert told["map_macro"] == pytest.approx(((1 / 2 + 2 / 3 / 2) + 1 / 2 + 1 / 3) / 3)
+
+
+def test_precision_of_tags_without_a_tag_is_refused():
+    with pytest.raises(ValueError, match="No clip has a tag"):
+        tagging_precision([[0.3, 0.2], [0.1, 0.2]], [[0, 0], [0, 0]])

@@ -1,11 +1,12 @@
 """Which files a checkpoint is run on, and which of its answers are good enough to train on."""
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from hf_audio.data import DataError
-from hf_audio.prediction import confident_labels, find_clips, predict
+from hf_audio.prediction import confident_labels, find_clips, predict, predict_tags
 
 
 def names(clips) -> list[str]:
@@ -40,6 +41,17 @@ def test_rows_name_the_clips_from_the_tables_folder_and_pass_over_broken_ones(
     assert len(rows) == 35 and "low/0.wav is not audio" in caplog.text.replace("\\", "/")
     assert rows[0]["path"] == "tones/high/0.wav" and set(rows[0]) == {"path", "label", "confidence"}
     assert all(1 / 3 <= row["confidence"] <= 1 and row["label"] in ("low", "mid", "high") for row in rows)
+
+
+def test_a_submission_has_tags_for_every_clip_broken_ones_too(checkpoint, tone_folder):
+    (tone_folder / "low" / "0.wav").write_bytes(b"")
+    clips = find_clips(tone_folder / "low")
+    rows = predict_tags(str(checkpoint), clips)
+    assert [row["fname"] for row in rows] == names(clips)
+    answers = {row["fname"]: row["label"].split(" ") for row in rows}
+    assert all(sorted(tags) == ["high", "low", "mid"] for name, tags in answers.items() if name != "0.wav")
+    first = Counter(tags[0] for name, tags in answers.items() if name != "0.wav")
+    assert answers["0.wav"] == [tag for tag, _ in first.most_common(3)]
 
 
 def rows(*answers) -> list[dict]:

@@ -13,6 +13,7 @@ from transformers import TrainerCallback
 from hf_audio import AudioCNNForAudioClassification
 from hf_audio.arguments import RecipeArguments
 from hf_audio.batches import ClipTransform, WindowCollator
+from hf_audio.data import UNVERIFIED_COLUMN
 from hf_audio.trainer import AudioTrainer, average_windows
 
 
@@ -41,7 +42,7 @@ class FixedNorm(nn.Module):
         return x / 40
 
 
-def trainer(tmp_path, model=None, dataset=None, **arguments) -> AudioTrainer:
+def trainer(tmp_path, model=None, dataset=None, transform=None, **arguments) -> AudioTrainer:
     defaults = {
         "output_dir": str(tmp_path),
         "optim": "sgd",
@@ -58,7 +59,7 @@ def trainer(tmp_path, model=None, dataset=None, **arguments) -> AudioTrainer:
         "disable_tqdm": True,
     }
     args = RecipeArguments(**{**defaults, **arguments})
-    transform = ClipTransform(RATE)
+    transform = ClipTransform(RATE) if transform is None else transform
     dataset = noise_clips(24) if dataset is None else dataset
     if model is None:
         torch.manual_seed(0)
@@ -98,12 +99,13 @@ def test_accumulated_small_batches_train_like_one_large_batch(tmp_path):
         assert losses == pytest.approx(results[0][1], rel=1e-3)
 
 
-def test_label_smoothing_and_mixing_reach_the_training_loss_only(tmp_path):
+def test_label_smoothing_mixing_and_robustness_reach_the_training_loss_only(tmp_path):
     losses = {}
     for name, arguments in {
         "plain": {},
         "smooth": {"label_smoothing_factor": 0.3},
         "mixed": {"mixup_alpha": 1.0},
+        "robust": {"loss_robustness": 0.7},
     }.items():
         torch.manual_seed(0)
         model = without_batch_norm(AudioCNNForAudioClassification(tiny_config()))
@@ -112,10 +114,28 @@ def test_label_smoothing_and_mixing_reach_the_training_loss_only(tmp_path):
         run.train()
         evaluated = run.evaluate(run.train_dataset)["eval_loss"]
         losses[name] = run.state.log_history[0]["loss"], evaluated
-    assert losses["plain"][1] == pytest.approx(losses["smooth"][1], abs=1e-6)
-    assert losses["plain"][1] == pytest.approx(losses["mixed"][1], abs=1e-6)
-    assert losses["smooth"][0] != pytest.approx(losses["plain"][0], abs=1e-4)
-    assert losses["mixed"][0] != pytest.approx(losses["plain"][0], abs=1e-4)
+    for name in ("smooth", "mixed", "robust"):
+        assert losses[name][1] == pytest.approx(losses["plain"][1], abs=1e-6)
+        assert losses[name][0] != pytest.approx(losses["plain"][0], abs=1e-4)
+
+
+@pytest.mark.parametrize("mixup_alpha", [0.0, 1.0])
+def test_clips_that_weigh_nothing_teach_nothing(tmp_path, mixup_alpha):
+    told = []
+    for unverified in ([False] * 24, [number % 3 == 1 for number in range(24)], [True] * 24):
+        torch.manual_seed(0)
+        model = without_batch_norm(AudioCNNForAudioClassification(tiny_config()))
+        dataset = noise_clips(24).add_column(UNVERIFIED_COLUMN, unverified)
+        transform = ClipTransform(RATE, unverified_weight=0.0)
+        options = {"max_steps": 1, "weight_decay": 0.0, "mixup_alpha": mixup_alpha}
+        run = trainer(tmp_path, model, dataset, transform=transform, **options)
+        before = weights(model)
+        run.train()
+        changed = any((value != before[name]).any() for name, value in weights(model).items())
+        told.append((run.state.log_history[0]["loss"], changed, run.evaluate(run.train_dataset)["eval_loss"]))
+    (all_, _, _), (some, changed, _), (none, changed_by_none, judged) = told
+    assert none == 0 and not changed_by_none and judged > 0.5
+    assert some == pytest.approx(2 / 3 * all_, rel=0.2) and changed
 
 
 def test_a_smaller_last_batch_is_dropped_unless_it_is_the_only_one(tmp_path):

@@ -2,5 +2,7 @@
 
 from .cer import CharacterErrorRate
 from .classification import Accuracy, F1Macro
+from .map_at_3 import MeanAveragePrecisionAt3
+from .tagging import TaggingPrecision
 
-__all__ = ["Accuracy", "CharacterErrorRate", "F1Macro"]
+__all__ = ["Accuracy", "CharacterErrorRate", "F1Macro", "MeanAveragePrecisionAt3", "TaggingPrecision"]

@@ -5,12 +5,16 @@ them into the checkpoint folder, so that `trust_remote_code=True` loads it where
 """
 
 from .configuration_audio_cnn import AudioCNNConfig
+from .configuration_audio_ensemble import AudioEnsembleConfig
 from .feature_extraction_audio_cnn import AudioCNNFeatureExtractor
 from .modeling_audio_cnn import AudioCNNForAudioClassification, AudioCNNPreTrainedModel
+from .modeling_audio_ensemble import AudioEnsembleForAudioClassification
 
 __all__ = [
     "AudioCNNConfig",
     "AudioCNNFeatureExtractor",
     "AudioCNNForAudioClassification",
     "AudioCNNPreTrainedModel",
+    "AudioEnsembleConfig",
+    "AudioEnsembleForAudioClassification",
 ]

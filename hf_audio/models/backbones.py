@@ -221,6 +221,78 @@ class ShuffleNet(nn.Module):
         return self.conv5(x).mean(2), n_frames
 
 
+class CanvasBlock(GradientCheckpointingLayer):
+    """A convolution, then perhaps a pooling over 3x3 neighbours, for inputs that all have one length."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        stride: tuple[int, int] = (1, 1),
+        pool_stride: tuple[int, int] | None = None,
+    ):
+        super().__init__()
+        self.conv = nn.Conv2d(in_channels, out_channels, kernel_size, stride, kernel_size // 2, bias=False)
+        self.norm = nn.BatchNorm2d(out_channels)
+        self.pool = nn.Identity() if pool_stride is None else nn.MaxPool2d(3, pool_stride, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """x: (batch, channels, features, frames)."""
+        return self.pool(torch.relu(self.norm(self.conv(x))))
+
+
+class CanvasNet(nn.Module):
+    """A plain stack of `CanvasBlock`s, which knows no padding: all that it reads counts as signal."""
+
+    def __init__(self, *blocks: CanvasBlock):
+        super().__init__()
+        self.blocks = nn.Sequential(*blocks)
+
+    @property
+    def input_dtype(self) -> torch.dtype:
+        """Of the features it reads."""
+        first = self.blocks[0]
+        assert isinstance(first, CanvasBlock)
+        return first.conv.weight.dtype
+
+    def forward(
+        self, features: torch.Tensor, n_frames: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """features: (batch, features, frames) -> (batch, channels, frames), the maximum over frequencies."""
+        return self.blocks(features[:, None]).amax(2), None
+
+
+class AlexNet(CanvasNet):
+    """Five convolutions, large steps in time first: AlexNet's, shaped for spectrograms as two of its users did.
+
+    Source: Krizhevsky et al. 2012, and the solutions of FSDKaggle2018 that took it for log-mels.
+    """
+
+    def __init__(self, config: AudioCNNConfig):
+        a, b, c, d, e = config.hidden_sizes
+        super().__init__(
+            CanvasBlock(1, a, 11, stride=(2, 3), pool_stride=(1, 2)),
+            CanvasBlock(a, b, 5, stride=(2, 3), pool_stride=(1, 2)),
+            CanvasBlock(b, c, 3),
+            CanvasBlock(c, d, 3),
+            CanvasBlock(d, e, 3, pool_stride=(1, 2)),
+        )
+
+
+class CNN3(CanvasNet):
+    """Three convolutions with poolings between them: the baseline of FSDKaggle2018.
+
+    Source: Fonseca et al. 2018, https://arxiv.org/abs/1807.09902.
+    """
+
+    def __init__(self, config: AudioCNNConfig):
+        a, b, c = config.hidden_sizes
+        super().__init__(
+            CanvasBlock(1, a, 7, pool_stride=(2, 2)), CanvasBlock(a, b, 5, pool_stride=(2, 2)), CanvasBlock(b, c, 3)
+        )
+
+
 class ContextBlock(GradientCheckpointingLayer):
     """A dilated convolution over time around a shortcut: a frame learns what is said before and after it."""
 
@@ -239,11 +311,7 @@ class MeanMaxPooling(nn.Module):
 
     def forward(self, embeddings: torch.Tensor, n_frames: torch.Tensor | None) -> torch.Tensor:
         """embeddings: (batch, channels, frames) -> (batch, channels)."""
-        mean = mean_over_frames(embeddings, n_frames)
-        if n_frames is not None:
-            valid = length_mask(n_frames, embeddings.shape[-1])[:, None, :]
-            embeddings = embeddings.masked_fill(~valid, -torch.inf)
-        return mean + embeddings.amax(-1)
+        return mean_over_frames(embeddings, n_frames) + max_over_frames(embeddings, n_frames)
 
 
 class MeanPooling(nn.Module):
@@ -252,6 +320,21 @@ class MeanPooling(nn.Module):
     def forward(self, embeddings: torch.Tensor, n_frames: torch.Tensor | None) -> torch.Tensor:
         """embeddings: (batch, channels, frames) -> (batch, channels)."""
         return mean_over_frames(embeddings, n_frames)
+
+
+class MaxPooling(nn.Module):
+    """Maximum over a clip's own frames."""
+
+    def forward(self, embeddings: torch.Tensor, n_frames: torch.Tensor | None) -> torch.Tensor:
+        """embeddings: (batch, channels, frames) -> (batch, channels)."""
+        return max_over_frames(embeddings, n_frames)
+
+
+def max_over_frames(x: torch.Tensor, n_frames: torch.Tensor | None) -> torch.Tensor:
+    """x: (batch, channels, frames) -> (batch, channels)."""
+    if n_frames is not None:
+        x = x.masked_fill(~length_mask(n_frames, x.shape[-1])[:, None, :], -torch.inf)
+    return x.amax(-1)
 
 
 def mean_over_frames(x: torch.Tensor, n_frames: torch.Tensor | None) -> torch.Tensor:
@@ -276,4 +359,5 @@ class AttentionPooling(nn.Module):
         return scores.softmax(-1).to(embeddings.dtype) @ embeddings.transpose(1, 2)
 
 
-BACKBONES = {"resnet": ResNet, "conv1d": Conv1dNet, "shufflenet": ShuffleNet}
+BACKBONES = {"resnet": ResNet, "conv1d": Conv1dNet, "shufflenet": ShuffleNet, "alexnet": AlexNet, "cnn3": CNN3}
+POOLINGS = {"mean_max": MeanMaxPooling, "mean": MeanPooling, "max": MaxPooling}

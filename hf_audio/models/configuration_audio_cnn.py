@@ -15,6 +15,10 @@ class AudioCNNConfig(PreTrainedConfig):
         clip_seconds (`float`): length of a training clip; longer audio is judged in windows of this length.
         min_seconds (`float`): shorter waveforms are padded with zeros on both sides up to this length, and the
             padding counts as signal. Equal to `clip_seconds` for a model that always sees a canvas of one length.
+        trim_db (`float`, *optional*): what lies before the first and behind the last moment of a waveform that is
+            within so many dB of its loudest one is not heard.
+        heard_seconds (`float`, *optional*): only so much of what remains is heard, from its beginning.
+        repeat_short (`bool`): shorter waveforms are repeated up to `min_seconds`, instead of padded with zeros.
         frontend (`"log_mel"` or `"mfcc"`): the features computed from the waveform, both in decibels.
         n_fft, win_length, hop_length (`int`): the frames of the STFT, in samples (Hann window, centred frames).
         n_mels, f_min, f_max (`int`, Hz, Hz): the mel filter bank; `f_max=None` is half the sampling rate.
@@ -35,15 +39,15 @@ class AudioCNNConfig(PreTrainedConfig):
             tract length perturbation.
         time_stretch (`float`): in training mode only, every clip's frames are stretched in time by a random factor
             between 1 / (1 + this) and 1 + this, as by another pace.
-        backbone (`"resnet"`, `"conv1d"` or `"shufflenet"`): see `backbones.py`.
+        backbone (`"resnet"`, `"conv1d"`, `"shufflenet"`, `"alexnet"` or `"cnn3"`): see `backbones.py`.
         hidden_sizes (`list[int]`): channels of the backbone's stages, each halving time (and mel bands but in
-            `conv1d`). `shufflenet` has five of them.
+            `conv1d`). `shufflenet` and `alexnet` have five of them, `cnn3` three.
         stem_stride (`1` or `2`): of the `resnet` backbone's first convolution; with 1, a pooling halves what it gives,
             which is finer and slower to train.
         kernel_size (`int`): of the `conv1d` backbone, in frames.
         context_dilations (`list[int]`): of the convolutions over time between backbone and pooling, one a layer.
-        pooling (`"mean_max"`, `"mean"` or `"attention"`): what becomes of the frames; by attention, every digit of a
-            number finds those of its own.
+        pooling (`"mean_max"`, `"mean"`, `"max"` or `"attention"`): what becomes of the frames; by attention, every
+            digit of a number finds those of its own.
         num_digits (`int`): 0, or how many decimal digits a spoken number has; then `num_labels` is ten times as many,
             the scores of the first digit's 0 to 9, and so on.
         dropout (`float`): before the last linear layer.
@@ -57,12 +61,16 @@ class AudioCNNConfig(PreTrainedConfig):
 
     model_type = "audio_cnn"
     frontends: ClassVar[tuple[str, ...]] = ("log_mel", "mfcc")
-    backbones: ClassVar[tuple[str, ...]] = ("resnet", "conv1d", "shufflenet")
-    poolings: ClassVar[tuple[str, ...]] = ("mean_max", "mean", "attention")
+    backbones: ClassVar[tuple[str, ...]] = ("resnet", "conv1d", "shufflenet", "alexnet", "cnn3")
+    poolings: ClassVar[tuple[str, ...]] = ("mean_max", "mean", "max", "attention")
+    n_stages: ClassVar[dict[str, int]] = {"shufflenet": 5, "alexnet": 5, "cnn3": 3}
 
     sampling_rate: int = 16000
     clip_seconds: float | int = 5.0
     min_seconds: float | int = 0.3
+    trim_db: float | int | None = None
+    heard_seconds: float | int | None = None
+    repeat_short: bool = False
     frontend: str = "log_mel"
     n_fft: int = 512
     win_length: int = 400
@@ -164,11 +172,25 @@ class AudioCNNConfig(PreTrainedConfig):
             raise ValueError(f"backbone={self.backbone!r} is not known: choose one of {', '.join(self.backbones)}.")
         if self.stem_stride not in (1, 2):
             raise ValueError(f"stem_stride={self.stem_stride} must be 1 or 2.")
-        if self.backbone == "shufflenet":
-            if len(self.hidden_sizes) != 5 or any(size % 2 for size in self.hidden_sizes):
-                raise ValueError(f"hidden_sizes={self.hidden_sizes} must be five even numbers for 'shufflenet'.")
-        else:
+        n_stages = self.n_stages.get(self.backbone)
+        if n_stages is None:
             self._validate_stages()
+        elif len(self.hidden_sizes) != n_stages:
+            raise ValueError(f"hidden_sizes={self.hidden_sizes} must be {n_stages} numbers for {self.backbone!r}.")
+        if self.backbone == "shufflenet" and any(size % 2 for size in self.hidden_sizes):
+            raise ValueError(f"hidden_sizes={self.hidden_sizes} must be even for 'shufflenet'.")
+        if self.backbone in ("alexnet", "cnn3") and self.min_seconds != (self.heard_seconds or self.clip_seconds):
+            raise ValueError(
+                f"backbone={self.backbone!r} reads a canvas of one length: min_seconds={self.min_seconds} must be "
+                f"{self.heard_seconds or self.clip_seconds}, as heard_seconds or else clip_seconds."
+            )
+        if self.heard_seconds is not None and not self.min_seconds <= self.heard_seconds <= self.clip_seconds:
+            raise ValueError(
+                f"heard_seconds={self.heard_seconds} must lie between min_seconds={self.min_seconds} and "
+                f"clip_seconds={self.clip_seconds}."
+            )
+        if self.trim_db is not None and self.trim_db <= 0:
+            raise ValueError(f"trim_db={self.trim_db} must be positive: dB below the loudest moment.")
         if self.clip_seconds < self.min_seconds:
             raise ValueError(f"clip_seconds={self.clip_seconds} must not be below min_seconds={self.min_seconds}.")
 

@@ -16,11 +16,83 @@ def length_mask(lengths: torch.Tensor, size: int) -> torch.Tensor:
     return torch.arange(size, device=lengths.device) < lengths[:, None]
 
 
-class MelSpectrogram(nn.Module):
-    """Mel-band energies of centred, zero-padded frames, as `librosa.feature.melspectrogram` computes them.
+class ConstantModule(nn.Module):
+    """A layer whose buffers follow from the config, and so are kept out of the checkpoint.
 
-    Always float32: decibels and cepstra do not survive bfloat16's eight bits, whatever the rest of the model runs in.
+    `from_pretrained` hands out empty non-persistent buffers; the model's `_init_weights` calls `reset_constants` to
+    fill them. They stay in float32, whatever the rest of the model runs in: decibels, cepstra and resampled waveforms
+    do not survive bfloat16's eight bits.
     """
+
+    def register_constants(self) -> None:
+        """Make and fill the buffers; the last act of a subclass's `__init__`."""
+        for name, array in self.constants().items():
+            self.register_buffer(name, torch.empty(array.shape, dtype=torch.float32), persistent=False)
+        self.reset_constants()
+
+    def constants(self) -> dict[str, np.ndarray]:
+        """The buffers by their names."""
+        raise NotImplementedError
+
+    @torch.no_grad()
+    def reset_constants(self) -> None:
+        """Fill the buffers."""
+        for name, array in self.constants().items():
+            getattr(self, name).copy_(torch.from_numpy(np.ascontiguousarray(array)))
+
+    def _apply(self, fn, recurse=True):
+        """Follow the model to its device, but stay in float32 when it is cast to half precision."""
+        super()._apply(fn, recurse)
+        for name, buffer in self.named_buffers(recurse=False):
+            if buffer.dtype != torch.float32:
+                setattr(self, name, buffer.float())
+                self.reset_constants()
+        return self
+
+
+class Resampler(ConstantModule):
+    """Waveforms at another rate, by a windowed sinc filter for every phase: exact where no frequency is lost.
+
+    Source: Smith, Digital Audio Resampling, https://ccrma.stanford.edu/~jos/resample/.
+    """
+
+    kernels: torch.Tensor
+    ZERO_CROSSINGS = 32
+    ROLLOFF = 0.95  # of half the lower rate, from where on the filter falls
+
+    def __init__(self, old_rate: int, new_rate: int):
+        super().__init__()
+        shared = math.gcd(old_rate, new_rate)
+        self.old, self.new = old_rate // shared, new_rate // shared
+        self.cutoff = min(1.0, self.new / self.old) * self.ROLLOFF
+        self.width = math.ceil(self.ZERO_CROSSINGS / self.cutoff)
+        self.register_constants()
+
+    def constants(self) -> dict[str, np.ndarray]:
+        """A filter for each of the `new` samples that `old` samples become, (new, 1, taps)."""
+        taps = np.arange(-self.width, self.old + self.width)
+        time = taps - np.arange(self.new)[:, None] * self.old / self.new
+        window = np.i0(10.0 * np.sqrt(np.clip(1 - (time / self.width) ** 2, 0, None))) / np.i0(10.0)
+        window[np.abs(time) > self.width] = 0
+        return {"kernels": (self.cutoff * np.sinc(self.cutoff * time) * window)[:, None]}
+
+    def n_samples(self, n_samples: torch.Tensor) -> torch.Tensor:
+        """How long clips are at the new rate. (batch,) -> (batch,)."""
+        return (n_samples * self.new + self.old - 1) // self.old
+
+    def forward(self, waveform: torch.Tensor) -> torch.Tensor:
+        """(batch, samples) -> (batch, resampled samples)."""
+        if self.old == self.new:
+            return waveform
+        size = (waveform.shape[1] * self.new + self.old - 1) // self.old
+        with torch.autocast(waveform.device.type, enabled=False):
+            padded = F.pad(waveform.float(), (self.width, self.width + self.old))[:, None]
+            phases = F.conv1d(padded, self.kernels, stride=self.old)  # (batch, new, blocks)
+        return phases.transpose(1, 2).flatten(1)[:, :size]
+
+
+class MelSpectrogram(ConstantModule):
+    """Mel-band energies of centred, zero-padded frames, as `librosa.feature.melspectrogram` computes them."""
 
     window: torch.Tensor
     mel_filters: torch.Tensor
@@ -28,11 +100,7 @@ class MelSpectrogram(nn.Module):
     def __init__(self, config: AudioCNNConfig):
         super().__init__()
         self.config = config
-        # Constants follow from the config, so they are kept out of the checkpoint. `from_pretrained` hands out empty
-        # non-persistent buffers; the model's `_init_weights` calls `reset_constants` to fill them.
-        for name, array in self.constants().items():
-            self.register_buffer(name, torch.empty(array.shape, dtype=torch.float32), persistent=False)
-        self.reset_constants()
+        self.register_constants()
 
     def constants(self) -> dict[str, np.ndarray]:
         """The Hann window and the filter bank (mels, bins)."""
@@ -48,21 +116,6 @@ class MelSpectrogram(nn.Module):
         )
         window = 0.5 - 0.5 * np.cos(2 * math.pi * np.arange(config.win_length) / config.win_length)
         return {"window": window, "mel_filters": filters.T}
-
-    @torch.no_grad()
-    def reset_constants(self) -> None:
-        """Fill the buffers from the config."""
-        for name, array in self.constants().items():
-            getattr(self, name).copy_(torch.from_numpy(np.ascontiguousarray(array)))
-
-    def _apply(self, fn, recurse=True):
-        """Follow the model to its device, but stay in float32 when it is cast to half precision."""
-        super()._apply(fn, recurse)
-        for name, buffer in self.named_buffers(recurse=False):
-            if buffer.dtype != torch.float32:
-                setattr(self, name, buffer.float())
-                self.reset_constants()
-        return self
 
     def forward(self, waveform: torch.Tensor) -> torch.Tensor:
         """waveform: (batch, samples) -> (batch, mels, 1 + samples // hop_length)."""

@@ -6,9 +6,11 @@ from torch.nn import functional as F
 from transformers import PreTrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import SequenceClassifierOutput
 
-from .backbones import BACKBONES, AttentionPooling, ContextBlock, MeanMaxPooling, MeanPooling
+from .backbones import BACKBONES, POOLINGS, AttentionPooling, ContextBlock
 from .configuration_audio_cnn import AudioCNNConfig
-from .frontends import FRONTENDS, FilterAugment, MelSpectrogram, MelWarp, SpecAugment, TimeStretch, center, length_mask
+from .frontends import FRONTENDS, ConstantModule, FilterAugment, MelWarp, SpecAugment, TimeStretch, center, length_mask
+
+TRIM_BLOCK = 256  # samples
 
 
 def by_distribution(scores: torch.Tensor, config: PreTrainedConfig) -> torch.Tensor:
@@ -27,19 +29,62 @@ def probabilities(logits: torch.Tensor, config: PreTrainedConfig) -> torch.Tenso
 
 
 def classification_loss(
-    logits: torch.Tensor, labels: torch.Tensor, config: PreTrainedConfig, label_smoothing: float = 0.0
+    logits: torch.Tensor,
+    labels: torch.Tensor,
+    config: PreTrainedConfig,
+    label_smoothing: float = 0.0,
+    weights: torch.Tensor | None = None,
+    robustness: float = 0.0,
 ) -> torch.Tensor:
     """Mean loss of a batch: binary cross-entropy a tag for `"multi_label_classification"`, cross-entropy otherwise.
 
     logits: (batch, labels). labels: (batch,) class indices, (batch, digits) digits of a number, or (batch, labels)
     probabilities (tags, mixed or soft labels). config: the model's, with `problem_type` and perhaps `num_digits`.
+    weights: (batch,), of the clips. robustness: q of the generalised cross-entropy (1 - p^q) / q of one label, which
+    gives in where a label contradicts all the others; 0 is the plain one. Source: Zhang and Sabuncu 2018,
+    https://arxiv.org/abs/1805.07836.
     """
     logits = logits.float()
     if config.problem_type == "multi_label_classification":
         targets = labels.float() * (1 - label_smoothing) + 0.5 * label_smoothing
-        return F.binary_cross_entropy_with_logits(logits, targets)
-    labels = by_distribution(labels, config).flatten(0, 1) if labels.is_floating_point() else labels.flatten()
-    return F.cross_entropy(by_distribution(logits, config).flatten(0, 1), labels, label_smoothing=label_smoothing)
+        losses = F.binary_cross_entropy_with_logits(logits, targets, reduction="none").mean(1)
+    else:
+        scores = by_distribution(logits, config)  # (batch, distributions, values)
+        targets = by_distribution(labels, config) if labels.is_floating_point() else labels.view(len(labels), -1)
+        flat = scores.flatten(0, 1), targets.flatten(0, 1)
+        if robustness:
+            losses = _generalised_cross_entropy(*flat, label_smoothing, robustness)
+        else:
+            losses = F.cross_entropy(*flat, label_smoothing=label_smoothing, reduction="none")
+        losses = losses.view(len(logits), -1).mean(1)
+    return losses.mean() if weights is None else (losses * weights).mean()
+
+
+def _generalised_cross_entropy(
+    logits: torch.Tensor, labels: torch.Tensor, label_smoothing: float, q: float
+) -> torch.Tensor:
+    """logits: (rows, values); labels: (rows,) or (rows, values) -> (rows,)."""
+    n_values = logits.shape[1]
+    targets = labels if labels.is_floating_point() else F.one_hot(labels, n_values).float()
+    targets = targets * (1 - label_smoothing) + label_smoothing / n_values
+    return (targets * (1 - logits.softmax(-1).pow(q)) / q).sum(-1)
+
+
+def find_sound(
+    input_values: torch.Tensor, n_samples: torch.Tensor, trim_db: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Where each clip begins to sound and how long it does, in samples, both (batch,): the rest is silence around it.
+
+    Silent is a block of `TRIM_BLOCK` samples whose energy is more than `trim_db` below that of the clip's loudest one.
+
+    input_values: (batch, samples), of which n_samples: (batch,) are signal.
+    """
+    size = input_values.shape[1]
+    blocks = F.pad(input_values, (0, -size % TRIM_BLOCK)).unflatten(1, (-1, TRIM_BLOCK)).square().mean(2)
+    sounding = (blocks >= blocks.amax(1, keepdim=True) * 10 ** (-trim_db / 10)).int()
+    first, last = sounding.argmax(1), blocks.shape[1] - sounding.flip(1).argmax(1)  # last: one behind
+    start = first * TRIM_BLOCK
+    return start, torch.minimum(last * TRIM_BLOCK, n_samples) - start
 
 
 def center_short_clips(input_values: torch.Tensor, n_samples: torch.Tensor, min_samples: int) -> torch.Tensor:
@@ -90,7 +135,7 @@ class AudioCNNPreTrainedModel(PreTrainedModel):
         # transformers' own initialisation, N(0, 0.02), starves a CNN of a few layers; torch's suits it.
         if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Linear):
             module.reset_parameters()
-        elif isinstance(module, MelSpectrogram):
+        elif isinstance(module, ConstantModule):
             module.reset_constants()
         else:
             super()._init_weights(module)
@@ -105,6 +150,8 @@ class AudioCNNPreTrainedModel(PreTrainedModel):
         """
         config = self.config
         n_frames = None
+        if config.trim_db is not None or config.heard_seconds is not None or config.repeat_short:
+            input_values, attention_mask = self._select(input_values, attention_mask)
         if attention_mask is not None:
             n_samples = attention_mask.sum(-1).long()
             input_values = center_short_clips(input_values, n_samples, config.min_samples)
@@ -125,6 +172,32 @@ class AudioCNNPreTrainedModel(PreTrainedModel):
             embeddings = block(embeddings, n_frames)
         return embeddings, n_frames
 
+    def _select(
+        self, input_values: torch.Tensor, attention_mask: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """What is heard of each waveform, by `trim_db`, `heard_seconds` and `repeat_short`, and its mask."""
+        config = self.config
+        n_samples = torch.full_like(input_values[:, 0], input_values.shape[1]).long()
+        if attention_mask is not None:
+            n_samples = attention_mask.sum(-1).long()
+        start = torch.zeros_like(n_samples)
+        if config.trim_db is not None:
+            start, n_samples = find_sound(input_values, n_samples, config.trim_db)
+        if config.heard_seconds is not None:
+            n_samples = n_samples.clamp(max=round(config.heard_seconds * config.sampling_rate))
+        size = input_values.shape[1]
+        if config.heard_seconds is not None:
+            size = min(size, round(config.heard_seconds * config.sampling_rate))
+        if config.repeat_short:
+            size = max(size, config.min_samples)
+        place = torch.arange(size, device=input_values.device)
+        if config.repeat_short:
+            place = torch.where(n_samples[:, None] < config.min_samples, place % n_samples[:, None], place)
+            n_samples = n_samples.clamp(min=config.min_samples)
+        place = (start[:, None] + place).clamp(max=input_values.shape[1] - 1)
+        mask = length_mask(n_samples, size)
+        return input_values.gather(1, place) * mask, mask
+
     def _normalise(self, features: torch.Tensor, n_frames: torch.Tensor | None) -> torch.Tensor:
         """features: (batch, features, frames), the same shape back."""
         if n_frames is None or not self.training:
@@ -142,9 +215,12 @@ class AudioCNNForAudioClassification(AudioCNNPreTrainedModel):
     def __init__(self, config: AudioCNNConfig):
         super().__init__(config)
         channels = config.hidden_sizes[-1]
-        self.pooling: nn.Module = MeanPooling() if config.pooling == "mean" else MeanMaxPooling()
-        self.classifier: nn.Module = nn.Linear(channels, config.num_labels)
-        if config.pooling == "attention":
+        self.pooling: nn.Module
+        self.classifier: nn.Module
+        if config.pooling != "attention":
+            self.pooling = POOLINGS[config.pooling]()
+            self.classifier = nn.Linear(channels, config.num_labels)
+        else:
             # Every digit attends to frames of its own, and is told from them by a layer of its own.
             n_outputs = max(config.num_digits, 1)
             self.pooling = AttentionPooling(channels, n_outputs)

@@ -1,0 +1,241 @@
+"""Which unverified labels are wrong: every clip is judged by a network that was not trained on it."""
+
+import functools
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from audiomentations import Compose, Gain
+from datasets import Dataset
+from sklearn.model_selection import StratifiedKFold
+from transformers import pipeline
+
+from .arguments import RecipeArguments, last_checkpoint
+from .augmentation import AddFastGaussianSNR
+from .data import UNVERIFIED_COLUMN, DataError, cache_audio, cached_waveform, class_names, has_tags
+from .model_card import TaskFacts
+from .models import AudioCNNConfig
+from .run_folder import (
+    UNFINISHED_FOLDS,
+    check_same_arguments,
+    open_output_dir,
+    prepare_output_dir,
+    run_unless_finished,
+    wants_resume,
+)
+from .training import fine_tune
+
+logger = logging.getLogger(__name__)
+
+N_FOLDS = 4
+CROP_SECONDS = 1.0, 3.0
+# Of the corrections that are suggested, by the estimate below.
+PRECISION = 0.9
+LISTENER: dict[str, Any] = {
+    "sampling_rate": 22050,
+    "clip_seconds": 6,
+    "min_seconds": 0.5,
+    "n_fft": 1024,
+    "win_length": 1024,
+    "hop_length": 256,
+    "n_mels": 64,
+    "top_db": 80,
+    "time_mask_count": 1,
+    "time_mask_frames": 30,
+    "freq_mask_count": 1,
+    "freq_mask_bins": 8,
+    "filter_augment_db": 4,
+    "stem_stride": 2,
+    "hidden_sizes": [16, 24, 48, 96, 192],
+    "dropout": 0.2,
+}
+TRAINING: dict[str, Any] = {
+    "num_train_epochs": 50,
+    "learning_rate": 3e-3,
+    "weight_decay": 0.05,
+    "per_device_train_batch_size": 32,
+    "label_smoothing_factor": 0.1,
+    "mixup_alpha": 0.3,
+    "ema_decay": 0.99,
+    "save_strategy": "no",
+    "report_to": "none",
+}
+FACTS = TaskFacts(
+    title="Listener of a label audit",
+    hears="A recording in, its class out.",
+    dataset_name="Training clips",
+    dataset_type="training_clips",
+    data="A part of the training clips whose labels were audited.",
+    split="A part was held out, with the labels that it came with.",
+    limits=["It was trained in order to find wrong labels, and with them."],
+)
+
+
+@dataclass
+class Audit:
+    """What networks that had not heard a clip say about its label."""
+
+    paths: Sequence[str]
+    """Of the files, (clips,)."""
+    labels: np.ndarray
+    """As given, (clips,) class indices."""
+    suggested: np.ndarray
+    """Class indices, (clips,): the given ones where nothing speaks against them."""
+    confidence: np.ndarray
+    """In the suggested label against the given one, or, where both agree, against the next best, (clips,)."""
+    unverified: np.ndarray
+    """(clips,) of bool."""
+    names: Sequence[str]
+    """Of the classes."""
+
+    def rows(self) -> list[dict[str, str]]:
+        """Of the unverified clips, the most suspicious ones first, for a table."""
+        suspicion = np.where(self.suggested == self.labels, 0, self.confidence)
+        return [
+            {
+                "fname": Path(self.paths[clip]).name,
+                "label": self.names[self.labels[clip]],
+                "suggested_label": self.names[self.suggested[clip]],
+                "confidence": f"{self.confidence[clip]:.4f}",
+            }
+            for clip in np.argsort(-suspicion, kind="stable")
+            if self.unverified[clip]
+        ]
+
+
+def correct_labels(args: RecipeArguments, dataset: Dataset, held_out: np.ndarray, rounds: int) -> Dataset:
+    """The data set with those labels corrected that an audit of the training clips judges wrong.
+
+    The audit's trainings lie in `OUTPUT_DIR-audit`; after a kill, the same command goes on. Corrected labels remain
+    unverified ones.
+
+    Args:
+        args: of the run that the audit precedes, whose output folder is looked at before any time is spent.
+        dataset: rows of `path`, `label` and `UNVERIFIED_COLUMN`.
+        held_out: test clips, (clips,) of bool; the audit does not hear them.
+        rounds: of the audit.
+
+    Raises:
+        ArgumentError: either folder cannot be used, or the audit was begun with other arguments.
+        DataError: as `audit_labels`.
+    """
+    folder = f"{args.output_dir.rstrip('/')}-audit"
+    if wants_resume(args) and Path(folder).exists() and last_checkpoint(args.output_dir) is None:
+        args.resume_from_checkpoint = None  # killed before it had begun
+    prepare_output_dir(args)
+    audit = audit_labels(_listener_arguments(args, folder), dataset.select(np.flatnonzero(~held_out)), rounds)
+    corrected = dict(zip(audit.paths, audit.suggested.tolist(), strict=True))
+    labels = [corrected.get(path, label) for path, label in zip(dataset["path"], dataset["label"], strict=True)]
+    return relabelled(dataset, np.array(labels))
+
+
+def audit_labels(args: RecipeArguments, dataset: Dataset, rounds: int = 1) -> Audit:
+    """Train out of fold on a data set and compare its labels with what the networks say of clips they have not heard.
+
+    The label is judged wrong where another class is more probable by so much that, by what happens to verified clips,
+    nine in ten such judgements are right. In further rounds, the networks are trained on the corrected labels.
+
+    Args:
+        args: of the trainings, which lie in its output folder; after a kill, the same call goes on.
+        dataset: rows of `path`, `label` and `UNVERIFIED_COLUMN`; nothing that will be tested on.
+        rounds: how many times.
+
+    Raises:
+        ArgumentError: the output folder cannot be used, or an audit with other arguments has begun there.
+        DataError: clips with several tags, or no unverified or no verified ones.
+    """
+    if has_tags(dataset):
+        raise DataError("Labels can be audited where every clip has one, and here clips have several.")
+    unverified = np.asarray(dataset[UNVERIFIED_COLUMN][:], dtype=bool)
+    if not unverified.any() or unverified.all():
+        kind = "verified" if unverified.all() else "unverified"
+        raise DataError(f"No training clip is {kind} (column manually_verified): an audit compares the two kinds.")
+    check_same_arguments(args)
+    open_output_dir(args, UNFINISHED_FOLDS)
+    cached, _ = cache_audio(dataset, LISTENER["sampling_rate"], strict=args.strict)
+    cached = cached.remove_columns("index")
+    given = suggested = np.asarray(cached["label"][:])
+    unverified = np.asarray(cached[UNVERIFIED_COLUMN][:], dtype=bool)
+    for number in range(1, rounds + 1):
+        heard = _judge_out_of_fold(args, cached, suggested, number)
+        suggested, confidence = compare_labels(given, heard, unverified)
+        n_wrong = (suggested != given).sum()
+        logger.info("Round %d of the audit: %d of %d unverified labels look wrong.", number, n_wrong, unverified.sum())
+    return Audit(cached["path"][:], given, suggested, confidence, unverified, class_names(cached) or [])
+
+
+def _judge_out_of_fold(args: RecipeArguments, cached: Dataset, labels: np.ndarray, round_: int) -> np.ndarray:
+    """What each clip is, by networks trained on the other folds with `labels` -> (clips, classes) probabilities."""
+    dataset = relabelled(cached.remove_columns("audio"), labels)
+    rate, names = LISTENER["sampling_rate"], class_names(cached) or []
+    heard = np.eye(len(names))[labels]
+    # A class with fewer clips than folds could be left without any to train on: its clips are heard and not judged.
+    judged = np.flatnonzero(np.bincount(labels)[labels] >= N_FOLDS)
+    folds = StratifiedKFold(N_FOLDS, shuffle=True, random_state=args.seed).split(judged, labels[judged])
+    for number, (_, places) in enumerate(folds, start=1):
+        rows = judged[places]
+        held_out = np.isin(np.arange(len(cached)), rows)
+        run = functools.partial(_train, dataset=dataset, held_out=held_out)
+        folder = Path(args.output_dir) / f"fold_{number}_round_{round_}"
+        run_unless_finished(args, folder, run)
+        classify = pipeline("audio-classification", model=str(folder), top_k=None)
+        for row in rows:
+            answer = classify({"array": cached_waveform(cached[int(row)]["audio"]), "sampling_rate": rate})
+            scores = {told["label"]: told["score"] for told in answer}
+            heard[row] = [scores[name] for name in names]
+    return heard
+
+
+def _listener_arguments(args: RecipeArguments, folder: str) -> RecipeArguments:
+    taken_over = ("seed", "use_cpu", "bf16", "dataloader_num_workers", "disable_tqdm", "strict", "max_steps")
+    return listener_arguments(folder, **{name: getattr(args, name) for name in taken_over})
+
+
+def listener_arguments(folder: str, **others: Any) -> RecipeArguments:
+    """Of an audit's trainings in a folder."""
+    return RecipeArguments(output_dir=folder, **TRAINING, **others)
+
+
+def _train(args: RecipeArguments, dataset: Dataset, held_out: np.ndarray) -> None:
+    augmentation = Compose([Gain(-6, 6, p=1), AddFastGaussianSNR(min_snr_db=15, max_snr_db=50, p=0.25)])
+    config = AudioCNNConfig(**LISTENER)
+    fine_tune(args, config, dataset, held_out, FACTS, augmentation=augmentation, crop_seconds=CROP_SECONDS)
+
+
+def relabelled(dataset: Dataset, labels: np.ndarray) -> Dataset:
+    """The data set with other labels, (clips,) class indices."""
+    return dataset.remove_columns("label").add_column("label", labels, feature=dataset.features["label"])
+
+
+def compare_labels(given: np.ndarray, heard: np.ndarray, unverified: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Labels as they should be, and the confidence in each, against the given or the next best one; both (clips,).
+
+    An unverified label is replaced where the network prefers another class with a confidence from which on, by the
+    estimate below, `PRECISION` of such judgements are right. Verified clips, whose labels are right, tell how often a
+    right label is contradicted so confidently; the share of right labels among unverified clips is estimated by how
+    much less often the network agrees with them than with verified ones.
+
+    given: (clips,) class indices; heard: (clips, classes) probabilities, of networks that were not trained on the
+    clip; unverified: (clips,) of bool.
+    """
+    rows = np.arange(len(given))
+    best = heard.argmax(1)
+    others = heard.copy()
+    others[rows, best] = 0
+    rival = np.where(best == given, others.max(1), heard[rows, given])
+    confidence = heard.max(1) / (heard.max(1) + rival)
+    contradicted = best != given
+    share_right = min((~contradicted[unverified]).mean() / max((~contradicted[~unverified]).mean(), 1e-9), 1.0)
+    suggested = given.copy()
+    flagged = unverified & contradicted
+    for threshold in np.unique(confidence[flagged]):
+        false_alarms = (contradicted & (confidence >= threshold))[~unverified].mean()
+        alarms = (flagged & (confidence >= threshold))[unverified].mean()
+        if share_right * false_alarms <= (1 - PRECISION) * alarms:
+            wrong = flagged & (confidence >= threshold)
+            suggested[wrong] = best[wrong]
+            break
+    return suggested, confidence

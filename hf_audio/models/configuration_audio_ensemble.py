@@ -1,0 +1,54 @@
+"""Several AudioCNNs of the same classes as one model: their configurations, and how their scores are averaged."""
+
+from typing import Any, ClassVar
+
+from huggingface_hub.dataclasses import strict
+from transformers import PreTrainedConfig
+
+from .configuration_audio_cnn import AudioCNNConfig
+
+
+@strict
+class AudioEnsembleConfig(PreTrainedConfig):
+    r"""Configuration of an ensemble, a function from a mono waveform to class scores like each of its members.
+
+    Args:
+        members (`list[dict]`): configurations of `AudioCNNConfig`; sampling rates and clip lengths may differ.
+        weights (`list[float]`): of the members, summing up to 1.
+        mean (`"arithmetic"` or `"geometric"`): of the members' probabilities.
+        sampling_rate (`int`): of the waveforms the ensemble hears; members at other rates hear them resampled.
+        clip_seconds (`float`): longer audio is judged in windows of this length.
+
+    Raises:
+        StrictDataclassError: of huggingface_hub, for values that do not fit together.
+    """
+
+    model_type = "audio_ensemble"
+    means: ClassVar[tuple[str, ...]] = ("arithmetic", "geometric")
+
+    members: list[dict[str, Any]] | tuple[dict[str, Any], ...] = ()
+    weights: list[float] | tuple[float, ...] = ()
+    mean: str = "arithmetic"
+    sampling_rate: int = 16000
+    clip_seconds: float | int = 5.0
+
+    def __post_init__(self, **kwargs):
+        self.members, self.weights = list(self.members), list(self.weights)
+        super().__post_init__(**kwargs)
+
+    @property
+    def member_configs(self) -> list[AudioCNNConfig]:
+        """Of the networks."""
+        return [AudioCNNConfig(**member) for member in self.members]
+
+    def validate_members(self):
+        """There is a weight for each member, and a mean."""
+        if len(self.weights) != len(self.members):
+            raise ValueError(f"weights={self.weights} must be {len(self.members)}, one a member.")
+        if self.members and not abs(sum(self.weights) - 1) < 1e-3:
+            raise ValueError(f"weights={self.weights} must sum up to 1.")
+        if self.mean not in self.means:
+            raise ValueError(f"mean={self.mean!r} is not known: choose one of {', '.join(self.means)}.")
+
+
+__all__ = ["AudioEnsembleConfig"]

@@ -1,0 +1,173 @@
+"""Which unverified labels an audit replaces: on made-up probabilities, and with networks trained for a moment."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import RATE
+from datasets import Dataset
+
+from hf_audio import label_audit
+from hf_audio.arguments import ArgumentError, RecipeArguments
+from hf_audio.data import UNVERIFIED_COLUMN, DataError, from_rows, from_tagged_rows, load_class_folders
+from hf_audio.label_audit import Audit, audit_labels, compare_labels, correct_labels, listener_arguments, relabelled
+
+N_CLASSES = 10
+
+
+def judged(seed: int, skill: float, share_wrong: float, n: int = 3000) -> tuple[np.ndarray, ...]:
+    """Labels, of which a third are verified and some of the others wrong, and what a network says.
+
+    Returns true and given labels and which are unverified, (clips,), and probabilities (clips, classes); `skill` is
+    how far the logit of the true class stands out of noise of deviation 1.
+    """
+    generator = np.random.default_rng(seed)
+    truth = generator.integers(N_CLASSES, size=n)
+    unverified = generator.random(n) < 2 / 3
+    wrong = unverified & (generator.random(n) < share_wrong)
+    given = np.where(wrong, (truth + generator.integers(1, N_CLASSES, n)) % N_CLASSES, truth)
+    logits = generator.standard_normal((n, N_CLASSES))
+    logits[np.arange(n), truth] += skill
+    heard = np.exp(logits)
+    return truth, given, unverified, heard / heard.sum(1, keepdims=True)
+
+
+def test_planted_wrong_labels_are_found_and_put_right():
+    truth, given, unverified, heard = judged(0, skill=12, share_wrong=0.4)
+    suggested, confidence = compare_labels(given, heard, unverified)
+    np.testing.assert_array_equal(suggested, truth)
+    assert (confidence > 0.9).all() and (confidence <= 1).all()
+
+
+@pytest.mark.parametrize(("skill", "share_wrong"), [(2, 0.4), (3, 0.4), (3, 0.1), (4, 0.2)])
+def test_nine_in_ten_labels_judged_wrong_are_wrong(skill, share_wrong):
+    n_right, n_judged, n_wrong = 0, 0, 0
+    for seed in range(30):
+        truth, given, unverified, heard = judged(seed, skill, share_wrong)
+        suggested, confidence = compare_labels(given, heard, unverified)
+        changed = suggested != given
+        assert not changed[~unverified].any()
+        np.testing.assert_array_equal(suggested[changed], heard.argmax(1)[changed])
+        assert confidence[changed].min() > 0.5
+        n_right, n_judged = n_right + (given != truth)[changed].sum(), n_judged + changed.sum()
+        n_wrong += (given != truth).sum()
+    assert n_right / n_judged > 0.87
+    assert n_right / n_wrong > 0.5
+
+
+def test_a_network_that_knows_nothing_suggests_nothing():
+    _, given, unverified, heard = judged(0, skill=0, share_wrong=0.4)
+    flat = np.full_like(heard, 1 / N_CLASSES)
+    np.testing.assert_array_equal(compare_labels(given, flat, unverified)[0], given)
+    # A few guesses of noise are surer than its surest mistake on a verified clip.
+    n_changed = []
+    for seed in range(30):
+        _, given, unverified, heard = judged(seed, skill=0, share_wrong=0.4)
+        n_changed.append((compare_labels(given, heard, unverified)[0] != given).sum())
+    assert np.mean(n_changed) < 6 and np.median(n_changed) < 4, "of 2000 unverified clips"
+
+
+def test_without_a_wrong_label_hardly_any_is_changed():
+    for skill in (2, 12):
+        truth, given, unverified, heard = judged(0, skill, share_wrong=0)
+        assert (compare_labels(given, heard, unverified)[0] != truth).mean() < 0.01
+
+
+def test_rows_name_unverified_clips_the_most_suspicious_first():
+    audit = Audit(
+        paths=["x/a.wav", "x/b.wav", "x/c.wav", "x/d.wav"],
+        labels=np.array([0, 1, 1, 0]),
+        suggested=np.array([1, 1, 0, 0]),
+        confidence=np.array([0.6, 0.99, 0.8, 0.9]),
+        unverified=np.array([True, True, True, False]),
+        names=["bark", "gong"],
+    )
+    assert audit.rows() == [
+        {"fname": "c.wav", "label": "gong", "suggested_label": "bark", "confidence": "0.8000"},
+        {"fname": "a.wav", "label": "bark", "suggested_label": "gong", "confidence": "0.6000"},
+        {"fname": "b.wav", "label": "gong", "suggested_label": "gong", "confidence": "0.9900"},
+    ]
+
+
+def test_other_labels_keep_their_names_and_the_other_columns():
+    dataset = from_rows(["a", "b"], ["x", "y"]).add_column(UNVERIFIED_COLUMN, [True, False])
+    changed = relabelled(dataset, np.array([1, 1]))
+    assert changed["label"][:] == [1, 1] and changed.features["label"] == dataset.features["label"]
+    assert changed["path"][:] == ["a", "b"] and changed[UNVERIFIED_COLUMN][:] == [True, False]
+
+
+def unverified_tones(folder) -> Dataset:
+    """The tones, of which every third is verified."""
+    dataset = load_class_folders(folder)
+    return dataset.add_column(UNVERIFIED_COLUMN, [row % 3 > 0 for row in range(len(dataset))])
+
+
+def test_only_training_clips_are_corrected(tone_folder, tmp_path, monkeypatch):
+    dataset = unverified_tones(tone_folder)
+    held_out = np.arange(len(dataset)) % 4 == 3
+    heard = []
+
+    def audit(args, part, rounds):
+        heard.append((args.output_dir, len(part), rounds, args.seed))
+        labels = np.array(part["label"])
+        suggested = np.where(np.array(part[UNVERIFIED_COLUMN]), (labels + 1) % 3, labels)
+        return Audit(part["path"][:], labels, suggested, labels, labels > 0, [])
+
+    monkeypatch.setattr(label_audit, "audit_labels", audit)
+    args = RecipeArguments(output_dir=str(tmp_path / "out"), seed=5, report_to="none")
+    corrected = correct_labels(args, dataset, held_out, rounds=2)
+    assert heard == [(f"{tmp_path / 'out'}-audit", 27, 2, 5)]
+    assert corrected["path"][:] == dataset["path"][:]
+    assert corrected[UNVERIFIED_COLUMN][:] == dataset[UNVERIFIED_COLUMN][:]
+    changed = np.array(corrected["label"]) != np.array(dataset["label"])
+    np.testing.assert_array_equal(changed, ~held_out & np.array(dataset[UNVERIFIED_COLUMN]))
+
+
+def test_an_audit_goes_on_where_it_was_killed_and_judges_every_clip(tone_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(label_audit, "N_FOLDS", 2)
+    monkeypatch.setitem(label_audit.LISTENER, "sampling_rate", RATE)
+    monkeypatch.setitem(label_audit.TRAINING, "num_train_epochs", 1)
+    dataset = unverified_tones(tone_folder).select([*range(0, 24, 2), 25])  # of the third class one clip
+    Path(dataset["path"][0]).write_bytes(b"")
+    train, trained = label_audit._train, []
+
+    def train_until(n_folds):
+        def run(args, **keywords):
+            if len(trained) == n_folds:
+                raise KeyboardInterrupt
+            trained.append(Path(args.output_dir).name)
+            train(args, **keywords)
+
+        monkeypatch.setattr(label_audit, "_train", run)
+
+    def audit(**others):
+        options = {"use_cpu": True, "bf16": False, "dataloader_num_workers": 0, "disable_tqdm": True}
+        return audit_labels(listener_arguments(str(tmp_path / "audit"), **options, **others), dataset)
+
+    train_until(1)
+    with pytest.raises(KeyboardInterrupt):
+        audit()
+    with pytest.raises(ArgumentError, match="trained with --seed 42, not 7"):
+        audit(seed=7)
+    train_until(2)
+    told = audit()
+    assert trained == ["fold_1_round_1", "fold_2_round_1"]
+    assert told.paths == dataset["path"][1:] and told.names == ["high", "low", "mid"]
+    assert told.labels.tolist() == dataset["label"][1:] and told.unverified.tolist() == dataset[UNVERIFIED_COLUMN][1:]
+    np.testing.assert_array_equal(told.suggested[~told.unverified], told.labels[~told.unverified])
+    assert ((told.confidence > 1 / 3) & (told.confidence < 1))[:-1].all()
+    assert told.suggested[-1] == told.labels[-1] and told.confidence[-1] == 1, "too few of its class to be judged"
+
+
+@pytest.mark.parametrize(("marks", "kind"), [([False] * 4, "unverified"), ([True] * 4, "verified")])
+def test_an_audit_needs_clips_of_both_kinds(marks, kind, tmp_path):
+    dataset = from_rows(list("abcd"), ["x", "x", "y", "y"]).add_column(UNVERIFIED_COLUMN, marks)
+    with pytest.raises(DataError, match=f"No training clip is {kind} "):
+        audit_labels(listener_arguments(str(tmp_path / "audit")), dataset)
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_audit_of_tags_is_refused(tmp_path):
+    dataset = from_tagged_rows(["a", "b"], [["x"], ["y"]]).add_column(UNVERIFIED_COLUMN, [True, False])
+    with pytest.raises(DataError, match="Labels can be audited where every clip has one"):
+        audit_labels(listener_arguments(str(tmp_path / "audit")), dataset)
