@@ -20,15 +20,15 @@ LENGTHS_MULTIPLE = 8192
 class ClipTransform:
     """For `Dataset.with_transform`: cached rows to the model's inputs, random work drawn anew in every epoch.
 
-    A row's draws depend on the seed, the epoch and the row's `index` alone: not on the number of loader workers or
-    processes, nor on where a run was interrupted.
+    A row's draws depend on the seed, the epoch and the row's `index` alone, and a batch's length on those of its rows:
+    not on the number of loader workers, nor on where a run was interrupted.
 
     Args:
         sampling_rate: of the cached waveforms.
         amortized: a costly transform, applied first, whose results serve for several epochs.
         augmentation: an audiomentations transform, called as `augmentation(samples=..., sample_rate=...)`.
         clip_samples: longer results are cropped at a random place to this many samples; `None` leaves them whole.
-            With a pair, each batch draws a length between the two, uniformly.
+            With a pair, each batch draws a length between the two, of a few.
         n_tags: of a data set whose clips have several labels, how many labels there are.
         unverified_weight: of clips whose label nobody has verified, in the loss; those of others weigh 1.
         seed: of all draws.
@@ -74,7 +74,8 @@ class ClipTransform:
         if not isinstance(self.clip_samples, tuple):
             return self.clip_samples
         generator = np.random.default_rng((self.seed, int(self.epoch), *indices))
-        return int(generator.choice(np.arange(self.clip_samples[0], self.clip_samples[1] + 1, LENGTHS_MULTIPLE)))
+        shortest, longest = self.clip_samples
+        return int(generator.choice(np.arange(longest, shortest - 1, -LENGTHS_MULTIPLE)))
 
     def _transform(self, audio: bytes, index: int, size: int | None) -> np.ndarray:
         recorded = functools.partial(cached_waveform, audio)
@@ -133,7 +134,7 @@ class WindowCollator:
         # The labels come first: Trainer takes the batch size from the first tensor.
         batch = {"labels": torch.as_tensor(np.array([row["labels"] for row in rows])), **self._inputs(clips)}
         if "weights" in rows[0]:
-            batch["weights"] = torch.tensor([row["weights"] for row in rows])
+            batch["weights"] = torch.tensor([float(row["weights"]) for row in rows])
         if len(clips) > len(rows):
             batch["window_counts"] = torch.tensor([len(group) for group in windows])
         return batch

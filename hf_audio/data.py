@@ -73,8 +73,9 @@ def from_tagged_rows(
     paths: Sequence[str | os.PathLike],
     tags: Sequence[Sequence[str]],
     columns: Mapping[str, Sequence[Any]] | None = None,
+    classes: Sequence[str] | None = None,
 ) -> Dataset:
-    """As `from_rows`, of clips with several tags each: `label` is a list of `ClassLabel`, names sorted.
+    """As `from_rows`, of clips with several tags each: `label` is a list of `ClassLabel`.
 
     Raises:
         DataError: as `from_rows`.
@@ -82,7 +83,7 @@ def from_tagged_rows(
     joined = [SEPARATOR.join(sorted({tag.strip() for tag in row} - {""})) for row in tags]
     table = _unique_rows(paths, joined, columns or {})
     table["label"] = [label.split(SEPARATOR) if label else [] for label in table["label"]]
-    names = sorted({tag for row in table["label"] for tag in row})
+    names = sorted({tag for row in table["label"] for tag in row}) if classes is None else list(classes)
     if len(names) < 2:
         raise DataError(f"All clips carry the tags {names}: a tagger needs at least two different ones.")
     numbers = {name: number for number, name in enumerate(names)}
@@ -395,6 +396,8 @@ def split_validation(
     if UNVERIFIED_COLUMN in dataset.column_names:
         unverified = np.asarray(dataset[UNVERIFIED_COLUMN], dtype=bool)
         rows = rows[~unverified]
+    if len(rows) == 0:
+        raise DataError("No training clip has a verified label to validate by: leave --validation_fraction at 0.")
     named = isinstance(dataset.features["label"], ClassLabel)
     labels = np.asarray(dataset["label"])[rows] if named else np.zeros(len(rows), dtype=int)
     if group_column is None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from datasets import Dataset, concatenate_datasets
 
 from .data import SEPARATOR, UNVERIFIED_COLUMN, DataError, from_rows, from_tagged_rows, read_table
@@ -80,7 +81,9 @@ def load_tagged_sounds(data_dir: Path) -> tuple[Dataset, np.ndarray]:
     Raises:
         DataError: no such layout, a label that is none of the 41, or as `load_table`.
     """
-    parts = {name: _load_part(data_dir, layouts) for name, layouts in LAYOUTS.items()}
+    tables = {name: _read_part(data_dir, layouts) for name, layouts in LAYOUTS.items()}
+    tags = sorted({tag for table in tables.values() if table is not None for tag in _all_tags(table)})
+    parts = {name: None if table is None else _load_part(table, tags) for name, table in tables.items()}
     train, test = parts["train"], parts["test"]
     if train is None:
         raise DataError(
@@ -96,21 +99,32 @@ def load_tagged_sounds(data_dir: Path) -> tuple[Dataset, np.ndarray]:
     return dataset, np.arange(len(dataset)) >= len(train)
 
 
-def _load_part(data_dir: Path, layouts: Sequence[tuple[str, str]]) -> Dataset | None:
-    name, folder = next(((name, folder) for name, folder in layouts if (data_dir / name).is_file()), ("", ""))
-    if not name:
-        return None
-    table = read_table(data_dir / name, ["fname"])
-    if "usage" in table:
-        table = table[table["usage"] != "Ignored"]  # Kaggle's padding, without labels
-    files = [data_dir / folder / file.strip() for file in table["fname"]]
+def _read_part(data_dir: Path, layouts: Sequence[tuple[str, str]]) -> pd.DataFrame | None:
+    """The table that there is, with the files' full names as `path`."""
+    for name, folder in layouts:
+        if (data_dir / name).is_file():
+            table = read_table(data_dir / name, ["fname"])
+            if "labels" not in table and "label" not in table:
+                columns = ", ".join(table.columns)
+                raise DataError(f"{data_dir / name} has no column 'label': its columns are {columns}.")
+            table["path"] = [str(data_dir / folder / file.strip()) for file in table["fname"]]
+            # Without Kaggle's padding, which has no labels.
+            return table[table["usage"] != "Ignored"] if "usage" in table else table
+    return None
+
+
+def _all_tags(table: pd.DataFrame) -> set[str]:
+    """Of a table whose clips have several."""
+    return {tag.strip() for row in table.get("labels", []) for tag in row.split(SEPARATOR)} - {""}
+
+
+def _load_part(table: pd.DataFrame, tags: Sequence[str]) -> Dataset:
     checked = table[VERIFIED_COLUMN].str.strip() if VERIFIED_COLUMN in table else ["1"] * len(table)
     columns = {VERIFIED_COLUMN: list(checked)}
+    files = table["path"].tolist()
     if "labels" in table:
-        dataset = from_tagged_rows(files, [row.split(SEPARATOR) for row in table["labels"]], columns)
-    elif "label" in table:
-        dataset = from_rows(files, table["label"].tolist(), columns, TAGS)
+        dataset = from_tagged_rows(files, [row.split(SEPARATOR) for row in table["labels"]], columns, tags)
     else:
-        raise DataError(f"{data_dir / name} has no column 'label': its columns are {', '.join(table.columns)}.")
+        dataset = from_rows(files, table["label"].tolist(), columns, TAGS)
     unverified = np.array([value == "0" for value in dataset[VERIFIED_COLUMN]])
     return dataset.remove_columns(VERIFIED_COLUMN).add_column(UNVERIFIED_COLUMN, unverified)

@@ -174,6 +174,8 @@ def _judge_out_of_fold(args: RecipeArguments, cached: Dataset, labels: np.ndarra
     heard = np.eye(len(names))[labels]
     # A class with fewer clips than folds could be left without any to train on: its clips are heard and not judged.
     judged = np.flatnonzero(np.bincount(labels)[labels] >= N_FOLDS)
+    if len(judged) == 0:
+        raise DataError(f"No class has {N_FOLDS} training clips: too few to audit their labels by one another.")
     folds = StratifiedKFold(N_FOLDS, shuffle=True, random_state=args.seed).split(judged, labels[judged])
     for number, (_, places) in enumerate(folds, start=1):
         rows = judged[places]
@@ -232,7 +234,8 @@ def compare_labels(given: np.ndarray, heard: np.ndarray, unverified: np.ndarray)
     suggested = given.copy()
     flagged = unverified & contradicted
     for threshold in np.unique(confidence[flagged]):
-        false_alarms = (contradicted & (confidence >= threshold))[~unverified].mean()
+        n_false = (contradicted & (confidence >= threshold))[~unverified].sum()
+        false_alarms = (n_false + 1) / ((~unverified).sum() + 1)  # none among few is not none at all
         alarms = (flagged & (confidence >= threshold))[unverified].mean()
         if share_right * false_alarms <= (1 - PRECISION) * alarms:
             wrong = flagged & (confidence >= threshold)

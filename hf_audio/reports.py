@@ -12,6 +12,7 @@ from sklearn.metrics import (
     average_precision_score,
     confusion_matrix,
     f1_score,
+    label_ranking_average_precision_score,
     precision_recall_fscore_support,
 )
 from transformers import PreTrainedConfig
@@ -133,6 +134,11 @@ class Predictions:
             for a, b in pairs
         ]
 
+    @staticmethod
+    def metric_names(n_labels: int) -> list[str]:
+        """What `metrics` tells of so many classes, the usual one first."""
+        return ["accuracy", "f1_macro", *(["map_at_3"] if n_labels > 3 else [])]
+
     def metrics(self) -> dict[str, float]:
         """Accuracy and macro F1, and of more than three classes mAP@3."""
         results: dict[str, float] = {}
@@ -203,18 +209,26 @@ class TagPredictions:
         tags = references if isinstance(references, np.ndarray) else tag_matrix(references, len(names))
         return cls(paths, names, tags.astype(int), probabilities)
 
+    @staticmethod
+    def metric_names(n_labels: int) -> list[str]:
+        """What `metrics` tells, the usual one first."""
+        return ["lwlrap", "map_macro", "map_micro"]
+
     def metrics(self) -> dict[str, float]:
         """Label-weighted label-ranking average precision, and mean average precision."""
         return TaggingPrecision(keep_in_memory=True).compute(predictions=self.scores, references=self.references)
 
     def intervals(self) -> dict[str, tuple[float, float]]:
-        """95 % interval of the label-weighted label-ranking average precision over clips."""
+        """95 % interval of the label-weighted label-ranking average precision over the clips that have tags."""
+        tagged = np.flatnonzero(self.references.any(1))
+        n_tags = self.references[tagged].sum(1)
+        one_by_one = zip(self.references[tagged][:, None], self.scores[tagged][:, None], strict=True)
+        precision = np.array([label_ranking_average_precision_score(*clip) for clip in one_by_one])
 
         def lwlrap(clips: np.ndarray) -> float:
-            metric = TaggingPrecision(keep_in_memory=True)
-            return metric._compute(self.scores[clips], self.references[clips])["lwlrap"]
+            return np.average(precision[clips], weights=n_tags[clips])
 
-        return {"lwlrap": bootstrap_interval(lwlrap, len(self.paths))}
+        return {"lwlrap": bootstrap_interval(lwlrap, len(tagged))}
 
     def rows(self) -> list[dict[str, Any]]:
         """Of `predictions.csv`: the tags, the three most probable ones, and the first one's probability."""
@@ -283,6 +297,11 @@ class NumberPredictions:
         spoken = np.asarray(references)
         digits = probabilities.reshape(*spoken.shape, 10)
         return cls(paths, spoken, digits.argmax(-1), digits.max(-1).prod(-1))
+
+    @staticmethod
+    def metric_names(n_labels: int) -> list[str]:
+        """What `metrics` tells, the usual one first."""
+        return ["cer", "cer_corpus", "exact_match"]
 
     def metrics(self) -> dict[str, float]:
         """Character error rate over clips and over the corpus, and the share of numbers without an error."""

@@ -158,6 +158,8 @@ def fine_tune(
         config.label2id = {name: number for number, name in enumerate(names)}
     if has_tags(cached):
         config.problem_type = "multi_label_classification"
+    if args.load_best_model_at_end:
+        args.metric_for_best_model = _choosing_metric(args, config)
     validation = None
     window: int | tuple[int, int] | None = config.clip_samples
     if crop_seconds is not None:
@@ -267,6 +269,17 @@ def _decode(
         logger.warning("Left out: %s", row["reason"])
     kept = np.asarray(cached["index"], dtype=int)
     return cached, {name: np.asarray(rows, dtype=bool)[kept] for name, rows in masks.items()}, skipped
+
+
+def _choosing_metric(args: RecipeArguments, config: AudioCNNConfig) -> str:
+    """The metric that the user or the recipe wants to choose the epoch by, or the task's first, where that is none."""
+    wanted = str(args.metric_for_best_model).removeprefix("eval_")
+    told = predictions_class(config).metric_names(config.num_labels)
+    if wanted in ("loss", *told):
+        return wanted
+    logger.warning("--metric_for_best_model %s is not told of such clips: %s chooses the epoch.", wanted, told[0])
+    args.greater_is_better = told[0] not in ERROR_RATES
+    return told[0]
 
 
 def _judge_baseline(

@@ -287,7 +287,6 @@ def test_impossible_splits_are_refused():
         split_validation(from_rows(["a", "b", "c"], ["x", "x", "y"]).select([0, 2]), 0.5, 0)
 
 
-@pytest.mark.xfail(strict=True, reason="numpy's own error, and only without groups")
 def test_a_validation_part_of_unverified_clips_alone_is_refused():
     dataset = from_rows(list("abcd"), ["x", "x", "y", "y"]).add_column(UNVERIFIED_COLUMN, [True] * 4)
     with pytest.raises(DataError):

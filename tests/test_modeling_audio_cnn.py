@@ -70,14 +70,11 @@ def test_statistics_of_features_are_those_of_clips_and_not_of_padding():
     torch.testing.assert_close(norms[0].running_var, norms[1].running_var, atol=0.5, rtol=0.05)
 
 
-HEARS_PADDING = pytest.mark.xfail(strict=True, reason="what stands under the mask counts as the loudest moment")
-
-
 @pytest.mark.parametrize(
     "kind",
     [
         *({"backbone": backbone} for backbone in BACKBONES),
-        *(pytest.param(kind, marks=HEARS_PADDING if "trim_db" in kind else ()) for kind in SELECTING),
+        *SELECTING,
     ],
     ids=lambda kind: "-".join(map(str, kind.values())),
 )
@@ -387,7 +384,6 @@ def test_a_label_that_contradicts_all_weighs_less_in_a_robust_loss():
     assert plain_wrong > plain_doubtful and wrong < 0.1 * doubtful
 
 
-@pytest.mark.xfail(strict=True, reason="the derivative of 0^q is infinite")
 def test_gradients_of_a_robust_loss_are_finite_however_sure_the_model_is():
     logits = torch.tensor([[120.0, 0, 0]], requires_grad=True)
     classification_loss(logits, torch.tensor([0]), tiny_config(), robustness=0.5).backward()

@@ -130,7 +130,6 @@ def test_interval_of_tags_lies_around_their_precision():
     assert 0 <= low < report.metrics()["lwlrap"] < high <= 1
 
 
-@pytest.mark.xfail(strict=True, reason="of clips without tags, some resamplings hold nothing else")
 def test_interval_of_tags_bears_clips_without_any():
     low, high = tag_predictions([[0], [], []]).intervals()["lwlrap"]
     assert low == high == 1

@@ -7,7 +7,7 @@ import datasets
 import evaluate
 import numpy as np
 
-MISSING = (-1, "")
+MISSING = ("-1", "")
 
 
 def rank_labels(scores: np.ndarray, k: int = 3) -> np.ndarray:
@@ -34,11 +34,20 @@ class MeanAveragePrecisionAt3(evaluate.Metric):
             description="The mean over clips of the reciprocal place of the label among the first three predictions.",
             citation="",
             inputs_description="predictions: lists of labels, best first; references: labels.",
-            features=[
-                datasets.Features({"predictions": datasets.List(value), "references": value})
-                for value in (datasets.Value("int64"), datasets.Value("string"))
-            ],
+            # Names, which `add_batch` makes of indices: of two kinds, evaluate would choose by the first row alone.
+            features=datasets.Features(
+                {"predictions": datasets.List(datasets.Value("string")), "references": datasets.Value("string")}
+            ),
         )
+
+    def add_batch(self, *, predictions=None, references=None, **kwargs):
+        """As of every metric; indices become names."""
+        ranked = [[str(label) for label in row] for row in predictions]
+        super().add_batch(predictions=ranked, references=[str(label) for label in references], **kwargs)
+
+    def add(self, *, prediction=None, reference=None, **kwargs):
+        """As of every metric; indices become names."""
+        self.add_batch(predictions=[prediction], references=[reference], **kwargs)
 
     def _compute(self, predictions, references):
         pairs = zip(predictions, references, strict=True)

@@ -67,7 +67,8 @@ def _generalised_cross_entropy(
     n_values = logits.shape[1]
     targets = labels if labels.is_floating_point() else F.one_hot(labels, n_values).float()
     targets = targets * (1 - label_smoothing) + label_smoothing / n_values
-    return (targets * (1 - logits.softmax(-1).pow(q)) / q).sum(-1)
+    scores = logits.softmax(-1).clamp(min=1e-12)  # the derivative of 0^q is infinite
+    return (targets * (1 - scores.pow(q)) / q).sum(-1)
 
 
 def find_sound(
@@ -80,7 +81,8 @@ def find_sound(
     input_values: (batch, samples), of which n_samples: (batch,) are signal.
     """
     size = input_values.shape[1]
-    blocks = F.pad(input_values, (0, -size % TRIM_BLOCK)).unflatten(1, (-1, TRIM_BLOCK)).square().mean(2)
+    signal = input_values * length_mask(n_samples, size)
+    blocks = F.pad(signal, (0, -size % TRIM_BLOCK)).unflatten(1, (-1, TRIM_BLOCK)).square().mean(2)
     sounding = (blocks >= blocks.amax(1, keepdim=True) * 10 ** (-trim_db / 10)).int()
     first, last = sounding.argmax(1), blocks.shape[1] - sounding.flip(1).argmax(1)  # last: one behind
     start = first * TRIM_BLOCK
