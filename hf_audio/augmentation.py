@@ -17,7 +17,7 @@ from .audio import from_int16, to_int16
 
 
 class _OfDuration(BaseWaveformTransform):
-    """What gives every clip one length, `duration` seconds."""
+    """What takes or makes `duration` seconds of a clip."""
 
     supports_multichannel = True
 

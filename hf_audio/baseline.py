@@ -21,7 +21,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from .audio import AudioError
-from .data import DataError, cached_waveform
+from .audio_cache import cached_waveform
+from .data import DataError
 
 # Raised whenever `clip_statistics` would give other numbers for the same samples.
 STATISTICS_VERSION = 1

@@ -10,8 +10,9 @@ import torch
 from transformers import SequenceFeatureExtractor
 
 from .audio import shifted_crops, split_windows
+from .audio_cache import cached_waveform
 from .augmentation import Amortized, seed_transforms, seeded
-from .data import UNVERIFIED_COLUMN, DataError, cached_waveform, tag_matrix
+from .data import UNVERIFIED_COLUMN, DataError, tag_matrix
 
 # Samples. oneDNN prepares its convolutions anew for every length, and keeps them: that takes time and memory.
 LENGTHS_MULTIPLE = 8192

@@ -141,6 +141,8 @@ def _add_audit_labels(commands: Any) -> None:
         audit = audit_labels(listener, dataset.select((~held_out).nonzero()[0]), args.rounds)
         write_rows(args.output, audit.rows())
         shutil.rmtree(trainings)
+        n_wrong = (audit.suggested != audit.labels).sum()
+        print(f"{n_wrong} of {audit.unverified.sum()} unverified labels look wrong.")
 
     parser.set_defaults(run=run)
 

@@ -1,26 +1,19 @@
-"""Tables and folders to `datasets.Dataset`, splits that keep groups whole, and decoded audio cached on disk."""
+"""Tables and folders to `datasets.Dataset`: which clips there are, and what they are labelled."""
 
 import csv
-import hashlib
-import json
 import logging
 import math
 import os
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import datasets
 import numpy as np
 import pandas as pd
-import pyarrow.compute as pc
-import soundfile
 from datasets import ClassLabel, Dataset, concatenate_datasets
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
 
-from .audio import EXTENSIONS, AudioError, from_int16, load_audio, to_int16, unreadable
+from .audio import EXTENSIONS, AudioError, load_audio
 
 logger = logging.getLogger(__name__)
 
@@ -31,9 +24,6 @@ UNVERIFIED_COLUMN = "unverified"
 OWN_COLUMNS = frozenset({"path", "label", "index", "audio", "problem", UNVERIFIED_COLUMN})
 
 SEPARATOR = ","  # of the tags of one clip, in tables
-
-# Raised whenever the bytes in the cache would come out differently.
-CACHE_VERSION = 1
 
 
 class DataError(ValueError):
@@ -145,12 +135,8 @@ def load_table(
     path_column: str = "path",
     label_column: str = "label",
     needed_columns: Sequence[str] = (),
-    classes: Sequence[str] | None = None,
-    tagged: bool = False,
 ) -> Dataset:
     """A CSV, or a TSV by its name, with a column of file names and one of labels, as `from_rows` gives it.
-
-    With `tagged`, the labels are several tags with commas between, and what comes back is as of `from_tagged_rows`.
 
     Further columns are kept, but for those whose names this package uses itself; `needed_columns` must be among them.
     Relative names are looked up in `audio_dir`, by default the table's own folder.
@@ -158,10 +144,7 @@ def load_table(
     Raises:
         DataError: the table is missing, empty, not UTF-8 text or lacks a column; and as `from_rows`.
     """
-    files, labels, others = _labelled_rows(Path(path), audio_dir, path_column, label_column, needed_columns)
-    if tagged:
-        return from_tagged_rows(files, [label.split(SEPARATOR) for label in labels], others)
-    return from_rows(files, labels, others, classes)
+    return from_rows(*_labelled_rows(Path(path), audio_dir, path_column, label_column, needed_columns))
 
 
 def _labelled_rows(
@@ -316,223 +299,3 @@ def find_noises(directory: str | os.PathLike) -> list[str]:
     if not files:
         raise DataError(f"{directory} holds no audio that can be read: give a folder of recordings.")
     return files
-
-
-def download_and_extract(url: str) -> Path:
-    """The folder of an archive's contents, fetched with a progress bar and kept in the `datasets` cache.
-
-    Raises:
-        DataError: the archive cannot be fetched or unpacked.
-    """
-    try:
-        return Path(datasets.DownloadManager().download_and_extract(url))
-    except Exception as error:  # DownloadManager lets those of a dozen libraries through
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(
-            f"--download could not fetch {url} ({reason}): check the network, or fetch and unpack it by hand and pass "
-            "--data_dir."
-        ) from error
-
-
-def split_held_out(dataset: Dataset, held_out: Sequence[np.ndarray], group_column: str | None = None) -> list[Dataset]:
-    """Training clips, and those of each mask, (clips,) of bool.
-
-    With `group_column` (speaker, recording), clips that share its value with a held-out one are not trained on.
-
-    Raises:
-        DataError: a part would be empty, or no training clip of a class is left.
-    """
-    tested = np.any(held_out, axis=0)
-    trained = ~tested
-    if group_column is not None:
-        groups = np.asarray(dataset[group_column])
-        trained &= ~np.isin(groups, groups[tested])
-    if not all(mask.any() for mask in held_out) or not trained.any():
-        raise DataError(f"The split leaves no clips to {'test' if trained.any() else 'train'} on: check the data.")
-    n_dropped = len(dataset) - tested.sum() - trained.sum()
-    if n_dropped:
-        logger.warning(
-            "%d clips are not trained on: they share their %s with held-out clips.", n_dropped, group_column
-        )
-    parts = [dataset.select(np.flatnonzero(rows)) for rows in (trained, *held_out)]
-    if isinstance(dataset.features["label"], ClassLabel):
-        _check_classes(*parts)
-    return parts
-
-
-def _check_classes(train: Dataset, *tests: Dataset) -> None:
-    counts = class_counts(train)
-    tested = [class_counts(test) for test in tests]
-    missing = [name for name, count in counts.items() if count == 0]
-    untaught = [name for name in missing if any(test[name] for test in tested)]
-    if untaught:
-        raise DataError(
-            f"No training clip of {', '.join(untaught)}: add some, or leave the class out of the test clips."
-        )
-    if missing:
-        logger.warning("No clip at all, so these are never learnt and never judged: %s.", ", ".join(missing))
-    single = [name for name, count in counts.items() if count == 1]
-    if single:
-        logger.warning("One training clip only, too few to learn from: %s. Add clips.", ", ".join(single))
-
-
-def split_validation(
-    dataset: Dataset, fraction: float, seed: int, group_column: str | None = None
-) -> tuple[Dataset, Dataset]:
-    """The data set in two, the second with about `fraction` of the rows, classes in their proportions.
-
-    With `group_column` (speaker, recording), no group is on both sides, and the share is that of one of
-    `round(1 / fraction)` folds of whole groups. A class with one clip stays in the first part, with a warning. Clips
-    whose label nobody has verified count for nothing; they are in the first part, or, of a group in the second, in
-    none.
-
-    Raises:
-        DataError: a fraction outside (0, 0.5], or too few clips or groups to split.
-    """
-    if not 0 < fraction <= 0.5:
-        raise DataError(f"The validation fraction {fraction} must lie between 0 and 0.5.")
-    rows = np.arange(len(dataset))
-    unverified = np.zeros(len(dataset), dtype=bool)
-    if UNVERIFIED_COLUMN in dataset.column_names:
-        unverified = np.asarray(dataset[UNVERIFIED_COLUMN], dtype=bool)
-        rows = rows[~unverified]
-    if len(rows) == 0:
-        raise DataError("No training clip has a verified label to validate by: leave --validation_fraction at 0.")
-    named = isinstance(dataset.features["label"], ClassLabel)
-    labels = np.asarray(dataset["label"])[rows] if named else np.zeros(len(rows), dtype=int)
-    if group_column is None:
-        counts = np.bincount(labels, minlength=labels.max() + 1)
-        single = counts[labels] < 2
-        if single.any():
-            names = ", ".join(sorted({dataset.features["label"].int2str(int(i)) for i in labels[single]}))
-            logger.warning("One clip only, so trained on and not validated: %s.", names)
-        rows, labels = rows[~single], labels[~single]
-        n_classes = len(set(labels.tolist()))
-        n_validation = max(round(fraction * len(rows)), n_classes)
-        if n_classes == 0 or len(rows) - n_validation < n_classes:
-            raise DataError(f"{len(dataset)} clips are too few to hold out {fraction:g} of them for validation.")
-        splitter = StratifiedShuffleSplit(1, test_size=n_validation, random_state=seed)
-        _, validation = next(splitter.split(rows, labels))
-    else:
-        if group_column not in dataset.column_names:
-            raise DataError(f"There is no column {group_column!r} to group by: {', '.join(dataset.column_names)}.")
-        all_groups = np.asarray(dataset[group_column])
-        groups = all_groups[rows]
-        if len(set(groups.tolist())) < 2:
-            raise DataError(f"Only one {group_column} is left: a validation part needs another one.")
-        # scikit-learn asks for as many clips of the most frequent class as there are folds.
-        n_folds = max(2, min(round(1 / fraction), len(set(groups.tolist())), np.bincount(labels).max()))
-        splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
-        _, validation = next(splitter.split(rows, labels, groups))
-    validated = np.zeros(len(dataset), dtype=bool)
-    validated[rows[validation]] = True
-    left_out = validated
-    if group_column is not None:
-        left_out = validated | (unverified & np.isin(all_groups, all_groups[validated]))
-    return dataset.select(np.flatnonzero(~left_out)), dataset.select(np.flatnonzero(validated))
-
-
-def cache_audio(dataset: Dataset, sampling_rate: int, *, strict: bool = False) -> tuple[Dataset, list[dict[str, str]]]:
-    """Decode and resample every `path` once, into a memory-mapped column `audio` of 16-bit samples.
-
-    Kept in the `datasets` cache under a name made of the files' names, sizes and times, so a changed file is decoded
-    again and an unchanged one never, whatever its label. Adds `index`, a row's number, from which its random draws
-    come.
-
-    Returns:
-        The data set without the files that cannot be used, and those as `{"path", "reason"}`.
-
-    Raises:
-        DataError: `strict` and a file cannot be used, or no file can, or there is no room for what is decoded.
-        OSError: the cache folder cannot be made.
-    """
-    if len(dataset) == 0:
-        raise DataError("There are no clips in the training or the test part: check the split.")
-    digest = hashlib.sha256(json.dumps([CACHE_VERSION, soundfile.__libsndfile_version__, sampling_rate]).encode())
-    for path in dataset["path"]:
-        found: list[Any] = [path]
-        with suppress(OSError):  # the missing file is reported when it is decoded
-            status = os.stat(path)
-            found += [status.st_size, status.st_mtime_ns]
-        digest.update(json.dumps(found).encode())
-    folder = Path(datasets.config.HF_DATASETS_CACHE) / "hf_audio"
-    folder.mkdir(parents=True, exist_ok=True)
-    workers = min(os.cpu_count() or 1, max(1, len(dataset) // 200))
-    try:
-        decoded = dataset.select_columns("path").map(
-            _decode,
-            fn_kwargs={"sampling_rate": sampling_rate},
-            remove_columns="path",
-            features=datasets.Features(audio=datasets.Value("binary"), problem=datasets.Value("string")),
-            new_fingerprint=digest.hexdigest()[:32],
-            cache_file_name=str(folder / f"{digest.hexdigest()[:32]}.arrow"),
-            num_proc=workers if workers > 1 else None,
-            desc=f"Decoding to {sampling_rate} Hz",
-        )
-    except OSError as error:
-        raise DataError(
-            f"The decoded clips cannot be kept in {folder} ({error.strerror or error}): make room there, or set "
-            "HF_HOME to a folder on another disk."
-        ) from error
-    problems = decoded["problem"][:]
-    pairs = zip(dataset["path"][:], problems, strict=True)
-    skipped = [{"path": path, "reason": problem} for path, problem in pairs if problem]
-    if any(Path(row["path"]).exists() and row["reason"].startswith(unreadable(row["path"])) for row in skipped):
-        # Not the file's fault: the next run shall look again.
-        for file in decoded.cache_files:
-            with suppress(OSError):  # Windows does not delete what is mapped
-                Path(file["filename"]).unlink()
-    if skipped and strict:
-        raise DataError(f"{len(skipped)} files cannot be used and --strict is on; the first: {skipped[0]['reason']}")
-    if len(skipped) == len(dataset):
-        raise DataError(f"None of the {len(dataset)} files can be used; the first: {skipped[0]['reason']}")
-    usable = [row for row, problem in enumerate(problems) if not problem]
-    cached = concatenate_datasets([dataset, decoded.remove_columns("problem")], axis=1)
-    return cached.add_column("index", np.arange(len(cached))).select(usable), skipped
-
-
-def _decode(row: dict[str, Any], sampling_rate: int) -> dict[str, Any]:
-    # Bytes and not a list of numbers: datasets turns a list into Python objects at every access.
-    try:
-        waveform = load_audio(row["path"], sampling_rate)
-        samples = to_int16(waveform)
-        if not samples.any():
-            raise AudioError(f"{row['path']} is silent, every sample is zero: record it again or leave it out.")
-    except AudioError as error:
-        return {"audio": b"", "problem": str(error)}
-    return {"audio": samples.tobytes(), "problem": ""}
-
-
-def longest_clip(cached: Dataset) -> tuple[str, int]:
-    """The path and the samples of the longest clip that `cache_audio` has given."""
-    lengths = [
-        pc.binary_length(batch["audio"]).to_numpy() // 2 for batch in cached.with_format("arrow").iter(batch_size=1000)
-    ]
-    samples = np.concatenate(lengths)
-    row = int(samples.argmax())
-    return cached[row]["path"], int(samples[row])
-
-
-def check_lengths(cached: Dataset, sampling_rate: int, clip_seconds: float) -> None:
-    """Refuse clips of more than `clip_seconds`, where half a clip is something else than the whole.
-
-    Raises:
-        DataError: there is one.
-    """
-    path, samples = longest_clip(cached)
-    if samples > clip_seconds * sampling_rate:
-        raise DataError(
-            f"{path} lasts {samples / sampling_rate:.1f} s, more than the {clip_seconds:g} s in which a number is "
-            "read as a whole: cut it, or leave it out."
-        )
-
-
-def cached_waveform(audio: bytes) -> np.ndarray:
-    """A cell of `cache_audio`'s column `audio` -> (samples,) float32."""
-    return from_int16(np.frombuffer(audio, dtype="<i2"))
-
-
-def class_counts(dataset: Dataset) -> dict[str, int]:
-    """How many clips each class has."""
-    counts = Counter(dataset["label"][:])
-    return {name: counts[number] for number, name in enumerate(dataset.features["label"].names)}

@@ -1,4 +1,4 @@
-"""Zip archives of a Zenodo record: fetched, checked and unpacked, and gone on with where they were broken off."""
+"""Official recordings: archives fetched once, those of Zenodo checked, and gone on with where they were broken off."""
 
 import hashlib
 import json
@@ -69,6 +69,22 @@ def fetch_zenodo(record: int, names: Sequence[str], *, api: str = "https://zenod
             _unpack(archive)
         archive.unlink(missing_ok=True)
     return folder
+
+
+def download_and_extract(url: str) -> Path:
+    """The folder of an archive's contents, fetched with a progress bar and kept in the `datasets` cache.
+
+    Raises:
+        DataError: the archive cannot be fetched or unpacked.
+    """
+    try:
+        return Path(datasets.DownloadManager().download_and_extract(url))
+    except Exception as error:  # DownloadManager lets those of a dozen libraries through
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DataError(
+            f"--download could not fetch {url} ({reason}): check the network, or fetch and unpack it by hand and pass "
+            "--data_dir."
+        ) from error
 
 
 def _part(archive: Path) -> Path:

@@ -21,7 +21,8 @@ from .models import (
     AudioEnsembleConfig,
     AudioEnsembleForAudioClassification,
 )
-from .models.modeling_audio_cnn import classification_loss
+from .models.modeling_audio_cnn import classification_loss, probabilities
+from .models.modeling_audio_ensemble import mean_logits
 from .reports import Scores, predictions_class, read_scores, write_scores
 from .run_folder import RESULTS_NAME, finishing
 
@@ -98,37 +99,25 @@ def _common(parts: Sequence[Scores | None]) -> list[Scores]:
     return [part.select(paths) for part in known] if paths else []
 
 
-def average(parts: Sequence[Scores], config: AudioEnsembleConfig) -> np.ndarray:
-    """What the ensemble says of clips, given what its members say. Returns (clips, labels) probabilities."""
-    several = config.problem_type == "multi_label_classification"
-    stacked = np.stack([part.probabilities for part in parts]).astype(float)
-    weights = np.asarray(config.weights)[:, None, None]
-    if config.mean == "arithmetic":
-        return (weights * stacked).sum(0)
-    stacked = stacked.clip(1e-12, 1 - 1e-12 if several else 1)
-    if several:
-        return 1 / (1 + np.exp(-(weights * np.log(stacked / (1 - stacked))).sum(0)))
-    return softmax((weights * np.log(stacked)).sum(0), axis=-1)
-
-
 def choose_mean(parts: Sequence[Scores], config: AudioEnsembleConfig) -> tuple[str, list[float]]:
     """The kind of mean, and the members' weights, with which validation clips have the least loss."""
-    labels = torch.from_numpy(parts[0].references)
+    labels, scores = torch.from_numpy(parts[0].references), _stack(parts)
 
-    def loss(mean: str, free: np.ndarray) -> float:
-        tried = AudioEnsembleConfig(
-            members=config.members, weights=softmax(free).tolist(), mean=mean, problem_type=config.problem_type
-        )
-        told = torch.from_numpy(average(parts, tried)).clamp(1e-12, 1 - 1e-12)
-        several = config.problem_type == "multi_label_classification"
-        return float(classification_loss(told.logit() if several else told.log(), labels, config))
+    def loss(free: np.ndarray, mean: str) -> float:
+        return float(classification_loss(mean_logits(scores, softmax(free), mean, config), labels, config))
 
-    found = {}
-    for mean in AudioEnsembleConfig.means:
-        result = minimize(lambda free, mean=mean: loss(mean, free), np.zeros(len(parts)), method="Nelder-Mead")
-        found[mean] = result.fun, softmax(result.x).tolist()
-    mean = min(found, key=lambda name: found[name][0])
-    return mean, found[mean][1]
+    found = {mean: minimize(loss, np.zeros(len(parts)), (mean,), method="Nelder-Mead") for mean in config.means}
+    mean = min(found, key=lambda name: found[name].fun)
+    return mean, softmax(found[mean].x).tolist()
+
+
+def average(parts: Sequence[Scores], config: AudioEnsembleConfig) -> np.ndarray:
+    """What the ensemble says of clips, given what its members say. Returns (clips, labels) probabilities."""
+    return probabilities(mean_logits(_stack(parts), config.weights, config.mean, config), config).numpy()
+
+
+def _stack(parts: Sequence[Scores]) -> torch.Tensor:
+    return torch.from_numpy(np.stack([part.probabilities for part in parts]))
 
 
 def _write(

@@ -11,20 +11,20 @@ import numpy as np
 from audiomentations import Compose, Gain
 from datasets import Dataset
 from sklearn.model_selection import StratifiedKFold
-from transformers import pipeline
 
-from .arguments import RecipeArguments, last_checkpoint
+from .arguments import RecipeArguments
+from .audio_cache import cache_audio
 from .augmentation import AddFastGaussianSNR
-from .data import UNVERIFIED_COLUMN, DataError, cache_audio, cached_waveform, class_names, has_tags
+from .data import UNVERIFIED_COLUMN, DataError, class_names, has_tags
 from .model_card import TaskFacts
 from .models import AudioCNNConfig
+from .reports import read_scores
 from .run_folder import (
     UNFINISHED_FOLDS,
     check_same_arguments,
     open_output_dir,
-    prepare_output_dir,
+    prepare_preceding,
     run_unless_finished,
-    wants_resume,
 )
 from .training import fine_tune
 
@@ -122,11 +122,10 @@ def correct_labels(args: RecipeArguments, dataset: Dataset, held_out: np.ndarray
         ArgumentError: either folder cannot be used, or the audit was begun with other arguments.
         DataError: as `audit_labels`.
     """
-    folder = f"{args.output_dir.rstrip('/')}-audit"
-    if wants_resume(args) and Path(folder).exists() and last_checkpoint(args.output_dir) is None:
-        args.resume_from_checkpoint = None  # killed before it had begun
-    prepare_output_dir(args)
-    audit = audit_labels(_listener_arguments(args, folder), dataset.select(np.flatnonzero(~held_out)), rounds)
+    folder = prepare_preceding(args, "audit")
+    taken_over = ("seed", "use_cpu", "bf16", "dataloader_num_workers", "disable_tqdm", "strict", "max_steps")
+    listener = listener_arguments(folder, **{name: getattr(args, name) for name in taken_over})
+    audit = audit_labels(listener, dataset.select(np.flatnonzero(~held_out)), rounds)
     corrected = dict(zip(audit.paths, audit.suggested.tolist(), strict=True))
     labels = [corrected.get(path, label) for path, label in zip(dataset["path"], dataset["label"], strict=True)]
     return relabelled(dataset, np.array(labels))
@@ -155,45 +154,33 @@ def audit_labels(args: RecipeArguments, dataset: Dataset, rounds: int = 1) -> Au
         raise DataError(f"No training clip is {kind} (column manually_verified): an audit compares the two kinds.")
     check_same_arguments(args)
     open_output_dir(args, UNFINISHED_FOLDS)
-    cached, _ = cache_audio(dataset, LISTENER["sampling_rate"], strict=args.strict)
-    cached = cached.remove_columns("index")
-    given = suggested = np.asarray(cached["label"][:])
-    unverified = np.asarray(cached[UNVERIFIED_COLUMN][:], dtype=bool)
+    # Without the clips that cannot be read, of which no network says anything.
+    dataset = cache_audio(dataset, LISTENER["sampling_rate"], strict=args.strict)[0].remove_columns(["audio", "index"])
+    given = suggested = np.asarray(dataset["label"][:])
+    unverified = np.asarray(dataset[UNVERIFIED_COLUMN][:], dtype=bool)
     for number in range(1, rounds + 1):
-        heard = _judge_out_of_fold(args, cached, suggested, number)
+        heard = _judge_out_of_fold(args, relabelled(dataset, suggested), number)
         suggested, confidence = compare_labels(given, heard, unverified)
         n_wrong = (suggested != given).sum()
         logger.info("Round %d of the audit: %d of %d unverified labels look wrong.", number, n_wrong, unverified.sum())
-    return Audit(cached["path"][:], given, suggested, confidence, unverified, class_names(cached) or [])
+    return Audit(dataset["path"][:], given, suggested, confidence, unverified, class_names(dataset) or [])
 
 
-def _judge_out_of_fold(args: RecipeArguments, cached: Dataset, labels: np.ndarray, round_: int) -> np.ndarray:
-    """What each clip is, by networks trained on the other folds with `labels` -> (clips, classes) probabilities."""
-    dataset = relabelled(cached.remove_columns("audio"), labels)
-    rate, names = LISTENER["sampling_rate"], class_names(cached) or []
-    heard = np.eye(len(names))[labels]
+def _judge_out_of_fold(args: RecipeArguments, dataset: Dataset, round_: int) -> np.ndarray:
+    """What each clip is, by networks trained on the other folds -> (clips, classes) probabilities."""
+    labels = np.asarray(dataset["label"][:])
+    heard = np.eye(len(class_names(dataset) or []))[labels]
     # A class with fewer clips than folds could be left without any to train on: its clips are heard and not judged.
     judged = np.flatnonzero(np.bincount(labels)[labels] >= N_FOLDS)
     if len(judged) == 0:
         raise DataError(f"No class has {N_FOLDS} training clips: too few to audit their labels by one another.")
     folds = StratifiedKFold(N_FOLDS, shuffle=True, random_state=args.seed).split(judged, labels[judged])
     for number, (_, places) in enumerate(folds, start=1):
-        rows = judged[places]
-        held_out = np.isin(np.arange(len(cached)), rows)
-        run = functools.partial(_train, dataset=dataset, held_out=held_out)
+        held_out = np.isin(np.arange(len(dataset)), judged[places])
         folder = Path(args.output_dir) / f"fold_{number}_round_{round_}"
-        run_unless_finished(args, folder, run)
-        classify = pipeline("audio-classification", model=str(folder), top_k=None)
-        for row in rows:
-            answer = classify({"array": cached_waveform(cached[int(row)]["audio"]), "sampling_rate": rate})
-            scores = {told["label"]: told["score"] for told in answer}
-            heard[row] = [scores[name] for name in names]
+        run_unless_finished(args, folder, functools.partial(_train, dataset=dataset, held_out=held_out))
+        heard[held_out] = read_scores(folder)["test"].probabilities
     return heard
-
-
-def _listener_arguments(args: RecipeArguments, folder: str) -> RecipeArguments:
-    taken_over = ("seed", "use_cpu", "bf16", "dataloader_num_workers", "disable_tqdm", "strict", "max_steps")
-    return listener_arguments(folder, **{name: getattr(args, name) for name in taken_over})
 
 
 def listener_arguments(folder: str, **others: Any) -> RecipeArguments:

@@ -17,7 +17,7 @@ from sklearn.metrics import (
 )
 from transformers import PreTrainedConfig
 
-from .data import SEPARATOR, tag_matrix
+from .data import SEPARATOR
 from .metrics import Accuracy, CharacterErrorRate, F1Macro, MeanAveragePrecisionAt3, TaggingPrecision
 from .metrics.cer import edit_distance
 from .metrics.map_at_3 import average_precision_at_3, rank_labels
@@ -205,9 +205,8 @@ class TagPredictions:
     def from_probabilities(
         cls, paths: Sequence[str], names: Sequence[str], references: Any, probabilities: np.ndarray
     ) -> "TagPredictions":
-        """references: the tags' indices clip by clip, or 1 and 0 (clips, tags); probabilities: (clips, tags)."""
-        tags = references if isinstance(references, np.ndarray) else tag_matrix(references, len(names))
-        return cls(paths, names, tags.astype(int), probabilities)
+        """references: 1 and 0, (clips, tags); probabilities: (clips, tags)."""
+        return cls(paths, names, np.asarray(references).astype(int), probabilities)
 
     @staticmethod
     def metric_names(n_labels: int) -> list[str]:

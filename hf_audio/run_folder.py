@@ -51,6 +51,22 @@ def prepare_output_dir(args: RecipeArguments) -> Path | None:
     return checkpoint
 
 
+def prepare_preceding(args: RecipeArguments, name: str) -> str:
+    """The folder `OUTPUT_DIR-name` of runs that precede the command's own, whose folder is prepared first.
+
+    Before any time is spent: a folder that cannot be used is found at once. Of a command that was killed in the runs
+    before its own, there is nothing to resume yet.
+
+    Raises:
+        ArgumentError: as `prepare_output_dir`.
+    """
+    folder = f"{args.output_dir.rstrip('/')}-{name}"
+    if wants_resume(args) and Path(folder).exists() and last_checkpoint(args.output_dir) is None:
+        args.resume_from_checkpoint = None
+    prepare_output_dir(args)
+    return folder
+
+
 def wants_resume(args: RecipeArguments) -> bool:
     """Whether `--resume_from_checkpoint` is given."""
     return args.resume_from_checkpoint is not None and str(args.resume_from_checkpoint).lower() != "false"

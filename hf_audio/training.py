@@ -19,19 +19,12 @@ from threadpoolctl import threadpool_limits
 from transformers import EarlyStoppingCallback, EvalPrediction, PreTrainedConfig, set_seed
 from transformers.trainer_utils import IntervalStrategy, PredictionOutput
 
-from .arguments import ERROR_RATES, ArgumentError, RecipeArguments, last_checkpoint
+from .arguments import ERROR_RATES, ArgumentError, RecipeArguments
+from .audio_cache import cache_audio, check_lengths
 from .augmentation import Amortized
 from .baseline import cache_statistics, fit_baseline
 from .batches import ClipTransform, WindowCollator
-from .data import (
-    add_guessed,
-    cache_audio,
-    check_lengths,
-    class_names,
-    has_tags,
-    split_held_out,
-    split_validation,
-)
+from .data import add_guessed, class_names, has_tags
 from .encoders import build_model, is_encoder, load_extractor
 from .model_card import (
     METRIC_NAMES,
@@ -56,7 +49,14 @@ from .reports import (
     write_rows,
     write_scores,
 )
-from .run_folder import check_same_arguments, finishing, prepare_output_dir, run_unless_finished, wants_resume
+from .run_folder import (
+    check_same_arguments,
+    finishing,
+    prepare_output_dir,
+    prepare_preceding,
+    run_unless_finished,
+)
+from .splits import split_held_out, split_validation
 from .teacher import load_teacher
 from .trainer import AudioTrainer, keep_freed_memory
 
@@ -86,16 +86,14 @@ def pretrain(args: RecipeArguments, run: Callable[[RecipeArguments], Any], **cha
     Raises:
         ArgumentError: either folder cannot be used, or the first run had other arguments.
     """
+    folder = prepare_preceding(args, "pretrained")
     first = copy.copy(args)
-    first.output_dir = f"{args.output_dir.rstrip('/')}-pretrained"
+    first.output_dir = folder
     first.push_to_hub, first.teacher, first.pseudo_labels = False, None, None
     first.validation_fraction, first.early_stopping_patience, first.load_best_model_at_end = 0, 0, False
     first.eval_strategy = IntervalStrategy.NO
     for name, value in changes.items():
         setattr(first, name, value)
-    if wants_resume(args) and Path(first.output_dir).exists() and last_checkpoint(args.output_dir) is None:
-        args.resume_from_checkpoint = None  # killed before it had begun
-    prepare_output_dir(args)
     check_same_arguments(first)
     results = run_unless_finished(first, Path(first.output_dir), run)
     return Pretraining(first.output_dir, results["train_runtime"])
@@ -224,8 +222,8 @@ def fine_tune(
             model.config.temperature = fit_temperature(seen.predictions, seen.label_ids, config)
             seen = seen._replace(predictions=seen.predictions / model.config.temperature)
         scores["validation"] = _scores(config, validation, seen)
-    first, *others = (trainer.predict(clips.with_transform(plain), metric_key_prefix="eval") for clips in tests)
-    results: dict[str, Any] = {**first.metrics, **trained.metrics, "epoch": trainer.state.epoch}
+    judged = [trainer.predict(clips.with_transform(plain), metric_key_prefix="eval") for clips in tests]
+    results: dict[str, Any] = {**judged[0].metrics, **trained.metrics, "epoch": trainer.state.epoch}
     if args.tta > 0:
         trainer.data_collator = collator(config.clip_samples, crops=args.tta)
         shifted = trainer.predict(test.with_transform(plain)).metrics
@@ -237,8 +235,14 @@ def fine_tune(
     results |= {"train_samples": len(train), "chosen": _chosen(trainer)}
     if pretraining is not None:
         results["pretrain_runtime"] = pretraining.seconds
-    scores["test"] = _scores(config, test, first)
-    predictions, *other_predictions = map(functools.partial(_predictions, config), tests, [first, *others])
+    told = [_scores(config, *part) for part in zip(tests, judged, strict=True)]
+    scores["test"] = told[0]
+    predictions, *other_predictions = (
+        predictions_class(config).from_probabilities(
+            clips["path"][:], _names(config), part.references, part.probabilities
+        )
+        for clips, part in zip(tests, told, strict=True)
+    )
     named = dict(zip(held_out_too or {}, other_predictions, strict=True))
     for name, other in named.items():
         results |= _beside(results, other.metrics(), name)
@@ -408,11 +412,6 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray, config: PreTrainedCo
 
     # Few clips, all judged right, would ask for a temperature of zero.
     return math.exp(minimize_scalar(loss, bounds=(math.log(0.1), math.log(10)), method="bounded").x)
-
-
-def _predictions(config: PreTrainedConfig, clips: Dataset, judged: PredictionOutput):
-    scores = probabilities(torch.from_numpy(judged.predictions), config).numpy()
-    return predictions_class(config).from_probabilities(clips["path"][:], _names(config), clips["label"][:], scores)
 
 
 def _scores(config: PreTrainedConfig, clips: Dataset, judged: PredictionOutput) -> Scores:

@@ -20,8 +20,9 @@ from hf_audio import AudioCNNConfig
 from hf_audio.arguments import ArgumentError, RecipeArguments
 from hf_audio.augmentation import AddFastGaussianSNR, RandomExcerpt
 from hf_audio.cross_validation import cross_validate
-from hf_audio.data import DataError, download_and_extract, load_table
+from hf_audio.data import DataError, load_table
 from hf_audio.demo_data import make_environmental_sounds
+from hf_audio.download import download_and_extract
 from hf_audio.model_card import TaskFacts
 from hf_audio.recipe import find_recordings, run_recipe
 from hf_audio.training import fine_tune

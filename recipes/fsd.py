@@ -163,7 +163,12 @@ def facts(args: FSDArguments, n_clips: int) -> TaskFacts:
     name = "FSDKaggle2018" if n_clips == OFFICIAL_CLIPS else "Clips in the layout of FSDKaggle2018"
     return TaskFacts(
         title="Sound tags (demo)" if demo else "Sound tags",
-        hears="A recording in, tags of what sounds in it out, best first; long recordings are judged in windows.",
+        hears="A recording in, tags of what sounds in it out, best first; "
+        + (
+            "of a long recording, the beginning of its sound is heard."
+            if args.model == "lh"
+            else "long recordings are judged in windows."
+        ),
         dataset_name="Synthetic sounds (demo)" if demo else name,
         dataset_type="synthetic_tagged_sounds" if demo else name.replace(" ", "_"),
         data=(

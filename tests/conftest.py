@@ -1,5 +1,6 @@
 """Small synthetic recordings and checkpoints; real ones where `../shared/data` has them. No test needs the network."""
 
+import csv
 import importlib.util
 import json
 import os
@@ -168,3 +169,10 @@ def load_recipe(name: str):
     sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
+
+
+def write_table(path: Path, rows, delimiter: str = ",") -> Path:
+    """A CSV or TSV of rows, the header first."""
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        csv.writer(file, delimiter=delimiter, quoting=csv.QUOTE_MINIMAL).writerows(rows)
+    return path

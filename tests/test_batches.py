@@ -9,9 +9,10 @@ import torch
 from conftest import RATE
 from datasets import Dataset
 
+from hf_audio.audio_cache import cache_audio
 from hf_audio.augmentation import Amortized, RandomPlacement, seed_transforms, seeded
 from hf_audio.batches import ClipTransform, WindowCollator
-from hf_audio.data import UNVERIFIED_COLUMN, DataError, cache_audio, load_class_folders
+from hf_audio.data import UNVERIFIED_COLUMN, DataError, load_class_folders
 
 
 def drawn(dataset, transform, workers=0) -> np.ndarray:

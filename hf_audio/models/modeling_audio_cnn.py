@@ -60,6 +60,16 @@ def classification_loss(
     return losses.mean() if weights is None else (losses * weights).mean()
 
 
+def classifier_output(
+    logits: torch.Tensor, labels: torch.Tensor | None, config: PreTrainedConfig, return_dict: bool | None
+) -> SequenceClassifierOutput | tuple[torch.Tensor, ...]:
+    """What a model returns: with labels, the mean loss too; with `return_dict=False`, a tuple."""
+    loss = None if labels is None else classification_loss(logits, labels, config)
+    if return_dict is False:
+        return (logits,) if loss is None else (loss, logits)
+    return SequenceClassifierOutput(loss=loss, logits=logits)
+
+
 def _generalised_cross_entropy(
     logits: torch.Tensor, labels: torch.Tensor, label_smoothing: float, q: float
 ) -> torch.Tensor:
@@ -252,12 +262,7 @@ class AudioCNNForAudioClassification(AudioCNNPreTrainedModel):
         else:
             logits = self.classifier(pooled).float()
         logits = logits / self.config.temperature
-        loss = None
-        if labels is not None:
-            loss = classification_loss(logits, labels, self.config)
-        if return_dict is False:
-            return (logits,) if loss is None else (loss, logits)
-        return SequenceClassifierOutput(loss=loss, logits=logits)
+        return classifier_output(logits, labels, self.config, return_dict)
 
 
 __all__ = ["AudioCNNForAudioClassification", "AudioCNNPreTrainedModel"]

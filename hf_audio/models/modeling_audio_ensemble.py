@@ -1,8 +1,10 @@
 """Several AudioCNNs as one: each hears the waveform at its own rate and in its own windows."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import nn
-from transformers import PreTrainedModel
+from transformers import PreTrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import SequenceClassifierOutput
 
 from .configuration_audio_ensemble import AudioEnsembleConfig
@@ -10,7 +12,7 @@ from .frontends import Resampler, length_mask
 from .modeling_audio_cnn import (
     AudioCNNForAudioClassification,
     AudioCNNPreTrainedModel,
-    classification_loss,
+    classifier_output,
     probabilities,
 )
 
@@ -35,6 +37,23 @@ def windows_of(
     place = start[:, :, None] + torch.arange(size, device=input_values.device)
     windows = input_values[:, None].expand(-1, place.shape[1], -1).gather(2, place)
     return windows, n_samples.clamp(max=size)[:, None].expand(-1, place.shape[1]), needed
+
+
+def mean_logits(scores: torch.Tensor, weights: Sequence[float], mean: str, config: PreTrainedConfig) -> torch.Tensor:
+    """The members' weighted mean, as logits whose softmax or sigmoid it is.
+
+    scores: (members, batch, labels) probabilities; mean: "arithmetic" or "geometric"; config: with `problem_type`.
+    """
+
+    def as_logits(scores: torch.Tensor) -> torch.Tensor:
+        if config.problem_type == "multi_label_classification":
+            return torch.logit(scores, eps=1e-7)
+        return scores.clamp(min=1e-12).log()
+
+    if mean == "geometric":
+        scores = as_logits(scores)
+    total = torch.stack([weight * part for weight, part in zip(weights, scores, strict=True)]).sum(0)
+    return total if mean == "geometric" else as_logits(total)
 
 
 class AudioEnsembleForAudioClassification(PreTrainedModel):
@@ -71,25 +90,12 @@ class AudioEnsembleForAudioClassification(PreTrainedModel):
         n_samples = torch.full_like(input_values[:, 0], input_values.shape[1]).long()
         if attention_mask is not None:
             n_samples = attention_mask.sum(-1).long()
-        total = torch.zeros(())
-        for weight, member, resampler in zip(self.config.weights, self.members, self.resamplers, strict=True):
+        scores = []
+        for member, resampler in zip(self.members, self.resamplers, strict=True):
             assert isinstance(member, AudioCNNForAudioClassification) and isinstance(resampler, Resampler)
-            scores = self._judge(member, resampler(input_values), resampler.n_samples(n_samples))
-            total = total + weight * (self._as_logits(scores) if self._is_geometric else scores)
-        logits = total if self._is_geometric else self._as_logits(total)
-        loss = None if labels is None else classification_loss(logits, labels, self.config)
-        if return_dict is False:
-            return (logits,) if loss is None else (loss, logits)
-        return SequenceClassifierOutput(loss=loss, logits=logits)
-
-    @property
-    def _is_geometric(self) -> bool:
-        return self.config.mean == "geometric"
-
-    def _as_logits(self, scores: torch.Tensor) -> torch.Tensor:
-        if self.config.problem_type == "multi_label_classification":
-            return torch.logit(scores, eps=1e-7)
-        return scores.clamp(min=1e-12).log()
+            scores.append(self._judge(member, resampler(input_values), resampler.n_samples(n_samples)))
+        logits = mean_logits(torch.stack(scores), self.config.weights, self.config.mean, self.config)
+        return classifier_output(logits, labels, self.config, return_dict)
 
     def _judge(
         self, member: AudioCNNForAudioClassification, input_values: torch.Tensor, n_samples: torch.Tensor

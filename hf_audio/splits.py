@@ -1,0 +1,117 @@
+"""Which clips are trained on, validate and test; groups stay whole."""
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from datasets import ClassLabel, Dataset
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
+
+from .data import UNVERIFIED_COLUMN, DataError
+
+logger = logging.getLogger(__name__)
+
+
+def split_held_out(dataset: Dataset, held_out: Sequence[np.ndarray], group_column: str | None = None) -> list[Dataset]:
+    """Training clips, and those of each mask, (clips,) of bool.
+
+    With `group_column` (speaker, recording), clips that share its value with a held-out one are not trained on.
+
+    Raises:
+        DataError: a part would be empty, or no training clip of a class is left.
+    """
+    tested = np.any(held_out, axis=0)
+    trained = ~tested
+    if group_column is not None:
+        groups = np.asarray(dataset[group_column])
+        trained &= ~np.isin(groups, groups[tested])
+    if not all(mask.any() for mask in held_out) or not trained.any():
+        raise DataError(f"The split leaves no clips to {'test' if trained.any() else 'train'} on: check the data.")
+    n_dropped = len(dataset) - tested.sum() - trained.sum()
+    if n_dropped:
+        logger.warning(
+            "%d clips are not trained on: they share their %s with held-out clips.", n_dropped, group_column
+        )
+    parts = [dataset.select(np.flatnonzero(rows)) for rows in (trained, *held_out)]
+    if isinstance(dataset.features["label"], ClassLabel):
+        _check_classes(*parts)
+    return parts
+
+
+def _check_classes(train: Dataset, *tests: Dataset) -> None:
+    counts = class_counts(train)
+    tested = [class_counts(test) for test in tests]
+    missing = [name for name, count in counts.items() if count == 0]
+    untaught = [name for name in missing if any(test[name] for test in tested)]
+    if untaught:
+        raise DataError(
+            f"No training clip of {', '.join(untaught)}: add some, or leave the class out of the test clips."
+        )
+    if missing:
+        logger.warning("No clip at all, so these are never learnt and never judged: %s.", ", ".join(missing))
+    single = [name for name, count in counts.items() if count == 1]
+    if single:
+        logger.warning("One training clip only, too few to learn from: %s. Add clips.", ", ".join(single))
+
+
+def class_counts(dataset: Dataset) -> dict[str, int]:
+    """How many clips each class has."""
+    counts = Counter(dataset["label"][:])
+    return {name: counts[number] for number, name in enumerate(dataset.features["label"].names)}
+
+
+def split_validation(
+    dataset: Dataset, fraction: float, seed: int, group_column: str | None = None
+) -> tuple[Dataset, Dataset]:
+    """The data set in two, the second with about `fraction` of the rows, classes in their proportions.
+
+    With `group_column` (speaker, recording), no group is on both sides, and the share is that of one of
+    `round(1 / fraction)` folds of whole groups. A class with one clip stays in the first part, with a warning. Clips
+    whose label nobody has verified count for nothing; they are in the first part, or, of a group in the second, in
+    none.
+
+    Raises:
+        DataError: a fraction outside (0, 0.5], or too few clips or groups to split.
+    """
+    if not 0 < fraction <= 0.5:
+        raise DataError(f"The validation fraction {fraction} must lie between 0 and 0.5.")
+    rows = np.arange(len(dataset))
+    unverified = np.zeros(len(dataset), dtype=bool)
+    if UNVERIFIED_COLUMN in dataset.column_names:
+        unverified = np.asarray(dataset[UNVERIFIED_COLUMN], dtype=bool)
+        rows = rows[~unverified]
+    if len(rows) == 0:
+        raise DataError("No training clip has a verified label to validate by: leave --validation_fraction at 0.")
+    named = isinstance(dataset.features["label"], ClassLabel)
+    labels = np.asarray(dataset["label"])[rows] if named else np.zeros(len(rows), dtype=int)
+    if group_column is None:
+        counts = np.bincount(labels, minlength=labels.max() + 1)
+        single = counts[labels] < 2
+        if single.any():
+            names = ", ".join(sorted({dataset.features["label"].int2str(int(i)) for i in labels[single]}))
+            logger.warning("One clip only, so trained on and not validated: %s.", names)
+        rows, labels = rows[~single], labels[~single]
+        n_classes = len(set(labels.tolist()))
+        n_validation = max(round(fraction * len(rows)), n_classes)
+        if n_classes == 0 or len(rows) - n_validation < n_classes:
+            raise DataError(f"{len(dataset)} clips are too few to hold out {fraction:g} of them for validation.")
+        splitter = StratifiedShuffleSplit(1, test_size=n_validation, random_state=seed)
+        _, validation = next(splitter.split(rows, labels))
+    else:
+        if group_column not in dataset.column_names:
+            raise DataError(f"There is no column {group_column!r} to group by: {', '.join(dataset.column_names)}.")
+        all_groups = np.asarray(dataset[group_column])
+        groups = all_groups[rows]
+        if len(set(groups.tolist())) < 2:
+            raise DataError(f"Only one {group_column} is left: a validation part needs another one.")
+        # scikit-learn asks for as many clips of the most frequent class as there are folds.
+        n_folds = max(2, min(round(1 / fraction), len(set(groups.tolist())), np.bincount(labels).max()))
+        splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
+        _, validation = next(splitter.split(rows, labels, groups))
+    validated = np.zeros(len(dataset), dtype=bool)
+    validated[rows[validation]] = True
+    left_out = validated
+    if group_column is not None:
+        left_out = validated | (unverified & np.isin(all_groups, all_groups[validated]))
+    return dataset.select(np.flatnonzero(~left_out)), dataset.select(np.flatnonzero(validated))
