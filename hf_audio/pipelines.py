@@ -18,9 +18,10 @@ from transformers import PreTrainedConfig
 from transformers.pipelines import PIPELINE_REGISTRY
 from transformers.pipelines.base import ChunkPipeline
 
-from .audio import AudioError, load_audio, split_windows, to_mono
+from .audio import AudioError, load_audio, to_mono
 from .models.configuration_audio_cnn import AudioCNNConfig
 from .models.modeling_audio_cnn import by_distribution, probabilities
+from .windows import split_windows
 
 logger = logging.getLogger(__name__)
 

@@ -13,7 +13,8 @@ from conftest import RATE, tiny_config, tone, trained_looking_model
 from transformers import ASTConfig, ASTFeatureExtractor, ASTForAudioClassification, pipeline
 
 from hf_audio import AudioClassificationPipeline, AudioCNNFeatureExtractor, AudioCNNForAudioClassification
-from hf_audio.audio import AudioError, split_windows
+from hf_audio.audio import AudioError
+from hf_audio.windows import split_windows
 
 
 @pytest.fixture(scope="module")
