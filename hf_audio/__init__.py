@@ -48,7 +48,7 @@ class _RegisteringFinder(importlib.abc.MetaPathFinder):
         return spec
 
 
-if "transformers" in sys.modules:
+if sys.modules.get("transformers") is not None:
     importlib.import_module(".registration", __name__)
 else:
     sys.meta_path.insert(0, _RegisteringFinder())
