@@ -14,7 +14,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -56,14 +55,14 @@ def scores_in_browser(site: str | os.PathLike, clips: Sequence[str | os.PathLike
     Raises:
         BrowserError: there is no browser, it does not answer, or the page cannot read a clip.
     """
-    with serve(site) as address, Browser() as browser:
+    with serve_folder(site) as address, Browser() as browser:
         browser.open(address)
         answers = [browser.choose(clip) for clip in clips]
     return [np.array(answer["scores"], dtype=np.float32) for answer in answers]
 
 
 @contextmanager
-def serve(folder: str | os.PathLike) -> Iterator[str]:
+def serve_folder(folder: str | os.PathLike) -> Iterator[str]:
     """The address of a folder's index.html, served to this machine alone."""
 
     class Handler(SimpleHTTPRequestHandler):

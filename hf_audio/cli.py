@@ -17,7 +17,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     """
     parser = argparse.ArgumentParser(prog="hf-audio", description="Train, judge and ship small sound classifiers.")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for add in (_add_predict, _add_pseudo_label, _add_ensemble, _add_audit_labels, _add_export, _add_make_numbers):
+    for add in (
+        _add_predict,
+        _add_pseudo_label,
+        _add_ensemble,
+        _add_audit_labels,
+        _add_export,
+        _add_demo,
+        _add_make_numbers,
+    ):
         add(commands)
     args = parser.parse_args(argv)
     try:
@@ -177,6 +185,27 @@ def _add_export(commands: Any) -> None:
             f"{export.path}: probabilities differ by {export.largest_difference:.1e} at most from torch's, and "
             f"{export.agreement:.1%} of {export.n_clips} clips keep their first answer."
         )
+
+    parser.set_defaults(run=run)
+
+
+def _add_demo(commands: Any) -> None:
+    parser = commands.add_parser(
+        "demo",
+        help="make a web page that runs a checkpoint in the browser",
+        description="A folder for any static host: the exported model, and a page that runs it in the visitor's "
+        "browser, by files or the microphone.",
+    )
+    parser.add_argument("checkpoint", metavar="CHECKPOINT", help="a finished folder or a Hub id")
+    parser.add_argument(
+        "--output_dir", type=Path, required=True, help="folder of the site, a new one or an earlier site"
+    )
+
+    def run(args: argparse.Namespace) -> None:
+        from .demo import make_site  # loads torch
+
+        site = make_site(args.checkpoint, args.output_dir)
+        print(f"{site} is ready: python -m http.server --directory {site}, then open http://localhost:8000.")
 
     parser.set_defaults(run=run)
 

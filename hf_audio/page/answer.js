@@ -19,14 +19,17 @@ export function readNumber(scores, digits) {
   return { read, text: text.replace(/^0+(?=\d)/, ""), score: read.reduce((product, [, score]) => product * score, 1) };
 }
 
-/** The answer in a few words, as it is spoken: "dog, 98 %". */
-export function summary(scores, { labels, num_digits: digits }) {
-  if (digits) {
-    const { text, score } = readNumber(scores, digits);
-    return `${text}, ${percent(score)}`;
-  }
+/** The best label or the number that was read: {text, score}. */
+export function firstAnswer(scores, { labels, num_digits: digits }) {
+  if (digits) return readNumber(scores, digits);
   const [best] = rank(scores);
-  return `${shown(labels[best])}, ${percent(scores[best])}`;
+  return { text: shown(labels[best]), score: scores[best] };
+}
+
+/** The answer in a few words, as it is spoken: "dog, 98 %". */
+export function summary(scores, facts) {
+  const { text, score } = firstAnswer(scores, facts);
+  return `${text}, ${percent(score)}`;
 }
 
 /** Fill the page's answer, of classes or of a number. */

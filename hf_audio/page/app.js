@@ -1,10 +1,11 @@
 /** The page: takes a sound, has it judged by the worker, and shows what comes back. */
 
-import { SHOWN, rank, showAnswer, shown, summary } from "./answer.js";
+import { SHOWN, firstAnswer, rank, showAnswer, shown, summary } from "./answer.js";
 import { decodeAudio } from "./decode.js";
 import { Microphone } from "./microphone.js";
 import { GUTTER, drawSpectrogram, drawTimeline, drawWaveform } from "./plots.js";
 import { writeWav } from "./wav.js";
+import { windowSeconds } from "./windows.js";
 
 const HOP_SECONDS = 0.5; // between two decisions on the microphone
 const LIVE_SECONDS = 60; // that the scores of the microphone go back
@@ -36,11 +37,10 @@ async function judge(name, bytes) {
   tell(`Reading ${name} …`);
   try {
     const buffer = await bytes;
-    const playable = URL.createObjectURL(new Blob([buffer]));
     const { samples, rate } = await decodeAudio(buffer, name, facts.sampling_rate);
     if (mine !== question) return;
     current = { name };
-    element("player").src = playable;
+    play(new Blob([buffer]));
     tell(`Listening to ${name} …`);
     worker.postMessage({ id: mine, task: "judge", samples, rate });
   } catch (error) {
@@ -81,7 +81,7 @@ async function startRecording() {
   }
   recording = session;
   current = { name: "Microphone", live: session };
-  element("player").removeAttribute("src");
+  play(null);
   showRecording();
   tell("Listening to the microphone …");
 }
@@ -96,8 +96,8 @@ function listen(session) {
   if (session.busy || session.length - session.asked < HOP_SECONDS * rate) return;
   session.busy = true;
   session.asked = session.length;
-  const window = Math.round((facts.clip_seconds ?? 3) * rate);
-  worker.postMessage({ id: ask(), task: "listen", samples: lastSamples(session.blocks, window), rate });
+  const samples = lastSamples(session.blocks, Math.round(windowSeconds(facts) * rate));
+  worker.postMessage({ id: ask(), task: "listen", samples, rate });
 }
 
 /** The recording has ended, and is judged like a file. */
@@ -116,6 +116,14 @@ function stopRecording() {
 function showRecording() {
   element("microphone").textContent = recording ? "Stop recording" : "Use the microphone";
   element("microphone").classList.toggle("active", recording !== null);
+}
+
+/** Give the player a recording, or none. */
+function play(blob) {
+  const player = element("player");
+  URL.revokeObjectURL(player.src);
+  if (blob) player.src = URL.createObjectURL(blob);
+  else player.removeAttribute("src");
 }
 
 /** The newest `count` samples, or all, of a list of blocks. */
@@ -154,16 +162,16 @@ function take({ error, heard, spectrogram, progress, scores, timeline, done }) {
   if (scores) {
     current.scores = scores;
     if (current.live) {
-      const { length, microphone } = current.live;
-      current.live.timeline.push({ seconds: length / microphone.rate, scores });
+      const { asked, microphone, timeline: past } = current.live;
+      past.push({ seconds: asked / microphone.rate, scores });
     }
-    const words = summary(scores, facts);
     // While the microphone is on, a screen reader hears of it when the answer changes, not with every hop.
-    if (!current.live || words.split(",")[0] !== element("status").textContent.split(",")[0]) tell(words);
+    const words = current.live ? firstAnswer(scores, facts).text : summary(scores, facts);
+    if (words !== element("status").textContent) tell(words);
     report({ name: current.name, scores: Array.from(scores) });
   }
   if (done && current.live) current.live.busy = false;
-  show();
+  if (scores || timeline) show();
 }
 
 function tell(sentence) {
@@ -190,7 +198,8 @@ function show() {
   const { name, heard, spectrogram, scores, live } = current;
   element("result").hidden = false;
   element("name").textContent = name;
-  element("player").hidden = !element("player").hasAttribute("src");
+  const player = element("player");
+  player.hidden = !player.hasAttribute("src") || player.error !== null; // browsers play fewer WAVs than are read here
   const seconds = heard.length / facts.sampling_rate;
   drawWaveform(element("waveform"), heard);
   drawSpectrogram(element("spectrogram"), spectrogram, seconds);
@@ -243,7 +252,7 @@ function listenToVisitor() {
     });
   }
   for (const kind of ["play", "pause", "seeked", "emptied"]) element("player").addEventListener(kind, showPlayhead);
-  element("player").addEventListener("error", () => element("player").removeAttribute("src"));
+  element("player").addEventListener("error", show);
   document.documentElement.style.setProperty("--gutter", `${GUTTER}px`);
   new ResizeObserver(show).observe(element("result"));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", show);
@@ -261,8 +270,11 @@ async function begin() {
   element("hears").textContent = facts.num_digits
     ? `Reads spoken numbers of up to ${facts.num_digits} digits`
     : `Tells ${facts.labels.length} sounds apart`;
+  element("known").hidden = Boolean(facts.num_digits);
+  element("known").querySelector("p").textContent = facts.labels.map(shown).join(", ");
+  element("window").textContent = `Scores over time: at each moment, of the last ${windowSeconds(facts)} s`;
   for (const control of document.querySelectorAll("#file, #microphone")) control.disabled = false;
-  tell("Ready.");
+  tell("Ready, for WAV, FLAC, MP3, Ogg and whatever else your browser plays.");
   listenToVisitor();
   const clip = new URLSearchParams(location.search).get("clip");
   if (clip) judgeLinked(clip);

@@ -55,7 +55,8 @@ export function meanScores(scores) {
 }
 
 async function fetchBytes(name) {
-  const answer = await fetch(new URL(name, import.meta.url)).catch(() => null);
+  // Of an earlier site, a browser may keep one file and fetch the other: it shall ask whether they are still the same.
+  const answer = await fetch(new URL(name, import.meta.url), { cache: "no-cache" }).catch(() => null);
   if (!answer?.ok) throw new Error(`${name} is not beside this page: copy the whole folder to the server.`);
   return new Uint8Array(await answer.arrayBuffer());
 }

@@ -2,9 +2,9 @@
 
 import { melPlace } from "./spectrogram.js";
 
-export const GUTTER = 44; // left of every picture, for its labels, in CSS pixels
+export const GUTTER = 48; // left of every picture, for its labels, in CSS pixels
 const AXIS = 20; // below those that have a time axis
-const TICKS_HERTZ = [100, 300, 1000, 3000, 10000, 30000];
+const TICKS_HERTZ = [200, 500, 1000, 2000, 4000, 8000, 16000];
 const SECONDS_BETWEEN_TICKS = [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600];
 
 /** Least and greatest sample behind every pixel, the loudest one filling the height. */
@@ -66,24 +66,24 @@ export function drawTimeline(canvas, strips, from, to) {
   const strip = (height - AXIS) / strips.length;
   const place = (seconds) => GUTTER + ((width - GUTTER) * (seconds - from)) / (to - from);
   strips.forEach(({ label, points }, row) => {
-    const floor = (row + 1) * strip - 4;
-    const tall = strip - 20; // the label stands above
+    const floor = Math.round((row + 1) * strip - 4);
+    const tall = Math.round(strip - 20); // the label stands above
     pen.fillStyle = color("--track");
     pen.fillRect(GUTTER, floor - tall, width - GUTTER, tall);
     pen.fillStyle = color("--accent");
     points.forEach(([seconds, probability], i) => {
-      const left = place(Math.max(from, i === 0 ? from : points[i - 1][0]));
-      pen.fillRect(left, floor - tall * probability, Math.max(0, place(seconds) - left + 0.5), tall * probability);
+      const left = Math.round(place(i === 0 ? from : points[i - 1][0])); // whole pixels leave no seams
+      pen.fillRect(left, floor - tall * probability, Math.round(place(seconds)) - left, tall * probability);
     });
     pen.fillStyle = color("--ink");
     pen.textAlign = "left";
     pen.textBaseline = "alphabetic";
     pen.fillText(label, GUTTER, floor - tall - 4);
-    pen.fillStyle = color("--muted");
-    pen.textAlign = "right";
-    pen.textBaseline = "top";
-    pen.fillText("100 %", GUTTER - 6, floor - tall - 3);
   });
+  pen.fillStyle = color("--muted");
+  pen.textAlign = "right";
+  pen.textBaseline = "top";
+  pen.fillText("100 %", GUTTER - 6, 13); // the strips are alike
   drawTimes(pen, width, height, color, from, to);
 }
 

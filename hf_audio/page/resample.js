@@ -3,8 +3,8 @@
  * heard: what the two leave different lies between 0.913 and 1 of the lower rate's half.
  */
 
-const PASS_BAND = 0.913; // of the lower rate's half stays as it is, and from 1 on nothing is left
-const ATTENUATION = 120; // of what is above, in dB
+const PASS_BAND = 0.914; // of the lower rate's half stays as it is, and from 1 on nothing is left
+const ATTENUATION = 136; // of what is above, in dB
 const MOST_PHASES = 1024; // kernels between two samples; between these, they are interpolated
 const LARGEST_BANK = 2 ** 22; // numbers in all kernels together, 32 MB
 

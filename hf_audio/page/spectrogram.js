@@ -3,7 +3,7 @@
 const FRAME_SECONDS = 0.04;
 const MOST_FRAMES = 1000;
 const BANDS = 96;
-const RANGE_DB = 70; // below the loudest point
+const RANGE_DB = 60; // below the loudest point
 
 /** (samples,) -> {values: (frames x bands,) from 0 to 1, frames, bands, highest in Hz}; band 0 is the lowest. */
 export function melSpectrogram(samples, rate) {

@@ -19,3 +19,8 @@ export function runningWindows(samples, window, hop) {
   spans.push([Math.max(samples - window, 0), samples]);
   return spans;
 }
+
+/** How much of a sound is judged at once while it is heard, as `hf_audio/streaming.py` has it; `facts` are a model's. */
+export function windowSeconds({ clip_seconds: seconds }) {
+  return seconds ?? 3;
+}

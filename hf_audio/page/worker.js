@@ -2,16 +2,15 @@
  * The thread in which sounds are resampled and judged, so that the page never stands still.
  *
  * It says {ready: facts} once the model is loaded, or {error}. It is asked with {id, task, samples, rate}: "judge" a
- * whole recording, or "listen" to the last moments of a microphone; and answers with {id} and one of {heard}, {progress},
+ * whole recording, or "listen" to the last window of a microphone; and answers with {id} and one of {heard}, {progress},
  * {scores}, {timeline}, {done}, {error}. A new question ends the work on the one before.
  */
 
 import { Classifier, meanScores } from "./classifier.js";
 import { resample } from "./resample.js";
 import { melSpectrogram } from "./spectrogram.js";
-import { runningWindows } from "./windows.js";
+import { runningWindows, windowSeconds } from "./windows.js";
 
-const WINDOW_SECONDS = 3; // of models that have none of their own
 const HOPS_PER_WINDOW = 8;
 const MOST_DECISIONS = 100; // over a recording's time
 
@@ -31,8 +30,7 @@ onmessage = async ({ data: { id, task, samples, rate } }) => {
     if (heard.length === 0) throw new Error("The recording is shorter than one sample of the model: record it again.");
     postMessage({ id, heard, spectrogram: melSpectrogram(heard, classifier.facts.sampling_rate) });
     if (task === "listen") {
-      const window = heard.subarray(-windowSamples(classifier.facts));
-      postMessage({ id, scores: await classifier.score(window) });
+      postMessage({ id, scores: await classifier.score(heard) });
     } else {
       await judge(id, classifier, heard);
     }
@@ -45,9 +43,10 @@ onmessage = async ({ data: { id, task, samples, rate } }) => {
 async function judge(id, classifier, heard) {
   const { facts } = classifier;
   const windows = classifier.split(heard);
-  const hop = Math.max(Math.ceil(windowSamples(facts) / HOPS_PER_WINDOW), Math.ceil(heard.length / MOST_DECISIONS));
+  const window = Math.round(windowSeconds(facts) * facts.sampling_rate);
+  const hop = Math.max(Math.ceil(window / HOPS_PER_WINDOW), Math.ceil(heard.length / MOST_DECISIONS));
   // Half a number is another number: over time there is nothing to say of it.
-  const spans = facts.num_digits ? [] : runningWindows(heard.length, windowSamples(facts), hop);
+  const spans = facts.num_digits ? [] : runningWindows(heard.length, window, hop);
   const total = windows.length + spans.length;
   let judged = 0;
   const score = async (window) => {
@@ -69,10 +68,6 @@ async function judge(id, classifier, heard) {
     if (id !== latest) return;
   }
   postMessage({ id, timeline });
-}
-
-function windowSamples({ clip_seconds: seconds, sampling_rate: rate }) {
-  return Math.round((seconds ?? WINDOW_SECONDS) * rate);
 }
 
 /** Lets a newer question in. */
