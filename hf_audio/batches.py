@@ -61,7 +61,7 @@ class ClipTransform:
         self.epoch.fill_(epoch)
 
     def __call__(self, batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
-        """Columns `audio`, `index` and `label` (or what is believed) to `input_values`, `labels`, perhaps `weights`."""
+        """Columns `audio`, `index` and `label` (or what is believed) to `input_values`, `labels`, maybe `weights`."""
         size = self._size(batch["index"])
         with seeded(self.seed):  # once a batch: every clip seeds again, and the states are put back after the last
             waveforms = [self._transform(*pair, size) for pair in zip(batch["audio"], batch["index"], strict=True)]

@@ -254,7 +254,10 @@ def add_guessed(dataset: Dataset, path: str | os.PathLike) -> Dataset:
     if table.empty:
         raise DataError(f"{path} names only clips that are labelled already: give a table of unlabelled ones.")
     before = np.asarray(dataset[UNVERIFIED_COLUMN][:]) if UNVERIFIED_COLUMN in dataset.column_names else False
-    believed = dataset[BELIEVED_COLUMN][:] if BELIEVED_COLUMN in dataset.column_names else None
+    believed = None
+    if BELIEVED_COLUMN in dataset.column_names:
+        believed = dataset[BELIEVED_COLUMN][:]
+        dataset = dataset.remove_columns(BELIEVED_COLUMN)
     further = set(dataset.column_names) - {"path", "label"}
     dataset = dataset.remove_columns([name for name in further if "string" not in dataset.features[name].dtype])
     for name in set(dataset.column_names) - set(table):
