@@ -101,7 +101,9 @@ def test_audit_labels_writes_the_suspicious_clips(
         Path(args.output_dir).mkdir()  # for its trainings
         labels, unverified = np.array(dataset["label"]), np.array(dataset["unverified"])
         suggested = np.where(unverified, 0, labels)
-        return label_audit.Audit(dataset["path"][:], labels, suggested, np.full(4, 0.75), unverified, TAGS)
+        return label_audit.Audit(
+            dataset["path"][:], labels, suggested, np.full(4, 0.75), np.eye(41)[suggested], unverified, TAGS
+        )
 
     monkeypatch.setattr(label_audit, "audit_labels", audit)
     data, table = write_sounds(tmp_path / "data", "0110"), tmp_path / "wrong.csv"
