@@ -3,6 +3,7 @@
 import json
 import lzma
 import os
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -78,11 +79,10 @@ def _write_facts(checkpoint: str | os.PathLike, folder: Path) -> None:
 def _title(checkpoint: str | os.PathLike) -> str:
     """The first heading of the model card or, without one, the checkpoint's name."""
     card = Path(checkpoint) / "README.md"
-    lines = card.read_text(encoding="utf-8").splitlines() if card.is_file() else []
-    if lines and lines[0] == "---":
-        lines = lines[lines.index("---", 1) :]
-    headings = (line.removeprefix("# ").strip() for line in lines if line.startswith("# "))
-    return next(headings, Path(os.path.abspath(checkpoint)).name)
+    text = card.read_text(encoding="utf-8") if card.is_file() else ""
+    text = re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.DOTALL)  # YAML, in which # begins a comment
+    heading = re.search(r"^# (.+)$", text, flags=re.MULTILINE)
+    return heading[1].strip() if heading else Path(os.path.abspath(checkpoint)).name
 
 
 def _move(written: Path, site: Path) -> None:

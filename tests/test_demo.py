@@ -97,12 +97,13 @@ def test_the_site_is_whole(site):
     assert [entry.name for entry in site.parent.iterdir()] == ["tones"]
 
 
-def test_a_site_is_made_anew_and_what_lies_beside_it_stays(site, checkpoint, tmp_path, monkeypatch):
+def test_a_site_is_made_anew_and_what_lies_beside_it_stays(site, checkpoint, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("hf_audio.demo.export_onnx", lambda _, path: shutil.copy(site / "model.onnx", path))
     again = shutil.copytree(site, tmp_path / "site")
     (again / "example.wav").write_bytes(b"clip")
     (again / "style.css").write_text("old")
-    make_site(checkpoint, again)
+    cli.main(["demo", str(checkpoint), "--output_dir", str(again)])
+    assert f"python -m http.server --directory {again}," in capsys.readouterr().out
     assert (again / "example.wav").read_bytes() == b"clip"
     assert (again / "style.css").read_text() == (PAGE / "style.css").read_text()
     assert json.loads((again / "model.json").read_text())["title"] == checkpoint.name  # which has no card

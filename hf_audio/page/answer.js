@@ -64,7 +64,9 @@ function fillBars(list, bars) {
   while (list.children.length > bars.length) list.lastElementChild.remove();
   while (list.children.length < bars.length) {
     const item = document.createElement("li");
-    for (const part of ["label", "value", "bar"]) item.append(Object.assign(document.createElement("span"), { className: part }));
+    for (const part of ["label", "value", "bar"]) {
+      item.append(Object.assign(document.createElement("span"), { className: part }));
+    }
     list.append(item);
   }
   bars.forEach(([label, score], i) => {

@@ -1,4 +1,4 @@
-/** The exported model, run by ONNX Runtime; the same function of a waveform as `hf_audio.classifier.AudioClassifier`. */
+/** The exported model, run by ONNX Runtime: the function that `hf_audio/classifier.py` is, in the browser. */
 
 import * as ort from "./onnxruntime-web/ort.wasm.bundle.min.js";
 import { splitWindows } from "./windows.js";

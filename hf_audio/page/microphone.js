@@ -17,7 +17,7 @@ export class Microphone {
   /** Asks for the microphone and hears it; `take` gets every block, (samples,). Throws an Error of one sentence. */
   static async open(take) {
     if (!window.isSecureContext || !navigator.mediaDevices) {
-      throw new Error("Browsers give the microphone to https:// and to localhost only: open this page so, or choose a file.");
+      throw new Error("Only https:// and localhost get the microphone: open this page so, or choose a file.");
     }
     const audio = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
     let stream;
@@ -27,6 +27,7 @@ export class Microphone {
       throw new Error(REASONS[error.name] ?? `The microphone cannot be used (${error.name}): choose a file.`);
     }
     const context = new AudioContext();
+    await context.resume(); // some browsers begin with a pause
     await context.audioWorklet.addModule(new URL("recorder.js", import.meta.url));
     const recorder = new AudioWorkletNode(context, "recorder", { numberOfOutputs: 0 });
     recorder.port.onmessage = ({ data }) => take(data);

@@ -20,7 +20,7 @@ export function runningWindows(samples, window, hop) {
   return spans;
 }
 
-/** How much of a sound is judged at once while it is heard, as `hf_audio/streaming.py` has it; `facts` are a model's. */
+/** How much of a sound is judged at once while it is heard, as `hf_audio/streaming.py` has it. */
 export function windowSeconds({ clip_seconds: seconds }) {
   return seconds ?? 3;
 }
