@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import errno
+import os
 import socket
 from typing import Any
 
@@ -90,10 +91,11 @@ def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=2048)
-    except (OSError, OverflowError) as error:
-        taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
-        remedy = "choose another --port" if taken else "check --host and --port"
-        reason = getattr(error, "strerror", None) or error
+    except OverflowError as error:
+        raise ValueError(f"--port {port} is none: choose one from 0 to 65535.") from error
+    except OSError as error:
+        reason = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno)
+        remedy = "choose another --port" if error.errno == errno.EADDRINUSE else "check --host and --port"
         raise ValueError(f"Nobody can listen at {host}:{port} ({reason}): {remedy}.") from error
 
 
