@@ -17,7 +17,7 @@ const worker = new Worker(new URL("worker.js", import.meta.url), { type: "module
 let facts; // of model.json
 let question = 0; // number of the last one; answers to those before are late
 let current = null; // what is shown: {name, heard, spectrogram, scores, timeline, live}
-let recording = null; // {microphone, blocks, length, asked, timeline}
+let recording = null; // {microphone, blocks, length, asked, busy, timeline}
 
 const loaded = new Promise((resolve, reject) => {
   worker.onmessage = ({ data }) => {
@@ -72,7 +72,7 @@ async function startRecording() {
       if (recording === session) listen(session);
     });
   } catch (error) {
-    fail(error);
+    if (mine === question) fail(error);
     return;
   }
   if (mine !== question) {

@@ -1,8 +1,8 @@
 /**
  * The thread in which sounds are resampled and judged, so that the page never stands still.
  *
- * It says {ready: facts} once the model is loaded, or {error}. Then it is asked {id, task, samples, rate}: to "judge" a
- * whole recording, or "listen" to the last window of a microphone; and answers with {id} and, one after the other,
+ * It says {ready: facts} once the model is loaded, or {error}. Then it is asked {id, task, samples, rate}: to "judge"
+ * a whole recording, or "listen" to the last window of a microphone; and answers with {id} and, one after the other,
  * {heard, spectrogram}, {progress}, {scores}, {timeline}, {done}, or {error}. A new question ends the work on the one
  * before.
  */
