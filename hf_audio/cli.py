@@ -242,7 +242,7 @@ def _add_verify(commands: Any) -> None:
         "verify",
         help="run a checkpoint in every way and compare the answers",
         description="The same clips through torch, the pipeline, ONNX Runtime, 8 bits, the service, streams and the "
-        "page in a browser, where one is installed: the largest difference of each. Ends with exit code 1 where one is "
+        "page in a browser, where one is installed: the largest difference of each. Exit code 1 says that one is "
         "above its bound.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
