@@ -94,7 +94,7 @@ def _listen(host: str, port: int) -> socket.socket:
     except OverflowError as error:
         raise ValueError(f"--port {port} is none: choose one from 0 to 65535.") from error
     except OSError as error:
-        reason = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno)
+        reason = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
         remedy = "choose another --port" if error.errno == errno.EADDRINUSE else "check --host and --port"
         raise ValueError(f"Nobody can listen at {host}:{port} ({reason}): {remedy}.") from error
 
