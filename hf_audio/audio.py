@@ -15,7 +15,8 @@ LARGEST_KNOWN_RIFF_SIZE = 0x7FFF0000 - 1
 RATES = range(100, 10_000_001)
 # Values, channels together, that a recording of limited length may hold a second: stereo at 96 kHz.
 DENSEST = 2 * 96_000
-# What libsndfile says where a header, such as that of a FLAC written into a pipe, does not tell how long it is.
+# What libsndfile says where a header, such as that of a FLAC written into a pipe, does not tell how long it is; it can
+# then not read it.
 UNKNOWN_FRAMES = 2**63 - 1
 EXTENSIONS = frozenset(
     [
@@ -73,20 +74,18 @@ def load_audio(source: str | os.PathLike | bytes, sampling_rate: int, max_second
         raise AudioError(f"{name} is empty (0 bytes): record or download it again, or leave it out.")
     try:
         with soundfile.SoundFile(io.BytesIO(data)) as file:
-            rate, channels = file.samplerate, file.channels
-            promised = 0 if file.frames == UNKNOWN_FRAMES else file.frames
-            limit = None if max_seconds is None else int(max_seconds * min(rate, DENSEST // channels))
-            if limit is None:
-                samples = file.read(dtype="float32", always_2d=True)  # (frames, channels)
-            else:  # one too many shows that there are more
-                samples = file.read(0 if promised > limit else limit + 1, dtype="float32", always_2d=True)
+            rate, promised = file.samplerate, file.frames  # no more frames than these are read
+            limit = UNKNOWN_FRAMES
+            if max_seconds is not None:
+                limit = int(max_seconds * min(rate, DENSEST // file.channels))
+            too_long = limit < promised < UNKNOWN_FRAMES
+            samples = file.read(0 if too_long else -1, dtype="float32", always_2d=True)  # (frames, channels)
     except (soundfile.LibsndfileError, RuntimeError, ValueError) as error:
         raise UndecodableAudioError(
             f"{name} is not audio that libsndfile can decode: convert it to WAV or FLAC, or leave it out."
         ) from error
-    if limit is not None and max(promised, len(samples)) > limit:
-        dense = " of so many samples a second" if rate * channels > DENSEST else ""
-        raise LongAudioError(f"{name} is longer than {limit / rate:g} s, the most{dense}: cut it into shorter ones.")
+    if too_long:
+        raise LongAudioError(f"{name} is longer than {limit / rate:g} s, the most at its rate: cut it.")
     if _riff_is_cut_off(data) or len(samples) < promised:
         raise AudioError(f"{name} is cut off, its header promises more samples than it holds: copy it again.")
     return to_mono(samples.T, rate, sampling_rate, name)

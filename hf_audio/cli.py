@@ -298,15 +298,16 @@ def _add_serve(commands: Any) -> None:
     )
 
     def run(args: argparse.Namespace) -> None:
-        from .service import Limits, Service, name_checkpoints, read_token  # loads the audio libraries and torch
+        try:
+            from .connections import Server
+            from .server import make_app
+            from .service import Limits, Service, name_checkpoints, read_token
+        except ModuleNotFoundError as error:
+            raise ImportError(f"There is no {error.name} to serve with: pip install 'hf-audio[serve]'.") from error
 
         checkpoints = name_checkpoints(args.checkpoints)
         token = read_token(args.token_file)
         limits = Limits(**{name: getattr(args, name) for name in Limits.__dataclass_fields__})
-
-        from .connections import Server
-        from .server import make_app
-
         service = Service(checkpoints, limits)
         server = Server(make_app(service, token), service, args.host, args.port)
         print(f"{', '.join(checkpoints)} at {server.url}", flush=True)

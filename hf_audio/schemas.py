@@ -26,7 +26,7 @@ as a window has been heard. Its query, or a first text message of JSON, may give
 the model), `hop_seconds` (by default half a window), `top_k` and `model`. `{"type": "end"}` ends the stream with its
 last window.
 
-Every refusal is `{"error": "a sentence"}`.
+Every refusal is `{"error": "a sentence"}`, of a stream too, which is then closed.
 """
 PROBLEMS = {
     HTTPStatus.UNAUTHORIZED: "No token, or a wrong one.",
@@ -46,6 +46,10 @@ Seconds = Annotated[float, Field(description="In seconds.")]
 
 class Problem(BaseModel):
     """Why a request got no answer, in one sentence."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"error": "The request is larger than 32 MB: send a compressed file."}]}
+    )
 
     error: str
 

@@ -6,13 +6,14 @@ import html
 import secrets
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, FastAPI, Request, WebSocket
+from fastapi import Path as PathParameter
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -24,6 +25,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocketDisconnect
 
 from . import __version__
 from .batching import BatchedClassifier
@@ -43,7 +45,7 @@ from .schemas import (
     write_sentence,
 )
 from .service import Service, ServiceError
-from .stream_session import StreamSession
+from .stream_session import INVALID_DATA, NOT_ALLOWED, TRY_LATER, StreamSession, refuse
 
 # Of an upload, between pieces of which the event loop turns to others.
 FORM_CHUNK_BYTES = 2**16
@@ -51,6 +53,12 @@ MAX_FIELDS, MAX_FIELD_BYTES = 8, 1000
 # Nobody is there to read it: what nginx writes into its log.
 CLIENT_CLOSED_REQUEST = 499
 RETRY_SECONDS = {HTTPStatus.TOO_MANY_REQUESTS: 2, HTTPStatus.SERVICE_UNAVAILABLE: 5}
+STREAM_CODES = {
+    HTTPStatus.UNAUTHORIZED: NOT_ALLOWED,
+    HTTPStatus.NOT_FOUND: INVALID_DATA,
+    HTTPStatus.TOO_MANY_REQUESTS: TRY_LATER,
+    HTTPStatus.SERVICE_UNAVAILABLE: TRY_LATER,
+}
 CLASSIFYING_PROBLEMS = [
     HTTPStatus.REQUEST_TIMEOUT,
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -102,6 +110,7 @@ def make_app(service: Service, token: str | None = None, site: Path | None = Non
         docs_url=None,  # these pages load scripts from elsewhere
         redoc_url=None,
     )
+    name_path = PathParameter(description="A model's name.", json_schema_extra={"enum": list(service.checkpoints)})
     guards = [Depends(check_bearer)] if token else []
     unauthorized = [HTTPStatus.UNAUTHORIZED] if token else []
 
@@ -123,7 +132,7 @@ def make_app(service: Service, token: str | None = None, site: Path | None = Non
         responses=describe_problems([*CLASSIFYING_PROBLEMS, *unauthorized, HTTPStatus.NOT_FOUND]),
         openapi_extra=describe_inference(),
     )
-    async def classify_by(name: str, request: Request) -> Response:
+    async def classify_by(name: Annotated[str, name_path], request: Request) -> Response:
         """Classify an audio file by the model of that name."""
         return await _infer(service, request, name)
 
@@ -306,17 +315,21 @@ async def _read_form(content_type: str, body: bytes) -> tuple[bytes, dict[str, s
 
 
 async def _serve_stream(service: Service, websocket: WebSocket, token: str | None) -> None:
-    try:
-        scheme, _, borne = websocket.headers.get("authorization", "").partition(" ")
-        _check_token(token, borne.strip() if scheme.lower() == "bearer" else "")
-        service.check_readiness()
-        options = StreamOptions.model_validate(dict(websocket.query_params))
-        service.find(options.model)
-        with service.stream_place():
-            await websocket.accept()
-            await StreamSession(service, websocket, options).run()
-    except (ServiceError, ValidationError) as error:
-        await websocket.send_denial_response(_refuse(websocket, error))
+    # Refused after it was accepted: browsers tell nobody why a WebSocket was not.
+    with suppress(WebSocketDisconnect):
+        await websocket.accept()
+        try:
+            scheme, _, borne = websocket.headers.get("authorization", "").partition(" ")
+            _check_token(token, borne.strip() if scheme.lower() == "bearer" else "")
+            service.check_readiness()
+            options = StreamOptions.model_validate(dict(websocket.query_params))
+            service.find(options.model)
+            with service.stream_place():
+                await StreamSession(service, websocket, options).run()
+        except ServiceError as error:
+            await refuse(websocket, STREAM_CODES[error.status], error.sentence)
+        except ValidationError as error:
+            await refuse(websocket, INVALID_DATA, write_sentence(error))
 
 
 def _check_token(token: str | None, borne: str) -> None:
@@ -324,7 +337,7 @@ def _check_token(token: str | None, borne: str) -> None:
         raise ServiceError(HTTPStatus.UNAUTHORIZED, "Send the server's token: Authorization: Bearer TOKEN.")
 
 
-def _refuse(request: Any, error: Exception) -> Response:
+def _refuse(request: Request, error: Exception) -> Response:
     if isinstance(error, ValidationError):
         error = ServiceError(HTTPStatus.UNPROCESSABLE_ENTITY, write_sentence(error))
     assert isinstance(error, ServiceError)
@@ -338,10 +351,10 @@ def _refuse(request: Any, error: Exception) -> Response:
 
 def _refuse_path(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    path = request.url.path
+    path = request.scope["path"]  # request.url would take the host apart, which may be anything
     sentences = {
-        HTTPStatus.NOT_FOUND: f"There is nothing at {path}: see /openapi.json.",
-        HTTPStatus.METHOD_NOT_ALLOWED: f"{request.method} is not possible at {path}: see /openapi.json.",
+        HTTPStatus.NOT_FOUND: f"There is nothing at {path!r}: see /openapi.json.",
+        HTTPStatus.METHOD_NOT_ALLOWED: f"{request.method} is not possible at {path!r}: see /openapi.json.",
     }
     sentence = sentences.get(HTTPStatus(error.status_code), str(error.detail))
     return JSONResponse({"error": sentence}, error.status_code, error.headers)

@@ -15,8 +15,16 @@ from .streaming import AudioStream, Event
 
 BYTES_PER_SAMPLE = 2
 # A WebSocket's codes for why it closes, and how long its reason may be (RFC 6455).
-NORMAL, GOING_AWAY, UNSUPPORTED_DATA, INVALID_DATA, RESTARTING = 1000, 1001, 1003, 1007, 1012
+NORMAL, GOING_AWAY, UNSUPPORTED_DATA, INVALID_DATA, NOT_ALLOWED, RESTARTING, TRY_LATER = (
+    1000, 1001, 1003, 1007, 1008, 1012, 1013,
+)  # fmt: skip
 MAX_REASON_BYTES = 123
+
+
+async def refuse(websocket: WebSocket, code: int, sentence: str) -> None:
+    """Say why, and close."""
+    await websocket.send_json({"error": sentence})
+    await websocket.close(code, sentence.encode()[:MAX_REASON_BYTES].decode(errors="ignore"))
 
 
 class StreamSession:
@@ -35,16 +43,16 @@ class StreamSession:
         self._stream: AudioStream | None = None
 
     async def run(self) -> None:
-        """Answer until the client ends, leaves, breaks a rule or falls silent, or until the server has to end."""
+        """Answer until the client ends, breaks a rule or falls silent, or until the server has to end.
+
+        Raises:
+            WebSocketDisconnect: the client has left.
+        """
         try:
             code, reason = await self._converse()
             await self.websocket.close(code, reason)
         except _RefusalError as refusal:
-            await self.websocket.send_json({"error": refusal.sentence})
-            reason = refusal.sentence.encode()[:MAX_REASON_BYTES].decode(errors="ignore")
-            await self.websocket.close(refusal.code, reason)
-        except WebSocketDisconnect:
-            pass
+            await refuse(self.websocket, refusal.code, refusal.sentence)
 
     async def _converse(self) -> tuple[int, str]:
         """Until a good end -> why the connection closes."""

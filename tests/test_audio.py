@@ -8,7 +8,7 @@ import soundfile
 import soxr
 from conftest import RATE, tone
 
-from hf_audio.audio import AudioError, from_int16, load_audio, to_int16, to_mono
+from hf_audio.audio import AudioError, LongAudioError, UndecodableAudioError, from_int16, load_audio, to_int16, to_mono
 
 
 def encoded(waveform: np.ndarray, rate: int = RATE, **kwargs) -> bytes:
@@ -117,3 +117,39 @@ def test_bad_arrays_are_refused():
 def test_sixteen_bit_samples_and_back():
     wave = np.array([-2, -1, -0.5, 0, 1e-6, 0.5, 1, 3], dtype=np.float32)
     np.testing.assert_allclose(from_int16(to_int16(wave)), np.clip(wave, -1, 1), atol=0.5 / 32767)
+
+
+def test_nothing_is_decoded_that_is_longer_than_allowed():
+    np.testing.assert_array_equal(load_audio(GOOD_FLAC, RATE, max_seconds=2.0), load_audio(GOOD_FLAC, RATE))
+    with pytest.raises(LongAudioError, match=r"longer than 1\.9 s"):
+        load_audio(GOOD_FLAC, RATE, max_seconds=1.9)
+
+
+@pytest.mark.parametrize("max_seconds", [None, 1e3])
+@pytest.mark.parametrize(
+    ("total", "words"), [(0, "not audio"), (1, ""), (RATE * 500, "cut off|not audio"), (2**36 - 1, "")]
+)
+def test_what_a_header_says_of_its_length_is_no_more_than_a_promise(total, words, max_seconds):
+    """As a FLAC lies, or says nothing where it was written into a pipe."""
+    data = GOOD_FLAC[:21] + bytes([GOOD_FLAC[21] & 0xF0 | total >> 32]) + (total % 2**32).to_bytes(4) + GOOD_FLAC[26:]
+    if total == 1:
+        assert len(load_audio(data, RATE, max_seconds)) == 1
+    elif total == 2**36 - 1 and max_seconds is None:
+        pytest.skip("what is asked for is to decode 10 GB")
+    else:
+        with pytest.raises(AudioError, match=words or "longer than 1000 s"):
+            load_audio(data, RATE, max_seconds)
+
+
+def test_a_limit_bounds_channels_and_rates_too():
+    dense = encoded(np.zeros((RATE, 8)), 192_000, format="FLAC")
+    assert len(load_audio(dense, RATE, max_seconds=1.0)) == pytest.approx(RATE / 24, abs=1)
+    with pytest.raises(LongAudioError, match=r"longer than 0\.025 s, the most at its rate: "):
+        load_audio(dense, RATE, max_seconds=0.2)
+
+
+def test_what_is_no_audio_has_an_error_of_its_own():
+    for data, error in ((b"a letter", UndecodableAudioError), (b"", AudioError), (GOOD_WAV[:2000], AudioError)):
+        with pytest.raises(AudioError) as caught:
+            load_audio(data, RATE)
+        assert type(caught.value) is error

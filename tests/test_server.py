@@ -28,7 +28,7 @@ from hypothesis import HealthCheck, given, settings
 from prometheus_client.parser import text_string_to_metric_families
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from hf_audio import AudioCNNFeatureExtractor, cli, connections
@@ -229,10 +229,9 @@ def json_body(**changes) -> bytes:
     return json.dumps({"inputs": base64.b64encode(WAV).decode(), **changes}).encode()
 
 
-def small_hour(**kwargs) -> bytes:
-    data = encoded(np.zeros(3600 * 8000, dtype=np.float32), 8000, **kwargs)
-    assert len(data) < 300_000
-    return data
+def silence(seconds: int, **kwargs) -> bytes:
+    """Takes about 25 bytes a second in FLAC, and 70 in Ogg Vorbis."""
+    return encoded(np.zeros(seconds * 8000, dtype=np.float32), 8000, **kwargs)
 
 
 @pytest.mark.parametrize(
@@ -261,23 +260,26 @@ def test_bad_bodies_get_a_sentence(body, kind, status, words, url):
     assert requests.post(url, WAV, timeout=20).ok
 
 
-@pytest.mark.parametrize("kind", [{"format": "FLAC", "subtype": "PCM_16"}, {"format": "OGG", "subtype": "VORBIS"}])
-def test_hours_in_a_small_file_are_not_decoded(kind, url):
-    hour, process = small_hour(**kind), psutil.Process()
-    requests.post(url, hour, timeout=20)
-    cpu, memory = process.cpu_times().user, process.memory_info().rss
+@pytest.mark.parametrize(
+    ("seconds", "kind"),
+    [(7200, {"format": "FLAC", "subtype": "PCM_16"}), (900, {"format": "OGG", "subtype": "VORBIS"})],
+)
+def test_hours_in_a_small_file_are_not_decoded(seconds, kind, url):
+    file, process = silence(seconds, **kind), psutil.Process()
+    assert len(file) < 200_000
+    requests.post(url, file, timeout=20)
+    memory = process.memory_info().rss
     for _ in range(5):
-        refused(requests.post(url, hour, timeout=20), 413, "longer than 20 s")
-    assert process.cpu_times().user - cpu < 0.5  # whole, each takes as long
-    assert process.memory_info().rss - memory < 50e6  # and twice as much
+        refused(requests.post(url, file, timeout=20), 413, "longer than 20 s")
+    assert process.memory_info().rss - memory < 20e6  # two hours at 8 kHz take 230 MB
 
 
-def test_huge_bodies_are_not_read_to_their_end(url):
+def test_huge_bodies_are_not_read_to_their_end(online, url):
     sent = 0
 
     def flood() -> Iterator[bytes]:
         nonlocal sent
-        for _ in range(200):
+        for _ in range(2000):
             sent += 1_000_000
             yield bytes(1_000_000)
             time.sleep(0.01)
@@ -285,7 +287,10 @@ def test_huge_bodies_are_not_read_to_their_end(url):
     start = time.monotonic()
     with contextlib.suppress(requests.ConnectionError):  # to go on sending is no way to read the answer
         requests.post(url, flood(), timeout=20)
-    assert sent < 200_000_000 and time.monotonic() - start < 10
+    assert sent < 1_000_000_000 and time.monotonic() - start < 10
+    with pytest.raises(HfHubHTTPError) as caught:  # who sends all first, and then reads
+        InferenceClient(model=url).audio_classification(bytes(50_000_000))
+    refused(caught.value.response, 413, "larger than 2 MB")
     response = requests.post(url, bytes(3_000_000), timeout=20)
     refused(response, 413, "larger than 2 MB")
     assert response.headers["connection"] == "close"
@@ -297,6 +302,8 @@ def test_huge_bodies_are_not_read_to_their_end(url):
 
 def test_what_is_nowhere(url):
     refused(requests.get(f"{url}/cats", timeout=20), 404, "/cats")
+    refused(requests.get(f"{url}/%00%0a", timeout=20), 404, "nothing")
+    refused(requests.get(f"{url}/cats", headers={"host": "["}, timeout=20), 404, "/cats")
     refused(requests.put(url, timeout=20), 405, "PUT")
 
 
@@ -401,7 +408,7 @@ def test_a_full_queue_and_a_late_answer_are_told(gated):
     assert metric(url, "hf_audio_requests_waiting") == 0
 
 
-def test_a_network_that_fails_is_admitted(gated, monkeypatch, caplog):
+def test_a_network_that_fails_is_admitted(gated, monkeypatch):
     url, network = gated(Limits())
     with monkeypatch.context() as patch:
         patch.setattr(network, "score", lambda windows: 1 / 0)
@@ -432,6 +439,7 @@ def test_health_readiness_metrics_and_page(url):
     before = metric(url, "hf_audio_decoded_seconds_total")
     requests.post(url, WAV, timeout=20)
     assert metric(url, "hf_audio_decoded_seconds_total") - before == pytest.approx(1.7)
+    assert requests.get(url, headers={"host": "["}, timeout=20).ok
     page = requests.get(url, headers={"accept": "text/html", "host": "<b>"}, timeout=20)
     assert page.headers["content-type"].startswith("text/html") and "tones, numbers" in page.text
     assert "curl" in page.text and "<b>" not in page.text
@@ -444,6 +452,7 @@ def test_site_for_browsers(checkpoint, tmp_path):
         assert requests.get(url, timeout=20).text == "<p>hear"
         assert requests.get(f"{url}/app.js", timeout=20).text == "//"
         assert requests.get(f"{url}/health", timeout=20).ok and requests.post(url, WAV, timeout=20).ok
+        refused(requests.get(f"{url}/%00", timeout=20), 404, "nothing")
         refused(requests.get(f"{url}/..%2f..%2fetc%2fpasswd", timeout=20), 404, "nothing")
 
 
@@ -455,9 +464,8 @@ def test_token(online, checkpoint):
                 refused(response, 401, "Bearer TOKEN")
                 assert response.headers["www-authenticate"] == "Bearer"
             assert requests.get(f"{url}/metrics", headers=headers, timeout=20).status_code == 401
-            with pytest.raises(InvalidStatus) as caught, connect(stream_url(url), additional_headers=headers):
-                pass
-            assert caught.value.response.status_code == 401
+            with connect(stream_url(url), additional_headers=headers) as websocket:
+                refused_stream(websocket, 1008, "Bearer TOKEN")
         assert InferenceClient(model=url, token="swordfish").audio_classification(WAV)
         with connect(stream_url(url), additional_headers={"authorization": "bearer swordfish"}):
             pass
@@ -498,6 +506,16 @@ def test_wrong_arguments_end_in_a_sentence(tmp_path, capsys):
         port = taken.getsockname()[1]
         sentence = f"error: Nobody can listen at 127.0.0.1:{port} (Address already in use): choose another --port."
         assert run("a=1", "--port", str(port)) == sentence
+
+
+def test_missing_packages_are_named(monkeypatch, capsys):
+    for name in [name for name in sys.modules if name in ("hf_audio.server", "hf_audio.connections")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    with pytest.raises(SystemExit):
+        cli.main(["serve", "here"])
+    sentence = "error: There is no uvicorn to serve with: pip install 'hf-audio[serve]'."
+    assert capsys.readouterr().err.strip() == sentence
 
 
 def test_names(tmp_path, monkeypatch):
@@ -591,34 +609,39 @@ def test_broken_rules_of_a_stream(messages, code, words, url):
     with connect(stream_url(url)) as websocket:
         for message in messages:
             websocket.send(message)
-        if words:
-            assert re.search(words, json.loads(websocket.recv(20))["error"])
-        with pytest.raises(ConnectionClosed) as caught:
-            websocket.recv(20)
-        assert caught.value.rcvd.code == code
+        refused_stream(websocket, code, words)
     wait_for(lambda: metric(url, "hf_audio_streams") == 0)
 
 
+def refused_stream(websocket: ClientConnection, code: int, words: str | None) -> None:
+    if words:
+        assert re.search(words, json.loads(websocket.recv(20))["error"])
+    with pytest.raises(ConnectionClosed) as caught:
+        websocket.recv(20)
+    assert caught.value.rcvd.code == code
+
+
 @pytest.mark.parametrize(
-    ("query", "status"), [("?sampling_rate=7", 422), ("?hop_seconds=x", 422), ("?model=cats", 404), ("?top_k=0", 422)]
+    ("query", "words"),
+    [
+        ("?sampling_rate=7", "^sampling_rate: "),
+        ("?hop_seconds=x", "^hop_seconds: "),
+        ("?model=cats", "tones, numbers"),
+        ("?top_k=0", "^top_k: "),
+    ],
 )
-def test_wrong_queries_of_a_stream(query, status, url):
-    with pytest.raises(InvalidStatus) as caught, connect(stream_url(url, query)):
-        pass
-    assert caught.value.response.status_code == status
-    assert json.loads(caught.value.response.body)["error"].endswith(".")
+def test_wrong_queries_of_a_stream(query, words, url):
+    with connect(stream_url(url, query)) as websocket:
+        refused_stream(websocket, 1007, words)
 
 
 def test_silent_streams_end_and_too_many_do_not_begin(gated):
-    url, _ = gated(Limits(max_streams=1, timeout_seconds=0.5))
+    url, _ = gated(Limits(max_streams=1, timeout_seconds=1))
     with connect(stream_url(url)) as websocket:
-        with pytest.raises(InvalidStatus) as caught, connect(stream_url(url)):
-            pass
-        assert caught.value.response.status_code == 429
-        assert "Nothing came for 0.5 s" in json.loads(websocket.recv(20))["error"]
-        with pytest.raises(ConnectionClosed) as closed:
-            websocket.recv(20)
-        assert closed.value.rcvd.code == 1001
+        wait_for(lambda: metric(url, "hf_audio_streams") == 1)
+        with connect(stream_url(url)) as other:
+            refused_stream(other, 1013, "1 streams are open")
+        refused_stream(websocket, 1001, "Nothing came for 1 s")
     wait_for(lambda: metric(url, "hf_audio_streams") == 0)
 
 
@@ -653,13 +676,13 @@ def test_terminated_under_load_it_answers_what_it_has_accepted(checkpoint):
         name, url = process.stdout.readline().strip().split(" at ")
         assert name == "tones" and url.startswith("http://127.0.0.1:")
         wait_for(lambda: requests.get(f"{url}/ready", timeout=20).ok, 120)
-        long = encoded(tone(300, 300), subtype="PCM_16")
-        with ThreadPoolExecutor(12) as clients, connect(stream_url(url)) as websocket:
+        long = encoded(tone(300, 150), subtype="PCM_16")
+        with ThreadPoolExecutor(8) as clients, connect(stream_url(url)) as websocket:
             websocket.send(pcm(CLIP[: RATE // 4]).tobytes())
-            asked = [clients.submit(requests.post, url, long, timeout=60) for _ in range(12)]
-            wait_for(lambda: metric(url, "hf_audio_requests_waiting") == 12)
+            asked = [clients.submit(requests.post, url, long, timeout=60) for _ in range(8)]
+            wait_for(lambda: metric(url, "hf_audio_requests_waiting") == 8)
             process.send_signal(signal.SIGTERM)
-            assert [each.result().status_code for each in asked] == [200] * 12
+            assert [each.result().status_code for each in asked] == [200] * 8
             assert json.loads(websocket.recv(20))["end"] == 0.25  # the last window was heard too
             with pytest.raises(ConnectionClosed) as closed:
                 websocket.recv(20)
