@@ -1,6 +1,7 @@
 """The command `hf-audio`, one function a subcommand; what the user can mend ends in one sentence and exit code 2."""
 
 import argparse
+import contextlib
 import shutil
 import signal
 import sys
@@ -288,6 +289,12 @@ def _add_serve(commands: Any) -> None:
     )
     parser.add_argument("--host", default="127.0.0.1", help="where to listen; 0.0.0.0 lets the network in")
     parser.add_argument("--port", type=int, default=8000, help="0 takes a free one")
+    parser.add_argument(
+        "--site",
+        type=Path,
+        help="what hf-audio demo has written, for browsers at /; by default it is made of the first checkpoint while "
+        "the server starts, unless clients need a token",
+    )
     parser.add_argument("--token_file", type=Path, help="holds the token in the place of HF_AUDIO_TOKEN")
     parser.add_argument("--max_megabytes", type=float, default=32, help="of a request")
     parser.add_argument("--max_seconds", type=float, default=300, help="of a recording")
@@ -300,6 +307,7 @@ def _add_serve(commands: Any) -> None:
     def run(args: argparse.Namespace) -> None:
         try:
             from .connections import Server
+            from .demo import make_site_beside
             from .server import make_app
             from .service import Limits, Service, name_checkpoints, read_token
         except ModuleNotFoundError as error:
@@ -308,10 +316,16 @@ def _add_serve(commands: Any) -> None:
         checkpoints = name_checkpoints(args.checkpoints)
         token = read_token(args.token_file)
         limits = Limits(**{name: getattr(args, name) for name in Limits.__dataclass_fields__})
-        service = Service(checkpoints, limits)
-        server = Server(make_app(service, token), service, args.host, args.port)
-        print(f"{', '.join(checkpoints)} at {server.url}", flush=True)
-        server.run()
+        if args.site is not None and not (args.site / "index.html").is_file():
+            raise ValueError(f"--site {args.site} holds no index.html: write one by hf-audio demo.")
+        with contextlib.ExitStack() as stack:
+            service = Service(checkpoints, limits)
+            site = args.site
+            if site is None and token is None:
+                site = stack.enter_context(make_site_beside(next(iter(checkpoints.values()))))
+            server = Server(make_app(service, token, site), service, args.host, args.port)
+            print(f"{', '.join(checkpoints)} at {server.url}", flush=True)
+            server.run()
 
     parser.set_defaults(run=run)
 

@@ -5,9 +5,14 @@ import lzma
 import os
 import re
 import shutil
+import subprocess
+import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from .classifier import ONNX_SUFFIX
 from .export import FACTS, OnnxAudioClassifier, export_onnx
 
 PAGE = Path(__file__).parent / "page"
@@ -26,7 +31,7 @@ def make_site(checkpoint: str | os.PathLike, output_dir: str | os.PathLike) -> P
     An earlier site in that folder is replaced; clips that were laid beside it stay.
 
     Args:
-        checkpoint: a finished folder or a Hub id, of an AudioCNN or an ensemble of them.
+        checkpoint: a finished folder or a Hub id, of an AudioCNN or an ensemble of them, or an exported ONNX file.
         output_dir: a new or empty folder, or that of an earlier site.
 
     Returns:
@@ -42,10 +47,29 @@ def make_site(checkpoint: str | os.PathLike, output_dir: str | os.PathLike) -> P
     with tempfile.TemporaryDirectory(dir=site.absolute().parent, prefix=f".{site.name}.") as folder:
         written = Path(folder) / site.name
         _write_page(written)
-        export_onnx(checkpoint, written / MODEL_NAME)
+        if Path(checkpoint).suffix == ONNX_SUFFIX:
+            OnnxAudioClassifier(checkpoint)  # raises, where it is none
+            shutil.copyfile(checkpoint, written / MODEL_NAME)
+        else:
+            export_onnx(checkpoint, written / MODEL_NAME)
         _write_facts(checkpoint, written)
         _move(written, site)
     return site
+
+
+@contextmanager
+def make_site_beside(checkpoint: str | os.PathLike) -> Iterator[Path]:
+    """A folder, empty at first, in which a process of its own makes a site while the caller goes on."""
+    with tempfile.TemporaryDirectory(prefix="hf_audio_site_") as folder:
+        site = Path(folder) / "site"
+        site.mkdir()
+        command = [sys.executable, "-m", "hf_audio.cli", "demo", str(checkpoint), "--output_dir", str(site)]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        try:
+            yield site
+        finally:
+            process.terminate()
+            process.wait()
 
 
 def _check_free(site: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, FastAPI, Request, WebSocket
 from fastapi import Path as PathParameter
-from fastapi.responses import HTMLResponse, JSONResponse, Response
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import ValidationError
@@ -68,6 +68,7 @@ CLASSIFYING_PROBLEMS = [
     HTTPStatus.INTERNAL_SERVER_ERROR,
     HTTPStatus.SERVICE_UNAVAILABLE,
 ]
+INDEX = "index.html"
 PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>hf_audio</title>
 <h1>hf_audio</h1>
@@ -87,7 +88,7 @@ def make_app(service: Service, token: str | None = None, site: Path | None = Non
     Args:
         service: is loaded when the application starts, and closed when it ends.
         token: what clients must bear, where there is one; pages, `/health` and `/ready` are for everybody.
-        site: a folder with an index.html, served at `/` to browsers with all that lies beside it.
+        site: a folder, perhaps empty still, whose index.html is served at `/` with all that lies beside it.
     """
 
     @asynccontextmanager
@@ -175,16 +176,16 @@ def make_app(service: Service, token: str | None = None, site: Path | None = Non
     async def stream(websocket: WebSocket) -> None:
         await _serve_stream(service, websocket, token)
 
-    if site is None:
+    @app.get("/", response_class=HTMLResponse)
+    async def page(request: Request) -> Response:
+        """For people: the site's page or, as long as there is none, how to call this server."""
+        if site is not None and (site / INDEX).is_file():
+            return FileResponse(site / INDEX)
+        models = ", ".join(service.checkpoints)
+        return HTMLResponse(PAGE.format(models=html.escape(models), url=html.escape(str(request.base_url))))
 
-        @app.get("/", response_class=HTMLResponse)
-        async def page(request: Request) -> str:
-            """How to call this server, for people."""
-            models = ", ".join(service.checkpoints)
-            return PAGE.format(models=html.escape(models), url=html.escape(str(request.base_url)))
-
-    else:
-        app.mount("/", StaticFiles(directory=site, html=True))
+    if site is not None:
+        app.mount("/", StaticFiles(directory=site))
 
     app.add_exception_handler(ServiceError, _refuse)
     app.add_exception_handler(ValidationError, _refuse)

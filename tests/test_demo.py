@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+import time
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from hf_audio import AudioCNNFeatureExtractor, cli
 from hf_audio.audio import load_audio
 from hf_audio.browser import Browser, BrowserError, find_browser, scores_in_browser, serve_folder
 from hf_audio.classifier import CheckpointError, TorchAudioClassifier, read_number
-from hf_audio.demo import PAGE, SiteError, make_site
+from hf_audio.demo import PAGE, SiteError, make_site, make_site_beside
 from hf_audio.golden_clips import make_golden_clips
 from hf_audio.models.modeling_audio_cnn import probabilities
 from hf_audio.windows import running_windows, split_windows
@@ -108,6 +109,22 @@ def test_a_site_is_made_anew_and_what_lies_beside_it_stays(site, checkpoint, tmp
     assert (again / "style.css").read_text() == (PAGE / "style.css").read_text()
     assert json.loads((again / "model.json").read_text())["title"] == checkpoint.name  # which has no card
     assert [entry.name for entry in tmp_path.iterdir()] == ["site"]
+
+
+def test_a_process_of_its_own_makes_a_site_of_an_exported_file(site, tmp_path):
+    shutil.copyfile(site / "model.onnx", tmp_path / "tones.onnx")
+    with make_site_beside(tmp_path / "tones.onnx") as beside:
+        assert not list(beside.iterdir())
+        end = time.monotonic() + 60
+        while not (beside / "index.html").is_file():
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        assert json.loads((beside / "model.json").read_text())["title"] == "tones.onnx"
+        assert (beside / "model.onnx").read_bytes() == (site / "model.onnx").read_bytes()
+    assert not beside.exists()
+    with make_site_beside(tmp_path / "tones.onnx") as beside:
+        pass  # ended before it was made
+    assert not beside.exists()
 
 
 def test_a_folder_that_is_no_site_is_refused_and_left_alone(checkpoint, tmp_path, capsys):
