@@ -39,7 +39,7 @@ def running_windows(n_samples: int, window: int, hop: int) -> Iterator[tuple[int
 
 
 def cut_half_overlapping(blocks: Iterable[np.ndarray], window: int) -> Iterator[tuple[int, np.ndarray]]:
-    """A waveform in blocks, (samples,) each -> start and samples of the windows that `split_windows` cuts of it all."""
+    """A waveform in blocks, (samples,) each -> start and samples of what `split_windows` cuts the whole into."""
     step = max(window // 2, 1)
     heard = np.zeros(0, dtype=np.float32)
     begin = start = 0  # of what is kept, and of the next window

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from hf_audio.clips import find_clips
 from hf_audio.data import DataError
-from hf_audio.prediction import confident_labels, find_clips, predict, predict_tags
+from hf_audio.prediction import confident_labels, predict, predict_tags
 
 
 def names(clips) -> list[str]:
