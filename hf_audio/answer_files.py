@@ -47,6 +47,11 @@ class Heading:
         return {*self._times, *(confidence for _, confidence in self._answer_columns)}
 
     @property
+    def answer_columns(self) -> list[str]:
+        """Names of those that hold labels or numbers."""
+        return [answer for answer, _ in self._answer_columns]
+
+    @property
     def _times(self) -> list[str]:
         return ["start", "end"] if self.over_time else []
 
@@ -150,12 +155,10 @@ def _whole(write: Writer) -> Writer:
 
 def print_table(heading: Heading, rows: Iterable[Row], paths: Iterable[str], labels: Iterable[str]) -> None:
     """Rows as they come, in columns wide enough for these paths and labels."""
-    widths = {name: max(len(name), 9) for name in heading.columns}
-    widths["path"] = max(map(len, ["path", *paths]))
-    for name in widths:
-        if name.startswith(heading.kind):
-            widths[name] = max(map(len, [name, *labels]))
-    shown = [name for name in heading.columns if name not in ("error", *heading.further)]
+    widths = {"path": max(map(len, ["path", *paths]))}
+    widths |= {name: max(len(name), 9) for name in heading.real_columns}  # hours of seconds
+    widths |= {name: max(map(len, [name, *labels])) for name in heading.answer_columns}
+    shown = [name for name in heading.columns if name in widths]
     tqdm.write("  ".join(name.ljust(widths[name]) for name in shown).rstrip())  # above a progress bar
     for row in rows:
         cells = [_cell(row[name]).ljust(widths[name]) for name in shown]

@@ -1,5 +1,6 @@
 """`hf-audio predict`: many recordings to one file of answers, which a killed run goes on with, or to a table."""
 
+import atexit
 import hashlib
 import itertools
 import os
@@ -225,7 +226,7 @@ def _this_process() -> tuple[int, int]:
     from accelerate import PartialState
 
     state = PartialState(cpu=not torch.cuda.is_available())
-    state.destroy_process_group()  # they have nothing to tell each other
+    atexit.register(state.destroy_process_group)
     return state.process_index, state.num_processes
 
 

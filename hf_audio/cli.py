@@ -1,7 +1,6 @@
 """The command `hf-audio`, one function a subcommand; what the user can mend ends in one sentence and exit code 2."""
 
 import argparse
-import gc
 import os
 import shutil
 import signal
@@ -22,9 +21,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     for add in (_add_predict, _add_pseudo_label, _add_ensemble, _add_audit_labels, _add_make_numbers):
         add(commands)
     args = parser.parse_args(argv)
-    # Libraries bring millions of objects that stay: to look among them for garbage, again and again while they are
-    # loaded, takes a fifth of the start-up.
-    gc.set_threshold(100_000, *gc.get_threshold()[1:])
     try:
         args.run(args)
     except BrokenPipeError:  # whoever read the table has seen enough

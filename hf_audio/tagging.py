@@ -102,7 +102,7 @@ def _score(
         pending: deque[Future] = deque()
         for pool in _pools(parcels):
             pending.append(threads.submit(score, pool))
-            if len(pending) > n_threads:  # one waits for the first thread that is free
+            while pending and (len(pending) > n_threads or pending[0].done()):
                 yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()
