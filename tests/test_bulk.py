@@ -77,7 +77,7 @@ def test_a_killed_run_goes_on_without_doing_or_losing_anything_twice(checkpoint,
     assert pd.read_csv(output)["n"].tolist() == list(range(200))
 
 
-def test_another_checkpoint_does_not_go_on(checkpoint, tone_folder, tmp_path):
+def test_another_checkpoint_has_another_fingerprint(checkpoint, tmp_path):
     other = tmp_path / "other"
     other.mkdir()
     for file in checkpoint.iterdir():
