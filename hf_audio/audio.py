@@ -3,7 +3,8 @@
 import io
 import numbers
 import os
-from pathlib import Path
+from collections.abc import Iterator
+from typing import IO
 
 import numpy as np
 import soundfile
@@ -18,6 +19,9 @@ DENSEST = 2 * 96_000
 # What libsndfile says where a header, such as that of a FLAC written into a pipe, does not tell how long it is; it can
 # then not read it.
 UNKNOWN_FRAMES = 2**63 - 1
+# Of a file, decoded at once: what is shorter is resampled in one go.
+BLOCK_FRAMES = 1 << 20
+UNDECODABLE = (soundfile.LibsndfileError, RuntimeError, ValueError)  # what soundfile raises
 EXTENSIONS = frozenset(
     [
         ".wav",
@@ -62,33 +66,86 @@ def load_audio(source: str | os.PathLike | bytes, sampling_rate: int, max_second
         UndecodableAudioError: it is not audio.
         AudioError: the file is missing, empty, cut off, without samples, or contains NaN.
     """
+    blocks = list(stream_audio(source, sampling_rate, max_seconds))
+    return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+
+
+def stream_audio(
+    source: str | os.PathLike | bytes, sampling_rate: int, max_seconds: float | None = None
+) -> Iterator[np.ndarray]:
+    """What `load_audio` gives, block after block, so that a recording of hours takes no more memory than a short one.
+
+    Raises:
+        AudioError: as `load_audio`; that a file is cut off may turn out at its end only.
+    """
     if not isinstance(source, str | os.PathLike | bytes):
         raise AudioError(f"Audio cannot be read from a {type(source).__name__}: give a path, bytes or an array.")
     name = "the audio bytes" if isinstance(source, bytes) else str(source)
+    with _open(source, name) as data:
+        if not data.read(1):
+            raise AudioError(f"{name} is empty (0 bytes): record or download it again, or leave it out.")
+        cut_off = _riff_is_cut_off(data)
+        data.seek(0)
+        try:
+            file = soundfile.SoundFile(data)
+        except UNDECODABLE as error:
+            raise _not_audio(name) from error
+        with file:
+            rate, resampler = file.samplerate, None
+            if max_seconds is not None:
+                limit = int(max_seconds * min(rate, DENSEST // file.channels))
+                if limit < file.frames < UNKNOWN_FRAMES:  # no more frames than these are read
+                    raise LongAudioError(f"{name} is longer than {limit / rate:g} s, the most at its rate: cut it.")
+            for block, is_first, is_last in _decode(file, cut_off, name):
+                if is_first and is_last:
+                    yield to_mono(block, rate, sampling_rate, name)
+                    return
+                if is_first:
+                    to_mono(block, rate, rate, name)  # the rate is one that a resampler takes
+                    resampler = None if rate == sampling_rate else soxr.ResampleStream(rate, sampling_rate, 1)
+                if len(block):
+                    block = to_mono(block, rate, rate, name)
+                if resampler is not None:
+                    block = resampler.resample_chunk(block, last=is_last)
+                if len(block):
+                    yield block
+
+
+def _open(source: str | os.PathLike | bytes, name: str) -> IO[bytes]:
+    if isinstance(source, bytes):
+        return io.BytesIO(source)
     try:
-        data = source if isinstance(source, bytes) else Path(source).read_bytes()
+        # Opened by its number, the file has no name by which soundfile would judge what it holds.
+        file = os.fdopen(os.open(source, os.O_RDONLY | getattr(os, "O_BINARY", 0)), "rb")
+        if file.seekable():
+            return file
+        with file:
+            return io.BytesIO(file.read())  # a pipe
     except (OSError, ValueError) as error:  # a ValueError is a path with a zero byte
         reason = getattr(error, "strerror", None) or error
         raise AudioError(f"{unreadable(name)} ({reason}): check the path.") from error
-    if not data:
-        raise AudioError(f"{name} is empty (0 bytes): record or download it again, or leave it out.")
-    try:
-        with soundfile.SoundFile(io.BytesIO(data)) as file:
-            rate, promised = file.samplerate, file.frames  # no more frames than these are read
-            limit = UNKNOWN_FRAMES
-            if max_seconds is not None:
-                limit = int(max_seconds * min(rate, DENSEST // file.channels))
-            too_long = limit < promised < UNKNOWN_FRAMES
-            samples = file.read(0 if too_long else -1, dtype="float32", always_2d=True)  # (frames, channels)
-    except (soundfile.LibsndfileError, RuntimeError, ValueError) as error:
-        raise UndecodableAudioError(
-            f"{name} is not audio that libsndfile can decode: convert it to WAV or FLAC, or leave it out."
-        ) from error
-    if too_long:
-        raise LongAudioError(f"{name} is longer than {limit / rate:g} s, the most at its rate: cut it.")
-    if _riff_is_cut_off(data) or len(samples) < promised:
-        raise AudioError(f"{name} is cut off, its header promises more samples than it holds: copy it again.")
-    return to_mono(samples.T, rate, sampling_rate, name)
+
+
+def _decode(file: soundfile.SoundFile, cut_off: bool, name: str) -> Iterator[tuple[np.ndarray, bool, bool]]:
+    """Mono blocks at the file's own rate, (samples,), with whether each is the first and the last one."""
+    n_frames = 0
+    is_last = False
+    while not is_last:
+        try:
+            block = file.read(BLOCK_FRAMES, dtype="float32", always_2d=True)  # (frames, channels)
+        except UNDECODABLE as error:
+            raise _not_audio(name) from error
+        is_first, is_last = n_frames == 0, len(block) < BLOCK_FRAMES
+        n_frames += len(block)
+        if cut_off or (is_last and n_frames < file.frames):
+            raise AudioError(f"{name} is cut off, its header promises more samples than it holds: copy it again.")
+        yield block.mean(axis=1) if block.shape[1] > 1 else block[:, 0], is_first, is_last
+
+
+def _not_audio(name: str) -> AudioError:
+    return UndecodableAudioError(
+        f"{name} is not audio that libsndfile can decode: convert it to WAV or FLAC, or leave it out."
+    )
 
 
 def unreadable(name: str | os.PathLike) -> str:
@@ -139,14 +196,19 @@ def from_int16(samples: np.ndarray) -> np.ndarray:
     return np.multiply(samples, np.float32(1 / 32767), dtype=np.float32)
 
 
-def _riff_is_cut_off(data: bytes) -> bool:
+def _riff_is_cut_off(file: IO[bytes]) -> bool:
     # libsndfile plays what is left of a cut WAV without a word, and half a clip has half a clip's content.
-    if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
+    size_of_file = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    head = file.read(12)
+    if head[:4] != b"RIFF" or head[8:12] != b"WAVE":
         return False
     position = 12
-    while position + 8 <= len(data):
-        size = int.from_bytes(data[position + 4 : position + 8], "little")
-        if data[position : position + 4] == b"data":
-            return 0 < size <= LARGEST_KNOWN_RIFF_SIZE and position + 8 + size > len(data)
+    while position + 8 <= size_of_file:
+        file.seek(position)
+        head = file.read(8)
+        size = int.from_bytes(head[4:], "little")
+        if head[:4] == b"data":
+            return 0 < size <= LARGEST_KNOWN_RIFF_SIZE and position + 8 + size > size_of_file
         position += 8 + size + size % 2
     return False

@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import os
 import shutil
 import signal
 import sys
@@ -33,6 +34,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     try:
         args.run(args)
+    except BrokenPipeError:  # whoever read the table has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
     except (ValueError, ImportError, OSError) as error:
         own = isinstance(error, OSError) and error.filename is None and error.strerror
         sentence = " ".join(str(own or error).split())
@@ -46,28 +50,63 @@ def _add_predict(commands: Any) -> None:
     parser = commands.add_parser(
         "predict",
         help="run a checkpoint on audio files",
-        description="What a checkpoint answers to each clip, with its confidence, as a CSV.",
+        description="What a checkpoint answers to each clip, with its confidence: on the screen, or with --output "
+        "into a file, which a killed run goes on with (--resume). `accelerate launch -m hf_audio.cli predict ...` "
+        "shares the clips out among processes.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument("checkpoint", metavar="CHECKPOINT", help="a finished folder or a Hub id")
-    parser.add_argument("data", type=Path, metavar="DATA", help="a folder, a table with a column `path`, or a file")
-    parser.add_argument("--output", type=Path, required=True, help="the CSV to write")
+    parser.add_argument("checkpoint", metavar="CHECKPOINT", help="a finished folder, a Hub id or an ONNX file")
+    parser.add_argument(
+        "paths",
+        nargs="+",
+        metavar="PATH",
+        help="a file, a folder, a pattern in quotes, a table with a column `path`, or - for standard input",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        help=".csv, .jsonl or .parquet, or a folder for Parquet parts; of one recording, with --windows, .txt "
+        "(Audacity), .selections.txt (Raven) or .TextGrid (Praat)",
+    )
+    parser.add_argument("--top_k", type=int, default=1, help="how many labels, best first")
+    parser.add_argument("--windows", action="store_true", help="scores over time, window by window")
+    parser.add_argument("--hop_seconds", type=float, help="from window to window; by default they do not overlap")
+    parser.add_argument("--num_workers", type=int, help="processes that decode; by default one for two cores")
+    parser.add_argument("--resume", action="store_true", help="go on with what a killed run has left, if anything")
     parser.add_argument(
         "--submission", action="store_true", help="write fname,label with three tags a clip, as Kaggle takes it"
     )
 
     def run(args: argparse.Namespace) -> None:
-        from .prediction import find_clips, predict, predict_tags, write_answers  # loads torch
-        from .reports import write_rows
-
-        _check_folder(args.output)
+        if args.num_workers is not None and args.num_workers < 0:
+            raise ValueError(f"--num_workers {args.num_workers} must be 0 or more.")
+        if args.output is None and (args.resume or args.submission):
+            raise ValueError("Without --output nothing is kept: add it.")
+        if args.output is not None:
+            _check_folder(args.output)
         if args.submission:
-            write_rows(args.output, predict_tags(args.checkpoint, find_clips(args.data)))
+            _write_submission(args)
             return
-        folder = args.data if args.data.is_dir() else args.data.parent
-        write_answers(args.output, predict(args.checkpoint, find_clips(args.data), folder))
+        from .bulk import Question, predict_files  # loads torch
+
+        question = Question(args.top_k, args.windows, args.hop_seconds)
+        n_clips, n_unreadable = predict_files(
+            args.checkpoint, args.paths, args.output, question, num_workers=args.num_workers, resume=args.resume
+        )
+        if n_unreadable:
+            print(f"{n_unreadable} of {n_clips} clips cannot be read: see what `error` says.", file=sys.stderr)
 
     parser.set_defaults(run=run)
+
+
+def _write_submission(args: argparse.Namespace) -> None:
+    from .clips import find_all_clips
+    from .prediction import predict_tags  # loads torch
+    from .tables import write_rows
+
+    if args.resume or args.windows:
+        raise ValueError("--submission is written at once and of whole clips: leave --resume and --windows out.")
+    write_rows(args.output, predict_tags(args.checkpoint, find_all_clips(args.paths)))
 
 
 def _add_pseudo_label(commands: Any) -> None:
@@ -83,7 +122,8 @@ def _add_pseudo_label(commands: Any) -> None:
     parser.add_argument("--output", type=Path, required=True, help="the CSV to write")
 
     def run(args: argparse.Namespace) -> None:
-        from .prediction import confident_labels, find_clips, predict, write_answers  # loads torch
+        from .clips import find_clips
+        from .prediction import confident_labels, predict, write_answers  # loads torch
 
         if not 0 < args.min_confidence <= 1:
             raise ValueError(f"--min_confidence {args.min_confidence} must lie above 0 and not above 1.")
@@ -144,7 +184,7 @@ def _add_audit_labels(commands: Any) -> None:
         _check_folder(args.output)
         from .freesound import load_tagged_sounds
         from .label_audit import audit_labels, listener_arguments  # loads torch
-        from .reports import write_rows
+        from .tables import write_rows
 
         dataset, held_out = load_tagged_sounds(args.data_dir)
         trainings = args.output.with_name(f".{args.output.name}.audit")
@@ -179,8 +219,8 @@ def _add_export(commands: Any) -> None:
     def run(args: argparse.Namespace) -> None:
         if args.int8 and args.clips is None:
             raise ValueError("--int8 is calibrated on real clips: give some of the training data by --clips.")
+        from .clips import find_clips
         from .export import export_onnx  # loads torch
-        from .prediction import find_clips
 
         clips = None if args.clips is None else [row["path"] for row in find_clips(args.clips)]
         export = export_onnx(args.checkpoint, args.output, clips, int8=args.int8)
@@ -257,7 +297,7 @@ def _add_verify(commands: Any) -> None:
     )
 
     def run(args: argparse.Namespace) -> None:
-        from .prediction import find_clips
+        from .clips import find_clips
         from .verification import read_clips, verify  # loads torch
 
         clips = None if args.clips is None else read_clips([row["path"] for row in find_clips(args.clips)])

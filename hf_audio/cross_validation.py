@@ -20,7 +20,7 @@ from .model_card import (
     shown_command,
     write_model_card,
 )
-from .reports import PREDICTIONS_NAME, Predictions, write_rows
+from .reports import PREDICTIONS_NAME, Predictions
 from .run_folder import (
     RESULTS_NAME,
     UNFINISHED_FOLDS,
@@ -29,6 +29,7 @@ from .run_folder import (
     open_output_dir,
     run_unless_finished,
 )
+from .tables import write_rows
 
 logger = logging.getLogger(__name__)
 

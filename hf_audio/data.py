@@ -1,6 +1,5 @@
 """Tables and folders to `datasets.Dataset`: which clips there are, and what they are labelled."""
 
-import csv
 import logging
 import math
 import os
@@ -14,6 +13,7 @@ import pandas as pd
 from datasets import ClassLabel, Dataset, concatenate_datasets
 
 from .audio import EXTENSIONS, AudioError, load_audio
+from .tables import DataError, read_table
 
 logger = logging.getLogger(__name__)
 
@@ -26,10 +26,6 @@ BELIEVED_COLUMN = "believed"
 OWN_COLUMNS = frozenset({"path", "label", "index", "audio", "problem", UNVERIFIED_COLUMN, BELIEVED_COLUMN})
 
 SEPARATOR = ","  # of the tags of one clip, in tables
-
-
-class DataError(ValueError):
-    """A data set that cannot be used; the message is one sentence with the file or argument and the remedy."""
 
 
 def from_rows(
@@ -169,35 +165,6 @@ def _labelled_rows(
         logger.warning("Columns of %s that are left out, because their names are used here: %s.", path, dropped)
     others = {name: table[name].tolist() for name in names if name not in dropped}
     return [folder / name.strip() for name in table[path_column]], table[label_column].tolist(), others
-
-
-def read_table(path: str | os.PathLike, needed_columns: Sequence[str] = ()) -> pd.DataFrame:
-    """A CSV, or a TSV by its name, as strings.
-
-    Raises:
-        DataError: the table is missing, empty, not UTF-8 text or lacks a column.
-    """
-    path = Path(path)
-    # TSVs as Common Voice writes them hold sentences with stray quotes: a tab is a border and a quote is a letter.
-    tabs = path.suffix.lower() in (".tsv", ".tab")
-    try:
-        table = pd.read_csv(
-            path,
-            sep="\t" if tabs else ",",
-            quoting=csv.QUOTE_NONE if tabs else csv.QUOTE_MINIMAL,
-            dtype=str,
-            keep_default_na=False,
-            index_col=False,  # or a comma at each line's end would shift all columns by one
-        )
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror}): check the path.") from error
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise DataError(f"{path} is not a UTF-8 table with a header ({reason}): repair or export it again.") from error
-    for column in needed_columns:
-        if column not in table:
-            raise DataError(f"{path} has no column {column!r}: its columns are {', '.join(table.columns)}.")
-    return table
 
 
 def load_numbers(path: str | os.PathLike, n_digits: int, number_column: str = "number") -> Dataset:

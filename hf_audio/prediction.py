@@ -1,4 +1,4 @@
-"""A checkpoint on many files: which ones, what it answers, and labels for clips that have none."""
+"""A checkpoint's answers to clips, in memory: labels for clips that have none, and tags for a competition."""
 
 import logging
 import os
@@ -9,45 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from tqdm.auto import tqdm
-from transformers import pipeline
 
-from .audio import EXTENSIONS, AudioError
-from .data import DataError, read_table
-from .reports import write_rows
+from .classifier import load_classifier
+from .decoding import Cut
+from .tables import DataError, write_rows
+from .tagging import default_workers, judge_clips
 
 logger = logging.getLogger(__name__)
-
-TABLES = (".csv", ".tsv", ".tab")
-LABEL_COLUMNS = ("number", "label")
-
-
-def find_clips(source: str | os.PathLike, *, unlabelled: bool = False) -> list[dict[str, str]]:
-    """The audio files of a folder, at any depth, or the rows of a table with a column `path`, or the one file given.
-
-    With `unlabelled`, only a table's rows whose `number` or `label` is empty; all, where it has no such column. Every
-    row has its file's full name as `path`, and whatever else the table says.
-
-    Raises:
-        DataError: there is no such folder, table or file, or no such clip in it.
-    """
-    source = Path(source)
-    if source.is_dir():
-        files = sorted(file for file in source.rglob("*") if file.suffix.lower() in EXTENSIONS and file.is_file())
-        clips = [{"path": str(file)} for file in files]
-    elif source.suffix.lower() in TABLES:
-        table = read_table(source, ["path"])
-        labels = [column for column in LABEL_COLUMNS if column in table]
-        if unlabelled:
-            for column in labels:
-                table = table[table[column].str.strip() == ""]
-        rows = table.drop(columns=labels).to_dict("records")
-        clips = [{**row, "path": str(source.parent / row["path"].strip())} for row in rows]
-    else:
-        clips = [{"path": str(source)}] if source.exists() else []
-    if not clips:
-        kind = "unlabelled clips" if unlabelled else "audio files"
-        raise DataError(f"{source} holds no {kind}: give a folder, a table with a column `path`, or a file.")
-    return clips
 
 
 def predict(checkpoint: str, clips: Sequence[Mapping[str, str]], folder: str | os.PathLike) -> list[dict[str, Any]]:
@@ -93,24 +61,24 @@ def predict_tags(checkpoint: str, clips: Sequence[Mapping[str, str]], n_tags: in
 def _listen(
     checkpoint: str, clips: Sequence[Mapping[str, str]], top_k: int
 ) -> Iterator[tuple[Mapping[str, str], Any]]:
-    """Every clip with the pipeline's answer, `None` where it cannot be read, which is told.
+    """Every clip with the answer to it, `None` where it cannot be read, which is told.
 
     Raises:
         DataError: that is so of all.
     """
-    classify = pipeline("audio-classification", model=checkpoint, top_k=top_k)
-    n_read = 0
-    for clip in tqdm(clips, desc="Predicting", unit="clip"):
-        try:
-            answer = classify(clip["path"])
-        except AudioError as error:
-            logger.warning("No answer: %s", error)
-            answer = None
+    classifier = load_classifier(checkpoint)
+    files = [(place, clip["path"]) for place, clip in enumerate(clips)]
+    answers: dict[int, Any] = {}
+    judgements = judge_clips(classifier, files, Cut.of_clips(classifier), default_workers(len(clips)))
+    for judgement in tqdm(judgements, desc="Predicting", unit="clip", total=len(clips)):
+        if judgement.problem is None:
+            answers[judgement.clip] = classifier.answer(judgement.scores[0], top_k)
         else:
-            n_read += 1
-        yield clip, answer
-    if not n_read:
+            logger.warning("No answer: %s", judgement.problem)
+    if not answers:
         raise DataError(f"No clip could be read, {clips[0]['path']} for one: the warnings above say why.")
+    for place, clip in enumerate(clips):
+        yield clip, answers.get(place)
 
 
 def _relative(path: str, folder: str | os.PathLike) -> str:

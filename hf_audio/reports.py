@@ -22,6 +22,7 @@ from .metrics import Accuracy, CharacterErrorRate, F1Macro, MeanAveragePrecision
 from .metrics.cer import edit_distance
 from .metrics.map_at_3 import average_precision_at_3, rank_labels
 from .plots import plot_confusion_matrix
+from .tables import write_rows
 
 PREDICTIONS_NAME = "predictions.csv"
 SCORES_NAME = "scores.npz"
@@ -426,13 +427,3 @@ def bootstrap_interval(
     values = [score(generator.integers(n_clips, size=n_clips)) for _ in range(draws)]
     low, high = np.quantile(values, [0.025, 0.975])
     return float(low), float(high)
-
-
-def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """A CSV of dictionaries with the same keys, whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    os.replace(temporary, path)

@@ -46,7 +46,6 @@ from .reports import (
     Scores,
     predictions_class,
     relative_paths,
-    write_rows,
     write_scores,
 )
 from .run_folder import (
@@ -57,6 +56,7 @@ from .run_folder import (
     run_unless_finished,
 )
 from .splits import split_held_out, split_validation
+from .tables import write_rows
 from .teacher import load_teacher
 from .trainer import AudioTrainer, keep_freed_memory
 

@@ -1,6 +1,6 @@
 """Long waveforms cut into windows; numpy alone."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -36,3 +36,38 @@ def running_windows(n_samples: int, window: int, hop: int) -> Iterator[tuple[int
     """
     for end in [*range(hop, n_samples, hop), n_samples]:
         yield max(end - window, 0), end
+
+
+def cut_half_overlapping(blocks: Iterable[np.ndarray], window: int) -> Iterator[tuple[int, np.ndarray]]:
+    """A waveform in blocks, (samples,) each -> start and samples of what `split_windows` cuts the whole into."""
+    step = max(window // 2, 1)
+    heard = np.zeros(0, dtype=np.float32)
+    begin = start = 0  # of what is kept, and of the next window
+    for block in blocks:
+        heard = np.concatenate([heard, block])
+        while begin + len(heard) > start + window:
+            yield start, heard[start - begin : start - begin + window]
+            start += step
+        # The last window ends with the waveform, and so may begin just behind the one before.
+        forgotten = max(start - step, 0) - begin
+        heard, begin = heard[forgotten:].copy(), begin + forgotten
+    first = max(len(heard) - window, 0)
+    yield begin + first, heard[first:]
+
+
+def cut_running(blocks: Iterable[np.ndarray], window: int, hop: int) -> Iterator[tuple[int, np.ndarray]]:
+    """A waveform in blocks, (samples,) each -> start and samples of its `running_windows`."""
+    heard = np.zeros(0, dtype=np.float32)
+    begin = judged = 0  # of what is kept; end of the last window
+    for block in blocks:
+        heard = np.concatenate([heard, block])
+        while begin + len(heard) >= judged + hop:
+            judged += hop
+            start = max(judged - window, 0)
+            yield start, heard[start - begin : judged - begin]
+        # The next window may be the last one, and end before the next hop does.
+        forgotten = max(judged + 1 - window, begin) - begin
+        heard, begin = heard[forgotten:].copy(), begin + forgotten
+    if begin + len(heard) > judged:
+        first = max(len(heard) - window, 0)
+        yield begin + first, heard[first:]

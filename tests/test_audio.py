@@ -8,7 +8,17 @@ import soundfile
 import soxr
 from conftest import RATE, tone
 
-from hf_audio.audio import AudioError, LongAudioError, UndecodableAudioError, from_int16, load_audio, to_int16, to_mono
+from hf_audio import audio
+from hf_audio.audio import (
+    AudioError,
+    LongAudioError,
+    UndecodableAudioError,
+    from_int16,
+    load_audio,
+    stream_audio,
+    to_int16,
+    to_mono,
+)
 
 
 def encoded(waveform: np.ndarray, rate: int = RATE, **kwargs) -> bytes:
@@ -153,3 +163,26 @@ def test_what_is_no_audio_has_an_error_of_its_own():
         with pytest.raises(AudioError) as caught:
             load_audio(data, RATE)
         assert type(caught.value) is error
+
+
+@pytest.mark.parametrize(("rate", "channels"), [(16000, 1), (44100, 2)])
+@pytest.mark.parametrize("name", ["a.flac", "a.raw"])  # the second a WAV, whatever its name says
+def test_blocks_are_the_whole(tmp_path, monkeypatch, rate, channels, name):
+    sound = np.random.default_rng(0).uniform(-0.5, 0.5, (20_003, channels))
+    soundfile.write(tmp_path / "a.flac", sound, rate)
+    (tmp_path / "a.raw").write_bytes(encoded(sound, rate, format="WAV"))
+    whole = load_audio(tmp_path / name, 16000)
+    monkeypatch.setattr(audio, "BLOCK_FRAMES", 3001)
+    blocks = list(stream_audio(tmp_path / name, 16000))
+    assert len(blocks) == 7
+    np.testing.assert_allclose(np.concatenate(blocks), whole, atol=1e-6)
+    np.testing.assert_array_equal(load_audio((tmp_path / name).read_bytes(), 16000), np.concatenate(blocks))
+
+
+def test_a_long_file_that_is_cut_off_is_noticed_at_its_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(audio, "BLOCK_FRAMES", 3001)
+    path = tmp_path / "a.flac"
+    soundfile.write(path, np.random.default_rng(0).uniform(-0.5, 0.5, 50_000), 16000)
+    path.write_bytes(path.read_bytes()[:60_000])
+    with pytest.raises(AudioError, match=r"a\.flac is (cut off|not audio)"):
+        list(stream_audio(path, 16000))

@@ -5,32 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from hf_audio.data import DataError
-from hf_audio.prediction import confident_labels, find_clips, predict, predict_tags
+from hf_audio.clips import find_clips
+from hf_audio.prediction import confident_labels, predict, predict_tags
+from hf_audio.tables import DataError
 
 
 def names(clips) -> list[str]:
     return [Path(clip["path"]).name for clip in clips]
-
-
-def test_clips_of_folders_tables_and_files(tmp_path, tone_folder):
-    assert len(find_clips(tone_folder)) == 36
-    assert names(find_clips(tone_folder / "low" / "3.wav")) == ["3.wav"]
-    table = tmp_path / "table.csv"
-    table.write_text("path,number,speaker\na.wav,12,Ann\nsub/b.wav,,Bob\n c.wav ,,Cem\n")
-    assert find_clips(table)[1] == {"path": str(tmp_path / "sub" / "b.wav"), "speaker": "Bob"}
-    assert names(find_clips(table)) == ["a.wav", "b.wav", "c.wav"]
-    assert names(find_clips(table, unlabelled=True)) == ["b.wav", "c.wav"]
-    table.write_text("path\na.wav\n")
-    assert names(find_clips(table, unlabelled=True)) == ["a.wav"]
-
-
-def test_nothing_to_predict_is_one_sentence(tmp_path):
-    (tmp_path / "full.csv").write_text("path,number\na.wav,12\n")
-    with pytest.raises(DataError, match=r"full\.csv holds no unlabelled clips"):
-        find_clips(tmp_path / "full.csv", unlabelled=True)
-    with pytest.raises(DataError, match=r"holds no audio files: give a folder"):
-        find_clips(tmp_path / "gone")
 
 
 def test_rows_name_the_clips_from_the_tables_folder_and_pass_over_broken_ones(

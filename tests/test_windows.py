@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hf_audio.windows import running_windows, shifted_crops, split_windows
+from hf_audio.windows import cut_half_overlapping, cut_running, running_windows, shifted_crops, split_windows
 
 
 @given(samples=st.integers(1, 500), window=st.integers(1, 120))
@@ -44,3 +44,27 @@ def test_running_windows_end_after_every_hop_and_with_the_waveform(samples, wind
     ends = [end for _, end in windows]
     assert ends == sorted({*range(hop, samples + 1, hop), samples})
     assert all(end - start == min(window, end) for start, end in windows)
+
+
+blocks_of_samples = st.lists(st.integers(0, 150), max_size=8)
+
+
+def in_blocks(samples: int, sizes: list[int]) -> list[np.ndarray]:
+    ends = np.minimum(np.cumsum(sizes, dtype=int), samples)
+    return np.split(np.arange(samples, dtype=np.float32), ends)
+
+
+@given(samples=st.integers(1, 500), window=st.integers(1, 120), sizes=blocks_of_samples)
+def test_half_overlapping_windows_are_the_same_however_a_waveform_comes(samples, window, sizes):
+    whole = split_windows(np.arange(samples, dtype=np.float32), window)
+    cut = list(cut_half_overlapping(in_blocks(samples, sizes), window))
+    assert [start for start, _ in cut] == [int(part[0]) for part in whole]
+    assert [part.tolist() for _, part in cut] == [part.tolist() for part in whole]
+
+
+@given(samples=st.integers(1, 500), window=st.integers(1, 120), hop=st.integers(1, 200), sizes=blocks_of_samples)
+def test_running_windows_are_the_same_however_a_waveform_comes(samples, window, hop, sizes):
+    cut = list(cut_running(in_blocks(samples, sizes), window, hop))
+    spans = list(running_windows(samples, window, hop))
+    assert [part.tolist() for _, part in cut] == [list(range(start, end)) for start, end in spans]
+    assert [start for start, _ in cut] == [start for start, _ in spans]

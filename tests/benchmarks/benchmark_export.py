@@ -15,8 +15,8 @@ import numpy as np
 import torch
 
 from hf_audio.classifier import TorchAudioClassifier
+from hf_audio.clips import find_clips
 from hf_audio.export import OnnxAudioClassifier, export_onnx
-from hf_audio.prediction import find_clips
 
 ROUNDS = 15
 MEMORY = """

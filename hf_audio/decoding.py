@@ -1,0 +1,151 @@
+"""Files to the windows that a network hears, in processes of their own, ahead of it."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+
+from .audio import AudioError, stream_audio
+from .classifier import AudioClassifier
+from .windows import cut_half_overlapping, cut_running
+
+# Windows that are handed over together, and how many samples they may have: a worker holds three such parcels.
+PARCEL_WINDOWS = 16
+PARCEL_SAMPLES = 1 << 21
+# What is judged as a whole must fit into memory as a whole.
+LONGEST_WHOLE_SECONDS = 600
+
+
+class DecodingError(ValueError):
+    """Decoding came to an end before the clips did; the message is one sentence with the remedy."""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """How recordings are cut into windows."""
+
+    sampling_rate: int
+    """In Hz."""
+    window: int | None
+    """Samples of a window; `None`: every recording is judged as a whole."""
+    hop: int | None
+    """Samples from one window's end to the next one's; `None`: windows overlap by half, as `split_windows` cuts."""
+
+    @classmethod
+    def of_clips(cls, classifier: AudioClassifier) -> "Cut":
+        """As `AudioClassifier.split`: the mean of these windows' scores is a clip's answer."""
+        seconds = None if classifier.num_digits else classifier.clip_seconds
+        window = None if seconds is None else round(seconds * classifier.sampling_rate)
+        return cls(classifier.sampling_rate, window, None)
+
+    @classmethod
+    def over_time(cls, window: int, hop: int, sampling_rate: int) -> "Cut":
+        """As `AudioStream`: what is heard at which time. window, hop: samples."""
+        return cls(sampling_rate, window, hop)
+
+    def windows(self, file: str) -> Iterator[tuple[int, np.ndarray]]:
+        """Start, in samples, and samples of each window of a file.
+
+        Raises:
+            AudioError: see `stream_audio`; or the file is too long to be judged as a whole.
+        """
+        blocks = stream_audio(file, self.sampling_rate)
+        if self.window is None:
+            yield 0, _join(blocks, LONGEST_WHOLE_SECONDS * self.sampling_rate, file)
+        elif self.hop is None:
+            yield from cut_half_overlapping(blocks, self.window)
+        else:
+            yield from cut_running(blocks, self.window, self.hop)
+
+
+def _join(blocks: Iterable[np.ndarray], limit: int, file: str) -> np.ndarray:
+    joined: list[np.ndarray] = []
+    n_samples = 0
+    for block in blocks:
+        joined.append(block)
+        n_samples += len(block)
+        if n_samples > limit:
+            raise AudioError(
+                f"{file} lasts more than {LONGEST_WHOLE_SECONDS // 60} minutes, and this checkpoint judges recordings "
+                "as a whole: judge it in windows, with --windows."
+            )
+    return joined[0] if len(joined) == 1 else np.concatenate(joined)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A window of a clip; behind the last one, the clip's end."""
+
+    clip: int
+    """Its place among the clips."""
+    start: int = 0
+    """In samples."""
+    samples: np.ndarray | None = None
+    """(samples,) float32; `None` at the clip's end."""
+    problem: str | None = None
+    """At the end of a clip that cannot be read: why, in a sentence."""
+
+
+def decode(files: Sequence[tuple[int, str]], cut: Cut) -> Iterator[list[Piece]]:
+    """Places and names of files -> parcels of their windows, one file after the other."""
+    parcel: list[Piece] = []
+    n_samples = 0
+    for clip, file in files:
+        problem = None
+        try:
+            for start, samples in cut.windows(file):
+                parcel.append(Piece(clip, start, samples))
+                n_samples += len(samples)
+                if len(parcel) >= PARCEL_WINDOWS or n_samples >= PARCEL_SAMPLES:
+                    yield parcel
+                    parcel, n_samples = [], 0
+        except AudioError as error:
+            problem = str(error)
+        parcel.append(Piece(clip, problem=problem))
+    yield parcel
+
+
+class _DecodedFiles(IterableDataset):
+    """`decode`, of every so many-th file in each loader worker."""
+
+    def __init__(self, files: Sequence[tuple[int, str]], cut: Cut):
+        self.files = files
+        self.cut = cut
+
+    def __iter__(self) -> Iterator[list[Piece]]:
+        worker = get_worker_info()
+        assert worker is not None
+        yield from decode(self.files[worker.id :: worker.num_workers], self.cut)
+
+
+def decode_ahead(files: Sequence[tuple[int, str]], cut: Cut, num_workers: int) -> Iterator[list[Piece]]:
+    """`decode` in so many processes, which take turns and are at most two parcels ahead; 0: in this one.
+
+    Raises:
+        DecodingError: a process died.
+    """
+    if num_workers == 0:
+        yield from decode(files, cut)
+        return
+    parcels: Any = DataLoader(
+        _DecodedFiles(files, cut), batch_size=None, num_workers=num_workers, collate_fn=_as_it_is, prefetch_factor=2
+    )
+    parcels = iter(parcels)
+    while True:
+        try:
+            parcel = next(parcels)
+        except StopIteration:
+            return
+        except RuntimeError as error:
+            raise DecodingError(
+                f"A process that decodes has died ({str(error).splitlines()[0]}): lower --num_workers if memory is "
+                "short, and go on with --resume."
+            ) from error
+        yield parcel
+
+
+def _as_it_is(parcel: list[Piece]) -> list[Piece]:
+    # The loader would make tensors of the arrays.
+    return parcel
