@@ -1,11 +1,9 @@
 """A checkpoint, loaded to be used: what the command line, the service and streams ask, whatever runs the network."""
 
-import gc
 import json
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -109,13 +107,7 @@ class TorchAudioClassifier(AudioClassifier):
 
     def __init__(self, checkpoint: str | os.PathLike, device: str | None = None):
         import torch
-
-        with _without_collecting():
-            from transformers import (  # noqa: F401
-                AutoFeatureExtractor,
-                AutoModelForAudioClassification,
-                PreTrainedModel,
-            )
+        from transformers import AutoFeatureExtractor, AutoModelForAudioClassification
 
         if Path(checkpoint).is_dir():
             _check_folder(Path(checkpoint))
@@ -195,18 +187,6 @@ def load_classifier(checkpoint: str | os.PathLike) -> AudioClassifier:
 
         return OnnxAudioClassifier(checkpoint)
     return TorchAudioClassifier(checkpoint)
-
-
-@contextmanager
-def _without_collecting() -> Iterator[None]:
-    """While libraries are loaded, whose objects stay: to look for garbage among them takes a fifth of the start-up."""
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collects:
-            gc.enable()
 
 
 def _check_folder(folder: Path) -> None:
