@@ -12,8 +12,10 @@ from tqdm.auto import tqdm
 from transformers import pipeline
 
 from .audio import EXTENSIONS, AudioError
+from .common_voice import SPEAKER_COLUMN, is_common_voice, read_clips
 from .data import DataError, read_table
 from .reports import write_rows
+from .voice_activity import NO_SPEECH
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +27,8 @@ def find_clips(source: str | os.PathLike, *, unlabelled: bool = False) -> list[d
     """The audio files of a folder, at any depth, or the rows of a table with a column `path`, or the one file given.
 
     With `unlabelled`, only a table's rows whose `number` or `label` is empty; all, where it has no such column. Every
-    row has its file's full name as `path`, and whatever else the table says.
+    row has its file's full name as `path`, and whatever else the table says; of Common Voice's tables, whose label is
+    the gender, the speaker alone.
 
     Raises:
         DataError: there is no such folder, table or file, or no such clip in it.
@@ -34,6 +37,11 @@ def find_clips(source: str | os.PathLike, *, unlabelled: bool = False) -> list[d
     if source.is_dir():
         files = sorted(file for file in source.rglob("*") if file.suffix.lower() in EXTENSIONS and file.is_file())
         clips = [{"path": str(file)} for file in files]
+    elif is_common_voice(source):
+        voices = read_clips(source)
+        if unlabelled:
+            voices = voices[voices["gender"] == ""]
+        clips = voices.rename(columns={"client_id": SPEAKER_COLUMN})[["path", SPEAKER_COLUMN]].to_dict("records")
     elif source.suffix.lower() in TABLES:
         table = read_table(source, ["path"])
         labels = [column for column in LABEL_COLUMNS if column in table]
@@ -130,14 +138,15 @@ def confident_labels(rows: Sequence[dict[str, Any]], min_confidence: float) -> l
     """Of `predict`'s rows those to train on: confident ones, and of no class more than twice as many as of the median.
 
     Of an even number of classes, the lower one of the two in the middle. A model takes what it cannot tell for its
-    favourite class; without the bound it would be confirmed in that. Numbers are no classes.
+    favourite class; without the bound it would be confirmed in that. Numbers are no classes, nor is "no speech".
 
     Raises:
         DataError: no row is confident enough.
     """
-    kept = [row for row in rows if row["confidence"] >= min_confidence]
+    labelled = [row for row in rows if row.get("label") != NO_SPEECH]
+    kept = [row for row in labelled if row["confidence"] >= min_confidence]
     if not kept:
-        best = max((row["confidence"] for row in rows), default=0.0)
+        best = max((row["confidence"] for row in labelled), default=0.0)
         raise DataError(
             f"No clip reaches --min_confidence {min_confidence} (the best has {best:.2f}): lower it, or train longer, "
             "with --validation_fraction, which fits the confidences."

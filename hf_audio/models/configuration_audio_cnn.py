@@ -15,6 +15,8 @@ class AudioCNNConfig(PreTrainedConfig):
         clip_seconds (`float`): length of a training clip; longer audio is judged in windows of this length.
         min_seconds (`float`): shorter waveforms are padded with zeros on both sides up to this length, and the
             padding counts as signal. Equal to `clip_seconds` for a model that always sees a canvas of one length.
+        speech_only (`bool`): the model was trained on speech alone. It hears whatever it is given: the pipeline cuts
+            away what is no speech, and answers "no speech" where nothing is left.
         trim_db (`float`, *optional*): what lies before the first and behind the last moment of a waveform that is
             within so many dB of its loudest one is not heard.
         heard_seconds (`float`, *optional*): only so much of what remains is heard, from its beginning.
@@ -68,6 +70,7 @@ class AudioCNNConfig(PreTrainedConfig):
     sampling_rate: int = 16000
     clip_seconds: float | int = 5.0
     min_seconds: float | int = 0.3
+    speech_only: bool = False
     trim_db: float | int | None = None
     heard_seconds: float | int | None = None
     repeat_short: bool = False
