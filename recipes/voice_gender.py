@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from audiomentations import ClippingDistortion, Compose, Gain, HighPassFilter, LowPassFilter, OneOf, Resample
+from audiomentations import ClippingDistortion, Compose, Gain, HighPassFilter, LowPassFilter, OneOf
 
 from hf_audio import AudioCNNConfig
 from hf_audio.arguments import RecipeArguments
-from hf_audio.augmentation import AddFastGaussianSNR, SyntheticRoom
+from hf_audio.augmentation import AddFastGaussianSNR, ChangeVoice, SyntheticRoom
 from hf_audio.common_voice import SPEAKER_COLUMN, load_voices
 from hf_audio.demo_data import make_voices
 from hf_audio.model_card import TaskFacts
@@ -86,7 +86,7 @@ def slow_transforms() -> Callable[..., np.ndarray]:
     By 4 %, less than a semitone: men and women differ by about nine in pitch, and the voices that are hard to tell,
     of high men and low women, by nearly nothing. A larger shift would turn the one into the other, label unchanged.
     """
-    return Compose([Resample(round(0.96 * RATE), round(1.04 * RATE), p=0.5), SyntheticRoom(p=0.4)])
+    return Compose([ChangeVoice(3, 0.03, p=0.7), SyntheticRoom(p=0.4)])
 
 
 def waveform_transforms() -> Callable[..., np.ndarray]:
