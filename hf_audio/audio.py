@@ -1,4 +1,4 @@
-"""Audio files and bytes to mono float32 at a rate, long audio to windows, and every error bad audio can cause."""
+"""Audio files and bytes to mono float32 at a rate, and every error bad audio can cause."""
 
 import io
 import numbers
@@ -115,30 +115,6 @@ def to_int16(waveform: np.ndarray) -> np.ndarray:
 def from_int16(samples: np.ndarray) -> np.ndarray:
     """The inverse of `to_int16`, but for the rounding: (samples,) float32."""
     return np.multiply(samples, np.float32(1 / 32767), dtype=np.float32)
-
-
-def split_windows(waveform: np.ndarray, window: int) -> list[np.ndarray]:
-    """(samples,) -> windows of `window` samples that overlap by half and cover all; a short clip stays as it is.
-
-    The last window ends with the clip, so that none is padded and the end counts like the rest.
-    """
-    if len(waveform) <= window:
-        return [waveform]
-    last = len(waveform) - window
-    starts = [*range(0, last, max(window // 2, 1)), last]
-    return [waveform[start : start + window] for start in starts]
-
-
-def shifted_crops(waveform: np.ndarray, window: int, n: int) -> list[np.ndarray]:
-    """(samples,) -> n crops of `window` samples, evenly spaced from a quarter of one before the clip to as much after.
-
-    What a crop holds of before and after the clip is zeros.
-    """
-    margin = window // 4
-    shortfall = max(window - len(waveform), 0)  # a short clip stands in the middle, as the models put it
-    padded = np.pad(waveform, (margin + shortfall // 2, margin + shortfall - shortfall // 2))
-    starts = np.linspace(0, len(padded) - window, n + 2).round().astype(int)[1:-1]
-    return [padded[start : start + window] for start in starts]
 
 
 def _riff_is_cut_off(data: bytes) -> bool:

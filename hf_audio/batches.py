@@ -10,10 +10,10 @@ import torch
 from torch.utils.data import Sampler
 from transformers import SequenceFeatureExtractor
 
-from .audio import shifted_crops, split_windows
 from .audio_cache import cached_waveform
 from .augmentation import Amortized, seed_transforms, seeded
 from .data import UNVERIFIED_COLUMN, DataError, tag_matrix
+from .windows import shifted_crops, split_windows
 
 # Samples. oneDNN prepares its convolutions anew for every length, and keeps them: that takes time and memory.
 LENGTHS_MULTIPLE = 8192

@@ -17,7 +17,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """
     parser = argparse.ArgumentParser(prog="hf-audio", description="Train, judge and ship small sound classifiers.")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for add in (_add_predict, _add_pseudo_label, _add_ensemble, _add_audit_labels, _add_make_numbers):
+    for add in (_add_predict, _add_pseudo_label, _add_ensemble, _add_audit_labels, _add_export, _add_make_numbers):
         add(commands)
     args = parser.parse_args(argv)
     try:
@@ -143,6 +143,40 @@ def _add_audit_labels(commands: Any) -> None:
         shutil.rmtree(trainings)
         n_wrong = (audit.suggested != audit.labels).sum()
         print(f"{n_wrong} of {audit.unverified.sum()} unverified labels look wrong.")
+
+    parser.set_defaults(run=run)
+
+
+def _add_export(commands: Any) -> None:
+    parser = commands.add_parser(
+        "export",
+        help="write a checkpoint as one ONNX file",
+        description="One file, waveform in, that onnxruntime runs without torch; checked against torch before it gets "
+        "its name.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("checkpoint", metavar="CHECKPOINT", help="a finished folder or a Hub id")
+    parser.add_argument("--format", default="onnx", choices=["onnx"], help="of the file")
+    parser.add_argument("--output", type=Path, required=True, help="the file to write")
+    parser.add_argument(
+        "--clips", type=Path, help="real clips to check it on: a folder, a table with a column `path`, or a file"
+    )
+    parser.add_argument(
+        "--int8", action="store_true", help="quantise the convolutions to 8 bits, calibrated on --clips"
+    )
+
+    def run(args: argparse.Namespace) -> None:
+        if args.int8 and args.clips is None:
+            raise ValueError("--int8 is calibrated on real clips: give some of the training data by --clips.")
+        from .export import export_onnx  # loads torch
+        from .prediction import find_clips
+
+        clips = None if args.clips is None else [row["path"] for row in find_clips(args.clips)]
+        export = export_onnx(args.checkpoint, args.output, clips, int8=args.int8)
+        print(
+            f"{export.path}: probabilities differ by {export.largest_difference:.1e} at most from torch's, and "
+            f"{export.agreement:.1%} of {export.n_clips} clips keep their first answer."
+        )
 
     parser.set_defaults(run=run)
 

@@ -11,10 +11,10 @@ from transformers import AutoModelForAudioClassification, pipeline
 
 from hf_audio import AudioCNNFeatureExtractor, AudioCNNForAudioClassification, AudioEnsembleConfig
 from hf_audio.arguments import ArgumentError
-from hf_audio.audio import split_windows
 from hf_audio.ensemble import average, choose_mean, make_ensemble
 from hf_audio.models.modeling_audio_ensemble import windows_of
 from hf_audio.reports import Scores, write_scores
+from hf_audio.windows import split_windows
 
 NAMES = ["high", "low", "mid"]
 TASK = {

@@ -13,8 +13,9 @@ from conftest import RATE, speech, tiny_config, tone, trained_looking_model
 from transformers import ASTConfig, ASTFeatureExtractor, ASTForAudioClassification, pipeline
 
 from hf_audio import AudioClassificationPipeline, AudioCNNFeatureExtractor, AudioCNNForAudioClassification
-from hf_audio.audio import AudioError, split_windows
+from hf_audio.audio import AudioError
 from hf_audio.voice_activity import keep_speech
+from hf_audio.windows import split_windows
 
 
 @pytest.fixture(scope="module")

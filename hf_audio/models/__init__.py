@@ -4,6 +4,8 @@ These files import torch, transformers, numpy and each other, and nothing else o
 them into the checkpoint folder, so that `trust_remote_code=True` loads it where `hf_audio` is not installed.
 """
 
+import transformers  # noqa: F401  # first, because its import has the package register the modules below
+
 from .configuration_audio_cnn import AudioCNNConfig
 from .configuration_audio_ensemble import AudioEnsembleConfig
 from .feature_extraction_audio_cnn import AudioCNNFeatureExtractor

@@ -137,13 +137,18 @@ class MelSpectrogram(ConstantModule):
             return self.mel_filters @ energy
 
 
-class LogMel(MelSpectrogram):
+class LogMel(nn.Module):
     """Mel-band energies in dB, as `librosa.power_to_db` with reference 1 gives them."""
+
+    def __init__(self, config: AudioCNNConfig):
+        super().__init__()
+        self.config = config
+        self.mel = MelSpectrogram(config)
 
     def forward(self, waveform: torch.Tensor, n_frames: torch.Tensor | None = None) -> torch.Tensor:
         """waveform: (batch, samples), n_frames: (batch,) valid frames -> (batch, mels, frames) in dB."""
         with torch.autocast(waveform.device.type, enabled=False):
-            decibels = 10 * torch.log10(super().forward(waveform).clamp(min=self.config.amin))
+            decibels = 10 * torch.log10(self.mel(waveform).clamp(min=self.config.amin))
             if self.config.top_db is not None:
                 loudness = decibels
                 if n_frames is not None:
@@ -153,23 +158,29 @@ class LogMel(MelSpectrogram):
             return decibels
 
 
-class MFCC(LogMel):
+class MFCC(ConstantModule):
     """Mel-frequency cepstral coefficients, as `librosa.feature.mfcc` (orthonormal DCT-II) computes them."""
 
     dct: torch.Tensor
 
+    def __init__(self, config: AudioCNNConfig):
+        super().__init__()
+        self.config = config
+        self.log_mel = LogMel(config)
+        self.register_constants()
+
     def constants(self) -> dict[str, np.ndarray]:
-        """The Hann window, the filter bank and the cosine basis (coefficients, mels)."""
+        """The cosine basis (coefficients, mels)."""
         n_mfcc, n_mels = self.config.n_mfcc, self.config.n_mels
         basis = np.cos(math.pi / n_mels * (np.arange(n_mels) + 0.5) * np.arange(n_mfcc)[:, None])
         basis *= math.sqrt(2 / n_mels)
         basis[0] /= math.sqrt(2)
-        return {**super().constants(), "dct": basis}
+        return {"dct": basis}
 
     def forward(self, waveform: torch.Tensor, n_frames: torch.Tensor | None = None) -> torch.Tensor:
         """waveform: (batch, samples), n_frames: (batch,) valid frames -> (batch, coefficients, frames)."""
         with torch.autocast(waveform.device.type, enabled=False):
-            return self.dct @ super().forward(waveform, n_frames)
+            return self.dct @ self.log_mel(waveform, n_frames)
 
 
 def center(features: torch.Tensor, n_frames: torch.Tensor | None) -> torch.Tensor:

@@ -106,9 +106,9 @@ def center_short_clips(input_values: torch.Tensor, n_samples: torch.Tensor, min_
 
     input_values: (batch, samples), of which n_samples: (batch,) are signal -> (batch, at least `min_samples`).
     """
-    size = input_values.shape[1]
-    if size < min_samples:
-        input_values = F.pad(input_values, (0, min_samples - size))
+    shortfall = torch.sym_max(min_samples - input_values.shape[1], 0)
+    if torch.compiler.is_exporting() or shortfall > 0:  # an exported graph has no branches: it pads by zero samples
+        input_values = F.pad(input_values, (0, shortfall))
     # A clip that moves lies wholly in the first `min_samples`; what is behind only loses what lies in the padding.
     head, tail = input_values.split([min_samples, input_values.shape[1] - min_samples], dim=1)
     left = (min_samples - n_samples).clamp(min=0) // 2
@@ -168,9 +168,10 @@ class AudioCNNPreTrainedModel(PreTrainedModel):
             n_samples = attention_mask.sum(-1).long()
             input_values = center_short_clips(input_values, n_samples, config.min_samples)
             n_frames = 1 + n_samples.clamp(min=config.min_samples) // config.hop_length
-        elif input_values.shape[1] < config.min_samples:
-            shortfall = config.min_samples - input_values.shape[1]
-            input_values = F.pad(input_values, (shortfall // 2, shortfall - shortfall // 2))
+        else:
+            shortfall = torch.sym_max(config.min_samples - input_values.shape[1], 0)
+            if torch.compiler.is_exporting() or shortfall > 0:
+                input_values = F.pad(input_values, (shortfall // 2, shortfall - shortfall // 2))
         features = self.frontend(input_values, n_frames)  # (batch, features, frames)
         if config.center_features:
             features = center(features, n_frames)
@@ -199,9 +200,9 @@ class AudioCNNPreTrainedModel(PreTrainedModel):
             n_samples = n_samples.clamp(max=round(config.heard_seconds * config.sampling_rate))
         size = input_values.shape[1]
         if config.heard_seconds is not None:
-            size = min(size, round(config.heard_seconds * config.sampling_rate))
+            size = torch.sym_min(size, round(config.heard_seconds * config.sampling_rate))
         if config.repeat_short:
-            size = max(size, config.min_samples)
+            size = torch.sym_max(size, config.min_samples)
         place = torch.arange(size, device=input_values.device)
         if config.repeat_short:
             place = torch.where(n_samples[:, None] < config.min_samples, place % n_samples[:, None], place)

@@ -27,14 +27,13 @@ def windows_of(
     a short one needs a single window.
     """
     length = input_values.shape[1]
-    if length <= size:
-        return input_values[:, None], n_samples[:, None], torch.ones_like(n_samples[:, None], dtype=torch.bool)
     hop = max(size // 2, 1)
     last = (n_samples - size).clamp(min=0)[:, None]
-    steps = torch.arange(1 + (length - size + hop - 1) // hop, device=input_values.device) * hop
+    n_windows = 1 + (torch.sym_max(length - size, 0) + hop - 1) // hop
+    steps = torch.arange(n_windows, device=input_values.device) * hop
     needed = steps - hop < last
     start = torch.minimum(steps[None], last)
-    place = start[:, :, None] + torch.arange(size, device=input_values.device)
+    place = start[:, :, None] + torch.arange(torch.sym_min(length, size), device=input_values.device)
     windows = input_values[:, None].expand(-1, place.shape[1], -1).gather(2, place)
     return windows, n_samples.clamp(max=size)[:, None].expand(-1, place.shape[1]), needed
 
