@@ -7,6 +7,7 @@ the network once for every 32 ms, and reads files by torchaudio.
 import functools
 import importlib.util
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -132,6 +133,58 @@ def find_speech(probabilities: np.ndarray) -> list[tuple[int, int]]:
             stretches.append((start, place))
             start = None
     return [(first, last) for first, last in stretches if (last - first) * block >= SHORTEST_SPEECH]
+
+
+@dataclass(frozen=True)
+class Turn:
+    """The moment at which speech begins or ends in a stream."""
+
+    second: float
+    """Since the stream began; a little before the first sound, and behind the last one."""
+    speaks: bool
+    """From then on."""
+
+
+class SpeechGate:
+    """Tells of a stream when somebody begins to speak and when they have stopped, as `find_speech` tells of a whole.
+
+    That somebody begins is told with the first block that sounds so; that they stopped, after `SHORTEST_PAUSE`. What
+    lasts less than `SHORTEST_SPEECH`, which only the future tells, counts too.
+    """
+
+    def __init__(self):
+        self.network = load_voice_activity()
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget what was heard; the next sample is the first of another stream."""
+        self._state: State | None = None
+        self._heard = np.zeros(CONTEXT, dtype=np.float32)  # what is no whole block yet, and its context
+        self._n_blocks = 0
+        self._speaks, self._last_speech = False, 0  # the block behind the last one with speech
+
+    @torch.inference_mode()
+    def push(self, samples: np.ndarray) -> list[Turn]:
+        """(samples,) float32 at `RATE`, any number -> the turns that they complete."""
+        self._heard = np.concatenate([self._heard, samples])
+        n_blocks = (len(self._heard) - CONTEXT) // BLOCK
+        if n_blocks == 0:
+            return []
+        blocks = torch.from_numpy(self._heard[: CONTEXT + n_blocks * BLOCK]).unfold(0, CONTEXT + BLOCK, BLOCK)
+        probabilities, self._state = self.network(blocks, self._state)
+        self._heard = self._heard[n_blocks * BLOCK :].copy()  # not a view, which would keep the whole block
+        turns = []
+        for probability in probabilities.tolist():
+            sounds = probability >= (GOES_ON if self._last_speech == self._n_blocks and self._speaks else BEGINS)
+            if sounds and not self._speaks:
+                turns.append(Turn(max(self._n_blocks * BLOCK / RATE - MARGIN, 0), True))
+            self._n_blocks += 1
+            if sounds:
+                self._speaks, self._last_speech = True, self._n_blocks
+            elif self._speaks and (self._n_blocks - self._last_speech) * BLOCK / RATE >= SHORTEST_PAUSE:
+                self._speaks = False
+                turns.append(Turn(self._last_speech * BLOCK / RATE + MARGIN, False))
+        return turns
 
 
 def keep_speech(waveform: np.ndarray, sampling_rate: int, name: str = "the audio") -> np.ndarray:
