@@ -47,34 +47,40 @@ class RunningDecision:
         self._begin = 0.0  # of what the stream has heard, in seconds
         self._speaks = True
         if classifier.speech_only:
-            from .voice_activity import RATE, SpeechGate  # loads torch
+            from .voice_activity import BLOCK, RATE, SpeechGate  # loads torch
 
             self._gate = SpeechGate()
             self._resampler = soxr.ResampleStream(sampling_rate, RATE, 1) if sampling_rate != RATE else None
             self._speaks = False
-            self._kept = np.zeros(0, dtype=np.float32)
+            # Heard in steps of a block, so that answers do not depend on how the sound was cut.
+            self._step = round(BLOCK / RATE * sampling_rate)
+            self._waiting = np.zeros(0, dtype=np.float32)  # for a whole step
+            self._kept = np.zeros(0, dtype=np.float32)  # not yet given to the stream
             self._n_heard = 0
 
     def push(self, samples: np.ndarray) -> list[Decision]:
         """(samples,) float32, full scale being 1 -> the decisions that they complete."""
         if not self.classifier.speech_only:
             return self._decide(self.stream.push(samples))
+        self._waiting = np.concatenate([self._waiting, samples])
+        whole = len(self._waiting) // self._step * self._step
+        steps, self._waiting = self._waiting[:whole].reshape(-1, self._step), self._waiting[whole:].copy()
+        return [decision for step in steps for decision in self._hear(step)]
+
+    def _hear(self, samples: np.ndarray) -> list[Decision]:
         from .voice_activity import NO_SPEECH
 
-        decisions = []
+        decisions: list[Decision] = []
         self._n_heard += len(samples)
         self._kept = np.concatenate([self._kept, samples])
         for turn in self._gate.push(samples if self._resampler is None else self._resampler.resample_chunk(samples)):
+            self._speaks = turn.speaks
             if turn.speaks:
                 first = max(round(turn.second * self.rate), self._n_heard - len(self._kept))
                 self._begin, self._kept = first / self.rate, self._kept[first - self._n_heard + len(self._kept) :]
             else:
-                # Their last sounds were judged already, or are too few to tell more.
-                decisions += self._decide(self.stream.push(self._kept))
-                self._kept = self._kept[:0]
                 self.stream.reset()
                 decisions.append(Decision(self._n_heard / self.rate, {"label": NO_SPEECH, "score": 1.0}))
-            self._speaks = turn.speaks
         if self._speaks:
             decisions += self._decide(self.stream.push(self._kept))
             self._kept = self._kept[:0]
@@ -82,9 +88,11 @@ class RunningDecision:
         return decisions
 
     def listen(self, blocks: Iterable[np.ndarray]) -> Iterator[Decision]:
-        """Of every block as it comes, the decisions."""
+        """Of every block as it comes, the decisions; where the blocks end, the one about the end."""
         for block in blocks:
             yield from self.push(block)
+        if self._speaks:
+            yield from self._decide(self.stream.flush())
 
     def _decide(self, events: list[Event]) -> list[Decision]:
         decisions = []
