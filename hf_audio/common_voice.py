@@ -33,7 +33,7 @@ def load_voices(data_dir: Path, seed: int = 0) -> tuple[Dataset, dict[str, np.nd
 
     Args:
         data_dir: a language folder, with tables and `clips/`.
-        seed: of the split of one table.
+        seed: of the split of one table; not that of a training, whose pseudo-labels another one may learn from.
 
     Raises:
         DataError: no such layout, a table that cannot be read, a speaker in two splits, one gender only, or too few

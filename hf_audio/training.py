@@ -44,6 +44,7 @@ from .reports import (
     AnyPredictions,
     Predictions,
     Scores,
+    TwoClassPredictions,
     predictions_class,
     relative_paths,
     write_rows,
@@ -321,7 +322,8 @@ def _judge_baseline(
     with args.main_process_first(desc="statistics"):
         heard, judged_on = cache_statistics(train, sampling_rate), cache_statistics(test, sampling_rate)
     scores = fit_baseline(heard, train["label"][:], judged_on, len(names), args.seed)
-    predictions = Predictions.from_probabilities(test["path"][:], names, test["label"][:], scores)
+    kind = TwoClassPredictions if len(names) == 2 else Predictions
+    predictions = kind.from_probabilities(test["path"][:], names, test["label"][:], scores)
     results: dict[str, Any] = {f"eval_{name}": value for name, value in predictions.metrics().items()}
     results |= {
         "train_samples": len(train),

@@ -48,6 +48,7 @@ NETWORK: dict[str, Any] = {
     "freq_mask_count": 2,
     "freq_mask_bins": 10,
     "stem_stride": 2,
+    "knows_bands": True,
     "hidden_sizes": [16, 32, 64, 96],
     "pooling": "mean",
     "dropout": 0.2,
@@ -141,7 +142,7 @@ def facts(args: VoiceGenderArguments) -> TaskFacts:
 def main(args: VoiceGenderArguments) -> None:
     """Train on the gender of one voice a clip."""
     data_dir = find_recordings(args, demo=make_voices, demo_words="sentences read by synthetic voices")
-    dataset, splits = load_voices(data_dir, args.seed)
+    dataset, splits = load_voices(data_dir)
     fine_tune(
         args,
         AudioCNNConfig(**NETWORK),

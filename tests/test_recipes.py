@@ -275,7 +275,10 @@ def test_voice_gender_is_as_small_as_it_says(voice_gender):
 def test_voice_gender_from_training_to_pseudo_labels_and_back(voice_gender, tmp_path, monkeypatch, capsys):
     pytest.importorskip("espeakng_loader")
     data = make_voices(tmp_path / "data")
-    silent, cut, gone = sorted((data / "clips").glob("*anika*"))[:3]
+    for table in data.glob("*.tsv"):  # a clip a speaker is enough
+        rows = table.read_text().splitlines()
+        table.write_text("\n".join([rows[0], *(row for row in rows if "_0.wav" in row), ""]))
+    silent, cut, gone = sorted((data / "clips").glob("*anika*_0.wav"))[:3]
     soundfile.write(silent, np.zeros(32000), 16000)
     content = soundfile.read(cut)
     soundfile.write(data / "cut.mp3", *content)
@@ -293,7 +296,7 @@ def test_voice_gender_from_training_to_pseudo_labels_and_back(voice_gender, tmp_
         reasons = {Path(row["path"]).name: row["reason"] for row in csv.DictReader(file)}
     assert set(reasons) == {silent.name, cut.name, gone.name}
     assert "holds no speech" in reasons[silent.name] and "cut" in reasons[cut.name]
-    assert (first["train_samples"], first["eval_samples"]) == (126 - 3, 36)
+    assert (first["train_samples"], first["eval_samples"]) == (42 - 3, 12)
     assert {"eval_roc_auc", "eval_accuracy_speaker", "eval_roc_auc_speaker", "eval_f1_female"} <= set(first)
     with open(tmp_path / "first" / "predictions_speaker.csv", newline="") as file:
         assert len(list(csv.DictReader(file))) == 12
@@ -307,7 +310,7 @@ def test_voice_gender_from_training_to_pseudo_labels_and_back(voice_gender, tmp_
     cli.main(
         ["pseudo-label", str(tmp_path / "first"), str(table), "--min_confidence", "0.1", "--output", str(guessed)]
     )
-    assert "of 18 clips are labelled" in capsys.readouterr().out
+    assert "of 6 clips are labelled" in capsys.readouterr().out
     n_guessed = len(guessed.read_text().splitlines()) - 1
     flags = "--pseudo_labels", str(guessed), "--validation_fraction", "0", "--balance", "loss"
-    assert train("second", *flags)["train_samples"] == 126 - 3 + 24 + n_guessed  # those that validated before, too
+    assert train("second", *flags)["train_samples"] == 42 - 3 + 8 + n_guessed  # those that validated before, too

@@ -46,6 +46,9 @@ class AudioCNNConfig(PreTrainedConfig):
             `conv1d`). `shufflenet` and `alexnet` have five of them, `cnn3` three.
         stem_stride (`1` or `2`): of the `resnet` backbone's first convolution; with 1, a pooling halves what it gives,
             which is finer and slower to train.
+        knows_bands (`bool`): whether the `resnet` backbone's convolutions add a bias of its own to every band, and so
+            tell a pattern's place from its shape, as a voice's pitch asks for. Source: in the way of Koutini et al.
+            2019, frequency-aware convolutions, https://arxiv.org/abs/1909.02859.
         kernel_size (`int`): of the `conv1d` backbone, in frames.
         context_dilations (`list[int]`): of the convolutions over time between backbone and pooling, one a layer.
         pooling (`"mean_max"`, `"mean"`, `"max"` or `"attention"`): what becomes of the frames; by attention, every
@@ -98,6 +101,7 @@ class AudioCNNConfig(PreTrainedConfig):
     backbone: str = "resnet"
     hidden_sizes: list[int] | tuple[int, ...] = (32, 64, 128, 256)
     stem_stride: int = 1
+    knows_bands: bool = False
     kernel_size: int = 5
     context_dilations: list[int] | tuple[int, ...] = ()
     pooling: str = "mean_max"
