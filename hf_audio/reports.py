@@ -11,7 +11,6 @@ import numpy as np
 from sklearn.metrics import (
     average_precision_score,
     confusion_matrix,
-    f1_score,
     label_ranking_average_precision_score,
     precision_recall_fscore_support,
 )
@@ -176,7 +175,7 @@ class Predictions:
         right = self.references == self.predictions
 
         def f1(clips: np.ndarray) -> float:
-            return f1_score(self.references[clips], self.predictions[clips], average="macro", zero_division=0)
+            return f1_macro(self.references[clips], self.predictions[clips])
 
         scores = {"accuracy": lambda clips: right[clips].mean(), "f1_macro": f1}
         if len(self.names) > 3:
@@ -475,6 +474,17 @@ def relative_paths(paths: Sequence[str]) -> list[str]:
     except ValueError:  # two drives of Windows
         root = Path()
     return [path.relative_to(root).as_posix() for path in absolute]
+
+
+def f1_macro(references: np.ndarray, predictions: np.ndarray) -> float:
+    """As scikit-learn's macro F1, a hundred times faster, which a thousand resamplings ask for.
+
+    references, predictions: (clips,) class indices.
+    """
+    n = int(max(references.max(), predictions.max())) + 1
+    right = np.bincount(references[references == predictions], minlength=n)
+    both = np.bincount(references, minlength=n) + np.bincount(predictions, minlength=n)
+    return float((2 * right[both > 0] / both[both > 0]).mean())
 
 
 def bootstrap_interval(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
-from sklearn.metrics import classification_report, roc_auc_score
+from sklearn.metrics import classification_report, f1_score, roc_auc_score
 
 from hf_audio.data import tag_matrix
 from hf_audio.reports import (
@@ -17,6 +17,7 @@ from hf_audio.reports import (
     TagPredictions,
     TwoClassPredictions,
     bootstrap_interval,
+    f1_macro,
 )
 from hf_audio.training import judge_together
 
@@ -166,6 +167,13 @@ def test_numbers_are_judged_without_their_leading_zeros(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"predictions.csv", "confusion_matrix.png"}
     low, high = report.intervals()["cer"]
     assert 0 <= low < report.metrics()["cer"] < high <= 1
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=30))
+def test_fast_f1_is_scikit_learns(rows):
+    references, predicted = np.array(rows).T
+    expected = f1_score(references, predicted, average="macro", zero_division=0)
+    assert f1_macro(references, predicted) == pytest.approx(expected)
 
 
 def test_two_classes_have_scores_intervals_and_a_curve(tmp_path):

@@ -79,13 +79,14 @@ class ResNet(nn.Module):
         self.norm = nn.BatchNorm2d(sizes[0])
         self.pool = nn.Identity() if strided else nn.AvgPool2d(2)
         # A convolution takes all bands alike. Where it counts which one a pattern lies in, they get a bias each.
-        n_bands = [
-            (config.n_features + strided) // 2 // 2**stage if config.knows_bands else None
-            for stage in range(len(sizes))
-        ]
-        self.band_bias = band_bias(sizes[0], n_bands[0] if strided or n_bands[0] is None else config.n_features)
+        n_bands: list[int | None] = [None] * len(sizes)
+        if config.knows_bands:
+            halved = (config.n_features + strided) // 2
+            first = halved if strided else config.n_features
+            n_bands = [first, *(halved // 2**stage for stage in range(len(sizes) - 1))]
+        self.band_bias = band_bias(sizes[0], n_bands[0])
         self.blocks = nn.ModuleList(
-            ResidualBlock(before, after, after_stage < len(sizes) - 1, n_bands[after_stage - 1])
+            ResidualBlock(before, after, after_stage < len(sizes) - 1, n_bands[after_stage])
             for after_stage, (before, after) in enumerate(itertools.pairwise(sizes), start=1)
         )
 

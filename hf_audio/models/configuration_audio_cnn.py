@@ -179,6 +179,8 @@ class AudioCNNConfig(PreTrainedConfig):
             raise ValueError(f"backbone={self.backbone!r} is not known: choose one of {', '.join(self.backbones)}.")
         if self.stem_stride not in (1, 2):
             raise ValueError(f"stem_stride={self.stem_stride} must be 1 or 2.")
+        if self.knows_bands and self.backbone != "resnet":
+            raise ValueError(f"knows_bands=True is of backbone='resnet', not of {self.backbone!r}: leave it out.")
         n_stages = self.n_stages.get(self.backbone)
         if n_stages is None:
             self._validate_stages()
