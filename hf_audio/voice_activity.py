@@ -7,6 +7,8 @@ the network once for every 32 ms, and reads files by torchaudio.
 import functools
 import importlib.util
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,6 +108,17 @@ def load_voice_activity() -> VoiceActivity:
     return network.eval().requires_grad_(False)
 
 
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    # More gain nothing here, and a process that was forked from one with several would wait for them for ever.
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 @torch.inference_mode()
 def speech_probabilities(waveform: np.ndarray) -> np.ndarray:
     """(samples,) at `RATE` -> (blocks,), one for every 32 ms; the last block is filled up with zeros."""
@@ -114,9 +127,10 @@ def speech_probabilities(waveform: np.ndarray) -> np.ndarray:
     padded[CONTEXT : CONTEXT + len(waveform)] = waveform
     blocks = torch.from_numpy(padded).unfold(0, CONTEXT + BLOCK, BLOCK)
     network, state, parts = load_voice_activity(), None, []
-    for part in blocks.split(1024):  # half a minute: memory stays flat however long the recording
-        probabilities, state = network(part, state)
-        parts.append(probabilities)
+    with _one_thread():
+        for part in blocks.split(1024):  # half a minute: memory stays flat however long the recording
+            probabilities, state = network(part, state)
+            parts.append(probabilities)
     return torch.cat(parts).numpy()
 
 

@@ -1,5 +1,6 @@
 """Voice activity against Silero's own network, and what is kept of a recording."""
 
+import multiprocessing
 import sys
 
 import numpy as np
@@ -83,6 +84,20 @@ def test_threads_of_torch_are_left_alone():
         assert torch.get_num_threads() == before + 1 and "silero_vad" not in sys.modules
     finally:
         torch.set_num_threads(before)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there are processes forked")
+def test_it_runs_in_a_process_forked_from_one_with_threads(sentence):
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        torch.nn.Conv1d(64, 64, 5)(torch.randn(8, 64, 5000))  # now there are some
+        expected = speech_probabilities(sentence)
+        with multiprocessing.get_context("fork").Pool(1) as pool:
+            told = pool.apply_async(speech_probabilities, (sentence,)).get(timeout=60)
+    finally:
+        torch.set_num_threads(before)
+    np.testing.assert_allclose(told, expected, atol=1e-6)
 
 
 def test_what_is_missing_is_named(monkeypatch):
