@@ -13,6 +13,10 @@ import soxr
 LARGEST_KNOWN_RIFF_SIZE = 0x7FFF0000 - 1
 # Samples per second that a recording may claim; beyond, a header is broken, and resampling would never end.
 RATES = range(100, 10_000_001)
+# Values, channels together, that a recording of limited length may hold a second: stereo at 96 kHz.
+DENSEST = 2 * 96_000
+# What libsndfile says where a header, such as that of a FLAC written into a pipe, does not tell how long it is.
+UNKNOWN_FRAMES = 2**63 - 1
 EXTENSIONS = frozenset(
     [
         ".wav",
@@ -37,14 +41,25 @@ class AudioError(ValueError):
     """Audio that cannot be used; the message is one sentence with the file's name and the remedy."""
 
 
-def load_audio(source: str | os.PathLike | bytes, sampling_rate: int) -> np.ndarray:
+class UndecodableAudioError(AudioError):
+    """Bytes that are no audio, or of a kind that libsndfile does not know."""
+
+
+class LongAudioError(AudioError):
+    """A recording longer than the caller allows."""
+
+
+def load_audio(source: str | os.PathLike | bytes, sampling_rate: int, max_seconds: float | None = None) -> np.ndarray:
     """Decode a file or its bytes, average its channels and resample: (samples,) float32, full scale being 1.
 
     Reads what libsndfile reads, whatever the file's extension says: WAV, FLAC, Ogg Vorbis, Opus, MP3, AIFF, ...
-    That a file is cut off is noticed for WAV and for compressed formats.
+    That a file is cut off is noticed for WAV and for compressed formats. Of a recording longer than `max_seconds`, no
+    more than so much is decoded, however small its file is and whatever its header promises.
 
     Raises:
-        AudioError: the file is missing, empty, cut off, not audio, without samples, or contains NaN.
+        LongAudioError: it is longer than `max_seconds`.
+        UndecodableAudioError: it is not audio.
+        AudioError: the file is missing, empty, cut off, without samples, or contains NaN.
     """
     if not isinstance(source, str | os.PathLike | bytes):
         raise AudioError(f"Audio cannot be read from a {type(source).__name__}: give a path, bytes or an array.")
@@ -58,12 +73,20 @@ def load_audio(source: str | os.PathLike | bytes, sampling_rate: int) -> np.ndar
         raise AudioError(f"{name} is empty (0 bytes): record or download it again, or leave it out.")
     try:
         with soundfile.SoundFile(io.BytesIO(data)) as file:
-            rate, promised = file.samplerate, file.frames
-            samples = file.read(dtype="float32", always_2d=True)  # (frames, channels)
+            rate, channels = file.samplerate, file.channels
+            promised = 0 if file.frames == UNKNOWN_FRAMES else file.frames
+            limit = None if max_seconds is None else int(max_seconds * min(rate, DENSEST // channels))
+            if limit is None:
+                samples = file.read(dtype="float32", always_2d=True)  # (frames, channels)
+            else:  # one too many shows that there are more
+                samples = file.read(0 if promised > limit else limit + 1, dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, RuntimeError, ValueError) as error:
-        raise AudioError(
+        raise UndecodableAudioError(
             f"{name} is not audio that libsndfile can decode: convert it to WAV or FLAC, or leave it out."
         ) from error
+    if limit is not None and max(promised, len(samples)) > limit:
+        dense = " of so many samples a second" if rate * channels > DENSEST else ""
+        raise LongAudioError(f"{name} is longer than {limit / rate:g} s, the most{dense}: cut it into shorter ones.")
     if _riff_is_cut_off(data) or len(samples) < promised:
         raise AudioError(f"{name} is cut off, its header promises more samples than it holds: copy it again.")
     return to_mono(samples.T, rate, sampling_rate, name)

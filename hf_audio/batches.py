@@ -12,7 +12,7 @@ from transformers import SequenceFeatureExtractor
 
 from .audio_cache import cached_waveform
 from .augmentation import Amortized, seed_transforms, seeded
-from .data import UNVERIFIED_COLUMN, DataError, tag_matrix
+from .data import BELIEVED_COLUMN, UNVERIFIED_COLUMN, DataError, tag_matrix
 from .windows import shifted_crops, split_windows
 
 # Samples. oneDNN prepares its convolutions anew for every length, and keeps them: that takes time and memory.
@@ -62,11 +62,13 @@ class ClipTransform:
         self.epoch.fill_(epoch)
 
     def __call__(self, batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
-        """Columns `audio`, `index` and `label` to `input_values` and `labels`, and perhaps `weights`."""
+        """Columns `audio`, `index` and `label` (or what is believed) to `input_values`, `labels`, maybe `weights`."""
         size = self._size(batch["index"])
         with seeded(self.seed):  # once a batch: every clip seeds again, and the states are put back after the last
             waveforms = [self._transform(*pair, size) for pair in zip(batch["audio"], batch["index"], strict=True)]
         labels = batch["label"] if self.n_tags is None else list(tag_matrix(batch["label"], self.n_tags))
+        if BELIEVED_COLUMN in batch:
+            labels = list(np.array(batch[BELIEVED_COLUMN], dtype=np.float32))
         rows = {"input_values": waveforms, "labels": labels}
         if self.unverified_weight != 1 and UNVERIFIED_COLUMN in batch:
             rows["weights"] = [self.unverified_weight if row else 1.0 for row in batch[UNVERIFIED_COLUMN]]

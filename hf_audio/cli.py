@@ -17,8 +17,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     """
     parser = argparse.ArgumentParser(prog="hf-audio", description="Train, judge and ship small sound classifiers.")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    adders = _add_predict, _add_stream, _add_pseudo_label, _add_ensemble, _add_audit_labels, _add_export
-    for add in (*adders, _add_make_numbers):
+    for add in (
+        _add_predict,
+        _add_stream,
+        _add_pseudo_label,
+        _add_ensemble,
+        _add_audit_labels,
+        _add_export,
+        _add_verify,
+        _add_serve,
+        _add_demo,
+        _add_make_numbers,
+    ):
         add(commands)
     args = parser.parse_args(argv)
     try:
@@ -228,6 +238,27 @@ def _add_export(commands: Any) -> None:
     parser.set_defaults(run=run)
 
 
+def _add_demo(commands: Any) -> None:
+    parser = commands.add_parser(
+        "demo",
+        help="make a web page that runs a checkpoint in the browser",
+        description="A folder for any static host: the exported model, and a page that runs it in the visitor's "
+        "browser, by files or the microphone.",
+    )
+    parser.add_argument("checkpoint", metavar="CHECKPOINT", help="a finished folder or a Hub id")
+    parser.add_argument(
+        "--output_dir", type=Path, required=True, help="folder of the site, a new one or an earlier site"
+    )
+
+    def run(args: argparse.Namespace) -> None:
+        from .demo import make_site  # loads torch
+
+        site = make_site(args.checkpoint, args.output_dir)
+        print(f"{site} is ready: python -m http.server --directory {site}, then open http://localhost:8000.")
+
+    parser.set_defaults(run=run)
+
+
 def _add_make_numbers(commands: Any) -> None:
     parser = commands.add_parser(
         "make-numbers",
@@ -249,6 +280,84 @@ def _add_make_numbers(commands: Any) -> None:
             print(make_spoken_numbers(args.out, language=args.language, count=args.count, seed=args.seed))
         finally:
             signal.signal(signal.SIGTERM, previous)
+
+    parser.set_defaults(run=run)
+
+
+def _add_verify(commands: Any) -> None:
+    parser = commands.add_parser(
+        "verify",
+        help="run a checkpoint in every way and compare the answers",
+        description="The same clips through torch, the pipeline, ONNX Runtime, 8 bits, the service, streams and the "
+        "page in a browser, where one is installed: the largest difference of each. Exit code 1 says that one is "
+        "above its bound.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("checkpoint", metavar="CHECKPOINT", help="a finished folder or a Hub id")
+    parser.add_argument(
+        "clips",
+        nargs="?",
+        type=Path,
+        metavar="CLIPS",
+        help="a folder, a table with a column `path`, or a file, in the place of clips made on the spot",
+    )
+
+    def run(args: argparse.Namespace) -> None:
+        from .prediction import find_clips
+        from .verification import read_clips, verify  # loads torch
+
+        clips = None if args.clips is None else read_clips([row["path"] for row in find_clips(args.clips)])
+        holds = True
+        print(f"{'':<24}{'clips':>6}{'difference':>12}{'bound':>10}")
+        for verdict in verify(args.checkpoint, clips):
+            told = f"{verdict.way:<24}{verdict.n_clips:>6}{verdict.largest_difference:>12.1e}{verdict.bound:>10.1e}"
+            print(told, "" if verdict.holds else "  ABOVE ITS BOUND", flush=True)
+            holds = holds and verdict.holds
+        if not holds:
+            sys.exit(1)
+
+    parser.set_defaults(run=run)
+
+
+def _add_serve(commands: Any) -> None:
+    parser = commands.add_parser(
+        "serve",
+        help="answer over HTTP and WebSocket",
+        description="Serve checkpoints: POST an audio file to / and get its labels, as from the Hugging Face "
+        "inference API; more at /openapi.json. Where HF_AUDIO_TOKEN is set, clients must bear that token.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument(
+        "checkpoints",
+        nargs="+",
+        metavar="[NAME=]CHECKPOINT",
+        help="a finished folder, a Hub id or an ONNX file, also at /models/NAME; the first one answers at /",
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="where to listen; 0.0.0.0 lets the network in")
+    parser.add_argument("--port", type=int, default=8000, help="0 takes a free one")
+    parser.add_argument("--token_file", type=Path, help="holds the token in the place of HF_AUDIO_TOKEN")
+    parser.add_argument("--max_megabytes", type=float, default=32, help="of a request")
+    parser.add_argument("--max_seconds", type=float, default=300, help="of a recording")
+    parser.add_argument("--max_queue", type=int, default=128, help="requests that are worked on or wait for it")
+    parser.add_argument("--max_streams", type=int, default=32, help="streams that are open")
+    parser.add_argument(
+        "--timeout_seconds", type=float, default=30, help="for a request to arrive, then for its answer"
+    )
+
+    def run(args: argparse.Namespace) -> None:
+        from .service import Limits, Service, name_checkpoints, read_token  # loads the audio libraries and torch
+
+        checkpoints = name_checkpoints(args.checkpoints)
+        token = read_token(args.token_file)
+        limits = Limits(**{name: getattr(args, name) for name in Limits.__dataclass_fields__})
+
+        from .connections import Server
+        from .server import make_app
+
+        service = Service(checkpoints, limits)
+        server = Server(make_app(service, token), service, args.host, args.port)
+        print(f"{', '.join(checkpoints)} at {server.url}", flush=True)
+        server.run()
 
     parser.set_defaults(run=run)
 

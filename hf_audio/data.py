@@ -20,8 +20,10 @@ logger = logging.getLogger(__name__)
 # True where no person has checked the label, which a model or whoever uploaded the clip has given: nothing is judged
 # by it.
 UNVERIFIED_COLUMN = "unverified"
+# Probabilities of every class, trained on in the place of the label where an audit has doubts about it.
+BELIEVED_COLUMN = "believed"
 # What the functions below write; a table's own columns of these names would be overwritten.
-OWN_COLUMNS = frozenset({"path", "label", "index", "audio", "problem", UNVERIFIED_COLUMN})
+OWN_COLUMNS = frozenset({"path", "label", "index", "audio", "problem", UNVERIFIED_COLUMN, BELIEVED_COLUMN})
 
 SEPARATOR = ","  # of the tags of one clip, in tables
 
@@ -252,6 +254,10 @@ def add_guessed(dataset: Dataset, path: str | os.PathLike) -> Dataset:
     if table.empty:
         raise DataError(f"{path} names only clips that are labelled already: give a table of unlabelled ones.")
     before = np.asarray(dataset[UNVERIFIED_COLUMN][:]) if UNVERIFIED_COLUMN in dataset.column_names else False
+    believed = None
+    if BELIEVED_COLUMN in dataset.column_names:
+        believed = dataset[BELIEVED_COLUMN][:]
+        dataset = dataset.remove_columns(BELIEVED_COLUMN)
     further = set(dataset.column_names) - {"path", "label"}
     dataset = dataset.remove_columns([name for name in further if "string" not in dataset.features[name].dtype])
     for name in set(dataset.column_names) - set(table):
@@ -260,7 +266,11 @@ def add_guessed(dataset: Dataset, path: str | os.PathLike) -> Dataset:
     unverified = np.zeros(len(dataset) + len(guessed), dtype=bool)
     unverified[len(dataset) :] = True
     unverified[: len(dataset)] = before
-    return concatenate_datasets([dataset, guessed]).add_column(UNVERIFIED_COLUMN, unverified)
+    together = concatenate_datasets([dataset, guessed]).add_column(UNVERIFIED_COLUMN, unverified)
+    if believed is None:
+        return together
+    certain = np.eye(len(believed[0]))[guessed["label"][:]]
+    return together.add_column(BELIEVED_COLUMN, [*believed, *certain.tolist()])
 
 
 def load_class_folders(directory: str | os.PathLike) -> Dataset:

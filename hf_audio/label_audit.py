@@ -15,7 +15,7 @@ from sklearn.model_selection import StratifiedKFold
 from .arguments import RecipeArguments
 from .audio_cache import cache_audio
 from .augmentation import AddFastGaussianSNR
-from .data import UNVERIFIED_COLUMN, DataError, class_names, has_tags
+from .data import BELIEVED_COLUMN, UNVERIFIED_COLUMN, DataError, class_names, has_tags
 from .model_card import TaskFacts
 from .models import AudioCNNConfig
 from .reports import read_scores
@@ -86,6 +86,8 @@ class Audit:
     """Class indices, (clips,): the given ones where nothing speaks against them."""
     confidence: np.ndarray
     """In the suggested label against the given one, or, where both agree, against the next best, (clips,)."""
+    believed: np.ndarray
+    """What each clip is, (clips, classes) probabilities: certainly what its label says, or what the networks heard."""
     unverified: np.ndarray
     """(clips,) of bool."""
     names: Sequence[str]
@@ -106,11 +108,10 @@ class Audit:
         ]
 
 
-def correct_labels(args: RecipeArguments, dataset: Dataset, held_out: np.ndarray, rounds: int) -> Dataset:
-    """The data set with those labels corrected that an audit of the training clips judges wrong.
+def doubt_labels(args: RecipeArguments, dataset: Dataset, held_out: np.ndarray, rounds: int) -> Dataset:
+    """The data set with `BELIEVED_COLUMN`, in which an audit of the training clips takes the place of wrong labels.
 
-    The audit's trainings lie in `OUTPUT_DIR-audit`; after a kill, the same command goes on. Corrected labels remain
-    unverified ones.
+    The audit's trainings lie in `OUTPUT_DIR-audit`; after a kill, the same command goes on.
 
     Args:
         args: of the run that the audit precedes, whose output folder is looked at before any time is spent.
@@ -126,16 +127,18 @@ def correct_labels(args: RecipeArguments, dataset: Dataset, held_out: np.ndarray
     taken_over = ("seed", "use_cpu", "bf16", "dataloader_num_workers", "disable_tqdm", "strict", "max_steps")
     listener = listener_arguments(folder, **{name: getattr(args, name) for name in taken_over})
     audit = audit_labels(listener, dataset.select(np.flatnonzero(~held_out)), rounds)
-    corrected = dict(zip(audit.paths, audit.suggested.tolist(), strict=True))
-    labels = [corrected.get(path, label) for path, label in zip(dataset["path"], dataset["label"], strict=True)]
-    return relabelled(dataset, np.array(labels))
+    believed = dict(zip(audit.paths, audit.believed, strict=True))
+    certain = np.eye(len(audit.names))
+    rows = zip(dataset["path"], dataset["label"], strict=True)
+    return with_beliefs(dataset, np.array([believed.get(path, certain[label]) for path, label in rows]))
 
 
 def audit_labels(args: RecipeArguments, dataset: Dataset, rounds: int = 1) -> Audit:
     """Train out of fold on a data set and compare its labels with what the networks say of clips they have not heard.
 
     The label is judged wrong where another class is more probable by so much that, by what happens to verified clips,
-    nine in ten such judgements are right. In further rounds, the networks are trained on the corrected labels.
+    nine in ten such judgements are right. In further rounds, the networks are trained
+    on what was found.
 
     Args:
         args: of the trainings, which lie in its output folder; after a kill, the same call goes on.
@@ -156,14 +159,17 @@ def audit_labels(args: RecipeArguments, dataset: Dataset, rounds: int = 1) -> Au
     open_output_dir(args, UNFINISHED_FOLDS)
     # Without the clips that cannot be read, of which no network says anything.
     dataset = cache_audio(dataset, LISTENER["sampling_rate"], strict=args.strict)[0].remove_columns(["audio", "index"])
-    given = suggested = np.asarray(dataset["label"][:])
+    names = class_names(dataset) or []
+    given = np.asarray(dataset["label"][:])
+    believed = np.eye(len(names))[given]
     unverified = np.asarray(dataset[UNVERIFIED_COLUMN][:], dtype=bool)
     for number in range(1, rounds + 1):
-        heard = _judge_out_of_fold(args, relabelled(dataset, suggested), number)
+        heard = _judge_out_of_fold(args, with_beliefs(dataset, believed), number)
         suggested, confidence = compare_labels(given, heard, unverified)
+        believed = believe(given, suggested, heard)
         n_wrong = (suggested != given).sum()
         logger.info("Round %d of the audit: %d of %d unverified labels look wrong.", number, n_wrong, unverified.sum())
-    return Audit(dataset["path"][:], given, suggested, confidence, unverified, class_names(dataset) or [])
+    return Audit(dataset["path"][:], given, suggested, confidence, believed, unverified, names)
 
 
 def _judge_out_of_fold(args: RecipeArguments, dataset: Dataset, round_: int) -> np.ndarray:
@@ -194,9 +200,23 @@ def _train(args: RecipeArguments, dataset: Dataset, held_out: np.ndarray) -> Non
     fine_tune(args, config, dataset, held_out, FACTS, augmentation=augmentation, crop_seconds=CROP_SECONDS)
 
 
-def relabelled(dataset: Dataset, labels: np.ndarray) -> Dataset:
-    """The data set with other labels, (clips,) class indices."""
-    return dataset.remove_columns("label").add_column("label", labels, feature=dataset.features["label"])
+def with_beliefs(dataset: Dataset, believed: np.ndarray) -> Dataset:
+    """The data set with the probabilities, (clips, classes), that are trained on in the place of its labels."""
+    return dataset.add_column(BELIEVED_COLUMN, believed.tolist())
+
+
+def believe(given: np.ndarray, suggested: np.ndarray, heard: np.ndarray) -> np.ndarray:
+    """What to train on: the given labels, or, where another one is suggested, all that the networks heard but it.
+
+    A wrong label is found more surely than the right one in its place, so doubts between classes are kept.
+
+    given, suggested: (clips,) class indices; heard: (clips, classes) probabilities -> (clips, classes).
+    """
+    believed = np.eye(heard.shape[1])[given]
+    wrong = np.flatnonzero(suggested != given)
+    others = heard[wrong] * (1 - believed[wrong])
+    believed[wrong] = others / others.sum(1, keepdims=True)
+    return believed
 
 
 def compare_labels(given: np.ndarray, heard: np.ndarray, unverified: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

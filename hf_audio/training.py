@@ -24,7 +24,7 @@ from .audio_cache import cache_audio, check_lengths
 from .augmentation import Amortized
 from .baseline import cache_statistics, fit_baseline
 from .batches import ClipTransform, WindowCollator
-from .data import add_guessed, class_names, has_tags
+from .data import BELIEVED_COLUMN, add_guessed, class_names, has_tags
 from .encoders import build_model, is_encoder, load_extractor
 from .model_card import (
     METRIC_NAMES,
@@ -212,6 +212,10 @@ def fine_tune(
     if is_encoder(extractor) and not getattr(extractor, "return_attention_mask", True):
         args.per_device_eval_batch_size = 1  # padding would change what it answers
     patience = args.early_stopping_patience
+    if BELIEVED_COLUMN in cached.column_names:
+        # What is believed is trained on, and nothing is judged by it.
+        tests = [clips.remove_columns(BELIEVED_COLUMN) for clips in tests]
+        validation = None if validation is None else validation.remove_columns(BELIEVED_COLUMN)
     trainer = AudioTrainer(
         model,
         args,
@@ -408,7 +412,7 @@ def _save_network(trainer: AudioTrainer, folder: Path) -> NetworkFacts:
 def _chosen(trainer: AudioTrainer) -> str:
     args = trainer.args
     weights = "the average of the weights over the steps" if args.ema_decay else "the weights"
-    if not args.load_best_model_at_end:
+    if not args.load_best_model_at_end or not trainer.state.best_global_step:  # too short a run to validate
         return f"These are {weights} at the end of the last epoch; the test clips chose nothing."
     return (
         f"These are {weights} at step {trainer.state.best_global_step}, the best by {args.metric_for_best_model} on "

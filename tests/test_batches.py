@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hf_audio.audio_cache import cache_audio
 from hf_audio.augmentation import Amortized, RandomPlacement, seed_transforms, seeded
 from hf_audio.batches import BalancedSampler, ClipTransform, WindowCollator
-from hf_audio.data import UNVERIFIED_COLUMN, DataError, load_class_folders
+from hf_audio.data import BELIEVED_COLUMN, UNVERIFIED_COLUMN, DataError, load_class_folders
 
 
 def drawn(dataset, transform, workers=0) -> np.ndarray:
@@ -151,6 +151,14 @@ def test_tags_become_a_row_of_ones_and_zeros_and_unverified_clips_weigh_less():
     assert next(iter(collated)) == "labels" and collated["labels"].dtype == torch.float32
     torch.testing.assert_close(collated["weights"], torch.tensor([1, 0.25, 1]))
     assert collated["window_counts"].tolist() == [4, 4, 4]
+
+
+def test_what_is_believed_is_trained_on_in_the_place_of_labels():
+    rows = {"audio": [np.ones(50, "<i2").tobytes()] * 2, "index": [0, 1], "label": [0, 2]}
+    rows[BELIEVED_COLUMN] = [[1, 0, 0], [0, 0.25, 0.75]]
+    batch = ClipTransform(RATE)(rows)
+    labels = WindowCollator(None)([{key: value[row] for key, value in batch.items()} for row in range(2)])["labels"]
+    assert labels.dtype == torch.float32 and labels.tolist() == rows[BELIEVED_COLUMN]
 
 
 @pytest.mark.parametrize("weight", [1.0, 0.5])

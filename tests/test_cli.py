@@ -82,7 +82,7 @@ def test_command_line_that_cannot_be_read(argv: list[str], capsys: pytest.Captur
 
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "--help")
-    commands = "predict", "stream", "pseudo-label", "ensemble", "audit-labels", "make-numbers"
+    commands = "predict", "stream", "pseudo-label", "ensemble", "audit-labels", "make-numbers", "serve"
     assert code == 0 and all(command in out for command in commands)
     code, out, _ = run(capsys, "make-numbers", "--help")
     assert code == 0 and all(flag in out for flag in ("OUT", "--language", "--count", "--seed"))
@@ -105,7 +105,9 @@ def test_audit_labels_writes_the_suspicious_clips(
         Path(args.output_dir).mkdir()  # for its trainings
         labels, unverified = np.array(dataset["label"]), np.array(dataset["unverified"])
         suggested = np.where(unverified, 0, labels)
-        return label_audit.Audit(dataset["path"][:], labels, suggested, np.full(4, 0.75), unverified, TAGS)
+        return label_audit.Audit(
+            dataset["path"][:], labels, suggested, np.full(4, 0.75), np.eye(41)[suggested], unverified, TAGS
+        )
 
     monkeypatch.setattr(label_audit, "audit_labels", audit)
     data, table = write_sounds(tmp_path / "data", "0110"), tmp_path / "wrong.csv"

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hf_audio.data import (
+    BELIEVED_COLUMN,
     UNVERIFIED_COLUMN,
     DataError,
     add_guessed,
@@ -193,6 +194,9 @@ def test_guessed_clips_stand_behind_the_labelled_ones(tmp_path):
     assert merged["path"][:] == ["a.wav", "b.wav", str(tmp_path / "c.wav")]
     assert merged["label"][:] == [0, 1, 1] and merged[UNVERIFIED_COLUMN][:] == [False, False, True]
     assert merged["speaker"][:2] == ["Ann", "Bob"] and merged["speaker"][2] not in ("Ann", "Bob")
+    believed = [[0.25, 0.75], [0, 1]]
+    merged = add_guessed(dataset.add_column(BELIEVED_COLUMN, believed), tmp_path / "guessed.csv")
+    assert merged[BELIEVED_COLUMN][:] == [*believed, [0, 1]]
     with pytest.raises(DataError, match=r"guessed.csv names only clips that are labelled already"):
         add_guessed(dataset, write_table(tmp_path / "guessed.csv", [rows[0], rows[2]]))
     with pytest.raises(DataError, match=r"guessed.csv has the label 'z', which the data set does not have"):

@@ -9,8 +9,23 @@ from datasets import Dataset
 
 from hf_audio import label_audit
 from hf_audio.arguments import ArgumentError, RecipeArguments
-from hf_audio.data import UNVERIFIED_COLUMN, DataError, from_rows, from_tagged_rows, load_class_folders
-from hf_audio.label_audit import Audit, audit_labels, compare_labels, correct_labels, listener_arguments, relabelled
+from hf_audio.data import (
+    BELIEVED_COLUMN,
+    UNVERIFIED_COLUMN,
+    DataError,
+    from_rows,
+    from_tagged_rows,
+    load_class_folders,
+)
+from hf_audio.label_audit import (
+    Audit,
+    audit_labels,
+    believe,
+    compare_labels,
+    doubt_labels,
+    listener_arguments,
+    with_beliefs,
+)
 
 N_CLASSES = 10
 
@@ -79,6 +94,7 @@ def test_rows_name_unverified_clips_the_most_suspicious_first():
         labels=np.array([0, 1, 1, 0]),
         suggested=np.array([1, 1, 0, 0]),
         confidence=np.array([0.6, 0.99, 0.8, 0.9]),
+        believed=np.eye(2)[[1, 1, 0, 0]],
         unverified=np.array([True, True, True, False]),
         names=["bark", "gong"],
     )
@@ -89,11 +105,19 @@ def test_rows_name_unverified_clips_the_most_suspicious_first():
     ]
 
 
-def test_other_labels_keep_their_names_and_the_other_columns():
+def test_what_is_believed_of_a_wrong_label_is_all_that_was_heard_but_it():
+    given, suggested = np.array([0, 1, 2]), np.array([0, 2, 0])
+    heard = np.array([[0.1, 0.8, 0.1], [0.2, 0.2, 0.6], [0.5, 0.3, 0.2]])
+    expected = [[1, 0, 0], [0.25, 0, 0.75], [0.625, 0.375, 0]]
+    np.testing.assert_allclose(believe(given, suggested, heard), expected)
+
+
+def test_beliefs_leave_labels_and_other_columns():
     dataset = from_rows(["a", "b"], ["x", "y"]).add_column(UNVERIFIED_COLUMN, [True, False])
-    changed = relabelled(dataset, np.array([1, 1]))
-    assert changed["label"][:] == [1, 1] and changed.features["label"] == dataset.features["label"]
-    assert changed["path"][:] == ["a", "b"] and changed[UNVERIFIED_COLUMN][:] == [True, False]
+    changed = with_beliefs(dataset, np.array([[0.25, 0.75], [0, 1]]))
+    assert changed[BELIEVED_COLUMN][:] == [[0.25, 0.75], [0, 1]]
+    assert changed.remove_columns(BELIEVED_COLUMN)[:] == dataset[:]
+    assert changed.features["label"] == dataset.features["label"]
 
 
 def unverified_tones(folder) -> Dataset:
@@ -102,24 +126,23 @@ def unverified_tones(folder) -> Dataset:
     return dataset.add_column(UNVERIFIED_COLUMN, [row % 3 > 0 for row in range(len(dataset))])
 
 
-def test_only_training_clips_are_corrected(tone_folder, tmp_path, monkeypatch):
+def test_only_labels_of_training_clips_are_doubted(tone_folder, tmp_path, monkeypatch):
     dataset = unverified_tones(tone_folder)
     held_out = np.arange(len(dataset)) % 4 == 3
     heard = []
 
     def audit(args, part, rounds):
         heard.append((args.output_dir, len(part), rounds, args.seed))
-        labels = np.array(part["label"])
-        suggested = np.where(np.array(part[UNVERIFIED_COLUMN]), (labels + 1) % 3, labels)
-        return Audit(part["path"][:], labels, suggested, labels, labels > 0, [])
+        labels, unverified = np.array(part["label"]), np.array(part[UNVERIFIED_COLUMN])
+        suggested = np.where(unverified, (labels + 1) % 3, labels)
+        return Audit(part["path"][:], labels, suggested, labels, np.eye(3)[suggested], unverified, ["a", "b", "c"])
 
     monkeypatch.setattr(label_audit, "audit_labels", audit)
     args = RecipeArguments(output_dir=str(tmp_path / "out"), seed=5, report_to="none")
-    corrected = correct_labels(args, dataset, held_out, rounds=2)
+    doubted = doubt_labels(args, dataset, held_out, rounds=2)
     assert heard == [(f"{tmp_path / 'out'}-audit", 27, 2, 5)]
-    assert corrected["path"][:] == dataset["path"][:]
-    assert corrected[UNVERIFIED_COLUMN][:] == dataset[UNVERIFIED_COLUMN][:]
-    changed = np.array(corrected["label"]) != np.array(dataset["label"])
+    assert doubted.remove_columns(BELIEVED_COLUMN)[:] == dataset[:]
+    changed = np.array(doubted[BELIEVED_COLUMN]).argmax(1) != np.array(dataset["label"])
     np.testing.assert_array_equal(changed, ~held_out & np.array(dataset[UNVERIFIED_COLUMN]))
 
 

@@ -1,0 +1,283 @@
+/** The page: takes a sound, has it judged by the worker, and shows what comes back. */
+
+import { SHOWN, firstAnswer, rank, showAnswer, shown, summary } from "./answer.js";
+import { decodeAudio } from "./decode.js";
+import { Microphone } from "./microphone.js";
+import { GUTTER, drawSpectrogram, drawTimeline, drawWaveform } from "./plots.js";
+import { writeWav } from "./wav.js";
+import { windowSeconds } from "./windows.js";
+
+const HOP_SECONDS = 0.5; // between two decisions on the microphone
+const LIVE_SECONDS = 60; // that the scores of the microphone go back
+const LONGEST_RECORDING = 300; // seconds
+
+const element = (id) => document.getElementById(id);
+const worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
+
+let facts; // of model.json
+let question = 0; // number of the last one; answers to those before are late
+let current = null; // what is shown: {name, heard, spectrogram, scores, timeline, live}
+let recording = null; // {microphone, blocks, length, asked, busy, timeline}
+
+const loaded = new Promise((resolve, reject) => {
+  worker.onmessage = ({ data }) => {
+    if (data.ready) resolve(data.ready);
+    else if (data.id === undefined) reject(new Error(data.error));
+    else if (data.id === question) take(data);
+  };
+  worker.onerror = () => reject(new Error("This browser is too old for this page: update it."));
+});
+
+// --- sounds come in ---
+
+/** Judge the bytes of a recording, once they are there. */
+async function judge(name, bytes) {
+  const mine = ask();
+  stopRecording();
+  tell(`Reading ${name} …`);
+  try {
+    const buffer = await bytes;
+    const { samples, rate } = await decodeAudio(buffer, name, facts.sampling_rate);
+    if (mine !== question) return;
+    current = { name };
+    play(new Blob([buffer]));
+    tell(`Listening to ${name} …`);
+    worker.postMessage({ id: mine, task: "judge", samples, rate });
+  } catch (error) {
+    if (mine === question) fail(error);
+  }
+}
+
+function judgeFile(file) {
+  if (file) judge(file.name, file.arrayBuffer());
+}
+
+/** `?clip=dog.wav` in the address: a recording beside the page, which can be linked to. */
+function judgeLinked(clip) {
+  const missing = () => {
+    throw new Error(`${clip} is not beside this page: check the address.`);
+  };
+  const fetched = fetch(clip).then((answer) => (answer.ok ? answer.arrayBuffer() : missing()), missing);
+  judge(clip.split("/").at(-1), fetched);
+}
+
+async function startRecording() {
+  const mine = ask();
+  const blocks = [];
+  const session = { blocks, length: 0, asked: 0, busy: false, timeline: [] };
+  try {
+    session.microphone = await Microphone.open((block) => {
+      blocks.push(block);
+      session.length += block.length;
+      if (recording === session) listen(session);
+    });
+  } catch (error) {
+    if (mine === question) fail(error);
+    return;
+  }
+  if (mine !== question) {
+    session.microphone.close();
+    return;
+  }
+  recording = session;
+  current = { name: "Microphone", live: session };
+  play(null);
+  showRecording();
+  tell("Listening to the microphone …");
+}
+
+/** After every hop, ask about the last window; a slow machine lets hops go by. */
+function listen(session) {
+  const { rate } = session.microphone;
+  if (session.length >= LONGEST_RECORDING * rate) {
+    finishRecording();
+    return;
+  }
+  if (session.busy || session.length - session.asked < HOP_SECONDS * rate) return;
+  session.busy = true;
+  session.asked = session.length;
+  const samples = lastSamples(session.blocks, Math.round(windowSeconds(facts) * rate));
+  worker.postMessage({ id: ask(), task: "listen", samples, rate });
+}
+
+/** The recording has ended, and is judged like a file. */
+function finishRecording() {
+  const { blocks, length, microphone } = recording;
+  stopRecording();
+  judge("Recording", writeWav(lastSamples(blocks, length), microphone.rate));
+}
+
+function stopRecording() {
+  recording?.microphone.close();
+  recording = null;
+  showRecording();
+}
+
+function showRecording() {
+  element("microphone").textContent = recording ? "Stop recording" : "Use the microphone";
+  element("microphone").classList.toggle("active", recording !== null);
+}
+
+/** Give the player a recording, or none. */
+function play(blob) {
+  const player = element("player");
+  URL.revokeObjectURL(player.src);
+  if (blob) player.src = URL.createObjectURL(blob);
+  else player.removeAttribute("src");
+}
+
+/** The newest `count` samples, or all, of a list of blocks. */
+function lastSamples(blocks, count) {
+  let first = blocks.length;
+  let length = 0;
+  while (first > 0 && length < count) length += blocks[--first].length;
+  const samples = new Float32Array(length);
+  let position = 0;
+  for (const block of blocks.slice(first)) {
+    samples.set(block, position);
+    position += block.length;
+  }
+  return samples.subarray(Math.max(0, length - count)).slice();
+}
+
+// --- answers come back ---
+
+function ask() {
+  question += 1;
+  return question;
+}
+
+function take({ error, heard, spectrogram, progress, scores, timeline, done }) {
+  if (error) {
+    stopRecording();
+    fail(new Error(error));
+    return;
+  }
+  if (heard) Object.assign(current, { heard, spectrogram });
+  if (progress !== undefined) {
+    element("progress").value = progress;
+    element("progress").hidden = progress === 1;
+  }
+  if (timeline) current.timeline = timeline;
+  if (scores) {
+    current.scores = scores;
+    if (current.live) {
+      const { asked, microphone, timeline: past } = current.live;
+      past.push({ seconds: asked / microphone.rate, scores });
+    }
+    // While the microphone is on, a screen reader hears of it when the answer changes, not with every hop.
+    const words = current.live ? firstAnswer(scores, facts).text : summary(scores, facts);
+    if (words !== element("status").textContent) tell(words);
+    report({ name: current.name, scores: Array.from(scores) });
+  }
+  if (done && current.live) current.live.busy = false;
+  if (scores || timeline) show();
+}
+
+function tell(sentence) {
+  element("error").textContent = "";
+  element("status").textContent = sentence;
+}
+
+function fail(error) {
+  element("status").textContent = "";
+  element("error").textContent = error.message;
+  element("progress").hidden = true;
+  report({ error: error.message });
+}
+
+/** For whoever drives or embeds the page: an event `answer` with {name, scores}, in the labels' order, or {error}. */
+function report(detail) {
+  document.dispatchEvent(new CustomEvent("answer", { detail }));
+}
+
+// --- what is seen ---
+
+function show() {
+  if (!current?.heard) return;
+  const { name, heard, spectrogram, scores, live } = current;
+  element("result").hidden = false;
+  element("name").textContent = name;
+  const player = element("player");
+  player.hidden = !player.hasAttribute("src") || player.error !== null; // browsers play fewer WAVs than are read here
+  const seconds = heard.length / facts.sampling_rate;
+  drawWaveform(element("waveform"), heard);
+  drawSpectrogram(element("spectrogram"), spectrogram, seconds);
+  element("heard").textContent = live ? "What the model hears now" : "Waveform and spectrogram";
+  if (scores) showAnswer(element("answer"), scores, facts);
+  const timeline = live?.timeline ?? current.timeline ?? [];
+  element("over-time").hidden = Boolean(facts.num_digits) || timeline.length === 0;
+  if (!element("over-time").hidden) showTimeline(timeline, live ? null : seconds);
+}
+
+/** The labels that are best at some moment, or in all. */
+function showTimeline(timeline, seconds) {
+  const end = seconds ?? timeline.at(-1).seconds;
+  const begin = seconds === null ? Math.max(0, end - LIVE_SECONDS) : 0;
+  const visible = timeline.filter((moment) => moment.seconds > begin);
+  const highest = Float32Array.from(visible[0].scores, (_, label) => Math.max(...visible.map((m) => m.scores[label])));
+  const strips = rank(highest)
+    .slice(0, SHOWN)
+    .map((label) => ({
+      label: shown(facts.labels[label]),
+      points: visible.map((moment) => [moment.seconds, moment.scores[label]]),
+    }));
+  const canvas = element("timeline");
+  canvas.style.setProperty("--strips", strips.length);
+  canvas.setAttribute("aria-label", `Probabilities over time of ${strips.map(({ label }) => label).join(", ")}.`);
+  drawTimeline(canvas, strips, begin, end);
+}
+
+function showPlayhead() {
+  const player = element("player");
+  const playhead = element("playhead");
+  playhead.hidden = !(player.duration > 0) || (player.paused && player.currentTime === 0);
+  playhead.style.setProperty("--share", player.currentTime / player.duration || 0);
+  if (!player.paused) requestAnimationFrame(showPlayhead);
+}
+
+// --- the page begins ---
+
+function listenToVisitor() {
+  element("file").addEventListener("change", ({ target }) => {
+    judgeFile(target.files[0]);
+    target.value = ""; // the same file may be chosen again
+  });
+  element("microphone").addEventListener("click", () => (recording ? finishRecording() : startRecording()));
+  for (const kind of ["dragover", "dragleave", "drop"]) {
+    document.addEventListener(kind, (event) => {
+      event.preventDefault(); // or the browser would leave the page for the file
+      element("drop").classList.toggle("over", kind === "dragover");
+      if (kind === "drop") judgeFile(event.dataTransfer.files[0]);
+    });
+  }
+  for (const kind of ["play", "pause", "seeked", "emptied"]) element("player").addEventListener(kind, showPlayhead);
+  element("player").addEventListener("error", show);
+  document.documentElement.style.setProperty("--gutter", `${GUTTER}px`);
+  new ResizeObserver(show).observe(element("result"));
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", show);
+}
+
+async function begin() {
+  tell("Loading the model …");
+  try {
+    facts = await loaded;
+  } catch (error) {
+    fail(error);
+    return;
+  }
+  document.title = element("title").textContent = facts.title;
+  element("hears").textContent = facts.num_digits
+    ? `Reads spoken numbers of up to ${facts.num_digits} digits`
+    : `Tells ${facts.labels.length} sounds apart`;
+  element("known").hidden = Boolean(facts.num_digits);
+  element("known").querySelector("p").textContent = facts.labels.map(shown).join(", ");
+  element("window").textContent = `Scores over time: at each moment, of the last ${windowSeconds(facts)} s`;
+  for (const control of document.querySelectorAll("#file, #microphone")) control.disabled = false;
+  tell("Ready, for WAV, FLAC, MP3, Ogg and whatever else your browser plays.");
+  listenToVisitor();
+  const clip = new URLSearchParams(location.search).get("clip");
+  if (clip) judgeLinked(clip);
+}
+
+begin();
