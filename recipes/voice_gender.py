@@ -25,33 +25,51 @@ from hf_audio.recipe import find_recordings, run_recipe
 from hf_audio.training import fine_tune
 
 RATE = 16000
-NETWORK: dict[str, Any] = {
+SIGNAL = {
     "sampling_rate": RATE,
     "clip_seconds": 3,
     "min_seconds": 0.5,
     "speech_only": True,
-    # Frames long enough to tell the harmonics of a voice from one another, and bands fine enough: where they lie is
-    # the pitch. Above 4 kHz, telephones and old recordings hold nothing.
-    "n_fft": 1024,
-    "win_length": 800,  # 50 ms
-    "hop_length": 256,  # 16 ms
-    "n_mels": 80,
     "f_min": 50,
-    "f_max": 4000,
+    "f_max": 4000,  # above, telephones and old recordings hold nothing
     "top_db": 60,
-    # Other microphones, paces and, by a little, other vocal tracts.
-    "filter_augment_db": 6,
-    "mel_warp": 0.03,
-    "time_stretch": 0.2,
+    "time_stretch": 0.2,  # other paces
     "time_mask_count": 2,
-    "time_mask_frames": 20,
-    "freq_mask_count": 2,
-    "freq_mask_bins": 10,
-    "stem_stride": 2,
-    "knows_bands": True,
-    "hidden_sizes": [16, 32, 64, 96],
     "pooling": "mean",
     "dropout": 0.2,
+}
+PRESETS: dict[str, dict[str, Any]] = {
+    # Frames long enough to tell the harmonics of a voice from one another, and bands fine enough: where they lie is
+    # the pitch.
+    "log_mel": {
+        **SIGNAL,
+        "n_fft": 1024,
+        "win_length": 800,  # 50 ms
+        "hop_length": 256,  # 16 ms
+        "n_mels": 80,
+        # Other microphones and, by a little, other vocal tracts.
+        "filter_augment_db": 6,
+        "mel_warp": 0.03,
+        "time_mask_frames": 20,
+        "freq_mask_count": 2,
+        "freq_mask_bins": 10,
+        "stem_stride": 2,
+        "knows_bands": True,
+        "hidden_sizes": [16, 32, 64, 96],
+    },
+    # The envelope of the spectrum and hardly the pitch: wrong about other voices than the first one.
+    "mfcc": {
+        **SIGNAL,
+        "frontend": "mfcc",
+        "n_mfcc": 24,
+        "n_mels": 40,
+        "n_fft": 512,
+        "win_length": 400,  # 25 ms
+        "hop_length": 160,  # 10 ms
+        "time_mask_frames": 30,
+        "backbone": "conv1d",
+        "hidden_sizes": [64, 64, 96, 96],
+    },
 }
 CROP_SECONDS = (1.0, 3.0)  # shortest and longest random excerpt of a training clip
 
@@ -61,6 +79,7 @@ class VoiceGenderArguments(RecipeArguments):
     """The task's flags and its training defaults."""
 
     output_dir: str = field(default="outputs/voice_gender", metadata={"help": "Folder of the finished checkpoint."})
+    model: str = field(default="log_mel", metadata={"help": "Which features and network.", "choices": list(PRESETS)})
     validation_fraction: float = field(
         default=0.1,
         metadata={"help": "Above 0, `dev.tsv` validates, or such a share of the speakers without it; 0 trains on it."},
@@ -145,7 +164,7 @@ def main(args: VoiceGenderArguments) -> None:
     dataset, splits = load_voices(data_dir)
     fine_tune(
         args,
-        AudioCNNConfig(**NETWORK),
+        AudioCNNConfig(**PRESETS[args.model]),
         dataset,
         splits["test"],
         facts(args),
