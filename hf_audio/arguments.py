@@ -14,7 +14,8 @@ import yaml
 from transformers import HfArgumentParser, TrainingArguments
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
-ERROR_RATES = frozenset({"cer", "cer_corpus"})  # metrics of which less is better
+# Metrics of which less is better.
+ERROR_RATES = frozenset({"cer", "cer_corpus", "equal_error_rate", "calibration_error"})
 Arguments = TypeVar("Arguments", bound="RecipeArguments")
 
 
@@ -81,6 +82,14 @@ class RecipeArguments(TrainingArguments):
     loss_robustness: float = field(
         default=0.0,
         metadata={"help": "q of the generalised cross-entropy, which bears wrong labels better; 0 is the plain one."},
+    )
+    balance: str = field(
+        default="none",
+        metadata={
+            "help": "Of classes with unequally many training clips: `sampler` shows those of the smaller ones more "
+            "often, `loss` lets them weigh more; no clip is left out.",
+            "choices": ["sampler", "loss", "none"],
+        },
     )
     baseline: bool = field(
         default=False,

@@ -15,13 +15,19 @@ from datasets import Dataset, concatenate_datasets
 
 from .audio import AudioError, from_int16, load_audio, to_int16, unreadable
 from .data import DataError
+from .voice_activity import VERSION as VOICE_ACTIVITY_VERSION
+from .voice_activity import keep_speech, load_voice_activity
 
 # Raised whenever the bytes in the cache would come out differently.
 CACHE_VERSION = 1
 
 
-def cache_audio(dataset: Dataset, sampling_rate: int, *, strict: bool = False) -> tuple[Dataset, list[dict[str, str]]]:
+def cache_audio(
+    dataset: Dataset, sampling_rate: int, *, strict: bool = False, speech_only: bool = False
+) -> tuple[Dataset, list[dict[str, str]]]:
     """Decode and resample every `path` once, into a memory-mapped column `audio` of 16-bit samples.
+
+    With `speech_only`, what is no speech is cut away, and a clip without any cannot be used.
 
     Kept in the `datasets` cache under a name made of the files' names, sizes and times, so a changed file is decoded
     again and an unchanged one never, whatever its label. Adds `index`, a row's number, from which its random draws
@@ -32,11 +38,16 @@ def cache_audio(dataset: Dataset, sampling_rate: int, *, strict: bool = False) -
 
     Raises:
         DataError: `strict` and a file cannot be used, or no file can, or there is no room for what is decoded.
+        ImportError: `speech_only`, and `silero-vad` is not installed.
         OSError: the cache folder cannot be made.
     """
     if len(dataset) == 0:
         raise DataError("There are no clips in the training or the test part: check the split.")
-    digest = hashlib.sha256(json.dumps([CACHE_VERSION, soundfile.__libsndfile_version__, sampling_rate]).encode())
+    made_by: list[Any] = [CACHE_VERSION, soundfile.__libsndfile_version__, sampling_rate]
+    if speech_only:
+        load_voice_activity()  # where it is not installed, that shall be said of no single file
+        made_by.append(VOICE_ACTIVITY_VERSION)
+    digest = hashlib.sha256(json.dumps(made_by).encode())
     for path in dataset["path"]:
         found: list[Any] = [path]
         with suppress(OSError):  # the missing file is reported when it is decoded
@@ -49,7 +60,7 @@ def cache_audio(dataset: Dataset, sampling_rate: int, *, strict: bool = False) -
     try:
         decoded = dataset.select_columns("path").map(
             _decode,
-            fn_kwargs={"sampling_rate": sampling_rate},
+            fn_kwargs={"sampling_rate": sampling_rate, "speech_only": speech_only},
             remove_columns="path",
             features=datasets.Features(audio=datasets.Value("binary"), problem=datasets.Value("string")),
             new_fingerprint=digest.hexdigest()[:32],
@@ -79,10 +90,12 @@ def cache_audio(dataset: Dataset, sampling_rate: int, *, strict: bool = False) -
     return cached.add_column("index", np.arange(len(cached))).select(usable), skipped
 
 
-def _decode(row: dict[str, Any], sampling_rate: int) -> dict[str, Any]:
+def _decode(row: dict[str, Any], sampling_rate: int, speech_only: bool) -> dict[str, Any]:
     # Bytes and not a list of numbers: datasets turns a list into Python objects at every access.
     try:
         waveform = load_audio(row["path"], sampling_rate)
+        if speech_only:
+            waveform = keep_speech(waveform, sampling_rate, row["path"])
         samples = to_int16(waveform)
         if not samples.any():
             raise AudioError(f"{row['path']} is silent, every sample is zero: record it again or leave it out.")

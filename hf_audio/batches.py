@@ -2,11 +2,12 @@
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import torch
+from torch.utils.data import Sampler
 from transformers import SequenceFeatureExtractor
 
 from .audio_cache import cached_waveform
@@ -158,3 +159,36 @@ class WindowCollator:
             mask = np.arange(size) < lengths[:, None]
             inputs["attention_mask"] = torch.from_numpy(mask)
         return inputs
+
+
+class BalancedSampler(Sampler[int]):
+    """The rows of an epoch, as many of every class as the largest one has: each row at least once, in random order.
+
+    Rows of smaller classes come again, none of a class more than once more often than another.
+
+    Args:
+        labels: (rows,) class indices.
+        seed: of the order, with the epoch's number.
+    """
+
+    def __init__(self, labels: np.ndarray, seed: int):
+        self.rows = [np.flatnonzero(labels == label) for label in np.unique(labels)]
+        self.largest = max(map(len, self.rows))
+        self.seed = seed
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Draws from now on are those of this epoch."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.largest * len(self.rows)
+
+    def __iter__(self) -> Iterator[int]:
+        generator = np.random.default_rng((self.seed, self.epoch))
+        repeats, rest = zip(*(divmod(self.largest, len(rows)) for rows in self.rows), strict=True)
+        chosen = [
+            np.concatenate([np.tile(rows, times), generator.permutation(rows)[:more]])
+            for rows, times, more in zip(self.rows, repeats, rest, strict=True)
+        ]
+        return iter(generator.permutation(np.concatenate(chosen)).tolist())

@@ -32,6 +32,7 @@ class BatchedClassifier(AudioClassifier):
             classifier.clip_seconds,
             classifier.num_digits,
             classifier.multi_label,
+            classifier.speech_only,
         )
         self.classifier = classifier
         self.batcher = batcher

@@ -17,6 +17,7 @@ from .windows import split_windows
 WINDOWS_PER_FORWARD = 16
 SAMPLES_PER_FORWARD = 1 << 20
 ONNX_SUFFIX = ".onnx"
+NO_SPEECH = "no speech"  # in the place of a label
 
 
 class CheckpointError(ValueError):
@@ -32,6 +33,7 @@ class AudioClassifier(ABC):
         clip_seconds: longer recordings are judged in half-overlapping windows of this length; `None`: as a whole.
         num_digits: of the numbers it reads, each a distribution of ten probabilities; 0 for classes.
         multi_label: whether several classes may sound at once, so that probabilities do not sum to 1.
+        speech_only: whether it was trained on speech alone, and so is asked nothing where nobody speaks.
     """
 
     def __init__(
@@ -41,12 +43,14 @@ class AudioClassifier(ABC):
         clip_seconds: float | None = None,
         num_digits: int = 0,
         multi_label: bool = False,
+        speech_only: bool = False,
     ):
         self.labels = list(labels)
         self.sampling_rate = sampling_rate
         self.clip_seconds = clip_seconds
         self.num_digits = num_digits
         self.multi_label = multi_label
+        self.speech_only = speech_only
 
     @abstractmethod
     def score(self, windows: Sequence[np.ndarray]) -> np.ndarray:
@@ -65,6 +69,34 @@ class AudioClassifier(ABC):
         ends = np.cumsum([len(group) for group in windows])
         return np.stack([part.mean(0) for part in np.split(scores, ends[:-1])])
 
+    def select(self, waveform: np.ndarray, name: str = "the audio") -> np.ndarray:
+        """A recording, (samples,), -> what is judged of it: the whole, or where `speech_only` what is spoken.
+
+        Raises:
+            NoSpeechError: nobody speaks in it.
+            ImportError: `silero-vad` is not installed.
+        """
+        if not self.speech_only:
+            return waveform
+        from .voice_activity import keep_speech  # loads torch
+
+        return keep_speech(waveform, self.sampling_rate, name)
+
+    def silence(self, speech: float) -> np.ndarray:
+        """The scores of a recording in which somebody speaks with no more than that probability: (labels + 1,)."""
+        return np.array([0.0] * len(self.labels) + [1 - speech], dtype=np.float32)
+
+    def judge_recording(self, waveform: np.ndarray) -> np.ndarray:
+        """A recording, (samples,), -> (labels,), or `silence`, where `speech_only` and nobody speaks."""
+        if not self.speech_only:
+            return self.judge([waveform])[0]
+        from .voice_activity import NoSpeechError
+
+        try:
+            return self.judge([self.select(waveform)])[0]
+        except NoSpeechError as error:
+            return self.silence(error.probability)
+
     def answer(self, scores: np.ndarray, top_k: int | None = 5) -> list[dict[str, Any]] | dict[str, Any]:
         """Probabilities, (labels,), as the pipeline tells them: the best labels, or the number that was read.
 
@@ -74,14 +106,19 @@ class AudioClassifier(ABC):
         if self.num_digits:
             text, score = read_number(scores, self.num_digits)
             return {"text": text, "score": score}
+        if len(scores) > len(self.labels):  # see `silence`
+            return [{"score": float(scores[-1]), "label": NO_SPEECH}]
         best = np.argsort(-scores, kind="stable")[:top_k]
         return [{"score": float(scores[i]), "label": self.labels[i]} for i in best]
 
     def __call__(self, audio: str | os.PathLike | bytes | np.ndarray, top_k: int | None = 5) -> Any:
         """A file, its bytes, or a waveform at `sampling_rate`, to an answer.
 
+        Of speech alone, the answer is `[{"score": 0.97, "label": "no speech"}]` where nobody speaks.
+
         Raises:
             AudioError: audio that cannot be read; the sentence names it.
+            ImportError: `speech_only`, and `silero-vad` is not installed.
         """
         if isinstance(audio, np.ndarray):
             if audio.ndim != 1 or audio.size == 0 or not np.isfinite(audio).all():
@@ -91,7 +128,7 @@ class AudioClassifier(ABC):
             from .audio import load_audio  # not needed where waveforms come from elsewhere
 
             waveform = load_audio(audio, self.sampling_rate)
-        return self.answer(self.judge([waveform])[0], top_k)
+        return self.answer(self.judge_recording(waveform), top_k)
 
 
 class TorchAudioClassifier(AudioClassifier):
@@ -129,6 +166,7 @@ class TorchAudioClassifier(AudioClassifier):
             getattr(config, "clip_seconds", None),
             getattr(config, "num_digits", 0),
             config.problem_type == "multi_label_classification",
+            getattr(config, "speech_only", False),
         )
 
     def score(self, windows: Sequence[np.ndarray]) -> np.ndarray:

@@ -23,6 +23,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for add in (
         _add_predict,
+        _add_stream,
         _add_pseudo_label,
         _add_ensemble,
         _add_audit_labels,
@@ -113,6 +114,52 @@ def _write_submission(args: argparse.Namespace) -> None:
     if args.resume or args.windows:
         raise ValueError("--submission is written at once and of whole clips: leave --resume and --windows out.")
     write_rows(args.output, predict_tags(args.checkpoint, find_all_clips(args.paths)))
+
+
+def _add_stream(commands: Any) -> None:
+    parser = commands.add_parser(
+        "stream",
+        help="tell what is heard right now",
+        description="A checkpoint's running decision, a line every quarter of a second; where it was trained on "
+        "speech alone, while somebody speaks.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("checkpoint", metavar="CHECKPOINT", help="a finished folder, a Hub id or an ONNX file")
+    parser.add_argument(
+        "source",
+        nargs="?",
+        metavar="FILE",
+        help="a file to play instead of the microphone, at its own speed, or - for 16-bit mono samples on the "
+        "standard input",
+    )
+    parser.add_argument(
+        "--rate", type=int, help="samples per second of the standard input; the checkpoint's if absent"
+    )
+
+    def run(args: argparse.Namespace) -> None:
+        import torch
+
+        from .classifier import load_classifier
+        from .decision import RunningDecision
+        from .sources import hear_microphone, play_file, read_samples
+
+        torch.set_num_threads(1)  # more would spend their time in waiting for one another
+        classifier = load_classifier(args.checkpoint)
+        rate = args.rate or classifier.sampling_rate
+        if args.source == "-":
+            blocks = read_samples(sys.stdin.buffer, rate)
+        elif args.rate is not None:
+            raise ValueError("--rate is of the standard input: give - as the file, or leave it out.")
+        else:
+            blocks = hear_microphone(rate) if args.source is None else play_file(args.source, rate)
+        for decision in RunningDecision(classifier, rate).listen(blocks):
+            answer = decision.answer
+            print(
+                f"{decision.second:8.2f} s  {answer.get('label', answer.get('text'))}  {answer['score']:.2f}",
+                flush=True,
+            )
+
+    parser.set_defaults(run=run)
 
 
 def _add_pseudo_label(commands: Any) -> None:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from .audio import EXTENSIONS
+from .common_voice import SPEAKER_COLUMN, is_common_voice, read_clips
 from .tables import TABLE_SUFFIXES, DataError, read_table
 
 LABEL_COLUMNS = ("number", "label")
@@ -21,7 +22,8 @@ def find_clips(source: str | os.PathLike, *, unlabelled: bool = False) -> list[d
 
     A name that is no file's may be a pattern, as `recordings/**/*.wav`, whose folders are searched too. With
     `unlabelled`, only a table's rows whose `number` or `label` is empty; all, where it has no such column. Every row
-    has its file's full name as `path`, and whatever else the table says.
+    has its file's full name as `path`, and whatever else the table says; of Common Voice's tables, whose label is the
+    gender, the speaker alone.
 
     Raises:
         DataError: there is no such folder, table or file, or no such clip in it.
@@ -29,6 +31,11 @@ def find_clips(source: str | os.PathLike, *, unlabelled: bool = False) -> list[d
     path = Path(source)
     if path.is_dir():
         clips = [{"path": file} for file in _search(path)]
+    elif is_common_voice(path):
+        voices = read_clips(path)
+        if unlabelled:
+            voices = voices[voices["gender"] == ""]
+        clips = voices.rename(columns={"client_id": SPEAKER_COLUMN})[["path", SPEAKER_COLUMN]].to_dict("records")
     elif path.suffix.lower() in TABLE_SUFFIXES:
         table = read_table(path, ["path"])
         labels = [column for column in LABEL_COLUMNS if column in table]

@@ -9,6 +9,7 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from .audio import AudioError, stream_audio
 from .classifier import AudioClassifier
+from .voice_activity import NoSpeechError, keep_speech
 from .windows import cut_half_overlapping, cut_running
 
 # Windows that are handed over together, and how many samples they may have: a worker holds three such parcels.
@@ -32,13 +33,15 @@ class Cut:
     """Samples of a window; `None`: every recording is judged as a whole."""
     hop: int | None
     """Samples from one window's end to the next one's; `None`: windows overlap by half, as `split_windows` cuts."""
+    speech_only: bool = False
+    """Whether what nobody speaks in is cut away first."""
 
     @classmethod
     def of_clips(cls, classifier: AudioClassifier) -> "Cut":
         """As `AudioClassifier.split`: the mean of these windows' scores is a clip's answer."""
         seconds = None if classifier.num_digits else classifier.clip_seconds
         window = None if seconds is None else round(seconds * classifier.sampling_rate)
-        return cls(classifier.sampling_rate, window, None)
+        return cls(classifier.sampling_rate, window, None, classifier.speech_only)
 
     @classmethod
     def over_time(cls, window: int, hop: int, sampling_rate: int) -> "Cut":
@@ -49,9 +52,13 @@ class Cut:
         """Start, in samples, and samples of each window of a file.
 
         Raises:
+            NoSpeechError: nobody speaks, where that is asked.
             AudioError: see `stream_audio`; or the file is too long to be judged as a whole.
         """
-        blocks = stream_audio(file, self.sampling_rate)
+        blocks: Iterable[np.ndarray] = stream_audio(file, self.sampling_rate)
+        if self.speech_only:
+            whole = _join(blocks, LONGEST_WHOLE_SECONDS * self.sampling_rate, file)
+            blocks = [keep_speech(whole, self.sampling_rate, file)]
         if self.window is None:
             yield 0, _join(blocks, LONGEST_WHOLE_SECONDS * self.sampling_rate, file)
         elif self.hop is None:
@@ -86,6 +93,8 @@ class Piece:
     """(samples,) float32; `None` at the clip's end."""
     problem: str | None = None
     """At the end of a clip that cannot be read: why, in a sentence."""
+    speech: float | None = None
+    """At the end of a clip in which nobody speaks: how probable it is, at most, that somebody does."""
 
 
 def decode(files: Sequence[tuple[int, str]], cut: Cut) -> Iterator[list[Piece]]:
@@ -93,7 +102,7 @@ def decode(files: Sequence[tuple[int, str]], cut: Cut) -> Iterator[list[Piece]]:
     parcel: list[Piece] = []
     n_samples = 0
     for clip, file in files:
-        problem = None
+        problem = speech = None
         try:
             for start, samples in cut.windows(file):
                 parcel.append(Piece(clip, start, samples))
@@ -101,9 +110,11 @@ def decode(files: Sequence[tuple[int, str]], cut: Cut) -> Iterator[list[Piece]]:
                 if len(parcel) >= PARCEL_WINDOWS or n_samples >= PARCEL_SAMPLES:
                     yield parcel
                     parcel, n_samples = [], 0
+        except NoSpeechError as error:
+            speech = error.probability
         except AudioError as error:
             problem = str(error)
-        parcel.append(Piece(clip, problem=problem))
+        parcel.append(Piece(clip, problem=problem, speech=speech))
     yield parcel
 
 

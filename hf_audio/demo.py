@@ -96,6 +96,10 @@ def _write_page(folder: Path) -> None:
 
 def _write_facts(checkpoint: str | os.PathLike, folder: Path) -> None:
     classifier = OnnxAudioClassifier(folder / MODEL_NAME)
+    if classifier.speech_only:
+        raise SiteError(
+            f"{checkpoint} hears speech alone, which the page cannot tell from silence: use hf-audio serve."
+        )
     facts = {"title": _title(checkpoint), **{name: getattr(classifier, name) for name in FACTS}}
     (folder / FACTS_NAME).write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 

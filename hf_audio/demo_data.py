@@ -7,6 +7,7 @@ world.
 import contextlib
 import errno
 import functools
+import hashlib
 import io
 import itertools
 import multiprocessing
@@ -66,6 +67,29 @@ _NUMBER_SPLITS = {  # split: its voices
 _NUMBERS_RATE = 16000  # Hz, the rate of numbers2
 # How often a number has one to six digits, about as in numbers2; the remainder are `_draw_number`'s tricky ones.
 _NUMBER_LENGTHS = (0.015, 0.02, 0.02, 0.03, 0.105, 0.75)
+_SENTENCES = (
+    "The boats come back to the harbour before the evening tide.",
+    "She keeps her grandmother's letters in a small wooden box.",
+    "Nobody knew why the old clock had stopped at noon.",
+    "We walked along the river until the rain began to fall.",
+    "There is fresh bread on the table and soup on the stove.",
+    "He asked the driver to wait for him at the corner.",
+    "Most of the garden was planted by the former owners.",
+    "Their train leaves at half past seven from the other platform.",
+    "A narrow path leads over the hill to the next village.",
+    "The children have painted all the chairs in bright colours.",
+    "You will find the key under the stone beside the door.",
+    "Every winter the lake freezes and people skate across it.",
+)
+_VOICES_RATE = 16000
+_VALIDATION_VARIANTS = ("f4", "steph", "m3", "Gene")
+_VOICE_SPLITS = {  # split: its voices, and how many accents each speaks with
+    "train": (tuple(variant for variant in _TRAINING_VARIANTS if variant not in _VALIDATION_VARIANTS), 3),
+    "dev": (_VALIDATION_VARIANTS, 2),
+    "test": (_TEST_VARIANTS, 2),
+}
+_VOICE_CLIPS = 3  # of a speaker
+_VOICES_HEADER = "client_id\tpath\tsentence\tup_votes\tdown_votes\tage\tgender\taccents\tlocale\tsegment"
 _FOLDS = (1, 2, 3, 4, 5)
 _TAKES = ("AB", "A", "A")  # of the recordings that a class has in a fold
 _ESC10 = {
@@ -111,6 +135,48 @@ def make_spoken_digits(directory: str | os.PathLike[str] | None = None) -> Path:
             _write_digits(folder / "recordings", voice, first_index, takes)
 
     return make_corpus(directory, "spoken_digits", len(speakers) * len(_DIGITS) * takes, write)
+
+
+def make_voices(directory: str | os.PathLike[str] | None = None) -> Path:
+    """Make a corpus of read sentences in the layout of Common Voice, or return at once if it is already there.
+
+    The clips are `clips/{voice}_{index}.wav` (Common Voice's are MP3), 16 kHz, 16-bit, mono; `train.tsv`, `dev.tsv`,
+    `test.tsv` and `validated.tsv`, which holds the rows of all, have the columns of Common Voice 7. A speaker is a
+    voice variant with an accent of English, reads three sentences, and no voice variant is in two splits. As there,
+    the gender of some training speakers is not told, one in eight here. The same files are made each time, byte for
+    byte (on one platform).
+
+    Args:
+        directory: the folder of the corpus; by default one in the Hugging Face cache (`HF_HOME`).
+
+    Returns:
+        The folder of the corpus, the parent of `clips`.
+
+    Raises:
+        OSError: the folder cannot be written, or holds something else (FileExistsError).
+        ImportError: the corpus is not there yet and `espeakng-loader` is not installed.
+
+    Source of the layout: https://commonvoice.mozilla.org
+    """
+    speakers = [
+        (split, f"{_ACCENTS[position % len(_ACCENTS)]}+{variants[position // n_accents]}", position)
+        for split, (variants, n_accents) in _VOICE_SPLITS.items()
+        for position in range(len(variants) * n_accents)
+    ]
+
+    def write(folder: Path) -> None:
+        (folder / "clips").mkdir()
+        tables: dict[str, list[str]] = {split: [] for split in _VOICE_SPLITS}
+        for split, voice, position in tqdm(speakers, desc="Making voices", unit="speaker"):
+            tables[split] += _write_sentences(folder / "clips", split, voice, position)
+        tables["validated"] = [row for rows in tables.values() for row in rows]
+        for split, rows in tables.items():
+            (folder / f"{split}.tsv").write_text(
+                "\n".join([_VOICES_HEADER, *rows, ""]), encoding="utf-8", newline="\n"
+            )
+
+    tables = {f"{split}.tsv": None for split in (*_VOICE_SPLITS, "validated")}
+    return make_corpus(directory, "voices", len(speakers) * _VOICE_CLIPS, write, other_files=tables)
 
 
 def make_environmental_sounds(directory: str | os.PathLike[str] | None = None) -> Path:
@@ -388,6 +454,21 @@ def _write_digits(folder: Path, voice: str, first_index: int, takes: int) -> Non
     name = voice.replace("+", "-").lower()
     for digit, take, audio in _record(voice, _DIGITS, takes, _DIGITS_RATE):
         write_wav(folder / f"{digit}_{name}_{first_index + take}.wav", audio, _DIGITS_RATE)
+
+
+def _write_sentences(folder: Path, split: str, voice: str, position: int) -> list[str]:
+    """Write the clips of a speaker and give their rows."""
+    name, variant = voice.replace("+", "-").lower(), voice.partition("+")[2]
+    speaker = hashlib.sha512(voice.encode()).hexdigest()
+    gender = "female_feminine" if variant in _FEMALE_VARIANTS else "male_masculine"
+    if split == "train" and position % 8 == 7:
+        gender = ""
+    texts = [_SENTENCES[(_VOICE_CLIPS * position + clip) % len(_SENTENCES)] for clip in range(_VOICE_CLIPS)]
+    rows = []
+    for clip, _, audio in _record(voice, texts, 1, _VOICES_RATE):
+        write_wav(folder / f"{name}_{clip}.wav", audio, _VOICES_RATE)
+        rows.append("\t".join([speaker, f"{name}_{clip}.wav", texts[clip], "2", "0", "", gender, "", "en", ""]))
+    return rows
 
 
 def _record(voice: str, texts: Sequence[str], takes: int, rate: int) -> Iterator[tuple[int, int, np.ndarray]]:

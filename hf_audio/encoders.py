@@ -70,6 +70,7 @@ def _load_encoder(config: AudioCNNConfig, name: str) -> PreTrainedModel:
     encoder.id2label, encoder.label2id = config.id2label, config.label2id
     encoder.problem_type, encoder.num_digits = config.problem_type, config.num_digits
     encoder.sampling_rate, encoder.clip_seconds = config.sampling_rate, config.clip_seconds
+    encoder.speech_only = config.speech_only
     try:
         # The head of another task is left behind.
         model = AutoModelForAudioClassification.from_pretrained(name, config=encoder, ignore_mismatched_sizes=True)

@@ -53,6 +53,7 @@ def make_ensemble(folders: Sequence[Path], output_dir: Path) -> dict[str, Any]:
         weights=[1 / len(networks)] * len(networks),
         sampling_rate=max(network.config.sampling_rate for network in networks),
         clip_seconds=max(network.config.clip_seconds for network in networks),
+        speech_only=all(network.config.speech_only for network in networks),
         id2label=networks[0].config.id2label,
         label2id=networks[0].config.label2id,
         problem_type=networks[0].config.problem_type,

@@ -100,6 +100,7 @@ SHOWN_ARGUMENTS = (
     "label_smoothing_factor",
     "mixup_alpha",
     "ema_decay",
+    "balance",
     "unverified_weight",
     "loss_robustness",
     "teacher",
@@ -118,6 +119,14 @@ METRIC_NAMES = {
     "f1_macro_tta": "Macro F1 over shifted crops",
     "map_at_3_tta": "Mean average precision at 3 over shifted crops",
     "lwlrap_tta": "Label-weighted label-ranking average precision over shifted crops",
+    "balanced_accuracy": "Balanced accuracy",
+    "roc_auc": "Area under the ROC curve",
+    "equal_error_rate": "Equal error rate",
+    "calibration_error": "Calibration error",
+    "accuracy_speaker": "Accuracy, speakers",
+    "balanced_accuracy_speaker": "Balanced accuracy, speakers",
+    "roc_auc_speaker": "Area under the ROC curve, speakers",
+    "equal_error_rate_speaker": "Equal error rate, speakers",
     "cer": "Character error rate",
     "cer_corpus": "Character error rate over the corpus",
     "exact_match": "Numbers without an error",
@@ -126,7 +135,7 @@ METRIC_NAMES = {
     "exact_match_ood": "Numbers without an error, unseen voices",
     "cer_harmonic": "Harmonic mean of the error rates on known and unseen voices",
 }
-METRIC_TYPES = {"accuracy": "accuracy", "f1_macro": "f1"}
+METRIC_TYPES = {"accuracy": "accuracy", "f1_macro": "f1", "roc_auc": "roc_auc"}
 
 
 def count_macs(model: PreTrainedModel, extractor: SequenceFeatureExtractor) -> int:
@@ -189,7 +198,7 @@ def write_model_card(task: TaskFacts, run: RunFacts) -> str:
         *([] if run.network is None else _network(run.network)),
         *_training(run),
         "## Limits",
-        "\n".join(f"- {limit}" for limit in [*task.limits, NO_REJECTION]),
+        "\n".join(f"- {limit}" for limit in [*task.limits, _rejection(run)]),
     ]
     return "\n\n".join(sections) + "\n"
 
@@ -198,6 +207,15 @@ NO_REJECTION = (
     "Every clip gets an answer: sounds that are nothing of what was learnt get one too, with a confidence that means "
     "nothing."
 )
+SPEECH_ONLY = (
+    "Where nobody speaks, `hf_audio` answers \"no speech\" (by silero-vad: `pip install 'hf-audio[speech]'`); "
+    "transformers alone, without it, hears the silence too and gives an answer that means nothing."
+)
+
+
+def _rejection(run: RunFacts) -> str:
+    speech_only = run.network is not None and getattr(run.network.config, "speech_only", False)
+    return SPEECH_ONLY if speech_only else NO_REJECTION
 
 
 def _metadata(task: TaskFacts, run: RunFacts, names: Sequence[str]) -> ModelCardData:

@@ -19,15 +19,18 @@ from transformers.pipelines import PIPELINE_REGISTRY
 from transformers.pipelines.base import ChunkPipeline
 
 from .audio import AudioError, load_audio, to_mono
+from .classifier import NO_SPEECH
 from .models.configuration_audio_cnn import AudioCNNConfig
 from .models.configuration_audio_ensemble import AudioEnsembleConfig
 from .models.modeling_audio_cnn import by_distribution, probabilities
+from .voice_activity import NoSpeechError, keep_speech
 from .windows import split_windows
 
 logger = logging.getLogger(__name__)
 
 # Windows of one long recording that go through the model together: enough to keep it busy, a few megabytes.
 WINDOWS_PER_FORWARD = 16
+SILENCE = "silence"  # beside a model's inputs: (1, 1), above 0 where nobody speaks, and then how surely
 
 
 class AudioClassificationPipeline(StockAudioClassificationPipeline, ChunkPipeline):
@@ -40,6 +43,9 @@ class AudioClassificationPipeline(StockAudioClassificationPipeline, ChunkPipelin
     A model of spoken numbers hears a recording as a whole and answers `{"text": "194827", "score": 0.98}`, the number
     without leading zeros and the probability that all its digits are right.
 
+    A model of speech alone (`config.speech_only`) hears what silero-vad finds to be speech, and of a recording without
+    any the answer is `[{"label": "no speech", "score": 0.97}]`, how sure it is that nobody speaks.
+
     Args:
         top_k (`int`, *optional*): how many labels to return, best first; `None` returns all. Given when the pipeline
             is built or in a call. Defaults to 5.
@@ -49,6 +55,7 @@ class AudioClassificationPipeline(StockAudioClassificationPipeline, ChunkPipelin
 
     Raises:
         AudioError: audio that cannot be read; the sentence names it.
+        ImportError: a model of speech alone, and `silero-vad` is not installed.
     """
 
     def __init__(self, *args, **kwargs):
@@ -101,17 +108,27 @@ class AudioClassificationPipeline(StockAudioClassificationPipeline, ChunkPipelin
                     window_seconds,
                 )
             window_seconds = None  # half a number is another number
+        silence = None
+        if getattr(self.model.config, "speech_only", False):
+            silence = torch.zeros(1, 1)
+            try:
+                waveform = keep_speech(waveform, rate)
+            except NoSpeechError as error:
+                silence += 1 - error.probability
+                waveform = waveform[: round((window_seconds or 1) * rate)]  # one window tells as much as many
         windows = [waveform] if window_seconds is None else split_windows(waveform, round(window_seconds * rate))
         for number, window in enumerate(windows):
             features = self.feature_extractor(window, sampling_rate=rate, return_tensors="pt")
             # An AudioCNN in half precision still computes its spectrogram in float32, so its waveform stays whole.
             if self.dtype is not None and self.model.config.model_type != AudioCNNConfig.model_type:
                 features = features.to(dtype=self.dtype)
+            if silence is not None:
+                features[SILENCE] = silence
             yield {"is_last": number == len(windows) - 1, **features}
 
     def _forward(self, model_inputs: dict[str, Any]) -> dict[str, Any]:
-        is_last = model_inputs.pop("is_last")
-        return {"is_last": is_last, "logits": self.model(**model_inputs).logits}
+        told = {name: model_inputs.pop(name) for name in ("is_last", SILENCE) if name in model_inputs}
+        return {**told, "logits": self.model(**model_inputs).logits}
 
     def get_iterator(self, inputs, num_workers, batch_size, preprocess_params, forward_params, postprocess_params):
         """Without a batch size, recording by recording, which spares a short clip a data loader of its own."""
@@ -133,6 +150,9 @@ class AudioClassificationPipeline(StockAudioClassificationPipeline, ChunkPipelin
     def postprocess(self, model_outputs, top_k=5, function_to_apply=None) -> list[dict[str, Any]] | dict[str, Any]:
         """Averages the windows' scores and ranks the labels, or reads a number."""
         config = self.model.config
+        silence = model_outputs[0].get(SILENCE)
+        if silence is not None and silence[0, 0] > 0:
+            return [{"score": float(silence[0, 0]), "label": NO_SPEECH}]
         logits = torch.cat([output["logits"] for output in model_outputs]).float()  # (windows, classes)
         if getattr(config, "num_digits", 0):
             text, score = read_number(probabilities(logits, config)[0], config)

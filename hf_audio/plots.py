@@ -1,4 +1,4 @@
-"""The pictures of a run, as PNG files: training curves and confusion matrix."""
+"""The pictures of a run, as PNG files: training curves, confusion matrix, ROC curve, pitch against score."""
 
 import os
 from collections.abc import Sequence
@@ -59,4 +59,49 @@ def plot_confusion_matrix(
     axes.set_yticks(range(n), names, fontsize=size + 1)
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
+    figure.savefig(path, dpi=120)
+
+
+def plot_roc_curve(false_alarms: np.ndarray, hits: np.ndarray, names: Sequence[str], path: str | os.PathLike) -> None:
+    """Share of the second class that is found against the share of the first that is mistaken for it.
+
+    false_alarms, hits: (thresholds,). The errors of both classes are equal where it crosses the dotted line.
+    """
+    figure = Figure(figsize=(4.6, 4.6), layout="constrained")
+    axes = figure.add_subplot()
+    axes.plot(false_alarms, hits, linewidth=1.8, drawstyle="steps-post")
+    axes.plot([0, 1], [1, 0], color="grey", linewidth=0.8, linestyle=":")
+    axes.set_xlabel(f"share of {names[0]} taken for {names[1]}")
+    axes.set_ylabel(f"share of {names[1]} found")
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_ylim(-0.02, 1.02)
+    axes.grid(alpha=0.25)
+    figure.savefig(path, dpi=120)
+
+
+def plot_pitch_scores(
+    pitches: np.ndarray,
+    scores: np.ndarray,
+    references: np.ndarray,
+    names: Sequence[str],
+    path: str | os.PathLike,
+) -> None:
+    """A dot a clip: its pitch against the score of the second class, in the colour of what it is.
+
+    pitches: (clips,) Hz, NaN where there is none; scores, references: (clips,).
+    """
+    figure = Figure(figsize=(6.4, 3.8), layout="constrained")
+    axes = figure.add_subplot()
+    for label, name in enumerate(names):
+        rows = references == label
+        axes.scatter(pitches[rows], scores[rows], s=16, alpha=0.7, label=name)
+    axes.axhline(0.5, color="grey", linewidth=0.8, linestyle=":")
+    axes.set_xscale("log")
+    ticks = [60, 80, 100, 130, 160, 200, 250, 300, 400]
+    axes.set_xticks(ticks, [str(tick) for tick in ticks])
+    axes.set_xticks([], minor=True)
+    axes.set_xlabel("median pitch of the clip, Hz")
+    axes.set_ylabel(f"score of {names[1]}")
+    axes.grid(alpha=0.25)
+    axes.legend(frameon=False)
     figure.savefig(path, dpi=120)

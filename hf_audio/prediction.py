@@ -10,7 +10,7 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
-from .classifier import load_classifier
+from .classifier import NO_SPEECH, load_classifier
 from .decoding import Cut
 from .tables import DataError, write_rows
 from .tagging import default_workers, judge_clips
@@ -98,14 +98,15 @@ def confident_labels(rows: Sequence[dict[str, Any]], min_confidence: float) -> l
     """Of `predict`'s rows those to train on: confident ones, and of no class more than twice as many as of the median.
 
     Of an even number of classes, the lower one of the two in the middle. A model takes what it cannot tell for its
-    favourite class; without the bound it would be confirmed in that. Numbers are no classes.
+    favourite class; without the bound it would be confirmed in that. Numbers are no classes, nor is "no speech".
 
     Raises:
         DataError: no row is confident enough.
     """
-    kept = [row for row in rows if row["confidence"] >= min_confidence]
+    labelled = [row for row in rows if row.get("label") != NO_SPEECH]
+    kept = [row for row in labelled if row["confidence"] >= min_confidence]
     if not kept:
-        best = max((row["confidence"] for row in rows), default=0.0)
+        best = max((row["confidence"] for row in labelled), default=0.0)
         raise DataError(
             f"No clip reaches --min_confidence {min_confidence} (the best has {best:.2f}): lower it, or train longer, "
             "with --validation_fraction, which fits the confidences."

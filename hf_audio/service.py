@@ -18,6 +18,7 @@ from .audio import AudioError, LongAudioError, UndecodableAudioError, load_audio
 from .batching import BatchedClassifier, Batcher
 from .classifier import ONNX_SUFFIX, load_classifier
 from .streaming import AudioStream
+from .voice_activity import NoSpeechError
 from .windows import running_windows
 
 # Decoding frees the interpreter, so two threads keep ahead of a network without taking its cores.
@@ -310,8 +311,12 @@ class Service:
         return np.concatenate(parts)
 
     async def judge(self, classifier: BatchedClassifier, waveform: np.ndarray) -> np.ndarray:
-        """A waveform, (samples,), -> (labels,) probabilities, as `AudioClassifier.judge` tells them."""
-        return (await self.score(classifier, classifier.split(waveform))).mean(0)
+        """A recording, (samples,), -> (labels,) probabilities, as `AudioClassifier.judge_recording` tells them."""
+        try:
+            heard = await self.run_decoding(lambda: classifier.select(waveform))
+        except NoSpeechError as error:
+            return classifier.silence(error.probability)
+        return (await self.score(classifier, classifier.split(heard))).mean(0)
 
     async def judge_windows(
         self,

@@ -57,6 +57,9 @@ def judge_clips(
     for parts in _score(classifier, decode_ahead(files, cut, num_workers)):
         judgements: dict[int, Judgement] = {}
         for piece, scores in parts:
+            if piece.speech is not None:
+                yield Judgement(piece.clip, [(0.0, 0.0)], [classifier.silence(piece.speech)], ended=True)
+                continue
             if cut.hop is None:
                 if (judgement := _average(averages, piece, scores, cut)) is not None:
                     yield judgement

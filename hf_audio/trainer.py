@@ -11,15 +11,16 @@ import numpy as np
 import torch
 import torch.distributed
 import torch.distributed.nn.functional
+from datasets import Dataset
 from torch import nn
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Sampler
 from transformers import PreTrainedConfig, Trainer, TrainerCallback
 
 from .arguments import ArgumentError, RecipeArguments
 from .augmentation import mix
-from .batches import ClipTransform
+from .batches import BalancedSampler, ClipTransform
 from .models.modeling_audio_cnn import by_distribution, classification_loss, probabilities
 
 AVERAGE_NAME = "averaged_weights.pt"
@@ -42,6 +43,7 @@ class AudioTrainer(Trainer):
     - Everything random in a step follows from the seed and the step's number, so a resumed run repeats a whole one.
     - Batch normalisation takes its statistics over all processes, so two processes train like one.
     - With a `teacher`, the model learns its scores of the same mixed and augmented clips beside the labels.
+    - With `balance`, every class counts the same: its clips come as often, or weigh as much in the loss.
     - A last, smaller training batch is dropped: the statistics of a few clips would disturb every layer.
     """
 
@@ -64,6 +66,12 @@ class AudioTrainer(Trainer):
         super().__init__(model=model, args=args, callbacks=callbacks, **kwargs)
         self._seeded_step, self._micro_step = -1, 0
         self.teacher = None if teacher is None else teacher.to(args.device)
+        self.class_weights: torch.Tensor | None = None
+        if args.balance == "loss":
+            counts = np.bincount(self._labels(), minlength=self.model.config.num_labels)
+            taught = (counts > 0).sum()
+            weights = counts.sum() / taught / np.maximum(counts, 1)
+            self.class_weights = torch.tensor(weights, dtype=torch.float32, device=args.device)
         self.average: AveragedModel | None = None
         if args.ema_decay > 0:
             self.average = AveragedModel(self.model, multi_avg_fn=_ema(args.ema_decay), use_buffers=True)
@@ -80,6 +88,16 @@ class AudioTrainer(Trainer):
             return super().get_train_dataloader()
         finally:
             self.args.dataloader_drop_last = before
+
+    def _labels(self) -> np.ndarray:
+        """Of the training clips, (clips,) class indices."""
+        assert self.train_dataset is not None
+        return np.asarray(self.train_dataset.with_format(None)["label"][:])
+
+    def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler | None:
+        if self.args.balance == "sampler":
+            return BalancedSampler(self._labels(), self.args.seed)
+        return super()._get_train_sampler(train_dataset)
 
     def training_step(self, model, inputs, num_items_in_batch=None) -> torch.Tensor:
         """One micro-batch, whose random numbers (dropout, masks, mixing) follow from the seed and the step.
@@ -104,6 +122,9 @@ class AudioTrainer(Trainer):
                 targets["weights"] = weights
             inputs, targets = mix(inputs, targets, self.args.mixup_alpha)
             labels, weights = targets["labels"], targets.get("weights")
+        if self.class_weights is not None and model.training:
+            own = as_probabilities(labels, config) @ self.class_weights
+            weights = own if weights is None else weights * own
         outputs = model(**inputs)
         loss = classification_loss(
             outputs.logits,

@@ -44,6 +44,7 @@ from .reports import (
     AnyPredictions,
     Predictions,
     Scores,
+    TwoClassPredictions,
     predictions_class,
     relative_paths,
     write_scores,
@@ -63,6 +64,7 @@ from .trainer import AudioTrainer, keep_freed_memory
 logger = logging.getLogger(__name__)
 
 AUGMENTED_NAME = ".augmented"
+HARMONIC_METRICS = frozenset({"cer", "cer_corpus"})  # told as a mean over several test sets too
 
 
 @dataclass
@@ -110,7 +112,10 @@ def fine_tune(
     slow_augmentation: Callable[..., np.ndarray] | None = None,
     group_column: str | None = None,
     validation_group_column: str | None = None,
+    validation_rows: np.ndarray | None = None,
     held_out_too: Mapping[str, np.ndarray] | None = None,
+    judged_together: str | None = None,
+    illustrate: Callable[[AnyPredictions, Path], Sequence[str]] | None = None,
     crop_seconds: tuple[float, float] | None = None,
     pretraining: Pretraining | None = None,
 ) -> dict[str, Any]:
@@ -127,8 +132,13 @@ def fine_tune(
         group_column: clips that share its value (recording, speaker) are never on two sides: those that share it with
             a held-out clip are not trained on, and a validation split keeps them together.
         validation_group_column: as `group_column`, for the validation split alone.
+        validation_rows: which rows validate, (rows,) of bool, instead of a share of the training clips; so where
+            `args.validation_fraction` is above 0.
         held_out_too: name -> rows, as `held_out`: further test clips, of other voices or places. Their metrics are
             told as `eval_<metric>_<name>`, and of error rates the harmonic mean with those of the first ones.
+        judged_together: column (speaker) by whose values the test clips are judged as a whole too, by the mean of
+            their probabilities. Those metrics are told as `eval_<metric>_<column>`.
+        illustrate: draws further pictures of the test clips into a folder, and returns their names, for the card.
         crop_seconds: shortest and longest random crop of a training clip; every batch draws a length of its own
             between. By default, `config.clip_seconds`.
         pretraining: whose weights the model begins with, unless `args.model_name_or_path` says.
@@ -145,12 +155,17 @@ def fine_tune(
         begin_from = pretraining.folder
     extractor = load_extractor(begin_from, config)
     masks = {"": held_out, **(held_out_too or {})}
-    cached, masks, skipped = _decode(args, config.sampling_rate, dataset, masks)
+    if validation_rows is not None and args.validation_fraction > 0:
+        masks["validation"] = validation_rows
+    cached, masks, skipped = _decode(args, config, dataset, masks)
     train, *tests = split_held_out(cached, list(masks.values()), group_column)
+    validation = tests.pop() if "validation" in masks else None
     test = tests[0]
     if args.baseline:
         return _judge_baseline(args, config.sampling_rate, train, test, task, skipped)
     names = class_names(cached)
+    if args.balance != "none" and (names is None or has_tags(cached)):
+        raise ArgumentError("--balance is of one class a clip, and this task has several answers: leave it out.")
     if names is not None:
         config.id2label = dict(enumerate(names))
         config.label2id = {name: number for number, name in enumerate(names)}
@@ -158,7 +173,6 @@ def fine_tune(
         config.problem_type = "multi_label_classification"
     if args.load_best_model_at_end:
         args.metric_for_best_model = _choosing_metric(args, config)
-    validation = None
     window: int | tuple[int, int] | None = config.clip_samples
     if crop_seconds is not None:
         shortest, longest = (round(seconds * config.sampling_rate) for seconds in crop_seconds)
@@ -168,7 +182,7 @@ def fine_tune(
         check_lengths(cached, config.sampling_rate, config.clip_seconds)
         if args.tta:
             raise ArgumentError("--tta judges parts of clips, and a part of a number is another one: leave it out.")
-    if args.validation_fraction > 0:
+    if args.validation_fraction > 0 and validation is None:
         train, validation = split_validation(
             train, args.validation_fraction, args.seed, validation_group_column or group_column
         )
@@ -248,10 +262,15 @@ def fine_tune(
         for clips, part in zip(tests, told, strict=True)
     )
     named = dict(zip(held_out_too or {}, other_predictions, strict=True))
+    if judged_together is not None:
+        whole = judge_together(told[0], test[judged_together][:])
+        named[judged_together] = predictions_class(config).from_probabilities(
+            whole.paths, _names(config), whole.references, whole.probabilities
+        )
     for name, other in named.items():
         results |= _beside(results, other.metrics(), name)
     if trainer.is_world_process_zero():
-        _write_folder(args, task, results, predictions, skipped, trainer, named, scores)
+        _write_folder(args, task, results, predictions, skipped, trainer, named, scores, illustrate)
         if amortized is not None:
             amortized.clear()
     trainer.accelerator.wait_for_everyone()
@@ -261,7 +280,7 @@ def fine_tune(
 
 
 def _decode(
-    args: RecipeArguments, sampling_rate: int, dataset: Dataset, masks: Mapping[str, np.ndarray]
+    args: RecipeArguments, config: AudioCNNConfig, dataset: Dataset, masks: Mapping[str, np.ndarray]
 ) -> tuple[Dataset, dict[str, np.ndarray], list[dict[str, str]]]:
     """The data set, pseudo-labelled clips behind it, decoded; which of its rows each mask means; and what is left out.
 
@@ -272,7 +291,9 @@ def _decode(
         masks = {name: np.pad(rows, (0, len(dataset) - labelled)) for name, rows in masks.items()}
     with args.main_process_first(desc="decoding"):
         # All rows together: every fold of a cross-validation then finds them decoded.
-        cached, skipped = cache_audio(dataset, sampling_rate, strict=args.strict)
+        cached, skipped = cache_audio(
+            dataset, config.sampling_rate, strict=args.strict, speech_only=config.speech_only
+        )
     for row in skipped:
         logger.warning("Left out: %s", row["reason"])
     kept = np.asarray(cached["index"], dtype=int)
@@ -305,7 +326,8 @@ def _judge_baseline(
     with args.main_process_first(desc="statistics"):
         heard, judged_on = cache_statistics(train, sampling_rate), cache_statistics(test, sampling_rate)
     scores = fit_baseline(heard, train["label"][:], judged_on, len(names), args.seed)
-    predictions = Predictions.from_probabilities(test["path"][:], names, test["label"][:], scores)
+    kind = TwoClassPredictions if len(names) == 2 else Predictions
+    predictions = kind.from_probabilities(test["path"][:], names, test["label"][:], scores)
     results: dict[str, Any] = {f"eval_{name}": value for name, value in predictions.metrics().items()}
     results |= {
         "train_samples": len(train),
@@ -327,6 +349,7 @@ def _write_folder(
     trainer: AudioTrainer | None = None,
     other_predictions: Mapping[str, AnyPredictions] | None = None,
     scores: Mapping[str, Scores] | None = None,
+    illustrate: Callable[[AnyPredictions, Path], Sequence[str]] | None = None,
 ) -> None:
     """Card, results and pictures, and of a network the checkpoint; `results` gains what is computed here."""
     metrics = {name: results[f"eval_{name}"] for name in METRIC_NAMES if f"eval_{name}" in results}
@@ -356,6 +379,8 @@ def _write_folder(
             results |= {name: getattr(network, name) for name in ("parameters", "macs", "weights_bytes")}
             plot_curves(trainer.state.log_history, folder / "training_curves.png")
             pictures.append("training_curves.png")
+        if illustrate is not None:
+            pictures += illustrate(predictions, folder)
         run = RunFacts(
             metrics=metrics,
             intervals=intervals,
@@ -418,6 +443,16 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray, config: PreTrainedCo
     return math.exp(minimize_scalar(loss, bounds=(math.log(0.1), math.log(10)), method="bounded").x)
 
 
+def judge_together(scores: Scores, groups: Sequence[str]) -> Scores:
+    """The mean of the probabilities of clips of one group (speaker), whose name takes the place of a path.
+
+    groups: (clips,), each of one label.
+    """
+    names, first, members = np.unique(np.asarray(groups), return_index=True, return_inverse=True)
+    means = np.stack([scores.probabilities[members == group].mean(0) for group in range(len(names))])
+    return Scores(names.tolist(), scores.references[first], means)
+
+
 def _scores(config: PreTrainedConfig, clips: Dataset, judged: PredictionOutput) -> Scores:
     told = probabilities(torch.from_numpy(judged.predictions), config).numpy()
     return Scores(relative_paths(clips["path"][:]), judged.label_ids, told)
@@ -430,7 +465,7 @@ def _names(config: PreTrainedConfig) -> list[str]:
 def _beside(results: Mapping[str, Any], metrics: Mapping[str, float], name: str) -> dict[str, float]:
     """Metrics of further test clips under their names, and the harmonic means of error rates with the first ones'."""
     told = {f"eval_{metric}_{name}": value for metric, value in metrics.items()}
-    for metric in ERROR_RATES & set(metrics):
+    for metric in HARMONIC_METRICS & set(metrics):
         rates = results[f"eval_{metric}"], metrics[metric]
         # Of a rate of zero the harmonic mean is zero, whatever the other one.
         told[f"eval_{metric}_harmonic"] = 0.0 if min(rates) == 0 else 2 / sum(1 / rate for rate in rates)

@@ -14,10 +14,12 @@ os.environ["CUDA_VISIBLE_DEVICES"] = ""
 import numpy as np
 import pytest
 import soundfile
+import soxr
 import torch
 from safetensors.torch import load_file
 
 from hf_audio import AudioCNNConfig, AudioCNNFeatureExtractor, AudioCNNForAudioClassification
+from hf_audio.espeak import speak
 
 REPOSITORY = Path(__file__).parents[1]
 REAL_DATA = REPOSITORY.parent / "shared" / "data"
@@ -88,6 +90,13 @@ def tone(hertz: float, seconds: float = 0.5, rate: int = RATE, seed: int = 0) ->
     t = np.arange(round(seconds * rate)) / rate
     noise = np.random.default_rng(seed).standard_normal(len(t))
     return (0.3 * np.sin(2 * np.pi * hertz * t) + 0.01 * noise).astype(np.float32)
+
+
+def speech(text: str, rate: int, voice: str = "en-us") -> np.ndarray:
+    """A synthetic voice: (samples,) float32; the test that asks for it is skipped where there is no eSpeak NG."""
+    pytest.importorskip("espeakng_loader")
+    samples, native = speak(text, voice)
+    return soxr.resample(samples, native, rate).astype(np.float32)
 
 
 @pytest.fixture

@@ -1,6 +1,11 @@
 """What the tests of the whole model do not see of its backbones."""
 
-from hf_audio import AudioCNNConfig
+import pytest
+import torch
+from conftest import RATE, tiny_config
+from huggingface_hub.errors import StrictDataclassError
+
+from hf_audio import AudioCNNConfig, AudioCNNForAudioClassification
 from hf_audio.models.backbones import ShuffleNet
 
 
@@ -25,3 +30,24 @@ def test_shufflenet_has_the_layers_of_torchvision():
     ):
         assert shapes[name] == shape, name
     assert not any(name.startswith("stage2.1.branch1") for name in shapes)
+
+
+@pytest.mark.parametrize(("n_mels", "stem_stride"), [(20, 1), (20, 2), (22, 1), (23, 2)])
+def test_a_bias_a_band_tells_places_apart_and_travels(tmp_path, n_mels, stem_stride):
+    config = tiny_config(n_mels=n_mels, stem_stride=stem_stride, hidden_sizes=[8, 12, 12], knows_bands=True)
+    model = AudioCNNForAudioClassification(config)
+    biases = {name: value for name, value in model.named_parameters() if name.endswith("band_bias")}
+    assert len(biases) == 3 and not any(value.any() for value in biases.values())
+    model(torch.randn(2, RATE), labels=torch.tensor([0, 1])).loss.backward()
+    for value in biases.values():
+        assert (value.grad.abs().sum((0, 1, 3)) > 0).all(), "every band's bias is learnt"
+        torch.nn.init.normal_(value)
+    model.eval().save_pretrained(tmp_path)
+    loaded = AudioCNNForAudioClassification.from_pretrained(tmp_path).eval()
+    waveform = torch.randn(1, RATE)
+    torch.testing.assert_close(loaded(waveform).logits, model(waveform).logits)
+
+
+def test_only_a_network_of_bands_knows_them():
+    with pytest.raises(StrictDataclassError, match="knows_bands=True is of backbone='resnet', not of 'conv1d'"):
+        tiny_config(backbone="conv1d", knows_bands=True)

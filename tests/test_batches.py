@@ -8,10 +8,12 @@ import pytest
 import torch
 from conftest import RATE
 from datasets import Dataset
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hf_audio.audio_cache import cache_audio
 from hf_audio.augmentation import Amortized, RandomPlacement, seed_transforms, seeded
-from hf_audio.batches import ClipTransform, WindowCollator
+from hf_audio.batches import BalancedSampler, ClipTransform, WindowCollator
 from hf_audio.data import BELIEVED_COLUMN, UNVERIFIED_COLUMN, DataError, load_class_folders
 
 
@@ -199,3 +201,24 @@ def test_shifted_crops_replace_windows():
     batch = WindowCollator(100, crops=3)(rows)
     assert batch["input_values"].shape == (9, 100) and batch["window_counts"].tolist() == [3, 3, 3]
     assert "attention_mask" not in batch
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=50), st.integers(0, 9))
+def test_classes_come_equally_often_and_no_row_is_left_out(labels, epoch):
+    sampler = BalancedSampler(np.array(labels), seed=3)
+    sampler.set_epoch(epoch)
+    rows = list(sampler)
+    assert len(rows) == len(sampler) and set(rows) == set(range(len(labels)))
+    drawn = np.bincount(np.array(labels)[rows])
+    assert len(set(drawn[drawn > 0])) == 1
+    for label in set(labels):
+        times = [rows.count(row) for row in range(len(labels)) if labels[row] == label]
+        assert max(times) - min(times) <= 1
+    assert rows == list(sampler)
+
+
+def test_every_epoch_has_an_order_of_its_own():
+    sampler = BalancedSampler(np.array([0] * 20 + [1] * 5), seed=3)
+    first = list(sampler)
+    sampler.set_epoch(1)
+    assert list(sampler) != first

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 import soundfile
-from conftest import RATE, REPOSITORY, tiny_config, tone, trained_looking_model
+from conftest import RATE, REPOSITORY, speech, tiny_config, tone, trained_looking_model
 from hypothesis import given
 from hypothesis import strategies as st
 from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2ForSequenceClassification, pipeline
@@ -55,6 +55,19 @@ def test_an_encoder_without_a_mask_is_not_padded(tmp_path):
         assert {told["label"]: told["score"] for told in classifier.answer(scores)} == pytest.approx(
             expected, abs=1e-5
         )
+
+
+def test_of_speech_alone_there_is_no_answer_to_silence(tmp_path):
+    trained_looking_model(tiny_config(speech_only=True)).save_pretrained(tmp_path)
+    AudioCNNFeatureExtractor(sampling_rate=RATE).save_pretrained(tmp_path)
+    classifier, classify = load_classifier(tmp_path), pipeline("audio-classification", str(tmp_path))
+    (answer,) = classifier(tone(300, 2.0))
+    (expected,) = classify(tone(300, 2.0))
+    assert answer == {"label": "no speech", "score": pytest.approx(expected["score"], abs=1e-5)}
+    assert expected["label"] == "no speech"
+    said = speech("Every winter the lake freezes.", RATE)
+    for told, expected in zip(classifier(said), classify(said), strict=True):
+        assert told == {"label": expected["label"], "score": pytest.approx(expected["score"], abs=1e-5)}
 
 
 def test_numbers_and_tags(tmp_path):

@@ -1,12 +1,16 @@
+import io
 import signal
 import subprocess
 import sys
 import time
+import types
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
+from conftest import RATE, tone
 
 from hf_audio import cli, demo_data, espeak, label_audit
 from hf_audio.freesound import TAGS
@@ -78,7 +82,7 @@ def test_command_line_that_cannot_be_read(argv: list[str], capsys: pytest.Captur
 
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "--help")
-    commands = "predict", "pseudo-label", "ensemble", "audit-labels", "make-numbers", "serve"
+    commands = "predict", "stream", "pseudo-label", "ensemble", "audit-labels", "make-numbers", "serve"
     assert code == 0 and all(command in out for command in commands)
     code, out, _ = run(capsys, "make-numbers", "--help")
     assert code == 0 and all(flag in out for flag in ("OUT", "--language", "--count", "--seed"))
@@ -162,3 +166,28 @@ def test_ended_maker_leaves_nothing(ending: signal.Signals, tmp_path: Path) -> N
     _, err = process.communicate(timeout=300)
     assert process.returncode == 128 + ending and "Traceback" not in err
     assert not list(tmp_path.iterdir())
+
+
+def test_stream_prints_a_running_decision(checkpoint, tmp_path, monkeypatch, capsys):
+    soundfile.write(tmp_path / "a.wav", tone(300, 1.0), RATE)
+    cli.main(["stream", str(checkpoint), str(tmp_path / "a.wav")])
+    told = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert [float(line[0]) for line in told] == [0.25, 0.5, 0.75, 1.0] and {line[2] for line in told} <= {
+        "low",
+        "mid",
+        "high",
+    }
+    samples = (tone(300, 1.0) * 32767).astype("<i2").tobytes()
+    monkeypatch.setattr("sys.stdin", types.SimpleNamespace(buffer=io.BytesIO(samples)))
+    cli.main(["stream", str(checkpoint), "-", "--rate", "8000"])
+    assert [line.split()[2] for line in capsys.readouterr().out.splitlines()] == [line[2] for line in told]
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [(["gone.wav"], "gone.wav cannot be read"), (["a.wav", "--rate", "8000"], "--rate is of the standard input")],
+)
+def test_stream_refuses_in_a_sentence(checkpoint, argv, says, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["stream", str(checkpoint), *argv])
+    assert says in capsys.readouterr().err

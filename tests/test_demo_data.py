@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
-from conftest import REAL_DATA
+from conftest import REAL_DATA, real
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -540,3 +540,38 @@ def test_numbers_that_cannot_be_made_leave_nothing(
     with pytest.raises(ValueError, match=sentence):
         make_spoken_numbers(tmp_path / "numbers", **wrong)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture(scope="module")
+def voices(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pytest.importorskip("espeakng_loader")
+    return demo_data.make_voices(tmp_path_factory.mktemp("voices") / "corpus")
+
+
+def test_voices_are_laid_out_as_common_voice(voices: Path) -> None:
+    tables = {name: pd.read_csv(voices / f"{name}.tsv", sep="\t", dtype=str) for name in ("train", "dev", "test")}
+    validated = pd.read_csv(voices / "validated.tsv", sep="\t", dtype=str)
+    assert sum(map(len, tables.values())) == len(validated) == len(list((voices / "clips").iterdir()))
+    clips = {name: set(table["path"]) for name, table in tables.items()}
+    variants = {name: {path.rpartition("-")[2].partition("_")[0] for path in paths} for name, paths in clips.items()}
+    assert not variants["train"] & (variants["dev"] | variants["test"]) and not variants["dev"] & variants["test"]
+    for name, table in tables.items():
+        spoken = table.dropna(subset="gender").drop_duplicates("client_id")["gender"].value_counts()
+        assert set(spoken.index) == {"female_feminine", "male_masculine"} and spoken.min() > 0.6 * spoken.max(), name
+    assert 0.1 < tables["train"]["gender"].isna().mean() < 0.15 and not tables["test"]["gender"].isna().any()
+
+
+def test_columns_are_those_of_the_real_common_voice(voices: Path) -> None:
+    header = real("common_voice_excerpt") / "train.tsv"
+    assert (voices / "train.tsv").open().readline() == header.open().readline()
+
+
+def test_voices_are_audible_and_not_clipped(voices: Path) -> None:
+    for path in list((voices / "clips").iterdir())[::10]:
+        audio, rate = soundfile.read(path)
+        assert rate == 16000 and 1 < len(audio) / rate < 8 and 0.05 < np.abs(audio).max() < 0.95, path.name
+
+
+def test_existing_voices_are_returned_as_they_are(voices: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo_data, "_write_sentences", None)
+    assert demo_data.make_voices(voices) == voices

@@ -9,11 +9,12 @@ import pytest
 import soundfile
 import soxr
 import torch
-from conftest import RATE, tiny_config, tone, trained_looking_model
+from conftest import RATE, speech, tiny_config, tone, trained_looking_model
 from transformers import ASTConfig, ASTFeatureExtractor, ASTForAudioClassification, pipeline
 
 from hf_audio import AudioClassificationPipeline, AudioCNNFeatureExtractor, AudioCNNForAudioClassification
 from hf_audio.audio import AudioError
+from hf_audio.voice_activity import keep_speech
 from hf_audio.windows import split_windows
 
 
@@ -226,3 +227,35 @@ def test_a_number_is_heard_as_a_whole_and_one_too_long_with_a_warning(reader, ca
     with caplog.at_level(logging.WARNING):
         assert reader(long)["score"] == pytest.approx(float(digits.amax(-1).prod()), rel=1e-4)
     assert "A recording of 1.6 s is longer than the numbers this model was trained on, 1.0 s" in caplog.text
+
+
+@pytest.fixture(scope="module")
+def listener(tmp_path_factory):
+    """A pipeline that was trained on speech alone, with windows of one second."""
+    folder = tmp_path_factory.mktemp("speech")
+    names = {0: "high", 1: "low"}
+    config = tiny_config(speech_only=True, id2label=names, label2id={name: i for i, name in names.items()})
+    trained_looking_model(config).save_pretrained(folder)
+    AudioCNNFeatureExtractor(sampling_rate=RATE).save_pretrained(folder)
+    return pipeline("audio-classification", model=str(folder))
+
+
+def test_of_speech_alone_the_rest_is_not_heard(listener):
+    sentence = speech("Most of the garden was planted by the former owners.", RATE)
+    silence = np.zeros(3 * RATE, np.float32)
+    want = pytest.approx(expected(listener.model, keep_speech(sentence, RATE)), abs=1e-5)
+    assert scores(listener(sentence)) == want
+    assert scores(listener(np.concatenate([silence, sentence, silence]))) == pytest.approx(
+        scores(listener(sentence)), abs=0.05
+    )
+
+
+def test_where_nobody_speaks_it_does_not_guess(listener):
+    sentence = speech("There is fresh bread on the table.", RATE)
+    silence, hum = np.zeros(4 * RATE, np.float32), tone(300, 4.0)
+    for nothing in (silence, hum, {"array": np.zeros(9), "sampling_rate": 44100}):
+        (answer,) = listener(nothing)
+        assert answer["label"] == "no speech" and 0.5 < answer["score"] <= 1
+    together = listener([silence, sentence, hum, sentence[: RATE // 2]], batch_size=3)
+    assert [answer[0]["label"] == "no speech" for answer in together] == [True, False, True, False]
+    assert scores(together[1]) == pytest.approx(scores(listener(sentence)), abs=1e-5)

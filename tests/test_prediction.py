@@ -71,3 +71,17 @@ def test_numbers_are_no_classes():
 def test_no_confident_answer_is_one_sentence():
     with pytest.raises(DataError, match=r"No clip reaches --min_confidence 0.9 \(the best has 0.62\): lower it"):
         confident_labels(rows(("a", 0.62), ("b", 0.3)), 0.9)
+
+
+def test_of_common_voice_the_clips_without_a_gender_are_found_with_their_speakers(tmp_path):
+    header = "client_id\tpath\tsentence\tgender"
+    rows = ['s1\ta.mp3\tShe said "no\tmale_masculine', "s2\tb.mp3\tA\ttab\t", "s3\tc.mp3\tYes.\tother"]
+    (tmp_path / "train.tsv").write_text("\n".join([header, *rows, ""]))
+    assert names(find_clips(tmp_path / "train.tsv")) == ["a.mp3", "b.mp3", "c.mp3"]
+    unlabelled = find_clips(tmp_path / "train.tsv", unlabelled=True)
+    assert unlabelled[0] == {"path": str(tmp_path / "clips" / "b.mp3"), "speaker": "s2"} and len(unlabelled) == 2
+
+
+def test_no_speech_is_nothing_to_learn():
+    told = rows(("female", 0.95), ("no speech", 0.99), ("male", 0.92), ("no speech", 0.97))
+    assert [row["label"] for row in confident_labels(told, 0.9)] == ["female", "male"]

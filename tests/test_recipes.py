@@ -19,7 +19,7 @@ from transformers import pipeline
 import hf_audio
 from hf_audio import cli
 from hf_audio.arguments import ArgumentError, parse_arguments
-from hf_audio.demo_data import make_environmental_sounds, make_spoken_numbers
+from hf_audio.demo_data import make_environmental_sounds, make_spoken_numbers, make_voices
 
 RECIPES = sorted((REPOSITORY / "recipes").glob("*.py"))
 
@@ -260,3 +260,58 @@ def test_spoken_numbers_does_not_train_on_test_clips(spoken_numbers, tmp_path, c
     dataset, masks = spoken_numbers.load_recordings(tmp_path)
     assert len(dataset) == 6 and masks["test"].tolist() == [False] * 4 + [True] * 2
     assert "2 clips of train.csv are test clips too" in caplog.text
+
+
+@pytest.fixture(scope="module")
+def voice_gender():
+    return load_recipe("voice_gender")
+
+
+def test_voice_gender_presets_are_small_together_too(voice_gender):
+    configs = [hf_audio.AudioCNNConfig(**preset, num_labels=2) for preset in voice_gender.PRESETS.values()]
+    models = [hf_audio.AudioCNNForAudioClassification(config) for config in configs]
+    assert sum(parameter.numel() for model in models for parameter in model.parameters()) <= 500_000
+
+
+def test_voice_gender_from_training_to_pseudo_labels_and_back(voice_gender, tmp_path, monkeypatch, capsys):
+    pytest.importorskip("espeakng_loader")
+    data = make_voices(tmp_path / "data")
+    for table in data.glob("*.tsv"):  # a clip a speaker is enough
+        rows = table.read_text().splitlines()
+        table.write_text("\n".join([rows[0], *(row for row in rows if "_0.wav" in row), ""]))
+    silent, cut, gone = sorted((data / "clips").glob("*anika*_0.wav"))[:3]
+    soundfile.write(silent, np.zeros(32000), 16000)
+    content = soundfile.read(cut)
+    soundfile.write(data / "cut.mp3", *content)
+    cut.write_bytes((data / "cut.mp3").read_bytes()[: (data / "cut.mp3").stat().st_size // 2])
+    gone.unlink()
+
+    def train(name, *flags):
+        argv = ["voice_gender.py", "--data_dir", str(data), "--output_dir", str(tmp_path / name), "--max_steps", "1"]
+        monkeypatch.setattr(sys, "argv", [*argv, "--dataloader_num_workers", "0", *flags])
+        voice_gender.run_recipe(voice_gender.main, voice_gender.VoiceGenderArguments)
+        return json.loads((tmp_path / name / "all_results.json").read_text())
+
+    first = train("first")
+    with open(tmp_path / "first" / "skipped.csv", newline="") as file:
+        reasons = {Path(row["path"]).name: row["reason"] for row in csv.DictReader(file)}
+    assert set(reasons) == {silent.name, cut.name, gone.name}
+    assert "holds no speech" in reasons[silent.name] and "cut" in reasons[cut.name]
+    assert (first["train_samples"], first["eval_samples"]) == (42 - 3, 12)
+    assert {"eval_roc_auc", "eval_accuracy_speaker", "eval_roc_auc_speaker", "eval_f1_female"} <= set(first)
+    with open(tmp_path / "first" / "predictions_speaker.csv", newline="") as file:
+        assert len(list(csv.DictReader(file))) == 12
+    card = (tmp_path / "first" / "README.md").read_text()
+    assert all(f"]({name})" in card for name in ("roc_curve.png", "confusion_matrix.png", "pitch_scores.png"))
+    assert "Not for decisions about people" in card and "Every clip gets an answer" not in card
+
+    cli.main(["predict", str(tmp_path / "first"), str(silent), "--output", str(tmp_path / "r.csv")])
+    assert "no speech" in (tmp_path / "r.csv").read_text()
+    guessed, table = tmp_path / "guessed.csv", data / "train.tsv"
+    cli.main(
+        ["pseudo-label", str(tmp_path / "first"), str(table), "--min_confidence", "0.1", "--output", str(guessed)]
+    )
+    assert "of 6 clips are labelled" in capsys.readouterr().out
+    n_guessed = len(guessed.read_text().splitlines()) - 1
+    flags = "--pseudo_labels", str(guessed), "--validation_fraction", "0", "--balance", "loss"
+    assert train("second", *flags)["train_samples"] == 42 - 3 + 8 + n_guessed  # those that validated before, too

@@ -7,10 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
-from sklearn.metrics import classification_report
+from sklearn.metrics import classification_report, f1_score, roc_auc_score
 
 from hf_audio.data import tag_matrix
-from hf_audio.reports import NumberPredictions, Predictions, TagPredictions, bootstrap_interval
+from hf_audio.reports import (
+    NumberPredictions,
+    Predictions,
+    Scores,
+    TagPredictions,
+    TwoClassPredictions,
+    bootstrap_interval,
+    f1_macro,
+)
+from hf_audio.training import judge_together
 
 NAMES = ["cat", "dog", "hen"]
 
@@ -158,3 +167,40 @@ def test_numbers_are_judged_without_their_leading_zeros(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"predictions.csv", "confusion_matrix.png"}
     low, high = report.intervals()["cer"]
     assert 0 <= low < report.metrics()["cer"] < high <= 1
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=30))
+def test_fast_f1_is_scikit_learns(rows):
+    references, predicted = np.array(rows).T
+    expected = f1_score(references, predicted, average="macro", zero_division=0)
+    assert f1_macro(references, predicted) == pytest.approx(expected)
+
+
+def test_two_classes_have_scores_intervals_and_a_curve(tmp_path):
+    generator = np.random.default_rng(0)
+    references = np.arange(60) % 2
+    second = np.clip(0.5 + 0.15 * (2 * references - 1) + 0.2 * generator.standard_normal(60), 0.01, 0.99)
+    paths = [f"{number}.wav" for number in range(60)]
+    told = TwoClassPredictions.from_probabilities(paths, ["a", "b"], references, np.stack([1 - second, second], 1))
+    np.testing.assert_allclose(told.second_scores, second)
+    metrics, intervals = told.metrics(), told.intervals()
+    assert set(told.metric_names(2)) | {"f1_a", "f1_b"} == set(metrics)
+    assert metrics["roc_auc"] == pytest.approx(roc_auc_score(references, second))
+    for name in ("accuracy", "balanced_accuracy", "roc_auc"):
+        low, high = intervals[name]
+        assert low < metrics[name] < high
+    told.write(tmp_path)
+    assert set(told.pictures) == {"confusion_matrix.png", "roc_curve.png"} < {path.name for path in tmp_path.iterdir()}
+    one = TwoClassPredictions.from_probabilities(["x"], ["a", "b"], [1], np.array([[0.2, 0.8]]))
+    (tmp_path / "one").mkdir()
+    one.write(tmp_path / "one")
+    assert one.pictures == ["confusion_matrix.png"] and "roc_auc" not in {**one.metrics(), **one.intervals()}
+
+
+def test_a_speaker_is_judged_by_the_mean_of_the_clips():
+    scores = Scores(
+        ["0", "1", "2", "3"], np.array([1, 0, 1, 1]), np.array([[0.9, 0.1], [0.6, 0.4], [0, 1], [0.2, 0.8]])
+    )
+    whole = judge_together(scores, ["B", "A", "B", "C"])
+    assert whole.paths == ["A", "B", "C"] and whole.references.tolist() == [0, 1, 1]
+    np.testing.assert_allclose(whole.probabilities, [[0.6, 0.4], [0.45, 0.55], [0.2, 0.8]])

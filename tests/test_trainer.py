@@ -213,3 +213,26 @@ def test_every_epoch_draws_anew(tmp_path):
     run.add_callback(Watch())
     run.train()
     assert epochs == [0, 1, 2]
+
+
+def test_a_rare_class_comes_as_often_or_weighs_as_much_as_the_others(tmp_path):
+    rare = noise_clips(24).filter(lambda row: row["label"] != 2 or row["index"] < 6)  # 8, 8 and 2 clips
+    run = trainer(tmp_path, dataset=rare, balance="sampler", per_device_train_batch_size=6)
+    heard, collate = [], run.data_collator
+    run.data_collator = lambda rows: heard.extend(row["labels"] for row in rows) or collate(rows)
+    run.train()
+    first, second = heard[:24], heard[24:]
+    assert sorted(first) == sorted(second) == [0] * 8 + [1] * 8 + [2] * 8
+    assert first != second, "every epoch draws an order of its own"
+
+    losses = {}
+    for balance in ("none", "loss"):
+        torch.manual_seed(0)
+        model = without_batch_norm(AudioCNNForAudioClassification(tiny_config()))
+        model.classifier.bias.data = torch.tensor([0.0, 0.0, -5.0])  # the rare class is never told
+        options = {"balance": balance, "max_steps": 1, "learning_rate": 0.0, "per_device_train_batch_size": 18}
+        run = trainer(tmp_path, model, rare, **options)
+        run.train()
+        losses[balance] = run.state.log_history[0]["loss"], run.evaluate(run.train_dataset)["eval_loss"]
+    assert losses["loss"][0] > 1.5 * losses["none"][0], "a third of the loss, not a ninth, is of the rare class"
+    assert losses["loss"][1] == pytest.approx(losses["none"][1]), "what is judged is judged plainly"

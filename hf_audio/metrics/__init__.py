@@ -4,5 +4,13 @@ from .cer import CharacterErrorRate
 from .classification import Accuracy, F1Macro
 from .map_at_3 import MeanAveragePrecisionAt3
 from .tagging import TaggingPrecision
+from .two_classes import TwoClassScores
 
-__all__ = ["Accuracy", "CharacterErrorRate", "F1Macro", "MeanAveragePrecisionAt3", "TaggingPrecision"]
+__all__ = [
+    "Accuracy",
+    "CharacterErrorRate",
+    "F1Macro",
+    "MeanAveragePrecisionAt3",
+    "TaggingPrecision",
+    "TwoClassScores",
+]

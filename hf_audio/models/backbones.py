@@ -27,13 +27,18 @@ def mask_frames(x: torch.Tensor, n_frames: torch.Tensor | None) -> torch.Tensor:
     return x * mask
 
 
+def band_bias(channels: int, n_bands: int | None) -> nn.Parameter | None:
+    """What a layer adds to every band, (1, channels, bands, 1), or nothing where it shall not know which one it is."""
+    return None if n_bands is None else nn.Parameter(torch.zeros(1, channels, n_bands, 1))
+
+
 class ResidualBlock(GradientCheckpointingLayer):
     """Two 3x3 convolutions around a shortcut, then a pooling that halves features and frames.
 
     Dense convolutions rather than depthwise ones: on a CPU in bfloat16 they reach several times the arithmetic rate.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, pool: bool):
+    def __init__(self, in_channels: int, out_channels: int, pool: bool, n_bands: int | None = None):
         super().__init__()
         self.conv1 = nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False)
         self.norm1 = nn.BatchNorm2d(out_channels)
@@ -41,11 +46,15 @@ class ResidualBlock(GradientCheckpointingLayer):
         self.norm2 = nn.BatchNorm2d(out_channels)
         self.shortcut = nn.Conv2d(in_channels, out_channels, 1, bias=False) if in_channels != out_channels else None
         self.pool = nn.AvgPool2d(2) if pool else None
+        self.band_bias = band_bias(out_channels, n_bands)
 
     def forward(self, x: torch.Tensor, n_frames: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor | None]:
         """x: (batch, channels, features, frames)."""
         x = mask_frames(x, n_frames)
-        y = mask_frames(torch.relu(self.norm1(self.conv1(x))), n_frames)
+        y = self.norm1(self.conv1(x))
+        if self.band_bias is not None:
+            y = y + self.band_bias
+        y = mask_frames(torch.relu(y), n_frames)
         y = self.norm2(self.conv2(y))
         y = torch.relu(y + (x if self.shortcut is None else self.shortcut(x)))
         if self.pool is None:
@@ -69,8 +78,15 @@ class ResNet(nn.Module):
         )
         self.norm = nn.BatchNorm2d(sizes[0])
         self.pool = nn.Identity() if strided else nn.AvgPool2d(2)
+        # A convolution takes all bands alike. Where it counts which one a pattern lies in, they get a bias each.
+        n_bands: list[int | None] = [None] * len(sizes)
+        if config.knows_bands:
+            halved = (config.n_features + strided) // 2
+            first = halved if strided else config.n_features
+            n_bands = [first, *(halved // 2**stage for stage in range(len(sizes) - 1))]
+        self.band_bias = band_bias(sizes[0], n_bands[0])
         self.blocks = nn.ModuleList(
-            ResidualBlock(before, after, pool=after_stage < len(sizes) - 1)
+            ResidualBlock(before, after, after_stage < len(sizes) - 1, n_bands[after_stage])
             for after_stage, (before, after) in enumerate(itertools.pairwise(sizes), start=1)
         )
 
@@ -84,7 +100,10 @@ class ResNet(nn.Module):
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """features: (batch, features, frames) -> (batch, channels, frames / 2**(stages - 1))."""
         x = mask_frames(features, n_frames)[:, None]  # (batch, 1, features, frames)
-        x = self.pool(torch.relu(self.norm(self.stem(x))))
+        x = self.norm(self.stem(x))
+        if self.band_bias is not None:
+            x = x + self.band_bias
+        x = self.pool(torch.relu(x))
         if n_frames is not None:
             n_frames = (n_frames + self.stem.stride[0] - 1) // 2  # a pooling drops an odd frame, a stride keeps it
         for block in self.blocks:

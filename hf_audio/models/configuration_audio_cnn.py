@@ -15,6 +15,8 @@ class AudioCNNConfig(PreTrainedConfig):
         clip_seconds (`float`): length of a training clip; longer audio is judged in windows of this length.
         min_seconds (`float`): shorter waveforms are padded with zeros on both sides up to this length, and the
             padding counts as signal. Equal to `clip_seconds` for a model that always sees a canvas of one length.
+        speech_only (`bool`): the model was trained on speech alone. It hears whatever it is given: the pipeline cuts
+            away what is no speech, and answers "no speech" where nothing is left.
         trim_db (`float`, *optional*): what lies before the first and behind the last moment of a waveform that is
             within so many dB of its loudest one is not heard.
         heard_seconds (`float`, *optional*): only so much of what remains is heard, from its beginning.
@@ -44,6 +46,9 @@ class AudioCNNConfig(PreTrainedConfig):
             `conv1d`). `shufflenet` and `alexnet` have five of them, `cnn3` three.
         stem_stride (`1` or `2`): of the `resnet` backbone's first convolution; with 1, a pooling halves what it gives,
             which is finer and slower to train.
+        knows_bands (`bool`): whether the `resnet` backbone's convolutions add a bias of its own to every band, and so
+            tell a pattern's place from its shape, as a voice's pitch asks for. Source: in the way of Koutini et al.
+            2019, frequency-aware convolutions, https://arxiv.org/abs/1909.02859.
         kernel_size (`int`): of the `conv1d` backbone, in frames.
         context_dilations (`list[int]`): of the convolutions over time between backbone and pooling, one a layer.
         pooling (`"mean_max"`, `"mean"`, `"max"` or `"attention"`): what becomes of the frames; by attention, every
@@ -68,6 +73,7 @@ class AudioCNNConfig(PreTrainedConfig):
     sampling_rate: int = 16000
     clip_seconds: float | int = 5.0
     min_seconds: float | int = 0.3
+    speech_only: bool = False
     trim_db: float | int | None = None
     heard_seconds: float | int | None = None
     repeat_short: bool = False
@@ -95,6 +101,7 @@ class AudioCNNConfig(PreTrainedConfig):
     backbone: str = "resnet"
     hidden_sizes: list[int] | tuple[int, ...] = (32, 64, 128, 256)
     stem_stride: int = 1
+    knows_bands: bool = False
     kernel_size: int = 5
     context_dilations: list[int] | tuple[int, ...] = ()
     pooling: str = "mean_max"
@@ -172,6 +179,8 @@ class AudioCNNConfig(PreTrainedConfig):
             raise ValueError(f"backbone={self.backbone!r} is not known: choose one of {', '.join(self.backbones)}.")
         if self.stem_stride not in (1, 2):
             raise ValueError(f"stem_stride={self.stem_stride} must be 1 or 2.")
+        if self.knows_bands and self.backbone != "resnet":
+            raise ValueError(f"knows_bands=True is of backbone='resnet', not of {self.backbone!r}: leave it out.")
         n_stages = self.n_stages.get(self.backbone)
         if n_stages is None:
             self._validate_stages()

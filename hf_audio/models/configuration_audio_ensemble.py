@@ -18,6 +18,7 @@ class AudioEnsembleConfig(PreTrainedConfig):
         mean (`"arithmetic"` or `"geometric"`): of the members' probabilities.
         sampling_rate (`int`): of the waveforms the ensemble hears; members at other rates hear them resampled.
         clip_seconds (`float`): longer audio is judged in windows of this length.
+        speech_only (`bool`): as of an `AudioCNNConfig`.
 
     Raises:
         StrictDataclassError: of huggingface_hub, for values that do not fit together.
@@ -31,6 +32,7 @@ class AudioEnsembleConfig(PreTrainedConfig):
     mean: str = "arithmetic"
     sampling_rate: int = 16000
     clip_seconds: float | int = 5.0
+    speech_only: bool = False
 
     def __post_init__(self, **kwargs):
         self.members, self.weights = list(self.members), list(self.weights)

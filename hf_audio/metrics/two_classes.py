@@ -1,0 +1,91 @@
+"""Metrics of two classes, of which a clip's score is the probability of the second."""
+
+import datasets
+import evaluate
+import numpy as np
+from scipy.stats import rankdata
+
+N_BINS = 10  # of the calibration error, as is usual
+
+
+class TwoClassScores(evaluate.Metric):
+    """How well scores tell two classes apart, and how far they may be taken at their word.
+
+    `compute` returns `{"balanced_accuracy", "roc_auc", "equal_error_rate", "calibration_error"}`; where all clips are
+    of one class, the last alone.
+    """
+
+    def _info(self):
+        return evaluate.MetricInfo(
+            description="Balanced accuracy, area under the ROC curve, equal error rate and calibration error.",
+            citation="",
+            inputs_description="predictions: probabilities of class 1; references: 0 or 1.",
+            features=datasets.Features(
+                {"predictions": datasets.Value("float64"), "references": datasets.Value("int64")}
+            ),
+        )
+
+    def _compute(self, predictions, references):
+        scores, labels = np.asarray(predictions), np.asarray(references)
+        told = {}
+        if 0 < labels.sum() < len(labels):
+            told = {
+                "balanced_accuracy": balanced_accuracy(labels, scores),
+                "roc_auc": roc_auc(labels, scores),
+                "equal_error_rate": equal_error_rate(labels, scores),
+            }
+        return {**told, "calibration_error": calibration_error(labels, scores)}
+
+
+def balanced_accuracy(labels: np.ndarray, scores: np.ndarray) -> float:
+    """Mean over both classes of the share of their clips that are told rightly. labels, scores: (clips,)."""
+    right = (scores > 0.5) == labels
+    return float(np.mean([right[labels == label].mean() for label in (0, 1)]))
+
+
+def roc_auc(labels: np.ndarray, scores: np.ndarray) -> float:
+    """How probably a clip of class 1 has a higher score than one of class 0; equal scores count half.
+
+    labels, scores: (clips,). Source: Hanley and McNeil 1982, https://doi.org/10.1148/radiology.143.1.7063747.
+    """
+    n_ones = labels.sum()
+    rank_sum = rankdata(scores)[labels == 1].sum()
+    return float((rank_sum - n_ones * (n_ones + 1) / 2) / (n_ones * (len(labels) - n_ones)))
+
+
+def roc_curve(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Shares of class 0 and of class 1 that are taken for class 1, at every threshold, from none to all.
+
+    labels, scores: (clips,) -> two of (thresholds,), rising.
+    """
+    order = np.argsort(-scores, kind="stable")
+    last = np.flatnonzero(np.diff(scores[order], append=-np.inf))  # of equal scores, which fall to one side together
+    ones = np.cumsum(labels[order])[last]
+    zeros = 1 + last - ones
+    return np.append(0, zeros / zeros[-1]), np.append(0, ones / ones[-1])
+
+
+def equal_error_rate(labels: np.ndarray, scores: np.ndarray) -> float:
+    """The error rate of either class at the threshold where both are equal, between two thresholds if need be.
+
+    labels, scores: (clips,).
+    """
+    false_alarms, hits = roc_curve(labels, scores)
+    misses = 1 - hits
+    # They cross once: false alarms rise from 0 and misses fall to 0.
+    after = int(np.argmax(false_alarms >= misses))
+    before = after - 1
+    gap_before, gap_after = (misses - false_alarms)[[before, after]]
+    share = gap_before / (gap_before - gap_after)
+    return float(false_alarms[before] + share * (false_alarms[after] - false_alarms[before]))
+
+
+def calibration_error(labels: np.ndarray, scores: np.ndarray) -> float:
+    """Mean distance between confidence and share of right answers, over ten bins of confidence, weighted by clips.
+
+    labels, scores: (clips,). Source: Guo et al. 2017, https://arxiv.org/abs/1706.04599.
+    """
+    confidence, right = np.maximum(scores, 1 - scores), (scores > 0.5) == labels
+    bins = np.minimum((confidence * N_BINS).astype(int), N_BINS - 1)
+    gaps = np.bincount(bins, right, N_BINS) - np.bincount(bins, confidence, N_BINS)
+    return float(np.abs(gaps).sum() / len(labels))
