@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from .audio import EXTENSIONS
-from .common_voice import SPEAKER_COLUMN, is_common_voice, read_clips
 from .tables import TABLE_SUFFIXES, DataError, read_table
 
 LABEL_COLUMNS = ("number", "label")
@@ -31,11 +30,8 @@ def find_clips(source: str | os.PathLike, *, unlabelled: bool = False) -> list[d
     path = Path(source)
     if path.is_dir():
         clips = [{"path": file} for file in _search(path)]
-    elif is_common_voice(path):
-        voices = read_clips(path)
-        if unlabelled:
-            voices = voices[voices["gender"] == ""]
-        clips = voices.rename(columns={"client_id": SPEAKER_COLUMN})[["path", SPEAKER_COLUMN]].to_dict("records")
+    elif path.suffix.lower() == ".tsv" and (voices := _read_voices(path, unlabelled)) is not None:
+        clips = voices
     elif path.suffix.lower() in TABLE_SUFFIXES:
         table = read_table(path, ["path"])
         labels = [column for column in LABEL_COLUMNS if column in table]
@@ -54,6 +50,18 @@ def find_clips(source: str | os.PathLike, *, unlabelled: bool = False) -> list[d
         kind = "unlabelled clips" if unlabelled else "audio files"
         raise DataError(f"{source} holds no {kind}: give a folder, a table with a column `path`, or a file.")
     return clips
+
+
+def _read_voices(path: Path, unlabelled: bool) -> list[dict[str, str]] | None:
+    """Of a table of Common Voice, else nothing."""
+    from .common_voice import SPEAKER_COLUMN, is_common_voice, read_clips  # loads datasets
+
+    if not is_common_voice(path):
+        return None
+    voices = read_clips(path)
+    if unlabelled:
+        voices = voices[voices["gender"] == ""]
+    return voices.rename(columns={"client_id": SPEAKER_COLUMN})[["path", SPEAKER_COLUMN]].to_dict("records")
 
 
 def find_all_clips(sources: Sequence[str | os.PathLike]) -> list[dict[str, str]]:
