@@ -90,6 +90,7 @@ def test_the_site_is_whole(site):
         "clip_seconds": 1.0,
         "num_digits": 0,
         "multi_label": False,
+        "speech_only": False,
     }
     for line in (PAGE / "onnxruntime-web" / "SHA256SUMS").read_text().splitlines():
         digest, name = line.split()

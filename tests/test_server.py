@@ -254,6 +254,7 @@ def silence(seconds: int, **kwargs) -> bytes:
         (json_body(parameters={"function_to_apply": "none"}), "application/json", 422, "softmax scores alone"),
         (encoded(tone(300, 20.1)), "audio/wav", 413, "longer than 20 s"),
     ],
+    ids=lambda value: "" if isinstance(value, bytes) else None,  # some hold the time of day
 )  # fmt: skip
 def test_bad_bodies_get_a_sentence(body, kind, status, words, url):
     refused(requests.post(url, body, headers={"content-type": kind}, timeout=20), status, words)
