@@ -101,10 +101,10 @@ class VoiceGenderArguments(RecipeArguments):
 
 
 def slow_transforms() -> Callable[..., np.ndarray]:
-    """Rooms, and voices a little higher or lower, formants with them.
+    """Rooms, and the same person speaking higher or lower by up to three semitones, while the formants nearly stay.
 
-    By 4 %, less than a semitone: men and women differ by about nine in pitch, and the voices that are hard to tell,
-    of high men and low women, by nearly nothing. A larger shift would turn the one into the other, label unchanged.
+    A pitch shift that moves both would turn a man's voice into a woman's, label unchanged: they differ by about nine
+    semitones in pitch and a sixth in formants, and the voices that are hard to tell by much less.
     """
     return Compose([ChangeVoice(3, 0.03, p=0.7), SyntheticRoom(p=0.4)])
 
@@ -135,8 +135,8 @@ def facts(args: VoiceGenderArguments) -> TaskFacts:
             "and nothing about people."
             if demo
             else "Read sentences in the layout of [Common Voice](https://commonvoice.mozilla.org), speech alone, "
-            "found by silero-vad; bands, noise, rooms, levels and paces were varied during training, pitch by less "
-            "than a semitone."
+            "found by silero-vad; bands, noise, rooms, levels and paces were varied during training, pitch by up "
+            "to three semitones with the formants in their place."
         ),
         split=(
             "No speaker of a test clip was trained on; clips without a gender were neither trained on nor judged, "
