@@ -272,15 +272,18 @@ def _add_export(commands: Any) -> None:
     def run(args: argparse.Namespace) -> None:
         if args.int8 and args.clips is None:
             raise ValueError("--int8 is calibrated on real clips: give some of the training data by --clips.")
-        from .clips import find_clips
+        from .clips import find_clips, read_labels
         from .export import export_onnx  # loads torch
 
         clips = None if args.clips is None else [row["path"] for row in find_clips(args.clips)]
-        export = export_onnx(args.checkpoint, args.output, clips, int8=args.int8)
+        labels = None if args.clips is None else read_labels(args.clips)
+        export = export_onnx(args.checkpoint, args.output, clips, labels=labels, int8=args.int8)
         print(
             f"{export.path}: probabilities differ by {export.largest_difference:.1e} at most from torch's, and "
             f"{export.agreement:.1%} of {export.n_clips} clips keep their first answer."
         )
+        if export.accuracies is not None:
+            print("Accuracy on them: {:.4f} by torch, {:.4f} by this file.".format(*export.accuracies))
 
     parser.set_defaults(run=run)
 

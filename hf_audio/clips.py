@@ -52,6 +52,20 @@ def find_clips(source: str | os.PathLike, *, unlabelled: bool = False) -> list[d
     return clips
 
 
+def read_labels(source: str | os.PathLike) -> list[str] | None:
+    """What a table says of the clips that `find_clips` finds in it; of anything else, nothing.
+
+    Raises:
+        DataError: the table cannot be read.
+    """
+    path = Path(source)
+    if path.suffix.lower() not in TABLE_SUFFIXES or not path.is_file():
+        return None
+    table = read_table(path, ["path"])
+    column = next((column for column in LABEL_COLUMNS if column in table), None)
+    return None if column is None else [label.strip() for label in table[column]]
+
+
 def _read_voices(path: Path, unlabelled: bool) -> list[dict[str, str]] | None:
     """Of a table of Common Voice, else nothing."""
     from .common_voice import SPEAKER_COLUMN, is_common_voice, read_clips  # loads datasets

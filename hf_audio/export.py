@@ -88,6 +88,8 @@ class Export:
     """Of a probability."""
     agreement: float
     """Share of the clips whose first answer is torch's."""
+    accuracies: tuple[float, float] | None = None
+    """Torch's and the file's, where the clips' labels were given."""
 
 
 def export_onnx(
@@ -95,6 +97,7 @@ def export_onnx(
     path: str | os.PathLike,
     clips: Sequence[str | os.PathLike | bytes] | None = None,
     *,
+    labels: Sequence[str] | None = None,
     int8: bool = False,
 ) -> Export:
     """Write a checkpoint as one ONNX file: waveforms (batch, samples) in, logits (batch, labels) out.
@@ -106,6 +109,7 @@ def export_onnx(
         checkpoint: a finished folder or a Hub id, of an AudioCNN or an ensemble of them.
         path: to write; ends in `.onnx`.
         clips: audio files, or their bytes, to check it on, by default those of `make_golden_clips`.
+        labels: of the clips, classes or numbers, to tell how accurate the file is on them.
         int8: quantise the convolutions to 8 bits, by what the clips make of them.
 
     Raises:
@@ -136,7 +140,7 @@ def export_onnx(
         _trace(classifier, written)
         if int8:
             _quantise(written, classifier, waveforms)
-        export = _compare(written, classifier, waveforms)
+        export = _compare(written, classifier, waveforms, labels)
         if int8:
             # Other clips differ more than those that calibrated it.
             _set_metadata(written, int8_bound=min(1.0, round(3 * export.largest_difference, 4)))
@@ -214,13 +218,19 @@ def _hears(node: Any) -> bool:
     return any("kernels" in name for name in node.input)
 
 
-def _compare(path: Path, classifier: AudioClassifier, clips: Sequence[np.ndarray]) -> Export:
+def _compare(
+    path: Path, classifier: AudioClassifier, clips: Sequence[np.ndarray], labels: Sequence[str] | None
+) -> Export:
     exported = OnnxAudioClassifier(path)
     # Clip by clip: many long ones would not fit into memory together.
     pairs = [(classifier.judge([clip])[0], exported.judge([clip])[0]) for clip in clips]
     difference = max(float(np.abs(a - b).max()) for a, b in pairs)
-    same = [_first(exported, a) == _first(exported, b) for a, b in pairs]
-    return Export(path, len(clips), difference, float(np.mean(same)))
+    first = np.array([[_first(exported, scores) for scores in pair] for pair in pairs])  # (clips, 2)
+    accuracies = None
+    if labels is not None:
+        before, after = (first == np.array(labels)[:, None]).mean(0).tolist()
+        accuracies = before, after
+    return Export(path, len(clips), difference, float((first[:, 0] == first[:, 1]).mean()), accuracies)
 
 
 def _first(classifier: AudioClassifier, scores: np.ndarray) -> str:

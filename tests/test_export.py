@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from conftest import REPOSITORY, tiny_config, tone, trained_looking_model
+from conftest import REPOSITORY, tiny_config, tone, trained_looking_model, write_table
 from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2ForSequenceClassification
 
 from hf_audio import AudioCNNFeatureExtractor, AudioEnsembleConfig, AudioEnsembleForAudioClassification
@@ -96,8 +96,13 @@ def test_eight_bits_state_their_bound(tmp_path, checkpoint, capsys):
     for index, hertz in enumerate((250, 400, 900, 1500, 2500, 3500)):
         soundfile.write(tmp_path / "clips" / f"{index}.wav", tone(hertz, 1.0, seed=index), 8000)
     path = tmp_path / "model.onnx"
-    main(["export", str(checkpoint), "--output", str(path), "--int8", "--clips", str(tmp_path / "clips")])
-    assert "of 6 clips" in capsys.readouterr().out
+    classifier = TorchAudioClassifier(checkpoint)
+    names = [classifier(tmp_path / "clips" / f"{i}.wav", top_k=1)[0]["label"] for i in range(4)] + ["no class"] * 2
+    rows = [[f"clips/{i}.wav", name] for i, name in enumerate(names)]
+    table = write_table(tmp_path / "clips.csv", [["path", "label"], *rows])
+    main(["export", str(checkpoint), "--output", str(path), "--int8", "--clips", str(table)])
+    told = capsys.readouterr().out
+    assert "of 6 clips" in told and "0.6667 by torch" in told
     whole = tmp_path / "whole.onnx"
     export_onnx(checkpoint, whole)
     assert "QuantizeLinear" in {node.op_type for node in _graph(path).node}
