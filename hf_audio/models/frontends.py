@@ -185,6 +185,9 @@ class MFCC(ConstantModule):
 
 def center(features: torch.Tensor, n_frames: torch.Tensor | None) -> torch.Tensor:
     """Subtract each feature's mean over the clip's own frames. features: (batch, features, frames)."""
+    if torch.compiler.is_exporting():
+        # Other runtimes add up a thousand decibels one by one: small differences lose fewer digits than large values.
+        features = features - features[..., :1]
     if n_frames is None:
         return features - features.mean(-1, keepdim=True)
     valid = length_mask(n_frames, features.shape[-1])[:, None, :]
