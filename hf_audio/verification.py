@@ -31,7 +31,7 @@ from .windows import running_windows
 # Samples of a stream's blocks: a prime, 20 ms of a telephone, a sound card's buffer, and all at once.
 BLOCKS = (997, 160, 4096, None)
 # Of a browser's scores where the page has resampled the clip, by another filter than Python's.
-RESAMPLED_TOLERANCE = 5e-3
+RESAMPLED_TOLERANCE = 2e-2
 
 Answer = list[dict[str, Any]] | dict[str, Any]
 
