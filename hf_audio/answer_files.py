@@ -3,6 +3,7 @@
 import csv
 import itertools
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,6 +75,8 @@ class Heading:
     ) -> Iterator[Row]:
         """Of one clip; what is not known is `None`."""
         of_clip = {name: clip.get(name, "") for name in ("path", *self._clip_columns)}
+        # A name of a file may be no text.
+        of_clip["path"] = os.fsencode(of_clip["path"]).decode(errors="backslashreplace")
         row: Row = {**dict.fromkeys(self.columns), **of_clip}
         if problem is not None:
             yield {**row, "error": problem}

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 
 import numpy as np
+import torch
 
 from .classifier import WINDOWS_PER_FORWARD, AudioClassifier
 
@@ -85,6 +86,7 @@ class Batcher:
         self._waiting: list[_Job] = []  # in the order of their arrival
         self._changed = threading.Condition()
         self._closing = False
+        self._n_threads = torch.get_num_threads()
         self._thread = threading.Thread(target=self._run, name="batcher", daemon=True)
         self._thread.start()
 
@@ -110,6 +112,7 @@ class Batcher:
         self._thread.join()
 
     def _run(self) -> None:
+        torch.set_num_threads(self._n_threads)  # whatever decoders set for themselves before this thread's first batch
         while jobs := self._next_batch():
             self._observe(sum(len(job.windows) for job in jobs))
             _score(jobs)

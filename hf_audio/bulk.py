@@ -3,6 +3,8 @@
 import atexit
 import hashlib
 import itertools
+import logging
+import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -20,6 +22,8 @@ from .journal import Entry, Journal
 from .streaming import AudioStream
 from .tables import DataError
 from .tagging import Judgement, default_workers, judge_clips
+
+logger = logging.getLogger(__name__)
 
 JOURNAL_SUFFIX = ".journal"
 
@@ -40,8 +44,8 @@ class Question:
             raise ValueError(f"--top_k {self.top_k} must be 1 or more.")
         if self.hop_seconds is not None and not self.over_time:
             raise ValueError("--hop_seconds is for scores over time: add --windows.")
-        if self.hop_seconds is not None and not self.hop_seconds > 0:
-            raise ValueError(f"--hop_seconds {self.hop_seconds} must be more than 0.")
+        if self.hop_seconds is not None and not 0 < self.hop_seconds < math.inf:
+            raise ValueError(f"--hop_seconds {self.hop_seconds} must be more than 0, and a number.")
 
     def cut(self, classifier: AudioClassifier) -> Cut:
         """How it is asked of a recording."""
@@ -49,7 +53,7 @@ class Question:
             return Cut.of_clips(classifier)
         stream = AudioStream(classifier, hop_seconds=self.hop_seconds)
         hop = stream.window if self.hop_seconds is None else stream.hop
-        return Cut.over_time(stream.window, hop, classifier.sampling_rate)
+        return Cut(classifier.sampling_rate, stream.window, hop, classifier.speech_only)
 
 
 def predict_files(
@@ -88,6 +92,8 @@ def predict_files(
     write: Writer | None = None
     if output is not None:
         output = _name_part(output, rank, n_processes)
+        if output.exists() and any(Path(source).exists() and os.path.samefile(source, output) for source in sources):
+            raise DataError(f"--output {output} is what the clips are read from: choose another file.")
         write = choose_writer(output, over_time=question.over_time, n_clips=len(clips))
     classifier = load_classifier(checkpoint)
     heading = Heading(
@@ -120,19 +126,23 @@ def predict_files(
         return _show(ask(places), clips, heading, classifier)
     request = {
         "checkpoint": fingerprint(checkpoint),
-        "clips": _digest(f"{clips[place]['path']}\n".encode() for place in places),
+        "clips": _digest(os.fsencode(clips[place]["path"]) + b"\n" for place in places),
         "--top_k": question.top_k,
         "--windows": question.over_time,
         "--hop_seconds": question.hop_seconds,
     }
-    journal = Journal(output.with_name(output.name + JOURNAL_SUFFIX), request, resume)
+    notes = output.with_name(output.name + JOURNAL_SUFFIX)
+    if resume and output.exists() and not notes.exists():
+        logger.warning("%s is finished already: to judge its clips anew, leave --resume out.", output)
+        return len(places), 0
+    journal = Journal(notes, request, resume)
     try:
         left = [place for place in places if place not in journal.finished]
         journal.begin()
         for entry in ask(left, len(places) - len(left)):
             journal.append(entry)
         problem = None
-        if places and journal.n_problems == len(places):
+        if n_processes == 1 and places and journal.n_problems == len(places):
             problem = next(journal.entries()).problem
         else:
             write(output, heading, _rows(journal.entries(), clips, heading))
@@ -235,6 +245,9 @@ def _name_part(output: Path, rank: int, n_processes: int) -> Path:
     number = f"{rank:05d}-of-{n_processes:05d}"
     if output.is_dir() or not output.suffix:
         output.mkdir(exist_ok=True)
+        others = [part.name for part in output.glob("part-*-of-*") if f"-of-{n_processes:05d}." not in part.name]
+        if others:
+            raise DataError(f"{output} holds parts of another number of processes, {others[0]}: give another folder.")
         return output / f"part-{number}.parquet"
     if n_processes == 1:
         return output

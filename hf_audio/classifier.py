@@ -97,6 +97,23 @@ class AudioClassifier(ABC):
         except NoSpeechError as error:
             return self.silence(error.probability)
 
+    def judge_windows(self, windows: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Parts of a recording, (samples,) each, -> of each (labels,), or `silence` as in `judge_recording`."""
+        scores = list(self.score(windows))
+        return [self.silence_of(window, row) for window, row in zip(windows, scores, strict=True)]
+
+    def silence_of(self, window: np.ndarray, scores: np.ndarray) -> np.ndarray:
+        """A window's scores, or `silence`, where `speech_only` and nobody speaks in it."""
+        if not self.speech_only:
+            return scores
+        from .voice_activity import NoSpeechError
+
+        try:
+            self.select(window)
+        except NoSpeechError as error:
+            return self.silence(error.probability)
+        return scores
+
     def answer(self, scores: np.ndarray, top_k: int | None = 5) -> list[dict[str, Any]] | dict[str, Any]:
         """Probabilities, (labels,), as the pipeline tells them: the best labels, or the number that was read.
 
@@ -121,8 +138,11 @@ class AudioClassifier(ABC):
             ImportError: `speech_only`, and `silero-vad` is not installed.
         """
         if isinstance(audio, np.ndarray):
-            if audio.ndim != 1 or audio.size == 0 or not np.isfinite(audio).all():
-                raise ValueError(f"An array of shape {audio.shape} is no waveform: give (samples,), without NaN.")
+            if audio.ndim != 1 or audio.size == 0 or audio.dtype.kind != "f" or not np.isfinite(audio).all():
+                raise ValueError(
+                    f"An array of shape {audio.shape} and type {audio.dtype} is no waveform: give (samples,) of "
+                    "floats with full scale 1, without NaN."
+                )
             waveform = audio.astype(np.float32, copy=False)
         else:
             from .audio import load_audio  # not needed where waveforms come from elsewhere
@@ -144,14 +164,17 @@ class TorchAudioClassifier(AudioClassifier):
 
     def __init__(self, checkpoint: str | os.PathLike, device: str | None = None):
         import torch
+        from safetensors import SafetensorError
         from transformers import AutoFeatureExtractor, AutoModelForAudioClassification
 
         if Path(checkpoint).is_dir():
             _check_folder(Path(checkpoint))
         try:
             self.extractor = AutoFeatureExtractor.from_pretrained(checkpoint)
-            model = AutoModelForAudioClassification.from_pretrained(checkpoint)
-        except (OSError, ValueError, KeyError, RuntimeError, AttributeError) as error:
+            model, found = AutoModelForAudioClassification.from_pretrained(checkpoint, output_loading_info=True)
+            if found["missing_keys"]:  # which transformers would leave at random
+                raise ValueError(f"its weights lack {min(found['missing_keys'])}")
+        except (OSError, ValueError, KeyError, RuntimeError, AttributeError, SafetensorError) as error:
             reason = str(error).split("\n")[0].rstrip(".")
             raise CheckpointError(
                 f"{checkpoint} is no audio classifier that can be loaded ({reason}): give the --output_dir of a "

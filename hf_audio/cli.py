@@ -145,7 +145,7 @@ def _add_stream(commands: Any) -> None:
 
         torch.set_num_threads(1)  # more would spend their time in waiting for one another
         classifier = load_classifier(args.checkpoint)
-        rate = args.rate or classifier.sampling_rate
+        rate = classifier.sampling_rate if args.rate is None else args.rate
         if args.source == "-":
             blocks = read_samples(sys.stdin.buffer, rate)
         elif args.rate is not None:
@@ -414,6 +414,8 @@ def _add_serve(commands: Any) -> None:
         limits = Limits(**{name: getattr(args, name) for name in Limits.__dataclass_fields__})
         if args.site is not None and not (args.site / "index.html").is_file():
             raise ValueError(f"--site {args.site} holds no index.html: write one by hf-audio demo.")
+        # uvicorn raises the signal that ended it once more: what is left is cleared away nevertheless.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
         with contextlib.ExitStack() as stack:
             service = Service(checkpoints, limits)
             site = args.site

@@ -28,6 +28,8 @@ def find_clips(source: str | os.PathLike, *, unlabelled: bool = False) -> list[d
         DataError: there is no such folder, table or file, or no such clip in it.
     """
     path = Path(source)
+    if not str(source):
+        raise DataError("An empty name is no file: give a folder, a table with a column `path`, or a file.")
     if path.is_dir():
         clips = [{"path": file} for file in _search(path)]
     elif path.suffix.lower() == ".tsv" and (voices := _read_voices(path, unlabelled)) is not None:
@@ -63,7 +65,12 @@ def read_labels(source: str | os.PathLike) -> list[str] | None:
         return None
     table = read_table(path, ["path"])
     column = next((column for column in LABEL_COLUMNS if column in table), None)
-    return None if column is None else [label.strip() for label in table[column]]
+    if column is None:
+        return None
+    labels = [label.strip() for label in table[column]]
+    if column == "label":
+        return labels
+    return [str(int(float(label))) if label else "" for label in labels]  # pandas writes 14.0 beside empty cells
 
 
 def _read_voices(path: Path, unlabelled: bool) -> list[dict[str, str]] | None:
@@ -84,7 +91,10 @@ def find_all_clips(sources: Sequence[str | os.PathLike]) -> list[dict[str, str]]
     Raises:
         DataError: a source holds none.
     """
-    clips = {tuple(sorted(clip.items())): clip for source in sources for clip in find_clips(source)}
+    clips: dict[tuple, dict[str, str]] = {}
+    for source in sources:
+        for clip in find_clips(source):
+            clips.setdefault(tuple(sorted({**clip, "path": os.path.realpath(clip["path"])}.items())), clip)
     return list(clips.values())
 
 

@@ -52,7 +52,9 @@ def load_voices(data_dir: Path, seed: int = 0) -> tuple[Dataset, dict[str, np.nd
                 f"{data_dir} holds neither train.tsv and test.tsv nor validated.tsv: give a language folder of Common "
                 f"Voice{_languages(data_dir)}."
             )
-        logger.info("No test.tsv: a tenth of the speakers of %s.tsv validates, and a fifth tests.", whole)
+        logger.info(
+            "Without train.tsv and test.tsv, a tenth of the speakers of %s.tsv validates, a fifth tests.", whole
+        )
         table = _read_labelled(data_dir / f"{whole}.tsv")
         origin = split_speakers(table["client_id"].to_numpy(), table["gender"].to_numpy(), seed)
     check_speakers_apart({name: table["client_id"][origin == name] for name in SPLITS})

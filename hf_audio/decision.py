@@ -43,7 +43,7 @@ class RunningDecision:
     def __init__(self, classifier: AudioClassifier, sampling_rate: int):
         self.classifier = classifier
         self.rate = sampling_rate
-        self.stream = AudioStream(classifier, sampling_rate=sampling_rate, hop_seconds=HOP_SECONDS)
+        self.stream = AudioStream(classifier, sampling_rate=sampling_rate, hop_seconds=HOP_SECONDS, find_speech=False)
         self._begin = 0.0  # of what the stream has heard, in seconds
         self._speaks = True
         if classifier.speech_only:
@@ -91,6 +91,8 @@ class RunningDecision:
             yield from self.push(block)
         if self._speaks:
             yield from self._decide(self.stream.flush())
+        elif not self._begin:  # nobody has spoken
+            yield Decision(self._n_heard / self.rate, {"label": NO_SPEECH, "score": 1.0})
 
     def _decide(self, events: list[Event]) -> list[Decision]:
         decisions = []

@@ -34,7 +34,7 @@ class Cut:
     hop: int | None
     """Samples from one window's end to the next one's; `None`: windows overlap by half, as `split_windows` cuts."""
     speech_only: bool = False
-    """Whether what nobody speaks in is cut away first."""
+    """Whether what nobody speaks in is cut away first or, over time, told of windows."""
 
     @classmethod
     def of_clips(cls, classifier: AudioClassifier) -> "Cut":
@@ -42,11 +42,6 @@ class Cut:
         seconds = None if classifier.num_digits else classifier.clip_seconds
         window = None if seconds is None else round(seconds * classifier.sampling_rate)
         return cls(classifier.sampling_rate, window, None, classifier.speech_only)
-
-    @classmethod
-    def over_time(cls, window: int, hop: int, sampling_rate: int) -> "Cut":
-        """As `AudioStream`: what is heard at which time. window, hop: samples."""
-        return cls(sampling_rate, window, hop)
 
     def windows(self, file: str) -> Iterator[tuple[int, np.ndarray]]:
         """Start, in samples, and samples of each window of a file.
@@ -56,28 +51,36 @@ class Cut:
             AudioError: see `stream_audio`; or the file is too long to be judged as a whole.
         """
         blocks: Iterable[np.ndarray] = stream_audio(file, self.sampling_rate)
-        if self.speech_only:
-            whole = _join(blocks, LONGEST_WHOLE_SECONDS * self.sampling_rate, file)
+        if self.speech_only and self.hop is None:
+            remedy = "too long to find the speech in it: cut it"
+            whole = _join(blocks, LONGEST_WHOLE_SECONDS * self.sampling_rate, file, remedy)
             blocks = [keep_speech(whole, self.sampling_rate, file)]
         if self.window is None:
-            yield 0, _join(blocks, LONGEST_WHOLE_SECONDS * self.sampling_rate, file)
+            remedy = "and this checkpoint judges recordings as a whole: judge it in windows, with --windows"
+            yield 0, _join(blocks, LONGEST_WHOLE_SECONDS * self.sampling_rate, file, remedy)
         elif self.hop is None:
             yield from cut_half_overlapping(blocks, self.window)
         else:
             yield from cut_running(blocks, self.window, self.hop)
 
+    def find_silence(self, window: np.ndarray) -> float | None:
+        """Of a window, (samples,), in which nobody speaks, where that is asked over time, how probable speech is."""
+        if self.speech_only and self.hop is not None:
+            try:
+                keep_speech(window, self.sampling_rate)
+            except NoSpeechError as error:
+                return error.probability
+        return None
 
-def _join(blocks: Iterable[np.ndarray], limit: int, file: str) -> np.ndarray:
+
+def _join(blocks: Iterable[np.ndarray], limit: int, file: str, remedy: str) -> np.ndarray:
     joined: list[np.ndarray] = []
     n_samples = 0
     for block in blocks:
         joined.append(block)
         n_samples += len(block)
         if n_samples > limit:
-            raise AudioError(
-                f"{file} lasts more than {LONGEST_WHOLE_SECONDS // 60} minutes, and this checkpoint judges recordings "
-                "as a whole: judge it in windows, with --windows."
-            )
+            raise AudioError(f"{file} lasts more than {LONGEST_WHOLE_SECONDS // 60} minutes, {remedy}.")
     return joined[0] if len(joined) == 1 else np.concatenate(joined)
 
 
@@ -94,7 +97,7 @@ class Piece:
     problem: str | None = None
     """At the end of a clip that cannot be read: why, in a sentence."""
     speech: float | None = None
-    """At the end of a clip in which nobody speaks: how probable it is, at most, that somebody does."""
+    """Of a window, or at the end of a clip, in which nobody speaks: how probable it is that somebody does."""
 
 
 def decode(files: Sequence[tuple[int, str]], cut: Cut) -> Iterator[list[Piece]]:
@@ -105,7 +108,7 @@ def decode(files: Sequence[tuple[int, str]], cut: Cut) -> Iterator[list[Piece]]:
         problem = speech = None
         try:
             for start, samples in cut.windows(file):
-                parcel.append(Piece(clip, start, samples))
+                parcel.append(Piece(clip, start, samples, speech=cut.find_silence(samples)))
                 n_samples += len(samples)
                 if len(parcel) >= PARCEL_WINDOWS or n_samples >= PARCEL_SAMPLES:
                     yield parcel
@@ -114,6 +117,8 @@ def decode(files: Sequence[tuple[int, str]], cut: Cut) -> Iterator[list[Piece]]:
             speech = error.probability
         except AudioError as error:
             problem = str(error)
+        except OSError as error:  # in the middle of a file
+            problem = f"{file} cannot be read ({error.strerror}): copy it again."
         parcel.append(Piece(clip, problem=problem, speech=speech))
     yield parcel
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .classifier import ONNX_SUFFIX
+from .classifier import ONNX_SUFFIX, load_classifier
 from .export import FACTS, OnnxAudioClassifier, export_onnx
 
 PAGE = Path(__file__).parent / "page"
@@ -44,11 +44,12 @@ def make_site(checkpoint: str | os.PathLike, output_dir: str | os.PathLike) -> P
     """
     site = Path(output_dir)
     _check_free(site)
+    if load_classifier(checkpoint).speech_only:
+        raise SiteError(f"{checkpoint} hears speech alone, which a page cannot find in sound: use hf-audio serve.")
     with tempfile.TemporaryDirectory(dir=site.absolute().parent, prefix=f".{site.name}.") as folder:
         written = Path(folder) / site.name
         _write_page(written)
         if Path(checkpoint).suffix == ONNX_SUFFIX:
-            OnnxAudioClassifier(checkpoint)  # raises, where it is none
             shutil.copyfile(checkpoint, written / MODEL_NAME)
         else:
             export_onnx(checkpoint, written / MODEL_NAME)
@@ -96,10 +97,6 @@ def _write_page(folder: Path) -> None:
 
 def _write_facts(checkpoint: str | os.PathLike, folder: Path) -> None:
     classifier = OnnxAudioClassifier(folder / MODEL_NAME)
-    if classifier.speech_only:
-        raise SiteError(
-            f"{checkpoint} hears speech alone, which the page cannot tell from silence: use hf-audio serve."
-        )
     facts = {"title": _title(checkpoint), **{name: getattr(classifier, name) for name in FACTS}}
     (folder / FACTS_NAME).write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 

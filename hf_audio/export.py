@@ -7,7 +7,7 @@ import os
 import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,8 @@ class ExportError(ValueError):
 
 class OnnxAudioClassifier(AudioClassifier):
     """An exported checkpoint; needs numpy and onnxruntime, and soundfile and soxr where it is to read files.
+
+    One of speech alone needs torch and silero-vad too, which find the speech.
 
     Args:
         path: of the file that `export_onnx` wrote.
@@ -109,7 +111,7 @@ def export_onnx(
         checkpoint: a finished folder or a Hub id, of an AudioCNN or an ensemble of them.
         path: to write; ends in `.onnx`.
         clips: audio files, or their bytes, to check it on, by default those of `make_golden_clips`.
-        labels: of the clips, classes or numbers, to tell how accurate the file is on them.
+        labels: of the clips, classes or numbers, "" where unknown, to tell how accurate the file is on them.
         int8: quantise the convolutions to 8 bits, by what the clips make of them.
 
     Raises:
@@ -134,23 +136,42 @@ def export_onnx(
         )
     if clips is None:
         clips = list(make_golden_clips(classifier.sampling_rate, classifier.clip_seconds).values())
-    waveforms = [load_audio(clip, classifier.sampling_rate) for clip in clips]
+        waveforms = [load_audio(clip, classifier.sampling_rate) for clip in clips]
+    else:
+        waveforms, labels = _select(classifier, [load_audio(clip, classifier.sampling_rate) for clip in clips], labels)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
         written = Path(folder) / path.name
         _trace(classifier, written)
         if int8:
             _quantise(written, classifier, waveforms)
         export = _compare(written, classifier, waveforms, labels)
+        if int8 and not np.isfinite(export.largest_difference):
+            raise ExportError(f"{checkpoint} answers NaN in 8 bits: calibrate it on other clips, or leave --int8 out.")
         if int8:
             # Other clips differ more than those that calibrated it.
             _set_metadata(written, int8_bound=min(1.0, round(3 * export.largest_difference, 4)))
-        elif export.largest_difference > TOLERANCE:
+        elif not export.largest_difference <= TOLERANCE:  # NaN is none
             raise ExportError(
                 f"{checkpoint} differs by {export.largest_difference:.1e} in ONNX Runtime, more than {TOLERANCE}: "
                 "nothing was written; try another version of onnxruntime, and report it."
             )
         os.replace(written, path)
     return replace(export, path=path)
+
+
+def _select(
+    classifier: AudioClassifier, clips: Sequence[np.ndarray], labels: Sequence[str] | None
+) -> tuple[list[np.ndarray], list[str] | None]:
+    """What the network hears of the clips, and their labels, without those in which it hears nothing."""
+    from .voice_activity import NoSpeechError
+
+    heard: dict[int, np.ndarray] = {}
+    for place, clip in enumerate(clips):
+        with suppress(NoSpeechError):
+            heard[place] = classifier.select(clip)
+    if not heard:
+        raise ExportError("Nobody speaks in any of the clips: give recordings of speech.")
+    return list(heard.values()), None if labels is None else [labels[place] for place in heard]
 
 
 def _trace(classifier: TorchAudioClassifier, path: Path) -> None:
@@ -224,11 +245,12 @@ def _compare(
     exported = OnnxAudioClassifier(path)
     # Clip by clip: many long ones would not fit into memory together.
     pairs = [(classifier.judge([clip])[0], exported.judge([clip])[0]) for clip in clips]
-    difference = max(float(np.abs(a - b).max()) for a, b in pairs)
+    difference = float(np.max([np.abs(a - b).max() for a, b in pairs]))
     first = np.array([[_first(exported, scores) for scores in pair] for pair in pairs])  # (clips, 2)
     accuracies = None
-    if labels is not None:
-        before, after = (first == np.array(labels)[:, None]).mean(0).tolist()
+    if labels is not None and any(labels):
+        wanted = np.array(labels)
+        before, after = (first == wanted[:, None])[wanted != ""].mean(0).tolist()
         accuracies = before, after
     return Export(path, len(clips), difference, float((first[:, 0] == first[:, 1]).mean()), accuracies)
 

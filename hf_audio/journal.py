@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from .tables import DataError
+from .tables import NO_ROOM, DataError
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,7 @@ class Journal:
                     break
                 self._note(self._parse(line), position)
                 position += len(line)
+        self._unfinished.clear()
         if not resume and self._lines:
             raise DataError(
                 f"{self.path} holds {len(self._lines)} clips of a run that did not end: go on with --resume, or "
@@ -82,7 +83,6 @@ class Journal:
                 f"{self.path} was begun with other {' and '.join(changed)}: give what was given then, or delete it to "
                 "begin anew."
             )
-        self._unfinished.clear()
         return position
 
     def _parse(self, line: bytes) -> dict[str, Any]:
@@ -112,7 +112,9 @@ class Journal:
             raise self._unwritable(error) from error
 
     def _unwritable(self, error: OSError) -> DataError:
-        return DataError(f"{self.path} cannot be written ({error.strerror}): make room, then go on with --resume.")
+        full = error.errno in NO_ROOM
+        remedy = "make room, then go on with --resume" if full else "choose another --output"
+        return DataError(f"{self.path} cannot be written ({error.strerror}): {remedy}.")
 
     @property
     def finished(self) -> set[int]:
@@ -121,6 +123,7 @@ class Journal:
 
     def begin(self) -> None:
         """From here on, clips that were not finished come anew."""
+        self._unfinished.clear()
         self._write({"begun": len(self._lines)})
 
     def append(self, entry: Entry) -> None:

@@ -15,6 +15,7 @@ from .audio import RATES
 # The shortest hop: twenty answers a second.
 MIN_HOP_SECONDS = 0.05
 # A stream keeps what its next window needs, and that shall be little.
+MAX_WINDOW_SECONDS = 3600
 MAX_STREAM_HOP_SECONDS = 30
 
 DESCRIPTION = """
@@ -129,11 +130,13 @@ class UploadOptions(BaseModel):
     top_k: TopK = 5
     window_seconds: Annotated[
         float | None,
-        Field(ge=MIN_HOP_SECONDS, allow_inf_nan=False, description="For answers over time; by default the model's."),
+        Field(ge=MIN_HOP_SECONDS, le=MAX_WINDOW_SECONDS, description="For answers over time; by default the model's."),
     ] = None
     hop_seconds: Annotated[
         float | None,
-        Field(ge=MIN_HOP_SECONDS, allow_inf_nan=False, description="For answers over time; by default half a window."),
+        Field(
+            ge=MIN_HOP_SECONDS, le=MAX_WINDOW_SECONDS, description="For answers over time; by default half a window."
+        ),
     ] = None
 
 

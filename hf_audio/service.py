@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+import torch
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 from .audio import AudioError, LongAudioError, UndecodableAudioError, load_audio
 from .batching import BatchedClassifier, Batcher
 from .classifier import ONNX_SUFFIX, load_classifier
 from .streaming import AudioStream
-from .voice_activity import NoSpeechError
+from .voice_activity import NoSpeechError, load_voice_activity
 from .windows import running_windows
 
 # Decoding frees the interpreter, so two threads keep ahead of a network without taking its cores.
@@ -135,7 +136,10 @@ class Service:
         self.metrics = Metrics()
         self._classifiers: dict[str, BatchedClassifier] = {}
         self._batcher = Batcher(self.metrics.batch_windows.observe)
-        self._decoders = ThreadPoolExecutor(DECODING_THREADS, thread_name_prefix="decoder")
+        # A detector of voice activity that lowered the threads while it runs would lower the network's, too.
+        self._decoders = ThreadPoolExecutor(
+            DECODING_THREADS, "decoder", initializer=torch.set_num_threads, initargs=(1,)
+        )
         # Streams block a thread while their windows wait for the network.
         self.stream_threads = ThreadPoolExecutor(limits.max_streams, thread_name_prefix="stream")
         self._held_bytes = self._n_waiting = self.n_streams = 0
@@ -150,6 +154,8 @@ class Service:
             for classifier in loaded.values():  # the first forward pass is slow: nobody shall wait for it
                 n_samples = round((classifier.clip_seconds or 1) * classifier.sampling_rate)
                 classifier.score([np.zeros(n_samples, dtype=np.float32)])
+                if classifier.speech_only:
+                    load_voice_activity()
         except Exception as error:
             self.error = error
             return
@@ -328,7 +334,10 @@ class Service:
         """A waveform, (samples,), -> start and end in seconds and (labels,) probabilities of a stream's windows."""
         stream = AudioStream(classifier, window_seconds=window_seconds, hop_seconds=hop_seconds)
         spans = list(running_windows(len(waveform), stream.window, stream.hop))
-        scores = await self.score(classifier, [waveform[start:end] for start, end in spans])
+        windows = [waveform[start:end] for start, end in spans]
+        scores = list(await self.score(classifier, windows))
+        if classifier.speech_only:
+            scores = await self.run_decoding(lambda: list(map(classifier.silence_of, windows, scores)))
         rate = classifier.sampling_rate
         return [(start / rate, end / rate, row) for (start, end), row in zip(spans, scores, strict=True)]
 

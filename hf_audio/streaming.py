@@ -32,6 +32,7 @@ class AudioStream:
         sampling_rate: of the samples that are pushed, in Hz; by default the classifier's.
         window_seconds: by default the classifier's `clip_seconds`, or 3 where it has none.
         hop_seconds: by default half a window.
+        find_speech: whether a classifier of speech alone tells windows without any; not where they were left out.
 
     Raises:
         ValueError: a window or a hop that is no time, or a rate that no recording has.
@@ -44,11 +45,13 @@ class AudioStream:
         sampling_rate: int | None = None,
         window_seconds: float | None = None,
         hop_seconds: float | None = None,
+        find_speech: bool = True,
     ):
         window_seconds = window_seconds or classifier.clip_seconds or 3.0
         hop_seconds = hop_seconds or window_seconds / 2
         self.classifier = classifier
-        self.rate = sampling_rate or classifier.sampling_rate
+        self.rate = classifier.sampling_rate if sampling_rate is None else sampling_rate
+        self.find_speech = find_speech
         self.window = round(window_seconds * classifier.sampling_rate)
         self.hop = round(hop_seconds * classifier.sampling_rate)
         if self.window < 1 or self.hop < 1:
@@ -56,7 +59,7 @@ class AudioStream:
                 f"window_seconds={window_seconds} and hop_seconds={hop_seconds} must last a sample at least."
             )
         if self.rate not in RATES:
-            raise ValueError(f"sampling_rate={self.rate}: give samples per second, {RATES.start} or more.")
+            raise ValueError(f"sampling_rate={self.rate}: give samples per second, {RATES.start} to {RATES[-1]}.")
         self.reset()
 
     def reset(self) -> None:
@@ -101,7 +104,9 @@ class AudioStream:
         if not ends:
             return []
         spans = [(max(end - self.window, 0), end) for end in ends]
-        scores = self.classifier.score([self._heard[start - self._begin : end - self._begin] for start, end in spans])
+        windows = [self._heard[start - self._begin : end - self._begin] for start, end in spans]
+        judge = self.classifier.judge_windows if self.find_speech else self.classifier.score
+        scores = judge(windows)
         self._judged = ends[-1]
         # The next window may be the stream's last one, and end before the next hop does.
         forgotten = max(self._judged + 1 - self.window, 0) - self._begin

@@ -1,6 +1,7 @@
 """Tables of text: CSVs and TSVs, read and written."""
 
 import csv
+import errno
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TAB_SUFFIXES = (".tsv", ".tab")
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 TABLE_SUFFIXES = (".csv", *TAB_SUFFIXES)
 
 
@@ -71,6 +73,7 @@ def written_whole(path: Path) -> Iterator[Path]:
             os.fsync(file.fileno())  # or the name could outlive a power cut, and the contents not
         os.replace(temporary, path)
     except OSError as error:
-        raise DataError(f"{path} cannot be written ({error.strerror or error}): make room there.") from error
+        remedy = "make room there" if error.errno in NO_ROOM else "choose another place"
+        raise DataError(f"{path} cannot be written ({error.strerror or error}): {remedy}.") from error
     finally:
         temporary.unlink(missing_ok=True)

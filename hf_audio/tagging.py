@@ -12,6 +12,7 @@ import torch
 
 from .classifier import AudioClassifier, TorchAudioClassifier
 from .decoding import Cut, Piece, decode_ahead
+from .voice_activity import load_voice_activity
 
 # Windows that are sorted by length and scored in one go, and how many samples they may have: 32 MB.
 POOL_WINDOWS = 64
@@ -53,14 +54,18 @@ def judge_clips(
     Raises:
         DecodingError: a process that decodes died.
     """
+    if cut.speech_only:
+        load_voice_activity()  # that it is missing is said here rather than by a process that decodes
     averages: dict[int, tuple[np.ndarray, int, int]] = {}
     for parts in _score(classifier, decode_ahead(files, cut, num_workers)):
         judgements: dict[int, Judgement] = {}
         for piece, scores in parts:
             if piece.speech is not None:
-                yield Judgement(piece.clip, [(0.0, 0.0)], [classifier.silence(piece.speech)], ended=True)
-                continue
+                scores = classifier.silence(piece.speech)
             if cut.hop is None:
+                if scores is not None and piece.samples is None:
+                    yield Judgement(piece.clip, [(0.0, 0.0)], [scores], ended=True)
+                    continue
                 if (judgement := _average(averages, piece, scores, cut)) is not None:
                     yield judgement
                 continue

@@ -111,6 +111,9 @@ def load_voice_activity() -> VoiceActivity:
 def _one_thread() -> Iterator[None]:
     # More gain nothing here, and a process that was forked from one with several would wait for them for ever.
     before = torch.get_num_threads()
+    if before == 1:  # and so it stays, whatever other threads are set to
+        yield
+        return
     torch.set_num_threads(1)
     try:
         yield

@@ -69,7 +69,7 @@ def test_the_engine_the_pipeline_and_a_loop_by_hand_agree(checkpoint, clips, mon
 def test_over_time_the_engine_says_what_a_stream_says(checkpoint, clips, hop_seconds):
     classifier = load_classifier(checkpoint)
     stream = AudioStream(classifier, hop_seconds=hop_seconds)
-    cut = Cut.over_time(stream.window, stream.hop, RATE)
+    cut = Cut(RATE, stream.window, stream.hop)
     spans: dict[int, list] = {}
     for judgement in judge_clips(classifier, list(enumerate(clips)), cut, 0):
         spans.setdefault(judgement.clip, []).extend(zip(judgement.spans, judgement.scores, strict=True))
