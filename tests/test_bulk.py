@@ -137,6 +137,32 @@ def test_a_full_disk_is_one_sentence_and_nothing_half_written(checkpoint, tone_f
     assert len(output.read_text().splitlines()) == 36 and [path.name for path in tmp_path.glob("*a*")] == ["a.jsonl"]
 
 
+def test_the_clips_own_table_is_not_overwritten(checkpoint, tone_folder, tmp_path):
+    table = write_table(tmp_path / "t.csv", [["path", "label"], [str(tone_folder / "low" / "0.wav"), "low"]])
+    before = table.read_bytes()
+    with pytest.raises(DataError, match="is what the clips are read from"):
+        predict(checkpoint, [table], table)
+    assert table.read_bytes() == before
+
+
+def test_what_is_finished_is_not_done_again(checkpoint, tone_folder, tmp_path, monkeypatch):
+    output = tmp_path / "a.csv"
+    predict(checkpoint, [tone_folder / "low"], output)
+    before = output.read_bytes()
+    monkeypatch.setattr(bulk, "judge_clips", None)
+    assert predict(checkpoint, [tone_folder / "low"], output, resume=True) == (12, 0)
+    assert output.read_bytes() == before
+
+
+def test_a_name_that_is_no_text_is_told_escaped(checkpoint, tmp_path):
+    (tmp_path / "in").mkdir()
+    with open(os.fsencode(tmp_path / "in") + b"/caf\xe9.wav", "wb") as file:
+        soundfile.write(file, tone(300), RATE, format="WAV")
+    for name in ("a.csv", "a.jsonl", "a.parquet"):
+        predict(checkpoint, [tmp_path / "in"], tmp_path / name)
+    assert pd.read_parquet(tmp_path / "a.parquet")["path"][0].endswith("caf\\xe9.wav")
+
+
 def test_broken_files_are_rows_of_their_own(checkpoint, tone_folder, tmp_path, capsys):
     (tone_folder / "low" / "0.wav").write_bytes(b"no sound")
     argv = ["predict", str(checkpoint), str(tone_folder / "low"), "--output", str(tmp_path / "a.jsonl")]
@@ -164,7 +190,7 @@ def test_the_table_on_the_screen_says_what_the_file_does(checkpoint, tone_folder
     [
         (["--top_k", "0"], "--top_k 0 must be 1 or more."),
         (["--hop_seconds", "1"], "--hop_seconds is for scores over time: add --windows."),
-        (["--windows", "--hop_seconds", "nan"], "--hop_seconds nan must be more than 0."),
+        (["--windows", "--hop_seconds", "nan"], "--hop_seconds nan must be more than 0, and a number."),
         (["--num_workers", "-1"], "--num_workers -1 must be 0 or more."),
         (["--resume"], "Without --output nothing is kept: add it."),
         (["--output", "gone/a.csv"], "--output gone/a.csv is in no folder that exists"),

@@ -1,6 +1,7 @@
 """Checkpoints loaded to be used: the pipeline's answers, and one sentence for what is no checkpoint."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -10,6 +11,7 @@ import soundfile
 from conftest import RATE, REPOSITORY, speech, tiny_config, tone, trained_looking_model
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
 from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2ForSequenceClassification, pipeline
 
 from hf_audio import AudioCNNFeatureExtractor
@@ -31,8 +33,9 @@ def test_files_and_arrays(tmp_path, checkpoint):
     soundfile.write(tmp_path / "a.wav", tone(900), RATE, subtype="FLOAT")
     assert classifier(tmp_path / "a.wav", top_k=1) == classifier(tone(900), top_k=1)
     assert len(classifier(tone(900), top_k=None)) == 3
-    with pytest.raises(ValueError, match="is no waveform"):
-        classifier(np.zeros((2, 5)))
+    for array in (np.zeros((2, 5)), np.zeros(5, dtype=np.int16), np.array([np.nan])):
+        with pytest.raises(ValueError, match="is no waveform"):
+            classifier(array)
 
 
 def test_clips_of_all_lengths_are_judged_together_as_alone(checkpoint):
@@ -108,6 +111,18 @@ def test_what_is_no_checkpoint_is_one_sentence(tmp_path, checkpoint):
         (tmp_path / "config.json").write_text(text)
         with pytest.raises(CheckpointError, match=says):
             TorchAudioClassifier(tmp_path)
+
+
+def test_weights_that_are_missing_or_cut_off_are_not_made_up(tmp_path, checkpoint):
+    shutil.copytree(checkpoint, tmp_path / "a")
+    weights = load_file(tmp_path / "a" / "model.safetensors")
+    save_file({name: w for name, w in weights.items() if name != "classifier.bias"}, tmp_path / "a/model.safetensors")
+    with pytest.raises(CheckpointError, match=r"its weights lack classifier\.bias"):
+        load_classifier(tmp_path / "a")
+    path = tmp_path / "a" / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(CheckpointError, match="that can be loaded"):
+        load_classifier(tmp_path / "a")
 
 
 def test_importing_the_package_loads_nothing_and_registers_later():

@@ -59,6 +59,22 @@ def test_wherever_a_kill_cuts_the_file_off_nothing_counts_twice(tmp_path, kill):
         assert list(journal.entries()) == [whole[1], whole[3], whole[2], whole[0], whole[4]]
 
 
+def test_what_a_killed_run_left_of_its_first_clip_is_not_in_the_next_ones_answers(tmp_path):
+    journal = open_journal(tmp_path / "j")
+    journal.append(entry(0, ended=False))
+    journal.append(entry(0, ended=False, start=1.0))
+    journal.close()
+    for resume in (False, True):
+        journal = open_journal(tmp_path / "j", resume=resume)
+        journal.append(entry(0, ended=False, start=5.0))
+        journal.close()
+    journal = open_journal(tmp_path / "j")
+    parts = [entry(0, ended=False), entry(0, start=1.0)]
+    for part in parts:
+        journal.append(part)
+    assert list(journal.entries()) == parts
+
+
 def test_another_request_is_refused(tmp_path):
     open_journal(tmp_path / "j").append(entry(0))
     with pytest.raises(DataError, match=r"j was begun with other checkpoint and --top_k: give what was given then"):

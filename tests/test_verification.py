@@ -10,7 +10,7 @@ from hf_audio.classifier import load_classifier
 from hf_audio.cli import main
 from hf_audio.golden_clips import make_golden_clips
 from hf_audio.streaming import AudioStream
-from hf_audio.verification import Verdict, difference, verify
+from hf_audio.verification import Verdict, difference, largest, verify
 
 
 def test_every_way_gives_the_same_answers(checkpoint):
@@ -61,3 +61,5 @@ def test_differences_of_answers():
     assert difference({"text": "7", "score": 0.5}, {"text": "7", "score": 0.25}) == 0.25
     assert difference({"text": "7", "score": 0.5}, {"text": "8", "score": 0.5}) == 1
     assert difference(answer, {"text": "7", "score": 0.5}) == 1
+    unknown = [{"label": "a", "score": 0.7}, {"label": "b", "score": float("nan")}]
+    assert not Verdict("NaN", 2, largest([0.0, difference(unknown, answer)]), 1e-4).holds
