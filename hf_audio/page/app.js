@@ -144,6 +144,7 @@ function lastSamples(blocks, count) {
 
 function ask() {
   question += 1;
+  element("progress").hidden = true; // of a question whose answer nobody waits for any more
   return question;
 }
 
