@@ -69,7 +69,7 @@ class AudioClassifier(ABC):
         ends = np.cumsum([len(group) for group in windows])
         return np.stack([part.mean(0) for part in np.split(scores, ends[:-1])])
 
-    def select(self, waveform: np.ndarray, name: str = "the audio") -> np.ndarray:
+    def select(self, waveform: np.ndarray) -> np.ndarray:
         """A recording, (samples,), -> what is judged of it: the whole, or where `speech_only` what is spoken.
 
         Raises:
@@ -80,7 +80,7 @@ class AudioClassifier(ABC):
             return waveform
         from .voice_activity import keep_speech  # loads torch
 
-        return keep_speech(waveform, self.sampling_rate, name)
+        return keep_speech(waveform, self.sampling_rate)
 
     def silence(self, speech: float) -> np.ndarray:
         """The scores of a recording in which somebody speaks with no more than that probability: (labels + 1,)."""

@@ -15,7 +15,7 @@ class FactoredMelSpectrogram(nn.Module):
 
     A frame is laid out in rows x columns; one matrix transforms the columns, and for each of the frequencies found
     there another one transforms the rows, rotation in between included. Of the first frequencies half are enough: the
-    others' energies are mirror images. ONNX Runtime's own STFT takes eight times as long for 5 s at 22.05 kHz.
+    others' energies are mirror images.
 
     Source: Cooley and Tukey 1965.
     """

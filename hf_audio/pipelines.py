@@ -14,22 +14,19 @@ from typing import Any
 import numpy as np
 import torch
 from transformers import AudioClassificationPipeline as StockAudioClassificationPipeline
-from transformers import PreTrainedConfig
 from transformers.pipelines import PIPELINE_REGISTRY
 from transformers.pipelines.base import ChunkPipeline
 
 from .audio import AudioError, load_audio, to_mono
-from .classifier import NO_SPEECH
+from .classifier import NO_SPEECH, WINDOWS_PER_FORWARD, read_number
 from .models.configuration_audio_cnn import AudioCNNConfig
 from .models.configuration_audio_ensemble import AudioEnsembleConfig
-from .models.modeling_audio_cnn import by_distribution, probabilities
+from .models.modeling_audio_cnn import probabilities
 from .voice_activity import NoSpeechError, keep_speech
 from .windows import split_windows
 
 logger = logging.getLogger(__name__)
 
-# Windows of one long recording that go through the model together: enough to keep it busy, a few megabytes.
-WINDOWS_PER_FORWARD = 16
 SILENCE = "silence"  # beside a model's inputs: (1, 1), above 0 where nobody speaks, and then how surely
 
 
@@ -155,7 +152,7 @@ class AudioClassificationPipeline(StockAudioClassificationPipeline, ChunkPipelin
             return [{"score": float(silence[0, 0]), "label": NO_SPEECH}]
         logits = torch.cat([output["logits"] for output in model_outputs]).float()  # (windows, classes)
         if getattr(config, "num_digits", 0):
-            text, score = read_number(probabilities(logits, config)[0], config)
+            text, score = read_number(probabilities(logits, config)[0].numpy(), config.num_digits)
             return {"text": text, "score": score}
         if function_to_apply is None:
             multi_label = config.problem_type == "multi_label_classification"
@@ -165,13 +162,6 @@ class AudioClassificationPipeline(StockAudioClassificationPipeline, ChunkPipelin
         scores, ids = apply[function_to_apply](logits).mean(0).topk(top_k)
         pairs = zip(scores.tolist(), ids.tolist(), strict=True)
         return [{"score": score, "label": config.id2label[i]} for score, i in pairs]
-
-
-def read_number(digits: torch.Tensor, config: PreTrainedConfig) -> tuple[str, float]:
-    """Probabilities of every digit, (labels,), to the number without leading zeros and the probability of all."""
-    scores, values = by_distribution(digits, config).max(-1)
-    text = "".join(map(str, values.tolist())).lstrip("0") or "0"
-    return text, float(scores.prod())
 
 
 def _as_numpy(array: Any) -> np.ndarray:

@@ -30,6 +30,7 @@ from .windows import running_windows
 
 # Samples of a stream's blocks: a prime, 20 ms of a telephone, a sound card's buffer, and all at once.
 BLOCKS = (997, 160, 4096, None)
+SOCKET_BLOCK = 997
 # Of a browser's scores where the page has resampled the clip, by another filter than Python's.
 RESAMPLED_TOLERANCE = 2e-2
 
@@ -55,8 +56,8 @@ class Verdict:
 def verify(checkpoint: str | os.PathLike, clips: Mapping[str, bytes] | None = None) -> Iterator[Verdict]:
     """Run a checkpoint in every way there is, and compare each with torch, one after the other.
 
-    Ways: the pipeline, ONNX Runtime, ONNX Runtime in 8 bits, the service over HTTP and WebSocket, streams in blocks of
-    several sizes, and the page, where a browser is installed.
+    Ways: the pipeline, ONNX Runtime, ONNX Runtime in 8 bits, the page, where a browser is installed, the service over
+    HTTP and WebSocket, and streams in blocks of several sizes.
 
     Args:
         checkpoint: a finished folder or a Hub id, of an AudioCNN or an ensemble of them.
@@ -84,18 +85,19 @@ def verify(checkpoint: str | os.PathLike, clips: Mapping[str, bytes] | None = No
     with tempfile.TemporaryDirectory() as folder:
         whole, small = Path(folder) / "whole.onnx", Path(folder) / "small.onnx"
         export_onnx(checkpoint, whole)
-        yield compare("ONNX", lambda clip: OnnxAudioClassifier(whole)(clip, top_k=None))
+        exported = OnnxAudioClassifier(whole)
+        yield compare("ONNX", lambda clip: exported(clip, top_k=None))
         export_onnx(checkpoint, small, list(clips.values()), int8=True)
         eight_bits = OnnxAudioClassifier(small)
         assert eight_bits.int8_bound is not None
         yield compare("ONNX, 8 bits", lambda clip: eight_bits(clip, top_k=None), eight_bits.int8_bound)
+        if find_browser() is not None and not classifier.speech_only:
+            yield from _compare_page(whole, classifier, golden)
     with _service(checkpoint) as address:
         yield compare("REST", lambda clip: _post(address, clip, classifier))
         yield _compare_socket(address, classifier, clips)
     for block in BLOCKS:
         yield _compare_stream(classifier, clips, block)
-    if find_browser() is not None and not classifier.speech_only:
-        yield from _compare_page(checkpoint, classifier, golden)
 
 
 def _answer(classifier: AudioClassifier, name: str, clip: bytes) -> Answer:
@@ -172,8 +174,8 @@ def _compare_socket(address: str, classifier: AudioClassifier, clips: Mapping[st
         events = AudioStream(classifier)
         expected = [*events.push(samples.astype(np.int16)), *events.flush()]
         with connect(f"ws{address.removeprefix('http')}/v1/stream{query}") as socket:
-            for first in range(0, len(samples), BLOCKS[0] or 1):
-                socket.send(samples[first : first + (BLOCKS[0] or 1)].tobytes())
+            for first in range(0, len(samples), SOCKET_BLOCK):
+                socket.send(samples[first : first + SOCKET_BLOCK].tobytes())
             socket.send(json.dumps({"type": "end"}))
             told = [json.loads(message) for message in socket]
         answers = [classifier.answer(event.scores, top_k=None) for event in expected]
@@ -208,11 +210,9 @@ def _compare_stream(classifier: AudioClassifier, clips: Mapping[str, bytes], blo
     return Verdict(name, len(clips), largest(differences), TOLERANCE)
 
 
-def _compare_page(
-    checkpoint: str | os.PathLike, classifier: AudioClassifier, clips: Mapping[str, bytes]
-) -> Iterator[Verdict]:
+def _compare_page(exported: Path, classifier: AudioClassifier, clips: Mapping[str, bytes]) -> Iterator[Verdict]:
     with tempfile.TemporaryDirectory() as folder:
-        site = make_site(checkpoint, Path(folder) / "site")
+        site = make_site(exported, Path(folder) / "site")
         files = {name: Path(folder) / f"{name}.wav" for name in clips}
         for name, clip in clips.items():
             files[name].write_bytes(clip)
