@@ -178,6 +178,12 @@ class RecipeArguments(TrainingArguments):
                 "--load_best_model_at_end and --early_stopping_patience choose by a validation split: add "
                 "--validation_fraction 0.1 (the test clips choose nothing)."
             )
+        if self.push_to_hub and self.baseline:
+            raise ArgumentError("--push_to_hub uploads a network, and --baseline trains none: leave one of them out.")
+        if self.hub_strategy != "end":
+            raise ArgumentError(
+                f"--hub_strategy {self.hub_strategy}: only a finished folder is uploaded; leave it out."
+            )
         if self.early_stopping_patience:
             self.load_best_model_at_end = True
         if self.load_best_model_at_end and self.metric_for_best_model is None:

@@ -31,6 +31,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         _add_verify,
         _add_serve,
         _add_demo,
+        _add_push,
         _add_make_numbers,
     ):
         add(commands)
@@ -305,6 +306,38 @@ def _add_demo(commands: Any) -> None:
 
         site = make_site(args.checkpoint, args.output_dir)
         print(f"{site} is ready: python -m http.server --directory {site}, then open http://localhost:8000.")
+
+    parser.set_defaults(run=run)
+
+
+def _add_push(commands: Any) -> None:
+    parser = commands.add_parser(
+        "push",
+        help="upload a finished folder to the Hugging Face Hub",
+        description="Card, metrics, pictures, weights and the model's code in one commit, after they were loaded "
+        "where hf_audio is not installed. Checkpoints to resume from, logs and other files stay where they are.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help="a finished folder")
+    parser.add_argument("repo", metavar="REPO", help="NAMESPACE/NAME, or NAME alone for your own namespace")
+    parser.add_argument("--private", action="store_true", help="make a repository that its owner alone sees")
+    parser.add_argument(
+        "--dry_run", action="store_true", help="list what would be uploaded; needs no network or token"
+    )
+    parser.add_argument("--revision", help="the branch to upload to; by default main")
+    parser.add_argument("--message", default="Upload a checkpoint with its card", help="of the commit")
+
+    def run(args: argparse.Namespace) -> None:
+        from .hub import Destination, list_upload, push  # loads torch
+
+        if not args.dry_run:
+            destination = Destination(args.repo, args.private, args.revision, args.message)
+            print(push(args.checkpoint, destination))
+            return
+        files = list_upload(args.checkpoint, args.repo)
+        for file in files:
+            print(f"{file.bytes:>12,}  {file.path}")
+        print(f"{sum(file.bytes for file in files):>12,}  bytes in {len(files)} files, for {args.repo}")
 
     parser.set_defaults(run=run)
 

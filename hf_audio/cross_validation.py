@@ -61,7 +61,10 @@ def cross_validate(
     """
     output_dir = Path(args.output_dir)
     if args.push_to_hub:
-        raise ArgumentError("--push_to_hub uploads one checkpoint, and a cross-validation has several: hold out one.")
+        raise ArgumentError(
+            "--push_to_hub uploads one checkpoint, and a cross-validation has several: hold out one, or upload the "
+            "finished folder by hf-audio push."
+        )
     if (output_dir / RESULTS_NAME).exists():
         raise ArgumentError(f"--output_dir {output_dir} already holds a finished run: choose another folder.")
     check_same_arguments(args)  # folds trained in different ways have no mean

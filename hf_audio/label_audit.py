@@ -16,6 +16,7 @@ from .arguments import RecipeArguments
 from .audio_cache import cache_audio
 from .augmentation import AddFastGaussianSNR
 from .data import BELIEVED_COLUMN, UNVERIFIED_COLUMN, DataError, class_names, has_tags
+from .hub import read_destination
 from .model_card import TaskFacts
 from .models import AudioCNNConfig
 from .reports import read_scores
@@ -123,6 +124,7 @@ def doubt_labels(args: RecipeArguments, dataset: Dataset, held_out: np.ndarray, 
         ArgumentError: either folder cannot be used, or the audit was begun with other arguments.
         DataError: as `audit_labels`.
     """
+    read_destination(args)
     folder = prepare_preceding(args, "audit")
     taken_over = ("seed", "use_cpu", "bf16", "dataloader_num_workers", "disable_tqdm", "strict", "max_steps")
     listener = listener_arguments(folder, **{name: getattr(args, name) for name in taken_over})

@@ -48,6 +48,9 @@ class TaskFacts:
     """Further tags for the Hub's search."""
 
 
+NAMELESS = "FOLDER_OR_HUB_ID"  # in a card, until the checkpoint has a name on the Hub
+
+
 @dataclass
 class NetworkFacts:
     """What a network is, counted."""
@@ -83,7 +86,7 @@ class RunFacts:
     example: str
     network: NetworkFacts | None = None
     """`None` for a baseline that is no network."""
-    checkpoint: str | None = "FOLDER_OR_HUB_ID"
+    checkpoint: str | None = NAMELESS
     """What `pipeline` loads, `None` where nothing can be loaded."""
     folds: Sequence[Mapping[str, Any]] = ()
     """A row a fold of a cross-validation."""
@@ -160,13 +163,16 @@ def shown_arguments(args: RecipeArguments) -> dict[str, Any]:
 
 def shown_command() -> str:
     """The command line of this process. A card is read elsewhere: which recipe and data matter, not where they lay."""
-    command = shlex.join([*map(_without_folders, sys.argv)])
+    command = shlex.join(_shown(flag, argument) for flag, argument in zip(["", *sys.argv], sys.argv, strict=False))
     return f"python {command}" if sys.argv[0].endswith(".py") else command
 
 
-def _without_folders(argument: str) -> str:
-    flag, equals, value = argument.rpartition("=")
-    return f"{flag}{equals}{Path(value).name}" if os.path.isabs(value) else argument
+def _shown(flag: str, argument: str) -> str:
+    """An argument that follows a flag, without folders and secrets."""
+    name, equals, value = argument.rpartition("=")
+    if (name or flag).endswith(("_token", "-token")):
+        return f"{name}{equals}SECRET"
+    return f"{name}{equals}{Path(value).name}" if os.path.isabs(value) else argument
 
 
 def save_network(model: PreTrainedModel, extractor: SequenceFeatureExtractor, folder: Path) -> NetworkFacts:

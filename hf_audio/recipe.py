@@ -13,6 +13,7 @@ from transformers.utils.logging import disable_progress_bar
 from .arguments import ArgumentError, Arguments, RecipeArguments, parse_arguments
 from .audio import AudioError
 from .data import DataError
+from .hub import HubError
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +27,7 @@ def run_recipe(main: Callable[[Arguments], Any], arguments_class: type[Arguments
     disable_progress_bar()  # of single files; Trainer's own stays
     try:
         main(parse_arguments(arguments_class))
-    except (ArgumentError, AudioError, DataError, ImportError, OSError) as error:
+    except (ArgumentError, AudioError, DataError, HubError, ImportError, OSError) as error:
         if first:
             sentence = " ".join(str(error).split())
             if "Traceback (most recent call last)" in sentence:  # so the error of a loader worker arrives

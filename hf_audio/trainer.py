@@ -203,9 +203,6 @@ class AudioTrainer(Trainer):
         super()._load_best_model()
         self._load_average(self.state.best_model_checkpoint)
 
-    def create_model_card(self, *args, **kwargs) -> None:
-        """Nothing: `fine_tune` has written a better one, which Trainer's would overwrite when it pushes."""
-
 
 def as_probabilities(labels: torch.Tensor, config: PreTrainedConfig) -> torch.Tensor:
     """(batch,) class indices, (batch, digits) digits or (batch, labels) tags -> (batch, labels) float."""

@@ -26,6 +26,7 @@ from .baseline import cache_statistics, fit_baseline
 from .batches import ClipTransform, WindowCollator
 from .data import BELIEVED_COLUMN, add_guessed, class_names, has_tags
 from .encoders import build_model, is_encoder, load_extractor
+from .hub import push, read_destination
 from .model_card import (
     METRIC_NAMES,
     NetworkFacts,
@@ -90,6 +91,7 @@ def pretrain(args: RecipeArguments, run: Callable[[RecipeArguments], Any], **cha
     Raises:
         ArgumentError: either folder cannot be used, or the first run had other arguments.
     """
+    read_destination(args)
     folder = prepare_preceding(args, "pretrained")
     first = copy.copy(args)
     first.output_dir = folder
@@ -147,9 +149,12 @@ def fine_tune(
 
     Raises:
         ArgumentError: the output folder cannot be written or holds a run already.
+        HubError: with `args.push_to_hub`, nobody may write there, or it does not take the folder, which is finished.
         DataError: the data cannot be trained on.
     """
+    destination = read_destination(args)
     checkpoint = prepare_output_dir(args)
+    args.push_to_hub = False  # Trainer would upload whatever the folder holds by then
     set_seed(args.seed)
     keep_freed_memory()
     begin_from = args.model_name_or_path
@@ -300,9 +305,9 @@ def fine_tune(
         _write_folder(args, task, results, predictions, skipped, trainer, named, scores, illustrate, rejection)
         if amortized is not None:
             amortized.clear()
+        if destination is not None:
+            logger.info("%s", push(Path(args.output_dir), destination))
     trainer.accelerator.wait_for_everyone()
-    if args.push_to_hub:
-        trainer.push_to_hub()
     return results
 
 

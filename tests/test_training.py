@@ -18,7 +18,8 @@ import tones as tones_recipe
 import torch
 from conftest import RATE, command, results, run, tiny_config, tone, weights, write_tones
 from datasets import Dataset
-from huggingface_hub import ModelCard, RepoUrl
+from fake_hub import FakeHub
+from huggingface_hub import ModelCard
 from sklearn.metrics import accuracy_score, f1_score
 from transformers import pipeline
 
@@ -198,28 +199,32 @@ def test_a_used_or_unwritable_output_folder_is_refused_and_untouched(finished, t
     )
 
 
-def test_push_to_hub_uploads_the_finished_folder_with_its_own_card(tones, tmp_path, monkeypatch):
-    uploads = []
-
-    def upload_folder(self, *, repo_id, folder_path, ignore_patterns, **kwargs):
-        files = {path.name: path.read_bytes() for path in Path(folder_path).iterdir() if path.is_file()}
-        uploads.append((repo_id, files, ignore_patterns))
-
-    monkeypatch.setattr("huggingface_hub.HfApi.upload_folder", upload_folder)
-    monkeypatch.setattr(
-        "huggingface_hub.HfApi.create_repo",
-        lambda self, repo_id, **kwargs: RepoUrl(f"https://huggingface.co/someone/{repo_id}"),
-    )
+def test_push_to_hub_uploads_the_finished_folder_with_its_own_card(tones, tmp_path, monkeypatch, capsys):
     flags = ["--push_to_hub", "true", "--max_steps", "1", "--dataloader_num_workers", "0"]
-    monkeypatch.setattr(sys, "argv", command(tones, tmp_path / "tones-model", *flags)[1:])
-    run_recipe(tones_recipe.main, tones_recipe.TonesArguments)
-    ((repo_id, files, ignored),) = uploads
-    assert repo_id == "someone/tones-model"
+    flags += ["--hub_private_repo", "true", "--hub_token"]
+    with FakeHub() as server:
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", server.url)
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
+        monkeypatch.setattr("hf_audio.hub.check_loads_alone", lambda staged: None)  # see test_hub.py
+        # Before it trains, not after.
+        assert "may only read" in refused(tones, tmp_path / "new", *flags, "hf_reader", capsys=capsys)
+        assert not (tmp_path / "new").exists()
+        out = tmp_path / "tones-model"
+        monkeypatch.setattr(sys, "argv", command(tones, out, *flags, "hf_writer", "--hub_model_id", "lab/own")[1:])
+        run_recipe(tones_recipe.main, tones_recipe.TonesArguments)
+        server.breaks_off = True
+        sentence = refused(tones, tmp_path / "other", *flags, "hf_writer", capsys=capsys)
+        assert f"`hf-audio push {tmp_path / 'other'} someone/other` goes on" in sentence
+        assert results(tmp_path / "other")["eval_samples"] == 9
+    assert len(server.commits) == 1 and server.repositories["lab/own"]["private"]
+    files = server.files("lab/own")
     assert {"README.md", "model.safetensors", "all_results.json", "modeling_audio_cnn.py", "frontends.py"} <= set(
         files
     )
-    assert b"A sine tone" in files["README.md"]
-    assert "checkpoint-*" in ignored
+    assert set(files) == {path.name for path in out.iterdir() if path.is_file()}, "no checkpoints, no logs"
+    assert b"A sine tone" in files["README.md"] and b'model="lab/own")' in files["README.md"]
+    assert b"hf_writer" not in b"".join(files.values()), "the token is public"
 
 
 def test_an_error_in_a_loader_worker_is_still_one_sentence(tones, tmp_path, capsys):
