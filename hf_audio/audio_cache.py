@@ -91,17 +91,30 @@ def cache_audio(
 
 
 def _decode(row: dict[str, Any], sampling_rate: int, speech_only: bool) -> dict[str, Any]:
-    # Bytes and not a list of numbers: datasets turns a list into Python objects at every access.
     try:
-        waveform = load_audio(row["path"], sampling_rate)
-        if speech_only:
-            waveform = keep_speech(waveform, sampling_rate, row["path"])
-        samples = to_int16(waveform)
-        if not samples.any():
-            raise AudioError(f"{row['path']} is silent, every sample is zero: record it again or leave it out.")
+        return {"audio": decode_clip(row["path"], sampling_rate, speech_only=speech_only), "problem": ""}
     except AudioError as error:
         return {"audio": b"", "problem": str(error)}
-    return {"audio": samples.tobytes(), "problem": ""}
+
+
+def decode_clip(
+    source: str | bytes, sampling_rate: int, *, speech_only: bool = False, name: str | None = None
+) -> bytes:
+    """A file, or its bytes with the name by which errors call it, as a cell of the column `audio`: 16-bit samples.
+
+    Bytes and not a list of numbers: datasets turns a list into Python objects at every access.
+
+    Raises:
+        AudioError: it cannot be decoded, or is silent.
+    """
+    name = str(source) if name is None else name
+    waveform = load_audio(source, sampling_rate, name=name)
+    if speech_only:
+        waveform = keep_speech(waveform, sampling_rate, name)
+    samples = to_int16(waveform)
+    if not samples.any():
+        raise AudioError(f"{name} is silent, every sample is zero: record it again or leave it out.")
+    return samples.tobytes()
 
 
 def longest_clip(cached: Dataset) -> tuple[str, int]:

@@ -270,6 +270,31 @@ class Amortized:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+class Occasional:
+    """A costly transform of clips that are not kept: in every epoch one in `epochs` gets it, in turn, drawn anew.
+
+    It costs as much as `Amortized` and takes no room on the disk, but the other clips come as they were recorded.
+
+    Args:
+        transform: an audiomentations transform, called as `transform(samples=..., sample_rate=...)`.
+        epochs: between a clip's turns; 1 is every epoch.
+    """
+
+    def __init__(self, transform: Callable[..., np.ndarray], epochs: int):
+        self.transform = transform
+        self.epochs = epochs
+
+    def __call__(
+        self, recorded: Callable[[], np.ndarray], index: int, sampling_rate: int, seed: int, epoch: int
+    ) -> np.ndarray:
+        """The clip number `index` as it is in this epoch, (samples,) float32; called as `Amortized` is."""
+        waveform = recorded()
+        if (epoch - index) % self.epochs:
+            return waveform
+        with seeded(AMORTIZED_DRAWS, seed, epoch, index):
+            return self.transform(samples=waveform, sample_rate=sampling_rate)
+
+
 # Tells its draws from those of the same clip and epoch that are not amortised.
 AMORTIZED_DRAWS = 1
 

@@ -11,7 +11,7 @@ from torch.utils.data import Sampler
 from transformers import SequenceFeatureExtractor
 
 from .audio_cache import cached_waveform
-from .augmentation import Amortized, seed_transforms, seeded
+from .augmentation import Amortized, Occasional, seed_transforms, seeded
 from .data import BELIEVED_COLUMN, UNVERIFIED_COLUMN, DataError, tag_matrix
 from .windows import shifted_crops, split_windows
 
@@ -27,7 +27,7 @@ class ClipTransform:
 
     Args:
         sampling_rate: of the cached waveforms.
-        amortized: a costly transform, applied first, whose results serve for several epochs.
+        amortized: a costly transform, applied first, whose results serve for several epochs, or which comes rarely.
         augmentation: an audiomentations transform, called as `augmentation(samples=..., sample_rate=...)`.
         clip_samples: longer results are cropped at a random place to this many samples; `None` leaves them whole.
             With a pair, each batch draws a length between the two, of a few.
@@ -40,7 +40,7 @@ class ClipTransform:
         self,
         sampling_rate: int,
         *,
-        amortized: Amortized | None = None,
+        amortized: Amortized | Occasional | None = None,
         augmentation: Callable[..., np.ndarray] | None = None,
         clip_samples: int | tuple[int, int] | None = None,
         n_tags: int | None = None,

@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from datasets import ClassLabel, Dataset
@@ -35,12 +35,16 @@ def split_held_out(dataset: Dataset, held_out: Sequence[np.ndarray], group_colum
         )
     parts = [dataset.select(np.flatnonzero(rows)) for rows in (trained, *held_out)]
     if isinstance(dataset.features["label"], ClassLabel):
-        _check_classes(*parts)
+        check_classes(class_counts(parts[0]), parts[1:])
     return parts
 
 
-def _check_classes(train: Dataset, *tests: Dataset) -> None:
-    counts = class_counts(train)
+def check_classes(counts: Mapping[str, int], tests: Sequence[Dataset]) -> None:
+    """Tell of classes with hardly a training clip; counts: training clips of each class.
+
+    Raises:
+        DataError: a class of a test part has none.
+    """
     tested = [class_counts(test) for test in tests]
     missing = [name for name, count in counts.items() if count == 0]
     untaught = [name for name in missing if any(test[name] for test in tested)]

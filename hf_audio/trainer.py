@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +22,7 @@ from transformers import PreTrainedConfig, Trainer, TrainerCallback
 from .arguments import ArgumentError, RecipeArguments
 from .augmentation import mix
 from .batches import BackgroundSampler, BalancedSampler, ClipTransform
+from .clip_stream import ClipStream
 from .models.configuration_audio_cnn import rejects_background
 from .models.modeling_audio_cnn import by_distribution, classification_loss, probabilities
 
@@ -64,12 +66,14 @@ class AudioTrainer(Trainer):
         callbacks = [*kwargs.pop("callbacks", ())]
         if train_transform is not None:
             callbacks.append(_EpochCallback(train_transform))
+        if isinstance(kwargs.get("train_dataset"), ClipStream) and not args.ignore_data_skip:
+            callbacks.append(_ResumeCallback(kwargs["train_dataset"]))
         super().__init__(model=model, args=args, callbacks=callbacks, **kwargs)
         self._seeded_step, self._micro_step = -1, 0
         self.teacher = None if teacher is None else teacher.to(args.device)
         self.class_weights: torch.Tensor | None = None
         if args.balance == "loss":
-            counts = np.bincount(self._labels(), minlength=self.model.config.num_labels)
+            counts = self._class_counts()
             if rejects_background(self.model.config):
                 counts[-1] = min(counts[-1], counts[:-1].sum())  # as many as an epoch has
             taught = (counts > 0).sum()
@@ -85,12 +89,32 @@ class AudioTrainer(Trainer):
         return len(self.train_dataset) >= self.args.train_batch_size * self.args.world_size
 
     def get_train_dataloader(self) -> DataLoader:
-        """As in Trainer, without a smaller last batch unless there is no other."""
+        """As in Trainer, without a smaller last batch unless there is no other; a stream makes its own."""
+        if isinstance(self.train_dataset, ClipStream):
+            # accelerate would have every process read all of it.
+            return self.train_dataset.loader(
+                self.args.dataloader_num_workers or 0,
+                persistent_workers=self.args.dataloader_persistent_workers,
+                pin_memory=self.args.dataloader_pin_memory and self.args.device.type == "cuda",
+                prefetch_factor=self.args.dataloader_prefetch_factor,
+            )
         before, self.args.dataloader_drop_last = self.args.dataloader_drop_last, self._drop_last()
         try:
             return super().get_train_dataloader()
         finally:
             self.args.dataloader_drop_last = before
+
+    def num_examples(self, dataloader: DataLoader) -> int:
+        """As in Trainer; the length of a stream is one of batches."""
+        if isinstance(dataloader.dataset, ClipStream):
+            return dataloader.dataset.split.rows
+        return super().num_examples(dataloader)
+
+    def _class_counts(self) -> np.ndarray:
+        """Training clips of each class, (classes,)."""
+        if isinstance(self.train_dataset, ClipStream):
+            return self.train_dataset.class_counts()
+        return np.bincount(self._labels(), minlength=self.model.config.num_labels)
 
     def _labels(self) -> np.ndarray:
         """Of the training clips, (clips,) class indices."""
@@ -275,6 +299,17 @@ class _EpochCallback(TrainerCallback):
 
     def on_epoch_begin(self, args, state, control, **kwargs):
         self.transform.set_epoch(int(state.epoch or 0))
+
+
+class _ResumeCallback(TrainerCallback):
+    def __init__(self, stream: ClipStream):
+        self.stream = stream
+
+    def on_train_begin(self, args, state, control, **kwargs):
+        # Trainer would have the batches made that it drops.
+        steps = math.ceil(len(self.stream) / args.gradient_accumulation_steps)
+        epoch, steps_done = divmod(state.global_step, steps)
+        self.stream.pass_over(epoch, steps_done * args.gradient_accumulation_steps)
 
 
 class ProcessBatchNorm(nn.modules.batchnorm._BatchNorm):

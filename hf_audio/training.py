@@ -21,10 +21,11 @@ from transformers.trainer_utils import IntervalStrategy, PredictionOutput
 
 from .arguments import ERROR_RATES, ArgumentError, RecipeArguments
 from .audio_cache import cache_audio, check_lengths
-from .augmentation import Amortized
+from .augmentation import Amortized, Occasional
 from .baseline import cache_statistics, fit_baseline
 from .batches import ClipTransform, WindowCollator
-from .data import BELIEVED_COLUMN, add_guessed, class_names, has_tags
+from .clip_stream import ClipStream
+from .data import BELIEVED_COLUMN, DataError, add_guessed, class_names, has_tags
 from .encoders import build_model, is_encoder, load_extractor
 from .hub import push, read_destination
 from .model_card import (
@@ -59,7 +60,8 @@ from .run_folder import (
     prepare_preceding,
     run_unless_finished,
 )
-from .splits import split_held_out, split_validation
+from .shards import Split
+from .splits import check_classes, split_held_out, split_validation
 from .tables import write_rows
 from .teacher import load_teacher
 from .trainer import AudioTrainer, keep_freed_memory
@@ -67,6 +69,7 @@ from .trainer import AudioTrainer, keep_freed_memory
 logger = logging.getLogger(__name__)
 
 AUGMENTED_NAME = ".augmented"
+SKIPPED_NAME = ".skipped.jsonl"  # rows of a stream, noted while it is trained on
 HARMONIC_METRICS = frozenset({"cer", "cer_corpus"})  # told as a mean over several test sets too
 
 
@@ -122,6 +125,7 @@ def fine_tune(
     illustrate: Callable[[AnyPredictions, Path], Sequence[str]] | None = None,
     crop_seconds: tuple[float, float] | None = None,
     pretraining: Pretraining | None = None,
+    stream: Split | None = None,
 ) -> dict[str, Any]:
     """Train a model and leave the finished folder `args.output_dir`; returns what `all_results.json` holds.
 
@@ -146,12 +150,17 @@ def fine_tune(
         crop_seconds: shortest and longest random crop of a training clip; every batch draws a length of its own
             between. By default, `config.clip_seconds`.
         pretraining: whose weights the model begins with, unless `args.model_name_or_path` says.
+        stream: what is trained on instead, read anew in every epoch and never decoded as a whole. All rows of
+            `dataset` are then held out, and its classes are those of the stream. `slow_augmentation` is not kept: in
+            every epoch, one clip in `args.refresh_epochs` gets it.
 
     Raises:
-        ArgumentError: the output folder cannot be written or holds a run already.
+        ArgumentError: the output folder cannot be written or holds a run already, or an argument is not for streams.
         HubError: with `args.push_to_hub`, nobody may write there, or it does not take the folder, which is finished.
         DataError: the data cannot be trained on.
     """
+    if stream is not None:
+        _check_streamable(args, stream, validation_rows)
     destination = read_destination(args)
     checkpoint = prepare_output_dir(args)
     args.push_to_hub = False  # Trainer would upload whatever the folder holds by then
@@ -165,10 +174,15 @@ def fine_tune(
     if validation_rows is not None and args.validation_fraction > 0:
         masks["validation"] = validation_rows
     cached, masks, skipped = _decode(args, config, dataset, masks)
-    train, *tests = split_held_out(cached, list(masks.values()), group_column)
+    train = None
+    if stream is None:
+        train, *tests = split_held_out(cached, list(masks.values()), group_column)
+    else:
+        tests = [cached.select(np.flatnonzero(rows)) for rows in masks.values()]
+        check_classes({name: stream.counts[name] for name in stream.names}, tests)
     validation = tests.pop() if "validation" in masks else None
     test = tests[0]
-    if args.baseline:
+    if args.baseline and train is not None:
         return _judge_baseline(args, config.sampling_rate, train, test, task, skipped)
     names = class_names(cached)
     if args.balance != "none" and (names is None or has_tags(cached)):
@@ -193,7 +207,7 @@ def fine_tune(
         check_lengths(cached, config.sampling_rate, config.clip_seconds)
         if args.tta:
             raise ArgumentError("--tta judges parts of clips, and a part of a number is another one: leave it out.")
-    if args.validation_fraction > 0 and validation is None:
+    if args.validation_fraction > 0 and validation is None and train is not None:
         train, validation = split_validation(
             train, args.validation_fraction, args.seed, validation_group_column or group_column
         )
@@ -204,8 +218,10 @@ def fine_tune(
     teacher = None if args.teacher is None else load_teacher(args.teacher, config, test["path"][:])
 
     n_tags = len(names) if names is not None and has_tags(cached) else None
-    amortized = None
-    if slow_augmentation is not None:
+    amortized: Amortized | Occasional | None = None
+    if slow_augmentation is not None and stream is not None:
+        amortized = Occasional(slow_augmentation, args.refresh_epochs)
+    elif slow_augmentation is not None:
         amortized = Amortized(slow_augmentation, args.refresh_epochs, Path(args.output_dir) / AUGMENTED_NAME)
         if checkpoint is None:
             with args.main_process_first(desc="augmented clips"):
@@ -229,14 +245,35 @@ def fine_tune(
         # What is believed is trained on, and nothing is judged by it.
         tests = [clips.remove_columns(BELIEVED_COLUMN) for clips in tests]
         validation = None if validation is None else validation.remove_columns(BELIEVED_COLUMN)
+    train_collator = collator(None if window is None else config.clip_samples)
+    skipped_rows = Path(args.output_dir) / SKIPPED_NAME
+    trained_clips: ClipStream | Dataset
+    if stream is not None:
+        if checkpoint is None:
+            with args.main_process_first(desc="skipped rows"):
+                skipped_rows.unlink(missing_ok=True)  # of a run that was killed
+        trained_clips = ClipStream(
+            stream,
+            transform,
+            train_collator,
+            batch_size=args.train_batch_size,
+            process=(args.process_index, args.world_size),
+            seed=args.seed,
+            skipped=skipped_rows,
+            strict=args.strict,
+            speech_only=config.speech_only,
+        )
+    else:
+        assert train is not None
+        trained_clips = train.with_transform(transform)
     trainer = AudioTrainer(
         model,
         args,
         train_transform=transform,
         teacher=teacher,
-        train_dataset=train.with_transform(transform),
+        train_dataset=trained_clips,
         eval_dataset=None if validation is None else validation.with_transform(plain),
-        data_collator=collator(None if window is None else config.clip_samples),
+        data_collator=train_collator,
         processing_class=extractor,
         compute_metrics=functools.partial(compute_metrics, config=config),
         callbacks=[EarlyStoppingCallback(patience)] if patience else [],
@@ -270,7 +307,12 @@ def fine_tune(
             for name in METRIC_NAMES
             if f"{name}_tta" in METRIC_NAMES and f"test_{name}" in shifted
         }
-    results |= {"train_samples": len(train), "chosen": _chosen(trainer)}
+    if isinstance(trained_clips, ClipStream):
+        trained_on = trained_clips.split.rows - len(trained_clips.read_skipped())
+        skipped = [*skipped, *trained_clips.describe_skipped()]
+    else:
+        trained_on = len(trained_clips)
+    results |= {"train_samples": trained_on, "chosen": _chosen(trainer)}
     if pretraining is not None:
         results["pretrain_runtime"] = pretraining.seconds
     told = [_scores(config, *part) for part in zip(tests, judged, strict=True)]
@@ -303,12 +345,28 @@ def fine_tune(
         results |= {f"eval_{name}": value for name, value in rejection.metrics().items()}
     if trainer.is_world_process_zero():
         _write_folder(args, task, results, predictions, skipped, trainer, named, scores, illustrate, rejection)
-        if amortized is not None:
+        if isinstance(amortized, Amortized):
             amortized.clear()
+        skipped_rows.unlink(missing_ok=True)
         if destination is not None:
             logger.info("%s", push(Path(args.output_dir), destination))
     trainer.accelerator.wait_for_everyone()
     return results
+
+
+def _check_streamable(args: RecipeArguments, stream: Split, validation_rows: np.ndarray | None) -> None:
+    for given, why in {
+        "--baseline": args.baseline and "takes statistics of all clips at once",
+        "--balance sampler": args.balance == "sampler" and "chooses among all clips (--balance loss does not)",
+        "--pseudo_labels": args.pseudo_labels is not None and "adds files to a table",
+        "--validation_fraction": args.validation_fraction > 0
+        and validation_rows is None
+        and "splits off clips that lie in no shards of their own: name some shards validation-00000.parquet, say",
+    }.items():
+        if why:
+            raise ArgumentError(f"{given} {why}, and a stream is read row after row: leave one of the two out.")
+    if args.strict and stream.unreadable:
+        raise DataError(f"A shard cannot be used and --strict is on: {stream.unreadable[0]['reason']}")
 
 
 def _decode(

@@ -1,0 +1,30 @@
+"""The tests' smallest recipe on shards, read as a stream."""
+
+from audiomentations import AddGaussianNoise, Compose, Gain
+from conftest import tiny_config
+from tones import FACTS, TonesArguments
+
+from hf_audio.augmentation import RandomPlacement
+from hf_audio.recipe import run_recipe
+from hf_audio.shards import load_shards
+from hf_audio.training import fine_tune
+
+
+def main(args: TonesArguments) -> None:
+    with args.main_process_first(desc="shards"):
+        shards = load_shards(args.data_dir)
+    fine_tune(
+        args,
+        tiny_config(),
+        shards.held_out,
+        shards.tested,
+        FACTS,
+        stream=shards.stream,
+        validation_rows=shards.validated,
+        augmentation=Compose([RandomPlacement(1.0), AddGaussianNoise(0.001, args.noise, p=1)]),
+        slow_augmentation=Gain(-6, 6, p=0.5),
+    )
+
+
+if __name__ == "__main__":
+    run_recipe(main, TonesArguments)
