@@ -26,6 +26,8 @@ from .baseline import cache_statistics, fit_baseline
 from .batches import ClipTransform, WindowCollator
 from .data import BELIEVED_COLUMN, add_guessed, class_names, has_tags
 from .encoders import build_model, is_encoder, load_extractor
+from .extractors import padding_arguments
+from .kaldi_features import kaldi_features
 from .model_card import (
     METRIC_NAMES,
     NetworkFacts,
@@ -39,6 +41,7 @@ from .model_card import (
 )
 from .models import AudioCNNConfig
 from .models.modeling_audio_cnn import classification_loss, probabilities
+from .network_parts import freeze, set_temperature, weight_heights
 from .plots import plot_curves
 from .reports import (
     AnyPredictions,
@@ -58,7 +61,7 @@ from .run_folder import (
 )
 from .splits import split_held_out, split_validation
 from .tables import write_rows
-from .teacher import load_teacher
+from .teacher import employ_teacher
 from .trainer import AudioTrainer, keep_freed_memory
 
 logger = logging.getLogger(__name__)
@@ -153,6 +156,8 @@ def fine_tune(
     begin_from = args.model_name_or_path
     if begin_from is None and pretraining is not None:
         begin_from = pretraining.folder
+    if begin_from is None and (args.freeze in ("encoder", "front") or args.layer_decay < 1):
+        raise ArgumentError("--freeze and --layer_decay are of weights to begin with: give --model_name_or_path too.")
     extractor = load_extractor(begin_from, config)
     masks = {"": held_out, **(held_out_too or {})}
     if validation_rows is not None and args.validation_fraction > 0:
@@ -186,9 +191,11 @@ def fine_tune(
         train, validation = split_validation(
             train, args.validation_fraction, args.seed, validation_group_column or group_column
         )
-    if args.teacher is not None and is_encoder(extractor):
-        raise ArgumentError("--teacher hears waveforms, which an encoder of transformers does not read: leave it out.")
-    teacher = None if args.teacher is None else load_teacher(args.teacher, config, test["path"][:])
+    teacher = None
+    if args.teacher is not None:
+        if is_encoder(extractor):
+            raise ArgumentError("--teacher teaches an AudioCNN, not an encoder of transformers: leave it out.")
+        train, teacher = employ_teacher(args, config, train, test["path"][:])
 
     n_tags = len(names) if names is not None and has_tags(cached) else None
     amortized = None
@@ -207,9 +214,18 @@ def fine_tune(
         seed=args.seed,
     )
     plain = ClipTransform(config.sampling_rate, n_tags=n_tags)
-    model = build_model(config, begin_from, extractor)
-    collator = functools.partial(WindowCollator, extractor=extractor if is_encoder(extractor) else None)
-    if is_encoder(extractor) and not getattr(extractor, "return_attention_mask", True):
+    model = build_model(config, begin_from, extractor, args.freeze)
+    frozen = freeze(model, args.freeze)
+    if args.layer_decay < 1:
+        weight_heights(model)  # which refuses what has no layers, before any time is spent
+    features = kaldi_features(extractor)
+    collated_by = extractor if is_encoder(extractor) and features is None else None
+    collator = functools.partial(WindowCollator, extractor=collated_by)
+    if (
+        collated_by is not None
+        and padding_arguments(extractor)
+        and not getattr(extractor, "return_attention_mask", True)
+    ):
         args.per_device_eval_batch_size = 1  # padding would change what it answers
     patience = args.early_stopping_patience
     if BELIEVED_COLUMN in cached.column_names:
@@ -221,6 +237,8 @@ def fine_tune(
         args,
         train_transform=transform,
         teacher=teacher,
+        features=features,
+        frozen=frozen,
         train_dataset=train.with_transform(transform),
         eval_dataset=None if validation is None else validation.with_transform(plain),
         data_collator=collator(None if window is None else config.clip_samples),
@@ -235,10 +253,10 @@ def fine_tune(
     scores = {}
     if validation is not None:
         seen = trainer.predict(validation.with_transform(plain))
-        if not is_encoder(extractor):
-            # In the model itself, so that every runtime gives probabilities that come true.
-            model.config.temperature = fit_temperature(seen.predictions, seen.label_ids, config)
-            seen = seen._replace(predictions=seen.predictions / model.config.temperature)
+        # In the model itself, so that every runtime gives probabilities that come true.
+        temperature = fit_temperature(seen.predictions, seen.label_ids, config)
+        set_temperature(model, temperature)
+        seen = seen._replace(predictions=seen.predictions / temperature)
         scores["validation"] = _scores(config, validation, seen)
     judged = [trainer.predict(clips.with_transform(plain), metric_key_prefix="eval") for clips in tests]
     results: dict[str, Any] = {**judged[0].metrics, **trained.metrics, "epoch": trainer.state.epoch}
