@@ -67,14 +67,34 @@ class RecipeArguments(TrainingArguments):
     )
     model_name_or_path: str | None = field(
         default=None,
-        metadata={"help": "Finished folder or Hub id of a like network, from whose weights training begins."},
+        metadata={
+            "help": "Finished folder or Hub id of a like network, or of an audio encoder of transformers (wav2vec2, "
+            "AST, Whisper, ...), from whose weights training begins."
+        },
+    )
+    freeze: str | None = field(
+        default=None,
+        metadata={
+            "help": "What of --model_name_or_path learns nothing: `encoder`, all but the head; `front`, what hears "
+            "the waveform or spectrogram first; or `none`. By default the front of a wav2vec2 and its like.",
+            "choices": ["encoder", "front", "none"],
+        },
+    )
+    layer_decay: float = field(
+        default=1.0,
+        metadata={
+            "help": "Of --model_name_or_path, each layer learns by so much more slowly than the one above it, the "
+            "head at the full rate; 1 lets all learn alike."
+        },
     )
     pseudo_labels: str | None = field(
         default=None, metadata={"help": "Table of `hf-audio pseudo-label`, whose clips are trained on too."}
     )
     teacher: str | None = field(
         default=None,
-        metadata={"help": "Finished folder of a model trained on the same clips, whose scores this one learns too."},
+        metadata={
+            "help": "Finished folder or Hub id of a model of the same classes, whose scores an AudioCNN learns too."
+        },
     )
     background: str | None = field(
         default=None,
@@ -169,6 +189,8 @@ class RecipeArguments(TrainingArguments):
                 )
             if not self.false_alarms_per_hour > 0:
                 raise ArgumentError(f"--false_alarms_per_hour {self.false_alarms_per_hour} must be above 0.")
+        if not 0 < self.layer_decay <= 1:
+            raise ArgumentError(f"--layer_decay {self.layer_decay} must lie in (0, 1]: 0.75 is usual, 1 is none.")
         if not 0 <= self.ema_decay < 1:
             raise ArgumentError(f"--ema_decay {self.ema_decay} must lie in [0, 1).")
         if not 0 <= self.validation_fraction <= 0.5:

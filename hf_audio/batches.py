@@ -1,7 +1,6 @@
 """Decoded rows of a data set to a model's batches: augmentation, excerpts, windows and padding."""
 
 import functools
-import inspect
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -12,7 +11,8 @@ from transformers import SequenceFeatureExtractor
 
 from .audio_cache import cached_waveform
 from .augmentation import Amortized, Occasional, seed_transforms, seeded
-from .data import BELIEVED_COLUMN, UNVERIFIED_COLUMN, DataError, tag_matrix
+from .data import BELIEVED_COLUMN, TAUGHT_COLUMN, UNVERIFIED_COLUMN, DataError, tag_matrix
+from .extractors import padding_arguments
 from .windows import shifted_crops, split_windows
 
 # Samples. oneDNN prepares its convolutions anew for every length, and keeps them: that takes time and memory.
@@ -62,7 +62,10 @@ class ClipTransform:
         self.epoch.fill_(epoch)
 
     def __call__(self, batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
-        """Columns `audio`, `index` and `label` (or what is believed) to `input_values`, `labels`, maybe `weights`."""
+        """Columns `audio`, `index` and `label` (or what is believed) to `input_values`, `labels`, maybe `weights`.
+
+        And `taught`, where a teacher has judged the clips.
+        """
         size = self._size(batch["index"])
         with seeded(self.seed):  # once a batch: every clip seeds again, and the states are put back after the last
             waveforms = [self._transform(*pair, size) for pair in zip(batch["audio"], batch["index"], strict=True)]
@@ -72,6 +75,8 @@ class ClipTransform:
         rows = {"input_values": waveforms, "labels": labels}
         if self.unverified_weight != 1 and UNVERIFIED_COLUMN in batch:
             rows["weights"] = [self.unverified_weight if row else 1.0 for row in batch[UNVERIFIED_COLUMN]]
+        if TAUGHT_COLUMN in batch:
+            rows["taught"] = batch[TAUGHT_COLUMN]
         return rows
 
     def _size(self, indices: Sequence[int]) -> int | None:
@@ -110,20 +115,15 @@ class WindowCollator:
     With `crops`, every clip becomes so many evenly shifted windows instead.
 
     Returns `labels` (batch, ...), `input_values` (windows, samples), `attention_mask` where lengths differ,
-    `window_counts` (batch,) where a clip has more than one window, and `weights` (batch,) where rows have them. With
-    an `extractor`, what that makes of the windows takes the place of waveforms and mask.
+    `window_counts` (batch,) where a clip has more than one window, and `weights` (batch,) and `taught` (batch, labels)
+    where rows have them. With an `extractor`, what that makes of the windows takes the place of waveforms and mask.
     """
 
     def __init__(self, clip_samples: int | None, crops: int = 0, extractor: SequenceFeatureExtractor | None = None):
         self.clip_samples = clip_samples
         self.crops = crops
         self.extractor = extractor
-        # Some extractors pad to a length of their own, by default, and others not at all.
-        self.padding = {}
-        if extractor is not None:
-            call = inspect.signature(extractor.__call__).parameters
-            if "padding" in call and not call["padding"].default:
-                self.padding = {"padding": True}
+        self.padding = {} if extractor is None else padding_arguments(extractor)
 
     def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
         """Rows of `input_values` (samples,) and `labels` to a batch."""
@@ -139,6 +139,8 @@ class WindowCollator:
         batch = {"labels": torch.as_tensor(np.array([row["labels"] for row in rows])), **self._inputs(clips)}
         if "weights" in rows[0]:
             batch["weights"] = torch.tensor([float(row["weights"]) for row in rows])
+        if "taught" in rows[0]:
+            batch["taught"] = torch.tensor(np.array([row["taught"] for row in rows]), dtype=torch.float32)
         if len(clips) > len(rows):
             batch["window_counts"] = torch.tensor([len(group) for group in windows])
         return batch

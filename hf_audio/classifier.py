@@ -3,7 +3,7 @@
 import json
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -167,11 +167,16 @@ class TorchAudioClassifier(AudioClassifier):
         from safetensors import SafetensorError
         from transformers import AutoFeatureExtractor, AutoModelForAudioClassification
 
+        from .extractors import check_spectrogram, padding_arguments
+        from .kaldi_features import kaldi_features
+        from .models import AudioCNNFeatureExtractor
+
         if Path(checkpoint).is_dir():
             _check_folder(Path(checkpoint))
         try:
             self.extractor = AutoFeatureExtractor.from_pretrained(checkpoint)
             model, found = AutoModelForAudioClassification.from_pretrained(checkpoint, output_loading_info=True)
+            check_spectrogram(self.extractor, model.config)
             if found["missing_keys"]:  # which transformers would leave at random
                 raise ValueError(f"its weights lack {min(found['missing_keys'])}")
         except (OSError, ValueError, KeyError, RuntimeError, AttributeError, SafetensorError) as error:
@@ -182,6 +187,12 @@ class TorchAudioClassifier(AudioClassifier):
             ) from error
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.model = model.eval().to(self.device, memory_format=torch.channels_last)
+        self.features = kaldi_features(self.extractor)
+        if self.features is not None:
+            self.features.to(self.device)
+        # Where a mask goes with it, padding changes no answer. Of transformers' encoders some have none.
+        self._knows_padding = isinstance(self.extractor, AudioCNNFeatureExtractor)
+        self._padding = padding_arguments(self.extractor)
         config = self.model.config
         super().__init__(
             [config.id2label[i] for i in range(config.num_labels)],
@@ -200,22 +211,22 @@ class TorchAudioClassifier(AudioClassifier):
 
         scores = np.empty((len(windows), len(self.labels)), dtype=np.float32)
         for places in group_by_length(windows, padded=self._knows_padding):
-            inputs = self.extractor(
-                [windows[i] for i in places], sampling_rate=self.sampling_rate, padding=True, return_tensors="pt"
-            )
-            if self._knows_padding and len({len(windows[i]) for i in places}) == 1:
-                del inputs["attention_mask"]  # nothing is padded, and to mask it would take almost as long as the rest
             with torch.inference_mode():
-                logits = self.model(**inputs.to(self.device)).logits
+                logits = self.model(**self._inputs([windows[i] for i in places])).logits
             scores[places] = probabilities(logits, self.model.config).cpu().numpy()
         return scores
 
-    @property
-    def _knows_padding(self) -> bool:
-        # Where a mask goes with it, padding changes no answer. Of transformers' encoders some have none.
-        from .models import AudioCNNFeatureExtractor
+    def _inputs(self, windows: Sequence[np.ndarray]) -> Mapping[str, Any]:
+        """What the model reads of windows that go through it together, on its device."""
+        import torch
 
-        return isinstance(self.extractor, AudioCNNFeatureExtractor)
+        if self.features is not None:
+            waveforms = torch.from_numpy(np.stack(windows)).to(self.device)
+            return {"input_values": self.features(waveforms).to(self.model.dtype)}
+        inputs = self.extractor(windows, sampling_rate=self.sampling_rate, return_tensors="pt", **self._padding)
+        if self._knows_padding and len({len(window) for window in windows}) == 1:
+            del inputs["attention_mask"]  # nothing is padded, and to mask it would take almost as long as the rest
+        return inputs.to(self.device)
 
 
 def group_by_length(windows: Sequence[np.ndarray], padded: bool) -> Iterator[list[int]]:

@@ -22,8 +22,12 @@ logger = logging.getLogger(__name__)
 UNVERIFIED_COLUMN = "unverified"
 # Probabilities of every class, trained on in the place of the label where an audit has doubts about it.
 BELIEVED_COLUMN = "believed"
+# Probabilities that a teacher has given every class, learnt beside the label.
+TAUGHT_COLUMN = "taught"
 # What the functions below write; a table's own columns of these names would be overwritten.
-OWN_COLUMNS = frozenset({"path", "label", "index", "audio", "problem", UNVERIFIED_COLUMN, BELIEVED_COLUMN})
+OWN_COLUMNS = frozenset(
+    {"path", "label", "index", "audio", "problem", UNVERIFIED_COLUMN, BELIEVED_COLUMN, TAUGHT_COLUMN}
+)
 
 SEPARATOR = ","  # of the tags of one clip, in tables
 

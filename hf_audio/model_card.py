@@ -101,6 +101,8 @@ SHOWN_ARGUMENTS = (
     "lr_scheduler_type",
     "warmup_steps",
     "weight_decay",
+    "freeze",
+    "layer_decay",
     "label_smoothing_factor",
     "mixup_alpha",
     "ema_decay",

@@ -14,11 +14,13 @@ from typing import Any
 import numpy as np
 import torch
 from transformers import AudioClassificationPipeline as StockAudioClassificationPipeline
+from transformers import BatchFeature
 from transformers.pipelines import PIPELINE_REGISTRY
 from transformers.pipelines.base import ChunkPipeline
 
 from .audio import AudioError, load_audio, to_mono
 from .classifier import NO_SPEECH, WINDOWS_PER_FORWARD, read_number
+from .kaldi_features import kaldi_features
 from .models.configuration_audio_cnn import AudioCNNConfig
 from .models.configuration_audio_ensemble import AudioEnsembleConfig
 from .models.modeling_audio_cnn import probabilities
@@ -59,6 +61,7 @@ class AudioClassificationPipeline(StockAudioClassificationPipeline, ChunkPipelin
         super().__init__(*args, **kwargs)
         if self.model.config.model_type in (AudioCNNConfig.model_type, AudioEnsembleConfig.model_type):
             self.model.to(memory_format=torch.channels_last)  # in which small networks convolve fastest
+        self._kaldi_features = kaldi_features(self.feature_extractor)
 
     def _sanitize_parameters(self, window_seconds=None, **kwargs):
         if window_seconds is not None and window_seconds <= 0:
@@ -115,7 +118,10 @@ class AudioClassificationPipeline(StockAudioClassificationPipeline, ChunkPipelin
                 waveform = waveform[: round((window_seconds or 1) * rate)]  # one window tells as much as many
         windows = [waveform] if window_seconds is None else split_windows(waveform, round(window_seconds * rate))
         for number, window in enumerate(windows):
-            features = self.feature_extractor(window, sampling_rate=rate, return_tensors="pt")
+            if self._kaldi_features is None:
+                features = self.feature_extractor(window, sampling_rate=rate, return_tensors="pt")
+            else:
+                features = BatchFeature({"input_values": self._kaldi_features(torch.from_numpy(window)[None])})
             # An AudioCNN in half precision still computes its spectrogram in float32, so its waveform stays whole.
             if self.dtype is not None and self.model.config.model_type != AudioCNNConfig.model_type:
                 features = features.to(dtype=self.dtype)

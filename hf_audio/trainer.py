@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import math
 import os
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from .batches import BackgroundSampler, BalancedSampler, ClipTransform
 from .clip_stream import ClipStream
 from .models.configuration_audio_cnn import rejects_background
 from .models.modeling_audio_cnn import by_distribution, classification_loss, probabilities
+from .network_parts import weight_heights
 
 AVERAGE_NAME = "averaged_weights.pt"
 # Of a loss with a teacher: what its scores weigh against the labels, and how far both models' are flattened first.
@@ -45,7 +47,11 @@ class AudioTrainer(Trainer):
     - With `ema_decay`, the average of the weights is what is evaluated, chosen, resumed and in the end kept.
     - Everything random in a step follows from the seed and the step's number, so a resumed run repeats a whole one.
     - Batch normalisation takes its statistics over all processes, so two processes train like one.
-    - With a `teacher`, the model learns its scores of the same mixed and augmented clips beside the labels.
+    - With a `teacher`, the model learns its scores of the same mixed and augmented clips beside the labels; where the
+      clips bring a teacher's scores along (`taught`), those, mixed as the labels are.
+    - Modules named by `frozen` stay as they are for evaluation: no dropout, no statistics of the batch.
+    - With `layer_decay`, each layer learns more slowly than the one above it.
+    - With `features`, what a model reads is made of waveforms where the model is, after they were mixed.
     - With `balance`, every class counts the same: its clips come as often, or weigh as much in the loss.
     - A last, smaller training batch is dropped: the statistics of a few clips would disturb every layer.
     """
@@ -59,6 +65,8 @@ class AudioTrainer(Trainer):
         args: RecipeArguments,
         train_transform: ClipTransform | None = None,
         teacher: nn.Module | None = None,
+        features: nn.Module | None = None,
+        frozen: Sequence[str] = (),
         **kwargs,
     ):
         if args.world_size > 1:
@@ -71,6 +79,8 @@ class AudioTrainer(Trainer):
         super().__init__(model=model, args=args, callbacks=callbacks, **kwargs)
         self._seeded_step, self._micro_step = -1, 0
         self.teacher = None if teacher is None else teacher.to(args.device)
+        self.features = None if features is None else features.to(args.device)
+        self.frozen = frozen
         self.class_weights: torch.Tensor | None = None
         if args.balance == "loss":
             counts = self._class_counts()
@@ -132,6 +142,28 @@ class AudioTrainer(Trainer):
             return known
         return BackgroundSampler(background, self.args.seed, known)
 
+    def create_optimizer(self, *args, **kwargs) -> torch.optim.Optimizer:
+        """As in Trainer; with `layer_decay`, its groups divided by height, each with a learning rate of its own."""
+        begun = self.optimizer is not None
+        optimizer = super().create_optimizer(*args, **kwargs)
+        if self.args.layer_decay < 1 and not begun:
+            by_name, top = weight_heights(self.model)
+            heights = {id(weight): by_name[name] for name, weight in self.model.named_parameters()}
+            groups: dict[tuple[int, int], list[nn.Parameter]] = defaultdict(list)
+            for number, group in enumerate(optimizer.param_groups):
+                for weight in group["params"]:
+                    groups[top - heights[id(weight)], number].append(weight)
+            # The head's first: the rate of the first group is the one that is logged.
+            optimizer.param_groups = [
+                {
+                    **optimizer.param_groups[number],
+                    "params": groups[below, number],
+                    "lr": optimizer.param_groups[number]["lr"] * self.args.layer_decay**below,
+                }
+                for below, number in sorted(groups)
+            ]
+        return optimizer
+
     def training_step(self, model, inputs, num_items_in_batch=None) -> torch.Tensor:
         """One micro-batch, whose random numbers (dropout, masks, mixing) follow from the seed and the step.
 
@@ -147,18 +179,22 @@ class AudioTrainer(Trainer):
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         """Mean loss of one micro-batch; `num_items_in_batch` is not needed for a mean, and not passed on."""
         inputs = dict(inputs)
-        labels, weights = inputs.pop("labels"), inputs.pop("weights", None)
+        labels, weights, taught = (inputs.pop("labels"), inputs.pop("weights", None), inputs.pop("taught", None))
         config = self.model.config
+        if model.training:
+            for name in self.frozen:  # Trainer has put the whole model into training mode
+                self.model.get_submodule(name).eval()
+        if taught is not None:
+            taught = flatten_scores(to_logits(taught, config), config)
         if self.args.mixup_alpha > 0 and model.training:
-            targets = {"labels": as_probabilities(labels, config)}
-            if weights is not None:
-                targets["weights"] = weights
-            inputs, targets = mix(inputs, targets, self.args.mixup_alpha)
-            labels, weights = targets["labels"], targets.get("weights")
+            targets = {"labels": as_probabilities(labels, config), "weights": weights, "taught": taught}
+            told = {name: value for name, value in targets.items() if value is not None}
+            inputs, told = mix(inputs, told, self.args.mixup_alpha)
+            labels, weights, taught = told["labels"], told.get("weights"), told.get("taught")
         if self.class_weights is not None and model.training:
             own = as_probabilities(labels, config) @ self.class_weights
             weights = own if weights is None else weights * own
-        outputs = model(**inputs)
+        outputs = model(**self._make_features(inputs))
         loss = classification_loss(
             outputs.logits,
             labels,
@@ -169,9 +205,13 @@ class AudioTrainer(Trainer):
         )
         if self.teacher is not None and model.training:
             with torch.no_grad(), self.accelerator.autocast():
-                taught = self.teacher(**inputs).logits
+                taught = flatten_scores(self.teacher(**inputs), config)
+        if taught is not None and model.training:
             loss = torch.lerp(loss, distillation_loss(outputs.logits, taught, config), TEACHER_WEIGHT)
         return (loss, outputs) if return_outputs else loss
+
+    def _make_features(self, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        return inputs if self.features is None else {"input_values": self.features(**inputs)}
 
     def prediction_step(
         self,
@@ -183,7 +223,8 @@ class AudioTrainer(Trainer):
         """One score vector a clip, from the averaged weights if there are any, in float32."""
         inputs = self._prepare_inputs(inputs)
         labels, counts = inputs.pop("labels"), inputs.pop("window_counts", None)
-        inputs.pop("weights", None)
+        for name in ("weights", "taught"):
+            inputs.pop(name, None)
         network = self.average.module if self.average is not None else self.accelerator.unwrap_model(model)
         network.eval()
         config = self.model.config
@@ -194,7 +235,9 @@ class AudioTrainer(Trainer):
                 dict(zip(inputs, part, strict=True))
                 for part in zip(*(value.split(EVALUATED_TOGETHER) for value in inputs.values()), strict=True)
             ]
-            logits = torch.cat([type(network).forward(network, **part).logits.float() for part in parts])
+            logits = torch.cat(
+                [type(network).forward(network, **self._make_features(part)).logits.float() for part in parts]
+            )
             if counts is not None:
                 logits = average_windows(logits, counts, config)
             loss = classification_loss(logits, labels, config)
@@ -236,17 +279,30 @@ def as_probabilities(labels: torch.Tensor, config: PreTrainedConfig) -> torch.Te
     return F.one_hot(labels, n_values).flatten(1).float()
 
 
-def distillation_loss(logits: torch.Tensor, taught: torch.Tensor, config: PreTrainedConfig) -> torch.Tensor:
-    """Mean divergence of a model's scores from its teacher's, both flattened by `TEMPERATURE`.
-
-    logits, taught: (batch, labels). Scaled by the squared temperature, so that its gradients are of the labels' size.
-    """
-    logits, taught = logits.float() / TEMPERATURE, taught.float() / TEMPERATURE
+def to_logits(scores: torch.Tensor, config: PreTrainedConfig) -> torch.Tensor:
+    """Logits that have these probabilities. (batch, labels), and back."""
     if config.problem_type == "multi_label_classification":
-        divergence = F.binary_cross_entropy_with_logits(logits, taught.sigmoid())  # but for a constant
+        return torch.logit(scores, eps=1e-7)
+    return scores.clamp(min=1e-12).log()
+
+
+def flatten_scores(logits: torch.Tensor, config: PreTrainedConfig) -> torch.Tensor:
+    """Probabilities of a teacher, brought nearer to each other by `TEMPERATURE`. (batch, labels), and back."""
+    return probabilities(logits.float() / TEMPERATURE, config)
+
+
+def distillation_loss(logits: torch.Tensor, taught: torch.Tensor, config: PreTrainedConfig) -> torch.Tensor:
+    """Mean divergence of a model's flattened scores from its teacher's.
+
+    logits, taught: (batch, labels), the latter what `flatten_scores` gives. Scaled by the squared temperature, so that
+    its gradients are of the labels' size.
+    """
+    logits = logits.float() / TEMPERATURE
+    if config.problem_type == "multi_label_classification":
+        divergence = F.binary_cross_entropy_with_logits(logits, taught)  # but for a constant
     else:
-        learnt, target = (by_distribution(scores, config).flatten(0, 1).log_softmax(-1) for scores in (logits, taught))
-        divergence = F.kl_div(learnt, target, log_target=True, reduction="batchmean")
+        learnt, target = (by_distribution(scores, config).flatten(0, 1) for scores in (logits, taught))
+        divergence = F.kl_div(learnt.log_softmax(-1), target, reduction="batchmean")
     return divergence * TEMPERATURE**2
 
 
@@ -266,9 +322,7 @@ def keep_freed_memory() -> None:
 def average_windows(logits: torch.Tensor, counts: torch.Tensor, config: PreTrainedConfig) -> torch.Tensor:
     """Mean probabilities of each clip's windows, as logits. logits: (windows, labels); counts: (batch,) windows."""
     mean = torch.stack([clip.mean(0) for clip in probabilities(logits, config).split(counts.tolist())])
-    if config.problem_type == "multi_label_classification":
-        return torch.logit(mean, eps=1e-7)
-    return mean.clamp(min=1e-12).log()
+    return to_logits(mean, config)
 
 
 def _ema(decay: float):

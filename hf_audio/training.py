@@ -27,7 +27,9 @@ from .batches import ClipTransform, WindowCollator
 from .clip_stream import ClipStream
 from .data import BELIEVED_COLUMN, DataError, add_guessed, class_names, has_tags
 from .encoders import build_model, is_encoder, load_extractor
+from .extractors import padding_arguments
 from .hub import push, read_destination
+from .kaldi_features import kaldi_features
 from .model_card import (
     METRIC_NAMES,
     NetworkFacts,
@@ -41,6 +43,7 @@ from .model_card import (
 )
 from .models import AudioCNNConfig
 from .models.modeling_audio_cnn import classification_loss, probabilities
+from .network_parts import freeze, set_temperature, weight_heights
 from .plots import plot_curves
 from .rejection import PICTURE_NAME as REJECTION_NAME
 from .rejection import Background, Rejection, add_background, fit_margin, load_background, margins, sparing_margin
@@ -63,7 +66,7 @@ from .run_folder import (
 from .shards import Split
 from .splits import check_classes, split_held_out, split_validation
 from .tables import write_rows
-from .teacher import load_teacher
+from .teacher import employ_teacher
 from .trainer import AudioTrainer, keep_freed_memory
 
 logger = logging.getLogger(__name__)
@@ -169,6 +172,8 @@ def fine_tune(
     begin_from = args.model_name_or_path
     if begin_from is None and pretraining is not None:
         begin_from = pretraining.folder
+    if begin_from is None and (args.freeze in ("encoder", "front") or args.layer_decay < 1):
+        raise ArgumentError("--freeze and --layer_decay are of weights to begin with: give --model_name_or_path too.")
     extractor = load_extractor(begin_from, config)
     masks = {"": held_out, **(held_out_too or {})}
     if validation_rows is not None and args.validation_fraction > 0:
@@ -211,11 +216,13 @@ def fine_tune(
         train, validation = split_validation(
             train, args.validation_fraction, args.seed, validation_group_column or group_column
         )
-    if background is not None:
+    if background is not None and train is not None:
         train = add_background(train, background.train)
-    if args.teacher is not None and is_encoder(extractor):
-        raise ArgumentError("--teacher hears waveforms, which an encoder of transformers does not read: leave it out.")
-    teacher = None if args.teacher is None else load_teacher(args.teacher, config, test["path"][:])
+    teacher = None
+    if args.teacher is not None:
+        if is_encoder(extractor):
+            raise ArgumentError("--teacher teaches an AudioCNN, not an encoder of transformers: leave it out.")
+        train, teacher = employ_teacher(args, config, train, test["path"][:])
 
     n_tags = len(names) if names is not None and has_tags(cached) else None
     amortized: Amortized | Occasional | None = None
@@ -236,9 +243,18 @@ def fine_tune(
         seed=args.seed,
     )
     plain = ClipTransform(config.sampling_rate, n_tags=n_tags)
-    model = build_model(config, begin_from, extractor)
-    collator = functools.partial(WindowCollator, extractor=extractor if is_encoder(extractor) else None)
-    if is_encoder(extractor) and not getattr(extractor, "return_attention_mask", True):
+    model = build_model(config, begin_from, extractor, args.freeze)
+    frozen = freeze(model, args.freeze)
+    if args.layer_decay < 1:
+        weight_heights(model)  # which refuses what has no layers, before any time is spent
+    features = kaldi_features(extractor)
+    collated_by = extractor if is_encoder(extractor) and features is None else None
+    collator = functools.partial(WindowCollator, extractor=collated_by)
+    if (
+        collated_by is not None
+        and padding_arguments(extractor)
+        and not getattr(extractor, "return_attention_mask", True)
+    ):
         args.per_device_eval_batch_size = 1  # padding would change what it answers
     patience = args.early_stopping_patience
     if BELIEVED_COLUMN in cached.column_names:
@@ -271,6 +287,8 @@ def fine_tune(
         args,
         train_transform=transform,
         teacher=teacher,
+        features=features,
+        frozen=frozen,
         train_dataset=trained_clips,
         eval_dataset=None if validation is None else validation.with_transform(plain),
         data_collator=train_collator,
@@ -287,9 +305,9 @@ def fine_tune(
     heard = None if background is None else trainer.predict(background.fit.with_transform(plain))
     if validation is not None:
         seen = trainer.predict(validation.with_transform(plain))
-        if not is_encoder(extractor):
-            model.config.temperature = fit_temperature(*_with_background(seen, heard), config)
-            seen = seen._replace(predictions=seen.predictions / model.config.temperature)
+        temperature = fit_temperature(*_with_background(seen, heard), config)
+        set_temperature(model, temperature)
+        seen = seen._replace(predictions=seen.predictions / temperature)
         scores["validation"] = _scores(config, validation, seen)
     if background is not None and heard is not None:
         if args.false_alarms_per_hour is not None:

@@ -1,0 +1,124 @@
+"""Front end, layers and head of any audio classifier: what is frozen, how fast each layer learns, how sure it is."""
+
+from torch import nn
+from transformers import PreTrainedModel
+
+from .arguments import ArgumentError
+from .models import AudioCNNForAudioClassification
+
+# What has learnt in an AudioCNN, but for its head. Its masks and warps have not, and vary what a frozen one hears.
+AUDIO_CNN_BODY = ("feature_norm", "backbone", "context")
+# Inside an encoder, by family: the convolutions of wav2vec2 and its like, the patches of an AST, the convolutions of
+# Whisper; and where an encoder hears mel bands, their projection.
+FRONTS = (("feature_extractor",), ("embeddings.patch_embeddings",), ("conv1", "conv2"), ("feature_projection",))
+
+
+def freeze(model: PreTrainedModel, part: str | None) -> list[str]:
+    """Have the weights of a part learn nothing; returns the names of its modules, which shall stay in eval mode.
+
+    Args:
+        model: an AudioCNN, or an encoder with a head of its own.
+        part: `"encoder"`, all but the head; `"front"`, what hears the waveform or spectrogram first; `"none"`; or
+            `None`, the usual in fine-tuning: the front of models that offer it (wav2vec2 and its like).
+
+    Raises:
+        ArgumentError: the model has no such part.
+    """
+    if part is None:
+        part = "front" if hasattr(model, "freeze_feature_encoder") else "none"
+    names = {"encoder": body, "front": front, "none": lambda model: []}[part](model)
+    for name in names:
+        model.get_submodule(name).requires_grad_(False)
+    return names
+
+
+def body(model: PreTrainedModel) -> list[str]:
+    """Names of the modules that have learnt what is below the head.
+
+    Raises:
+        ArgumentError: none of the model's modules is known for that.
+    """
+    if isinstance(model, AudioCNNForAudioClassification):
+        return list(AUDIO_CNN_BODY)
+    for name in (model.base_model_prefix, "encoder"):  # Whisper's prefix is that of its whole
+        if isinstance(getattr(model, name, None), nn.Module):
+            return [name]
+    raise ArgumentError(
+        f"--freeze and --layer_decay know no encoder and head in a {model.config.model_type}: leave them out."
+    )
+
+
+def front(model: PreTrainedModel) -> list[str]:
+    """Names of the modules that hear the waveform or spectrogram first.
+
+    Raises:
+        ArgumentError: it has none with weights, or none that is known.
+    """
+    modules = dict(model.named_modules())
+    for names in FRONTS:
+        found = [f"{root}.{name}" for root in body(model) for name in names]
+        if all(name in modules for name in found):
+            return found
+    raise ArgumentError(
+        f"--freeze front: a {model.config.model_type} has no front end with weights of its own: give encoder or none."
+    )
+
+
+def weight_heights(model: PreTrainedModel) -> tuple[dict[str, int], int]:
+    """How high above the input every weight lies: name -> 0 before the layers, 1 and more in them; and the head's.
+
+    What comes behind the layers counts as head.
+
+    Raises:
+        ArgumentError: the model is not built of layers one upon the other.
+    """
+    roots = tuple(f"{name}." for name in body(model))
+    stacks = {
+        name: sum(weight.numel() for weight in module.parameters())
+        for name, module in model.named_modules()
+        if isinstance(module, nn.ModuleList | nn.Sequential)
+        and name.startswith(roots)
+        and len(module) > 1
+        and not name.startswith(tuple(_front_or_nothing(model)))
+    }
+    if not stacks:
+        raise ArgumentError(
+            f"--layer_decay: a {model.config.model_type} of this size has no layers one upon the other: leave it out."
+        )
+    stack = max(stacks, key=lambda name: stacks[name])
+    top = len(model.get_submodule(stack)) + 1
+    heights, reached = {}, False
+    for name, _ in model.named_parameters():
+        if name.startswith(f"{stack}."):
+            heights[name], reached = 1 + int(name.removeprefix(f"{stack}.").partition(".")[0]), True
+        else:
+            heights[name] = 0 if name.startswith(roots) and not reached else top
+    return heights, top
+
+
+def _front_or_nothing(model: PreTrainedModel) -> list[str]:
+    try:
+        return front(model)
+    except ArgumentError:
+        return []
+
+
+def set_temperature(model: PreTrainedModel, temperature: float) -> None:
+    """Have a model divide its logits by a temperature from now on: by its config, or else in its last weights.
+
+    Stock configs know no temperature, so an encoder's last linear layer is divided.
+    """
+    if isinstance(model, AudioCNNForAudioClassification):
+        model.config.temperature = temperature
+        return
+    last = [
+        module
+        for module in model.modules()
+        if isinstance(module, nn.Linear) and module.out_features == model.config.num_labels
+    ][-1]
+    last.weight.data /= temperature
+    if last.bias is not None:
+        last.bias.data /= temperature
+
+
+__all__ = ["body", "freeze", "front", "set_temperature", "weight_heights"]
