@@ -216,6 +216,18 @@ class ChangeVoice(BaseWaveformTransform):
         return (changed * loudness).numpy()
 
 
+def vary_background(waveform: np.ndarray) -> np.ndarray:
+    """A sound that is none of the classes, up to an octave faster or slower and perhaps backwards, which is another.
+
+    What is none of the classes is far more than the recordings of a place hold. waveform: (samples,), and back another
+    number of them, by draws of numpy's global generator.
+    """
+    speed = 2 ** np.random.uniform(-1, 1)
+    places = np.arange(round(len(waveform) / speed)) * speed
+    varied = np.interp(places, np.arange(len(waveform)), waveform).astype(np.float32)
+    return varied if np.random.random() < 0.5 else varied[::-1]
+
+
 class Amortized:
     """A costly transform (pitch shift, time stretch, room) whose result for a clip serves for several epochs.
 

@@ -10,7 +10,7 @@ from torch.utils.data import Sampler
 from transformers import SequenceFeatureExtractor
 
 from .audio_cache import cached_waveform
-from .augmentation import Amortized, Occasional, seed_transforms, seeded
+from .augmentation import Amortized, Occasional, seed_transforms, seeded, vary_background
 from .data import BELIEVED_COLUMN, TAUGHT_COLUMN, UNVERIFIED_COLUMN, DataError, tag_matrix
 from .extractors import padding_arguments
 from .windows import shifted_crops, split_windows
@@ -31,6 +31,7 @@ class ClipTransform:
         augmentation: an audiomentations transform, called as `augmentation(samples=..., sample_rate=...)`.
         clip_samples: longer results are cropped at a random place to this many samples; `None` leaves them whole.
             With a pair, each batch draws a length between the two, of a few.
+        background: label of clips that are none of the classes, and so may be varied far more than others.
         n_tags: of a data set whose clips have several labels, how many labels there are.
         unverified_weight: of clips whose label nobody has verified, in the loss; those of others weigh 1.
         seed: of all draws.
@@ -43,6 +44,7 @@ class ClipTransform:
         amortized: Amortized | Occasional | None = None,
         augmentation: Callable[..., np.ndarray] | None = None,
         clip_samples: int | tuple[int, int] | None = None,
+        background: int | None = None,
         n_tags: int | None = None,
         unverified_weight: float = 1.0,
         seed: int = 0,
@@ -51,6 +53,7 @@ class ClipTransform:
         self.amortized = amortized
         self.augmentation = augmentation
         self.clip_samples = clip_samples
+        self.background = background
         self.n_tags = n_tags
         self.unverified_weight = unverified_weight
         self.seed = seed
@@ -68,16 +71,17 @@ class ClipTransform:
         """
         size = self._size(batch["index"])
         with seeded(self.seed):  # once a batch: every clip seeds again, and the states are put back after the last
-            waveforms = [self._transform(*pair, size) for pair in zip(batch["audio"], batch["index"], strict=True)]
+            rows = zip(batch["audio"], batch["index"], batch["label"], strict=True)
+            waveforms = [self._transform(*row, size) for row in rows]
         labels = batch["label"] if self.n_tags is None else list(tag_matrix(batch["label"], self.n_tags))
         if BELIEVED_COLUMN in batch:
             labels = list(np.array(batch[BELIEVED_COLUMN], dtype=np.float32))
-        rows = {"input_values": waveforms, "labels": labels}
+        inputs = {"input_values": waveforms, "labels": labels}
         if self.unverified_weight != 1 and UNVERIFIED_COLUMN in batch:
-            rows["weights"] = [self.unverified_weight if row else 1.0 for row in batch[UNVERIFIED_COLUMN]]
+            inputs["weights"] = [self.unverified_weight if row else 1.0 for row in batch[UNVERIFIED_COLUMN]]
         if TAUGHT_COLUMN in batch:
-            rows["taught"] = batch[TAUGHT_COLUMN]
-        return rows
+            inputs["taught"] = batch[TAUGHT_COLUMN]
+        return inputs
 
     def _size(self, indices: Sequence[int]) -> int | None:
         if not isinstance(self.clip_samples, tuple):
@@ -86,18 +90,21 @@ class ClipTransform:
         shortest, longest = self.clip_samples
         return int(generator.choice(np.arange(longest, shortest - 1, -LENGTHS_MULTIPLE)))
 
-    def _transform(self, audio: bytes, index: int, size: int | None) -> np.ndarray:
+    def _transform(self, audio: bytes, index: int, label: Any, size: int | None) -> np.ndarray:
         recorded = functools.partial(cached_waveform, audio)
         if self.amortized is None:
             waveform = recorded()
         else:
             waveform = self.amortized(recorded, index, self.sampling_rate, self.seed, int(self.epoch))
-        if self.augmentation is not None or size is not None:
-            waveform = self._draw(waveform, index, size)
+        is_background = self.background is not None and label == self.background
+        if self.augmentation is not None or size is not None or is_background:
+            waveform = self._draw(waveform, index, size, is_background)
         return waveform
 
-    def _draw(self, waveform: np.ndarray, index: int, size: int | None) -> np.ndarray:
+    def _draw(self, waveform: np.ndarray, index: int, size: int | None, is_background: bool) -> np.ndarray:
         seed_transforms(self.seed, int(self.epoch), index)
+        if is_background:
+            waveform = vary_background(waveform)
         if self.augmentation is not None:
             waveform = self.augmentation(samples=waveform, sample_rate=self.sampling_rate)
         if size is not None and len(waveform) > size:

@@ -111,14 +111,33 @@ def set_temperature(model: PreTrainedModel, temperature: float) -> None:
     if isinstance(model, AudioCNNForAudioClassification):
         model.config.temperature = temperature
         return
-    last = [
-        module
-        for module in model.modules()
-        if isinstance(module, nn.Linear) and module.out_features == model.config.num_labels
-    ][-1]
+    last = _last_layer(model)
     last.weight.data /= temperature
     if last.bias is not None:
         last.bias.data /= temperature
 
 
-__all__ = ["body", "freeze", "front", "set_temperature", "weight_heights"]
+def set_rejection_margin(model: PreTrainedModel, margin: float) -> None:
+    """Have a model whose last label is "none of these" add so much to its logit: by its config, or else by its bias.
+
+    Raises:
+        ArgumentError: an encoder whose last layer has no bias.
+    """
+    if isinstance(model, AudioCNNForAudioClassification):
+        model.config.rejection_margin = margin
+        return
+    last = _last_layer(model)
+    if last.bias is None:
+        raise ArgumentError(f"--background needs a bias in the head of a {model.config.model_type}: leave it out.")
+    last.bias.data[-1] += margin
+
+
+def _last_layer(model: PreTrainedModel) -> nn.Linear:
+    return [
+        module
+        for module in model.modules()
+        if isinstance(module, nn.Linear) and module.out_features == model.config.num_labels
+    ][-1]
+
+
+__all__ = ["body", "freeze", "front", "set_rejection_margin", "set_temperature", "weight_heights"]

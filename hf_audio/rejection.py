@@ -197,10 +197,11 @@ class Rejection:
             for shift, alarms, accuracy in zip(shifts, *self._at(shifts), strict=True)
         ]
         intro = (
-            f"What `rejection_margin` in `config.json` does, on {self.hours:.2g} hours of background that was neither "
+            f'What the margin does that is added to the logit of "{NONE_OF_THESE}" (`rejection_margin` in '
+            f"`config.json`, or an encoder's last bias), on {self.hours:.2g} hours of background that was neither "
             "trained on nor used to fit it, a decision a window:"
         )
-        return Table(intro, ["`rejection_margin`", "False alarms per hour", "Accuracy on the test clips"], rows)
+        return Table(intro, ["Margin", "False alarms per hour", "Accuracy on the test clips"], rows)
 
     def plot(self, path: Path) -> None:
         """Accuracy against false alarms, at every margin."""

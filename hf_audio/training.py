@@ -2,70 +2,36 @@
 
 import copy
 import functools
-import json
 import logging
-import math
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from datasets import Dataset
-from scipy.optimize import minimize_scalar
 from threadpoolctl import threadpool_limits
-from transformers import EarlyStoppingCallback, EvalPrediction, PreTrainedConfig, set_seed
-from transformers.trainer_utils import IntervalStrategy, PredictionOutput
+from transformers import EarlyStoppingCallback, set_seed
+from transformers.trainer_utils import IntervalStrategy
 
 from .arguments import ERROR_RATES, ArgumentError, RecipeArguments
-from .audio_cache import cache_audio, check_lengths
+from .audio_cache import check_lengths
 from .augmentation import Amortized, Occasional
-from .baseline import cache_statistics, fit_baseline
 from .batches import ClipTransform, WindowCollator
 from .clip_stream import ClipStream
-from .data import BELIEVED_COLUMN, DataError, add_guessed, class_names, has_tags
 from .encoders import build_model, is_encoder, load_extractor
 from .extractors import padding_arguments
+from .finished_run import describe_choice, write_baseline, write_run
 from .hub import push, read_destination
+from .judging import compute_metrics, fit_answers, judge, judge_crops
 from .kaldi_features import kaldi_features
-from .model_card import (
-    METRIC_NAMES,
-    NetworkFacts,
-    RunFacts,
-    TaskFacts,
-    machine,
-    save_network,
-    shown_arguments,
-    shown_command,
-    write_model_card,
-)
+from .model_card import TaskFacts
 from .models import AudioCNNConfig
-from .models.modeling_audio_cnn import classification_loss, probabilities
-from .network_parts import freeze, set_temperature, weight_heights
-from .plots import plot_curves
-from .rejection import PICTURE_NAME as REJECTION_NAME
-from .rejection import Background, Rejection, add_background, fit_margin, load_background, margins, sparing_margin
-from .reports import (
-    AnyPredictions,
-    Predictions,
-    Scores,
-    TwoClassPredictions,
-    predictions_class,
-    relative_paths,
-    write_scores,
-)
-from .run_folder import (
-    check_same_arguments,
-    finishing,
-    prepare_output_dir,
-    prepare_preceding,
-    run_unless_finished,
-)
+from .network_parts import freeze, weight_heights
+from .partition import Parts, divide
+from .reports import AnyPredictions, predictions_class
+from .run_folder import check_same_arguments, prepare_output_dir, prepare_preceding, run_unless_finished
 from .shards import Split
-from .splits import check_classes, split_held_out, split_validation
-from .tables import write_rows
 from .teacher import employ_teacher
 from .trainer import AudioTrainer, keep_freed_memory
 
@@ -73,7 +39,6 @@ logger = logging.getLogger(__name__)
 
 AUGMENTED_NAME = ".augmented"
 SKIPPED_NAME = ".skipped.jsonl"  # rows of a stream, noted while it is trained on
-HARMONIC_METRICS = frozenset({"cer", "cer_corpus"})  # told as a mean over several test sets too
 
 
 @dataclass
@@ -162,8 +127,6 @@ def fine_tune(
         HubError: with `args.push_to_hub`, nobody may write there, or it does not take the folder, which is finished.
         DataError: the data cannot be trained on.
     """
-    if stream is not None:
-        _check_streamable(args, stream, validation_rows)
     destination = read_destination(args)
     checkpoint = prepare_output_dir(args)
     args.push_to_hub = False  # Trainer would upload whatever the folder holds by then
@@ -176,112 +139,41 @@ def fine_tune(
         raise ArgumentError("--freeze and --layer_decay are of weights to begin with: give --model_name_or_path too.")
     extractor = load_extractor(begin_from, config)
     masks = {"": held_out, **(held_out_too or {})}
-    if validation_rows is not None and args.validation_fraction > 0:
-        masks["validation"] = validation_rows
-    cached, masks, skipped = _decode(args, config, dataset, masks)
-    train = None
-    if stream is None:
-        train, *tests = split_held_out(cached, list(masks.values()), group_column)
-    else:
-        tests = [cached.select(np.flatnonzero(rows)) for rows in masks.values()]
-        check_classes({name: stream.counts[name] for name in stream.names}, tests)
-    validation = tests.pop() if "validation" in masks else None
-    test = tests[0]
-    if args.baseline and train is not None:
-        return _judge_baseline(args, config.sampling_rate, train, test, task, skipped)
-    names = class_names(cached)
-    if args.balance != "none" and (names is None or has_tags(cached)):
-        raise ArgumentError("--balance is of one class a clip, and this task has several answers: leave it out.")
-    background = None
-    if args.background is not None:
-        background = _load_background(args, config, cached)
-        names = background.names
-    if names is not None:
-        config.id2label = dict(enumerate(names))
-        config.label2id = {name: number for number, name in enumerate(names)}
-    if has_tags(cached):
-        config.problem_type = "multi_label_classification"
-    if args.load_best_model_at_end:
-        args.metric_for_best_model = _choosing_metric(args, config)
-    window: int | tuple[int, int] | None = config.clip_samples
-    if crop_seconds is not None:
-        shortest, longest = (round(seconds * config.sampling_rate) for seconds in crop_seconds)
-        window = shortest, longest
-    if config.num_digits:
-        window = None  # half a number is another number
-        check_lengths(cached, config.sampling_rate, config.clip_seconds)
-        if args.tta:
-            raise ArgumentError("--tta judges parts of clips, and a part of a number is another one: leave it out.")
-    if args.validation_fraction > 0 and validation is None and train is not None:
-        train, validation = split_validation(
-            train, args.validation_fraction, args.seed, validation_group_column or group_column
-        )
-    if background is not None and train is not None:
-        train = add_background(train, background.train)
+    groups = (group_column, validation_group_column or group_column)
+    parts = divide(args, config, dataset, masks, validation_rows, groups, stream)
+    if args.baseline:
+        return write_baseline(args, task, parts, config.sampling_rate)
+    _describe_task(args, config, parts)
+    window = _choose_window(args, config, parts, crop_seconds)
     teacher = None
     if args.teacher is not None:
         if is_encoder(extractor):
             raise ArgumentError("--teacher teaches an AudioCNN, not an encoder of transformers: leave it out.")
-        train, teacher = employ_teacher(args, config, train, test["path"][:])
-
-    n_tags = len(names) if names is not None and has_tags(cached) else None
-    amortized: Amortized | Occasional | None = None
-    if slow_augmentation is not None and stream is not None:
-        amortized = Occasional(slow_augmentation, args.refresh_epochs)
-    elif slow_augmentation is not None:
-        amortized = Amortized(slow_augmentation, args.refresh_epochs, Path(args.output_dir) / AUGMENTED_NAME)
-        if checkpoint is None:
-            with args.main_process_first(desc="augmented clips"):
-                amortized.clear()  # of a run that was killed, and perhaps had another seed
+        parts.train, teacher = employ_teacher(args, config, parts.clips, parts.test["path"][:])
+    amortized = None if slow_augmentation is None else _amortize(args, slow_augmentation, stream, checkpoint is None)
     transform = ClipTransform(
         config.sampling_rate,
         augmentation=augmentation,
         amortized=amortized,
         clip_samples=window,
-        n_tags=n_tags,
+        background=None if parts.background is None else config.num_labels - 1,
+        n_tags=parts.n_tags,
         unverified_weight=args.unverified_weight,
         seed=args.seed,
     )
-    plain = ClipTransform(config.sampling_rate, n_tags=n_tags)
+    plain = ClipTransform(config.sampling_rate, n_tags=parts.n_tags)
     model = build_model(config, begin_from, extractor, args.freeze)
     frozen = freeze(model, args.freeze)
     if args.layer_decay < 1:
         weight_heights(model)  # which refuses what has no layers, before any time is spent
     features = kaldi_features(extractor)
-    collated_by = extractor if is_encoder(extractor) and features is None else None
-    collator = functools.partial(WindowCollator, extractor=collated_by)
-    if (
-        collated_by is not None
-        and padding_arguments(extractor)
-        and not getattr(extractor, "return_attention_mask", True)
-    ):
+    heard_by = extractor if is_encoder(extractor) and features is None else None
+    collator = functools.partial(WindowCollator, extractor=heard_by)
+    if heard_by and padding_arguments(heard_by) and not getattr(heard_by, "return_attention_mask", True):
         args.per_device_eval_batch_size = 1  # padding would change what it answers
-    patience = args.early_stopping_patience
-    if BELIEVED_COLUMN in cached.column_names:
-        # What is believed is trained on, and nothing is judged by it.
-        tests = [clips.remove_columns(BELIEVED_COLUMN) for clips in tests]
-        validation = None if validation is None else validation.remove_columns(BELIEVED_COLUMN)
     train_collator = collator(None if window is None else config.clip_samples)
-    skipped_rows = Path(args.output_dir) / SKIPPED_NAME
-    trained_clips: ClipStream | Dataset
-    if stream is not None:
-        if checkpoint is None:
-            with args.main_process_first(desc="skipped rows"):
-                skipped_rows.unlink(missing_ok=True)  # of a run that was killed
-        trained_clips = ClipStream(
-            stream,
-            transform,
-            train_collator,
-            batch_size=args.train_batch_size,
-            process=(args.process_index, args.world_size),
-            seed=args.seed,
-            skipped=skipped_rows,
-            strict=args.strict,
-            speech_only=config.speech_only,
-        )
-    else:
-        assert train is not None
-        trained_clips = train.with_transform(transform)
+    trained_clips = _trained_clips(args, config, parts, transform, train_collator, checkpoint is None)
+    patience = args.early_stopping_patience
     trainer = AudioTrainer(
         model,
         args,
@@ -290,7 +182,7 @@ def fine_tune(
         features=features,
         frozen=frozen,
         train_dataset=trained_clips,
-        eval_dataset=None if validation is None else validation.with_transform(plain),
+        eval_dataset=None if parts.validation is None else parts.validation.with_transform(plain),
         data_collator=train_collator,
         processing_class=extractor,
         compute_metrics=functools.partial(compute_metrics, config=config),
@@ -300,136 +192,39 @@ def fine_tune(
     with threadpool_limits(1, user_api="blas"):
         trained = trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
     trainer.keep_average()
-    scores, seen = {}, None
-    # What is fitted goes into the model itself, so that every runtime gives the same answers.
-    heard = None if background is None else trainer.predict(background.fit.with_transform(plain))
-    if validation is not None:
-        seen = trainer.predict(validation.with_transform(plain))
-        temperature = fit_temperature(*_with_background(seen, heard), config)
-        set_temperature(model, temperature)
-        seen = seen._replace(predictions=seen.predictions / temperature)
-        scores["validation"] = _scores(config, validation, seen)
-    if background is not None and heard is not None:
-        if args.false_alarms_per_hour is not None:
-            above = margins(heard.predictions) / model.config.temperature
-            model.config.rejection_margin = fit_margin(above, args.false_alarms_per_hour, background.hours(above))
-        elif seen is not None:
-            model.config.rejection_margin = sparing_margin(seen.predictions, seen.label_ids)
-    judged = [trainer.predict(clips.with_transform(plain), metric_key_prefix="eval") for clips in tests]
-    results: dict[str, Any] = {**judged[0].metrics, **trained.metrics, "epoch": trainer.state.epoch}
+    fit = fit_answers(trainer, parts, plain, config)
+    judgement = judge(trainer, parts, plain, config, fit.rejection_margin, judged_together)
+    results = {**judgement.metrics, **trained.metrics, "epoch": trainer.state.epoch}
     if args.tta > 0:
-        trainer.data_collator = collator(config.clip_samples, crops=args.tta)
-        shifted = trainer.predict(test.with_transform(plain)).metrics
-        results |= {
-            f"eval_{name}_tta": shifted[f"test_{name}"]
-            for name in METRIC_NAMES
-            if f"{name}_tta" in METRIC_NAMES and f"test_{name}" in shifted
-        }
+        results |= judge_crops(trainer, collator(config.clip_samples, crops=args.tta), parts.test, plain)
+    skipped = [*parts.skipped]
+    n_trained = len(trained_clips)
     if isinstance(trained_clips, ClipStream):
-        trained_on = trained_clips.split.rows - len(trained_clips.read_skipped())
-        skipped = [*skipped, *trained_clips.describe_skipped()]
-    else:
-        trained_on = len(trained_clips)
-    results |= {"train_samples": trained_on, "chosen": _chosen(trainer)}
+        n_trained = trained_clips.split.rows - len(trained_clips.read_skipped())
+        skipped += trained_clips.describe_skipped()
+    results |= {"train_samples": n_trained, "chosen": describe_choice(trainer)}
     if pretraining is not None:
         results["pretrain_runtime"] = pretraining.seconds
-    told = [_scores(config, *part) for part in zip(tests, judged, strict=True)]
-    scores["test"] = told[0]
-    predictions, *other_predictions = (
-        predictions_class(config).from_probabilities(
-            clips["path"][:], _names(config), part.references, part.probabilities
-        )
-        for clips, part in zip(tests, told, strict=True)
-    )
-    named = dict(zip(held_out_too or {}, other_predictions, strict=True))
-    if judged_together is not None:
-        whole = judge_together(told[0], test[judged_together][:])
-        named[judged_together] = predictions_class(config).from_probabilities(
-            whole.paths, _names(config), whole.references, whole.probabilities
-        )
-    for name, other in named.items():
-        results |= _beside(results, other.metrics(), name)
-    rejection = None
-    if background is not None:
-        heard = trainer.predict(background.test.with_transform(plain))
-        clips, labels = judged[0].predictions, judged[0].label_ids
-        rejection = Rejection(
-            margins(clips),
-            clips[:, :-1].argmax(1) == labels,
-            margins(heard.predictions),
-            background.hours(background.test),
-            model.config.rejection_margin,
-        )
-        results |= {f"eval_{name}": value for name, value in rejection.metrics().items()}
     if trainer.is_world_process_zero():
-        _write_folder(args, task, results, predictions, skipped, trainer, named, scores, illustrate, rejection)
+        write_run(args, task, results, judgement, skipped, trainer, fit.validation, illustrate)
         if isinstance(amortized, Amortized):
             amortized.clear()
-        skipped_rows.unlink(missing_ok=True)
+        _skipped_rows(args).unlink(missing_ok=True)
         if destination is not None:
             logger.info("%s", push(Path(args.output_dir), destination))
     trainer.accelerator.wait_for_everyone()
     return results
 
 
-def _check_streamable(args: RecipeArguments, stream: Split, validation_rows: np.ndarray | None) -> None:
-    for given, why in {
-        "--baseline": args.baseline and "takes statistics of all clips at once",
-        "--balance sampler": args.balance == "sampler" and "chooses among all clips (--balance loss does not)",
-        "--pseudo_labels": args.pseudo_labels is not None and "adds files to a table",
-        "--validation_fraction": args.validation_fraction > 0
-        and validation_rows is None
-        and "splits off clips that lie in no shards of their own: name some shards validation-00000.parquet, say",
-    }.items():
-        if why:
-            raise ArgumentError(f"{given} {why}, and a stream is read row after row: leave one of the two out.")
-    if args.strict and stream.unreadable:
-        raise DataError(f"A shard cannot be used and --strict is on: {stream.unreadable[0]['reason']}")
-
-
-def _decode(
-    args: RecipeArguments, config: AudioCNNConfig, dataset: Dataset, masks: Mapping[str, np.ndarray]
-) -> tuple[Dataset, dict[str, np.ndarray], list[dict[str, str]]]:
-    """The data set, pseudo-labelled clips behind it, decoded; which of its rows each mask means; and what is left out.
-
-    masks: (rows,) of bool, and so what is returned.
-    """
-    if args.pseudo_labels is not None:
-        labelled, dataset = len(dataset), add_guessed(dataset, args.pseudo_labels)
-        masks = {name: np.pad(rows, (0, len(dataset) - labelled)) for name, rows in masks.items()}
-    with args.main_process_first(desc="decoding"):
-        # All rows together: every fold of a cross-validation then finds them decoded.
-        cached, skipped = cache_audio(
-            dataset, config.sampling_rate, strict=args.strict, speech_only=config.speech_only
-        )
-    for row in skipped:
-        logger.warning("Left out: %s", row["reason"])
-    kept = np.asarray(cached["index"], dtype=int)
-    return cached, {name: np.asarray(rows, dtype=bool)[kept] for name, rows in masks.items()}, skipped
-
-
-def _load_background(args: RecipeArguments, config: AudioCNNConfig, cached: Dataset) -> Background:
-    names = class_names(cached)
-    if names is None or has_tags(cached):
-        raise ArgumentError("--background is of one class a clip, and this task has several answers: leave it out.")
-    if config.speech_only:
-        raise ArgumentError("--background is not for a model of speech alone, which waits for speech: leave it out.")
-    if BELIEVED_COLUMN in cached.column_names:
-        raise ArgumentError("--background does not go with --label_rounds: leave one of them out.")
-    assert args.background is not None
-    with args.main_process_first(desc="background"):
-        return load_background(args.background, config.sampling_rate, config.clip_seconds, names, args.seed)
-
-
-def _with_background(seen: PredictionOutput, heard: PredictionOutput | None) -> tuple[np.ndarray, np.ndarray]:
-    """Logits and labels of validation clips, and of background as many, that hours of it do not decide alone."""
-    if heard is None:
-        return seen.predictions, seen.label_ids
-    rows = np.linspace(0, len(heard.label_ids) - 1, min(len(heard.label_ids), len(seen.label_ids))).astype(int)
-    return (
-        np.concatenate([seen.predictions, heard.predictions[rows]]),
-        np.concatenate([seen.label_ids, heard.label_ids[rows]]),
-    )
+def _describe_task(args: RecipeArguments, config: AudioCNNConfig, parts: Parts) -> None:
+    """Put the classes into the config, and into the arguments what the best epoch is chosen by."""
+    if parts.names is not None:
+        config.id2label = dict(enumerate(parts.names))
+        config.label2id = {name: number for number, name in enumerate(parts.names)}
+    if parts.n_tags is not None:
+        config.problem_type = "multi_label_classification"
+    if args.load_best_model_at_end:
+        args.metric_for_best_model = _choosing_metric(args, config)
 
 
 def _choosing_metric(args: RecipeArguments, config: AudioCNNConfig) -> str:
@@ -443,167 +238,60 @@ def _choosing_metric(args: RecipeArguments, config: AudioCNNConfig) -> str:
     return told[0]
 
 
-def _judge_baseline(
+def _choose_window(
+    args: RecipeArguments, config: AudioCNNConfig, parts: Parts, crop_seconds: tuple[float, float] | None
+) -> int | tuple[int, int] | None:
+    """Samples of a training clip, or the least and the most of them; `None` where clips stay whole."""
+    if config.num_digits:  # half a number is another number
+        for clips in (parts.clips, parts.validation, *parts.tests.values()):
+            if clips is not None:
+                check_lengths(clips, config.sampling_rate, config.clip_seconds)
+        if args.tta:
+            raise ArgumentError("--tta judges parts of clips, and a part of a number is another one: leave it out.")
+        return None
+    if crop_seconds is None:
+        return config.clip_samples
+    shortest, longest = (round(seconds * config.sampling_rate) for seconds in crop_seconds)
+    return shortest, longest
+
+
+def _amortize(
+    args: RecipeArguments, augmentation: Callable[..., np.ndarray], stream: Split | None, begins: bool
+) -> Amortized | Occasional:
+    if stream is not None:
+        return Occasional(augmentation, args.refresh_epochs)
+    amortized = Amortized(augmentation, args.refresh_epochs, Path(args.output_dir) / AUGMENTED_NAME)
+    if begins:
+        with args.main_process_first(desc="augmented clips"):
+            amortized.clear()  # of a run that was killed, and perhaps had another seed
+    return amortized
+
+
+def _trained_clips(
     args: RecipeArguments,
-    sampling_rate: int,
-    train: Dataset,
-    test: Dataset,
-    task: TaskFacts,
-    skipped: Sequence[Mapping[str, str]],
-) -> dict[str, Any]:
-    names = class_names(test)
-    if names is None or has_tags(test):
-        raise ArgumentError("--baseline judges one class a clip, and this task has several answers: leave it out.")
-    start = time.perf_counter()
-    with args.main_process_first(desc="statistics"):
-        heard, judged_on = cache_statistics(train, sampling_rate), cache_statistics(test, sampling_rate)
-    scores = fit_baseline(heard, train["label"][:], judged_on, len(names), args.seed)
-    kind = TwoClassPredictions if len(names) == 2 else Predictions
-    predictions = kind.from_probabilities(test["path"][:], names, test["label"][:], scores)
-    results: dict[str, Any] = {f"eval_{name}": value for name, value in predictions.metrics().items()}
-    results |= {
-        "train_samples": len(train),
-        "train_runtime": time.perf_counter() - start,
-        "chosen": "A baseline: scikit-learn's `MLPClassifier` with its defaults on statistics of each clip; the test "
-        "clips chose nothing.",
-    }
-    if args.process_index == 0:
-        _write_folder(args, task, results, predictions, skipped)
-    return results
-
-
-def _write_folder(
-    args: RecipeArguments,
-    task: TaskFacts,
-    results: dict[str, Any],
-    predictions: AnyPredictions,
-    skipped: Sequence[Mapping[str, str]],
-    trainer: AudioTrainer | None = None,
-    other_predictions: Mapping[str, AnyPredictions] | None = None,
-    scores: Mapping[str, Scores] | None = None,
-    illustrate: Callable[[AnyPredictions, Path], Sequence[str]] | None = None,
-    rejection: Rejection | None = None,
-) -> None:
-    """Card, results and pictures, and of a network the checkpoint; `results` gains what is computed here."""
-    metrics = {name: results[f"eval_{name}"] for name in METRIC_NAMES if f"eval_{name}" in results}
-    intervals = predictions.intervals()
-    for name, others in (other_predictions or {}).items():
-        intervals |= {f"{metric}_{name}": interval for metric, interval in others.intervals().items()}
-    results |= {f"eval_{name}_interval": list(interval) for name, interval in intervals.items()}
-    results |= {
-        "eval_samples": len(predictions.paths),
-        "skipped_samples": len(skipped),
-        "labels": list(predictions.names),
-        "seed": args.seed,
-        "machine": machine(),
-        "task": asdict(task),
-    }
-    with finishing(Path(args.output_dir), results) as folder:
-        predictions.write(folder)
-        for name, others in (other_predictions or {}).items():
-            write_rows(folder / f"predictions_{name}.csv", others.rows())
-        if skipped:
-            write_rows(folder / "skipped.csv", skipped)
-        network, pictures, tables = None, predictions.pictures, predictions.tables()
-        if scores is not None:
-            write_scores(folder, scores)
-        if trainer is not None:
-            network = _save_network(trainer, folder)
-            results |= {name: getattr(network, name) for name in ("parameters", "macs", "weights_bytes")}
-            plot_curves(trainer.state.log_history, folder / "training_curves.png")
-            pictures.append("training_curves.png")
-        if illustrate is not None:
-            pictures += illustrate(predictions, folder)
-        if rejection is not None:
-            rejection.plot(folder / REJECTION_NAME)
-            pictures.append(REJECTION_NAME)
-            tables.insert(0, rejection.table())
-        run = RunFacts(
-            metrics=metrics,
-            intervals=intervals,
-            interval_note="The intervals are what 1000 resamplings of those clips give.",
-            labels=predictions.names,
-            tables=tables,
-            n_train=str(results["train_samples"]),
-            n_test=len(predictions.paths),
-            n_skipped=len(skipped),
-            hyper_parameters={} if network is None else shown_arguments(args),
-            chosen=results["chosen"],
-            command=shown_command(),
-            minutes=(results["train_runtime"] + results.get("pretrain_runtime", 0)) / 60,
-            example=Path(predictions.paths[0]).name,
-            network=network,
-            pictures=pictures,
-        )
-        (folder / "README.md").write_text(write_model_card(task, run), encoding="utf-8")
-    shown = {key: value for key, value in results.items() if key.startswith("eval_") and "_per_" not in key}
-    logger.info("Finished in %s: %s", args.output_dir, json.dumps(shown))
-
-
-def _save_network(trainer: AudioTrainer, folder: Path) -> NetworkFacts:
-    # As a contiguous float32 model on the CPU: how it was trained does not travel.
-    model = trainer.accelerator.unwrap_model(trainer.model).cpu().to(memory_format=torch.contiguous_format)
-    return save_network(model, trainer.processing_class, folder)
-
-
-def _chosen(trainer: AudioTrainer) -> str:
-    args = trainer.args
-    weights = "the average of the weights over the steps" if args.ema_decay else "the weights"
-    if not args.load_best_model_at_end or not trainer.state.best_global_step:  # too short a run to validate
-        return f"These are {weights} at the end of the last epoch; the test clips chose nothing."
-    return (
-        f"These are {weights} at step {trainer.state.best_global_step}, the best by {args.metric_for_best_model} on "
-        "the validation split; the test clips chose nothing."
+    config: AudioCNNConfig,
+    parts: Parts,
+    transform: ClipTransform,
+    collator: WindowCollator,
+    begins: bool,
+) -> Dataset | ClipStream:
+    if isinstance(parts.train, Dataset):
+        return parts.train.with_transform(transform)
+    if begins:
+        with args.main_process_first(desc="skipped rows"):
+            _skipped_rows(args).unlink(missing_ok=True)  # of a run that was killed
+    return ClipStream(
+        parts.train,
+        transform,
+        collator,
+        batch_size=args.train_batch_size,
+        process=(args.process_index, args.world_size),
+        seed=args.seed,
+        skipped=_skipped_rows(args),
+        strict=args.strict,
+        speech_only=config.speech_only,
     )
 
 
-def compute_metrics(prediction: EvalPrediction, config: PreTrainedConfig) -> dict[str, float]:
-    """The task's metrics. predictions: (clips, labels) logits; label_ids: (clips,) classes or (clips, digits)."""
-    scores = probabilities(torch.from_numpy(prediction.predictions), config).numpy()
-    paths = [""] * len(scores)
-    report = predictions_class(config).from_probabilities(paths, _names(config), prediction.label_ids, scores)
-    return report.metrics()
-
-
-def fit_temperature(logits: np.ndarray, labels: np.ndarray, config: PreTrainedConfig) -> float:
-    """What logits must be divided by for the least loss on clips that were not trained on.
-
-    logits: (clips, labels); labels: (clips,) or (clips, digits). Source: Guo et al. 2017,
-    https://arxiv.org/abs/1706.04599.
-    """
-    scores, targets = torch.from_numpy(logits), torch.from_numpy(labels)
-
-    def loss(log_temperature: float) -> float:
-        return float(classification_loss(scores / math.exp(log_temperature), targets, config))
-
-    # Few clips, all judged right, would ask for a temperature of zero.
-    return math.exp(minimize_scalar(loss, bounds=(math.log(0.1), math.log(10)), method="bounded").x)
-
-
-def judge_together(scores: Scores, groups: Sequence[str]) -> Scores:
-    """The mean of the probabilities of clips of one group (speaker), whose name takes the place of a path.
-
-    groups: (clips,), each of one label.
-    """
-    names, first, members = np.unique(np.asarray(groups), return_index=True, return_inverse=True)
-    means = np.stack([scores.probabilities[members == group].mean(0) for group in range(len(names))])
-    return Scores(names.tolist(), scores.references[first], means)
-
-
-def _scores(config: PreTrainedConfig, clips: Dataset, judged: PredictionOutput) -> Scores:
-    told = probabilities(torch.from_numpy(judged.predictions), config).numpy()
-    return Scores(relative_paths(clips["path"][:]), judged.label_ids, told)
-
-
-def _names(config: PreTrainedConfig) -> list[str]:
-    return [config.id2label[number] for number in range(config.num_labels)]
-
-
-def _beside(results: Mapping[str, Any], metrics: Mapping[str, float], name: str) -> dict[str, float]:
-    """Metrics of further test clips under their names, and the harmonic means of error rates with the first ones'."""
-    told = {f"eval_{metric}_{name}": value for metric, value in metrics.items()}
-    for metric in HARMONIC_METRICS & set(metrics):
-        rates = results[f"eval_{metric}"], metrics[metric]
-        # Of a rate of zero the harmonic mean is zero, whatever the other one.
-        told[f"eval_{metric}_harmonic"] = 0.0 if min(rates) == 0 else 2 / sum(1 / rate for rate in rates)
-    return told
+def _skipped_rows(args: RecipeArguments) -> Path:
+    return Path(args.output_dir) / SKIPPED_NAME

@@ -19,6 +19,7 @@ from hf_audio.augmentation import (
     mix,
     seed_transforms,
     seeded,
+    vary_background,
 )
 from hf_audio.pitch import median_pitch
 
@@ -232,3 +233,16 @@ def test_a_voice_changes_within_its_bounds_and_stays_finite(samples, seed):
     assert samples / 2 ** (2 / 12) - 2 <= len(changed) <= samples * 2 ** (2 / 12) + 2
     with pytest.raises(ValueError, match="must not be negative"):
         ChangeVoice(-1.0)
+
+
+def test_a_varied_background_is_the_same_sound_at_another_speed_or_backwards():
+    waveform = tone(1000, 1.0)
+    with seeded(3):
+        varied = [vary_background(waveform) for _ in range(40)]
+    lengths = np.array([len(clip) for clip in varied]) / len(waveform)
+    assert 0.5 <= lengths.min() < 0.7 and 1.4 < lengths.max() <= 2.0
+    for clip, length in zip(varied, lengths, strict=True):
+        peak = np.abs(np.fft.rfft(clip)).argmax() * RATE / len(clip)
+        assert peak == pytest.approx(1000 / length, rel=0.02)
+    rising = [clip[0] < clip[-1] for clip in (vary_background(np.linspace(-1, 1, 500)) for _ in range(40))]
+    assert 5 < sum(rising) < 35

@@ -11,6 +11,7 @@ from sklearn.calibration import calibration_curve
 from sklearn.metrics import balanced_accuracy_score, f1_score, roc_auc_score
 from transformers import EvalPrediction
 
+from hf_audio.judging import compute_metrics
 from hf_audio.metrics import (
     Accuracy,
     CharacterErrorRate,
@@ -22,7 +23,6 @@ from hf_audio.metrics import (
 from hf_audio.metrics.cer import edit_distance
 from hf_audio.metrics.map_at_3 import rank_labels
 from hf_audio.metrics.two_classes import calibration_error, roc_curve
-from hf_audio.training import compute_metrics
 
 pairs = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=30)
 

@@ -10,6 +10,7 @@ from scipy.stats import binom
 from sklearn.metrics import classification_report, f1_score, roc_auc_score
 
 from hf_audio.data import tag_matrix
+from hf_audio.judging import judge_together
 from hf_audio.reports import (
     NumberPredictions,
     Predictions,
@@ -19,7 +20,6 @@ from hf_audio.reports import (
     bootstrap_interval,
     f1_macro,
 )
-from hf_audio.training import judge_together
 
 NAMES = ["cat", "dog", "hen"]
 
