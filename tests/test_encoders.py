@@ -23,6 +23,7 @@ from transformers import (
 )
 
 from hf_audio.audio import load_audio
+from hf_audio.classifier import TorchAudioClassifier
 from hf_audio.demo_data import make_spoken_numbers
 from hf_audio.encoders import build_model, fit_spectrogram, load_extractor, spectrogram_length
 from hf_audio.recipe import run_recipe
@@ -208,3 +209,13 @@ def test_the_head_of_an_audio_cnn_learns_another_task(tmp_path, monkeypatch):
     assert after["classifier.weight"].shape[0] == 3
     body = [name for name in after if not name.startswith("classifier")]
     assert len(body) > 10 and all(torch.equal(after[name], before[name]) for name in body)
+
+
+def test_a_checkpoint_in_half_precision_is_run_and_trained(tone_folder, tmp_path, monkeypatch):
+    model, extractor = tiny_encoder("wav2vec2")
+    model.bfloat16().save_pretrained(tmp_path / "half")
+    extractor.save_pretrained(tmp_path / "half")
+    scores = TorchAudioClassifier(tmp_path / "half", device="cpu").judge([np.ones(8000, dtype=np.float32)])
+    assert scores.sum() == pytest.approx(1, abs=1e-2)
+    train(monkeypatch, tone_folder, tmp_path / "out", tmp_path / "half")
+    assert {value.dtype for value in load_file(tmp_path / "out" / "model.safetensors").values()} == {torch.float32}
