@@ -226,7 +226,9 @@ class TorchAudioClassifier(AudioClassifier):
         inputs = self.extractor(windows, sampling_rate=self.sampling_rate, return_tensors="pt", **self._padding)
         if self._knows_padding and len({len(window) for window in windows}) == 1:
             del inputs["attention_mask"]  # nothing is padded, and to mask it would take almost as long as the rest
-        return inputs.to(self.device)
+        inputs = inputs.to(self.device)
+        # An AudioCNN in half precision still computes its spectrogram in float32, so its waveform stays whole.
+        return inputs if self._knows_padding else inputs.to(self.model.dtype)
 
 
 def group_by_length(windows: Sequence[np.ndarray], padded: bool) -> Iterator[list[int]]:

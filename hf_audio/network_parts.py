@@ -44,7 +44,7 @@ def body(model: PreTrainedModel) -> list[str]:
         if isinstance(getattr(model, name, None), nn.Module):
             return [name]
     raise ArgumentError(
-        f"--freeze and --layer_decay know no encoder and head in a {model.config.model_type}: leave them out."
+        f"--freeze and --layer_decay know no encoder and head in {model.config.model_type}: leave them out."
     )
 
 
@@ -60,7 +60,7 @@ def front(model: PreTrainedModel) -> list[str]:
         if all(name in modules for name in found):
             return found
     raise ArgumentError(
-        f"--freeze front: a {model.config.model_type} has no front end with weights of its own: give encoder or none."
+        f"--freeze front: {model.config.model_type} has no front end with weights of its own: give encoder or none."
     )
 
 
@@ -83,7 +83,7 @@ def weight_heights(model: PreTrainedModel) -> tuple[dict[str, int], int]:
     }
     if not stacks:
         raise ArgumentError(
-            f"--layer_decay: a {model.config.model_type} of this size has no layers one upon the other: leave it out."
+            f"--layer_decay: {model.config.model_type} has no layers one upon the other: leave it out."
         )
     stack = max(stacks, key=lambda name: stacks[name])
     top = len(model.get_submodule(stack)) + 1

@@ -34,8 +34,9 @@ class Teacher(nn.Module):
 
     def __init__(self, model: nn.Module, order: Sequence[int]):
         super().__init__()
-        self.model = model.eval().requires_grad_(False)
+        self.model = model
         self.order = list(order)
+        self.eval().requires_grad_(False)
 
     def forward(self, **inputs: torch.Tensor) -> torch.Tensor:
         """Waveforms, and perhaps their mask, to (batch, labels)."""

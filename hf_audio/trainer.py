@@ -77,6 +77,8 @@ class AudioTrainer(Trainer):
         if isinstance(kwargs.get("train_dataset"), ClipStream) and not args.ignore_data_skip:
             callbacks.append(_ResumeCallback(kwargs["train_dataset"]))
         super().__init__(model=model, args=args, callbacks=callbacks, **kwargs)
+        # What `loss_is_scaled_for_ga` says, to releases that do not ask for it yet (5.17).
+        self.model_accepts_loss_kwargs = False
         self._seeded_step, self._micro_step = -1, 0
         self.teacher = None if teacher is None else teacher.to(args.device)
         self.features = None if features is None else features.to(args.device)

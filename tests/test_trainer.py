@@ -42,7 +42,9 @@ class FixedNorm(nn.Module):
         return x / 40
 
 
-def trainer(tmp_path, model=None, dataset=None, transform=None, **arguments) -> AudioTrainer:
+def trainer(
+    tmp_path, model=None, dataset=None, transform=None, extractor=None, features=None, frozen=(), **arguments
+) -> AudioTrainer:
     defaults = {
         "output_dir": str(tmp_path),
         "optim": "sgd",
@@ -69,7 +71,9 @@ def trainer(tmp_path, model=None, dataset=None, transform=None, **arguments) -> 
         args,
         train_transform=transform,
         train_dataset=dataset.with_transform(transform),
-        data_collator=WindowCollator(RATE),
+        data_collator=WindowCollator(RATE, extractor=extractor),
+        features=features,
+        frozen=frozen,
     )
 
 
