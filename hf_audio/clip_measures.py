@@ -16,9 +16,12 @@ SILENCE = 10 ** (-60 / 20)
 FULL_SCALE = 1 - 1.5 / 32768
 CLIPPED_RUN = 3
 SPECTRUM_WINDOW = 2048
+_TAPER = np.hanning(SPECTRUM_WINDOW).astype(np.float32)
 # A band ends where the spectrum rises so many dB above its level at the highest frequencies, and ends sharply, as a
-# filter ends it and no sound by itself, where it lies so much higher just below.
-BAND_RISE, SHARP_RISE = 12, 25
+# filter ends it and no sound by itself, where it lies so much higher just below. What lies so far below the strongest
+# note counts as nothing.
+BAND_RISE, SHARP_RISE = 12, 30
+SPECTRUM_RANGE = 90
 
 
 @dataclass(frozen=True)
@@ -102,9 +105,12 @@ class _Meter:
             self.last_sound = self.n_frames + int(sound[-1])
         self.n_frames += len(block)
         mono = block.mean(axis=1)
-        mono = np.pad(mono, (0, -len(mono) % SPECTRUM_WINDOW)).reshape(-1, SPECTRUM_WINDOW)
+        if len(mono) < SPECTRUM_WINDOW:
+            mono = np.pad(mono, (0, SPECTRUM_WINDOW - len(mono)))
+        # A window that is full in part would hold a jump, which has all frequencies.
+        mono = mono[: len(mono) // SPECTRUM_WINDOW * SPECTRUM_WINDOW].reshape(-1, SPECTRUM_WINDOW)
         for start in range(0, len(mono), 64):
-            spectra = scipy.fft.rfft(mono[start : start + 64] * np.hanning(SPECTRUM_WINDOW).astype(np.float32))
+            spectra = scipy.fft.rfft(mono[start : start + 64] * _TAPER)
             self.power += np.square(np.abs(spectra)).sum(axis=0)
 
     def tell(self, kind: str, fingerprint: Fingerprint) -> ClipMeasures:
@@ -146,8 +152,7 @@ def _find_band(power: np.ndarray, rate: int) -> tuple[float, bool]:
     """Where the spectrum, (bins,), sinks to what is left at the highest frequencies, in Hz, and whether sharply."""
     if not power.any():
         return 0.0, False
-    # Sixteen bits do not reach further down than this.
-    levels = 10 * np.log10(np.maximum(power, power.max() * 1e-12))
+    levels = 10 * np.log10(np.maximum(power, power.max() * 10 ** (-SPECTRUM_RANGE / 10)))
     levels = np.convolve(np.pad(levels, 2, mode="edge"), np.full(5, 0.2), mode="valid")
     floor = np.median(levels[-len(levels) // 16 :])
     above = np.flatnonzero(levels > floor + BAND_RISE)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import textwrap
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -23,6 +24,7 @@ from .tables import DataError, written_whole
 CASES_SHOWN = 5
 FILES_SHOWN = 3
 CLASSES_SHOWN = 8
+LONGEST_DETAIL = 160
 QUANTILES = {"min": 0.0, "lower_quartile": 0.25, "median": 0.5, "upper_quartile": 0.75, "max": 1.0}
 
 
@@ -199,6 +201,7 @@ def _show(case: Case, data: str) -> str:
     if len(case.files) > FILES_SHOWN:
         names.append(f"{len(case.files) - FILES_SHOWN} more")
     detail = case.detail.replace(case.files[0], names[0])  # sentences about a file name it in full
+    detail = textwrap.shorten(detail, LONGEST_DETAIL, placeholder=" ...")
     told = " = ".join(names) if len(names) > 1 and case.detail else ", ".join(names)
     printable = f"{told}: {detail}" if detail else told
     return printable.encode("utf-8", "backslashreplace").decode()

@@ -45,7 +45,7 @@ def find_copies(entries: Sequence[Entry], copies: Sequence[Copies], seconds: Seq
         *find(
             "error",
             "copies-under-labels",
-            "{} are copies of one sound under different labels.",
+            "{} hold, in part at least, the same sound as one with another label.",
             "Keep the right label; what holds several classes is for a tagging recipe.",
             torn,
         ),

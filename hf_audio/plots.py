@@ -7,6 +7,8 @@ from typing import IO, Any
 import numpy as np
 from matplotlib.figure import Figure
 
+MOST_CLASSES = 80  # that one picture can name
+
 
 def plot_curves(log_history: Sequence[dict[str, Any]], path: str | os.PathLike) -> None:
     """Training loss and, where there was a validation split, its scores over epochs, from Trainer's log."""
@@ -118,17 +120,17 @@ def plot_collection(
 
     seconds, levels, rates: (clips,), levels in dB of full scale, rates in Hz.
     """
-    figure = Figure(figsize=(9, max(5.0, 0.16 * len(classes) + 1.5)), layout="constrained")
+    shown = dict(sorted(classes.items(), key=lambda item: -item[1])[:MOST_CLASSES])
+    figure = Figure(figsize=(9, max(5.0, 0.16 * len(shown) + 1.5)), layout="constrained")
     grid = figure.add_gridspec(3, 2)
     axes = figure.add_subplot(grid[:, 0])
-    axes.barh(range(len(classes)), list(classes.values()))
-    axes.set_yticks(range(len(classes)), list(classes), fontsize=9 if len(classes) <= 25 else 6)
-    axes.invert_yaxis()
-    axes.set_xlabel("clips of each class")
+    axes.barh(range(len(shown)), list(shown.values()))
+    axes.set_yticks(range(len(shown)), list(shown), fontsize=9 if len(shown) <= 25 else 6)
+    axes.set_ylim(max(len(shown), 1) - 0.4, -0.6)
+    left_out = f", the largest {len(shown)} of {len(classes)}" if len(shown) < len(classes) else ""
+    axes.set_xlabel(f"clips of each class{left_out}")
     panels = [figure.add_subplot(grid[row, 1]) for row in range(3)]
-    shortest, longest = seconds.min(), max(seconds.max(), seconds.min() * 1.1)
-    panels[0].hist(seconds, bins=np.geomspace(shortest, longest, 40).tolist())
-    panels[0].set_xscale("log")
+    panels[0].hist(seconds, bins=40)
     panels[0].set_xlabel("length, s")
     panels[1].hist(np.maximum(levels, -100), bins=40)
     panels[1].set_xlabel("level, dB of full scale (-100 and below in one bar)")

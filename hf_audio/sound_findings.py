@@ -13,8 +13,8 @@ FEWEST_CLIPPED = 10
 LARGEST_OFFSET = 0.01
 # Silence at both ends together.
 LONGEST_SILENCE, LARGEST_SILENT_SHARE = 1.0, 0.5
-# Of half the sampling rate.
-NARROW_BAND = 0.6
+# Of half the sampling rate; in Hz, what no device is so narrow as, but a deep voice's vowel may be.
+NARROW_BAND, NARROWEST_BAND = 0.6, 1500
 # Beyond the quartiles, in distances of the quartiles, of logarithms; and where all are about equal, at least twofold.
 OUTLYING, LEAST_RATIO = 3.0, 2.0
 FEWEST_WITH_OUTLIERS = 8
@@ -61,7 +61,7 @@ def find_in_sounds(
             "They come from a telephone or a lower rate, which a network would learn to tell: train at a sampling "
             "rate of twice the lowest band, or record all with the same device.",
             where(
-                lambda clip: clip.ends_sharply and clip.bandwidth < NARROW_BAND * clip.rate / 2,
+                lambda clip: clip.ends_sharply and NARROWEST_BAND < clip.bandwidth < NARROW_BAND * clip.rate / 2,
                 lambda clip: f"{clip.bandwidth:.0f} Hz of {clip.rate / 2:.0f} Hz",
             ),
         ),
