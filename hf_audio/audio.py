@@ -3,7 +3,8 @@
 import io
 import numbers
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import IO
 
 import numpy as np
@@ -80,6 +81,27 @@ def stream_audio(
     Raises:
         AudioError: as `load_audio`; that a file is cut off may turn out at its end only.
     """
+    name = "the audio bytes" if isinstance(source, bytes) else str(source)
+    with open_audio(source) as (file, blocks):
+        if max_seconds is not None:
+            limit = int(max_seconds * min(file.samplerate, DENSEST // file.channels))
+            if limit < file.frames < UNKNOWN_FRAMES:  # no more frames than these are read
+                seconds = limit / file.samplerate
+                raise LongAudioError(f"{name} is longer than {seconds:g} s, the most at its rate: cut it.")
+        yield from resample_blocks(blocks, file.samplerate, sampling_rate, name)
+
+
+@contextmanager
+def open_audio(
+    source: str | os.PathLike | bytes,
+) -> Iterator[tuple[soundfile.SoundFile, Iterator[np.ndarray]]]:
+    """What libsndfile says of a recording, and its samples as they are, in blocks of (frames, channels) float32.
+
+    Every block but the last one has `BLOCK_FRAMES` frames; the last one may have none.
+
+    Raises:
+        AudioError: it is missing, empty or not audio, at once; it is cut off or broken in its middle, as it is read.
+    """
     if not isinstance(source, str | os.PathLike | bytes):
         raise AudioError(f"Audio cannot be read from a {type(source).__name__}: give a path, bytes or an array.")
     if name is None:
@@ -94,24 +116,33 @@ def stream_audio(
         except UNDECODABLE as error:
             raise _not_audio(name) from error
         with file:
-            rate, resampler = file.samplerate, None
-            if max_seconds is not None:
-                limit = int(max_seconds * min(rate, DENSEST // file.channels))
-                if limit < file.frames < UNKNOWN_FRAMES:  # no more frames than these are read
-                    raise LongAudioError(f"{name} is longer than {limit / rate:g} s, the most at its rate: cut it.")
-            for block, is_first, is_last in _decode(file, cut_off, name):
-                if is_first and is_last:
-                    yield to_mono(block, rate, sampling_rate, name)
-                    return
-                if is_first:
-                    to_mono(block, rate, rate, name)  # the rate is one that a resampler takes
-                    resampler = None if rate == sampling_rate else soxr.ResampleStream(rate, sampling_rate, 1)
-                if len(block):
-                    block = to_mono(block, rate, rate, name)
-                if resampler is not None:
-                    block = resampler.resample_chunk(block, last=is_last)
-                if len(block):
-                    yield block
+            yield file, _decode(file, cut_off, name)
+
+
+def resample_blocks(
+    blocks: Iterable[np.ndarray], rate: int, sampling_rate: int, name: str = "the array"
+) -> Iterator[np.ndarray]:
+    """The blocks of `open_audio`, at `rate`, to mono blocks, (samples,) float32 at `sampling_rate`.
+
+    Raises:
+        AudioError: see `to_mono`.
+    """
+    resampler = None
+    for number, block in enumerate(blocks):
+        is_first, is_last = number == 0, len(block) < BLOCK_FRAMES
+        block = block.mean(axis=1) if block.shape[1] > 1 else block[:, 0]
+        if is_first and is_last:
+            yield to_mono(block, rate, sampling_rate, name)
+            return
+        if is_first:
+            to_mono(block, rate, rate, name)  # the rate is one that a resampler takes
+            resampler = None if rate == sampling_rate else soxr.ResampleStream(rate, sampling_rate, 1)
+        if len(block):
+            block = to_mono(block, rate, rate, name)
+        if resampler is not None:
+            block = resampler.resample_chunk(block, last=is_last)
+        if len(block):
+            yield block
 
 
 def _open(source: str | os.PathLike | bytes, name: str) -> IO[bytes]:
@@ -129,8 +160,7 @@ def _open(source: str | os.PathLike | bytes, name: str) -> IO[bytes]:
         raise AudioError(f"{unreadable(name)} ({reason}): check the path.") from error
 
 
-def _decode(file: soundfile.SoundFile, cut_off: bool, name: str) -> Iterator[tuple[np.ndarray, bool, bool]]:
-    """Mono blocks at the file's own rate, (samples,), with whether each is the first and the last one."""
+def _decode(file: soundfile.SoundFile, cut_off: bool, name: str) -> Iterator[np.ndarray]:
     n_frames = 0
     is_last = False
     while not is_last:
@@ -138,11 +168,11 @@ def _decode(file: soundfile.SoundFile, cut_off: bool, name: str) -> Iterator[tup
             block = file.read(BLOCK_FRAMES, dtype="float32", always_2d=True)  # (frames, channels)
         except UNDECODABLE as error:
             raise _not_audio(name) from error
-        is_first, is_last = n_frames == 0, len(block) < BLOCK_FRAMES
+        is_last = len(block) < BLOCK_FRAMES
         n_frames += len(block)
         if cut_off or (is_last and n_frames < file.frames):
             raise AudioError(f"{name} is cut off, its header promises more samples than it holds: copy it again.")
-        yield block.mean(axis=1) if block.shape[1] > 1 else block[:, 0], is_first, is_last
+        yield block
 
 
 def _not_audio(name: str) -> AudioError:

@@ -22,6 +22,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="hf-audio", description="Train, judge and ship small sound classifiers.")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for add in (
+        _add_inspect,
         _add_predict,
         _add_stream,
         _add_pseudo_label,
@@ -48,6 +49,50 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
+
+
+def _add_inspect(commands: Any) -> None:
+    parser = commands.add_parser(
+        "inspect",
+        help="find what is wrong with recordings, before training",
+        description="Read every file of a collection once and tell what would spoil training or its score: broken, "
+        "silent, clipped and narrow-band files, copies and parts of one recording (in other formats, levels and rates "
+        "too), also across splits and under two labels, and classes that are told by their microphone. Findings are "
+        "no failure: the exit code is 0.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument(
+        "data",
+        metavar="DATA",
+        help="a folder with a folder a class, also below train/ and test/, or without classes; or a .csv or .tsv",
+    )
+    parser.add_argument("--audio_dir", help="where the table's files are; by default beside it")
+    parser.add_argument("--path_column", default="path", help="of the table: names of files")
+    parser.add_argument(
+        "--label_column", nargs="+", default=[], help="of the table: labels; by default `number` and `label`, if any"
+    )
+    parser.add_argument("--split_column", help="of the table: splits or folds; by default `split`, if any")
+    parser.add_argument("--group_column", help="of the table: speakers or recordings, which no split should share")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="all findings and measurements, to write")
+    parser.add_argument("--png", type=Path, metavar="FILE", help="classes, lengths, levels and rates, to draw")
+
+    def run(args: argparse.Namespace) -> None:
+        for option, output in (("--json", args.json), ("--png", args.png)):
+            if output is not None:
+                _check_folder(output, option)
+        from .inspection import draw_report, inspect, tell, write_report
+        from .listing import Columns
+
+        columns = Columns(args.path_column, tuple(args.label_column), args.split_column, args.group_column)
+        inspection = inspect(args.data, columns, args.audio_dir)
+        for line in tell(inspection):
+            print(line)
+        if args.json is not None:
+            write_report(inspection, args.json)
+        if args.png is not None:
+            draw_report(inspection, args.png)
+
+    parser.set_defaults(run=run)
 
 
 def _add_predict(commands: Any) -> None:
@@ -194,10 +239,10 @@ def _is_score(name: str, value: Any) -> bool:
     return name.startswith("eval_") and isinstance(value, float)
 
 
-def _check_folder(output: Path) -> None:
+def _check_folder(output: Path, option: str = "--output") -> None:
     """Before the work rather than after it."""
     if not output.parent.is_dir():
-        raise ValueError(f"--output {output} is in no folder that exists: make it first.")
+        raise ValueError(f"{option} {output} is in no folder that exists: make it first.")
 
 
 def _add_ensemble(commands: Any) -> None:

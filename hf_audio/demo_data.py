@@ -10,16 +10,11 @@ import functools
 import hashlib
 import io
 import itertools
-import multiprocessing
 import os
 import secrets
 import shutil
-import signal
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import soundfile
@@ -29,6 +24,7 @@ from tqdm.auto import tqdm
 
 from . import demo_instruments, demo_sounds
 from .espeak import find_language, open_engine, speak, synthesise
+from .processes import work_off
 
 VERSION = 1  # of the corpora: raise it whenever a change gives other bytes
 
@@ -292,7 +288,8 @@ def make_spoken_numbers(
             (folder / split).mkdir()
         for name, content in tables.items():
             (folder / name).write_bytes(content)
-        _work_off(functools.partial(_write_number, folder, language, seed), clips, "Making spoken numbers")
+        for _ in work_off(functools.partial(_write_number, folder, language, seed), clips, "Making spoken numbers"):
+            pass
 
     tables = _list_numbers(language, seed, clips)
     return make_corpus(directory, f"spoken_numbers-{language}-{count}-{seed}", len(clips), write, tables)
@@ -361,37 +358,6 @@ def _write_number(folder: Path, language: str, seed: int, clip: tuple[str, int])
     )
     recording = _add_background(speech, random, 10 ** (level / 20), 10 ** (noise_level / 20), noise_slope)
     write_wav(folder / _name_clip(*clip), recording, _NUMBERS_RATE)
-
-
-def _work_off(write: Callable[[Any], None], clips: Sequence[Any], description: str) -> None:
-    """Call `write` for each clip, in as many processes as there are cores and work for; an error ends them all."""
-    with tqdm(total=len(clips), desc=description, unit="clip") as bar:
-        # Threads would not do: they share the random numbers of the C library, from which eSpeak draws breath.
-        workers = min(os.cpu_count() or 1, len(clips) // 50)
-        if workers < 2:
-            for clip in clips:
-                write(clip)
-                bar.update()
-            return
-        pool = ProcessPoolExecutor(workers, initializer=_follow_parent)
-        try:
-            for _ in pool.map(write, clips, chunksize=20):
-                bar.update()
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _follow_parent() -> None:
-    """Leave interrupts to the parent process, and end with it even if it is killed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    assert parent is not None  # this is a worker
-
-    def wait() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=wait, daemon=True).start()
 
 
 def _write_sounds(folder: Path, category: str) -> list[str]:

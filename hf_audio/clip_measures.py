@@ -1,0 +1,163 @@
+"""What is measured of one recording, in one pass over its samples."""
+
+import hashlib
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.fft
+
+from .audio import AudioError, open_audio, resample_blocks
+from .fingerprints import RATE, Fingerprint, find_peaks
+
+# In what follows, full scale is 1.
+SILENCE = 10 ** (-60 / 20)
+FULL_SCALE = 1 - 1.5 / 32768
+CLIPPED_RUN = 3
+SPECTRUM_WINDOW = 2048
+_TAPER = np.hanning(SPECTRUM_WINDOW).astype(np.float32)
+# A band ends where the spectrum rises so many dB above its level at the highest frequencies, and ends sharply, as a
+# filter ends it and no sound by itself, where it lies so much higher just below. What lies so far below the strongest
+# note counts as nothing.
+BAND_RISE, SHARP_RISE = 12, 30
+SPECTRUM_RANGE = 90
+
+
+@dataclass(frozen=True)
+class ClipMeasures:
+    """Of one recording; levels in dB of full scale, times in seconds."""
+
+    rate: int
+    channels: int
+    format: str
+    """Container and coding, as libsndfile calls them."""
+    seconds: float
+    peak: float
+    level: float
+    """Root of the mean square."""
+    offset: float
+    """Largest mean of a channel; full scale is 1."""
+    n_clipped: int
+    """Samples in runs at full scale."""
+    silent_start: float
+    silent_end: float
+    bandwidth: float
+    """In Hz."""
+    ends_sharply: bool
+    """Whether a filter ends the band."""
+    digest: str
+    """Of the decoded samples and their rate."""
+    fingerprint: Fingerprint
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether there is nothing to hear."""
+        return self.level < 20 * math.log10(SILENCE)
+
+
+def measure_clip(path: str) -> ClipMeasures | str:
+    """What a recording is like, or the sentence that says why it cannot be read; memory does not grow with it."""
+    try:
+        with open_audio(path) as (file, blocks):
+            meter = _Meter(file.samplerate, file.channels)
+            mono = resample_blocks(meter.read(blocks), file.samplerate, RATE, path)
+            fingerprint = find_peaks(mono)
+            return meter.tell(f"{file.format} {file.subtype}", fingerprint)
+    except AudioError as error:
+        return str(error)
+    except OSError as error:  # in the middle of a file
+        return f"{path} cannot be read ({error.strerror or error}): copy it again."
+
+
+class _Meter:
+    def __init__(self, rate: int, channels: int):
+        self.rate = rate
+        self.n_frames = 0
+        self.peak = 0.0
+        self.sums = np.zeros(channels)
+        self.square = 0.0
+        self.n_clipped = 0
+        self.first_sound: int | None = None
+        self.last_sound = -1
+        self.power = np.zeros(SPECTRUM_WINDOW // 2 + 1)
+        self.digest = hashlib.sha256(f"{rate} {channels}".encode())
+
+    def read(self, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        """The same blocks, each measured, (frames, channels)."""
+        for block in blocks:
+            self._add(block)
+            yield block
+
+    def _add(self, block: np.ndarray) -> None:
+        if len(block) == 0:
+            return
+        self.digest.update((block + np.float32(0)).tobytes())  # or -0 would differ from 0
+        loudness = np.abs(block).max(axis=1)
+        self.peak = max(self.peak, float(loudness.max()))
+        self.sums += block.sum(axis=0, dtype=np.float64)
+        self.square += float(np.square(block, dtype=np.float64).sum())
+        self.n_clipped += sum(_count_runs(np.abs(channel) >= FULL_SCALE) for channel in block.T)
+        sound = np.flatnonzero(loudness >= SILENCE)
+        if len(sound):
+            if self.first_sound is None:
+                self.first_sound = self.n_frames + int(sound[0])
+            self.last_sound = self.n_frames + int(sound[-1])
+        self.n_frames += len(block)
+        mono = block.mean(axis=1)
+        if len(mono) < SPECTRUM_WINDOW:
+            mono = np.pad(mono, (0, SPECTRUM_WINDOW - len(mono)))
+        # A window that is full in part would hold a jump, which has all frequencies.
+        mono = mono[: len(mono) // SPECTRUM_WINDOW * SPECTRUM_WINDOW].reshape(-1, SPECTRUM_WINDOW)
+        for start in range(0, len(mono), 64):
+            spectra = scipy.fft.rfft(mono[start : start + 64] * _TAPER)
+            self.power += np.square(np.abs(spectra)).sum(axis=0)
+
+    def tell(self, kind: str, fingerprint: Fingerprint) -> ClipMeasures:
+        bandwidth, ends_sharply = _find_band(self.power, self.rate)
+        n_values = self.n_frames * len(self.sums)
+        first = self.n_frames if self.first_sound is None else self.first_sound
+        return ClipMeasures(
+            rate=self.rate,
+            channels=len(self.sums),
+            format=kind,
+            seconds=self.n_frames / self.rate,
+            peak=_decibels(self.peak),
+            level=_decibels(math.sqrt(self.square / n_values)),
+            offset=float(np.abs(self.sums).max() / self.n_frames),
+            n_clipped=self.n_clipped,
+            silent_start=first / self.rate,
+            silent_end=(self.n_frames - 1 - self.last_sound) / self.rate,
+            bandwidth=bandwidth,
+            ends_sharply=ends_sharply,
+            digest=self.digest.hexdigest(),
+            fingerprint=fingerprint,
+        )
+
+
+def _decibels(amplitude: float) -> float:
+    return 20 * math.log10(max(amplitude, 1e-10))
+
+
+def _count_runs(marks: np.ndarray) -> int:
+    """How many marks stand in runs of three and more, (samples,) of bool."""
+    if not marks.any():
+        return 0
+    edges = np.flatnonzero(np.diff(marks, prepend=False, append=False))
+    lengths = edges[1::2] - edges[::2]
+    return int(lengths[lengths >= CLIPPED_RUN].sum())
+
+
+def _find_band(power: np.ndarray, rate: int) -> tuple[float, bool]:
+    """Where the spectrum, (bins,), sinks to what is left at the highest frequencies, in Hz, and whether sharply."""
+    if not power.any():
+        return 0.0, False
+    levels = 10 * np.log10(np.maximum(power, power.max() * 10 ** (-SPECTRUM_RANGE / 10)))
+    levels = np.convolve(np.pad(levels, 2, mode="edge"), np.full(5, 0.2), mode="valid")
+    floor = np.median(levels[-len(levels) // 16 :])
+    above = np.flatnonzero(levels > floor + BAND_RISE)
+    if len(above) == 0:
+        return rate / 2, False
+    end = int(above[-1])
+    below = levels[int(0.75 * end) : int(0.95 * end) + 1]
+    return end * rate / 2 / (len(power) - 1), bool(np.median(below) > floor + SHARP_RISE)

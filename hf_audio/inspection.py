@@ -1,0 +1,207 @@
+"""`hf-audio inspect`: what a collection of recordings is like and what is wrong with it, before training."""
+
+import json
+import os
+import textwrap
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .clip_measures import ClipMeasures, measure_clip
+from .duplicates import find_same_samples, find_same_sounds
+from .findings import SEVERITIES, Case, Finding, count
+from .label_findings import find_device_leaks, find_in_labels
+from .leak_findings import find_copies, find_shared_groups
+from .listing import Columns, Entry, list_files
+from .processes import work_off
+from .sound_findings import find_in_sounds
+from .tables import DataError, written_whole
+
+CASES_SHOWN = 5
+FILES_SHOWN = 3
+CLASSES_SHOWN = 8
+LONGEST_DETAIL = 160
+QUANTILES = {"min": 0.0, "lower_quartile": 0.25, "median": 0.5, "upper_quartile": 0.75, "max": 1.0}
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """A collection as it was found."""
+
+    data: str
+    entries: list[Entry]
+    """Of the files that can be read."""
+    measures: list[ClipMeasures]
+    """Of each of those."""
+    n_files: int
+    label_names: tuple[str, ...]
+    label_counts: dict[str, dict[str, int]]
+    """Of each label column: how many files each class has, the unreadable ones among them."""
+    split_counts: dict[str, int]
+    findings: list[Finding]
+    """Errors first."""
+
+    def summary(self) -> dict[str, Any]:
+        """What the collection consists of, for JSON; seconds and dB of full scale."""
+        return {
+            "data": self.data,
+            "n_files": self.n_files,
+            "n_readable": len(self.entries),
+            "seconds": round(sum(clip.seconds for clip in self.measures), 3),
+            "classes": self.label_counts,
+            "splits": self.split_counts,
+            "rates": _frequencies(clip.rate for clip in self.measures),
+            "channels": _frequencies(clip.channels for clip in self.measures),
+            "formats": _frequencies(clip.format for clip in self.measures),
+            "lengths": _quantiles([clip.seconds for clip in self.measures]),
+            "levels": _quantiles([clip.level for clip in self.measures]),
+        }
+
+
+def inspect(
+    data: str | os.PathLike, columns: Columns | None = None, audio_dir: str | os.PathLike | None = None
+) -> Inspection:
+    """Read every file of a folder or a table once, and find what would spoil training or its score.
+
+    Args:
+        data: see `list_files`.
+        columns: those of the table.
+        audio_dir: where the table's files are, by default beside it.
+
+    Raises:
+        DataError: there is nothing to inspect; what is wrong with single files is a finding.
+    """
+    listing = list_files(data, columns or Columns(), audio_dir)
+    present = [entry for entry in listing.entries if os.path.isfile(entry.path)]
+    told = list(work_off(measure_clip, [entry.path for entry in present], "Reading", "file"))
+    pairs = [(entry, clip) for entry, clip in zip(present, told, strict=True) if isinstance(clip, ClipMeasures)]
+    unreadable = [(entry.path, clip) for entry, clip in zip(present, told, strict=True) if isinstance(clip, str)]
+    entries, measures = [entry for entry, _ in pairs], [clip for _, clip in pairs]
+    same_samples = find_same_samples(measures)
+    same_sounds = find_same_sounds([entry.path for entry in entries], measures)
+    findings = [
+        *listing.findings,
+        *find_in_labels(listing.entries, listing.label_names),
+        *find_in_sounds(entries, measures, unreadable),
+        *find_copies(entries, [*same_samples, *same_sounds], [clip.seconds for clip in measures]),
+        *find_shared_groups(listing.entries),
+        *find_device_leaks(entries, measures),
+    ]
+    return Inspection(
+        str(data),
+        entries,
+        measures,
+        len(listing.entries),
+        listing.label_names,
+        {
+            name: _frequencies(entry.labels[column] for entry in listing.entries if entry.labels[column])
+            for column, name in enumerate(listing.label_names)
+        },
+        _frequencies(entry.split for entry in listing.entries if entry.split),
+        sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity)),
+    )
+
+
+def _frequencies(values: Iterator[Any]) -> dict[str, int]:
+    """The most frequent value first."""
+    return {str(value): number for value, number in Counter(values).most_common()}
+
+
+def _quantiles(values: Sequence[float]) -> dict[str, float]:
+    if not values:
+        return {}
+    return {name: round(float(np.quantile(values, share)), 4) for name, share in QUANTILES.items()}
+
+
+def write_report(inspection: Inspection, path: Path) -> None:
+    """Everything as JSON: the summary, all findings with all their files, and what was measured of each file."""
+    clips = []
+    for entry, clip in zip(inspection.entries, inspection.measures, strict=True):
+        measured = {name: value for name, value in vars(clip).items() if name != "fingerprint"}
+        clips.append({**asdict(entry), **measured})
+    report = {
+        **inspection.summary(),
+        "findings": [asdict(finding) for finding in inspection.findings],
+        "clips": clips,
+    }
+    text = json.dumps(report, ensure_ascii=False, indent=1)
+    with written_whole(path) as temporary:
+        # Names of files may hold bytes that are no UTF-8.
+        temporary.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
+
+
+def draw_report(inspection: Inspection, path: Path) -> None:
+    """One picture, as PNG: classes, lengths, levels and sampling rates.
+
+    Raises:
+        DataError: no file can be read.
+    """
+    from .plots import plot_collection  # loads matplotlib
+
+    if not inspection.measures:
+        raise DataError(f"No file of {inspection.data} can be read, so there is nothing to draw: leave --png out.")
+    first = inspection.label_names[0] if inspection.label_names else None
+    with written_whole(path) as temporary, temporary.open("wb") as file:
+        plot_collection(
+            inspection.label_counts[first] if first is not None else {},
+            np.array([clip.seconds for clip in inspection.measures]),
+            np.array([clip.level for clip in inspection.measures]),
+            np.array([clip.rate for clip in inspection.measures]),
+            file,
+        )
+
+
+def tell(inspection: Inspection) -> Iterator[str]:
+    """The report in lines: a summary, then the findings with the first of their files."""
+    summary = inspection.summary()
+    yield f"files         {summary['n_files']}, {summary['n_readable']} can be read"
+    if inspection.measures:
+        yield f"duration      {_duration(summary['seconds'])} in all"
+        yield "lengths (s)   " + ", ".join(
+            f"{name.replace('_', ' ')} {value:.4g}" for name, value in summary["lengths"].items()
+        )
+        for title, name, unit in (("rates", "rates", " Hz"), ("channels", "channels", ""), ("formats", "formats", "")):
+            yield f"{title:<14}" + _listed({f"{key}{unit}": number for key, number in summary[name].items()})
+    for name, counts in inspection.label_counts.items():
+        title = "classes" if len(inspection.label_counts) == 1 else f"{name}"
+        yield f"{title:<14}{len(counts)}: {_listed(counts)}" if counts else f"{title:<14}none"
+    if inspection.split_counts:
+        yield f"{'splits':<14}{_listed(inspection.split_counts)}"
+    for finding in inspection.findings:
+        yield ""
+        yield f"{finding.severity}: {finding.message}"
+        for case in finding.cases[:CASES_SHOWN]:
+            yield f"    {_show(case, inspection.data)}"
+        if len(finding.cases) > CASES_SHOWN:
+            yield f"    and {len(finding.cases) - CASES_SHOWN} more"
+        yield f"  -> {finding.remedy}"
+    numbers = Counter(finding.severity for finding in inspection.findings)
+    yield ""
+    yield ", ".join(count(numbers[severity], severity) for severity in SEVERITIES) + "."
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 3600 else f"{seconds / 3600:.2f} h"
+
+
+def _listed(counts: dict[str, int]) -> str:
+    shown = ", ".join(f"{name} ({number})" for name, number in list(counts.items())[:CLASSES_SHOWN])
+    return f"{shown}, and {len(counts) - CLASSES_SHOWN} more" if len(counts) > CLASSES_SHOWN else shown
+
+
+def _show(case: Case, data: str) -> str:
+    folder = data if os.path.isdir(data) else os.path.dirname(data)
+    names = [os.path.relpath(file, folder or ".") for file in case.files[:FILES_SHOWN]]
+    if len(case.files) > FILES_SHOWN:
+        names.append(f"{len(case.files) - FILES_SHOWN} more")
+    detail = case.detail.replace(case.files[0], names[0])  # sentences about a file name it in full
+    detail = textwrap.shorten(detail, LONGEST_DETAIL, placeholder=" ...")
+    told = " = ".join(names) if len(names) > 1 and case.detail else ", ".join(names)
+    printable = f"{told}: {detail}" if detail else told
+    return printable.encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,147 @@
+"""What is wrong with the classes: too few, too small, misspelt, or told by the microphone."""
+
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .clip_measures import ClipMeasures
+from .findings import Case, Finding, find
+from .listing import Entry
+
+LARGEST_IMBALANCE = 10
+CASES_OF_A_CLASS = 20
+# What is said of a class must hold of so many clips, and of such shares of it and of the others.
+FEWEST_CLIPS = 8
+SHARE_WITHIN, SHARE_WITHOUT = 0.9, 0.1
+# Levels in dB; that nearly all of a class are louder, or quieter, than nearly all others.
+LEAST_DIFFERENCE, LEAST_ORDER = 12.0, 0.99
+TRAINING_NAMES = ("train", "training")
+
+TRAITS: tuple[tuple[str, Callable[[ClipMeasures], Any]], ...] = (
+    ("sampling rate", lambda clip: f"{clip.rate} Hz"),
+    ("number of channels", lambda clip: str(clip.channels)),
+    ("format", lambda clip: clip.format),
+    ("band", lambda clip: f"up to about {clip.bandwidth / 1000:.0f} kHz" if clip.ends_sharply else "open"),
+)
+
+
+def find_in_labels(entries: Sequence[Entry], label_names: Sequence[str]) -> list[Finding]:
+    """Findings about the classes of all files that are listed, for each label column."""
+    findings = []
+    for column, name in enumerate(label_names):
+        by_class = defaultdict(list)
+        for entry in entries:
+            if entry.labels[column]:
+                by_class[entry.labels[column]].append(entry)
+        findings += _find_sizes(by_class, f" of {name!r}" if len(label_names) > 1 else "")
+        findings += _find_misspelt(by_class)
+        findings += _find_untaught(by_class)
+    return findings
+
+
+def _named(entries: Sequence[Entry], name: str) -> Case:
+    return Case(tuple(entry.path for entry in entries), name)
+
+
+def _find_sizes(by_class: dict[str, list[Entry]], column: str) -> list[Finding]:
+    sizes = {name: len(entries) for name, entries in by_class.items()}
+    if len(sizes) == 1:
+        name = next(iter(by_class))
+        told = f"All labelled files carry the one label{column} {name!r}."
+        remedy = "Add clips of another class, in a folder of their own or with another label: a classifier needs two."
+        return [Finding("error", "one-class", told, remedy, ())]
+    small = [_named(entries, name) for name, entries in by_class.items() if len(entries) == 1]
+    findings = find(
+        "warning",
+        "single-clip",
+        f"{len(small)} of {len(sizes)} classes{column} have one clip alone.",
+        "Add clips, or leave the class out: one clip can train or test, not both.",
+        small,
+    )
+    if sizes and max(sizes.values()) >= LARGEST_IMBALANCE * min(sizes.values()):
+        most, least = max(sizes, key=sizes.__getitem__), min(sizes, key=sizes.__getitem__)
+        told = f"Classes{column} are of unequal size: {sizes[most]} clips of {most!r}, {sizes[least]} of {least!r}."
+        remedy = "Add clips of the small ones, or train with --balance sampler or --balance loss."
+        findings.append(Finding("warning", "imbalance", told, remedy, ()))
+    return findings
+
+
+def _find_misspelt(by_class: dict[str, list[Entry]]) -> list[Finding]:
+    alike = defaultdict(list)
+    for name in by_class:
+        alike["".join(filter(str.isalnum, unicodedata.normalize("NFKC", name).casefold()))].append(name)
+    cases = []
+    for names in alike.values():
+        if len(names) > 1:
+            fewest = [entry for name in names for entry in by_class[name]]
+            cases.append(_named(fewest, " and ".join(f"{name!r} ({len(by_class[name])})" for name in sorted(names))))
+    return find(
+        "error",
+        "similar-names",
+        "Classes differ in case, spaces, marks or the way their letters are encoded alone ({}).",
+        "Give one class one name.",
+        cases,
+    )
+
+
+def _find_untaught(by_class: dict[str, list[Entry]]) -> list[Finding]:
+    splits = {entry.split for entries in by_class.values() for entry in entries}
+    if not any(split.lower() in TRAINING_NAMES for split in splits):
+        return []
+    cases = [
+        _named(entries, name)
+        for name, entries in by_class.items()
+        if not any(entry.split.lower() in TRAINING_NAMES for entry in entries)
+    ]
+    return find(
+        "error",
+        "untaught-class",
+        "Classes have no training clip ({}).",
+        "Move some of their clips to the training split, of recordings that are not tested on.",
+        cases,
+    )
+
+
+def find_device_leaks(entries: Sequence[Entry], measures: Sequence[ClipMeasures]) -> list[Finding]:
+    """Classes that a network could tell by how they were recorded, stored or levelled."""
+    clips = [(entry, clip) for entry, clip in zip(entries, measures, strict=True) if any(entry.labels)]
+    labels = np.array(["/".join(filter(None, entry.labels)) for entry, _ in clips])
+    names, sizes = np.unique(labels, return_counts=True)
+    cases: list[Case] = []
+    for name in names[(sizes >= FEWEST_CLIPS) & (len(labels) - sizes >= FEWEST_CLIPS)]:
+        own = labels == name
+        told = [_tell_trait(trait, np.array([read(clip) for _, clip in clips]), own) for trait, read in TRAITS]
+        told.append(_tell_level(np.array([clip.level for _, clip in clips]), own))
+        paths = tuple(entry.path for (entry, _), mine in zip(clips, own, strict=True) if mine)
+        cases += [Case(paths[:CASES_OF_A_CLASS], f"{name}: {sentence}") for sentence in told if sentence]
+    if not cases:
+        return []
+    return [
+        Finding(
+            "warning",
+            "told-by-device",
+            f"{len(cases)} times a class can be told by how it was recorded, not by what is heard.",
+            "Record all classes with all devices, convert all files alike, and test on files of another origin.",
+            tuple(cases),
+        )
+    ]
+
+
+def _tell_trait(trait: str, values: np.ndarray, own: np.ndarray) -> str:
+    usual = Counter(values[own].tolist()).most_common(1)[0][0]
+    within, without = (values[own] == usual).mean(), (values[~own] == usual).mean()
+    if within < SHARE_WITHIN or without > SHARE_WITHOUT:
+        return ""
+    return f"its {trait} is {usual} in {within:.0%} of its clips and in {without:.0%} of the others"
+
+
+def _tell_level(levels: np.ndarray, own: np.ndarray) -> str:
+    difference = float(np.median(levels[own]) - np.median(levels[~own]))
+    others = np.sort(levels[~own])
+    order = np.searchsorted(others, levels[own]).mean() / len(others)
+    if abs(difference) < LEAST_DIFFERENCE or max(order, 1 - order) < LEAST_ORDER:
+        return ""
+    return f"it is {abs(difference):.0f} dB {'louder' if difference > 0 else 'quieter'} than the others"

@@ -1,0 +1,131 @@
+"""What is wrong with recordings, each by itself and beside the others."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from .clip_measures import ClipMeasures
+from .findings import Case, Finding, count, find
+from .listing import Entry
+
+FEWEST_CLIPPED = 10
+LARGEST_OFFSET = 0.01
+# Silence at both ends together.
+LONGEST_SILENCE, LARGEST_SILENT_SHARE = 1.0, 0.5
+# Of half the sampling rate; in Hz, what no device is so narrow as, but a deep voice's vowel may be.
+NARROW_BAND, NARROWEST_BAND = 0.6, 1500
+# Beyond the quartiles, in distances of the quartiles, of logarithms; and where all are about equal, at least twofold.
+OUTLYING, LEAST_RATIO = 3.0, 2.0
+FEWEST_WITH_OUTLIERS = 8
+
+
+def find_in_sounds(
+    entries: Sequence[Entry], measures: Sequence[ClipMeasures], unreadable: Sequence[tuple[str, str]]
+) -> list[Finding]:
+    """Findings of recordings, and of pairs (path, reason) that cannot be read."""
+    clips = list(zip(entries, measures, strict=True))
+
+    def where(holds: Callable[[ClipMeasures], bool], detail: Callable[[ClipMeasures], str]) -> list[Case]:
+        return [Case((entry.path,), detail(clip)) for entry, clip in clips if holds(clip) and not clip.is_silent]
+
+    return [
+        *find(
+            "error",
+            "unreadable",
+            "{} cannot be read.",
+            "Record, copy or convert them again, or leave them out; training leaves them out and says so.",
+            [Case((path,), reason) for path, reason in unreadable],
+        ),
+        *find(
+            "error",
+            "silent",
+            "{} are silent (below -60 dBFS).",
+            "Record them again or leave them out; if silence is a class, record the noise of an empty room for it.",
+            [Case((entry.path,), _level(clip)) for entry, clip in clips if clip.is_silent],
+        ),
+        *find(
+            "warning",
+            "clipped",
+            "{} are clipped: their waves are cut off at full scale.",
+            "Record with a lower gain; if these are few, leave them out.",
+            where(
+                lambda clip: clip.n_clipped >= FEWEST_CLIPPED,
+                lambda clip: f"{clip.n_clipped} samples, {_share(clip.n_clipped, clip)}",
+            ),
+        ),
+        *find(
+            "warning",
+            "narrow-band",
+            "{} end far below the highest note that their rate could hold.",
+            "They come from a telephone or a lower rate, which a network would learn to tell: train at a sampling "
+            "rate of twice the lowest band, or record all with the same device.",
+            where(
+                lambda clip: clip.ends_sharply and NARROWEST_BAND < clip.bandwidth < NARROW_BAND * clip.rate / 2,
+                lambda clip: f"{clip.bandwidth:.0f} Hz of {clip.rate / 2:.0f} Hz",
+            ),
+        ),
+        *find(
+            "note",
+            "offset",
+            "{} have an offset: their mean is not zero.",
+            "Take the mean away, or look for a fault in the sound card.",
+            where(lambda clip: clip.offset >= LARGEST_OFFSET, lambda clip: f"{clip.offset:.3f} of full scale"),
+        ),
+        *find(
+            "note",
+            "silent-ends",
+            "{} begin or end in silence (below -60 dBFS) for more than a second, or for half their time.",
+            "Cut it away where classes differ in it, or a network may learn the length of the sound alone.",
+            where(_has_silent_ends, lambda clip: f"{clip.silent_start:.2f} s before, {clip.silent_end:.2f} s after"),
+        ),
+        *_find_outliers(entries, measures),
+        *_find_mixture(clips, "mixed-rates", "sampling rates", lambda clip: f"{clip.rate} Hz"),
+        *_find_mixture(clips, "mixed-channels", "numbers of channels", lambda clip: count(clip.channels, "channel")),
+    ]
+
+
+def _level(clip: ClipMeasures) -> str:
+    return "every sample is zero" if clip.peak <= -199 else f"{clip.level:.0f} dBFS"
+
+
+def _share(number: int, clip: ClipMeasures) -> str:
+    return f"{number / (clip.seconds * clip.rate * clip.channels):.2%}"
+
+
+def _has_silent_ends(clip: ClipMeasures) -> bool:
+    silence = clip.silent_start + clip.silent_end
+    return silence > LONGEST_SILENCE or silence > LARGEST_SILENT_SHARE * clip.seconds
+
+
+def _find_outliers(entries: Sequence[Entry], measures: Sequence[ClipMeasures]) -> list[Finding]:
+    if len(measures) < FEWEST_WITH_OUTLIERS:
+        return []
+    lengths = np.array([clip.seconds for clip in measures])
+    low, high = np.quantile(np.log(lengths), [0.25, 0.75])
+    reach = max(OUTLYING * (high - low), np.log(LEAST_RATIO))
+    shortest, longest = np.exp(low - reach), np.exp(high + reach)
+    cases = [
+        Case((entries[place].path,), f"{lengths[place]:.3g} s")
+        for place in np.argsort(-np.abs(np.log(lengths) - (low + high) / 2), kind="stable")
+        if not shortest <= lengths[place] <= longest
+    ]
+    message = f"{{}} are much shorter or longer than the others (not {shortest:.2g} to {longest:.2g} s)."
+    return find("note", "outlying-lengths", message, "Listen to them: cut long ones, leave out stubs.", cases)
+
+
+def _find_mixture(
+    clips: Sequence[tuple[Entry, ClipMeasures]], kind: str, noun: str, told: Callable[[ClipMeasures], str]
+) -> list[Finding]:
+    values = Counter(told(clip) for _, clip in clips)
+    if len(values) < 2:
+        return []
+    usual = values.most_common(1)[0][0]
+    cases = [Case((entry.path,), told(clip)) for entry, clip in clips if told(clip) != usual]
+    return find(
+        "note",
+        kind,
+        f"There are {len(values)} {noun}; {{}} do not have the most frequent one, {usual}.",
+        "Training converts them by itself; see that no class has one of its own.",
+        cases,
+    )
