@@ -166,7 +166,7 @@ def shown_command() -> str:
 def _shown(flag: str, argument: str) -> str:
     """An argument that follows a flag, without folders and secrets."""
     name, equals, value = argument.rpartition("=")
-    if (name or flag).endswith(("_token", "-token")):
+    if any(word.endswith(("_token", "-token")) for word in (flag, name)):
         return f"{name}{equals}SECRET"
     return f"{name}{equals}{Path(value).name}" if os.path.isabs(value) else argument
 

@@ -16,7 +16,7 @@ import torch
 from datasets import Dataset
 from scipy.optimize import minimize_scalar
 from threadpoolctl import threadpool_limits
-from transformers import EarlyStoppingCallback, EvalPrediction, PreTrainedConfig, set_seed
+from transformers import EvalPrediction, PreTrainedConfig, set_seed
 from transformers.trainer_utils import IntervalStrategy, PredictionOutput
 
 from .arguments import ERROR_RATES, ArgumentError, RecipeArguments
@@ -57,6 +57,7 @@ from .run_folder import (
     prepare_preceding,
     run_unless_finished,
 )
+from .search import SearchSpace, search_arguments
 from .splits import split_held_out, split_validation
 from .tables import write_rows
 from .teacher import load_teacher
@@ -93,7 +94,7 @@ def pretrain(args: RecipeArguments, run: Callable[[RecipeArguments], Any], **cha
     folder = prepare_preceding(args, "pretrained")
     first = copy.copy(args)
     first.output_dir = folder
-    first.push_to_hub, first.teacher, first.pseudo_labels = False, None, None
+    first.push_to_hub, first.teacher, first.pseudo_labels, first.search = False, None, None, 0
     first.validation_fraction, first.early_stopping_patience, first.load_best_model_at_end = 0, 0, False
     first.eval_strategy = IntervalStrategy.NO
     for name, value in changes.items():
@@ -120,6 +121,7 @@ def fine_tune(
     illustrate: Callable[[AnyPredictions, Path], Sequence[str]] | None = None,
     crop_seconds: tuple[float, float] | None = None,
     pretraining: Pretraining | None = None,
+    search_space: SearchSpace | None = None,
 ) -> dict[str, Any]:
     """Train a model and leave the finished folder `args.output_dir`; returns what `all_results.json` holds.
 
@@ -144,6 +146,8 @@ def fine_tune(
         crop_seconds: shortest and longest random crop of a training clip; every batch draws a length of its own
             between. By default, `config.clip_seconds`.
         pretraining: whose weights the model begins with, unless `args.model_name_or_path` says.
+        search_space: from where `args.search` takes what it tries, instead of one training; then the folder is what
+            `search_arguments` leaves, and what is returned too.
 
     Raises:
         ArgumentError: the output folder cannot be written or holds a run already.
@@ -176,7 +180,7 @@ def fine_tune(
         config.label2id = {name: number for number, name in enumerate(names)}
     if has_tags(cached):
         config.problem_type = "multi_label_classification"
-    if args.load_best_model_at_end:
+    if args.load_best_model_at_end or args.search:
         args.metric_for_best_model = _choosing_metric(args, config)
     window: int | tuple[int, int] | None = config.clip_samples
     if crop_seconds is not None:
@@ -212,18 +216,15 @@ def fine_tune(
         seed=args.seed,
     )
     plain = ClipTransform(config.sampling_rate, n_tags=n_tags)
-    model = build_model(config, begin_from, extractor)
     collator = functools.partial(WindowCollator, extractor=extractor if is_encoder(extractor) else None)
     if is_encoder(extractor) and not getattr(extractor, "return_attention_mask", True):
         args.per_device_eval_batch_size = 1  # padding would change what it answers
-    patience = args.early_stopping_patience
     if BELIEVED_COLUMN in cached.column_names:
         # What is believed is trained on, and nothing is judged by it.
         tests = [clips.remove_columns(BELIEVED_COLUMN) for clips in tests]
         validation = None if validation is None else validation.remove_columns(BELIEVED_COLUMN)
-    trainer = AudioTrainer(
-        model,
-        args,
+    make_trainer = functools.partial(
+        AudioTrainer,
         train_transform=transform,
         teacher=teacher,
         train_dataset=train.with_transform(transform),
@@ -231,8 +232,14 @@ def fine_tune(
         data_collator=collator(None if window is None else config.clip_samples),
         processing_class=extractor,
         compute_metrics=functools.partial(compute_metrics, config=config),
-        callbacks=[EarlyStoppingCallback(patience)] if patience else [],
     )
+    if args.search:
+        build = functools.partial(build_model, config, begin_from, extractor)
+        found = search_arguments(args, search_space, functools.partial(make_trainer, None, model_init=build))
+        if amortized is not None:
+            amortized.clear()
+        return found
+    trainer = make_trainer(build_model(config, begin_from, extractor), args)
     # The threads of numpy's and scipy's BLAS spin for milliseconds after each product, on the cores of the model's.
     with threadpool_limits(1, user_api="blas"):
         trained = trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
@@ -242,8 +249,8 @@ def fine_tune(
         seen = trainer.predict(validation.with_transform(plain))
         if not is_encoder(extractor):
             # In the model itself, so that every runtime gives probabilities that come true.
-            model.config.temperature = fit_temperature(seen.predictions, seen.label_ids, config)
-            seen = seen._replace(predictions=seen.predictions / model.config.temperature)
+            trainer.model.config.temperature = fit_temperature(seen.predictions, seen.label_ids, config)
+            seen = seen._replace(predictions=seen.predictions / trainer.model.config.temperature)
         scores["validation"] = _scores(config, validation, seen)
     judged = [trainer.predict(clips.with_transform(plain), metric_key_prefix="eval") for clips in tests]
     results: dict[str, Any] = {**judged[0].metrics, **trained.metrics, "epoch": trainer.state.epoch}
