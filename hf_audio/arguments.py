@@ -1,6 +1,7 @@
 """The command line of a recipe: transformers' TrainingArguments with this project's defaults, and what data needs."""
 
 import argparse
+import importlib.util
 import json
 import os
 import sys
@@ -129,6 +130,13 @@ class RecipeArguments(TrainingArguments):
         default=False,
         metadata={"help": "Instead of a network, judge scikit-learn's MLPClassifier on statistics of the clips."},
     )
+    search: int = field(
+        default=0,
+        metadata={
+            "help": "Instead of one training, try so many settings of the arguments in the recipe's SEARCH_SPACE, "
+            "judged by the validation clips; after a kill, the same command goes on."
+        },
+    )
     tta: int = field(
         default=0, metadata={"help": "Judge the test clips also by so many shifted crops each, averaged; 0 does not."}
     )
@@ -174,7 +182,7 @@ class RecipeArguments(TrainingArguments):
             self.eval_strategy = "epoch" if self.eval_strategy == "no" else self.eval_strategy
         if self.refresh_epochs < 1:
             raise ArgumentError(f"--refresh_epochs {self.refresh_epochs} must be at least 1.")
-        for name in ("mixup_alpha", "early_stopping_patience", "tta"):
+        for name in ("mixup_alpha", "early_stopping_patience", "tta", "search"):
             if getattr(self, name) < 0:
                 raise ArgumentError(f"--{name} {getattr(self, name)} must not be negative.")
         for name in ("unverified_weight", "loss_robustness"):
@@ -208,13 +216,34 @@ class RecipeArguments(TrainingArguments):
             )
         if self.early_stopping_patience:
             self.load_best_model_at_end = True
-        if self.load_best_model_at_end and self.metric_for_best_model is None:
+        if (self.load_best_model_at_end or self.search) and self.metric_for_best_model is None:
             self.metric_for_best_model = "accuracy"  # Trainer would take the loss
         if self.greater_is_better is None and str(self.metric_for_best_model).removeprefix("eval_") in ERROR_RATES:
             self.greater_is_better = False
         if self.data_dir is not None and self.download:
             raise ArgumentError("--data_dir and --download exclude each other: give one of them.")
         super().__post_init__()
+        if self.search:
+            self._check_search()
+
+    def _check_search(self) -> None:
+        if self.validation_fraction == 0:
+            raise ArgumentError(
+                "--search judges by validation clips: add --validation_fraction 0.1 (the test clips choose nothing)."
+            )
+        given = {
+            "baseline": self.baseline,
+            "push_to_hub": self.push_to_hub,
+            "resume_from_checkpoint": self.resume_from_checkpoint is not None,
+        }
+        for name in (name for name, value in given.items() if value):
+            raise ArgumentError(
+                f"--search tries trainings and keeps no model, so --{name} goes not with it: leave it out."
+            )
+        if self.world_size > 1:
+            raise ArgumentError("--search runs in one process: start it without torchrun or several processes.")
+        if importlib.util.find_spec("optuna") is None:
+            raise ArgumentError("--search: there is no optuna to search with, pip install 'hf-audio[search]'.")
 
 
 def parse_arguments(arguments_class: type[Arguments], argv: Sequence[str] | None = None) -> Arguments:

@@ -56,33 +56,42 @@ class LongAudioError(AudioError):
 
 
 def load_audio(
-    source: str | os.PathLike | bytes, sampling_rate: int, max_seconds: float | None = None, name: str | None = None
+    source: str | os.PathLike | bytes,
+    sampling_rate: int,
+    max_seconds: float | None = None,
+    *,
+    name: str | None = None,
 ) -> np.ndarray:
     """Decode a file or its bytes, average its channels and resample: (samples,) float32, full scale being 1.
 
     Reads what libsndfile reads, whatever the file's extension says: WAV, FLAC, Ogg Vorbis, Opus, MP3, AIFF, ...
     That a file is cut off is noticed for WAV and for compressed formats. Of a recording longer than `max_seconds`, no
-    more than so much is decoded, however small its file is and whatever its header promises. Errors call it `name`.
+    more than so much is decoded, however small its file is and whatever its header promises. Errors tell its `name`,
+    by default the path.
 
     Raises:
         LongAudioError: it is longer than `max_seconds`.
         UndecodableAudioError: it is not audio.
         AudioError: the file is missing, empty, cut off, without samples, or contains NaN.
     """
-    blocks = list(stream_audio(source, sampling_rate, max_seconds, name))
+    blocks = list(stream_audio(source, sampling_rate, max_seconds, name=name))
     return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
 
 
 def stream_audio(
-    source: str | os.PathLike | bytes, sampling_rate: int, max_seconds: float | None = None, name: str | None = None
+    source: str | os.PathLike | bytes,
+    sampling_rate: int,
+    max_seconds: float | None = None,
+    *,
+    name: str | None = None,
 ) -> Iterator[np.ndarray]:
     """What `load_audio` gives, block after block, so that a recording of hours takes no more memory than a short one.
 
     Raises:
         AudioError: as `load_audio`; that a file is cut off may turn out at its end only.
     """
-    name = "the audio bytes" if isinstance(source, bytes) else str(source)
-    with open_audio(source) as (file, blocks):
+    with open_audio(source, name) as (file, blocks):
+        name = name or _name(source)
         if max_seconds is not None:
             limit = int(max_seconds * min(file.samplerate, DENSEST // file.channels))
             if limit < file.frames < UNKNOWN_FRAMES:  # no more frames than these are read
@@ -93,19 +102,19 @@ def stream_audio(
 
 @contextmanager
 def open_audio(
-    source: str | os.PathLike | bytes,
+    source: str | os.PathLike | bytes, name: str | None = None
 ) -> Iterator[tuple[soundfile.SoundFile, Iterator[np.ndarray]]]:
     """What libsndfile says of a recording, and its samples as they are, in blocks of (frames, channels) float32.
 
-    Every block but the last one has `BLOCK_FRAMES` frames; the last one may have none.
+    Every block but the last one has `BLOCK_FRAMES` frames; the last one may have none. Errors tell its `name`, by
+    default the path.
 
     Raises:
         AudioError: it is missing, empty or not audio, at once; it is cut off or broken in its middle, as it is read.
     """
     if not isinstance(source, str | os.PathLike | bytes):
         raise AudioError(f"Audio cannot be read from a {type(source).__name__}: give a path, bytes or an array.")
-    if name is None:
-        name = "the audio bytes" if isinstance(source, bytes) else str(source)
+    name = name or _name(source)
     with _open(source, name) as data:
         if not data.read(1):
             raise AudioError(f"{name} is empty (0 bytes): record or download it again, or leave it out.")
@@ -143,6 +152,10 @@ def resample_blocks(
             block = resampler.resample_chunk(block, last=is_last)
         if len(block):
             yield block
+
+
+def _name(source: str | os.PathLike | bytes) -> str:
+    return "the audio bytes" if isinstance(source, bytes) else str(source)
 
 
 def _open(source: str | os.PathLike | bytes, name: str) -> IO[bytes]:

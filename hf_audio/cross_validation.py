@@ -65,6 +65,8 @@ def cross_validate(
             "--push_to_hub uploads one checkpoint, and a cross-validation has several: hold out one, or upload the "
             "finished folder by hf-audio push."
         )
+    if args.search:
+        raise ArgumentError("--search tries arguments on one split, and a cross-validation has several: hold out one.")
     if (output_dir / RESULTS_NAME).exists():
         raise ArgumentError(f"--output_dir {output_dir} already holds a finished run: choose another folder.")
     check_same_arguments(args)  # folds trained in different ways have no mean

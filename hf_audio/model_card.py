@@ -171,9 +171,12 @@ def shown_command() -> str:
 
 def _shown(flag: str, argument: str) -> str:
     """An argument that follows a flag, without folders and secrets."""
+    if flag.endswith(("_token", "-token")):
+        return "SECRET"
+    name, equals, _ = argument.partition("=")
+    if equals and name.endswith(("_token", "-token")):
+        return f"{name}=SECRET"
     name, equals, value = argument.rpartition("=")
-    if (name or flag).endswith(("_token", "-token")):
-        return f"{name}{equals}SECRET"
     return f"{name}{equals}{Path(value).name}" if os.path.isabs(value) else argument
 
 

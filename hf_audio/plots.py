@@ -162,3 +162,24 @@ def plot_collection(
     for panel in panels:
         panel.set_ylabel("clips")
     figure.savefig(file, dpi=120, format="png")
+
+
+def plot_search(
+    rows: Sequence[Mapping[str, Any]], metric: str, arguments: Sequence[str], path: str | os.PathLike
+) -> None:
+    """What trials reached, one after the other and against each argument that was searched.
+
+    rows: of `trials.csv`.
+    """
+    figure = Figure(figsize=(3.2 * (1 + len(arguments)), 3.2), layout="constrained")
+    first, *others = figure.subplots(1, 1 + len(arguments), sharey=True, squeeze=False)[0]
+    values = [row[metric] for row in rows]
+    whole = [not row["stopped_early"] for row in rows]
+    colours = ["tab:blue" if finished else "lightgrey" for finished in whole]
+    for axes, name in [(first, "trial"), *zip(others, arguments, strict=True)]:
+        axes.scatter([row[name] for row in rows], values, c=colours, s=18)
+        axes.set_xlabel(name)
+        axes.grid(alpha=0.25)
+    first.set_ylabel(f"{metric}, validation clips")
+    first.set_title("grey: stopped early", fontsize="small")
+    figure.savefig(path, dpi=120)

@@ -17,20 +17,30 @@ ARGUMENTS_NAME = "training_args.json"
 PARTS_NAME = ".unfinished"
 # What an unfinished run leaves, and an unfinished cross-validation; into other files nothing is mixed.
 UNFINISHED_RUN = re.compile(r"training_args\.json|runs|checkpoint-\d+|tmp-checkpoint-\d+|\..*")
+SEARCH_NAME = "search.db"
+TRIALS_NAME = "trials.csv"
+SEARCH_PICTURE = "search.png"
+BEST_NAME = "best_arguments.yaml"
+SEARCH = re.compile(r"training_args\.json|runs|search\.(db(-journal)?|png)|trials\.csv|best_arguments\.yaml|\..*")
 UNFINISHED_FOLDS = re.compile(r"training_args\.json|fold_.+|\..*")
 # What another run would choose for its own machine and folder is left to it.
 NOT_SAVED = ("resume_from_checkpoint", "use_cpu", "hub_token", "push_to_hub_token")
-# May differ between the command that began a cross-validation and the one that goes on with it.
-FREE_ARGUMENTS = {"output_dir", "run_name", "disable_tqdm", "report_to", "dataloader_num_workers"}
+# May differ between the command that began a cross-validation or a search and the one that goes on with it.
+FREE_ARGUMENTS = {"output_dir", "run_name", "disable_tqdm", "report_to", "dataloader_num_workers", "search"}
 
 
 def prepare_output_dir(args: RecipeArguments) -> Path | None:
     """Refuse a folder that is taken, else make it and note the arguments; returns the checkpoint to resume from.
 
     Raises:
-        ArgumentError: the folder cannot be written, holds a run or other files, or has nothing to resume from.
+        ArgumentError: the folder cannot be written, holds a run or other files, or has nothing to resume from; or it
+            holds a search with other arguments.
     """
     output_dir = Path(args.output_dir)
+    if args.search:
+        check_same_arguments(args)
+        open_output_dir(args, SEARCH)
+        return None
     checkpoint = None
     if wants_resume(args):
         resume = str(args.resume_from_checkpoint)

@@ -18,7 +18,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader, Sampler
-from transformers import PreTrainedConfig, Trainer, TrainerCallback
+from transformers import EarlyStoppingCallback, PreTrainedConfig, Trainer, TrainerCallback
 
 from .arguments import ArgumentError, RecipeArguments
 from .augmentation import mix
@@ -61,7 +61,7 @@ class AudioTrainer(Trainer):
 
     def __init__(
         self,
-        model: nn.Module,
+        model: nn.Module | None,
         args: RecipeArguments,
         train_transform: ClipTransform | None = None,
         teacher: nn.Module | None = None,
@@ -69,9 +69,11 @@ class AudioTrainer(Trainer):
         frozen: Sequence[str] = (),
         **kwargs,
     ):
-        if args.world_size > 1:
+        if model is not None and args.world_size > 1:
             model = synchronize_batch_norm(model, args.device)
         callbacks = [*kwargs.pop("callbacks", ())]
+        if args.early_stopping_patience:
+            callbacks.append(EarlyStoppingCallback(args.early_stopping_patience))
         if train_transform is not None:
             callbacks.append(_EpochCallback(train_transform))
         if isinstance(kwargs.get("train_dataset"), ClipStream) and not args.ignore_data_skip:
@@ -93,7 +95,7 @@ class AudioTrainer(Trainer):
             self.class_weights = torch.tensor(weights, dtype=torch.float32, device=args.device)
         self.average: AveragedModel | None = None
         if args.ema_decay > 0:
-            self.average = AveragedModel(self.model, multi_avg_fn=_ema(args.ema_decay), use_buffers=True)
+            self.average = AveragedModel(self.model, multi_avg_fn=_ema(args), use_buffers=True)
             self.add_callback(_AverageCallback(self.average))
 
     def _drop_last(self) -> bool:
@@ -327,11 +329,11 @@ def average_windows(logits: torch.Tensor, counts: torch.Tensor, config: PreTrain
     return to_logits(mean, config)
 
 
-def _ema(decay: float):
+def _ema(args: RecipeArguments):
     # The average of the first steps leans on the newest weights: without that it would remember the random start.
     def update(averages: Sequence[torch.Tensor], weights: Sequence[torch.Tensor], n_averaged: torch.Tensor) -> None:
         n = int(n_averaged)
-        keep = min(decay, (1 + n) / (10 + n))
+        keep = min(args.ema_decay, (1 + n) / (10 + n))
         if averages[0].is_floating_point():
             torch._foreach_lerp_(list(averages), list(weights), 1 - keep)
         else:

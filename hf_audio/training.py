@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from datasets import Dataset
 from threadpoolctl import threadpool_limits
-from transformers import EarlyStoppingCallback, set_seed
+from transformers import PreTrainedModel, set_seed
 from transformers.trainer_utils import IntervalStrategy
 
 from .arguments import ERROR_RATES, ArgumentError, RecipeArguments
@@ -31,6 +31,7 @@ from .network_parts import freeze, weight_heights
 from .partition import Parts, divide
 from .reports import AnyPredictions, predictions_class
 from .run_folder import check_same_arguments, prepare_output_dir, prepare_preceding, run_unless_finished
+from .search import SearchSpace, search_arguments
 from .shards import Split
 from .teacher import employ_teacher
 from .trainer import AudioTrainer, keep_freed_memory
@@ -66,7 +67,7 @@ def pretrain(args: RecipeArguments, run: Callable[[RecipeArguments], Any], **cha
     folder = prepare_preceding(args, "pretrained")
     first = copy.copy(args)
     first.output_dir = folder
-    first.push_to_hub, first.teacher, first.pseudo_labels = False, None, None
+    first.push_to_hub, first.teacher, first.pseudo_labels, first.search = False, None, None, 0
     first.validation_fraction, first.early_stopping_patience, first.load_best_model_at_end = 0, 0, False
     first.eval_strategy = IntervalStrategy.NO
     for name, value in changes.items():
@@ -94,6 +95,7 @@ def fine_tune(
     crop_seconds: tuple[float, float] | None = None,
     pretraining: Pretraining | None = None,
     stream: Split | None = None,
+    search_space: SearchSpace | None = None,
 ) -> dict[str, Any]:
     """Train a model and leave the finished folder `args.output_dir`; returns what `all_results.json` holds.
 
@@ -121,6 +123,8 @@ def fine_tune(
         stream: what is trained on instead, read anew in every epoch and never decoded as a whole. All rows of
             `dataset` are then held out, and its classes are those of the stream. `slow_augmentation` is not kept: in
             every epoch, one clip in `args.refresh_epochs` gets it.
+        search_space: from where `args.search` takes what it tries, instead of one training; then the folder is what
+            `search_arguments` leaves, and what is returned too.
 
     Raises:
         ArgumentError: the output folder cannot be written or holds a run already, or an argument is not for streams.
@@ -162,7 +166,13 @@ def fine_tune(
         seed=args.seed,
     )
     plain = ClipTransform(config.sampling_rate, n_tags=parts.n_tags)
-    model = build_model(config, begin_from, extractor, args.freeze)
+
+    def build() -> PreTrainedModel:
+        model = build_model(config, begin_from, extractor, args.freeze)
+        freeze(model, args.freeze)
+        return model
+
+    model = build()
     frozen = freeze(model, args.freeze)
     if args.layer_decay < 1:
         weight_heights(model)  # which refuses what has no layers, before any time is spent
@@ -173,10 +183,8 @@ def fine_tune(
         args.per_device_eval_batch_size = 1  # padding would change what it answers
     train_collator = collator(None if window is None else config.clip_samples)
     trained_clips = _trained_clips(args, config, parts, transform, train_collator, checkpoint is None)
-    patience = args.early_stopping_patience
-    trainer = AudioTrainer(
-        model,
-        args,
+    make_trainer = functools.partial(
+        AudioTrainer,
         train_transform=transform,
         teacher=teacher,
         features=features,
@@ -186,8 +194,13 @@ def fine_tune(
         data_collator=train_collator,
         processing_class=extractor,
         compute_metrics=functools.partial(compute_metrics, config=config),
-        callbacks=[EarlyStoppingCallback(patience)] if patience else [],
     )
+    if args.search:
+        found = search_arguments(args, search_space, functools.partial(make_trainer, None, model_init=build))
+        if isinstance(amortized, Amortized):
+            amortized.clear()
+        return found
+    trainer = make_trainer(model, args)
     # The threads of numpy's and scipy's BLAS spin for milliseconds after each product, on the cores of the model's.
     with threadpool_limits(1, user_api="blas"):
         trained = trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
@@ -223,7 +236,7 @@ def _describe_task(args: RecipeArguments, config: AudioCNNConfig, parts: Parts) 
         config.label2id = {name: number for number, name in enumerate(parts.names)}
     if parts.n_tags is not None:
         config.problem_type = "multi_label_classification"
-    if args.load_best_model_at_end:
+    if args.load_best_model_at_end or args.search:
         args.metric_for_best_model = _choosing_metric(args, config)
 
 

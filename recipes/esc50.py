@@ -25,6 +25,7 @@ from hf_audio.demo_data import make_environmental_sounds
 from hf_audio.download import download_and_extract
 from hf_audio.model_card import TaskFacts
 from hf_audio.recipe import find_recordings, run_recipe
+from hf_audio.search import LogUniform, Uniform
 from hf_audio.training import fine_tune
 
 ESC50 = "https://github.com/karolpiczak/ESC-50/archive/refs/heads/master.zip"
@@ -56,6 +57,12 @@ PRESETS: dict[str, dict[str, Any]] = {
         "freq_mask_count": 1,
         "dropout": 0.1,
     },
+}
+SEARCH_SPACE = {
+    "learning_rate": LogUniform(5e-4, 2e-2),
+    "weight_decay": LogUniform(1e-3, 0.3),
+    "label_smoothing_factor": Uniform(0.0, 0.2),
+    "mixup_alpha": Uniform(0.05, 1.0),
 }
 
 
@@ -171,6 +178,7 @@ def main(args: ESC50Arguments) -> None:
             augmentation=waveform_transforms(),
             slow_augmentation=slow_transforms(),
             group_column="src_file",
+            search_space=SEARCH_SPACE,
         )
 
     if args.folds == "all":

@@ -23,6 +23,7 @@ from hf_audio.freesound import load_tagged_sounds
 from hf_audio.label_audit import doubt_labels
 from hf_audio.model_card import TaskFacts
 from hf_audio.recipe import find_recordings, run_recipe
+from hf_audio.search import LogUniform, Uniform
 from hf_audio.training import fine_tune
 
 RECORD = 2552860  # of Zenodo
@@ -104,6 +105,12 @@ VALIDATED_FROM = 0.7
 OFFICIAL_CLIPS = 9473 + 1600
 # Shortest and longest random excerpt of a training clip.
 CROP_SECONDS = {"default": (1.0, 3.0), "lh": (30, 30), "x": (4, 4), "baseline": (0.25, 0.25)}
+SEARCH_SPACE = {
+    "learning_rate": LogUniform(5e-4, 2e-2),
+    "weight_decay": LogUniform(1e-3, 0.3),
+    "mixup_alpha": Uniform(0.05, 1.0),
+    "loss_robustness": Uniform(0.0, 0.9),
+}
 
 
 @dataclass
@@ -213,6 +220,7 @@ def main(args: FSDArguments) -> None:
         augmentation=waveform_transforms(args.model),
         slow_augmentation=None if args.model == "baseline" else slow_transforms(),
         crop_seconds=CROP_SECONDS[args.model],
+        search_space=SEARCH_SPACE,
     )
 
 

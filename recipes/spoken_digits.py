@@ -27,6 +27,7 @@ from hf_audio.demo_data import make_spoken_digits
 from hf_audio.download import download_and_extract
 from hf_audio.model_card import TaskFacts
 from hf_audio.recipe import find_recordings, run_recipe
+from hf_audio.search import LogUniform, Uniform
 from hf_audio.training import fine_tune
 
 FSDD = "https://github.com/Jakobovski/free-spoken-digit-dataset/archive/refs/heads/master.zip"
@@ -69,6 +70,12 @@ PRESETS: dict[str, dict[str, Any]] = {
         "time_mask_frames": 10,
         "dropout": 0.2,
     },
+}
+SEARCH_SPACE = {
+    "learning_rate": LogUniform(5e-4, 2e-2),
+    "weight_decay": LogUniform(1e-3, 0.3),
+    "label_smoothing_factor": Uniform(0.0, 0.2),
+    "mixup_alpha": Uniform(0.05, 0.5),
 }
 
 
@@ -185,7 +192,14 @@ def main(args: SpokenDigitsArguments) -> None:
         # The official split tests on known speakers: so does its validation.
         group_column = None if args.held_out_speaker is None else "speaker"
         return fine_tune(
-            args, config, dataset, held_out, facts(args), augmentation=waveform_transforms(), group_column=group_column
+            args,
+            config,
+            dataset,
+            held_out,
+            facts(args),
+            augmentation=waveform_transforms(),
+            group_column=group_column,
+            search_space=SEARCH_SPACE,
         )
 
     if args.held_out_speaker == "all":

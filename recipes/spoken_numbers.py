@@ -38,6 +38,7 @@ from hf_audio.digit_strings import make_digit_strings
 from hf_audio.espeak import find_language
 from hf_audio.model_card import TaskFacts
 from hf_audio.recipe import find_recordings, run_recipe
+from hf_audio.search import LogUniform, Uniform
 from hf_audio.training import Pretraining, fine_tune, pretrain
 
 logger = logging.getLogger(__name__)
@@ -85,6 +86,11 @@ PRESETS: dict[str, dict[str, Any]] = {
 # With pseudo-labels: what a model has told of plain clips, the next one learns from altered ones.
 STRONG = {"mel_warp": 0.16, "filter_augment_db": 6, "time_mask_frames": 30, "freq_mask_bins": 12}
 TESTS = {"test": "test.csv", "ood": "test-ood.csv"}
+SEARCH_SPACE = {
+    "learning_rate": LogUniform(5e-4, 1e-2),
+    "weight_decay": LogUniform(1e-3, 0.3),
+    "label_smoothing_factor": Uniform(0.0, 0.2),
+}
 
 
 @dataclass
@@ -281,6 +287,7 @@ def main(args: SpokenNumbersArguments) -> None:
             validation_group_column="speaker" if "speaker" in dataset.column_names else None,
             held_out_too={name: mask for name, mask in masks.items() if name != "test"},
             pretraining=pretraining,
+            search_space=SEARCH_SPACE,
         )
 
     pretraining = None

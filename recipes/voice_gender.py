@@ -22,6 +22,7 @@ from hf_audio.demo_data import make_voices
 from hf_audio.model_card import TaskFacts
 from hf_audio.pitch import plot_pitch
 from hf_audio.recipe import find_recordings, run_recipe
+from hf_audio.search import LogUniform, Uniform
 from hf_audio.training import fine_tune
 
 RATE = 16000
@@ -72,6 +73,12 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
 }
 CROP_SECONDS = (1.0, 3.0)  # shortest and longest random excerpt of a training clip
+SEARCH_SPACE = {
+    "learning_rate": LogUniform(5e-4, 2e-2),
+    "weight_decay": LogUniform(1e-3, 0.3),
+    "label_smoothing_factor": Uniform(0.0, 0.2),
+    "mixup_alpha": Uniform(0.05, 0.5),
+}
 
 
 @dataclass
@@ -175,6 +182,7 @@ def main(args: VoiceGenderArguments) -> None:
         judged_together=SPEAKER_COLUMN,
         illustrate=plot_pitch,
         crop_seconds=CROP_SECONDS,
+        search_space=SEARCH_SPACE,
     )
 
 

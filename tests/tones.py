@@ -12,7 +12,14 @@ from hf_audio.cross_validation import cross_validate
 from hf_audio.data import load_class_folders
 from hf_audio.model_card import TaskFacts
 from hf_audio.recipe import run_recipe
+from hf_audio.search import LogUniform, Uniform
 from hf_audio.training import fine_tune
+
+SEARCH_SPACE = {
+    "learning_rate": LogUniform(1e-4, 3e-2),
+    "mixup_alpha": Uniform(0.05, 0.5),
+    "ema_decay": Uniform(0.5, 0.9),
+}
 
 
 @dataclass
@@ -48,6 +55,7 @@ def main(args: TonesArguments) -> None:
             FACTS,
             augmentation=Compose([RandomPlacement(1.0), AddGaussianNoise(0.001, args.noise, p=1)]),
             slow_augmentation=Gain(-6, 6, p=0.5),
+            search_space=SEARCH_SPACE,
         )
 
     folds = {str(fold): np.arange(len(dataset)) % 4 == fold for fold in range(4)}
