@@ -73,34 +73,43 @@ def weight_heights(model: PreTrainedModel) -> tuple[dict[str, int], int]:
         ArgumentError: the model is not built of layers one upon the other.
     """
     roots = tuple(f"{name}." for name in body(model))
-    stacks = {
-        name: sum(weight.numel() for weight in module.parameters())
-        for name, module in model.named_modules()
-        if isinstance(module, nn.ModuleList | nn.Sequential)
-        and name.startswith(roots)
-        and len(module) > 1
-        and not name.startswith(tuple(_front_or_nothing(model)))
-    }
-    if not stacks:
-        raise ArgumentError(
-            f"--layer_decay: {model.config.model_type} has no layers one upon the other: leave it out."
-        )
-    stack = max(stacks, key=lambda name: stacks[name])
-    top = len(model.get_submodule(stack)) + 1
+    layers = {layer: height for height, layer in enumerate(_layers(model), start=1)}
+    n_parts = next(iter(layers)).count(".") + 1
+    top = len(layers) + 1
     heights, reached = {}, False
     for name, _ in model.named_parameters():
-        if name.startswith(f"{stack}."):
-            heights[name], reached = 1 + int(name.removeprefix(f"{stack}.").partition(".")[0]), True
-        else:
-            heights[name] = 0 if name.startswith(roots) and not reached else top
+        layer = ".".join(name.split(".")[:n_parts])
+        reached = reached or layer in layers
+        below = 0 if name.startswith(roots) and not reached else top
+        heights[name] = layers.get(layer, below)
     return heights, top
 
 
-def _front_or_nothing(model: PreTrainedModel) -> list[str]:
-    try:
-        return front(model)
-    except ArgumentError:
-        return []
+def _layers(model: PreTrainedModel) -> list[str]:
+    """Names of the layers, from the input upwards: of the largest list of modules, and of those beside it (stages)."""
+    modules = dict(model.named_modules())
+    fronts = tuple(f"{root}.{name}" for root in body(model) for names in FRONTS for name in names)
+    sizes = {
+        name: sum(weight.numel() for weight in module.parameters())
+        for name, module in modules.items()
+        if isinstance(module, nn.ModuleList | nn.Sequential)
+        and name.startswith(tuple(f"{root}." for root in body(model)))
+        and not name.startswith(fronts)
+    }
+    if sizes:
+        largest = max(sizes, key=lambda name: sizes[name])
+        parent = largest.rpartition(".")[0]
+        stages = [
+            f"{parent}.{name}"
+            for name, module in modules[parent].named_children()
+            if type(module) is type(modules[largest])
+        ]
+        layers = [f"{stage}.{number}" for stage in stages for number in range(len(modules[stage]))]
+        if len(layers) > 1:
+            return layers
+    raise ArgumentError(
+        f"--layer_decay: {model.config.model_type} of this size has no layers one upon the other: leave it out."
+    )
 
 
 def set_temperature(model: PreTrainedModel, temperature: float) -> None:

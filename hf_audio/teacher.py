@@ -172,8 +172,9 @@ def _load(path: str, sampling_rate: int, speech_only: bool) -> np.ndarray:
 
 
 def _fingerprint(judge: TorchAudioClassifier, speech_only: bool) -> str:
-    told = (judge.labels, judge.clip_seconds, judge.multi_label, judge.extractor.to_json_string(), speech_only)
-    digest = hashlib.sha256(repr(told).encode())
+    settings = judge.model.config.to_dict()
+    told = {name: settings[name] for name in sorted(settings) if name not in ("_name_or_path", "transformers_version")}
+    digest = hashlib.sha256(repr((told, judge.extractor.to_json_string(), speech_only)).encode())
     for name, value in judge.model.state_dict().items():
         digest.update(name.encode())
         digest.update(value.cpu().contiguous().flatten().view(torch.uint8).numpy())

@@ -189,7 +189,7 @@ def test_what_is_no_audio_encoder_is_refused_in_a_sentence(tmp_path, monkeypatch
     assert "torn contradicts itself: its preprocessor_config.json makes 1024 frames of 24 mel bands" in told
 
 
-def test_what_cannot_be_frozen_is_refused_in_a_sentence(tmp_path, monkeypatch, capsys, checkpoint):
+def test_what_cannot_be_frozen_or_taught_is_refused_in_a_sentence(tmp_path, monkeypatch, capsys, checkpoint):
     data, out = write_tones(tmp_path / "tones"), tmp_path / "out"
     told = refused(monkeypatch, capsys, data, out, checkpoint, "--freeze", "front")
     assert "--freeze front: audio_cnn has no front end with weights" in told
@@ -198,6 +198,9 @@ def test_what_cannot_be_frozen_is_refused_in_a_sentence(tmp_path, monkeypatch, c
     with pytest.raises(SystemExit):
         run_recipe(tones.main, tones.TonesArguments)
     assert "--freeze and --layer_decay are of weights to begin with" in capsys.readouterr().err
+    save_encoder(tmp_path / "encoder", "wav2vec2")
+    told = refused(monkeypatch, capsys, data, out, tmp_path / "encoder", "--teacher", str(checkpoint))
+    assert "--teacher teaches an AudioCNN, not an encoder" in told
 
 
 def test_the_head_of_an_audio_cnn_learns_another_task(tmp_path, monkeypatch):

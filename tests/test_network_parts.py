@@ -9,6 +9,7 @@ from conftest import tiny_config, trained_looking_model
 from test_trainer import noise_clips, trainer
 from tiny_encoders import FAMILIES, tiny_encoder
 
+from hf_audio import AudioCNNForAudioClassification
 from hf_audio.arguments import ArgumentError
 from hf_audio.network_parts import freeze, set_temperature, weight_heights
 
@@ -64,7 +65,7 @@ def test_a_frozen_encoder_stays_as_it_is(tmp_path, family):
         assert modes["spec_augment"], "what varies the sound still does"
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", ["wavlm", "sew", "whisper", "ast"])
 def test_a_frozen_front_stays_as_it_is_and_the_rest_learns(tmp_path, family):
     run, before, frozen, modes = train_frozen(tmp_path, family, "front")
     names = {name.rpartition(".")[2] for name in frozen}
@@ -133,6 +134,17 @@ def test_heights_rise_from_front_to_head(family):
         name: height for name, height in heights.items() if "conv1" in name or "feature_ext" in name or "patch" in name
     }
     assert first and set(first.values()) == {0}
+
+
+def test_heights_rise_in_an_audio_cnn():
+    heights, top = weight_heights(AudioCNNForAudioClassification(tiny_config(hidden_sizes=[8, 8, 12, 12])))
+    assert [heights[f"backbone.{name}.weight"] for name in ("stem", "blocks.0.conv1", "blocks.2.conv2")] == [0, 1, 3]
+    assert heights["classifier.bias"] == top == 4
+    heights, top = weight_heights(AudioCNNForAudioClassification(tiny_config(backbone="shufflenet")))
+    of_stages = [height for name, height in heights.items() if ".stage" in name]
+    assert of_stages == sorted(of_stages) and set(of_stages) == set(range(1, 17)) and top == 17
+    with pytest.raises(ArgumentError, match=r"--layer_decay: audio_cnn of this size has no layers"):
+        weight_heights(AudioCNNForAudioClassification(tiny_config(hidden_sizes=[8, 12])))
 
 
 @pytest.mark.parametrize("family", [*FAMILIES, "audio_cnn"])
