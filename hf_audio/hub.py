@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,8 +31,8 @@ SKIPPED_NAME = "skipped.csv"
 # What runs and ensembles write; what else lies in their folders is the user's, and stays there.
 PUBLISHED = re.compile(r"README\.md|[^.].*\.(json|csv|png|npz|py|safetensors)")
 FOLD = re.compile(r"fold_.+")
-NEEDED = ("config.json", "preprocessor_config.json")
-WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
+NEEDED = frozenset({"config.json", "preprocessor_config.json"})
+WEIGHTS = frozenset({"model.safetensors", "model.safetensors.index.json"})
 # As whoever has transformers alone loads it.
 LOAD_ALONE = """
 import sys
@@ -122,7 +122,7 @@ def push(folder: Path, destination: Destination) -> str:
                 api.create_branch(repo_id, branch=destination.revision, exist_ok=True)
             # `upload_folder` would split a large folder into several commits.
             api.create_commit(repo_id, operations, commit_message=destination.message, revision=destination.revision)
-    return f"{api.endpoint}/{repo_id}{_at(destination)}\n{_call(staged_folds(files), repo_id, destination)}"
+    return f"{api.endpoint}/{repo_id}{_at(destination)}\n{_call(_folds(files), repo_id, destination)}"
 
 
 def list_upload(folder: Path, repo_id: str) -> list[File]:
@@ -146,17 +146,17 @@ def check_finished(folder: Path) -> None:
     """
     if not (folder / RESULTS_NAME).is_file():
         raise HubError(f"{folder} holds no finished run: give the --output_dir of one.")
-    names = {str(path.relative_to(folder)) for path in _published(folder)}
-    if CARD_NAME not in names:
+    files = _published(folder)
+    if folder / CARD_NAME not in files:
         raise HubError(f"{folder} has no {CARD_NAME}: put the run's card back, which says what it is and how good.")
     for network in _networks(folder):
-        inside = {name for name in names if Path(name).parent == network.relative_to(folder)}
-        inside = {Path(name).name for name in inside}
-        if not inside & set(WEIGHTS):
-            raise HubError(f"{network} has no {WEIGHTS[0]}: without a network there is nothing to use on the Hub.")
-        for name in NEEDED:
-            if name not in inside:
-                raise HubError(f"{network} has no {name}: put it back, without it the weights cannot be loaded.")
+        names = {path.name for path in files if path.parent == network}
+        if not names & WEIGHTS:
+            raise HubError(
+                f"{network} has no model.safetensors: without a network there is nothing to use on the Hub."
+            )
+        for name in sorted(NEEDED - names):
+            raise HubError(f"{network} has no {name}: put it back, without it the weights cannot be loaded.")
     card = ModelCard((folder / CARD_NAME).read_text(encoding="utf-8"), ignore_metadata_errors=True)
     told = card.data.to_dict()
     if told.get("pipeline_tag") != "audio-classification" or "library_name" not in told:
@@ -221,27 +221,14 @@ def staging(folder: Path, repo_id: str) -> Iterator[Path]:
             copied = staged / path.relative_to(folder)
             copied.parent.mkdir(exist_ok=True)
             shutil.copy(path, copied)
-        replaced: dict[str, str] = {}
+        shortened: dict[str, str] = {}
         for file in staged.rglob(ARGUMENTS_NAME):
-            arguments = json.loads(file.read_text(encoding="utf-8"))
-            found = {value: Path(value).name for value in arguments.values() if _is_absolute(value)}
-            replaced |= found
-            arguments = {
-                key: found.get(value, value) if _is_absolute(value) else value for key, value in arguments.items()
-            }
-            file.write_text(json.dumps(arguments, indent=2) + "\n", encoding="utf-8")
+            shortened |= _shorten_arguments(file)
         for file in staged.rglob(SKIPPED_NAME):
             _shorten_paths(file)
         for file in staged.glob(f"*/{CARD_NAME}"):
             file.unlink()  # of a fold: the card above tells of all
-        card = (staged / CARD_NAME).read_text(encoding="utf-8")
-        # The longest first: a folder may lie in another one.
-        for value, name in sorted(replaced.items(), key=lambda item: -len(item[0])):
-            card = card.replace(value, name)
-        folds = sorted(network.name for network in _networks(staged) if network != staged)
-        if folds:
-            card = card.replace("\n## How good it is", f"{_use_of_folds(folds, repo_id)}\n## How good it is", 1)
-        (staged / CARD_NAME).write_text(card.replace(NAMELESS, repo_id), encoding="utf-8")
+        _rewrite_card(staged, repo_id, shortened)
         yield staged
 
 
@@ -251,7 +238,7 @@ def list_files(staged: Path) -> list[File]:
     return [File(path.relative_to(staged).as_posix(), path.stat().st_size) for path in paths]
 
 
-def staged_folds(files: list[File]) -> list[str]:
+def _folds(files: list[File]) -> list[str]:
     """The folders of a cross-validation's networks, none of a single run's."""
     return sorted({file.path.partition("/")[0] for file in files if "/" in file.path})
 
@@ -279,8 +266,24 @@ def _check_name(repo_id: str) -> None:
         ) from error
 
 
-def _is_absolute(value: Any) -> bool:
-    return isinstance(value, str) and os.path.isabs(value)
+def _shorten_arguments(file: Path) -> dict[str, str]:
+    """Leave of absolute paths in a `training_args.json` the last name; returns path -> name."""
+    arguments = json.loads(file.read_text(encoding="utf-8"))
+    absolute = [value for value in arguments.values() if isinstance(value, str) and os.path.isabs(value)]
+    names = {value: Path(value).name for value in absolute}
+    arguments = {key: names[value] if value in absolute else value for key, value in arguments.items()}
+    file.write_text(json.dumps(arguments, indent=2) + "\n", encoding="utf-8")
+    return names
+
+
+def _rewrite_card(staged: Path, repo_id: str, shortened: Mapping[str, str]) -> None:
+    card = (staged / CARD_NAME).read_text(encoding="utf-8")
+    for path in sorted(shortened, key=len, reverse=True):  # the longest first: a folder may lie in another one
+        card = card.replace(path, shortened[path])
+    folds = [network.name for network in _networks(staged) if network != staged]
+    if folds:
+        card = card.replace("\n## How good it is", f"{_use_of_folds(folds, repo_id)}\n## How good it is", 1)
+    (staged / CARD_NAME).write_text(card.replace(NAMELESS, repo_id), encoding="utf-8")
 
 
 def _shorten_paths(file: Path) -> None:

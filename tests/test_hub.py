@@ -98,7 +98,7 @@ def refusal(capsys, *arguments) -> str:
     return told
 
 
-def test_one_commit_holds_the_run_and_transformers_alone_runs_it(run, server, capsys, tmp_path):
+def test_one_commit_holds_the_run_and_transformers_alone_runs_it(run, server, loads, capsys, tmp_path):
     cli.main(["push", str(run), "tones", "--private", "--message", "First"])
     assert server.commits == [("someone/tones", "main", "First")]
     assert server.repositories["someone/tones"]["private"]
@@ -155,13 +155,19 @@ def test_a_branch_and_an_organisation(run, server, loads, capsys):
     assert out.startswith(f"{server.url}/lab/tones/tree/try\n") and '"lab/tones", revision="try")' in out
 
 
-def test_the_folds_of_a_cross_validation_lie_in_folders(run, server, loads, capsys, tmp_path):
-    report = tmp_path / "report"
+@pytest.fixture
+def report(run, tmp_path):
+    """The folder of a cross-validation of two folds."""
+    folder = tmp_path / "report"
     for fold in ("fold_1", "fold_2"):
-        shutil.copytree(run, report / fold, symlinks=True)
+        shutil.copytree(run, folder / fold, symlinks=True)
     for name in ("all_results.json", "predictions.csv", "training_args.json"):
-        shutil.copy(run / name, report)
-    (report / "README.md").write_text(card(checkpoint=None))
+        shutil.copy(run / name, folder)
+    (folder / "README.md").write_text(card(checkpoint=None))
+    return folder
+
+
+def test_the_folds_of_a_cross_validation_lie_in_folders(report, server, loads, capsys):
     cli.main(["push", str(report), "tones"])
     sent = server.files("someone/tones")
     top = {"README.md", "all_results.json", "predictions.csv", "training_args.json"}
@@ -192,10 +198,10 @@ def test_a_card_without_metadata_is_not_uploaded(run, server, capsys):
     assert server.requests == []
 
 
-def test_code_that_needs_more_than_transformers_is_not_uploaded(run, server, capsys):
-    (run / "frontends.py").unlink()
-    told = refusal(capsys, run, "tones")
-    assert "does not load with transformers alone" in told and "frontends.py" in told
+def test_code_that_needs_more_than_transformers_is_not_uploaded(report, server, capsys):
+    (report / "fold_2" / "frontends.py").unlink()  # of the other fold it is there
+    told = refusal(capsys, report, "tones")
+    assert "does not load with transformers alone" in told and "fold_2" in told and "frontends.py" in told
     assert server.repositories == {}
 
 
