@@ -18,9 +18,10 @@ CLIPPED_RUN = 3
 SPECTRUM_WINDOW = 2048
 _TAPER = np.hanning(SPECTRUM_WINDOW).astype(np.float32)
 # A band ends where the spectrum rises so many dB above its level at the highest frequencies, and ends sharply, as a
-# filter ends it and no sound by itself, where it lies so much higher just below. What lies so far below the strongest
-# note counts as nothing.
+# filter ends it and no sound by itself, where it lies so much higher just below, and above nothing is left but what
+# rounding to 16 bits leaves. What lies so far below the strongest note counts as nothing.
 BAND_RISE, SHARP_RISE = 12, 30
+ROUNDING = -80
 SPECTRUM_RANGE = 90
 
 
@@ -114,8 +115,9 @@ class _Meter:
             self.power += np.square(np.abs(spectra)).sum(axis=0)
 
     def tell(self, kind: str, fingerprint: Fingerprint) -> ClipMeasures:
-        bandwidth, ends_sharply = _find_band(self.power, self.rate)
         n_values = self.n_frames * len(self.sums)
+        level = _decibels(math.sqrt(self.square / n_values))
+        bandwidth, ends_sharply = _find_band(self.power, self.rate, level)
         first = self.n_frames if self.first_sound is None else self.first_sound
         return ClipMeasures(
             rate=self.rate,
@@ -123,7 +125,7 @@ class _Meter:
             format=kind,
             seconds=self.n_frames / self.rate,
             peak=_decibels(self.peak),
-            level=_decibels(math.sqrt(self.square / n_values)),
+            level=level,
             offset=float(np.abs(self.sums).max() / self.n_frames),
             n_clipped=self.n_clipped,
             silent_start=first / self.rate,
@@ -148,8 +150,11 @@ def _count_runs(marks: np.ndarray) -> int:
     return int(lengths[lengths >= CLIPPED_RUN].sum())
 
 
-def _find_band(power: np.ndarray, rate: int) -> tuple[float, bool]:
-    """Where the spectrum, (bins,), sinks to what is left at the highest frequencies, in Hz, and whether sharply."""
+def _find_band(power: np.ndarray, rate: int, level: float) -> tuple[float, bool]:
+    """Where the spectrum, (bins,), sinks to what is left at the highest frequencies, in Hz, and whether sharply.
+
+    level: of the whole recording, in dB of full scale.
+    """
     if not power.any():
         return 0.0, False
     levels = 10 * np.log10(np.maximum(power, power.max() * 10 ** (-SPECTRUM_RANGE / 10)))
@@ -160,4 +165,6 @@ def _find_band(power: np.ndarray, rate: int) -> tuple[float, bool]:
         return rate / 2, False
     end = int(above[-1])
     below = levels[int(0.75 * end) : int(0.95 * end) + 1]
-    return end * rate / 2 / (len(power) - 1), bool(np.median(below) > floor + SHARP_RISE)
+    left = level + 10 * math.log10(max(float(power[int(1.1 * end) :].sum() / power.sum()), 1e-20))
+    ends_sharply = bool(np.median(below) > floor + SHARP_RISE and left < ROUNDING)
+    return end * rate / 2 / (len(power) - 1), ends_sharply

@@ -186,3 +186,14 @@ def test_a_long_file_that_is_cut_off_is_noticed_at_its_end(tmp_path, monkeypatch
     path.write_bytes(path.read_bytes()[:60_000])
     with pytest.raises(AudioError, match=r"a\.flac is (cut off|not audio)"):
         list(stream_audio(path, 16000))
+
+
+def test_a_recording_is_opened_as_it_is(tmp_path, monkeypatch):
+    monkeypatch.setattr(audio, "BLOCK_FRAMES", 1000)
+    samples = np.stack([tone(300, 0.5), -tone(900, 0.5)], axis=1)
+    soundfile.write(tmp_path / "a.wav", samples, RATE, subtype="FLOAT")
+    with audio.open_audio(tmp_path / "a.wav") as (file, blocks):
+        assert (file.samplerate, file.channels, file.format) == (RATE, 2, "WAV")
+        read = list(blocks)
+    assert [len(block) for block in read] == [1000] * 4 + [0]
+    np.testing.assert_array_equal(np.concatenate(read), samples)
