@@ -1,8 +1,8 @@
 """Own sounds: a recording in, one of the user's own classes out; whatever else is needed is chosen by the recordings.
 
 Data: a folder with a folder of recordings a class, or `train/`, `validation/` and `test/` with such folders in them,
-or a table. Of recordings that nobody has divided, a fifth is held out. Metric: accuracy, of the weights' average at the
-last epoch.
+or a table. Of recordings that nobody has divided, a fifth is held out. Metric: accuracy, of the weights' average at
+the last epoch.
 
     accelerate launch --config_file accelerate_config.yaml recipes/own_sounds.py --data_dir DIR --output_dir OUT
 """
