@@ -1,4 +1,4 @@
-"""A user's own recordings, in whichever layout, as one data set with its training, validation and test clips."""
+"""A user's own recordings, in folders or named by a table, with what trains, validates and tests."""
 
 import logging
 import os
@@ -12,33 +12,16 @@ import numpy as np
 from datasets import Dataset
 
 from .audio import EXTENSIONS
-from .data import DataError, from_rows
+from .columns import PARTS, TEST, TRAIN, VALIDATION, Columns, read_parts, read_tags, settle_columns
+from .data import DataError, from_rows, from_tagged_rows
 from .folders import find_files, find_folders
 from .splits import split_off
 from .tables import TABLE_SUFFIXES, read_table
 
 logger = logging.getLogger(__name__)
 
-TRAIN, VALIDATION, TEST = "train", "validation", "test"
-# What people call the parts of a data set.
-PARTS = {
-    **dict.fromkeys(["train", "training"], TRAIN),
-    **dict.fromkeys(["validation", "valid", "val", "dev"], VALIDATION),
-    **dict.fromkeys(["test", "testing", "eval"], TEST),
-}
 TEST_FRACTION = 0.2
-# What people call a table's columns, the likeliest first.
-PATH_COLUMNS = ("path", "file", "filename", "file_name", "fname", "audio")
-LABEL_COLUMNS = ("label", "category", "class", "tag", "tags", "labels")
-
-
-class Columns(NamedTuple):
-    """Those of a table, by their names; what is `None` is guessed."""
-
-    path: str | None = None
-    label: str | None = None
-    group: str | None = None
-    """Clips that share its value (recording, speaker) stay on one side of a split."""
+PART_COLUMN = "_part"
 
 
 @dataclass
@@ -53,21 +36,33 @@ class Collection:
     """`TRAIN`, `VALIDATION` or `TEST`, (rows,)."""
     split: str
     """Where the parts come from, in a sentence."""
+    columns: Columns
+    """Those of the table."""
 
     def rows(self, part: str) -> np.ndarray:
         """Which rows are of a part, (rows,) of bool."""
         return self.parts == part
 
 
-def load_collection(source: str | os.PathLike, columns: Columns | None = None, seed: int = 0) -> Collection:
+class _Recording(NamedTuple):
+    part: str
+    label: str | list[str]
+    path: Path
+    group: str | None = None
+
+
+def load_collection(
+    source: str | os.PathLike, columns: Columns | None = None, *, several: bool = False, seed: int = 0
+) -> Collection:
     """The recordings that a folder or a table holds; of those that are not divided, a fifth is drawn to test on.
 
     A folder has a folder of recordings a class, or `train/`, `validation/` and `test/` with such folders in them, or
-    exactly one table that names them. Files that are there twice, by links, count once.
+    else one table that names the recordings. Files that are there twice, by links, count once.
 
     Args:
         source: the folder, or the CSV or TSV.
         columns: of the table.
+        several: whether a recording may have several tags; only a table tells them.
         seed: of the draw.
 
     Raises:
@@ -75,24 +70,26 @@ def load_collection(source: str | os.PathLike, columns: Columns | None = None, s
             a column is not there.
     """
     source, columns = Path(source), columns or Columns()
-    if source.suffix.lower() in TABLE_SUFFIXES:
-        return _load_listed(source, source.parent, columns, seed)
+    if source.suffix.lower() in TABLE_SUFFIXES and not source.is_dir():
+        return _load_listed(source, source.parent, columns, several, seed)
     if not source.is_dir():
-        raise DataError(f"{source} is neither a folder nor a CSV or TSV: give one that holds or names recordings.")
+        raise DataError(f"{source} is neither a folder nor a CSV or TSV: give what holds or names the recordings.")
+    files = list(find_files(source))
+    tables = [file for file in files if file.suffix.lower() in TABLE_SUFFIXES]
     found = _find_recordings(source)
-    if len({label for _, label, _ in found}) < 2:
-        tables = [file for file in find_files(source) if file.suffix.lower() in TABLE_SUFFIXES]
-        if len(tables) == 1:
-            return _load_listed(tables[0], source, columns, seed)
+    if len({recording.label for recording in found}) < 2 and len(tables) == 1:
+        return _load_listed(tables[0], source, columns, several, seed)
+    if several or columns != Columns():
+        raise DataError(f"{source} holds class folders, which have no columns and one label a clip: give a table.")
     if not found:
-        raise DataError(f"{source} holds no audio files in class folders, such as {source / 'dog' / '1.wav'}.")
-    parts, labels, paths = zip(*_without_repeats(found), strict=True)
-    dataset = from_rows(paths, [unicodedata.normalize("NFC", label) for label in labels])
-    return hold_out(source.resolve().name, dataset, parts, seed, columns.group)
+        raise DataError(_explain_nothing(source, files, tables))
+    _report_other_files(files, tables)
+    name = source.resolve().name
+    return hold_out(name, *_as_rows(found, columns, several), seed)
 
 
 def hold_out(
-    name: str, dataset: Dataset, parts: Sequence[str], seed: int, group_column: str | None = None
+    name: str, dataset: Dataset, parts: Sequence[str] | np.ndarray, seed: int, columns: Columns | None = None
 ) -> Collection:
     """The collection; where it has no test clips, a fifth of the training clips are drawn for that, by `seed`.
 
@@ -101,76 +98,117 @@ def hold_out(
         dataset: its rows.
         parts: of every row.
         seed: of the draw.
-        group_column: clips that share its value (recording, speaker) are all drawn, or none of them.
+        columns: whose `group` keeps its clips together.
 
     Raises:
         DataError: there are too few clips or groups.
     """
+    columns = columns or Columns()
     divided = np.array(parts, dtype=object)
     if (divided == TEST).any():
-        return Collection(name, dataset, divided, "The test clips are those that the data came with.")
+        sentence = "The test clips are those that the data came with."
+        return Collection(name, dataset, divided, sentence, columns)
     candidates = np.flatnonzero(divided == TRAIN)
-    drawn = split_off(dataset.select(candidates), TEST_FRACTION, seed, group_column, TEST)
+    drawn = split_off(dataset.select(candidates), TEST_FRACTION, seed, columns.group, TEST)
     divided[candidates[drawn]] = TEST
-    whole = "" if group_column is None else f", no `{group_column}` on both sides"
+    whole = "" if columns.group is None else f", none that share their `{columns.group}` with training clips"
     sentence = (
         f"A fifth of the clips, drawn at random in every class{whole}, was held out; the draw does not depend on "
         "`--seed`."
     )
-    return Collection(name, dataset, divided, sentence)
+    return Collection(name, dataset, divided, sentence, columns)
 
 
-def _load_listed(table: Path, folder: Path, columns: Columns, seed: int) -> Collection:
-    rows = read_table(table)
-    path_column = columns.path or _guess(table, rows.columns, PATH_COLUMNS, "files", "path_column")
-    label_column = columns.label or _guess(table, rows.columns, LABEL_COLUMNS, "labels", "label_column")
-    for column in (path_column, label_column, *([columns.group] if columns.group else [])):
-        if column not in rows:
-            raise DataError(f"{table} has no column {column!r}: its columns are {', '.join(rows.columns)}.")
-    paths = _find_named(table, folder, [name.strip() for name in rows[path_column]])
-    groups = {} if columns.group is None else {columns.group: rows[columns.group].tolist()}
-    dataset = from_rows(paths, rows[label_column].tolist(), groups)
-    return hold_out(table.stem, dataset, [TRAIN] * len(dataset), seed, columns.group)
+def _load_listed(table: Path, folder: Path, columns: Columns, several: bool, seed: int) -> Collection:
+    """The recordings of a table, which lie somewhere below a folder."""
+    cells = {name: column.tolist() for name, column in read_table(table).items()}
+    columns = settle_columns(str(table), cells, columns, several=several, path_flag="path_column")
+    if len(columns.labels) > 1 and not several:
+        raise DataError(f"--label_column names {len(columns.labels)} columns: several tags ask for --multi_label.")
+    n_rows = len(cells[columns.path])
+    parts = [TRAIN] * n_rows if columns.split is None else read_parts(str(table), columns.split, cells[columns.split])
+    labels = read_tags(cells, columns.labels) if several else [name.strip() for name in cells[columns.labels[0]]]
+    groups = [None] * n_rows if columns.group is None else name_groups(cells[columns.group])
+    paths = _find_named(table, folder, [name.strip() for name in cells[columns.path]])
+    rows = [_Recording(*row) for row in zip(parts, labels, paths, groups, strict=True)]
+    labelled = [row for row in rows if several or row.label]
+    if len(labelled) < n_rows:
+        logger.warning("%d rows of %s have no label; they are left out.", n_rows - len(labelled), table)
+    return hold_out(table.stem, *_as_rows(labelled, columns, several), seed, columns)
 
 
-def _guess(table: Path, names: Sequence[str], usual: Sequence[str], what: str, flag: str) -> str:
-    by_name = {name.strip().casefold(): name for name in names}
-    for name in usual:
-        if name in by_name:
-            logger.info("%s %s: a usual name for the column of %s.", flag, by_name[name], what)
-            return by_name[name]
-    raise DataError(
-        f"{table} has no column that is called as one of {what} is ({', '.join(usual)}), its columns are "
-        f"{', '.join(names)}: add --{flag} NAME."
-    )
+def name_groups(cells: Sequence[str]) -> list[str]:
+    """Every clip's group; one of which none is told is a group of its own."""
+    return [cell if cell.strip() else f"(none, row {row})" for row, cell in enumerate(map(str, cells), start=1)]
+
+
+def _as_rows(found: Sequence[_Recording], columns: Columns, several: bool) -> tuple[Dataset, list[str]]:
+    """Each recording once, and its part."""
+    recordings = _without_repeats(found)
+    further = {PART_COLUMN: [recording.part for recording in recordings]}
+    if columns.group is not None:
+        further[columns.group] = [str(recording.group) for recording in recordings]
+    paths = [recording.path for recording in recordings]
+    labels = [recording.label for recording in recordings]
+    dataset = from_tagged_rows(paths, labels, further) if several else from_rows(paths, labels, further)
+    return dataset.remove_columns(PART_COLUMN), dataset[PART_COLUMN][:]
+
+
+def _without_repeats(found: Sequence[_Recording]) -> list[_Recording]:
+    """Each file once, wherever links let it appear again: as a test clip, or else to validate."""
+    kept: dict[str, _Recording] = {}
+    repeated = []
+    for recording in sorted(found, key=lambda recording: (TEST, VALIDATION, TRAIN).index(recording.part)):
+        first = kept.setdefault(os.path.realpath(recording.path), recording)
+        if first is recording:
+            continue
+        if first.label != recording.label:
+            raise DataError(
+                f"{recording.path} is labelled {_in_words(recording.label)}, and {first.path}, the same file, "
+                f"{_in_words(first.label)}: keep one of them."
+            )
+        repeated.append((recording, first))
+    if repeated:
+        recording, first = repeated[0]
+        logger.warning(
+            "%d files are left out, because they are there twice: %s is %s.",
+            len(repeated),
+            recording.path,
+            first.path,
+        )
+    return sorted(kept.values(), key=lambda recording: str(recording.path))
+
+
+def _in_words(label: str | list[str]) -> str:
+    return repr(label) if isinstance(label, str) else ", ".join(map(repr, label)) or "with nothing"
 
 
 def _find_named(table: Path, folder: Path, names: Sequence[str]) -> list[Path]:
     """Files by the names that a table has for them: from its own folder on, or anywhere below the folder given."""
     paths = [table.parent / name for name in names]
-    if all(path.is_file() for path in paths[:1]):
+    if not names or paths[0].is_file():
         return paths
     below: dict[str, Path] = {}
     for file in find_files(folder):
         below.setdefault(file.name, file)
-    return [below.get(Path(name).name, path) for name, path in zip(names, paths, strict=True)]
+    found = [below.get(Path(name).name) for name in names]
+    if not any(found):
+        raise DataError(
+            f"None of the {len(names)} files that {table} names is there, {paths[0]} for one: put the table into "
+            "the folder from which its names count."
+        )
+    return [path if file is None else file for file, path in zip(found, paths, strict=True)]
 
 
-def _find_recordings(directory: Path) -> list[tuple[str, str, Path]]:
-    """Part, class and file of every recording in class folders."""
-    found = [
-        (part, folder.name, file)
+def _find_recordings(directory: Path) -> list[_Recording]:
+    """Whatever lies in class folders and is audio by its name."""
+    return [
+        _Recording(part, unicodedata.normalize("NFC", folder.name), file)  # of which macOS and Linux write two forms
         for part, parent in _find_parts(directory)
         for folder in find_folders(parent)
         for file in find_files(folder)
+        if file.suffix.lower() in EXTENSIONS
     ]
-    recordings = [row for row in found if row[2].suffix.lower() in EXTENSIONS]
-    if len(recordings) < len(found):
-        other = next(file for _, _, file in found if file.suffix.lower() not in EXTENSIONS)
-        logger.warning(
-            "%d files are no audio by their names, %s for one; left out.", len(found) - len(recordings), other
-        )
-    return recordings
 
 
 def _find_parts(directory: Path) -> list[tuple[str, Path]]:
@@ -184,18 +222,27 @@ def _find_parts(directory: Path) -> list[tuple[str, Path]]:
     return [(TRAIN, directory)]
 
 
-def _without_repeats(files: Sequence[tuple[str, str, Path]]) -> list[tuple[str, str, Path]]:
-    """Each recording once, wherever links let it appear again: as a test clip, or else to validate."""
-    kept: dict[str, tuple[str, str, Path]] = {}
-    repeated = []
-    for row in sorted(files, key=lambda row: (TEST, VALIDATION, TRAIN).index(row[0])):
-        first = kept.setdefault(os.path.realpath(row[2]), row)
-        if first is row:
-            continue
-        if first[1] != row[1]:
-            raise DataError(f"{row[2]} is also {first[2]}, of another class: keep it in one of them.")
-        repeated.append((first, row))
-    if repeated:
-        (_, _, file), (_, _, other) = repeated[0]
-        logger.warning("%d files are left out, which are others too: %s is %s.", len(repeated), other, file)
-    return sorted(kept.values(), key=lambda row: str(row[2]))
+def _report_other_files(files: Sequence[Path], tables: Sequence[Path]) -> None:
+    """Say what of a folder is not read, and how it could be."""
+    if tables:
+        logger.info("The folders are the classes; to go by %s instead, pass it as --data_dir.", tables[0])
+    others = [file for file in files if file.suffix.lower() not in EXTENSIONS | set(TABLE_SUFFIXES)]
+    if others:
+        logger.warning("%d files are no audio by their names, %s for one; left out.", len(others), others[0])
+
+
+def _explain_nothing(directory: Path, files: Sequence[Path], tables: Sequence[Path]) -> str:
+    if len(tables) > 1:
+        return f"{directory} holds {len(tables)} tables, {tables[0]} for one: pass the one to read as --data_dir."
+    recordings = [file for file in files if file.suffix.lower() in EXTENSIONS]
+    if recordings:
+        return (
+            f"{directory} holds {recordings[0].name} and no class folders: put the recordings of each class into a "
+            f"folder of its own, such as {directory / 'dog' / recordings[0].name}."
+        )
+    if files:
+        return (
+            f"{directory} holds nothing that is audio by its name, {files[0]} for one: convert the recordings to "
+            "WAV, FLAC, OGG or MP3."
+        )
+    return f"{directory} holds no files: give a folder with a folder of recordings a class."

@@ -6,28 +6,31 @@ from pathlib import Path
 
 
 def find_files(directory: str | os.PathLike) -> Iterator[Path]:
-    """The files below a folder, sorted within each folder; names that begin with a point are left out.
+    """The files below a folder, in the order of their names; names that begin with a point are left out.
 
-    Links to folders are followed, but for one that leads back to a folder above it.
+    Links to folders are followed, and of one folder that can be reached on two ways, or in a circle, each file comes
+    once.
     """
-    yield from _walk(Path(directory), frozenset())
+    yield from _walk(str(directory), set())
 
 
 def find_folders(directory: str | os.PathLike) -> list[Path]:
-    """The folders in a folder, sorted; names that begin with a point are left out."""
-    return [path for path in _list(Path(directory)) if path.is_dir()]
+    """The folders in a folder, in the order of their names; names that begin with a point are left out."""
+    return [Path(entry.path) for entry in _list(str(directory)) if entry.is_dir()]
 
 
-def _walk(folder: Path, above: frozenset[str]) -> Iterator[Path]:
+def _walk(folder: str, seen: set[str]) -> Iterator[Path]:
     real = os.path.realpath(folder)
-    if real in above:
+    if real in seen:
         return
-    for path in _list(folder):
-        if path.is_dir():
-            yield from _walk(path, above | {real})
-        elif path.is_file():
-            yield path
+    seen.add(real)
+    for entry in _list(folder):
+        if entry.is_dir():
+            yield from _walk(entry.path, seen)
+        elif entry.is_file():
+            yield Path(entry.path)
 
 
-def _list(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+def _list(folder: str) -> list[os.DirEntry]:
+    with os.scandir(folder) as entries:
+        return sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda entry: entry.name)

@@ -127,11 +127,31 @@ def split_off(dataset: Dataset, fraction: float, seed: int, group_column: str | 
         if group_column not in dataset.column_names:
             raise DataError(f"There is no column {group_column!r} to group by: {', '.join(dataset.column_names)}.")
         groups = np.asarray(dataset[group_column])
-        n_groups = len(set(groups.tolist()))
+        kept = _needed_groups(groups, labels)
+        if kept:
+            logger.warning(
+                "%s has all clips of a class, so trained on and not %s: %s.",
+                group_column,
+                JUDGED[part],
+                ", ".join(kept[:10]),
+            )
+        rows = np.flatnonzero(~np.isin(groups, kept))
+        n_groups = len(set(groups[rows].tolist()))
         if n_groups < 2:
             raise DataError(f"Only one {group_column} is left: a {part} part needs another one.")
+        labels, groups = labels[rows], groups[rows]
         # scikit-learn asks for as many clips of the most frequent class as there are folds.
         n_folds = max(2, min(round(1 / fraction), n_groups, np.bincount(labels).max()))
         splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
-        drawn[next(splitter.split(labels, labels, groups))[1]] = True
+        folds = [fold for _, fold in splitter.split(labels, labels, groups)]
+        # A group that is much larger than others makes a fold of its own.
+        drawn[rows[next((fold for fold in folds if len(fold) <= 2 * fraction * len(rows)), min(folds, key=len))]] = (
+            True
+        )
     return drawn
+
+
+def _needed_groups(groups: np.ndarray, labels: np.ndarray) -> list[str]:
+    """Those without which some class would have no clip."""
+    owners = {label: np.unique(groups[labels == label]) for label in np.unique(labels)}
+    return sorted({str(own[0]) for own in owners.values() if len(own) == 1})

@@ -1,8 +1,8 @@
 """Own sounds: a recording in, one of the user's own classes out; whatever else is needed is chosen by the recordings.
 
 Data: a folder with a folder of recordings a class, or `train/`, `validation/` and `test/` with such folders in them,
-or a table. Of recordings that nobody has divided, a fifth is held out. Metric: accuracy, of the weights' average at
-the last epoch.
+or a CSV or TSV that names the recordings. Of recordings that nobody has divided, a fifth is held out. Metric: accuracy
+of the weights' average at the last epoch; with `--multi_label`, mean average precision over tags.
 
     accelerate launch --config_file accelerate_config.yaml recipes/own_sounds.py --data_dir DIR --output_dir OUT
 """
@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 
 from hf_audio import AudioCNNConfig
 from hf_audio.arguments import ArgumentError
-from hf_audio.collection import TEST, TRAIN, VALIDATION, Collection, Columns, load_collection
+from hf_audio.collection import Collection, load_collection
+from hf_audio.columns import TEST, TRAIN, VALIDATION, Columns
 from hf_audio.defaults import Choice, choose_defaults
 from hf_audio.demo_data import make_environmental_sounds
 from hf_audio.general_sounds import PRESETS, GeneralSoundsArguments, fit_signal, slow_transforms, waveform_transforms
@@ -30,29 +31,40 @@ CHOSEN = ("sampling_rate", "clip_seconds", "excerpt_seconds", "per_device_train_
 
 @dataclass
 class OwnSoundsArguments(GeneralSoundsArguments):
-    """The task's flags; what is `None` is chosen by the recordings."""
+    """The task's flags; what is `None` is chosen by the recordings, or guessed by the names of columns."""
 
     output_dir: str = field(default="outputs/own_sounds", metadata={"help": "Folder of the finished checkpoint."})
+    data_dir: str | None = field(
+        default=None,
+        metadata={"help": "Folder of class folders, or a CSV or TSV. Without it, a demo corpus is made on the spot."},
+    )
+    multi_label: bool = field(default=False, metadata={"help": "A recording may have several tags, or none."})
+    path_column: str | None = field(default=None, metadata={"help": "Column of a table that names the files."})
+    label_column: list[str] | None = field(
+        default=None,
+        metadata={"help": "Column of the labels; with --multi_label also several, of 0 and 1, named as their tags."},
+    )
     group_column: str | None = field(
         default=None,
         metadata={"help": "Column (recording, speaker, patient) whose clips stay together on one side of a split."},
     )
+    split_column: str | None = field(
+        default=None, metadata={"help": "Column that says train, validation or test of every recording."}
+    )
     sampling_rate: int | None = field(
-        default=None,
-        metadata={"help": "Samples per second that the network hears. By default, as the recordings have."},
+        default=None, metadata={"help": "Samples per second that the network hears. Chosen by the recordings."}
     )
     clip_seconds: float | None = field(
-        default=None,
-        metadata={"help": "Longer recordings are judged in windows of this length. By default, see above."},
+        default=None, metadata={"help": "Longer recordings are judged in windows of this. Chosen by the recordings."}
     )
     excerpt_seconds: float | None = field(
-        default=None, metadata={"help": "Length of the random excerpts that are trained on. By default, see above."}
+        default=None, metadata={"help": "Length of the random excerpts trained on. Chosen by the recordings."}
     )
     per_device_train_batch_size: int | None = field(  # type: ignore[assignment]
-        default=None, metadata={"help": "Training clips a device and step. By default, by how many there are."}
+        default=None, metadata={"help": "Training clips a device and step. Chosen by their number."}
     )
     num_train_epochs: float | None = field(  # type: ignore[assignment]
-        default=None, metadata={"help": "Epochs. By default, by how many training clips there are."}
+        default=None, metadata={"help": "Epochs. Chosen by the number of training clips."}
     )
 
     def __post_init__(self):
@@ -61,6 +73,19 @@ class OwnSoundsArguments(GeneralSoundsArguments):
             if value is not None and value <= 0:
                 raise ArgumentError(f"--{name} {value} must be above 0.")
         super().__post_init__()
+
+
+def load_recordings(args: OwnSoundsArguments) -> Collection:
+    """The user's recordings, or a demo corpus; the columns that were found are noted in the arguments."""
+    if args.data_dir is None:
+        source = find_recordings(args, demo=make_environmental_sounds, demo_words="sounds made out of formulas")
+        return load_collection(source, Columns(group="src_file"))
+    labels = tuple(args.label_column or ())
+    columns = Columns(args.path_column, labels, args.group_column, args.split_column)
+    collection = load_collection(args.data_dir, columns, several=args.multi_label)
+    args.path_column, labels, _, args.split_column = collection.columns
+    args.label_column = list(labels) or None
+    return collection
 
 
 def choose(args: OwnSoundsArguments, collection: Collection) -> Mapping[str, Choice]:
@@ -76,28 +101,31 @@ def choose(args: OwnSoundsArguments, collection: Collection) -> Mapping[str, Cho
 def facts(args: OwnSoundsArguments, collection: Collection, choices: Mapping[str, Choice]) -> TaskFacts:
     """What the card says."""
     demo = args.data_dir is None
+    out = "tags of what sounds in it" if args.multi_label else "the class of the sound"
     chosen = "".join(f"\n- `{name}` {value}: {why}" for name, (value, why) in choices.items())
+    apart = collection.columns.group
     return TaskFacts(
         title="Sounds (demo)" if demo else collection.name,
-        hears="A recording in, the class of the sound out; recordings longer than "
-        f"{args.clip_seconds:g} s are judged in windows.",
+        hears=f"A recording in, {out} out; recordings of more than {args.clip_seconds:g} s are judged in windows.",
         dataset_name="Synthetic environmental sounds (demo)" if demo else collection.name,
         dataset_type="synthetic_environmental_sounds" if demo else "own_sounds",
         data=(
             "A demo corpus of sounds made on the spot out of formulas: the figures say that the tools work, and "
             "nothing about the world."
             if demo
-            else f"The recordings of `{collection.name}`; pitch, pace, shift, gain and noise were varied during "
-            "training."
+            else f"The recordings of `{collection.name}`; pitch, pace, shift, gain and noise were varied in training."
         )
         + (f" Chosen by the recordings:\n{chosen}\n" if chosen else ""),
-        split=collection.split,
+        split=collection.split
+        + ("" if apart is None else f" No clip that shares its `{apart}` with a held-out one was trained on."),
         limits=[
-            "Synthetic sounds only."
-            if demo
-            else "Clips of one recording, speaker or place may be on both sides of the split: then the figures are "
-            "higher than what new recordings will give.",
-            "One class a clip, also where several sound at once.",
+            *(["Synthetic sounds only."] if demo else []),
+            *(
+                ["Clips of one recording or place may be on both sides of the split, and new ones be judged worse."]
+                if apart is None
+                else []
+            ),
+            *([] if args.multi_label else ["One class a clip, also where several sound at once."]),
         ],
         license="apache-2.0" if demo else "unknown",
         tags=["sounds"],
@@ -105,15 +133,11 @@ def facts(args: OwnSoundsArguments, collection: Collection, choices: Mapping[str
 
 
 def main(args: OwnSoundsArguments) -> None:
-    """Train on one sound a clip."""
-    if args.data_dir is None:
-        source = find_recordings(args, demo=make_environmental_sounds, demo_words="sounds made out of formulas")
-        collection = load_collection(source, Columns(group="src_file"))
-    else:
-        collection = load_collection(args.data_dir, Columns(group=args.group_column))
+    """Train on the user's own classes."""
+    collection = load_recordings(args)
     validation = collection.rows(VALIDATION)
     if validation.any() and args.validation_fraction == 0:
-        args.validation_fraction = float(validation.mean())
+        args.validation_fraction = round(float(validation.mean()), 4)
         args.eval_strategy = "epoch"
     choices = choose(args, collection)
     fine_tune(
@@ -124,7 +148,7 @@ def main(args: OwnSoundsArguments) -> None:
         facts(args, collection, choices),
         augmentation=waveform_transforms(args.excerpt_seconds),
         slow_augmentation=slow_transforms(),
-        group_column="src_file" if args.data_dir is None else args.group_column,
+        group_column=collection.columns.group,
         validation_rows=validation if validation.any() else None,
     )
 
