@@ -12,7 +12,7 @@ import numpy as np
 from datasets import Dataset
 
 from .audio import EXTENSIONS
-from .columns import PARTS, TEST, TRAIN, VALIDATION, Columns, read_parts, read_tags, settle_columns
+from .columns import PARTS, TEST, TRAIN, VALIDATION, Columns, read_labels, read_parts, settle_columns
 from .data import DataError, from_rows, from_tagged_rows
 from .folders import find_files, find_folders
 from .splits import split_off
@@ -46,7 +46,7 @@ class Collection:
 
 class _Recording(NamedTuple):
     part: str
-    label: str | list[str]
+    label: str | Sequence[str]
     path: Path
     group: str | None = None
 
@@ -123,11 +123,9 @@ def _load_listed(table: Path, folder: Path, columns: Columns, several: bool, see
     """The recordings of a table, which lie somewhere below a folder."""
     cells = {name: column.tolist() for name, column in read_table(table).items()}
     columns = settle_columns(str(table), cells, columns, several=several, path_flag="path_column")
-    if len(columns.labels) > 1 and not several:
-        raise DataError(f"--label_column names {len(columns.labels)} columns: several tags ask for --multi_label.")
     n_rows = len(cells[columns.path])
     parts = [TRAIN] * n_rows if columns.split is None else read_parts(str(table), columns.split, cells[columns.split])
-    labels = read_tags(cells, columns.labels) if several else [name.strip() for name in cells[columns.labels[0]]]
+    labels = read_labels(str(table), cells, columns.labels, several=several)
     groups = [None] * n_rows if columns.group is None else name_groups(cells[columns.group])
     paths = _find_named(table, folder, [name.strip() for name in cells[columns.path]])
     rows = [_Recording(*row) for row in zip(parts, labels, paths, groups, strict=True)]
@@ -179,7 +177,7 @@ def _without_repeats(found: Sequence[_Recording]) -> list[_Recording]:
     return sorted(kept.values(), key=lambda recording: str(recording.path))
 
 
-def _in_words(label: str | list[str]) -> str:
+def _in_words(label: str | Sequence[str]) -> str:
     return repr(label) if isinstance(label, str) else ", ".join(map(repr, label)) or "with nothing"
 
 

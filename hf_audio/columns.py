@@ -91,32 +91,43 @@ def read_parts(source: str, column: str, cells: Sequence[Any]) -> list[str]:
     return [PARTS[_as_text(cell)] for cell in cells]
 
 
-def read_tags(table: Mapping[str, Sequence[Any]], columns: Sequence[str]) -> list[list[str]]:
-    """The tags of every row: names of columns that say 1, and what stands in columns of tags.
+def read_labels(
+    source: str, table: Mapping[str, Sequence[Any]], columns: Sequence[str], *, several: bool
+) -> Sequence[str | list[str]]:
+    """The label of every row, which may be empty, or with `several` its tags.
 
-    Cells of the latter are lists, or text with commas between the tags.
+    Tags are the names of columns that say 1, and what stands in columns of tags: lists, or text with commas between.
+
+    Raises:
+        DataError: one label is asked for, and there are several columns or a column of lists.
     """
+    if several:
+        return _read_tags(table, columns)
+    if len(columns) > 1 or any(isinstance(cell, list) for cell in table[columns[0]]):
+        raise DataError(f"{source} has several labels a clip in {', '.join(columns)}: add --multi_label.")
+    return [str(cell).strip() for cell in table[columns[0]]]
+
+
+def _read_tags(table: Mapping[str, Sequence[Any]], columns: Sequence[str]) -> list[list[str]]:
     rows: list[list[str]] = [[] for _ in table[columns[0]]]
     for column in columns:
         indicator = _is_indicator(table[column])
         for tags, cell in zip(rows, table[column], strict=True):
             if indicator:
                 tags += [column] if TRUTHS[_as_text(cell)] else []
-            elif isinstance(cell, str):
-                tags += cell.split(SEPARATOR)
-            elif cell is not None:
-                tags += [str(tag) for tag in cell] if isinstance(cell, list | tuple) else [str(cell)]
+            else:
+                tags += str(cell).split(SEPARATOR) if not isinstance(cell, list) else map(str, cell)
     return rows
 
 
 def _is_indicator(cells: Sequence[Any]) -> bool:
     """Whether a column says of every clip whether it has the column's tag; one that says nothing at all does not."""
     said = {_as_text(cell) for cell in cells}
-    return said <= set(TRUTHS) and said != {""}
+    return said <= set(TRUTHS) and bool(said - {""})
 
 
 def _as_text(cell: Any) -> str:
-    return "" if cell is None else str(cell).strip().casefold()
+    return str(cell).strip().casefold()
 
 
 def _guess(names: Sequence[str], usual: Sequence[str]) -> str | None:

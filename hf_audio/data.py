@@ -23,8 +23,12 @@ logger = logging.getLogger(__name__)
 UNVERIFIED_COLUMN = "unverified"
 # Probabilities of every class, trained on in the place of the label where an audit has doubts about it.
 BELIEVED_COLUMN = "believed"
+# Contents of audio files, where a data set comes with them and not with files; `path` is then a name.
+ENCODED_COLUMN = "encoded"
 # What the functions below write; a table's own columns of these names would be overwritten.
-OWN_COLUMNS = frozenset({"path", "label", "index", "audio", "problem", UNVERIFIED_COLUMN, BELIEVED_COLUMN})
+OWN_COLUMNS = frozenset(
+    {"path", "label", "index", "audio", "problem", UNVERIFIED_COLUMN, BELIEVED_COLUMN, ENCODED_COLUMN}
+)
 
 SEPARATOR = ","  # of the tags of one clip, in tables
 

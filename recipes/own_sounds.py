@@ -18,6 +18,7 @@ from hf_audio.columns import TEST, TRAIN, VALIDATION, Columns
 from hf_audio.defaults import Choice, choose_defaults
 from hf_audio.demo_data import make_environmental_sounds
 from hf_audio.general_sounds import PRESETS, GeneralSoundsArguments, fit_signal, slow_transforms, waveform_transforms
+from hf_audio.hub import load_hub_collection
 from hf_audio.model_card import TaskFacts
 from hf_audio.recipe import find_recordings, run_recipe
 from hf_audio.survey import survey_recordings
@@ -38,6 +39,12 @@ class OwnSoundsArguments(GeneralSoundsArguments):
         default=None,
         metadata={"help": "Folder of class folders, or a CSV or TSV. Without it, a demo corpus is made on the spot."},
     )
+    dataset_name: str | None = field(
+        default=None,
+        metadata={"help": "Instead of --data_dir, a data set of the Hub, or a folder of one's Parquet files."},
+    )
+    dataset_config: str | None = field(default=None, metadata={"help": "Which one, where a data set has several."})
+    audio_column: str | None = field(default=None, metadata={"help": "Column of a data set that holds recordings."})
     multi_label: bool = field(default=False, metadata={"help": "A recording may have several tags, or none."})
     path_column: str | None = field(default=None, metadata={"help": "Column of a table that names the files."})
     label_column: list[str] | None = field(
@@ -72,19 +79,31 @@ class OwnSoundsArguments(GeneralSoundsArguments):
             value = getattr(self, name)
             if value is not None and value <= 0:
                 raise ArgumentError(f"--{name} {value} must be above 0.")
+        if self.dataset_name is not None and self.data_dir is not None:
+            raise ArgumentError("--data_dir and --dataset_name exclude each other: give one of them.")
+        if self.dataset_name is not None and self.pseudo_labels is not None:
+            raise ArgumentError(
+                "--pseudo_labels names files, which --dataset_name has none of: leave one of them out."
+            )
         super().__post_init__()
 
 
 def load_recordings(args: OwnSoundsArguments) -> Collection:
     """The user's recordings, or a demo corpus; the columns that were found are noted in the arguments."""
-    if args.data_dir is None:
+    several = args.multi_label
+    columns = Columns(args.path_column, tuple(args.label_column or ()), args.group_column, args.split_column)
+    if args.dataset_name is not None:
+        columns = columns._replace(path=args.audio_column)
+        with args.main_process_first(desc="data set"):
+            collection = load_hub_collection(args.dataset_name, args.dataset_config, columns, several=several)
+        args.audio_column = collection.columns.path
+    elif args.data_dir is not None:
+        collection = load_collection(args.data_dir, columns, several=several)
+        args.path_column = collection.columns.path
+    else:
         source = find_recordings(args, demo=make_environmental_sounds, demo_words="sounds made out of formulas")
         return load_collection(source, Columns(group="src_file"))
-    labels = tuple(args.label_column or ())
-    columns = Columns(args.path_column, labels, args.group_column, args.split_column)
-    collection = load_collection(args.data_dir, columns, several=args.multi_label)
-    args.path_column, labels, _, args.split_column = collection.columns
-    args.label_column = list(labels) or None
+    args.label_column, args.split_column = list(collection.columns.labels) or None, collection.columns.split
     return collection
 
 
@@ -100,7 +119,7 @@ def choose(args: OwnSoundsArguments, collection: Collection) -> Mapping[str, Cho
 
 def facts(args: OwnSoundsArguments, collection: Collection, choices: Mapping[str, Choice]) -> TaskFacts:
     """What the card says."""
-    demo = args.data_dir is None
+    demo = args.data_dir is None and args.dataset_name is None
     out = "tags of what sounds in it" if args.multi_label else "the class of the sound"
     chosen = "".join(f"\n- `{name}` {value}: {why}" for name, (value, why) in choices.items())
     apart = collection.columns.group
