@@ -12,6 +12,8 @@ from .augmentation import AddFastGaussianSNR, RandomExcerpt
 
 # Of a training clip: half the cost of the whole. Test clips are heard whole.
 EXCERPT_SECONDS = 2.5
+# Seconds: of less, the network's stages leave nothing.
+SHORTEST_HEARD = 0.2
 SIGNAL = {
     "sampling_rate": 22050,
     "clip_seconds": 5,

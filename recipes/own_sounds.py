@@ -17,7 +17,14 @@ from hf_audio.collection import Collection, load_collection
 from hf_audio.columns import TEST, TRAIN, VALIDATION, Columns
 from hf_audio.defaults import Choice, choose_defaults
 from hf_audio.demo_data import make_environmental_sounds
-from hf_audio.general_sounds import PRESETS, GeneralSoundsArguments, fit_signal, slow_transforms, waveform_transforms
+from hf_audio.general_sounds import (
+    PRESETS,
+    SHORTEST_HEARD,
+    GeneralSoundsArguments,
+    fit_signal,
+    slow_transforms,
+    waveform_transforms,
+)
 from hf_audio.hub import load_hub_collection
 from hf_audio.model_card import TaskFacts
 from hf_audio.recipe import find_recordings, run_recipe
@@ -108,12 +115,21 @@ def load_recordings(args: OwnSoundsArguments) -> Collection:
 
 
 def choose(args: OwnSoundsArguments, collection: Collection) -> Mapping[str, Choice]:
-    """Fill in what the user has left open, and say why so."""
+    """Fill in what the user has left open, and say why so.
+
+    Raises:
+        ArgumentError: excerpts would be longer than clips, or shorter than the network can hear.
+    """
     given = {name: getattr(args, name) for name in CHOSEN if getattr(args, name) is not None}
     choices = choose_defaults(survey_recordings(collection.dataset, collection.rows(TRAIN)), given)
     for name, (value, why) in choices.items():
         setattr(args, name, value)
         logger.info("%s %s: %s.", name, value, why)
+    if not SHORTEST_HEARD <= args.excerpt_seconds <= args.clip_seconds:
+        raise ArgumentError(
+            f"--excerpt_seconds {args.excerpt_seconds:g} must lie between {SHORTEST_HEARD:g} and --clip_seconds "
+            f"{args.clip_seconds:g}: give another one, or leave it out."
+        )
     return choices
 
 
