@@ -55,25 +55,34 @@ class LongAudioError(AudioError):
 
 
 def load_audio(
-    source: str | os.PathLike | bytes, sampling_rate: int, max_seconds: float | None = None, name: str | None = None
+    source: str | os.PathLike | bytes,
+    sampling_rate: int,
+    max_seconds: float | None = None,
+    *,
+    name: str | None = None,
 ) -> np.ndarray:
     """Decode a file or its bytes, average its channels and resample: (samples,) float32, full scale being 1.
 
     Reads what libsndfile reads, whatever the file's extension says: WAV, FLAC, Ogg Vorbis, Opus, MP3, AIFF, ...
     That a file is cut off is noticed for WAV and for compressed formats. Of a recording longer than `max_seconds`, no
-    more than so much is decoded, however small its file is and whatever its header promises. Errors call it `name`.
+    more than so much is decoded, however small its file is and whatever its header promises. Errors tell its `name`,
+    by default the path.
 
     Raises:
         LongAudioError: it is longer than `max_seconds`.
         UndecodableAudioError: it is not audio.
         AudioError: the file is missing, empty, cut off, without samples, or contains NaN.
     """
-    blocks = list(stream_audio(source, sampling_rate, max_seconds, name))
+    blocks = list(stream_audio(source, sampling_rate, max_seconds, name=name))
     return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
 
 
 def stream_audio(
-    source: str | os.PathLike | bytes, sampling_rate: int, max_seconds: float | None = None, name: str | None = None
+    source: str | os.PathLike | bytes,
+    sampling_rate: int,
+    max_seconds: float | None = None,
+    *,
+    name: str | None = None,
 ) -> Iterator[np.ndarray]:
     """What `load_audio` gives, block after block, so that a recording of hours takes no more memory than a short one.
 

@@ -5,7 +5,8 @@
 Writes ESC-50 into shards, fold 5 as the test split, once for each kind: Parquet with the files as they are (Ogg Vorbis
 at 22,050 Hz in the reduced pack), Parquet with WAV and with FLAC, and tars with WAV, all at the rate of training. Then
 trains the recipe's network with its augmentation on each kind and on decoded clips, in turns, two epochs a turn of
-which the first one, that starts workers, is not timed. Medians and ratios. `--memory` measures instead the most memory
+which the first one, that starts workers, is not timed. Medians and ratios, by the clock and, for a machine on which
+others compute too, by the time that cores have spent (`--dataloader_num_workers 0`, or it is not all). `--memory` measures instead the most memory
 of a process that trains an epoch on the Parquet shards, and on four times as many under other names.
 """
 
@@ -15,7 +16,6 @@ import io
 import os
 import resource
 import shutil
-import statistics
 import subprocess
 import sys
 import tarfile
@@ -34,6 +34,8 @@ import hf_audio.training
 from hf_audio import AudioCNNConfig
 from hf_audio.arguments import parse_arguments
 from hf_audio.audio import load_audio
+from hf_audio.columns import TEST
+from hf_audio.general_sounds import PRESETS, SIGNAL, slow_transforms, waveform_transforms
 from hf_audio.shards import load_shards
 from hf_audio.trainer import AudioTrainer
 from hf_audio.training import fine_tune
@@ -50,7 +52,7 @@ KINDS = {
     "tar": ("tar", "WAV"),
 }
 ROWS_A_SHARD = 200
-RATE = esc50.SIGNAL["sampling_rate"]
+RATE = SIGNAL["sampling_rate"]
 
 
 def encode(path: str, container: str | None) -> bytes:
@@ -101,23 +103,20 @@ def write_tar(path: Path, clips: list[tuple[bytes, str, str]]) -> None:
 
 
 class Epochs(TrainerCallback):
-    """Clips per second of each epoch."""
-
-    def __init__(self):
-        self.rates: list[float] = []
+    """Clips per second of the last epoch, by the clock and by the cores' time."""
 
     def on_epoch_begin(self, args, state, control, **kwargs):
-        """Starts the clock."""
-        self.start, self.first = time.perf_counter(), state.global_step
+        """Starts the clocks."""
+        self.start, self.first = np.array([time.perf_counter(), time.process_time()]), state.global_step
 
     def on_epoch_end(self, args, state, control, **kwargs):
-        """Stops it."""
-        seconds = time.perf_counter() - self.start
-        self.rates.append((state.global_step - self.first) * args.train_batch_size / seconds)
+        """Stops them."""
+        seconds = np.array([time.perf_counter(), time.process_time()]) - self.start
+        self.rates = (state.global_step - self.first) * args.train_batch_size / seconds
 
 
-def train(flags: list[str], data_dir: Path, shards: Path | None, epochs: int) -> float:
-    """Clips per second of the last epoch, with the recipe's network and augmentation."""
+def train(flags: list[str], data_dir: Path, shards: Path | None, epochs: int) -> np.ndarray:
+    """Clips per second of the last epoch, by the clock and by the cores' time, with the recipe's network and augmentation."""
     watch = Epochs()
 
     class TimedTrainer(AudioTrainer):
@@ -130,31 +129,32 @@ def train(flags: list[str], data_dir: Path, shards: Path | None, epochs: int) ->
         own = ["--output_dir", str(Path(out) / "run"), "--num_train_epochs", str(epochs), "--save_strategy", "no"]
         args = parse_arguments(esc50.ESC50Arguments, [*flags, *own, "--disable_tqdm", "true"])
         options = {
-            "augmentation": esc50.waveform_transforms(),
-            "slow_augmentation": esc50.slow_transforms(),
+            "augmentation": waveform_transforms(),
+            "slow_augmentation": slow_transforms(),
         }
-        config = AudioCNNConfig(**esc50.PRESETS[args.model])
+        config = AudioCNNConfig(**PRESETS[args.model])
         if shards is None:
             dataset = esc50.load_recordings(data_dir)
             fine_tune(args, config, dataset, np.asarray(dataset["fold"]) == "5", esc50.facts(args), **options)
         else:
-            found = load_shards(shards)
-            options["stream"] = found.stream
-            fine_tune(args, config, found.held_out, found.tested, esc50.facts(args), **options)
-    return watch.rates[-1]
+            options["stream"], collection = load_shards(shards)
+            fine_tune(args, config, collection.dataset, collection.rows(TEST), esc50.facts(args), **options)
+    return watch.rates
 
 
 def compare(known: argparse.Namespace, flags: list[str]) -> Iterator[str]:
     """In turns; lines to print."""
     ways = {"decoded": None, **{kind: write_shards(known.shards, known.data_dir, kind) for kind in KINDS}}
-    rates: dict[str, list[float]] = {way: [] for way in ways}
+    rates: dict[str, list[np.ndarray]] = {way: [] for way in ways}
     for _ in range(known.rounds):
         for way, shards in ways.items():
             rates[way].append(train(flags, known.data_dir, shards, 2))
-    for way, values in rates.items():
-        ratios = sorted(value / other for value, other in zip(values, rates["decoded"], strict=True))
-        told = f"{statistics.median(ratios):.2f} of decoded (from {ratios[0]:.2f} to {ratios[-1]:.2f})"
-        yield f"{way:>12}: {statistics.median(values):5.0f} clips/s, {told}"
+    for place, clock in enumerate(("clips/s", "clips per second of a core")):
+        for way, values in rates.items():
+            own, decoded = np.array(values)[:, place], np.array(rates["decoded"])[:, place]
+            ratio = own / decoded
+            told = f"{np.median(ratio):.2f} of decoded (from {ratio.min():.2f} to {ratio.max():.2f})"
+            yield f"{way:>12}: {np.median(own):5.0f} {clock}, {told}"
 
 
 def measure_memory(known: argparse.Namespace, flags: list[str]) -> Iterator[str]:
