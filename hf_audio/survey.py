@@ -1,6 +1,7 @@
 """What recordings are like, by their headers: how long, and at which rates."""
 
 import io
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +11,12 @@ from datasets import Dataset
 
 from .audio import UNDECODABLE, UNKNOWN_FRAMES, AudioError, load_audio
 from .data import ENCODED_COLUMN, DataError
+from .shards import UNREADABLE, Split, read_block
 
 # Headers that are read: more tell nothing new.
 MOST_FILES = 2000
+# Of a stream, whose recordings are read as a whole.
+BLOCKS, ROWS_A_BLOCK = 12, 25
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,25 @@ def survey_recordings(dataset: Dataset, trained: np.ndarray, seed: int = 0) -> S
         raise DataError(f"None of {len(recordings)} recordings can be read; the first: {_complain(recordings[0])}")
     rates, seconds = map(np.asarray, zip(*headers, strict=True))
     return Survey(rates, seconds, len(rows))
+
+
+def survey_stream(split: Split, seed: int = 0) -> Survey:
+    """As `survey_recordings`, by the first rows of a few shards or row groups, drawn by `seed`.
+
+    Raises:
+        DataError: not one can be read.
+    """
+    drawn = np.random.default_rng(seed).permutation(len(split.blocks))[:BLOCKS]
+    headers = []
+    for block in (split.blocks[number] for number in drawn):
+        with suppress(*UNREADABLE):  # it is told of when it is trained on
+            for row in read_block(block, 0, min(block.rows, ROWS_A_BLOCK), split.columns):
+                header = _read_header({"path": row.name, ENCODED_COLUMN: row.audio}) if row.audio else None
+                headers += [] if header is None else [header]
+    if not headers:
+        raise DataError(f"Of the first rows of {split.shards[0]} and shards beside it, none holds audio: check them.")
+    rates, seconds = map(np.asarray, zip(*headers, strict=True))
+    return Survey(rates, seconds, split.rows)
 
 
 def _read_header(row: dict[str, Any]) -> tuple[int, float] | None:

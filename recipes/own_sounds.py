@@ -1,8 +1,9 @@
 """Own sounds: a recording in, one of the user's own classes out; whatever else is needed is chosen by the recordings.
 
 Data: a folder with a folder of recordings a class, or `train/`, `validation/` and `test/` with such folders in them,
-or a CSV or TSV that names the recordings. Of recordings that nobody has divided, a fifth is held out. Metric: accuracy
-of the weights' average at the last epoch; with `--multi_label`, mean average precision over tags.
+or a CSV or TSV that names the recordings. Of recordings that nobody has divided, a fifth is held out. With
+`--streaming`, Parquet files or tars (WebDataset) whose names begin with `train` and `test`. Metric: accuracy of the
+weights' average at the last epoch; with `--multi_label`, mean average precision over tags.
 
     accelerate launch --config_file accelerate_config.yaml recipes/own_sounds.py --data_dir DIR --output_dir OUT
 """
@@ -28,7 +29,8 @@ from hf_audio.general_sounds import (
 from hf_audio.hub import load_hub_collection
 from hf_audio.model_card import TaskFacts
 from hf_audio.recipe import find_recordings, run_recipe
-from hf_audio.survey import survey_recordings
+from hf_audio.shards import Split, load_shards
+from hf_audio.survey import Survey, survey_recordings, survey_stream
 from hf_audio.training import fine_tune
 
 logger = logging.getLogger(__name__)
@@ -52,6 +54,10 @@ class OwnSoundsArguments(GeneralSoundsArguments):
     )
     dataset_config: str | None = field(default=None, metadata={"help": "Which one, where a data set has several."})
     audio_column: str | None = field(default=None, metadata={"help": "Column of a data set that holds recordings."})
+    streaming: bool = field(
+        default=False,
+        metadata={"help": "Read Parquet files or tars of --data_dir or --dataset_name row by row, never all at once."},
+    )
     multi_label: bool = field(default=False, metadata={"help": "A recording may have several tags, or none."})
     path_column: str | None = field(default=None, metadata={"help": "Column of a table that names the files."})
     label_column: list[str] | None = field(
@@ -92,7 +98,18 @@ class OwnSoundsArguments(GeneralSoundsArguments):
             raise ArgumentError(
                 "--pseudo_labels names files, which --dataset_name has none of: leave one of them out."
             )
+        if self.streaming and self.data_dir is None and self.dataset_name is None:
+            raise ArgumentError("--streaming reads shards: say where they are, with --data_dir or --dataset_name.")
+        if self.streaming and self.multi_label:
+            raise ArgumentError("--streaming knows one label a clip: leave --multi_label out, or read all at once.")
         super().__post_init__()
+
+
+def load_stream(args: OwnSoundsArguments) -> tuple[Split, Collection]:
+    """The shards that are trained on, and the recordings of the others."""
+    columns = Columns(args.audio_column, tuple(args.label_column or ()), args.group_column, args.split_column)
+    with args.main_process_first(desc="shards"):
+        return load_shards(str(args.dataset_name or args.data_dir), args.dataset_config, columns)
 
 
 def load_recordings(args: OwnSoundsArguments) -> Collection:
@@ -114,14 +131,14 @@ def load_recordings(args: OwnSoundsArguments) -> Collection:
     return collection
 
 
-def choose(args: OwnSoundsArguments, collection: Collection) -> Mapping[str, Choice]:
+def choose(args: OwnSoundsArguments, survey: Survey) -> Mapping[str, Choice]:
     """Fill in what the user has left open, and say why so.
 
     Raises:
         ArgumentError: excerpts would be longer than clips, or shorter than the network can hear.
     """
     given = {name: getattr(args, name) for name in CHOSEN if getattr(args, name) is not None}
-    choices = choose_defaults(survey_recordings(collection.dataset, collection.rows(TRAIN)), given)
+    choices = choose_defaults(survey, given)
     for name, (value, why) in choices.items():
         setattr(args, name, value)
         logger.info("%s %s: %s.", name, value, why)
@@ -169,12 +186,18 @@ def facts(args: OwnSoundsArguments, collection: Collection, choices: Mapping[str
 
 def main(args: OwnSoundsArguments) -> None:
     """Train on the user's own classes."""
-    collection = load_recordings(args)
+    if args.streaming:
+        stream, collection = load_stream(args)
+        survey = survey_stream(stream)
+    else:
+        stream, collection = None, load_recordings(args)
+        survey = survey_recordings(collection.dataset, collection.rows(TRAIN))
     validation = collection.rows(VALIDATION)
     if validation.any() and args.validation_fraction == 0:
-        args.validation_fraction = round(float(validation.mean()), 4)
+        n_clips = len(validation) + (stream.rows if stream else 0)
+        args.validation_fraction = round(float(validation.sum() / n_clips), 4)
         args.eval_strategy = "epoch"
-    choices = choose(args, collection)
+    choices = choose(args, survey)
     fine_tune(
         args,
         AudioCNNConfig(**fit_signal(PRESETS[args.model], args.sampling_rate, args.clip_seconds, args.excerpt_seconds)),
@@ -185,6 +208,7 @@ def main(args: OwnSoundsArguments) -> None:
         slow_augmentation=slow_transforms(),
         group_column=collection.columns.group,
         validation_rows=validation if validation.any() else None,
+        stream=stream,
     )
 
 

@@ -6,8 +6,9 @@ Writes ESC-50 into shards, fold 5 as the test split, once for each kind: Parquet
 at 22,050 Hz in the reduced pack), Parquet with WAV and with FLAC, and tars with WAV, all at the rate of training. Then
 trains the recipe's network with its augmentation on each kind and on decoded clips, in turns, two epochs a turn of
 which the first one, that starts workers, is not timed. Medians and ratios, by the clock and, for a machine on which
-others compute too, by the time that cores have spent (`--dataloader_num_workers 0`, or it is not all). `--memory` measures instead the most memory
-of a process that trains an epoch on the Parquet shards, and on four times as many under other names.
+others compute too, by the time that cores have spent (with `--dataloader_num_workers 0`, or it is not all of it).
+`--memory` measures instead the most memory of a process that trains an epoch on the Parquet shards with WAV, and on
+four times as many under other names.
 """
 
 import argparse
@@ -116,7 +117,7 @@ class Epochs(TrainerCallback):
 
 
 def train(flags: list[str], data_dir: Path, shards: Path | None, epochs: int) -> np.ndarray:
-    """Clips per second of the last epoch, by the clock and by the cores' time, with the recipe's network and augmentation."""
+    """Clips per second of the last epoch, by the clock and by the cores' time, of what the recipe trains."""
     watch = Epochs()
 
     class TimedTrainer(AudioTrainer):
