@@ -175,10 +175,6 @@ def index_shards(shards: Sequence[str], columns: Columns) -> Split:
         raise DataError(f"{shards[0]} and the shards beside it declare different classes: write them again alike.")
     names = declared.pop()
     split.classes = None if names is None else list(names)
-    if len(split.names) < 2:
-        raise DataError(
-            f"{shards[0]} and the shards beside it have {len(split.names)} labels: a classifier needs two."
-        )
     return split
 
 
@@ -229,7 +225,7 @@ def load_shards(
 
 def _load_split(split: Split, stream: Split) -> Dataset:
     """Rows of `path`, `label` and `ENCODED_COLUMN`."""
-    stamps = [_stamp(shard) for shard in split.shards]
+    stamps = tuple(tuple(_stamp(shard)) for shard in split.shards)  # of a list, `datasets` would make parts
     features = Features({"path": Value("string"), "label": Value("string"), ENCODED_COLUMN: Value("large_binary")})
     try:
         rows = Dataset.from_generator(
@@ -242,7 +238,7 @@ def _load_split(split: Split, stream: Split) -> Dataset:
     return concatenate_datasets([named, rows.select_columns(ENCODED_COLUMN)], axis=1)
 
 
-def _labelled_rows(split: Split, stamps: Sequence[Sequence[int]]) -> Iterator[dict[str, Any]]:
+def _labelled_rows(split: Split, stamps: tuple[tuple[int, ...], ...]) -> Iterator[dict[str, Any]]:
     # The stamps are there for the cache: it knows the rows by what they are made from.
     for block in split.blocks:
         for row in read_block(block, 0, block.rows, split.columns):
