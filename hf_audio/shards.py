@@ -388,6 +388,9 @@ def _count_tar(file: IO[bytes], shard: str, columns: Columns) -> _Count:
                 rows += 1
                 if text is not None:
                     counts[text] += 1
+            file.seek(archive.offset)  # type: ignore[attr-defined]
+            if not file.read(tarfile.BLOCKSIZE).startswith(tarfile.NUL):  # cut off between two files, it just stops
+                raise tarfile.ReadError("unexpected end of data")
     except tarfile.TarError as error:
         if rows == 0:
             raise
