@@ -388,7 +388,7 @@ def _count_tar(file: IO[bytes], shard: str, columns: Columns) -> _Count:
                 rows += 1
                 if text is not None:
                     counts[text] += 1
-            file.seek(archive.offset)  # type: ignore[attr-defined]
+            file.seek(archive.offset)
             if not file.read(tarfile.BLOCKSIZE).startswith(tarfile.NUL):  # cut off between two files, it just stops
                 raise tarfile.ReadError("unexpected end of data")
     except tarfile.TarError as error:

@@ -21,7 +21,7 @@ def main(args: TonesArguments) -> None:
         collection.rows(TEST),
         FACTS,
         stream=stream,
-        validation_rows=collection.rows(VALIDATION) if args.validation_fraction else None,
+        validation_rows=collection.rows(VALIDATION) if VALIDATION in collection.parts else None,
         augmentation=Compose([RandomPlacement(1.0), AddGaussianNoise(0.001, args.noise, p=1)]),
         slow_augmentation=Gain(-6, 6, p=0.5),
     )
