@@ -34,7 +34,14 @@ from hf_audio.training import fine_tune
 logger = logging.getLogger(__name__)
 
 # What is chosen by the recordings, where the user has not given it.
-CHOSEN = ("sampling_rate", "clip_seconds", "excerpt_seconds", "per_device_train_batch_size", "num_train_epochs")
+CHOSEN = (
+    "sampling_rate",
+    "clip_seconds",
+    "excerpt_seconds",
+    "per_device_train_batch_size",
+    "per_device_eval_batch_size",
+    "num_train_epochs",
+)
 
 
 @dataclass
@@ -76,6 +83,9 @@ class OwnSoundsArguments(GeneralSoundsArguments):
     )
     per_device_train_batch_size: int | None = field(  # type: ignore[assignment]
         default=None, metadata={"help": "Training clips a device and step. Chosen by their number."}
+    )
+    per_device_eval_batch_size: int | None = field(  # type: ignore[assignment]
+        default=None, metadata={"help": "Test clips a device and step. Chosen by the longest recording."}
     )
     num_train_epochs: float | None = field(  # type: ignore[assignment]
         default=None, metadata={"help": "Epochs. Chosen by the number of training clips."}
@@ -172,7 +182,9 @@ def main(args: OwnSoundsArguments) -> None:
     collection = load_recordings(args)
     validation = collection.rows(VALIDATION)
     if validation.any() and args.validation_fraction == 0:
-        args.validation_fraction = round(float(validation.mean()), 4)
+        args.validation_fraction = min(
+            round(float(validation.mean()), 4), 0.5
+        )  # more than nothing, so that it is used
         args.eval_strategy = "epoch"
     choices = choose(args, collection)
     fine_tune(
