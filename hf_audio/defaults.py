@@ -78,13 +78,13 @@ def _choose_clip_seconds(seconds: np.ndarray) -> Choice:
 
 
 def _choose_excerpt_seconds(seconds: np.ndarray, clip_seconds: float) -> Choice:
-    half = float(np.median(seconds)) / 2
+    half = round(float(np.median(seconds)) / 2, 1)
     value = min(max(half, SHORTEST_EXCERPT), LONGEST_EXCERPT, clip_seconds)
     if value == half:
         return Choice(value, "half of a usual recording, at another place every time")
     if value == clip_seconds:
         return Choice(value, "recordings are too short to be trained on in parts")
-    return Choice(round(value, 2), f"of a usual recording of {2 * half:.1f} s, at another place every time")
+    return Choice(value, f"of a usual recording of {2 * half:.1f} s, at another place every time")
 
 
 def _choose_batch_size(n_clips: int) -> Choice:

@@ -1,8 +1,9 @@
 """Own sounds: a recording in, one of the user's own classes out; whatever else is needed is chosen by the recordings.
 
 Data: a folder with a folder of recordings a class, or `train/`, `validation/` and `test/` with such folders in them,
-or a CSV or TSV that names the recordings. Of recordings that nobody has divided, a fifth is held out. Metric: accuracy
-of the weights' average at the last epoch; with `--multi_label`, mean average precision over tags.
+or a CSV or TSV that names the recordings; or, with `--dataset_name`, a data set of the Hub. Of recordings that nobody
+has divided, a fifth is held out. Metric: accuracy of the weights' average at the last epoch; with `--multi_label`,
+label-weighted label-ranking average precision.
 
     accelerate launch --config_file accelerate_config.yaml recipes/own_sounds.py --data_dir DIR --output_dir OUT
 """
@@ -160,7 +161,7 @@ def facts(args: OwnSoundsArguments, collection: Collection, choices: Mapping[str
             if demo
             else f"The recordings of `{collection.name}`; pitch, pace, shift, gain and noise were varied in training."
         )
-        + (f" Chosen by the recordings:\n{chosen}\n" if chosen else ""),
+        + (f" Chosen by the recordings:\n{chosen}" if chosen else ""),
         split=collection.split
         + ("" if apart is None else f" No clip that shares its `{apart}` with a held-out one was trained on."),
         limits=[
