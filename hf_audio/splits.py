@@ -96,8 +96,8 @@ def split_off(dataset: Dataset, fraction: float, seed: int, group_column: str | 
     """Which rows to hold out, (rows,) of bool: about `fraction` of them, classes in their proportions.
 
     Of several tags, the rarest one counts as the class. A class with one clip keeps it, with a warning. With
-    `group_column` (speaker, recording), whole groups are drawn, one of `round(1 / fraction)` folds of them, and a group
-    that has all clips of a class is not.
+    `group_column` (speaker, recording), whole groups are drawn, one of `round(1 / fraction)` folds of them, but none
+    that has all clips of a class.
 
     Args:
         dataset: rows with a `label`.
