@@ -83,6 +83,12 @@ def load_collection(
         raise DataError(f"{source} holds class folders, which have no columns and one label a clip: give a table.")
     if not found:
         raise DataError(_explain_nothing(source, files, tables))
+    folders = find_folders(source)
+    if len(folders) == 1 and len(inner := find_folders(folders[0])) > 1:
+        raise DataError(
+            f"{source} holds one folder: if the classes are {inner[0].name}, {inner[1].name} and so on, pass "
+            f"{folders[0]} as --data_dir."
+        )
     _report_other_files(files, tables)
     name = source.resolve().name
     return hold_out(name, *_as_rows(found, columns, several), seed)
@@ -184,18 +190,30 @@ def _in_words(label: str | Sequence[str]) -> str:
 def _find_named(table: Path, folder: Path, names: Sequence[str]) -> list[Path]:
     """Files by the names that a table has for them: from its own folder on, or anywhere below the folder given."""
     paths = [table.parent / name for name in names]
-    if not names or paths[0].is_file():
+    if any(path.is_file() for path in paths):
         return paths
-    below: dict[str, Path] = {}
+    below: dict[str, list[Path]] = {}
     for file in find_files(folder):
-        below.setdefault(file.name, file)
-    found = [below.get(Path(name).name) for name in names]
+        below.setdefault(file.name, []).append(file)
+    found = [[file for file in below.get(Path(name).name, []) if _ends(file, name)] for name in names]
     if not any(found):
         raise DataError(
             f"None of the {len(names)} files that {table} names is there, {paths[0]} for one: put the table into "
             "the folder from which its names count."
         )
-    return [path if file is None else file for file, path in zip(found, paths, strict=True)]
+    several = next((files for files in found if len(files) > 1), None)
+    if several is not None:
+        raise DataError(
+            f"{table} names {several[0].name}, which may be {several[0]} or {several[1]}: put the table into the "
+            "folder from which its names count, and name the folders below."
+        )
+    return [files[0] if files else path for files, path in zip(found, paths, strict=True)]
+
+
+def _ends(file: Path, name: str) -> bool:
+    """Whether a file may be meant by a name, `Path("x/audio/1.wav")` by "audio/1.wav"."""
+    parts = Path(name).parts
+    return file.parts[-len(parts) :] == parts
 
 
 def _find_recordings(directory: Path) -> list[_Recording]:

@@ -23,7 +23,9 @@ KNOWN_CLIPS = 1600
 KNOWN_EPOCHS = 240
 LARGEST_BATCH = 64
 SMALLEST_BATCH = 8
-CLIPS_A_BATCH = 12  # batches an epoch, of small sets
+STEPS_AN_EPOCH = 12  # of small sets
+# Of recordings that are judged together, in memory with all their windows.
+SECONDS_JUDGED = 640
 
 
 class Choice(NamedTuple):
@@ -52,6 +54,7 @@ def choose_defaults(survey: Survey, given: Mapping[str, Any]) -> dict[str, Choic
     clip_seconds = settle("clip_seconds", *_choose_clip_seconds(survey.seconds))
     settle("excerpt_seconds", *_choose_excerpt_seconds(survey.seconds, clip_seconds))
     settle("per_device_train_batch_size", *_choose_batch_size(survey.n_clips))
+    settle("per_device_eval_batch_size", *_choose_judged_together(survey.seconds))
     settle("num_train_epochs", *_choose_epochs(survey, clip_seconds))
     return choices
 
@@ -75,19 +78,25 @@ def _choose_clip_seconds(seconds: np.ndarray) -> Choice:
 
 
 def _choose_excerpt_seconds(seconds: np.ndarray, clip_seconds: float) -> Choice:
-    half = float(np.median(seconds)) / 2
+    half = round(float(np.median(seconds)) / 2, 1)
     value = min(max(half, SHORTEST_EXCERPT), LONGEST_EXCERPT, clip_seconds)
     if value == half:
         return Choice(value, "half of a usual recording, at another place every time")
     if value == clip_seconds:
         return Choice(value, "recordings are too short to be trained on in parts")
-    return Choice(round(value, 2), f"of a usual recording of {2 * half:.1f} s, at another place every time")
+    return Choice(value, f"of a usual recording of {2 * half:.1f} s, at another place every time")
 
 
 def _choose_batch_size(n_clips: int) -> Choice:
-    wanted = 2 ** round(math.log2(max(n_clips / CLIPS_A_BATCH, 1)))
+    wanted = 2 ** round(math.log2(max(n_clips / STEPS_AN_EPOCH, 1)))
     value = min(max(wanted, SMALLEST_BATCH), LARGEST_BATCH)
     return Choice(value, f"{n_clips} clips are {math.ceil(n_clips / value)} steps an epoch")
+
+
+def _choose_judged_together(seconds: np.ndarray) -> Choice:
+    longest = float(seconds.max())
+    value = min(max(int(SECONDS_JUDGED / longest), 1), LARGEST_BATCH)
+    return Choice(value, f"recordings last up to {longest:.1f} s, and wait whole in memory to be judged")
 
 
 def _choose_epochs(survey: Survey, clip_seconds: float) -> Choice:

@@ -73,10 +73,12 @@ def load_hub_collection(
     places = [(split, row) for split in used for row in range(len(splits[split]))]
     recordings = _read_recordings(name, dataset, str(settled.path), places)
     labelled = np.flatnonzero([several or label != "" for label in labels])
+    if len(labelled) == 0:
+        raise DataError(f"No row of {name} has a label in its column {settled.labels[0]!r}: name another column.")
     if len(labelled) < len(labels):
         logger.warning("%d rows of %s have no label; they are left out.", len(labels) - len(labelled), name)
         # They get one until they are: to choose rows first would have all recordings copied, when joined to others.
-        labels = [label or labels[labelled[0]] for label in labels] if len(labelled) else []
+        labels = [label or labels[labelled[0]] for label in labels]
     make = from_tagged_rows if several else from_rows
     rows = make(recordings["path"], labels, groups)
     rows = concatenate_datasets([rows, recordings.remove_columns("path")], axis=1).select(labelled)
@@ -102,13 +104,10 @@ def _load(name: str, config: str | None) -> dict[str, Dataset]:
         ) from error
     except Exception as error:  # load_dataset lets those of a dozen libraries through
         if isinstance(error.__cause__ or error, ImportError):
-            fetch = (
-                ""
-                if Path(name).is_dir()
-                else f"fetch them with `hf download {name} --repo-type dataset --local-dir DIR` and "
-            )
+            fetch = f"fetch them with `hf download {name} --repo-type dataset --local-dir DIR` and "
             raise DataError(
-                f"--dataset_name {name} is a data set of single audio files: {fetch}pass their folder as --data_dir."
+                f"--dataset_name {name} is a data set of single audio files: "
+                f"{'' if Path(name).is_dir() else fetch}pass their folder as --data_dir."
             ) from error
         raise DataError(
             f"--dataset_name {name} cannot be loaded ({_first_line(error)}): check the name and --dataset_config."

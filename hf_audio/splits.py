@@ -1,6 +1,7 @@
 """Which clips are trained on, validate and test; groups stay whole."""
 
 import logging
+import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -8,7 +9,7 @@ import numpy as np
 from datasets import ClassLabel, Dataset
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
 
-from .data import UNVERIFIED_COLUMN, DataError
+from .data import UNVERIFIED_COLUMN, DataError, class_names, has_tags
 
 logger = logging.getLogger(__name__)
 
@@ -98,8 +99,9 @@ def split_validation(
 def split_off(dataset: Dataset, fraction: float, seed: int, group_column: str | None, part: str) -> np.ndarray:
     """Which rows to hold out, (rows,) of bool: about `fraction` of them, classes in their proportions.
 
-    A class with one clip keeps it, with a warning. With `group_column` (speaker, recording), whole groups are drawn,
-    one of `round(1 / fraction)` folds of them.
+    Of several tags, the rarest one counts as the class. A class with one clip keeps it, with a warning. With
+    `group_column` (speaker, recording), whole groups are drawn, one of `round(1 / fraction)` folds of them, but none
+    that has all clips of a class.
 
     Args:
         dataset: rows with a `label`.
@@ -111,15 +113,14 @@ def split_off(dataset: Dataset, fraction: float, seed: int, group_column: str | 
     Raises:
         DataError: too few clips or groups.
     """
-    named = isinstance(dataset.features["label"], ClassLabel)
-    labels = np.asarray(dataset["label"]) if named else np.zeros(len(dataset), dtype=int)
+    labels, names = _strata(dataset)
     drawn = np.zeros(len(dataset), dtype=bool)
     if group_column is None:
         counts = np.bincount(labels, minlength=labels.max() + 1)
         single = counts[labels] < 2
         if single.any():
-            names = ", ".join(sorted({dataset.features["label"].int2str(int(i)) for i in labels[single]}))
-            logger.warning("One clip only, so trained on and not %s: %s.", JUDGED[part], names)
+            lonely = ", ".join(sorted({names[label] for label in labels[single]}))
+            logger.warning("One clip only, so trained on and not %s: %s.", JUDGED[part], lonely)
         rows, labels = np.flatnonzero(~single), labels[~single]
         n_classes = len(set(labels.tolist()))
         n_drawn = max(round(fraction * len(rows)), n_classes)
@@ -147,12 +148,25 @@ def split_off(dataset: Dataset, fraction: float, seed: int, group_column: str | 
         # scikit-learn asks for as many clips of the most frequent class as there are folds.
         n_folds = max(2, min(round(1 / fraction), n_groups, np.bincount(labels).max()))
         splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
-        folds = [fold for _, fold in splitter.split(labels, labels, groups)]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of classes with fewer clips than there are folds
+            folds = [fold for _, fold in splitter.split(labels, labels, groups)]
         # A group that is much larger than others makes a fold of its own.
-        drawn[rows[next((fold for fold in folds if len(fold) <= 2 * fraction * len(rows)), min(folds, key=len))]] = (
-            True
-        )
+        held_out = next((fold for fold in folds if len(fold) <= 2 * fraction * len(rows)), min(folds, key=len))
+        drawn[rows[held_out]] = True
     return drawn
+
+
+def _strata(dataset: Dataset) -> tuple[np.ndarray, list[str]]:
+    """What a split keeps in proportion, (rows,) of indices, and what they are called: classes, or the rarest tags."""
+    names = class_names(dataset)
+    if names is None:
+        return np.zeros(len(dataset), dtype=int), ["all"]
+    if not has_tags(dataset):
+        return np.asarray(dataset["label"]), names
+    tags = dataset["label"][:]
+    counts = Counter(tag for row in tags for tag in row)
+    return np.array([min(row, key=counts.__getitem__, default=len(names)) for row in tags]), [*names, "no tag"]
 
 
 def _needed_groups(groups: np.ndarray, labels: np.ndarray) -> list[str]:

@@ -1,9 +1,10 @@
 """Own sounds: a recording in, one of the user's own classes out; whatever else is needed is chosen by the recordings.
 
 Data: a folder with a folder of recordings a class, or `train/`, `validation/` and `test/` with such folders in them,
-or a CSV or TSV that names the recordings. Of recordings that nobody has divided, a fifth is held out. With
-`--streaming`, Parquet files or tars (WebDataset) whose names begin with `train` and `test`. Metric: accuracy of the
-weights' average at the last epoch; with `--multi_label`, mean average precision over tags.
+or a CSV or TSV that names the recordings; or, with `--dataset_name`, a data set of the Hub. Of recordings that nobody
+has divided, a fifth is held out. With `--streaming`, Parquet files or tars (WebDataset), told apart by `train` and
+`test` in their names. Metric: accuracy of the weights' average at the last epoch; with `--multi_label`, label-weighted
+label-ranking average precision.
 
     accelerate launch --config_file accelerate_config.yaml recipes/own_sounds.py --data_dir DIR --output_dir OUT
 """
@@ -36,7 +37,14 @@ from hf_audio.training import fine_tune
 logger = logging.getLogger(__name__)
 
 # What is chosen by the recordings, where the user has not given it.
-CHOSEN = ("sampling_rate", "clip_seconds", "excerpt_seconds", "per_device_train_batch_size", "num_train_epochs")
+CHOSEN = (
+    "sampling_rate",
+    "clip_seconds",
+    "excerpt_seconds",
+    "per_device_train_batch_size",
+    "per_device_eval_batch_size",
+    "num_train_epochs",
+)
 
 
 @dataclass
@@ -82,6 +90,9 @@ class OwnSoundsArguments(GeneralSoundsArguments):
     )
     per_device_train_batch_size: int | None = field(  # type: ignore[assignment]
         default=None, metadata={"help": "Training clips a device and step. Chosen by their number."}
+    )
+    per_device_eval_batch_size: int | None = field(  # type: ignore[assignment]
+        default=None, metadata={"help": "Test clips a device and step. Chosen by the longest recording."}
     )
     num_train_epochs: float | None = field(  # type: ignore[assignment]
         default=None, metadata={"help": "Epochs. Chosen by the number of training clips."}
@@ -167,7 +178,7 @@ def facts(args: OwnSoundsArguments, collection: Collection, choices: Mapping[str
             if demo
             else f"The recordings of `{collection.name}`; pitch, pace, shift, gain and noise were varied in training."
         )
-        + (f" Chosen by the recordings:\n{chosen}\n" if chosen else ""),
+        + (f" Chosen by the recordings:\n{chosen}" if chosen else ""),
         split=collection.split
         + ("" if apart is None else f" No clip that shares its `{apart}` with a held-out one was trained on."),
         limits=[
@@ -195,7 +206,8 @@ def main(args: OwnSoundsArguments) -> None:
     validation = collection.rows(VALIDATION)
     if validation.any() and args.validation_fraction == 0:
         n_clips = len(validation) + (stream.rows if stream else 0)
-        args.validation_fraction = round(float(validation.sum() / n_clips), 4)
+        # More than nothing, so that it is used.
+        args.validation_fraction = min(max(round(float(validation.sum() / n_clips), 4), 0.0001), 0.5)
         args.eval_strategy = "epoch"
     choices = choose(args, survey)
     fine_tune(

@@ -13,6 +13,7 @@ from hf_audio.augmentation import (
     Amortized,
     Beginning,
     ChangeVoice,
+    Occasional,
     RandomExcerpt,
     RandomPlacement,
     SyntheticRoom,
@@ -232,3 +233,17 @@ def test_a_voice_changes_within_its_bounds_and_stays_finite(samples, seed):
     assert samples / 2 ** (2 / 12) - 2 <= len(changed) <= samples * 2 ** (2 / 12) + 2
     with pytest.raises(ValueError, match="must not be negative"):
         ChangeVoice(-1.0)
+
+
+def test_of_clips_that_are_not_kept_one_in_so_many_is_changed_in_every_epoch():
+    def louder(samples, sample_rate):
+        return samples * np.float32(np.random.uniform(2, 3))
+
+    occasional, clip = Occasional(louder, 4), np.ones(8, np.float32)
+    heard = np.array(
+        [[occasional(lambda: clip, index, 8000, 0, epoch)[0] for index in range(8)] for epoch in range(8)]
+    )
+    changed = heard > 1
+    assert (changed.sum(axis=1) == 2).all() and (changed.sum(axis=0) == 2).all(), "each in turn"
+    assert len(set(heard[changed])) == 16, "drawn anew"
+    assert occasional(lambda: clip, 3, 8000, 0, 3)[0] == heard[3, 3], "by the seed, the clip and the epoch"

@@ -109,6 +109,7 @@ def test_a_class_of_one_clip_is_trained_on_and_two_single_clips_are_too_few(tmp_
         (["a.m4a", "b/c.m4a"], r"nothing that is audio by its name, .*a.m4a for one: convert"),
         (["a.wav", "b.wav"], r"holds a.wav and no class folders: put the recordings of each class"),
         (["dog/a.wav", "dog/b.wav"], "one label 'dog': a classifier needs at least two"),
+        (["mine/cat/a.wav", "mine/dog/b.wav"], r"if the classes are cat, dog and so on, pass .*mine as --data_dir"),
         (["a.csv", "b.csv"], r"holds 2 tables, .*a.csv for one: pass the one"),
     ],
 )
@@ -188,6 +189,9 @@ def test_names_of_a_table_that_count_from_elsewhere_and_from_nowhere(tmp_path):
     assert all(os.path.isfile(path) for path in load_collection(tmp_path).dataset["path"])
     with pytest.raises(DataError, match=r"None of the 10 files that .*t.csv names is there, .*meta/0.wav for one"):
         load_collection(table)
+    touch(tmp_path / "audio" / "other" / "0.wav")
+    with pytest.raises(DataError, match=r"t.csv names 0.wav, which may be .*audio/0.wav or .*other/0.wav"):
+        load_collection(tmp_path)
 
 
 def test_real_sounds_by_their_table(real_sounds):

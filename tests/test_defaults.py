@@ -23,6 +23,7 @@ def test_esc50_gets_its_own_recipe():
         "clip_seconds": 5.0,
         "excerpt_seconds": 2.5,
         "per_device_train_batch_size": 64,
+        "per_device_eval_batch_size": 64,
         "num_train_epochs": 240,
     }
     signal = fit_signal(
@@ -53,13 +54,16 @@ def test_lengths_follow_the_recordings():
     assert chosen([16000] * 20, [1.0] * 20)["excerpt_seconds"] == 1.0
     long = chosen([16000] * 20, [600.0] * 20)
     assert (long["clip_seconds"], long["excerpt_seconds"]) == (10.0, 2.5)
+    assert long["per_device_eval_batch_size"] == 1
     assert long["num_train_epochs"] > chosen([16000] * 20, [5.0] * 20)["num_train_epochs"]
     assert chosen([16000] * 100, [1.0] * 99 + [60.0])["clip_seconds"] == 1.0  # one long recording is judged in windows
 
 
 def test_what_the_user_gives_is_left_alone_and_the_rest_follows_it():
     values = chosen([44100] * 9, [5.0] * 9, clip_seconds=1.5, num_train_epochs=3)
-    assert set(values) == {"sampling_rate", "excerpt_seconds", "per_device_train_batch_size"}
+    assert set(values) == {
+        *("sampling_rate", "excerpt_seconds", "per_device_train_batch_size", "per_device_eval_batch_size")
+    }
     assert values["excerpt_seconds"] == 1.5
 
 

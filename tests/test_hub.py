@@ -150,6 +150,9 @@ def test_data_sets_that_cannot_be_had_are_told_in_a_sentence(tmp_path, monkeypat
         load_hub_collection(str(folder), "fr")
     with pytest.raises(DataError, match=r"nobody/nothing cannot be fetched .*: check the network"):
         load_hub_collection("nobody/nothing")  # HF_HUB_OFFLINE is set in all tests
+    unlabelled = write_parquet(tmp_path / "unlabelled", "train", rows_of(4) | {"category": [""] * 4})
+    with pytest.raises(DataError, match=r"No row of .*unlabelled has a label in its column 'category'"):
+        load_hub_collection(str(unlabelled), columns=Columns("sound"))
     (tmp_path / "files" / "train" / "dog").mkdir(parents=True)
     soundfile.write(tmp_path / "files" / "train" / "dog" / "1.wav", tone(300), RATE)
     with pytest.raises(DataError, match="files is a data set of single audio files: pass their folder as --data_dir"):

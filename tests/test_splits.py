@@ -177,3 +177,11 @@ def test_a_group_that_is_most_of_the_data_is_not_what_is_held_out(sizes, seed):
     drawn = split_off(dataset, 0.2, seed, "g", "test")
     own = np.asarray(groups)
     assert drawn.any() and not set(own[drawn]) & set(own[~drawn]) and drawn.mean() <= 0.4
+
+
+def test_a_rare_tag_is_trained_on_and_tested():
+    tags = [["common"]] * 60 + [["common", "rare"]] * 4 + [[]] * 6 + [["once", "common"]]
+    dataset = from_tagged_rows([f"{i}" for i in range(len(tags))], tags)
+    for seed in range(10):
+        drawn = split_off(dataset, 0.2, seed, None, "test")
+        assert 0 < drawn[60:64].sum() < 4 and 0 < drawn[64:70].sum() < 6 and not drawn[70]

@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 import soundfile
-from conftest import RATE, tone
+from conftest import RATE, tone, write_parquet
 
 from hf_audio import survey
+from hf_audio.columns import Columns
 from hf_audio.data import DataError, from_rows
+from hf_audio.shards import index_shards
 
 
 def test_mixed_recordings_and_unreadable_ones(tmp_path):
@@ -40,3 +42,18 @@ def test_of_many_recordings_a_sample_is_read(tmp_path, monkeypatch):
     found, again, other = (survey.survey_recordings(dataset, np.ones(12, dtype=bool), seed) for seed in (0, 0, 1))
     assert len(found.seconds) == 5 and found.n_clips == 12
     assert found.seconds.tolist() == again.seconds.tolist() != other.seconds.tolist()
+
+
+def test_of_a_stream_the_first_rows_of_some_row_groups_are_read(tmp_path, monkeypatch):
+    rows = []
+    for number in range(20):
+        soundfile.write(tmp_path / "clip.wav", tone(300, 0.1 + number / 100, 8000 + number), 8000 + number)
+        rows.append(((tmp_path / "clip.wav").read_bytes(), "clip.wav", str(number % 2)))
+    rows[0] = (b"no sound", "clip.wav", "0")
+    split = index_shards([str(write_parquet(tmp_path / "0.parquet", rows, group=5))], Columns())
+    assert sorted(survey.survey_stream(split).rates) == list(range(8001, 8020))
+    monkeypatch.setattr(survey, "BLOCKS", 2)
+    monkeypatch.setattr(survey, "ROWS_A_BLOCK", 3)
+    found = survey.survey_stream(split)
+    assert found.n_clips == 20 and len(found.rates) in (5, 6)
+    assert {(rate - 8000) % 5 for rate in found.rates} <= {0, 1, 2}
