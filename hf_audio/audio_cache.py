@@ -14,10 +14,12 @@ import soundfile
 from datasets import Dataset, concatenate_datasets
 
 from .audio import AudioError, from_int16, load_audio, to_int16, unreadable
-from .data import DataError
+from .data import ENCODED_COLUMN, DataError
 from .voice_activity import VERSION as VOICE_ACTIVITY_VERSION
 from .voice_activity import keep_speech, load_voice_activity
 
+# Of recordings of an hour each, a hundred at a time would not fit into memory.
+ROWS_A_WRITE = 16
 # Raised whenever the bytes in the cache would come out differently.
 CACHE_VERSION = 1
 
@@ -27,11 +29,12 @@ def cache_audio(
 ) -> tuple[Dataset, list[dict[str, str]]]:
     """Decode and resample every `path` once, into a memory-mapped column `audio` of 16-bit samples.
 
-    With `speech_only`, what is no speech is cut away, and a clip without any cannot be used.
+    Where the data set has `ENCODED_COLUMN`, that is decoded, and not returned. With `speech_only`, what is no speech
+    is cut away, and a clip without any cannot be used.
 
-    Kept in the `datasets` cache under a name made of the files' names, sizes and times, so a changed file is decoded
-    again and an unchanged one never, whatever its label. Adds `index`, a row's number, from which its random draws
-    come.
+    Kept in the `datasets` cache under a name made of the files' names, sizes and times, or of their contents, so a
+    changed file is decoded again and an unchanged one never, whatever its label. Adds `index`, a row's number, from
+    which its random draws come.
 
     Returns:
         The data set without the files that cannot be used, and those as `{"path", "reason"}`.
@@ -48,20 +51,25 @@ def cache_audio(
         load_voice_activity()  # where it is not installed, that shall be said of no single file
         made_by.append(VOICE_ACTIVITY_VERSION)
     digest = hashlib.sha256(json.dumps(made_by).encode())
-    for path in dataset["path"]:
-        found: list[Any] = [path]
-        with suppress(OSError):  # the missing file is reported when it is decoded
-            status = os.stat(path)
-            found += [status.st_size, status.st_mtime_ns]
+    encoded = [ENCODED_COLUMN] if ENCODED_COLUMN in dataset.column_names else []
+    for row in dataset.select_columns(["path", *encoded]):
+        found: list[Any] = [row["path"]]
+        if content := row.get(ENCODED_COLUMN):
+            found.append(hashlib.sha256(content).hexdigest())
+        else:
+            with suppress(OSError):  # the missing file is reported when it is decoded
+                status = os.stat(row["path"])
+                found += [status.st_size, status.st_mtime_ns]
         digest.update(json.dumps(found).encode())
     folder = Path(datasets.config.HF_DATASETS_CACHE) / "hf_audio"
     folder.mkdir(parents=True, exist_ok=True)
     workers = min(os.cpu_count() or 1, max(1, len(dataset) // 200))
     try:
-        decoded = dataset.select_columns("path").map(
+        decoded = dataset.select_columns(["path", *encoded]).map(
             _decode,
             fn_kwargs={"sampling_rate": sampling_rate, "speech_only": speech_only},
-            remove_columns="path",
+            remove_columns=["path", *encoded],
+            writer_batch_size=ROWS_A_WRITE,
             features=datasets.Features(audio=datasets.Value("binary"), problem=datasets.Value("string")),
             new_fingerprint=digest.hexdigest()[:32],
             cache_file_name=str(folder / f"{digest.hexdigest()[:32]}.arrow"),
@@ -86,28 +94,26 @@ def cache_audio(
     if len(skipped) == len(dataset):
         raise DataError(f"None of the {len(dataset)} files can be used; the first: {skipped[0]['reason']}")
     usable = [row for row, problem in enumerate(problems) if not problem]
-    cached = concatenate_datasets([dataset, decoded.remove_columns("problem")], axis=1)
+    cached = concatenate_datasets([dataset.remove_columns(encoded), decoded.remove_columns("problem")], axis=1)
     return cached.add_column("index", np.arange(len(cached))).select(usable), skipped
 
 
 def _decode(row: dict[str, Any], sampling_rate: int, speech_only: bool) -> dict[str, Any]:
     try:
-        return {"audio": decode_clip(row["path"], sampling_rate, speech_only=speech_only), "problem": ""}
+        source = row.get(ENCODED_COLUMN) or row["path"]
+        return {"audio": decode_clip(source, row["path"], sampling_rate, speech_only), "problem": ""}
     except AudioError as error:
         return {"audio": b"", "problem": str(error)}
 
 
-def decode_clip(
-    source: str | bytes, sampling_rate: int, *, speech_only: bool = False, name: str | None = None
-) -> bytes:
-    """A file, or its bytes with the name by which errors call it, as a cell of the column `audio`: 16-bit samples.
+def decode_clip(source: str | bytes, name: str, sampling_rate: int, speech_only: bool) -> bytes:
+    """A file, or its contents and their name, as a cell of the column `audio`: 16-bit samples.
 
     Bytes and not a list of numbers: datasets turns a list into Python objects at every access.
 
     Raises:
         AudioError: it cannot be decoded, or is silent.
     """
-    name = str(source) if name is None else name
     waveform = load_audio(source, sampling_rate, name=name)
     if speech_only:
         waveform = keep_speech(waveform, sampling_rate, name)

@@ -199,7 +199,7 @@ class ClipStream(IterableDataset):
     def _decode(self, row: Row, useless: set[str]) -> bytes | None:
         assert row.audio is not None, "rows without audio are left out before"
         try:
-            return decode_clip(row.audio, self.transform.sampling_rate, speech_only=self.speech_only, name=row.name)
+            return decode_clip(row.audio, row.name, self.transform.sampling_rate, self.speech_only)
         except AudioError as error:
             if row.name not in useless:
                 self._skip(row.name, str(error), useless)

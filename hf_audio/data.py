@@ -13,6 +13,7 @@ import pandas as pd
 from datasets import ClassLabel, Dataset, concatenate_datasets
 
 from .audio import EXTENSIONS, AudioError, load_audio
+from .folders import find_files, find_folders
 from .tables import DataError, read_table
 
 logger = logging.getLogger(__name__)
@@ -24,9 +25,11 @@ UNVERIFIED_COLUMN = "unverified"
 BELIEVED_COLUMN = "believed"
 # Probabilities that a teacher has given every class, learnt beside the label.
 TAUGHT_COLUMN = "taught"
+# Contents of audio files, where a data set comes with them and not with files; `path` is then a name.
+ENCODED_COLUMN = "encoded"
 # What the functions below write; a table's own columns of these names would be overwritten.
 OWN_COLUMNS = frozenset(
-    {"path", "label", "index", "audio", "problem", UNVERIFIED_COLUMN, BELIEVED_COLUMN, TAUGHT_COLUMN}
+    {"path", "label", "index", "audio", "problem", UNVERIFIED_COLUMN, BELIEVED_COLUMN, TAUGHT_COLUMN, ENCODED_COLUMN}
 )
 
 SEPARATOR = ","  # of the tags of one clip, in tables
@@ -72,9 +75,7 @@ def from_tagged_rows(
     Raises:
         DataError: as `from_rows`.
     """
-    joined = [SEPARATOR.join(sorted({tag.strip() for tag in row} - {""})) for row in tags]
-    table = _unique_rows(paths, joined, columns or {})
-    table["label"] = [label.split(SEPARATOR) if label else [] for label in table["label"]]
+    table = _unique_rows(paths, [tuple(sorted({tag.strip() for tag in row} - {""})) for row in tags], columns or {})
     names = sorted({tag for row in table["label"] for tag in row}) if classes is None else list(classes)
     if len(names) < 2:
         raise DataError(f"All clips carry the tags {names}: a tagger needs at least two different ones.")
@@ -106,7 +107,9 @@ def tag_matrix(tags: Sequence[Sequence[int]], n_tags: int) -> np.ndarray:
 
 
 def _unique_rows(
-    paths: Sequence[str | os.PathLike], labels: Sequence[str], columns: Mapping[str, Sequence[Any]]
+    paths: Sequence[str | os.PathLike],
+    labels: Sequence[str] | Sequence[tuple[str, ...]],
+    columns: Mapping[str, Sequence[Any]],
 ) -> pd.DataFrame:
     taken = sorted(OWN_COLUMNS & set(columns))
     if taken:
@@ -125,7 +128,8 @@ def _unique_rows(
     conflicting = table["path"][table["path"].duplicated()]
     if len(conflicting):
         path = conflicting.iloc[0]
-        both = " and ".join(sorted(table["label"][table["path"] == path]))
+        own = table["label"][table["path"] == path]
+        both = " and ".join(sorted(label if isinstance(label, str) else SEPARATOR.join(label) for label in own))
         raise DataError(f"{path} is listed under two labels, {both}: keep one of the rows.")
     return table
 
@@ -253,7 +257,7 @@ def load_class_folders(directory: str | os.PathLike) -> Dataset:
     directory = Path(directory)
     if not directory.is_dir():
         raise DataError(f"{directory} is not a folder: give the folder that holds one folder a class.")
-    found = [file for file in sorted(directory.glob("*/**/*")) if file.is_file() and not file.name.startswith(".")]
+    found = [file for folder in find_folders(directory) for file in find_files(folder)]
     files = [file for file in found if file.suffix.lower() in EXTENSIONS]
     if len(files) < len(found):
         other = next(file for file in found if file.suffix.lower() not in EXTENSIONS)
@@ -270,8 +274,8 @@ def find_noises(directory: str | os.PathLike) -> list[str]:
         DataError: there is none.
     """
     files = []
-    for file in sorted(Path(directory).rglob("*")):
-        if file.suffix.lower() in EXTENSIONS and file.is_file():
+    for file in find_files(directory):
+        if file.suffix.lower() in EXTENSIONS:
             try:
                 load_audio(file, 8000)
                 files.append(str(file))

@@ -5,7 +5,6 @@ import json
 import logging
 import os
 import re
-import shutil
 import tarfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,10 +20,12 @@ import fsspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from datasets import ClassLabel, Dataset, concatenate_datasets
+from datasets import ClassLabel, Dataset, Features, Value, concatenate_datasets
 
 from .audio import EXTENSIONS
-from .data import DataError, from_rows
+from .collection import Collection
+from .columns import LABEL_NAMES, TEST, TRAIN, VALIDATION, Columns
+from .data import ENCODED_COLUMN, DataError, from_rows
 from .run_folder import write_text
 
 logger = logging.getLogger(__name__)
@@ -32,8 +33,7 @@ logger = logging.getLogger(__name__)
 # Raised whenever the same shards would be counted otherwise.
 INDEX_VERSION = 1
 SUFFIXES = (".parquet", ".tar")
-# Columns of Parquet files, and fields of the JSON in tars, that hold labels by their usual names; and in tars, files.
-LABEL_COLUMNS = ("label", "labels", "category", "class", "target", "tag")
+# Files beside a recording in a tar that hold its label; a .json has it among its fields.
 LABEL_MEMBERS = ("cls", "txt")
 AUDIO_COLUMN = "audio"
 # A few rows at a time, so that memory does not grow with the size of a row group.
@@ -41,16 +41,6 @@ ROWS_READ_TOGETHER = 16
 INDEXED_TOGETHER = 8
 # What a shard that is damaged, or a server that does not answer, can cause.
 UNREADABLE = (OSError, EOFError, ValueError, tarfile.TarError, pa.ArrowException)
-
-
-@dataclass(frozen=True)
-class Columns:
-    """Which columns of Parquet files, and which field of the JSON in tars, are read."""
-
-    audio: str | None = None
-    """By default `audio`, or the only column that holds bytes."""
-    label: str | None = None
-    """By default the one that bears a usual name."""
 
 
 class Row(NamedTuple):
@@ -63,8 +53,8 @@ class Row(NamedTuple):
     audio: bytes | None
     """Encoded."""
     label: str | None
-    extension: str
-    """Of the recording's own name, such as .wav, or none."""
+    file: str
+    """The recording's own name, or none."""
 
 
 @dataclass(frozen=True)
@@ -134,24 +124,24 @@ def find_shards(source: str | os.PathLike, config: str | None = None) -> dict[st
     found: dict[str, list[str]] = {}
     for name, files in dict(builder.config.data_files or {}).items():
         split = str(name)
-        for known in ("train", "test", "validation"):
-            if split.startswith(known):
-                split = known
+        split = next((part for part in (TRAIN, TEST, VALIDATION) if split.startswith(part)), split)
         found.setdefault(split, []).extend(map(str, files))
     strange = next((file for files in found.values() for file in files if not file.endswith(SUFFIXES)), None)
     if strange is not None or not found:
         raise DataError(
             f"{source} holds {strange or 'no files'} and not shards: a stream is read from Parquet files or from tars."
         )
-    if "test" not in found and "validation" in found:
-        found["test"] = found.pop("validation")
-    for needed, example in (("train", "train-00000.parquet"), ("test", "test-00000.parquet")):
+    if TEST not in found and VALIDATION in found:
+        found[TEST] = found.pop(VALIDATION)
+    for needed in (TRAIN, TEST):
         if needed not in found:
-            raise DataError(f"{source} has no {needed} split among its shards: name some of them {example}, say.")
-    return found
+            raise DataError(
+                f"{source} has no {needed} split among its shards: name some of them {needed}-00000.parquet, say."
+            )
+    return {part: found[part] for part in (TRAIN, TEST, VALIDATION) if part in found}
 
 
-def index_shards(shards: Sequence[str], columns: Columns = Columns()) -> Split:  # noqa: B008, it is frozen
+def index_shards(shards: Sequence[str], columns: Columns) -> Split:
     """Count the rows of each shard and of each label, without reading any audio.
 
     Of Parquet files the metadata and the label column are read, of tars the names of the files in them and the labels.
@@ -185,10 +175,6 @@ def index_shards(shards: Sequence[str], columns: Columns = Columns()) -> Split: 
         raise DataError(f"{shards[0]} and the shards beside it declare different classes: write them again alike.")
     names = declared.pop()
     split.classes = None if names is None else list(names)
-    if len(split.names) < 2:
-        raise DataError(
-            f"{shards[0]} and the shards beside it have {len(split.names)} labels: a classifier needs two."
-        )
     return split
 
 
@@ -204,77 +190,63 @@ def read_block(block: Block, first: int, stop: int, columns: Columns) -> Iterato
             yield row._replace(number=block.start + number)
 
 
-class Shards(NamedTuple):
-    """A collection as `fine_tune` takes it."""
+def load_shards(
+    source: str | os.PathLike, config: str | None = None, columns: Columns | None = None
+) -> tuple[Split, Collection]:
+    """Find and count the shards of a folder or of a data set on the Hub: what is trained on, and what is held out.
 
-    stream: Split
-    """What is trained on."""
-    held_out: Dataset
-    """The clips of the other splits, as `from_rows` gives them."""
-    tested: np.ndarray
-    """Which of those are tested by, (clips,) of bool."""
-    validated: np.ndarray | None
-    """Which of those validate, (clips,) of bool, where there is a split for it."""
+    What is trained on stays where it is. Test and validation splits are small, and are kept as any data set is.
 
-
-def load_shards(source: str | os.PathLike, config: str | None = None, columns: Columns = Columns()) -> Shards:  # noqa: B008
-    """Find and count the shards of a folder or of a data set on the Hub, and unpack what is held out.
-
-    What is trained on stays where it is. Test and validation splits are small, and are kept as files.
+    Args:
+        source: as `find_shards` takes it, and `config` too.
+        config: see there.
+        columns: of the recordings (`path`) and of the labels.
 
     Raises:
-        DataError: there are fewer than two classes; and as `find_shards`, `index_shards` and `unpack`.
+        DataError: there are fewer than two classes, a held-out clip has a label that no training clip has, a shard of
+            those breaks off, or there is no room for them; and as `find_shards` and `index_shards`.
     """
+    columns = columns or Columns()
+    if len(columns.labels) > 1 or columns.group is not None or columns.split is not None:
+        raise DataError(f"{source} is read as a stream, and that is divided by its shards: name one column of labels.")
     found = find_shards(source, config)
-    stream = index_shards(found["train"], columns)
+    stream = index_shards(found[TRAIN], columns)
     if len(stream.names) < 2:
         raise DataError(f"The training shards of {source} have the labels {stream.names}: a classifier needs two.")
-    parts = {}
-    for name in ("test", "validation"):
-        if name in found:
-            parts[name] = unpack(index_shards(found[name], columns), stream.names)
-    lengths = [len(part) for part in parts.values()]
-    tested = np.repeat([name == "test" for name in parts], lengths)
-    return Shards(
-        stream, concatenate_datasets(list(parts.values())), tested, ~tested if "validation" in parts else None
+    held_out = {part: _load_split(index_shards(found[part], columns), stream) for part in found if part != TRAIN}
+    return stream, Collection(
+        Path(source).resolve().name,
+        concatenate_datasets(list(held_out.values())),
+        np.repeat(np.array(list(held_out), dtype=object), [len(rows) for rows in held_out.values()]),
+        "The test clips are those of the shards that are named so.",
+        columns,
     )
 
 
-def unpack(split: Split, classes: Sequence[str]) -> Dataset:
-    """A small split (test, validation) as files in the `datasets` cache and their labels, as `from_rows` gives them.
-
-    Rows without a label or without audio are left out, with a warning.
-
-    Raises:
-        DataError: a label that the training shards do not have, a shard that breaks off, or no room for the files.
-    """
-    digest = hashlib.sha256(repr([(block, _stamp(block.shard)) for block in split.blocks]).encode()).hexdigest()[:32]
-    folder = _cache_folder() / "unpacked" / digest
-    if not folder.exists():
-        temporary = folder.with_name(f".{digest}.{os.getpid()}")
-        try:
-            temporary.mkdir(parents=True)
-            _write_files(split, temporary)
-            os.replace(temporary, folder)
-        except UNREADABLE as error:
-            raise DataError(f"{split.shards[0]} and the shards beside it cannot be unpacked ({error}).") from error
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
-    listed = json.loads((folder / "labels.json").read_text(encoding="utf-8"))
-    return from_rows([folder / name for name in listed], list(listed.values()), classes=classes)
+def _load_split(split: Split, stream: Split) -> Dataset:
+    """Rows of `path`, `label` and `ENCODED_COLUMN`."""
+    stamps = tuple(tuple(_stamp(shard)) for shard in split.shards)  # of a list, `datasets` would make parts
+    features = Features({"path": Value("string"), "label": Value("string"), ENCODED_COLUMN: Value("large_binary")})
+    try:
+        rows = Dataset.from_generator(
+            _labelled_rows, features=features, gen_kwargs={"split": split, "stamps": stamps}, writer_batch_size=100
+        )
+    except (*UNREADABLE, datasets.exceptions.DatasetGenerationError) as error:
+        reason = " ".join(str(error.__cause__ or error).split()).rstrip(".")
+        raise DataError(f"{split.shards[0]} and the shards beside it cannot be read as a whole: {reason}.") from error
+    named = from_rows(rows["path"][:], rows["label"][:], classes=stream.names)
+    return concatenate_datasets([named, rows.select_columns(ENCODED_COLUMN)], axis=1)
 
 
-def _write_files(split: Split, folder: Path) -> None:
-    labels: dict[str, str] = {}
+def _labelled_rows(split: Split, stamps: tuple[tuple[int, ...], ...]) -> Iterator[dict[str, Any]]:
+    # The stamps are there for the cache: it knows the rows by what they are made from.
     for block in split.blocks:
         for row in read_block(block, 0, block.rows, split.columns):
             if not row.audio or row.label is None:
                 logger.warning("Left out: %s has no %s.", row.name, "label" if row.audio else "audio")
                 continue
-            name = f"{PurePosixPath(block.shard).stem}-{row.number:06d}{row.extension}"
-            (folder / name).write_bytes(row.audio)
-            labels[name] = row.label
-    write_text(folder / "labels.json", json.dumps(labels))
+            path = f"{PurePosixPath(block.shard).stem}#{row.number}-{row.file}".removesuffix("-")
+            yield {"path": path, "label": row.label, ENCODED_COLUMN: row.audio}
 
 
 def _open(shard: str) -> IO[bytes]:
@@ -344,10 +316,10 @@ def _count_parquet(file: IO[bytes], shard: str, columns: Columns) -> _Count:
 def _find_columns(schema: pa.Schema, shard: str, columns: Columns) -> tuple[str, str]:
     """Names of the column of audio and of that of labels."""
     there = ", ".join(schema.names)
-    for wanted in (columns.audio, columns.label):
+    for wanted in (columns.path, *columns.labels):
         if wanted is not None and wanted not in schema.names:
             raise DataError(f"{shard} has no column {wanted!r}: its columns are {there}.")
-    audio = columns.audio
+    audio = columns.path
     if audio is None:
         holding = [name for name in schema.names if _holds_bytes(schema.field(name).type)]
         if AUDIO_COLUMN not in holding and len(holding) != 1:
@@ -355,9 +327,9 @@ def _find_columns(schema: pa.Schema, shard: str, columns: Columns) -> tuple[str,
         audio = AUDIO_COLUMN if AUDIO_COLUMN in holding else holding[0]
     elif not _holds_bytes(schema.field(audio).type):
         raise DataError(f"{shard} holds no encoded audio in the column {audio!r}: give one of bytes.")
-    label = columns.label or next((name for name in LABEL_COLUMNS if name in schema.names), None)
+    label = next((name for name in columns.labels or LABEL_NAMES if name in schema.names), None)
     if label is None:
-        raise DataError(f"{shard} has no column that is called {' or '.join(LABEL_COLUMNS)}: name one of {there}.")
+        raise DataError(f"{shard} has no column that is called {' or '.join(LABEL_NAMES)}: name one of {there}.")
     kind = schema.field(label).type
     if not (pa.types.is_integer(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind)):
         raise DataError(f"{shard} has {kind} values in the column {label!r}: labels are texts or whole numbers.")
@@ -399,9 +371,8 @@ def _parquet_rows(file: IO[bytes], block: Block, first: int, stop: int, columns:
             path = None
             if isinstance(recording, dict):
                 recording, path = recording["bytes"], recording.get("path")
-            extension = PurePosixPath(path or "").suffix.lower()
-            extension = extension if extension in EXTENSIONS else ""
-            yield Row(f"{block.shard}#{place}", 0, recording, _label_text(value, classes), extension)
+            own = PurePosixPath(path or "").name
+            yield Row(f"{block.shard}#{place}", 0, recording, _label_text(value, classes), own)
         number += len(batch)
         if number >= stop:
             return
@@ -417,6 +388,9 @@ def _count_tar(file: IO[bytes], shard: str, columns: Columns) -> _Count:
                 rows += 1
                 if text is not None:
                     counts[text] += 1
+            file.seek(archive.offset)
+            if not file.read(tarfile.BLOCKSIZE).startswith(tarfile.NUL):  # cut off between two files, it just stops
+                raise tarfile.ReadError("unexpected end of data")
     except tarfile.TarError as error:
         if rows == 0:
             raise
@@ -446,7 +420,7 @@ def _examples(archive: tarfile.TarFile) -> Iterator[tuple[str, dict[str, tarfile
 
 
 def _tar_label(archive: tarfile.TarFile, members: Mapping[str, tarfile.TarInfo], columns: Columns) -> str | None:
-    if columns.label is None:
+    if not columns.labels:
         for extension in LABEL_MEMBERS:
             if extension in members:
                 return _content(archive, members[extension]).decode("utf-8", "replace").strip() or None
@@ -455,7 +429,7 @@ def _tar_label(archive: tarfile.TarFile, members: Mapping[str, tarfile.TarInfo],
     with suppress(ValueError, UnicodeDecodeError):
         fields = json.loads(_content(archive, members["json"]))
         if isinstance(fields, dict):
-            wanted = (columns.label,) if columns.label is not None else LABEL_COLUMNS
+            wanted = columns.labels or LABEL_NAMES
             return next((_label_text(fields[name], None) for name in wanted if name in fields), None)
     return None
 
@@ -475,6 +449,5 @@ def _tar_rows(file: IO[bytes], block: Block, first: int, stop: int, columns: Col
                 kinds = (extension for extension in members if f".{extension.rpartition('.')[2]}" in EXTENSIONS)
                 found = next(kinds, None)
                 audio = None if found is None else _content(archive, members[found])
-                extension = "" if found is None else f".{found.rpartition('.')[2]}"
                 label = _tar_label(archive, members, columns)
-                yield Row(f"{block.shard}#{key}", 0, audio, label, extension)
+                yield Row(f"{block.shard}#{key}", 0, audio, label, f"{key}.{found or ''}")

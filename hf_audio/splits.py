@@ -1,6 +1,7 @@
 """Which clips are trained on, validate and test; groups stay whole."""
 
 import logging
+import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -8,9 +9,11 @@ import numpy as np
 from datasets import ClassLabel, Dataset
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
 
-from .data import UNVERIFIED_COLUMN, DataError
+from .data import UNVERIFIED_COLUMN, DataError, class_names, has_tags
 
 logger = logging.getLogger(__name__)
+
+JUDGED = {"validation": "validated", "test": "tested"}  # what happens to the clips of a part
 
 
 def split_held_out(dataset: Dataset, held_out: Sequence[np.ndarray], group_column: str | None = None) -> list[Dataset]:
@@ -68,54 +71,105 @@ def class_counts(dataset: Dataset) -> dict[str, int]:
 def split_validation(
     dataset: Dataset, fraction: float, seed: int, group_column: str | None = None
 ) -> tuple[Dataset, Dataset]:
-    """The data set in two, the second with about `fraction` of the rows, classes in their proportions.
+    """The data set in two, the second with about `fraction` of the rows, as `split_off` draws them.
 
-    With `group_column` (speaker, recording), no group is on both sides, and the share is that of one of
-    `round(1 / fraction)` folds of whole groups. A class with one clip stays in the first part, with a warning. Clips
-    whose label nobody has verified count for nothing; they are in the first part, or, of a group in the second, in
-    none.
+    Clips whose label nobody has verified count for nothing; they are in the first part, or, of a group in the second,
+    in none.
 
     Raises:
         DataError: a fraction outside (0, 0.5], or too few clips or groups to split.
     """
     if not 0 < fraction <= 0.5:
         raise DataError(f"The validation fraction {fraction} must lie between 0 and 0.5.")
-    rows = np.arange(len(dataset))
     unverified = np.zeros(len(dataset), dtype=bool)
     if UNVERIFIED_COLUMN in dataset.column_names:
         unverified = np.asarray(dataset[UNVERIFIED_COLUMN], dtype=bool)
-        rows = rows[~unverified]
+    rows = np.flatnonzero(~unverified)
     if len(rows) == 0:
         raise DataError("No training clip has a verified label to validate by: leave --validation_fraction at 0.")
-    named = isinstance(dataset.features["label"], ClassLabel)
-    labels = np.asarray(dataset["label"])[rows] if named else np.zeros(len(rows), dtype=int)
+    validated = np.zeros(len(dataset), dtype=bool)
+    validated[rows] = split_off(dataset.select(rows), fraction, seed, group_column, "validation")
+    left_out = validated
+    if group_column is not None:
+        groups = np.asarray(dataset[group_column])
+        left_out = validated | (unverified & np.isin(groups, groups[validated]))
+    return dataset.select(np.flatnonzero(~left_out)), dataset.select(np.flatnonzero(validated))
+
+
+def split_off(dataset: Dataset, fraction: float, seed: int, group_column: str | None, part: str) -> np.ndarray:
+    """Which rows to hold out, (rows,) of bool: about `fraction` of them, classes in their proportions.
+
+    Of several tags, the rarest one counts as the class. A class with one clip keeps it, with a warning. With
+    `group_column` (speaker, recording), whole groups are drawn, one of `round(1 / fraction)` folds of them, but none
+    that has all clips of a class.
+
+    Args:
+        dataset: rows with a `label`.
+        fraction: to be held out.
+        seed: of the draw.
+        group_column: or `None`.
+        part: "validation" or "test".
+
+    Raises:
+        DataError: too few clips or groups.
+    """
+    labels, names = _strata(dataset)
+    drawn = np.zeros(len(dataset), dtype=bool)
     if group_column is None:
         counts = np.bincount(labels, minlength=labels.max() + 1)
         single = counts[labels] < 2
         if single.any():
-            names = ", ".join(sorted({dataset.features["label"].int2str(int(i)) for i in labels[single]}))
-            logger.warning("One clip only, so trained on and not validated: %s.", names)
-        rows, labels = rows[~single], labels[~single]
+            lonely = ", ".join(sorted({names[label] for label in labels[single]}))
+            logger.warning("One clip only, so trained on and not %s: %s.", JUDGED[part], lonely)
+        rows, labels = np.flatnonzero(~single), labels[~single]
         n_classes = len(set(labels.tolist()))
-        n_validation = max(round(fraction * len(rows)), n_classes)
-        if n_classes == 0 or len(rows) - n_validation < n_classes:
-            raise DataError(f"{len(dataset)} clips are too few to hold out {fraction:g} of them for validation.")
-        splitter = StratifiedShuffleSplit(1, test_size=n_validation, random_state=seed)
-        _, validation = next(splitter.split(rows, labels))
+        n_drawn = max(round(fraction * len(rows)), n_classes)
+        if n_classes == 0 or len(rows) - n_drawn < n_classes:
+            raise DataError(f"{len(dataset)} clips are too few to hold out {fraction:g} of them for {part}.")
+        splitter = StratifiedShuffleSplit(1, test_size=n_drawn, random_state=seed)
+        drawn[rows[next(splitter.split(rows, labels))[1]]] = True
     else:
         if group_column not in dataset.column_names:
             raise DataError(f"There is no column {group_column!r} to group by: {', '.join(dataset.column_names)}.")
-        all_groups = np.asarray(dataset[group_column])
-        groups = all_groups[rows]
-        if len(set(groups.tolist())) < 2:
-            raise DataError(f"Only one {group_column} is left: a validation part needs another one.")
+        groups = np.asarray(dataset[group_column])
+        kept = _needed_groups(groups, labels)
+        if kept:
+            logger.warning(
+                "%s has all clips of a class, so trained on and not %s: %s.",
+                group_column,
+                JUDGED[part],
+                ", ".join(kept[:10]),
+            )
+        rows = np.flatnonzero(~np.isin(groups, kept))
+        n_groups = len(set(groups[rows].tolist()))
+        if n_groups < 2:
+            raise DataError(f"Only one {group_column} is left: a {part} part needs another one.")
+        labels, groups = labels[rows], groups[rows]
         # scikit-learn asks for as many clips of the most frequent class as there are folds.
-        n_folds = max(2, min(round(1 / fraction), len(set(groups.tolist())), np.bincount(labels).max()))
+        n_folds = max(2, min(round(1 / fraction), n_groups, np.bincount(labels).max()))
         splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
-        _, validation = next(splitter.split(rows, labels, groups))
-    validated = np.zeros(len(dataset), dtype=bool)
-    validated[rows[validation]] = True
-    left_out = validated
-    if group_column is not None:
-        left_out = validated | (unverified & np.isin(all_groups, all_groups[validated]))
-    return dataset.select(np.flatnonzero(~left_out)), dataset.select(np.flatnonzero(validated))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of classes with fewer clips than there are folds
+            folds = [fold for _, fold in splitter.split(labels, labels, groups)]
+        # A group that is much larger than others makes a fold of its own.
+        held_out = next((fold for fold in folds if len(fold) <= 2 * fraction * len(rows)), min(folds, key=len))
+        drawn[rows[held_out]] = True
+    return drawn
+
+
+def _strata(dataset: Dataset) -> tuple[np.ndarray, list[str]]:
+    """What a split keeps in proportion, (rows,) of indices, and what they are called: classes, or the rarest tags."""
+    names = class_names(dataset)
+    if names is None:
+        return np.zeros(len(dataset), dtype=int), ["all"]
+    if not has_tags(dataset):
+        return np.asarray(dataset["label"]), names
+    tags = dataset["label"][:]
+    counts = Counter(tag for row in tags for tag in row)
+    return np.array([min(row, key=counts.__getitem__, default=len(names)) for row in tags]), [*names, "no tag"]
+
+
+def _needed_groups(groups: np.ndarray, labels: np.ndarray) -> list[str]:
+    """Those without which some class would have no clip."""
+    owners = {label: np.unique(groups[labels == label]) for label in np.unique(labels)}
+    return sorted({str(own[0]) for own in owners.values() if len(own) == 1})

@@ -7,99 +7,47 @@ the held-out fold are left out. Metric: accuracy, of the weights' average at the
     accelerate launch --config_file accelerate_config.yaml recipes/esc50.py --folds all --data_dir DIR --output_dir OUT
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from audiomentations import Compose, Gain, OneOf, PitchShift, TimeStretch
 from datasets import Dataset
 
 from hf_audio import AudioCNNConfig
-from hf_audio.arguments import ArgumentError, RecipeArguments
-from hf_audio.augmentation import AddFastGaussianSNR, RandomExcerpt
+from hf_audio.arguments import ArgumentError
 from hf_audio.cross_validation import cross_validate
 from hf_audio.data import DataError, load_table
 from hf_audio.demo_data import make_environmental_sounds
 from hf_audio.download import download_and_extract
+from hf_audio.general_sounds import (
+    PRESETS,
+    SEARCH_SPACE,
+    GeneralSoundsArguments,
+    slow_transforms,
+    waveform_transforms,
+)
 from hf_audio.model_card import TaskFacts
 from hf_audio.recipe import find_recordings, run_recipe
-from hf_audio.search import LogUniform, Uniform
 from hf_audio.training import fine_tune
 
 ESC50 = "https://github.com/karolpiczak/ESC-50/archive/refs/heads/master.zip"
 FOLDS = ("1", "2", "3", "4", "5")
-# Of a training clip: half the cost of the whole. Test clips are heard whole.
-EXCERPT_SECONDS = 2.5
-SIGNAL = {
-    "sampling_rate": 22050,
-    "clip_seconds": 5,
-    "min_seconds": EXCERPT_SECONDS,
-    "n_fft": 1024,
-    "win_length": 1024,
-    "hop_length": 256,
-    "n_mels": 64,
-    "top_db": 80,
-    "time_mask_count": 2,
-    "time_mask_frames": 48,
-    "filter_augment_db": 4,
-    "stem_stride": 2,
-    "freq_mask_count": 2,
-    "freq_mask_bins": 8,
-}
-PRESETS: dict[str, dict[str, Any]] = {
-    "default": {**SIGNAL, "hidden_sizes": [16, 24, 48, 96, 192], "dropout": 0.2},
-    "micro": {
-        **SIGNAL,
-        "hidden_sizes": [16, 24, 36, 52, 64],
-        "time_mask_count": 1,
-        "freq_mask_count": 1,
-        "dropout": 0.1,
-    },
-}
-SEARCH_SPACE = {
-    "learning_rate": LogUniform(5e-4, 2e-2),
-    "weight_decay": LogUniform(1e-3, 0.3),
-    "label_smoothing_factor": Uniform(0.0, 0.2),
-    "mixup_alpha": Uniform(0.05, 1.0),
-}
 
 
 @dataclass
-class ESC50Arguments(RecipeArguments):
+class ESC50Arguments(GeneralSoundsArguments):
     """The task's flags and its training defaults."""
 
     output_dir: str = field(default="outputs/esc50", metadata={"help": "Folder of the finished checkpoint."})
-    model: str = field(default="default", metadata={"help": "Which network.", "choices": list(PRESETS)})
     fold: str = field(default="5", metadata={"help": "The fold that is held out, 1 to 5."})
     folds: str | None = field(default=None, metadata={"help": "`all` holds out every fold once.", "choices": ["all"]})
     num_train_epochs: float = field(default=240, metadata={"help": "Epochs."})
-    learning_rate: float = field(default=3e-3, metadata={"help": "Peak learning rate of AdamW."})
-    weight_decay: float = field(default=0.05, metadata={"help": "Weight decay of AdamW."})
-    label_smoothing_factor: float = field(default=0.1, metadata={"help": "Probability spread over all classes."})
-    mixup_alpha: float = field(default=0.5, metadata={"help": "Mix pairs of clips by Beta(alpha, alpha)."})
-    ema_decay: float = field(default=0.995, metadata={"help": "Decay of the average of the weights."})
-    refresh_epochs: int = field(default=40, metadata={"help": "Epochs that a pitch shift or stretch serves."})
-    save_steps: float = field(default=500, metadata={"help": "Steps between checkpoints to resume from."})
-    save_strategy: str = field(default="steps", metadata={"help": "When a checkpoint to resume from is saved."})
 
     def __post_init__(self):
         if self.fold not in FOLDS:
             raise ArgumentError(f"--fold {self.fold} does not exist: ESC-50 has the folds 1 to 5.")
         super().__post_init__()
-
-
-def slow_transforms() -> Callable[..., np.ndarray]:
-    """Other sources: exact, and so slow that each result serves for several epochs."""
-    return OneOf([PitchShift(-3, 3, p=1), TimeStretch(0.8, 1.25, p=1)], p=0.5)
-
-
-def waveform_transforms() -> Callable[..., np.ndarray]:
-    """Other moments, distances and places, drawn anew in every epoch."""
-    return Compose(
-        [RandomExcerpt(EXCERPT_SECONDS), Gain(-6, 6, p=1), AddFastGaussianSNR(min_snr_db=15, max_snr_db=50, p=0.25)]
-    )
 
 
 def load_recordings(data_dir: Path) -> Dataset:

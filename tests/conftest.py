@@ -2,10 +2,12 @@
 
 import csv
 import importlib.util
+import io
 import json
 import os
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -13,6 +15,8 @@ os.environ["CUDA_VISIBLE_DEVICES"] = ""
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # of each of the processes that share the cores
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import soundfile
 import soxr
@@ -145,14 +149,57 @@ def tones(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def tone_shards(tones, tmp_path_factory):
+    """The same tones in three shards of unequal size, every fourth one in a shard to test by; Parquet and tars."""
+    rows = [(file.read_bytes(), file.name, file.parent.name) for file in sorted(tones.glob("*/*.wav"))]
+    tested, trained = rows[3::4], [row for number, row in enumerate(rows) if number % 4 != 3]
+    parts = {"train": [trained[::2], trained[1::4], trained[3::4]], "test": [tested]}
+    folder = tmp_path_factory.mktemp("shards")
+    for part, shards in parts.items():
+        for number, shard in enumerate(shards):
+            write_parquet(folder / "parquet" / f"{part}-{number:05}.parquet", shard)
+            write_tar(folder / "tar" / part / f"{number:05}.tar", shard)
+    return folder
+
+
+@pytest.fixture(scope="module")
 def environment(tmp_path_factory):
     """A cache of its own for all processes of a module, and one thread each, for equal sums."""
     return {**os.environ, "HF_HOME": str(tmp_path_factory.mktemp("home")), "OMP_NUM_THREADS": "1"}
 
 
-def command(tones, out, *flags, launcher=()):
+def write_parquet(path: Path, rows, group: int = 5, classes: list[str] | None = None) -> Path:
+    """A shard of (encoded audio, file name, label) as `datasets` writes it; with classes, labels are their numbers."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    contents, names, labels = zip(*rows, strict=True)
+    table = pa.table({"audio": [{"bytes": c, "path": n} for c, n in zip(contents, names, strict=True)]})
+    if classes is None:
+        table = table.append_column("label", pa.array(labels))
+    else:
+        table = table.append_column("label", pa.array([classes.index(label) for label in labels]))
+        feature = {"names": classes, "_type": "ClassLabel"}
+        features = {"audio": {"_type": "Audio"}, "label": feature}
+        table = table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+    pq.write_table(table, path, row_group_size=group)
+    return path
+
+
+def write_tar(path: Path, rows, extension: str = "txt") -> Path:
+    """A shard of (encoded audio, file name, label) in WebDataset's layout, labels in files of that extension."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, "w") as archive:
+        for number, (content, name, label) in enumerate(rows):
+            told = json.dumps({"label": label, "file": name}) if extension == "json" else str(label)
+            for suffix, data in (("wav", content), (extension, told.encode())):
+                member = tarfile.TarInfo(f"{number:03}.{suffix}")
+                member.size = len(data)
+                archive.addfile(member, io.BytesIO(data))
+    return path
+
+
+def command(tones, out, *flags, launcher=(), recipe="tones.py"):
     common = ["--data_dir", str(tones), "--output_dir", str(out), "--bf16", "false", "--seed", "1"]
-    return [sys.executable, *launcher, str(REPOSITORY / "tests" / "tones.py"), *common, *flags]
+    return [sys.executable, *launcher, str(REPOSITORY / "tests" / recipe), *common, *flags]
 
 
 def run(environment, *arguments, **keywords):

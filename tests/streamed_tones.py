@@ -5,6 +5,7 @@ from conftest import tiny_config
 from tones import FACTS, TonesArguments
 
 from hf_audio.augmentation import RandomPlacement
+from hf_audio.columns import TEST, VALIDATION
 from hf_audio.recipe import run_recipe
 from hf_audio.shards import load_shards
 from hf_audio.training import fine_tune
@@ -12,15 +13,15 @@ from hf_audio.training import fine_tune
 
 def main(args: TonesArguments) -> None:
     with args.main_process_first(desc="shards"):
-        shards = load_shards(args.data_dir)
+        stream, collection = load_shards(args.data_dir)
     fine_tune(
         args,
         tiny_config(),
-        shards.held_out,
-        shards.tested,
+        collection.dataset,
+        collection.rows(TEST),
         FACTS,
-        stream=shards.stream,
-        validation_rows=shards.validated,
+        stream=stream,
+        validation_rows=collection.rows(VALIDATION) if VALIDATION in collection.parts else None,
         augmentation=Compose([RandomPlacement(1.0), AddGaussianNoise(0.001, args.noise, p=1)]),
         slow_augmentation=Gain(-6, 6, p=0.5),
     )

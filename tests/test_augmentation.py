@@ -13,6 +13,7 @@ from hf_audio.augmentation import (
     Amortized,
     Beginning,
     ChangeVoice,
+    Occasional,
     RandomExcerpt,
     RandomPlacement,
     SyntheticRoom,
@@ -246,3 +247,17 @@ def test_a_varied_background_is_the_same_sound_at_another_speed_or_backwards():
         assert peak == pytest.approx(1000 / length, rel=0.02)
     rising = [clip[0] < clip[-1] for clip in (vary_background(np.linspace(-1, 1, 500)) for _ in range(40))]
     assert 5 < sum(rising) < 35
+
+
+def test_of_clips_that_are_not_kept_one_in_so_many_is_changed_in_every_epoch():
+    def louder(samples, sample_rate):
+        return samples * np.float32(np.random.uniform(2, 3))
+
+    occasional, clip = Occasional(louder, 4), np.ones(8, np.float32)
+    heard = np.array(
+        [[occasional(lambda: clip, index, 8000, 0, epoch)[0] for index in range(8)] for epoch in range(8)]
+    )
+    changed = heard > 1
+    assert (changed.sum(axis=1) == 2).all() and (changed.sum(axis=0) == 2).all(), "each in turn"
+    assert len(set(heard[changed])) == 16, "drawn anew"
+    assert occasional(lambda: clip, 3, 8000, 0, 3)[0] == heard[3, 3], "by the seed, the clip and the epoch"

@@ -146,6 +146,8 @@ def test_clips_of_several_tags(caplog):
     assert dataset["label"][:] == [[0, 1], [1]] and "1 rows repeat" in caplog.text
     with pytest.raises(DataError, match=r"a\.wav is listed under two labels, x,y and y"):
         from_tagged_rows(["a.wav", "a.wav"], [["x", "y"], ["y"]])
+    dataset = from_tagged_rows(["a.wav", "b.wav"], [["dog, small"], ["cat", "dog, small"]])
+    assert class_names(dataset) == ["cat", "dog, small"] and dataset["label"][:] == [[1], [0, 1]]
     with pytest.raises(DataError, match="a tagger needs at least two"):
         from_tagged_rows(["a.wav"], [["x"]])
 

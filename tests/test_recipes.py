@@ -2,6 +2,7 @@
 
 import csv
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -10,10 +11,15 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import soundfile
 import soxr
-from conftest import REPOSITORY, load_recipe
+import torch
+from conftest import RATE, REPOSITORY, load_recipe, tone
+from conftest import write_table as write_csv
+from safetensors.torch import load_file
 from transformers import pipeline
 
 import hf_audio
@@ -316,3 +322,127 @@ def test_voice_gender_from_training_to_pseudo_labels_and_back(voice_gender, tmp_
     n_guessed = len(guessed.read_text().splitlines()) - 1
     flags = "--pseudo_labels", str(guessed), "--validation_fraction", "0", "--balance", "loss"
     assert train("second", *flags)["train_samples"] == 42 - 3 + 8 + n_guessed  # those that validated before, too
+
+
+@pytest.fixture(scope="module")
+def own_sounds():
+    return load_recipe("own_sounds")
+
+
+@pytest.fixture
+def train_own_sounds(own_sounds, tmp_path, monkeypatch):
+    """Runs the recipe for a step and returns what the run has left."""
+
+    def train(name, *flags):
+        argv = ["own_sounds.py", "--output_dir", str(tmp_path / name), "--dataloader_num_workers", "0", *flags]
+        monkeypatch.setattr(sys, "argv", [*argv, "--report_to", "none", "--disable_tqdm", "true", "--max_steps", "1"])
+        own_sounds.run_recipe(own_sounds.main, own_sounds.OwnSoundsArguments)
+        return json.loads((tmp_path / name / "all_results.json").read_text())
+
+    return train
+
+
+def record(*paths, rate=RATE, channels=1, seconds=0.5):
+    for number, path in enumerate(paths):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, np.stack([tone(300 + number, seconds, rate)] * channels, axis=1), rate)
+
+
+def test_own_sounds_takes_any_folder_and_tells_what_it_chose(train_own_sounds, tmp_path, caplog):
+    data = tmp_path / "my sounds"
+    for number in range(8):
+        record(
+            data / "Käfer, groß" / f"a {number}.wav",
+            data / "猫" / f"{number}.flac",
+            rate=16000,
+            channels=1 + number % 2,
+        )
+    record(data / "猫" / "other.ogg", rate=44100, seconds=1)
+    record(data / "猫" / "long.mp3", rate=8000, seconds=30)
+    record(data / "once" / "only.wav")
+    (data / "猫" / "broken.wav").write_bytes(b"no sound")
+    with caplog.at_level(logging.INFO):
+        results = train_own_sounds("out", "--data_dir", str(data))
+    assert "sampling_rate 16000: most recordings have 16000 Hz" in caplog.text
+    assert "num_train_epochs" in caplog.text and "not tested: once" in caplog.text
+    assert results["labels"] == ["Käfer, groß", "once", "猫"] and results["skipped_samples"] == 1
+    assert "broken.wav" in (tmp_path / "out" / "skipped.csv").read_text()
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "# my sounds" in card and "license: unknown" in card and "- `sampling_rate` 16000: most" in card
+    answers = pipeline("audio-classification", model=str(tmp_path / "out"))(str(data / "猫" / "long.mp3"))
+    assert {answer["label"] for answer in answers} == set(results["labels"])
+    noted = tmp_path / "out" / "training_args.json"
+    assert json.loads(noted.read_text())["sampling_rate"] == 16000
+    train_own_sounds("again", "--config", str(noted))
+    first, again = (load_file(tmp_path / name / "model.safetensors") for name in ("out", "again"))
+    assert all(torch.equal(first[name], again[name]) for name in first)
+
+
+def test_own_sounds_validates_by_what_was_put_aside_for_it(train_own_sounds, tmp_path):
+    for part, n in (("train", 8), ("valid", 3), ("test", 4)):
+        record(*(tmp_path / "data" / part / label / f"{i}.wav" for label in ("a", "b") for i in range(n)))
+    results = train_own_sounds("out", "--data_dir", str(tmp_path / "data"), "--sampling_rate", "4000")
+    assert (results["train_samples"], results["eval_samples"]) == (16, 8)
+    config = json.loads((tmp_path / "out" / "config.json").read_text())
+    assert config["temperature"] != 1 and config["sampling_rate"] == 4000
+
+
+def test_own_sounds_of_several_tags_and_of_speakers(train_own_sounds, tmp_path):
+    rows = [["file", "bark", "meow, loud", "who"]]
+    rows += [[f"{i}.wav", str(i % 2), str(i % 3 // 2), f"p{i % 6}"] for i in range(30)]
+    record(*(tmp_path / f"{i}.wav" for i in range(30)))
+    table = write_csv(tmp_path / "tags.csv", rows)
+    flags = "--multi_label", "true", "--label_column", "bark", "meow, loud", "--group_column", "who"
+    results = train_own_sounds("out", "--data_dir", str(table), *flags)
+    assert results["labels"] == ["bark", "meow, loud"] and "eval_lwlrap" in results
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "shares its `who`" in card and "tags of what sounds in it" in card
+    with open(tmp_path / "out" / "predictions.csv", newline="") as file:
+        judged = [int(Path(row["path"]).stem) % 6 for row in csv.DictReader(file)]
+    assert len(judged) == 5 * len(set(judged)) and results["train_samples"] == 30 - len(judged)
+
+
+def test_own_sounds_of_a_data_set(train_own_sounds, tmp_path):
+    recordings = []
+    for i in range(12):
+        record(tmp_path / "clip.wav", seconds=0.3 + i / 100)
+        recordings.append({"bytes": (tmp_path / "clip.wav").read_bytes(), "path": None})
+    features = {"audio": {"_type": "Audio"}, "label": {"names": ["x", "y"], "_type": "ClassLabel"}}
+    table = pa.table({"audio": recordings, "label": [i % 2 for i in range(12)]})
+    (tmp_path / "set").mkdir()
+    metadata = {"huggingface": json.dumps({"info": {"features": features}})}
+    pq.write_table(table.replace_schema_metadata(metadata), tmp_path / "set" / "train.parquet")
+    results = train_own_sounds("out", "--dataset_name", str(tmp_path / "set"))
+    assert (results["train_samples"], results["eval_samples"]) == (10, 2)
+
+
+@pytest.mark.parametrize("kind", ["parquet", "tar"])
+def test_own_sounds_reads_shards_as_a_stream(train_own_sounds, tone_shards, kind, caplog):
+    source = "--data_dir" if kind == "tar" else "--dataset_name"
+    with caplog.at_level(logging.INFO):
+        results = train_own_sounds("out", source, str(tone_shards / kind), "--streaming", "true")
+    assert (results["train_samples"], results["eval_samples"]) == (27, 9)
+    assert f"sampling_rate {RATE}: most" in caplog.text and "27 clips are" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (["--streaming", "true"], "--streaming reads shards: say where they are"),
+        (["--streaming", "true", "--data_dir", "{}"], "and not shards: a stream is read from Parquet files"),
+        (["--streaming", "true", "--data_dir", "{}", "--multi_label", "true"], "--streaming knows one label a clip"),
+        (["--data_dir", "{}/gone"], "gone is neither a folder nor a CSV or TSV"),
+        (["--data_dir", "x", "--dataset_name", "y"], "--data_dir and --dataset_name exclude each other"),
+        (["--dataset_name", "nobody/nothing"], "check the network"),
+        (["--clip_seconds", "0"], "--clip_seconds 0.0 must be above 0"),
+        (["--excerpt_seconds", "9", "--clip_seconds", "3"], "--excerpt_seconds 9 must lie between"),
+        (["--data_dir", "{}", "--multi_label", "true"], "give a table"),
+    ],
+)
+def test_own_sounds_says_what_is_wrong_in_a_sentence(train_own_sounds, tmp_path, capsys, flags, says):
+    record(*(tmp_path / label / f"{i}.wav" for label in ("a", "b") for i in range(3)))
+    with pytest.raises(SystemExit) as stopped:
+        train_own_sounds("out", *(flag.format(tmp_path) for flag in flags))
+    assert stopped.value.code == 2 and not (tmp_path / "out" / "all_results.json").exists()
+    error = capsys.readouterr().err
+    assert says in error and "Traceback" not in error and error.strip().count("\n") == 0

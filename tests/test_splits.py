@@ -16,7 +16,7 @@ from hf_audio.data import (
     from_tagged_rows,
     load_numbers,
 )
-from hf_audio.splits import split_held_out, split_validation
+from hf_audio.splits import split_held_out, split_off, split_validation
 
 
 @settings(deadline=None, max_examples=25)
@@ -153,3 +153,35 @@ def test_clips_of_held_out_groups_are_not_trained_on():
     train, test = split_held_out(dataset, [held_out], "speaker")
     assert (train["path"][:], test["path"][:]) == (["b", "d"], ["a"])
     assert split_held_out(dataset, [held_out])[0]["path"][:] == ["b", "c", "d"]
+
+
+def test_a_group_that_has_a_whole_class_is_trained_on(caplog):
+    speakers = [f"s{i % 5}" for i in range(30)] + ["only"] * 4
+    labels = ["x", "y"] * 15 + ["z"] * 4
+    dataset = from_rows([f"{i}" for i in range(34)], labels, {"speaker": speakers})
+    with caplog.at_level(logging.WARNING):
+        for seed in range(5):
+            drawn = split_off(dataset, 0.2, seed, "speaker", "test")
+            assert 0 < drawn.sum() <= 12 and not drawn[30:].any()
+    assert "not tested: only" in caplog.text
+
+
+@settings(deadline=None, max_examples=30)
+@given(sizes=st.lists(st.integers(1, 12), min_size=4, max_size=12), seed=st.integers(0, 9))
+def test_a_group_that_is_most_of_the_data_is_not_what_is_held_out(sizes, seed):
+    sizes = [*sizes, 3 * sum(sizes)]
+    groups = [f"g{group}" for group, size in enumerate(sizes) for _ in range(size)]
+    dataset = from_tagged_rows(
+        [f"{i}" for i in range(len(groups))], [["x"]] * (len(groups) - 1) + [["y"]], {"g": groups}
+    )
+    drawn = split_off(dataset, 0.2, seed, "g", "test")
+    own = np.asarray(groups)
+    assert drawn.any() and not set(own[drawn]) & set(own[~drawn]) and drawn.mean() <= 0.4
+
+
+def test_a_rare_tag_is_trained_on_and_tested():
+    tags = [["common"]] * 60 + [["common", "rare"]] * 4 + [[]] * 6 + [["once", "common"]]
+    dataset = from_tagged_rows([f"{i}" for i in range(len(tags))], tags)
+    for seed in range(10):
+        drawn = split_off(dataset, 0.2, seed, None, "test")
+        assert 0 < drawn[60:64].sum() < 4 and 0 < drawn[64:70].sum() < 6 and not drawn[70]

@@ -15,6 +15,10 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from audiomentations import Compose
+
+from hf_audio.augmentation import AddFastGaussianSNR
+from hf_audio.general_sounds import SIGNAL, waveform_transforms
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "esc50.py"
 # What is left out: flags, and changes of the recipe's own facts.
@@ -25,13 +29,13 @@ FLAGS = {
     # Pitch shift and stretch drawn anew for every clip and epoch: what serving for several epochs costs.
     "amortised_draws": ["--refresh_epochs", "1"],
 }
-SIGNAL = {
+CHANGES = {
     "spec_augment": {"time_mask_count": 0, "freq_mask_count": 0},
     "filter_augment": {"filter_augment_db": 0},
     "fine_frames": {"hop_length": 512, "time_mask_frames": 24},
 }
 NOTHING = "nothing"
-CHOICES = [NOTHING, *FLAGS, *SIGNAL, "pitch_and_stretch", "noise", "excerpts"]
+CHOICES = [NOTHING, *FLAGS, *CHANGES, "pitch_and_stretch", "noise", "excerpts"]
 
 
 def run(without: str, flags: list[str]) -> None:
@@ -41,16 +45,14 @@ def run(without: str, flags: list[str]) -> None:
     sys.modules["esc50"] = recipe
     spec.loader.exec_module(recipe)
     for preset in recipe.PRESETS.values():
-        preset.update(SIGNAL.get(without, {}))
+        preset.update(CHANGES.get(without, {}))
     if without == "pitch_and_stretch":
         recipe.slow_transforms = lambda: None
     elif without == "noise":
-        fresh = recipe.waveform_transforms
-        recipe.waveform_transforms = lambda: recipe.Compose(
-            [part for part in fresh().transforms if not isinstance(part, recipe.AddFastGaussianSNR)]
-        )
+        kept = [part for part in waveform_transforms().transforms if not isinstance(part, AddFastGaussianSNR)]
+        recipe.waveform_transforms = lambda: Compose(kept)
     elif without == "excerpts":
-        recipe.EXCERPT_SECONDS = recipe.SIGNAL["clip_seconds"]
+        recipe.waveform_transforms = lambda: waveform_transforms(SIGNAL["clip_seconds"])
     sys.argv = [str(RECIPE), *flags, *FLAGS.get(without, [])]
     recipe.run_recipe(recipe.main, recipe.ESC50Arguments)
 

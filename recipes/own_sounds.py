@@ -1,0 +1,230 @@
+"""Own sounds: a recording in, one of the user's own classes out; whatever else is needed is chosen by the recordings.
+
+Data: a folder with a folder of recordings a class, or `train/`, `validation/` and `test/` with such folders in them,
+or a CSV or TSV that names the recordings; or, with `--dataset_name`, a data set of the Hub. Of recordings that nobody
+has divided, a fifth is held out. With `--streaming`, Parquet files or tars (WebDataset), told apart by `train` and
+`test` in their names. Metric: accuracy of the weights' average at the last epoch; with `--multi_label`, label-weighted
+label-ranking average precision.
+
+    accelerate launch --config_file accelerate_config.yaml recipes/own_sounds.py --data_dir DIR --output_dir OUT
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from hf_audio import AudioCNNConfig
+from hf_audio.arguments import ArgumentError
+from hf_audio.collection import Collection, load_collection
+from hf_audio.columns import TEST, TRAIN, VALIDATION, Columns
+from hf_audio.defaults import Choice, choose_defaults
+from hf_audio.demo_data import make_environmental_sounds
+from hf_audio.general_sounds import (
+    PRESETS,
+    SEARCH_SPACE,
+    SHORTEST_HEARD,
+    GeneralSoundsArguments,
+    fit_signal,
+    slow_transforms,
+    waveform_transforms,
+)
+from hf_audio.hub_collection import load_hub_collection
+from hf_audio.model_card import TaskFacts
+from hf_audio.recipe import find_recordings, run_recipe
+from hf_audio.shards import Split, load_shards
+from hf_audio.survey import Survey, survey_recordings, survey_stream
+from hf_audio.training import fine_tune
+
+logger = logging.getLogger(__name__)
+
+# What is chosen by the recordings, where the user has not given it.
+CHOSEN = (
+    "sampling_rate",
+    "clip_seconds",
+    "excerpt_seconds",
+    "per_device_train_batch_size",
+    "per_device_eval_batch_size",
+    "num_train_epochs",
+)
+
+
+@dataclass
+class OwnSoundsArguments(GeneralSoundsArguments):
+    """The task's flags; what is `None` is chosen by the recordings, or guessed by the names of columns."""
+
+    output_dir: str = field(default="outputs/own_sounds", metadata={"help": "Folder of the finished checkpoint."})
+    data_dir: str | None = field(
+        default=None,
+        metadata={"help": "Folder of class folders, or a CSV or TSV. Without it, a demo corpus is made on the spot."},
+    )
+    dataset_name: str | None = field(
+        default=None,
+        metadata={"help": "Instead of --data_dir, a data set of the Hub, or a folder of one's Parquet files."},
+    )
+    dataset_config: str | None = field(default=None, metadata={"help": "Which one, where a data set has several."})
+    audio_column: str | None = field(default=None, metadata={"help": "Column of a data set that holds recordings."})
+    streaming: bool = field(
+        default=False,
+        metadata={"help": "Read Parquet files or tars of --data_dir or --dataset_name row by row, never all at once."},
+    )
+    multi_label: bool = field(default=False, metadata={"help": "A recording may have several tags, or none."})
+    path_column: str | None = field(default=None, metadata={"help": "Column of a table that names the files."})
+    label_column: list[str] | None = field(
+        default=None,
+        metadata={"help": "Column of the labels; with --multi_label also several, of 0 and 1, named as their tags."},
+    )
+    group_column: str | None = field(
+        default=None,
+        metadata={"help": "Column (recording, speaker, patient) whose clips stay together on one side of a split."},
+    )
+    split_column: str | None = field(
+        default=None, metadata={"help": "Column that says train, validation or test of every recording."}
+    )
+    sampling_rate: int | None = field(
+        default=None, metadata={"help": "Samples per second that the network hears. Chosen by the recordings."}
+    )
+    clip_seconds: float | None = field(
+        default=None, metadata={"help": "Longer recordings are judged in windows of this. Chosen by the recordings."}
+    )
+    excerpt_seconds: float | None = field(
+        default=None, metadata={"help": "Length of the random excerpts trained on. Chosen by the recordings."}
+    )
+    per_device_train_batch_size: int | None = field(  # type: ignore[assignment]
+        default=None, metadata={"help": "Training clips a device and step. Chosen by their number."}
+    )
+    per_device_eval_batch_size: int | None = field(  # type: ignore[assignment]
+        default=None, metadata={"help": "Test clips a device and step. Chosen by the longest recording."}
+    )
+    num_train_epochs: float | None = field(  # type: ignore[assignment]
+        default=None, metadata={"help": "Epochs. Chosen by the number of training clips."}
+    )
+
+    def __post_init__(self):
+        for name in CHOSEN:
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise ArgumentError(f"--{name} {value} must be above 0.")
+        if self.dataset_name is not None and self.data_dir is not None:
+            raise ArgumentError("--data_dir and --dataset_name exclude each other: give one of them.")
+        if self.dataset_name is not None and self.pseudo_labels is not None:
+            raise ArgumentError(
+                "--pseudo_labels names files, which --dataset_name has none of: leave one of them out."
+            )
+        if self.streaming and self.data_dir is None and self.dataset_name is None:
+            raise ArgumentError("--streaming reads shards: say where they are, with --data_dir or --dataset_name.")
+        if self.streaming and self.multi_label:
+            raise ArgumentError("--streaming knows one label a clip: leave --multi_label out, or read all at once.")
+        super().__post_init__()
+
+
+def load_stream(args: OwnSoundsArguments) -> tuple[Split, Collection]:
+    """The shards that are trained on, and the recordings of the others."""
+    columns = Columns(args.audio_column, tuple(args.label_column or ()), args.group_column, args.split_column)
+    with args.main_process_first(desc="shards"):
+        return load_shards(str(args.dataset_name or args.data_dir), args.dataset_config, columns)
+
+
+def load_recordings(args: OwnSoundsArguments) -> Collection:
+    """The user's recordings, or a demo corpus; the columns that were found are noted in the arguments."""
+    several = args.multi_label
+    columns = Columns(args.path_column, tuple(args.label_column or ()), args.group_column, args.split_column)
+    if args.dataset_name is not None:
+        columns = columns._replace(path=args.audio_column)
+        with args.main_process_first(desc="data set"):
+            collection = load_hub_collection(args.dataset_name, args.dataset_config, columns, several=several)
+        args.audio_column = collection.columns.path
+    elif args.data_dir is not None:
+        collection = load_collection(args.data_dir, columns, several=several)
+        args.path_column = collection.columns.path
+    else:
+        source = find_recordings(args, demo=make_environmental_sounds, demo_words="sounds made out of formulas")
+        return load_collection(source, Columns(group="src_file"))
+    args.label_column, args.split_column = list(collection.columns.labels) or None, collection.columns.split
+    return collection
+
+
+def choose(args: OwnSoundsArguments, survey: Survey) -> Mapping[str, Choice]:
+    """Fill in what the user has left open, and say why so.
+
+    Raises:
+        ArgumentError: excerpts would be longer than clips, or shorter than the network can hear.
+    """
+    given = {name: getattr(args, name) for name in CHOSEN if getattr(args, name) is not None}
+    choices = choose_defaults(survey, given)
+    for name, (value, why) in choices.items():
+        setattr(args, name, value)
+        logger.info("%s %s: %s.", name, value, why)
+    if not SHORTEST_HEARD <= args.excerpt_seconds <= args.clip_seconds:
+        raise ArgumentError(
+            f"--excerpt_seconds {args.excerpt_seconds:g} must lie between {SHORTEST_HEARD:g} and --clip_seconds "
+            f"{args.clip_seconds:g}: give another one, or leave it out."
+        )
+    return choices
+
+
+def facts(args: OwnSoundsArguments, collection: Collection, choices: Mapping[str, Choice]) -> TaskFacts:
+    """What the card says."""
+    demo = args.data_dir is None and args.dataset_name is None
+    out = "tags of what sounds in it" if args.multi_label else "the class of the sound"
+    chosen = "".join(f"\n- `{name}` {value}: {why}" for name, (value, why) in choices.items())
+    apart = collection.columns.group
+    return TaskFacts(
+        title="Sounds (demo)" if demo else collection.name,
+        hears=f"A recording in, {out} out; recordings of more than {args.clip_seconds:g} s are judged in windows.",
+        dataset_name="Synthetic environmental sounds (demo)" if demo else collection.name,
+        dataset_type="synthetic_environmental_sounds" if demo else "own_sounds",
+        data=(
+            "A demo corpus of sounds made on the spot out of formulas: the figures say that the tools work, and "
+            "nothing about the world."
+            if demo
+            else f"The recordings of `{collection.name}`; pitch, pace, shift, gain and noise were varied in training."
+        )
+        + (f" Chosen by the recordings:\n{chosen}" if chosen else ""),
+        split=collection.split
+        + ("" if apart is None else f" No clip that shares its `{apart}` with a held-out one was trained on."),
+        limits=[
+            *(["Synthetic sounds only."] if demo else []),
+            *(
+                ["Clips of one recording or place may be on both sides of the split, and new ones be judged worse."]
+                if apart is None
+                else []
+            ),
+            *([] if args.multi_label else ["One class a clip, also where several sound at once."]),
+        ],
+        license="apache-2.0" if demo else "unknown",
+        tags=["sounds"],
+    )
+
+
+def main(args: OwnSoundsArguments) -> None:
+    """Train on the user's own classes."""
+    if args.streaming:
+        stream, collection = load_stream(args)
+        survey = survey_stream(stream)
+    else:
+        stream, collection = None, load_recordings(args)
+        survey = survey_recordings(collection.dataset, collection.rows(TRAIN))
+    validation = collection.rows(VALIDATION)
+    if validation.any() and args.validation_fraction == 0:
+        n_clips = len(validation) + (stream.rows if stream else 0)
+        # More than nothing, so that it is used.
+        args.validation_fraction = min(max(round(float(validation.sum() / n_clips), 4), 0.0001), 0.5)
+        args.eval_strategy = "epoch"
+    choices = choose(args, survey)
+    fine_tune(
+        args,
+        AudioCNNConfig(**fit_signal(PRESETS[args.model], args.sampling_rate, args.clip_seconds, args.excerpt_seconds)),
+        collection.dataset,
+        collection.rows(TEST),
+        facts(args, collection, choices),
+        augmentation=waveform_transforms(args.excerpt_seconds),
+        slow_augmentation=slow_transforms(),
+        group_column=collection.columns.group,
+        validation_rows=validation if validation.any() else None,
+        stream=stream,
+        search_space=SEARCH_SPACE,
+    )
+
+
+if __name__ == "__main__":
+    run_recipe(main, OwnSoundsArguments)
