@@ -5,6 +5,7 @@ import os
 import textwrap
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,10 @@ def inspect(
     """
     listing = list_files(data, columns or Columns(), audio_dir)
     present = [entry for entry in listing.entries if os.path.isfile(entry.path)]
-    told = list(work_off(measure_clip, [entry.path for entry in present], "Reading", "file"))
+    try:
+        told = list(work_off(measure_clip, [entry.path for entry in present], "Reading", "file"))
+    except BrokenProcessPool as error:
+        raise DataError("A process that reads files has died: free some memory, or inspect fewer at once.") from error
     pairs = [(entry, clip) for entry, clip in zip(present, told, strict=True) if isinstance(clip, ClipMeasures)]
     unreadable = [(entry.path, clip) for entry, clip in zip(present, told, strict=True) if isinstance(clip, str)]
     entries, measures = [entry for entry, _ in pairs], [clip for _, clip in pairs]
@@ -200,7 +204,7 @@ def _show(case: Case, data: str) -> str:
     names = [os.path.relpath(file, folder or ".") for file in case.files[:FILES_SHOWN]]
     if len(case.files) > FILES_SHOWN:
         names.append(f"{len(case.files) - FILES_SHOWN} more")
-    detail = case.detail.replace(case.files[0], names[0])  # sentences about a file name it in full
+    detail = case.detail.removeprefix(f"{case.files[0]} ")  # sentences about a file name it in full
     detail = textwrap.shorten(detail, LONGEST_DETAIL, placeholder=" ...")
     told = " = ".join(names) if len(names) > 1 and case.detail else ", ".join(names)
     printable = f"{told}: {detail}" if detail else told

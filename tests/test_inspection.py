@@ -1,6 +1,7 @@
 """`hf-audio inspect` on small collections with one fault of each kind, from the command line."""
 
 import json
+import os
 import subprocess
 import sys
 from collections import defaultdict
@@ -12,7 +13,7 @@ from conftest import write_table
 from matplotlib.image import imread
 from scenes import SCENE_RATE, scene, write_copy
 
-from hf_audio import cli
+from hf_audio import cli, inspection
 
 
 def inspect(capsys, *argv):
@@ -107,7 +108,7 @@ def test_long_lists_are_cut_short_on_the_screen(tmp_path, capsys):
         (tmp_path / "a" / f"{number:02d}.wav").touch()
     soundfile.write(tmp_path / "b.wav", scene(1), SCENE_RATE)
     code, out, _ = inspect(capsys, tmp_path)
-    assert code == 0 and "error: 12 files cannot be read.\n    a/00.wav: a/00.wav is empty" in out
+    assert code == 0 and "error: 12 files cannot be read.\n    a/00.wav: is empty" in out
     assert "04.wav" in out and "05.wav" not in out and "    and 7 more\n" in out
 
 
@@ -141,6 +142,20 @@ def test_nothing_to_draw(tmp_path, capsys):
     code, out, err = inspect(capsys, tmp_path, "--png", tmp_path / "p.png")
     assert code == 2 and "1 file cannot be read" in out and "leave --png out" in err
     assert [path.name for path in tmp_path.iterdir()] == ["a.wav"]
+
+
+def die(path):
+    os._exit(1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes do not inherit what a test replaces")
+def test_a_process_that_dies_ends_in_a_sentence(tmp_path, monkeypatch, capsys):
+    for number in range(100):
+        (tmp_path / f"{number}.wav").touch()
+    monkeypatch.setattr(inspection, "measure_clip", die)
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    code, out, err = inspect(capsys, tmp_path)
+    assert (code, out) == (2, "") and "error: A process that reads files has died: " in err
 
 
 def test_help_loads_no_library():
