@@ -52,6 +52,7 @@ def test_an_encoder_is_trained_and_leaves_the_same_folder(family, tone_folder, t
     # What was measured is what the pipeline answers, with this package and without.
     stock = AudioClassificationPipeline(model=model, feature_extractor=extractor)
     own = pipeline("audio-classification", model=str(out))
+    classifier = TorchAudioClassifier(out, device="cpu")
     assert "auto_map" not in json.loads((out / "config.json").read_text())
     predictions = [line.split(",") for line in (out / "predictions.csv").read_text().splitlines()]
     columns = predictions[0]
@@ -60,6 +61,7 @@ def test_an_encoder_is_trained_and_leaves_the_same_folder(family, tone_folder, t
         waveform = load_audio(tone_folder / told["path"], extractor.sampling_rate)
         for answer in (
             own(str(tone_folder / told["path"])),
+            classifier(str(tone_folder / told["path"])),
             stock({"raw": waveform, "sampling_rate": extractor.sampling_rate}),
         ):
             assert answer[0]["label"] == told["prediction"]
