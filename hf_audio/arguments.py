@@ -77,6 +77,20 @@ class RecipeArguments(TrainingArguments):
         default=None,
         metadata={"help": "Finished folder of a model trained on the same clips, whose scores this one learns too."},
     )
+    background: str | None = field(
+        default=None,
+        metadata={
+            "help": "Folder of recordings of the place where the model will listen, without any of the classes: it "
+            'learns to answer "none of these".'
+        },
+    )
+    false_alarms_per_hour: float | None = field(
+        default=None,
+        metadata={
+            "help": "How often the background may be taken for a class. By default, as seldom as costs none of the "
+            "validation clips, which are then 0.15 of the training clips unless --validation_fraction says."
+        },
+    )
     unverified_weight: float = field(
         default=1.0, metadata={"help": "What clips whose label nobody has verified weigh in the loss; others weigh 1."}
     )
@@ -142,6 +156,8 @@ class RecipeArguments(TrainingArguments):
             taken = torch.get_num_threads() if self.use_cpu else 0
             self.dataloader_num_workers = min(4, max((os.cpu_count() or 1) - taken, 0))
         self.dataloader_persistent_workers = self.dataloader_persistent_workers and self.dataloader_num_workers > 0
+        if self.background is not None and self.false_alarms_per_hour is None and self.validation_fraction == 0:
+            self.validation_fraction = 0.15
         if self.validation_fraction > 0:
             self.eval_strategy = "epoch" if self.eval_strategy == "no" else self.eval_strategy
         if self.refresh_epochs < 1:
@@ -152,6 +168,15 @@ class RecipeArguments(TrainingArguments):
         for name in ("unverified_weight", "loss_robustness"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ArgumentError(f"--{name} {getattr(self, name)} must lie between 0 and 1.")
+        if self.background is not None and self.baseline:
+            raise ArgumentError("--background trains a network, and --baseline is none: leave one out.")
+        if self.false_alarms_per_hour is not None:
+            if self.background is None:
+                raise ArgumentError(
+                    "--false_alarms_per_hour is counted on recordings: give their folder, --background."
+                )
+            if not self.false_alarms_per_hour > 0:
+                raise ArgumentError(f"--false_alarms_per_hour {self.false_alarms_per_hour} must be above 0.")
         if not 0 <= self.ema_decay < 1:
             raise ArgumentError(f"--ema_decay {self.ema_decay} must lie in [0, 1).")
         if not 0 <= self.validation_fraction <= 0.5:

@@ -192,3 +192,35 @@ class BalancedSampler(Sampler[int]):
             for rows, times, more in zip(self.rows, repeats, rest, strict=True)
         ]
         return iter(generator.permutation(np.concatenate(chosen)).tolist())
+
+
+class BackgroundSampler(Sampler[int]):
+    """The rows of an epoch: those of classes, and no more rows of background than these are, others in every epoch.
+
+    Args:
+        background: which rows are background, (rows,) of bool.
+        seed: of the order, with the epoch's number.
+        known: draws from the other rows, whose places among themselves it gives; by default, each comes once.
+    """
+
+    def __init__(self, background: np.ndarray, seed: int, known: BalancedSampler | None = None):
+        self.known_rows, self.background_rows = np.flatnonzero(~background), np.flatnonzero(background)
+        self.seed = seed
+        self.known = known
+        self.n_known = len(self.known_rows) if known is None else len(known)
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Draws from now on are those of this epoch."""
+        self.epoch = epoch
+        if self.known is not None:
+            self.known.set_epoch(epoch)
+
+    def __len__(self) -> int:
+        return self.n_known + min(len(self.background_rows), self.n_known)
+
+    def __iter__(self) -> Iterator[int]:
+        generator = np.random.default_rng((self.seed, self.epoch))
+        known = self.known_rows if self.known is None else self.known_rows[list(self.known)]
+        background = generator.permutation(self.background_rows)[: self.n_known]
+        return iter(generator.permutation(np.concatenate([known, background])).tolist())

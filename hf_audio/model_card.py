@@ -18,6 +18,7 @@ from transformers import PreTrainedConfig, PreTrainedModel, SequenceFeatureExtra
 
 from .arguments import RecipeArguments
 from .models import AudioCNNConfig, AudioEnsembleConfig
+from .models.configuration_audio_cnn import NONE_OF_THESE, rejects_background
 from .reports import Table
 
 
@@ -122,6 +123,9 @@ METRIC_NAMES = {
     "f1_macro_tta": "Macro F1 over shifted crops",
     "map_at_3_tta": "Mean average precision at 3 over shifted crops",
     "lwlrap_tta": "Label-weighted label-ranking average precision over shifted crops",
+    "accuracy_unrejected": "Accuracy where every clip must be one of the classes",
+    "rejection_auroc": "Area under the ROC curve, known sounds against background",
+    "false_alarms_per_hour": "False alarms per hour of background",
     "balanced_accuracy": "Balanced accuracy",
     "roc_auc": "Area under the ROC curve",
     "equal_error_rate": "Equal error rate",
@@ -221,10 +225,19 @@ SPEECH_ONLY = (
     "transformers alone, without it, hears the silence too and gives an answer that means nothing."
 )
 
+REJECTION = (
+    f'"{NONE_OF_THESE}" is what it answers to sounds like the background it was trained with; sounds unlike both that '
+    "and its classes may still get a class."
+)
+
 
 def _rejection(run: RunFacts) -> str:
-    speech_only = run.network is not None and getattr(run.network.config, "speech_only", False)
-    return SPEECH_ONLY if speech_only else NO_REJECTION
+    if run.network is None:
+        return NO_REJECTION
+    config = run.network.config
+    if rejects_background(config):
+        return REJECTION
+    return SPEECH_ONLY if getattr(config, "speech_only", False) else NO_REJECTION
 
 
 def _metadata(task: TaskFacts, run: RunFacts, names: Sequence[str]) -> ModelCardData:

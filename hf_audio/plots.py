@@ -79,6 +79,28 @@ def plot_roc_curve(false_alarms: np.ndarray, hits: np.ndarray, names: Sequence[s
     figure.savefig(path, dpi=120)
 
 
+def plot_trade_off(
+    alarms: np.ndarray, accuracy: np.ndarray, own: tuple[float, float], path: str | os.PathLike
+) -> None:
+    """Accuracy on known sounds against false alarms per hour of background, and the point that a model stands at.
+
+    alarms, accuracy: (margins,). own: the model's.
+    """
+    figure = Figure(figsize=(5.6, 3.8), layout="constrained")
+    axes = figure.add_subplot()
+    axes.plot(alarms, accuracy, linewidth=1.8, drawstyle="steps-post")
+    axes.plot(*([value] for value in own), "o", color="black", label="as it is")
+    smallest = alarms[alarms > 0].min(initial=np.inf)
+    axes.set_xscale("symlog", linthresh=smallest if np.isfinite(smallest) else 1)
+    axes.set_xlim(left=0)
+    axes.set_ylim(-0.02, 1.02)
+    axes.set_xlabel("false alarms per hour of background")
+    axes.set_ylabel("accuracy on the test clips")
+    axes.grid(alpha=0.25)
+    axes.legend(frameon=False)
+    figure.savefig(path, dpi=120)
+
+
 def plot_pitch_scores(
     pitches: np.ndarray,
     scores: np.ndarray,

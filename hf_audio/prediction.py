@@ -12,6 +12,7 @@ from tqdm.auto import tqdm
 
 from .classifier import NO_SPEECH, load_classifier
 from .decoding import Cut
+from .models.configuration_audio_cnn import NONE_OF_THESE
 from .tables import DataError, write_rows
 from .tagging import default_workers, judge_clips
 
@@ -98,12 +99,13 @@ def confident_labels(rows: Sequence[dict[str, Any]], min_confidence: float) -> l
     """Of `predict`'s rows those to train on: confident ones, and of no class more than twice as many as of the median.
 
     Of an even number of classes, the lower one of the two in the middle. A model takes what it cannot tell for its
-    favourite class; without the bound it would be confirmed in that. Numbers are no classes, nor is "no speech".
+    favourite class; without the bound it would be confirmed in that. Numbers are no classes, nor are "no speech" and
+    "none of these".
 
     Raises:
         DataError: no row is confident enough.
     """
-    labelled = [row for row in rows if row.get("label") != NO_SPEECH]
+    labelled = [row for row in rows if row.get("label") not in (NO_SPEECH, NONE_OF_THESE)]
     kept = [row for row in labelled if row["confidence"] >= min_confidence]
     if not kept:
         best = max((row["confidence"] for row in labelled), default=0.0)

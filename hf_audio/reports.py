@@ -478,14 +478,15 @@ def relative_paths(paths: Sequence[str]) -> list[str]:
 
 
 def f1_macro(references: np.ndarray, predictions: np.ndarray) -> float:
-    """As scikit-learn's macro F1, a hundred times faster, which a thousand resamplings ask for.
+    """As scikit-learn's macro F1 of the classes that occur, a hundred times faster, as a thousand resamplings ask for.
 
     references, predictions: (clips,) class indices.
     """
     n = int(max(references.max(), predictions.max())) + 1
     right = np.bincount(references[references == predictions], minlength=n)
-    both = np.bincount(references, minlength=n) + np.bincount(predictions, minlength=n)
-    return float((2 * right[both > 0] / both[both > 0]).mean())
+    clips = np.bincount(references, minlength=n)
+    both = clips + np.bincount(predictions, minlength=n)
+    return float((2 * right[clips > 0] / both[clips > 0]).mean())
 
 
 def bootstrap_interval(

@@ -20,7 +20,8 @@ from transformers import EarlyStoppingCallback, PreTrainedConfig, Trainer, Train
 
 from .arguments import ArgumentError, RecipeArguments
 from .augmentation import mix
-from .batches import BalancedSampler, ClipTransform
+from .batches import BackgroundSampler, BalancedSampler, ClipTransform
+from .models.configuration_audio_cnn import rejects_background
 from .models.modeling_audio_cnn import by_distribution, classification_loss, probabilities
 
 AVERAGE_NAME = "averaged_weights.pt"
@@ -71,6 +72,8 @@ class AudioTrainer(Trainer):
         self.class_weights: torch.Tensor | None = None
         if args.balance == "loss":
             counts = np.bincount(self._labels(), minlength=self.model.config.num_labels)
+            if rejects_background(self.model.config):
+                counts[-1] = min(counts[-1], counts[:-1].sum())  # as many as an epoch has
             taught = (counts > 0).sum()
             weights = counts.sum() / taught / np.maximum(counts, 1)
             self.class_weights = torch.tensor(weights, dtype=torch.float32, device=args.device)
@@ -97,9 +100,15 @@ class AudioTrainer(Trainer):
         return np.asarray(self.train_dataset.with_format(None)["label"][:])
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler | None:
-        if self.args.balance == "sampler":
-            return BalancedSampler(self._labels(), self.args.seed)
-        return super()._get_train_sampler(train_dataset)
+        rejects, balances = rejects_background(self.model.config), self.args.balance == "sampler"
+        if not (rejects or balances):
+            return super()._get_train_sampler(train_dataset)
+        labels = self._labels()
+        background = labels == self.model.config.num_labels - 1 if rejects else np.zeros(len(labels), dtype=bool)
+        known = BalancedSampler(labels[~background], self.args.seed) if balances else None
+        if known is not None and not rejects:
+            return known
+        return BackgroundSampler(background, self.args.seed, known)
 
     def training_step(self, model, inputs, num_items_in_batch=None) -> torch.Tensor:
         """One micro-batch, whose random numbers (dropout, masks, mixing) follow from the seed and the step.

@@ -41,6 +41,8 @@ from .model_card import (
 from .models import AudioCNNConfig
 from .models.modeling_audio_cnn import classification_loss, probabilities
 from .plots import plot_curves
+from .rejection import PICTURE_NAME as REJECTION_NAME
+from .rejection import Background, Rejection, add_background, fit_margin, load_background, margins, sparing_margin
 from .reports import (
     AnyPredictions,
     Predictions,
@@ -175,6 +177,10 @@ def fine_tune(
     names = class_names(cached)
     if args.balance != "none" and (names is None or has_tags(cached)):
         raise ArgumentError("--balance is of one class a clip, and this task has several answers: leave it out.")
+    background = None
+    if args.background is not None:
+        background = _load_background(args, config, cached)
+        names = background.names
     if names is not None:
         config.id2label = dict(enumerate(names))
         config.label2id = {name: number for number, name in enumerate(names)}
@@ -195,6 +201,8 @@ def fine_tune(
         train, validation = split_validation(
             train, args.validation_fraction, args.seed, validation_group_column or group_column
         )
+    if background is not None:
+        train = add_background(train, background.train)
     if args.teacher is not None and is_encoder(extractor):
         raise ArgumentError("--teacher hears waveforms, which an encoder of transformers does not read: leave it out.")
     teacher = None if args.teacher is None else load_teacher(args.teacher, config, test["path"][:])
@@ -239,19 +247,27 @@ def fine_tune(
         if amortized is not None:
             amortized.clear()
         return found
-    trainer = make_trainer(build_model(config, begin_from, extractor), args)
+    model = build_model(config, begin_from, extractor)
+    trainer = make_trainer(model, args)
     # The threads of numpy's and scipy's BLAS spin for milliseconds after each product, on the cores of the model's.
     with threadpool_limits(1, user_api="blas"):
         trained = trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
     trainer.keep_average()
-    scores = {}
+    scores, seen = {}, None
+    # What is fitted goes into the model itself, so that every runtime gives the same answers.
+    heard = None if background is None else trainer.predict(background.fit.with_transform(plain))
     if validation is not None:
         seen = trainer.predict(validation.with_transform(plain))
         if not is_encoder(extractor):
-            # In the model itself, so that every runtime gives probabilities that come true.
-            trainer.model.config.temperature = fit_temperature(seen.predictions, seen.label_ids, config)
-            seen = seen._replace(predictions=seen.predictions / trainer.model.config.temperature)
+            model.config.temperature = fit_temperature(*_with_background(seen, heard), config)
+            seen = seen._replace(predictions=seen.predictions / model.config.temperature)
         scores["validation"] = _scores(config, validation, seen)
+    if background is not None and heard is not None:
+        if args.false_alarms_per_hour is not None:
+            above = margins(heard.predictions) / model.config.temperature
+            model.config.rejection_margin = fit_margin(above, args.false_alarms_per_hour, background.hours(above))
+        elif seen is not None:
+            model.config.rejection_margin = sparing_margin(seen.predictions, seen.label_ids)
     judged = [trainer.predict(clips.with_transform(plain), metric_key_prefix="eval") for clips in tests]
     results: dict[str, Any] = {**judged[0].metrics, **trained.metrics, "epoch": trainer.state.epoch}
     if args.tta > 0:
@@ -281,8 +297,20 @@ def fine_tune(
         )
     for name, other in named.items():
         results |= _beside(results, other.metrics(), name)
+    rejection = None
+    if background is not None:
+        heard = trainer.predict(background.test.with_transform(plain))
+        clips, labels = judged[0].predictions, judged[0].label_ids
+        rejection = Rejection(
+            margins(clips),
+            clips[:, :-1].argmax(1) == labels,
+            margins(heard.predictions),
+            background.hours(background.test),
+            model.config.rejection_margin,
+        )
+        results |= {f"eval_{name}": value for name, value in rejection.metrics().items()}
     if trainer.is_world_process_zero():
-        _write_folder(args, task, results, predictions, skipped, trainer, named, scores, illustrate)
+        _write_folder(args, task, results, predictions, skipped, trainer, named, scores, illustrate, rejection)
         if amortized is not None:
             amortized.clear()
         if destination is not None:
@@ -310,6 +338,30 @@ def _decode(
         logger.warning("Left out: %s", row["reason"])
     kept = np.asarray(cached["index"], dtype=int)
     return cached, {name: np.asarray(rows, dtype=bool)[kept] for name, rows in masks.items()}, skipped
+
+
+def _load_background(args: RecipeArguments, config: AudioCNNConfig, cached: Dataset) -> Background:
+    names = class_names(cached)
+    if names is None or has_tags(cached):
+        raise ArgumentError("--background is of one class a clip, and this task has several answers: leave it out.")
+    if config.speech_only:
+        raise ArgumentError("--background is not for a model of speech alone, which waits for speech: leave it out.")
+    if BELIEVED_COLUMN in cached.column_names:
+        raise ArgumentError("--background does not go with --label_rounds: leave one of them out.")
+    assert args.background is not None
+    with args.main_process_first(desc="background"):
+        return load_background(args.background, config.sampling_rate, config.clip_seconds, names, args.seed)
+
+
+def _with_background(seen: PredictionOutput, heard: PredictionOutput | None) -> tuple[np.ndarray, np.ndarray]:
+    """Logits and labels of validation clips, and of background as many, that hours of it do not decide alone."""
+    if heard is None:
+        return seen.predictions, seen.label_ids
+    rows = np.linspace(0, len(heard.label_ids) - 1, min(len(heard.label_ids), len(seen.label_ids))).astype(int)
+    return (
+        np.concatenate([seen.predictions, heard.predictions[rows]]),
+        np.concatenate([seen.label_ids, heard.label_ids[rows]]),
+    )
 
 
 def _choosing_metric(args: RecipeArguments, config: AudioCNNConfig) -> str:
@@ -362,6 +414,7 @@ def _write_folder(
     other_predictions: Mapping[str, AnyPredictions] | None = None,
     scores: Mapping[str, Scores] | None = None,
     illustrate: Callable[[AnyPredictions, Path], Sequence[str]] | None = None,
+    rejection: Rejection | None = None,
 ) -> None:
     """Card, results and pictures, and of a network the checkpoint; `results` gains what is computed here."""
     metrics = {name: results[f"eval_{name}"] for name in METRIC_NAMES if f"eval_{name}" in results}
@@ -383,7 +436,7 @@ def _write_folder(
             write_rows(folder / f"predictions_{name}.csv", others.rows())
         if skipped:
             write_rows(folder / "skipped.csv", skipped)
-        network, pictures = None, predictions.pictures
+        network, pictures, tables = None, predictions.pictures, predictions.tables()
         if scores is not None:
             write_scores(folder, scores)
         if trainer is not None:
@@ -393,12 +446,16 @@ def _write_folder(
             pictures.append("training_curves.png")
         if illustrate is not None:
             pictures += illustrate(predictions, folder)
+        if rejection is not None:
+            rejection.plot(folder / REJECTION_NAME)
+            pictures.append(REJECTION_NAME)
+            tables.insert(0, rejection.table())
         run = RunFacts(
             metrics=metrics,
             intervals=intervals,
             interval_note="The intervals are what 1000 resamplings of those clips give.",
             labels=predictions.names,
-            tables=predictions.tables(),
+            tables=tables,
             n_train=str(results["train_samples"]),
             n_test=len(predictions.paths),
             n_skipped=len(skipped),

@@ -23,7 +23,7 @@ class Accuracy(evaluate.Metric):
 
 
 class F1Macro(evaluate.Metric):
-    """The mean of the classes' F1 over the classes that occur: `compute` returns `{"f1_macro": float}`."""
+    """The mean of the classes' F1 over the classes that clips are of: `compute` returns `{"f1_macro": float}`."""
 
     def _info(self):
         return evaluate.MetricInfo(
@@ -34,4 +34,8 @@ class F1Macro(evaluate.Metric):
         )
 
     def _compute(self, predictions, references):
-        return {"f1_macro": float(f1_score(references, predictions, average="macro", zero_division=0))}
+        # A class that no clip is of has no F1, also where it was predicted.
+        occurring = sorted(set(references))
+        return {
+            "f1_macro": float(f1_score(references, predictions, labels=occurring, average="macro", zero_division=0))
+        }

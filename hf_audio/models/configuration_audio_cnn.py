@@ -5,6 +5,13 @@ from typing import ClassVar
 from huggingface_hub.dataclasses import strict
 from transformers import PreTrainedConfig
 
+NONE_OF_THESE = "none of these"  # the label of whatever is none of a model's classes, and the last of its labels
+
+
+def rejects_background(config: PreTrainedConfig) -> bool:
+    """Whether a model can answer that what it hears is none of its classes."""
+    return (config.id2label or {}).get(config.num_labels - 1) == NONE_OF_THESE
+
 
 @strict
 class AudioCNNConfig(PreTrainedConfig):
@@ -58,6 +65,9 @@ class AudioCNNConfig(PreTrainedConfig):
         dropout (`float`): before the last linear layer.
         temperature (`float`): what the logits are divided by, so that probabilities come true; fitted after training.
             Source: Guo et al. 2017, https://arxiv.org/abs/1706.04599.
+        rejection_margin (`float`): of a model whose last label is "none of these", how much that label's logit gains,
+            after `temperature`: another class is the answer only where it is above by more. Fitted after
+            training; the card says what other margins do.
 
     Raises:
         StrictDataclassError: of huggingface_hub, for a value that no model can be built from; the message names the
@@ -108,6 +118,7 @@ class AudioCNNConfig(PreTrainedConfig):
     num_digits: int = 0
     dropout: float | int = 0.1
     temperature: float | int = 1.0
+    rejection_margin: float | int = 0.0
 
     def __post_init__(self, **kwargs):
         self.hidden_sizes = list(self.hidden_sizes)
@@ -173,6 +184,8 @@ class AudioCNNConfig(PreTrainedConfig):
             )
         if self.temperature <= 0:
             raise ValueError(f"temperature={self.temperature} must be positive.")
+        if self.rejection_margin and not rejects_background(self):
+            raise ValueError(f"rejection_margin={self.rejection_margin} needs {NONE_OF_THESE!r} as the last label.")
         if any(dilation < 1 for dilation in self.context_dilations):
             raise ValueError(f"context_dilations={self.context_dilations} must all be at least 1.")
         if self.backbone not in self.backbones:
@@ -219,4 +232,4 @@ class AudioCNNConfig(PreTrainedConfig):
             )
 
 
-__all__ = ["AudioCNNConfig"]
+__all__ = ["NONE_OF_THESE", "AudioCNNConfig", "rejects_background"]

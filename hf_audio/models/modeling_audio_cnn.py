@@ -263,6 +263,9 @@ class AudioCNNForAudioClassification(AudioCNNPreTrainedModel):
         else:
             logits = self.classifier(pooled).float()
         logits = logits / self.config.temperature
+        if self.config.rejection_margin:
+            classes, none = logits[:, :-1], logits[:, -1:]
+            logits = torch.cat([classes, none + self.config.rejection_margin], dim=1)
         return classifier_output(logits, labels, self.config, return_dict)
 
 
