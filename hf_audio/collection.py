@@ -77,18 +77,19 @@ def load_collection(
     files = list(find_files(source))
     tables = [file for file in files if file.suffix.lower() in TABLE_SUFFIXES]
     found = _find_recordings(source)
-    if len({recording.label for recording in found}) < 2 and len(tables) == 1:
+    one_class = len({recording.label for recording in found}) < 2
+    if one_class and len(tables) == 1:
         return _load_listed(tables[0], source, columns, several, seed)
-    if several or columns != Columns():
-        raise DataError(f"{source} holds class folders, which have no columns and one label a clip: give a table.")
     if not found:
         raise DataError(_explain_nothing(source, files, tables))
     folders = find_folders(source)
-    if len(folders) == 1 and len(inner := find_folders(folders[0])) > 1:
+    if one_class and len(folders) == 1 and len(inner := find_folders(folders[0])) > 1:
         raise DataError(
             f"{source} holds one folder: if the classes are {inner[0].name}, {inner[1].name} and so on, pass "
             f"{folders[0]} as --data_dir."
         )
+    if several or columns != Columns():
+        raise DataError(f"{source} holds class folders, which have no columns and one label a clip: give a table.")
     _report_other_files(files, tables)
     name = source.resolve().name
     return hold_out(name, *_as_rows(found, columns, several), seed)

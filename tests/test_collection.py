@@ -58,6 +58,8 @@ def test_whoever_has_divided_already_keeps_that(tmp_path):
     assert class_names(collection.dataset) == ["cat", "dog"] and "came with" in collection.split
     shutil.rmtree(tmp_path / "TEST")
     assert parts(load_collection(tmp_path)) == {TRAIN: 16, VALIDATION: 6, TEST: 4}
+    shutil.rmtree(tmp_path / "val")
+    assert parts(load_collection(tmp_path)) == {TRAIN: 16, TEST: 4}
 
 
 def test_a_class_may_be_called_train_or_test(tmp_path):
