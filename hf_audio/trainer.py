@@ -183,7 +183,7 @@ class AudioTrainer(Trainer):
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         """Mean loss of one micro-batch; `num_items_in_batch` is not needed for a mean, and not passed on."""
         inputs = dict(inputs)
-        labels, weights, taught = (inputs.pop("labels"), inputs.pop("weights", None), inputs.pop("taught", None))
+        labels, weights, taught = (inputs.pop(name, None) for name in ("labels", "weights", "taught"))
         config = self.model.config
         if model.training:
             for name in self.frozen:  # Trainer has put the whole model into training mode
