@@ -6,6 +6,7 @@ from typing import IO, Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 MOST_CLASSES = 80  # that one picture can name
 
@@ -165,21 +166,23 @@ def plot_collection(
 
 
 def plot_search(
-    rows: Sequence[Mapping[str, Any]], metric: str, arguments: Sequence[str], path: str | os.PathLike
+    rows: Sequence[Mapping[str, Any]], metric: str, scales: Mapping[str, str], path: str | os.PathLike
 ) -> None:
     """What trials reached, one after the other and against each argument that was searched.
 
-    rows: of `trials.csv`.
+    rows: of `trials.csv`; scales: of each argument's axis, `linear` or `log`.
     """
-    figure = Figure(figsize=(3.2 * (1 + len(arguments)), 3.2), layout="constrained")
-    first, *others = figure.subplots(1, 1 + len(arguments), sharey=True, squeeze=False)[0]
+    figure = Figure(figsize=(3.2 * (1 + len(scales)), 3.2), layout="constrained")
+    first, *others = figure.subplots(1, 1 + len(scales), sharey=True, squeeze=False)[0]
     values = [row[metric] for row in rows]
     whole = [not row["stopped_early"] for row in rows]
     colours = ["tab:blue" if finished else "lightgrey" for finished in whole]
-    for axes, name in [(first, "trial"), *zip(others, arguments, strict=True)]:
+    for axes, (name, scale) in [(first, ("trial", "linear")), *zip(others, scales.items(), strict=True)]:
         axes.scatter([row[name] for row in rows], values, c=colours, s=18)
+        axes.set_xscale(scale)
         axes.set_xlabel(name)
         axes.grid(alpha=0.25)
+    first.xaxis.set_major_locator(MaxNLocator(integer=True))
     first.set_ylabel(f"{metric}, validation clips")
     first.set_title("grey: stopped early", fontsize="small")
     figure.savefig(path, dpi=120)

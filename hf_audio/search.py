@@ -252,7 +252,8 @@ def _report(
 ) -> None:
     rows = [_row(space, metric, trial) for trial in trials]
     write_rows(output_dir / TRIALS_NAME, rows)
-    plot_search(rows, metric, list(space), output_dir / SEARCH_PICTURE)
+    scales = {name: "log" if values.log else "linear" for name, values in space.items()}
+    plot_search(rows, metric, scales, output_dir / SEARCH_PICTURE)
     arguments = {**_given_arguments(args), **read_values(space, best.params)}
     write_text(
         output_dir / BEST_NAME,
