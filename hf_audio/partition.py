@@ -73,8 +73,6 @@ def divide(
         ArgumentError: an argument does not go with such data.
         DataError: the data cannot be trained on.
     """
-    if stream is not None:
-        _check_streamable(args, stream, validation_rows)
     masks = dict(masks)
     if validation_rows is not None and args.validation_fraction > 0:
         masks["validation"] = validation_rows
@@ -103,7 +101,13 @@ def divide(
     return parts
 
 
-def _check_streamable(args: RecipeArguments, stream: Split, validation_rows: np.ndarray | None) -> None:
+def check_streamable(args: RecipeArguments, stream: Split, validation_rows: np.ndarray | None) -> None:
+    """Refuse arguments that ask for all clips at once, which a stream is not, before any folder is made.
+
+    Raises:
+        ArgumentError: there is one.
+        DataError: a shard cannot be used, and `args.strict`.
+    """
     for given, why in {
         "--baseline": args.baseline and "takes statistics of all clips at once",
         "--balance sampler": args.balance == "sampler" and "chooses among all clips (--balance loss does not)",

@@ -28,7 +28,7 @@ from .kaldi_features import kaldi_features
 from .model_card import TaskFacts
 from .models import AudioCNNConfig
 from .network_parts import freeze, weight_heights
-from .partition import Parts, divide
+from .partition import Parts, check_streamable, divide
 from .reports import AnyPredictions, predictions_class
 from .run_folder import check_same_arguments, prepare_output_dir, prepare_preceding, run_unless_finished
 from .search import SearchSpace, search_arguments
@@ -131,6 +131,8 @@ def fine_tune(
         HubError: with `args.push_to_hub`, nobody may write there, or it does not take the folder, which is finished.
         DataError: the data cannot be trained on.
     """
+    if stream is not None:
+        check_streamable(args, stream, validation_rows)
     destination = read_destination(args)
     checkpoint = prepare_output_dir(args)
     args.push_to_hub = False  # Trainer would upload whatever the folder holds by then
