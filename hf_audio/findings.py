@@ -35,9 +35,9 @@ def count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}{ending}"
 
 
-def find(severity: Severity, kind: str, message: str, remedy: str, cases: Sequence[Case]) -> list[Finding]:
-    """The finding, or none where it has no case; `{}` in the message is how many files there are."""
+def find(severity: Severity, kind: str, title: str, remedy: str, cases: Sequence[Case]) -> list[Finding]:
+    """The finding, with the number of its files behind its title, or none where it has no case."""
     if not cases:
         return []
     number = len({file for case in cases for file in case.files})
-    return [Finding(severity, kind, message.replace("{}", count(number, "file")), remedy, tuple(cases))]
+    return [Finding(severity, kind, f"{title}: {count(number, 'file')}.", remedy, tuple(cases))]

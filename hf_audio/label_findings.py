@@ -57,7 +57,7 @@ def _find_sizes(by_class: dict[str, list[Entry]], column: str) -> list[Finding]:
     findings = find(
         "warning",
         "single-clip",
-        f"{len(small)} of {len(sizes)} classes{column} have one clip alone.",
+        f"Classes{column} of one clip, {len(small)} of {len(sizes)}",
         "Add clips, or leave the class out: one clip can train or test, not both.",
         small,
     )
@@ -81,7 +81,7 @@ def _find_misspelt(by_class: dict[str, list[Entry]]) -> list[Finding]:
     return find(
         "error",
         "similar-names",
-        "Classes differ in case, spaces, marks or the way their letters are encoded alone ({}).",
+        "Classes that differ in case, spaces, marks or the encoding of letters alone",
         "Give one class one name.",
         cases,
     )
@@ -99,7 +99,7 @@ def _find_untaught(by_class: dict[str, list[Entry]]) -> list[Finding]:
     return find(
         "error",
         "untaught-class",
-        "Classes have no training clip ({}).",
+        "Classes without a training clip",
         "Move some of their clips to the training split, of recordings that are not tested on.",
         cases,
     )

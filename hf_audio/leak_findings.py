@@ -38,22 +38,22 @@ def find_copies(entries: Sequence[Entry], copies: Sequence[Copies], seconds: Seq
         *find(
             "error",
             "copies-across-splits",
-            "{} have a copy in another split, so the score would be too good.",
+            "The same sound in several splits, so that the score would be too good",
             "Keep one of each group, or all of it in one split.",
             split,
         ),
         *find(
             "error",
             "copies-under-labels",
-            "{} hold, in part at least, the same sound as one with another label.",
+            "The same sound, in part at least, under different labels",
             "Keep the right label; what holds several classes is for a tagging recipe.",
             torn,
         ),
-        *find("warning", "same-samples", "{} hold the same samples as another one.", "Keep one of each.", plain[True]),
+        *find("warning", "same-samples", "The same samples", "Keep one of each.", plain[True]),
         *find(
             "warning",
             "same-sound",
-            "{} hold, in part at least, the same sound as another one.",
+            "The same sound, in part at least",
             "Keep one of each, or keep each group in one split, by --group_column.",
             plain[False],
         ),
@@ -84,7 +84,7 @@ def find_shared_groups(entries: Sequence[Entry]) -> list[Finding]:
     if any(entry.group for entry in entries):
         grouped = _group((entry.group, entry) for entry in entries)
         remedy = "Split by groups: a network knows the speaker, the room or the recording again."
-        return _find_shared(grouped, "error", "groups-across-splits", "{} are of groups in several splits.", remedy)
+        return _find_shared(grouped, "error", "groups-across-splits", "Of groups in several splits", remedy)
     grouped = _group((_prefix(entry.path), entry) for entry in entries)
     largest = min(LARGEST_GROUP, max(2, LARGEST_GROUP_SHARE * len(entries)))
     grouped = {name: members for name, members in grouped.items() if len(members) <= largest}
@@ -92,7 +92,7 @@ def find_shared_groups(entries: Sequence[Entry]) -> list[Finding]:
         grouped,
         "note",
         "names-across-splits",
-        "{} share the beginning of their names with files in another split, as parts of one recording do.",
+        "Names that begin as others in another split, as parts of one recording do",
         "If they are, keep each recording in one split.",
     )
 
@@ -116,11 +116,11 @@ def _prefix(path: str) -> str:
 
 
 def _find_shared(
-    grouped: dict[str, list[Entry]], severity: Severity, kind: str, message: str, remedy: str
+    grouped: dict[str, list[Entry]], severity: Severity, kind: str, title: str, remedy: str
 ) -> list[Finding]:
     cases = []
     for name, members in sorted(grouped.items()):
         splits = sorted({entry.split for entry in members})
         if len(splits) > 1:
             cases.append(Case(tuple(entry.path for entry in members), f"{name}: {' and '.join(splits)}"))
-    return find(severity, kind, message, remedy, cases)
+    return find(severity, kind, title, remedy, cases)

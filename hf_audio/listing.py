@@ -105,25 +105,25 @@ def _list_folder(folder: Path) -> Listing:
         *find(
             "warning",
             "unreachable",
-            "{} or folders cannot be entered.",
+            "Links or folders that lead nowhere, in a circle, or may not be read",
             "Remove links that lead in a circle or nowhere, and let yourself read the folder.",
             unreachable,
         ),
         *find(
             "warning",
             "outside-classes",
-            "{} lie in no class folder.",
+            "In no class folder",
             "Move each into the folder of its class.",
             [] if classless else outside,
         ),
         *find(
             "note",
             "no-audio",
-            "{} are no audio by their names, and are left out.",
+            "No audio by the name, and left out",
             "Convert sounds among them to WAV or FLAC.",
             others,
         ),
-        *find("note", "hidden", "{} are hidden, and left out.", "Delete them, if they are of no use.", hidden),
+        *find("note", "hidden", "Hidden, and left out", "Delete them, if they are of no use.", hidden),
     ]
     return Listing(entries, () if classless else ("label",), findings)
 
@@ -172,24 +172,22 @@ def _list_table(path: Path, columns: Columns, folder: Path) -> Listing:
         *find(
             "error",
             "missing",
-            "{} of the table do not exist.",
+            "In the table, but not on the disk",
             f"Restore them, remove their rows, or say by --audio_dir where they are, if not in {folder}.",
             missing,
         ),
         *find(
             "error",
             "contradicted",
-            "{} are listed more than once, under different labels, splits or groups.",
+            "Listed more than once, under different labels, splits or groups",
             "Keep the row that is right; of several tags, tagging recipes know.",
             torn,
         ),
-        *find(
-            "note", "repeated", "{} are listed more than once.", "Remove the rows that repeat one before.", repeated
-        ),
+        *find("note", "repeated", "Listed more than once", "Remove the rows that repeat one before.", repeated),
         *find(
             "note",
             "unlabelled",
-            "{} have no label.",
+            "Without a label",
             "Label them, or let `hf-audio pseudo-label` do it; they are not trained on.",
             blank,
         ),

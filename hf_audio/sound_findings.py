@@ -33,21 +33,21 @@ def find_in_sounds(
         *find(
             "error",
             "unreadable",
-            "{} cannot be read.",
+            "Cannot be read",
             "Record, copy or convert them again, or leave them out; training leaves them out and says so.",
             [Case((path,), reason) for path, reason in unreadable],
         ),
         *find(
             "error",
             "silent",
-            "{} are silent (below -60 dBFS).",
+            "Silent, below -60 dBFS",
             "Record them again or leave them out; if silence is a class, record the noise of an empty room for it.",
             [Case((entry.path,), _level(clip)) for entry, clip in clips if clip.is_silent],
         ),
         *find(
             "warning",
             "clipped",
-            "{} are clipped: their waves are cut off at full scale.",
+            "Clipped, the waves cut off at full scale",
             "Record with a lower gain; if these are few, leave them out.",
             where(
                 lambda clip: clip.n_clipped >= FEWEST_CLIPPED,
@@ -57,7 +57,7 @@ def find_in_sounds(
         *find(
             "warning",
             "narrow-band",
-            "{} end far below the highest note that their rate could hold.",
+            "Nothing above a band far narrower than the sampling rate could hold",
             "They come from a telephone or a lower rate, which a network would learn to tell: train at a sampling "
             "rate of twice the lowest band, or record all with the same device.",
             where(
@@ -68,14 +68,14 @@ def find_in_sounds(
         *find(
             "note",
             "offset",
-            "{} have an offset: their mean is not zero.",
+            "With an offset, the mean being not zero",
             "Take the mean away, or look for a fault in the sound card.",
             where(lambda clip: clip.offset >= LARGEST_OFFSET, lambda clip: f"{clip.offset:.3f} of full scale"),
         ),
         *find(
             "note",
             "silent-ends",
-            "{} begin or end in silence (below -60 dBFS) for more than a second, or for half their time.",
+            "Silence, below -60 dBFS, at the ends for more than a second or half the time",
             "Cut it away where classes differ in it, or a network may learn the length of the sound alone.",
             where(_has_silent_ends, lambda clip: f"{clip.silent_start:.2f} s before, {clip.silent_end:.2f} s after"),
         ),
@@ -110,8 +110,8 @@ def _find_outliers(entries: Sequence[Entry], measures: Sequence[ClipMeasures]) -
         for place in np.argsort(-np.abs(np.log(lengths) - (low + high) / 2), kind="stable")
         if not shortest <= lengths[place] <= longest
     ]
-    message = f"{{}} are much shorter or longer than the others (not {shortest:.2g} to {longest:.2g} s)."
-    return find("note", "outlying-lengths", message, "Listen to them: cut long ones, leave out stubs.", cases)
+    title = f"Much shorter or longer than the others, not {shortest:.2g} to {longest:.2g} s"
+    return find("note", "outlying-lengths", title, "Listen to them: cut long ones, leave out stubs.", cases)
 
 
 def _find_mixture(
@@ -125,7 +125,7 @@ def _find_mixture(
     return find(
         "note",
         kind,
-        f"There are {len(values)} {noun}; {{}} do not have the most frequent one, {usual}.",
+        f"{len(values)} {noun}; with another than the most frequent one, {usual}",
         "Training converts them by itself; see that no class has one of its own.",
         cases,
     )

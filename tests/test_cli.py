@@ -82,7 +82,7 @@ def test_command_line_that_cannot_be_read(argv: list[str], capsys: pytest.Captur
 
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "--help")
-    commands = "predict", "stream", "pseudo-label", "ensemble", "audit-labels", "make-numbers", "serve"
+    commands = "inspect", "predict", "stream", "pseudo-label", "ensemble", "audit-labels", "make-numbers", "serve"
     assert code == 0 and all(command in out for command in commands)
     code, out, _ = run(capsys, "make-numbers", "--help")
     assert code == 0 and all(flag in out for flag in ("OUT", "--language", "--count", "--seed"))

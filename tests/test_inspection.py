@@ -97,7 +97,7 @@ def test_a_table_with_splits_and_groups(tmp_path, capsys):
     code, out, _ = inspect(capsys, table, *columns, "--group_column", "who")
     assert code == 0
     assert "animal        2: cat (3), dog (3)" in out and "splits        0 (3), 1 (3)" in out
-    assert "error: 2 files are of groups in several splits.\n    0.flac = 5.flac: pet 0: 0 and 1\n" in out
+    assert "error: Of groups in several splits: 2 files.\n    0.flac = 5.flac: pet 0: 0 and 1\n" in out
     assert "error: All labelled files carry the one label of 'mood' 'glad'." in out
     assert out.endswith("2 errors, 0 warnings, 0 notes.\n")
 
@@ -108,7 +108,7 @@ def test_long_lists_are_cut_short_on_the_screen(tmp_path, capsys):
         (tmp_path / "a" / f"{number:02d}.wav").touch()
     soundfile.write(tmp_path / "b.wav", scene(1), SCENE_RATE)
     code, out, _ = inspect(capsys, tmp_path)
-    assert code == 0 and "error: 12 files cannot be read.\n    a/00.wav: is empty" in out
+    assert code == 0 and "error: Cannot be read: 12 files.\n    a/00.wav: is empty" in out
     assert "04.wav" in out and "05.wav" not in out and "    and 7 more\n" in out
 
 
@@ -140,7 +140,7 @@ def test_what_cannot_be_looked_at_ends_in_a_sentence(argv, says, tmp_path, monke
 def test_nothing_to_draw(tmp_path, capsys):
     (tmp_path / "a.wav").touch()
     code, out, err = inspect(capsys, tmp_path, "--png", tmp_path / "p.png")
-    assert code == 2 and "1 file cannot be read" in out and "leave --png out" in err
+    assert code == 2 and "Cannot be read: 1 file." in out and "leave --png out" in err
     assert [path.name for path in tmp_path.iterdir()] == ["a.wav"]
 
 

@@ -63,7 +63,7 @@ def test_what_is_no_fault():
 
 def test_unreadable_files_are_errors_with_their_reasons():
     (finding,) = find_in_sounds([], [], [("a.wav", "a.wav is empty."), ("b.wav", "b.wav is cut off.")])
-    assert finding.severity == "error" and finding.message == "2 files cannot be read."
+    assert finding.severity == "error" and finding.message == "Cannot be read: 2 files."
     assert [(case.files, case.detail) for case in finding.cases] == [
         (("a.wav",), "a.wav is empty."),
         (("b.wav",), "b.wav is cut off."),
