@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-from datasets import Dataset
+from datasets import ClassLabel, Dataset, concatenate_datasets
 
 from .arguments import ArgumentError, RecipeArguments
 from .audio_cache import cache_audio
 from .data import BELIEVED_COLUMN, DataError, add_guessed, class_names, has_tags
 from .models import AudioCNNConfig
-from .rejection import Background, add_background, load_background
+from .rejection import Background, add_none, load_background
 from .shards import Split
 from .splits import check_classes, split_held_out, split_validation
 
@@ -76,6 +76,8 @@ def divide(
     masks = dict(masks)
     if validation_rows is not None and args.validation_fraction > 0:
         masks["validation"] = validation_rows
+    if args.background is not None:
+        dataset = _expect_background(args, config, dataset)
     cached, masks, skipped = _decode(args, config, dataset, masks)
     train: Dataset | Split
     if stream is None:
@@ -95,9 +97,11 @@ def divide(
     if args.balance != "none" and (parts.names is None or parts.n_tags is not None):
         raise ArgumentError("--balance is of one class a clip, and this task has several answers: leave it out.")
     if args.background is not None:
-        parts.background = _load_background(args, config, parts)
-        parts.names = parts.background.names
-        parts.train = add_background(parts.clips, parts.background.train)
+        with args.main_process_first(desc="background"):
+            parts.background = load_background(
+                args.background, config.sampling_rate, config.clip_seconds, cached, args.seed
+            )
+        parts.train = concatenate_datasets([parts.clips, parts.background.train])
     return parts
 
 
@@ -145,15 +149,13 @@ def _decode(
     return cached, {name: np.asarray(rows, dtype=bool)[kept] for name, rows in masks.items()}, skipped
 
 
-def _load_background(args: RecipeArguments, config: AudioCNNConfig, parts: Parts) -> Background:
-    if parts.names is None or parts.n_tags is not None:
+def _expect_background(args: RecipeArguments, config: AudioCNNConfig, dataset: Dataset) -> Dataset:
+    if not isinstance(dataset.features["label"], ClassLabel):
         raise ArgumentError("--background is of one class a clip, and this task has several answers: leave it out.")
     if config.speech_only:
         raise ArgumentError("--background is not for a model of speech alone, which waits for speech: leave it out.")
-    if BELIEVED_COLUMN in parts.clips.column_names:
+    if BELIEVED_COLUMN in dataset.column_names:
         raise ArgumentError("--background does not go with --label_rounds: leave one of them out.")
     if args.teacher is not None:
         raise ArgumentError("--background is nothing that a --teacher has learnt: leave one of them out.")
-    assert args.background is not None
-    with args.main_process_first(desc="background"):
-        return load_background(args.background, config.sampling_rate, config.clip_seconds, parts.names, args.seed)
+    return add_none(dataset)

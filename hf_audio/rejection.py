@@ -9,7 +9,7 @@ from typing import Any
 
 import datasets
 import numpy as np
-from datasets import ClassLabel, Dataset, concatenate_datasets
+from datasets import ClassLabel, Dataset
 
 from .audio import EXTENSIONS, AudioError, stream_audio, to_int16
 from .data import DataError
@@ -35,8 +35,6 @@ TOLD_RATES = (0.1, 1, 10, 60, 360)  # of the card's table, false alarms per hour
 class Background:
     """Windows of the sound of a place, none of them any of the classes."""
 
-    names: list[str]
-    """Of the classes and, last, of the background."""
     window_seconds: float
     """From one window to the next."""
     train: Dataset
@@ -48,20 +46,37 @@ class Background:
         return len(windows) * self.window_seconds / 3600
 
 
+def add_none(dataset: Dataset) -> Dataset:
+    """Clips, with `NONE_OF_THESE` as one more class, the last, which none of them is of.
+
+    Raises:
+        DataError: there is such a class already.
+    """
+    names = dataset.features["label"].names
+    if NONE_OF_THESE in names:
+        raise DataError(f"A class is called {NONE_OF_THESE!r}, which is what --background adds: rename it.")
+    return dataset.cast_column("label", ClassLabel(names=[*names, NONE_OF_THESE]))
+
+
 def load_background(
-    directory: str | os.PathLike, sampling_rate: int, clip_seconds: float, classes: Sequence[str], seed: int
+    directory: str | os.PathLike, sampling_rate: int, clip_seconds: float, beside: Dataset, seed: int
 ) -> Background:
     """All recordings of a folder, at any depth, in windows of `clip_seconds` that do not overlap, in three parts.
 
     Many recordings are shared out as wholes, so that no part has heard what judges it; a few are each cut in time. The
-    windows are kept in the `datasets` cache, so recordings of many hours need no memory. Rows have `path`, `second`
-    (where a window begins), `audio` and `index` as `cache_audio` keeps them, and `label`, behind the classes.
+    windows are kept in the `datasets` cache, so recordings of many hours need no memory. Rows have `path`, `audio` and
+    `index` as `cache_audio` gives them, and `label`, the last class.
+
+    Args:
+        directory: of the recordings.
+        sampling_rate: of the windows.
+        clip_seconds: how long a window is.
+        beside: clips that `add_none` has given the class; the windows' numbers follow on theirs.
+        seed: of the sharing out.
 
     Raises:
-        DataError: no folder, no audio that can be read, or too little of it; or a class has the background's name.
+        DataError: no folder, no audio that can be read, or too little of it.
     """
-    if NONE_OF_THESE in classes:
-        raise DataError(f"A class is called {NONE_OF_THESE!r}, which is what --background adds: rename it.")
     directory = Path(directory)
     if not directory.is_dir():
         raise DataError(f"--background {directory} is not a folder: give one of recordings of the place.")
@@ -71,9 +86,7 @@ def load_background(
     if found:
         windows = Dataset.from_generator(
             _cut,
-            features=datasets.Features(
-                path=datasets.Value("string"), second=datasets.Value("float64"), audio=datasets.Value("binary")
-            ),
+            features=datasets.Features(path=beside.features["path"], audio=datasets.Value("binary")),
             gen_kwargs={"files": found, "sampling_rate": sampling_rate, "clip_seconds": clip_seconds},
         )
     if windows is None or len(windows) < FEWEST_WINDOWS:
@@ -83,19 +96,19 @@ def load_background(
             "hours."
         )
     part = _share_out(np.asarray(windows["path"]), seed)
-    names = [*classes, NONE_OF_THESE]
-    windows = windows.add_column("index", np.arange(len(windows)))
-    windows = windows.add_column("label", np.full(len(windows), len(classes)), feature=ClassLabel(names=names))
-    parts = (windows.select(np.flatnonzero(part == number)) for number in range(3))
-    return Background(names, clip_seconds, *parts)
+    label = beside.features["label"]
+    # Before the rows are chosen: afterwards, `datasets` would copy the sound to add a column.
+    windows = windows.add_column("label", np.full(len(windows), len(label.names) - 1), feature=label)
+    windows = windows.add_column("index", max(beside["index"][:]) + 1 + np.arange(len(windows)))
+    return Background(clip_seconds, *(windows.select(np.flatnonzero(part == number)) for number in range(3)))
 
 
 def _cut(files: Sequence[tuple[str, int, int]], sampling_rate: int, clip_seconds: float) -> Iterator[dict[str, Any]]:
     window = round(clip_seconds * sampling_rate)
     for file, *_ in files:
         try:
-            for start, samples in cut_running(stream_audio(file, sampling_rate), window, window):
-                yield {"path": file, "second": start / sampling_rate, "audio": to_int16(samples).tobytes()}
+            for _, samples in cut_running(stream_audio(file, sampling_rate), window, window):
+                yield {"path": file, "audio": to_int16(samples).tobytes()}
         except AudioError as error:
             logger.warning("Left out: %s", error)
 
@@ -113,15 +126,6 @@ def _share_out(paths: np.ndarray, seed: int) -> np.ndarray:
         middle[order] = np.cumsum(counts[order]) - counts[order] / 2
         position = middle[numbers] / len(paths)
     return np.searchsorted([TRAINED_SHARE, TRAINED_SHARE + FITTED_SHARE], position, side="right")
-
-
-def add_background(clips: Dataset, background: Dataset) -> Dataset:
-    """Clips of classes, and behind them windows of background under a class of their own, the last."""
-    clips = clips.cast_column("label", background.features["label"])
-    first = max(clips["index"][:], default=-1) + 1  # an index decides what is drawn, and is no two rows'
-    background = background.remove_columns(["second", "index"]).add_column("index", first + np.arange(len(background)))
-    kinds = datasets.Features({name: clips.features[name] for name in background.column_names})
-    return concatenate_datasets([clips, background.cast(kinds)])
 
 
 def margins(logits: np.ndarray) -> np.ndarray:

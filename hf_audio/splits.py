@@ -10,6 +10,7 @@ from datasets import ClassLabel, Dataset
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
 
 from .data import UNVERIFIED_COLUMN, DataError, class_names, has_tags
+from .models.configuration_audio_cnn import NONE_OF_THESE
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ def check_classes(counts: Mapping[str, int], tests: Sequence[Dataset]) -> None:
         DataError: a class of a test part has none.
     """
     tested = [class_counts(test) for test in tests]
-    missing = [name for name, count in counts.items() if count == 0]
+    missing = [name for name, count in counts.items() if count == 0 and name != NONE_OF_THESE]  # of a background
     untaught = [name for name in missing if any(test[name] for test in tested)]
     if untaught:
         raise DataError(

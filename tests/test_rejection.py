@@ -17,7 +17,7 @@ from hf_audio.classifier import load_classifier
 from hf_audio.data import DataError
 from hf_audio.export import export_onnx
 from hf_audio.models.configuration_audio_cnn import NONE_OF_THESE
-from hf_audio.rejection import Rejection, add_background, fit_margin, load_background, margins, sparing_margin
+from hf_audio.rejection import Rejection, add_none, fit_margin, load_background, margins, sparing_margin
 from hf_audio.streaming import AudioStream
 
 CLASSES = ["low", "mid", "high"]
@@ -30,20 +30,30 @@ def write_noise(folder, seconds, seed=0):
     return noise
 
 
-def parts_of(background):
-    return [
-        (row["path"], row["second"]) for part in (background.train, background.fit, background.test) for row in part
-    ]
+def clips(names=CLASSES):
+    """Two decoded clips, of which one in between could not be used."""
+    rows = {"path": ["x", "y"], "label": [0, 1], "audio": [b"", b""], "index": [7, 9]}
+    return Dataset.from_dict(rows).cast_column("label", ClassLabel(names=list(names)))
+
+
+def read(folder, seed=0):
+    return load_background(folder, RATE, 1.0, add_none(clips()), seed)
+
+
+def rows_of(background):
+    return [row for part in (background.train, background.fit, background.test) for row in part]
 
 
 def test_one_recording_is_cut_in_time_and_heard_once(tmp_path):
     noise = write_noise(tmp_path / "place", 30)
-    background = load_background(tmp_path / "place", RATE, 1.0, CLASSES, seed=0)
+    background = read(tmp_path / "place")
     assert [len(part) for part in (background.train, background.fit, background.test)] == [18, 6, 6]
-    assert [second for _, second in parts_of(background)] == list(range(30)), "later parts are later in time"
-    heard = np.concatenate([np.frombuffer(row["audio"], "<i2") for row in background.train]) / 32767
-    assert np.abs(heard - noise[: 18 * RATE]).max() < 1e-4
-    assert set(background.fit["label"]) == {3} and background.names == [*CLASSES, NONE_OF_THESE]
+    rows = rows_of(background)
+    heard = np.concatenate([np.frombuffer(row["audio"], "<i2") for row in rows]) / 32767
+    assert np.abs(heard - noise).max() < 1e-4, "later parts are later in time"
+    assert set(background.fit["label"]) == {3}
+    assert background.fit.features["label"].names == [*CLASSES, NONE_OF_THESE]
+    assert [row["index"] for row in rows] == list(range(10, 40)), "behind those of the clips"
     assert background.hours(background.test) == pytest.approx(6 / 3600)
 
 
@@ -51,13 +61,13 @@ def test_of_many_recordings_none_is_in_two_parts(tmp_path):
     for seed in range(25):
         write_noise(tmp_path / "place" / "at night", 2 + seed % 3, seed)
     (tmp_path / "place" / "broken.wav").write_bytes(b"RIFF")
-    background = load_background(tmp_path / "place", RATE, 1.0, CLASSES, seed=0)
+    background = read(tmp_path / "place")
     held = [set(part["path"]) for part in (background.train, background.fit, background.test)]
     assert not held[0] & held[1] and not held[0] & held[2] and not held[1] & held[2]
     assert len(held[0] | held[1] | held[2]) == 25
-    assert len(parts_of(background)) == sum(2 + seed % 3 for seed in range(25))
-    assert 0.45 < len(background.train) / len(parts_of(background)) < 0.75
-    other = load_background(tmp_path / "place", RATE, 1.0, CLASSES, seed=1)
+    assert len(rows_of(background)) == sum(2 + seed % 3 for seed in range(25))
+    assert 0.45 < len(background.train) / len(rows_of(background)) < 0.75
+    other = read(tmp_path / "place", seed=1)
     assert set(other.train["path"]) != held[0]
 
 
@@ -72,22 +82,12 @@ def test_of_many_recordings_none_is_in_two_parts(tmp_path):
 def test_too_little_background_is_one_sentence(tmp_path, make, said):
     make(tmp_path / "place")
     with pytest.raises(DataError, match=said):
-        load_background(tmp_path / "place", RATE, 1.0, CLASSES, seed=0)
+        read(tmp_path / "place")
 
 
-def test_a_class_of_the_backgrounds_name_is_refused(tmp_path):
+def test_a_class_of_the_backgrounds_name_is_refused():
     with pytest.raises(DataError, match="rename it"):
-        load_background(tmp_path, RATE, 1.0, ["dog", NONE_OF_THESE], seed=0)
-
-
-def test_background_is_a_class_behind_the_others(tmp_path):
-    write_noise(tmp_path / "place", 20)
-    background = load_background(tmp_path / "place", RATE, 1.0, ["a", "b"], seed=0)
-    clips = Dataset.from_dict({"path": ["x", "y"], "label": [0, 1], "audio": [b"", b""], "index": [7, 9]})
-    together = add_background(clips.cast_column("label", ClassLabel(names=["a", "b"])), background.train)
-    assert together.features["label"].names == ["a", "b", NONE_OF_THESE]
-    assert together["label"][:] == [0, 1, *[2] * 12]
-    assert len(set(together["index"])) == 14
+        add_none(clips(["dog", NONE_OF_THESE]))
 
 
 @given(st.integers(1, 30), st.integers(0, 60), st.booleans(), st.integers(0, 3))
