@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import fsspec
 import pytest
 from conftest import RATE, tone, write_parquet, write_tar
 from hypothesis import HealthCheck, given, settings
@@ -167,3 +168,12 @@ def test_fields_of_the_json_are_named_by_the_user(tmp_path):
     shard = str(write_tar(tmp_path / "0.tar", rows, "json"))
     assert index_shards([shard], Columns(labels=("file",))).names == ["a.wav", "b.wav"]
     assert index_shards([shard], Columns()).names == ["cat", "dog"]
+
+
+@pytest.mark.parametrize("kind", ["parquet", "tar"])
+def test_shards_are_read_from_an_address_too(tmp_path, kind):
+    content = WRITERS[kind](tmp_path / f"0.{kind}", ROWS).read_bytes()
+    fsspec.filesystem("memory").pipe(f"/shards/0.{kind}", content)
+    split = index_shards([f"memory://shards/0.{kind}"], Columns())
+    read = [row for block in split.blocks for row in read_block(block, 0, block.rows, split.columns)]
+    assert [(row.audio, row.label) for row in read] == [(content, label) for content, _, label in ROWS]
