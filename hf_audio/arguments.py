@@ -107,8 +107,8 @@ class RecipeArguments(TrainingArguments):
     false_alarms_per_hour: float | None = field(
         default=None,
         metadata={
-            "help": "How often the background may be taken for a class. By default, as seldom as costs none of the "
-            "validation clips, which are then 0.15 of the training clips unless --validation_fraction says."
+            "help": "How often the background may be taken for a class. By default, as seldom as costs hardly a clip, "
+            "by the validation clips, which are then 0.15 of the training clips unless --validation_fraction says."
         },
     )
     unverified_weight: float = field(

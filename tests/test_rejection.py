@@ -115,15 +115,17 @@ def test_the_margin_keeps_the_stated_number_of_false_alarms_and_is_the_least_tha
         assert (above > margin - 0.002).sum() > int(rate * hours)
 
 
-def test_without_a_stated_number_the_margin_costs_no_validation_clip():
-    rng = np.random.default_rng(0)
-    logits, labels = rng.normal(size=(40, 4)), rng.integers(0, 3, 40)
+@given(st.integers(0, 1000), st.integers(1, 60))
+def test_without_a_stated_number_the_margin_costs_no_validation_clip_and_hardly_another(seed, n):
+    rng = np.random.default_rng(seed)
+    logits, labels = rng.normal(size=(n, 4)), rng.integers(0, 3, n)
     right = logits[:, :3].argmax(1) == labels
     margin = sparing_margin(logits, labels)
     logits[:, 3] += margin
     assert (logits.argmax(1) == labels)[right].all()
-    logits[:, 3] += 0.002
-    assert (logits.argmax(1) == labels).sum() == right.sum() - 1
+    if n > 30:
+        others = margins(rng.normal(size=(1000, 4)))
+        assert (others <= margin).mean() < 0.02
 
 
 def test_the_figures_of_a_rejection():

@@ -164,7 +164,7 @@ def test_every_recipe_declares_a_space_of_legal_arguments(name, tmp_path):
     (kind,) = [
         kind
         for kind in vars(recipe).values()
-        if isinstance(kind, type) and issubclass(kind, RecipeArguments) and kind is not RecipeArguments
+        if isinstance(kind, type) and issubclass(kind, RecipeArguments) and kind.__module__ == recipe.__name__
     ]
     for end in ("low", "high"):
         values = {argument: getattr(space, end) for argument, space in recipe.SEARCH_SPACE.items()}

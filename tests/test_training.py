@@ -284,16 +284,16 @@ def write_mixtures(folder: Path, n: int) -> Dataset:
 
 
 def test_a_tagger_is_trained_and_answers_with_a_probability_for_each_tag(tmp_path):
-    dataset = write_mixtures(tmp_path, 64)
+    dataset = write_mixtures(tmp_path, 96)
     args = RecipeArguments(
         output_dir=str(tmp_path / "out"),
-        num_train_epochs=10,
+        num_train_epochs=16,
         learning_rate=1e-2,
         per_device_train_batch_size=8,
         mixup_alpha=0.2,
         ema_decay=0.8,
         unverified_weight=0.25,
-        validation_fraction=0.1,
+        validation_fraction=0.25,
         load_best_model_at_end=True,
         metric_for_best_model="lwlrap",
         tta=2,
@@ -304,7 +304,7 @@ def test_a_tagger_is_trained_and_answers_with_a_probability_for_each_tag(tmp_pat
         bf16=False,
         disable_tqdm=True,
     )
-    fine_tune(args, tiny_config(), dataset, np.arange(64) % 4 == 2, tones_recipe.FACTS, crop_seconds=(0.5, 0.5))
+    fine_tune(args, tiny_config(), dataset, np.arange(96) % 4 == 2, tones_recipe.FACTS, crop_seconds=(0.5, 0.5))
     told = results(tmp_path / "out")
     assert told["eval_lwlrap"] > 0.8 and told["labels"] == ["high", "low", "mid"], "three tones should be learnt"
     assert {"eval_map_macro", "eval_map_micro", "eval_lwlrap_tta"} <= set(told) and "eval_accuracy" not in told
