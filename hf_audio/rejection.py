@@ -155,8 +155,8 @@ def fit_margin(background: np.ndarray, false_alarms_per_hour: float, hours: floa
 def sparing_margin(logits: np.ndarray, labels: np.ndarray) -> float:
     """By how much "none of these" may gain before clips that are told rightly get that answer more than hardly ever.
 
-    Three standard deviations below their mean, or below the lowest of them: few clips do not tell how low the next ones
-    will lie, least of all where the training clips come from the same recordings.
+    Three standard deviations below their mean, or below the lowest of them: few clips do not tell how low the next
+    ones will lie, least of all where the training clips come from the same recordings.
 
     logits: (clips, classes and that one) of clips that were not trained on; labels: (clips,).
     """

@@ -123,9 +123,8 @@ def test_without_a_stated_number_the_margin_costs_no_validation_clip_and_hardly_
     margin = sparing_margin(logits, labels)
     logits[:, 3] += margin
     assert (logits.argmax(1) == labels)[right].all()
-    if n > 30:
-        others = margins(rng.normal(size=(1000, 4)))
-        assert (others <= margin).mean() < 0.02
+    if right.sum() > 10:
+        assert (margins(rng.normal(size=(1000, 4))) <= margin).mean() < 0.05
 
 
 def test_the_figures_of_a_rejection():
