@@ -80,8 +80,8 @@ def _add_inspect(commands: Any) -> None:
         for option, output in (("--json", args.json), ("--png", args.png)):
             if output is not None:
                 _check_folder(output, option)
-        from .inspection import draw_report, inspect, tell, write_report
-        from .listing import Columns
+        from .inspection.listing import Columns
+        from .inspection.report import draw_report, inspect, tell, write_report
 
         columns = Columns(args.path_column, tuple(args.label_column), args.split_column, args.group_column)
         inspection = inspect(args.data, columns, args.audio_dir)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scenes import SCENE_RATE, scene
 
 from hf_audio import audio
-from hf_audio.clip_measures import ClipMeasures, measure_clip
+from hf_audio.inspection.clip_measures import ClipMeasures, measure_clip
 
 
 def measured(path, samples, rate=SCENE_RATE, **options) -> ClipMeasures:

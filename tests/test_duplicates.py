@@ -6,8 +6,8 @@ import soundfile
 import soxr
 from scenes import COPIES, SCENE_RATE, scene, write_copy
 
-from hf_audio.clip_measures import measure_clip
-from hf_audio.duplicates import correlate, find_same_samples, find_same_sounds
+from hf_audio.inspection.clip_measures import measure_clip
+from hf_audio.inspection.duplicates import correlate, find_same_samples, find_same_sounds
 
 N_SOUNDS = 12
 

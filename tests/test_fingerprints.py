@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scenes import SCENE_RATE, scene
 
-from hf_audio import fingerprints
-from hf_audio.fingerprints import FRAMES_PER_SECOND, HOP, LOWEST_BIN, RATE, WINDOW, find_matches, find_peaks
+from hf_audio.inspection import fingerprints
+from hf_audio.inspection.fingerprints import FRAMES_PER_SECOND, HOP, LOWEST_BIN, RATE, WINDOW, find_matches, find_peaks
 
 
 @functools.cache

@@ -13,7 +13,8 @@ from conftest import write_table
 from matplotlib.image import imread
 from scenes import SCENE_RATE, scene, write_copy
 
-from hf_audio import cli, inspection
+from hf_audio import cli
+from hf_audio.inspection import report as inspection
 
 
 def inspect(capsys, *argv):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from test_sound_findings import SOUND
 
-from hf_audio.label_findings import find_device_leaks, find_in_labels
-from hf_audio.listing import Entry
+from hf_audio.inspection.label_findings import find_device_leaks, find_in_labels
+from hf_audio.inspection.listing import Entry
 
 
 def entries(**classes):

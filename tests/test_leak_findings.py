@@ -1,8 +1,8 @@
 """Copies and groups on two sides of a split, or under two labels."""
 
-from hf_audio.duplicates import Copies, Link
-from hf_audio.leak_findings import find_copies, find_shared_groups
-from hf_audio.listing import Entry
+from hf_audio.inspection.duplicates import Copies, Link
+from hf_audio.inspection.leak_findings import find_copies, find_shared_groups
+from hf_audio.inspection.listing import Entry
 
 
 def files(findings):

@@ -6,7 +6,7 @@ import unicodedata
 import pytest
 from conftest import write_table
 
-from hf_audio.listing import Columns, list_files
+from hf_audio.inspection.listing import Columns, list_files
 from hf_audio.tables import DataError
 
 

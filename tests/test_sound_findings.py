@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from hf_audio.clip_measures import ClipMeasures
-from hf_audio.fingerprints import find_peaks
-from hf_audio.listing import Entry
-from hf_audio.sound_findings import find_in_sounds
+from hf_audio.inspection.clip_measures import ClipMeasures
+from hf_audio.inspection.fingerprints import find_peaks
+from hf_audio.inspection.listing import Entry
+from hf_audio.inspection.sound_findings import find_in_sounds
 
 SOUND = ClipMeasures(
     rate=16000,

@@ -19,8 +19,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from scenes import COPIES, SCENE_RATE, write_copy
 
 from hf_audio.audio import load_audio
-from hf_audio.clip_measures import measure_clip
-from hf_audio.duplicates import find_same_sounds
+from hf_audio.inspection.clip_measures import measure_clip
+from hf_audio.inspection.duplicates import find_same_sounds
 
 
 def main() -> None:

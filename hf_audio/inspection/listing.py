@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .audio import EXTENSIONS
-from .clips import LABEL_COLUMNS
+from ..audio import EXTENSIONS
+from ..clips import LABEL_COLUMNS
+from ..tables import TABLE_SUFFIXES, DataError, read_table
 from .findings import Case, Finding, find
-from .tables import TABLE_SUFFIXES, DataError, read_table
 
 SPLIT_NAMES = frozenset(
     ["train", "training", "validation", "valid", "val", "dev", "test", "testing", "eval", "evaluation"]

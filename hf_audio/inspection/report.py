@@ -12,15 +12,15 @@ from typing import Any
 
 import numpy as np
 
+from ..processes import work_off
+from ..tables import DataError, written_whole
 from .clip_measures import ClipMeasures, measure_clip
 from .duplicates import find_same_samples, find_same_sounds
 from .findings import SEVERITIES, Case, Finding, count
 from .label_findings import find_device_leaks, find_in_labels
 from .leak_findings import find_copies, find_shared_groups
 from .listing import Columns, Entry, list_files
-from .processes import work_off
 from .sound_findings import find_in_sounds
-from .tables import DataError, written_whole
 
 CASES_SHOWN = 5
 FILES_SHOWN = 3
@@ -144,7 +144,7 @@ def draw_report(inspection: Inspection, path: Path) -> None:
     Raises:
         DataError: no file can be read.
     """
-    from .plots import plot_collection  # loads matplotlib
+    from ..plots import plot_collection  # loads matplotlib
 
     if not inspection.measures:
         raise DataError(f"No file of {inspection.data} can be read, so there is nothing to draw: leave --png out.")
