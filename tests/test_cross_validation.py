@@ -89,30 +89,30 @@ def test_killed_it_goes_on_to_the_same_result(moment, finished, tones, environme
     }
 
 
-def test_folds_of_other_arguments_are_not_mixed(finished, tones, environment, tmp_path):
-    code, output = run(environment, tones, finished, *FLAGS)
+def test_folds_of_other_arguments_are_not_mixed(finished, tones, run_here, tmp_path):
+    code, output = run_here(tones, finished, *FLAGS)
     assert code == 2 and "already holds a finished run" in output
     shutil.copytree(finished, tmp_path / "half", ignore=shutil.ignore_patterns("fold_3", "all_results.json"))
     before = sorted((tmp_path / "half").rglob("*"))
-    code, output = run(environment, tones, tmp_path / "half", *FLAGS, "--learning_rate", "0.5")
+    code, output = run_here(tones, tmp_path / "half", *FLAGS, "--learning_rate", "0.5")
     assert code == 2 and "holds what was trained with --learning_rate 0.01, not 0.5" in output
     assert sorted((tmp_path / "half").rglob("*")) == before
 
 
-def test_a_cross_validation_is_not_pushed(tones, environment, tmp_path):
-    code, output = run(environment, tones, tmp_path / "out", *FLAGS, "--push_to_hub", "true")
+def test_a_cross_validation_is_not_pushed(tones, run_here, tmp_path):
+    code, output = run_here(tones, tmp_path / "out", *FLAGS, "--push_to_hub", "true")
     assert code == 2 and "a cross-validation has several" in output
 
 
-def test_a_teacher_that_has_heard_the_held_out_clips_is_refused(finished, tones, environment, tmp_path):
+def test_a_teacher_that_has_heard_the_held_out_clips_is_refused(finished, tones, run_here, tmp_path):
     flags = ("--num_train_epochs", "2")  # holds out fold 3
-    code, output = run(environment, tones, tmp_path / "a", *flags, "--teacher", str(finished / "fold_2"))
+    code, output = run_here(tones, tmp_path / "a", *flags, "--teacher", str(finished / "fold_2"))
     assert code == 2 and "was trained on clips that are held out here" in output
-    code, output = run(environment, tones, tmp_path / "b", *flags, "--teacher", str(tmp_path))
+    code, output = run_here(tones, tmp_path / "b", *flags, "--teacher", str(tmp_path))
     assert code == 2 and "holds no finished run" in output
-    code, output = run(environment, tones, tmp_path / "taught", *flags, "--teacher", str(finished))
+    code, output = run_here(tones, tmp_path / "taught", *flags, "--teacher", str(finished))
     assert code == 0, output
-    code, output = run(environment, tones, tmp_path / "alone", *flags)
+    code, output = run_here(tones, tmp_path / "alone", *flags)
     assert code == 0, output
     taught, alone = weights(tmp_path / "taught"), weights(tmp_path / "alone")
     assert any((taught[name] - alone[name]).abs().max() > 1e-4 for name in taught), "it learnt nothing of the teacher"

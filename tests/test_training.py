@@ -144,9 +144,9 @@ def test_two_processes_train_and_judge_like_one(tones, environment, tmp_path):
     assert two["train_loss"] == pytest.approx(one["train_loss"], rel=0.02)
 
 
-def test_the_best_epoch_by_validation_is_kept_and_training_stops_early(tones, environment, tmp_path):
+def test_the_best_epoch_by_validation_is_kept_and_training_stops_early(tones, run_here, tmp_path):
     flags = ["--validation_fraction", "0.2", "--early_stopping_patience", "2", "--num_train_epochs", "30"]
-    code, output = run(environment, tones, tmp_path / "out", *flags, "--ema_decay", "0.5")
+    code, output = run_here(tones, tmp_path / "out", *flags, "--ema_decay", "0.5")
     assert code == 0, output
     told = results(tmp_path / "out")
     assert told["epoch"] < 30 and told["train_samples"] < 27
@@ -164,12 +164,12 @@ def refused(tones, out, *flags, capsys) -> str:
     return sentence
 
 
-def test_bad_clips_are_listed_and_left_out_or_refused(environment, tmp_path, capsys):
+def test_bad_clips_are_listed_and_left_out_or_refused(run_here, tmp_path, capsys):
     tones = write_tones(tmp_path / "tones")
     (tones / "low" / "0.wav").write_bytes(b"")
     (tones / "mid" / "1.wav").write_bytes(b"no sound")
     soundfile.write(tones / "high" / "2.wav", np.zeros(RATE), RATE)
-    code, output = run(environment, tones, tmp_path / "out", "--max_steps", "2")
+    code, output = run_here(tones, tmp_path / "out", "--max_steps", "2")
     assert code == 0, output
     with open(tmp_path / "out" / "skipped.csv", newline="") as file:
         reasons = {row["path"][-9:]: row["reason"] for row in csv.DictReader(file)}
@@ -232,8 +232,8 @@ def test_an_error_in_a_loader_worker_is_still_one_sentence(tones, tmp_path, caps
     assert re.fullmatch(r"error: The augmentation turned clip \d+ into NaN: [^:]+", sentence)
 
 
-def test_the_baseline_leaves_the_same_report(tones, environment, tmp_path):
-    code, output = run(environment, tones, tmp_path / "out", "--baseline")
+def test_the_baseline_leaves_the_same_report(tones, run_here, tmp_path):
+    code, output = run_here(tones, tmp_path / "out", "--baseline")
     assert code == 0, output
     names = {path.name for path in (tmp_path / "out").iterdir()}
     assert names == {
@@ -246,8 +246,8 @@ def test_the_baseline_leaves_the_same_report(tones, environment, tmp_path):
     assert "MLPClassifier" in card and "pipeline(" not in card
 
 
-def test_shifted_crops_are_reported_beside_the_plain_score(finished, tones, environment, tmp_path):
-    code, output = run(environment, tones, tmp_path / "out", *FINISHED_FLAGS, "--tta", "4")
+def test_shifted_crops_are_reported_beside_the_plain_score(finished, tones, run_here, tmp_path):
+    code, output = run_here(tones, tmp_path / "out", *FINISHED_FLAGS, "--tta", "4")
     assert code == 0, output
     told, plain = results(tmp_path / "out"), results(finished)
     assert told["eval_accuracy"] == plain["eval_accuracy"] and 0 <= told["eval_accuracy_tta"] <= 1
@@ -256,13 +256,13 @@ def test_shifted_crops_are_reported_beside_the_plain_score(finished, tones, envi
     torch.testing.assert_close(weights(tmp_path / "out"), weights(finished), atol=0, rtol=0)
 
 
-def test_clips_that_a_model_has_labelled_are_trained_on(tones, environment, tmp_path):
+def test_clips_that_a_model_has_labelled_are_trained_on(tones, run_here, tmp_path):
     for index in range(3):
         shutil.copy(tones / "low" / f"{index}.wav", tmp_path / f"new{index}.wav")
     rows = [f"new{index}.wav,low,0.95" for index in range(3)]
     (tmp_path / "guessed.csv").write_text("\n".join(["path,label,confidence", *rows, ""]))
     flags = "--pseudo_labels", str(tmp_path / "guessed.csv"), "--num_train_epochs", "1"
-    code, output = run(environment, tones, tmp_path / "out", *flags)
+    code, output = run_here(tones, tmp_path / "out", *flags)
     assert code == 0, output
     results = json.loads((tmp_path / "out" / "all_results.json").read_text())
     assert (results["train_samples"], results["eval_samples"]) == (27 + 3, 9)
