@@ -3,6 +3,7 @@
 import argparse
 import importlib.util
 import json
+import math
 import os
 import sys
 from collections.abc import Sequence
@@ -195,7 +196,7 @@ class RecipeArguments(TrainingArguments):
                 raise ArgumentError(
                     "--false_alarms_per_hour is counted on recordings: give their folder, --background."
                 )
-            if not self.false_alarms_per_hour > 0:
+            if not 0 < self.false_alarms_per_hour < math.inf:
                 raise ArgumentError(f"--false_alarms_per_hour {self.false_alarms_per_hour} must be above 0.")
         if not 0 < self.layer_decay <= 1:
             raise ArgumentError(f"--layer_decay {self.layer_decay} must lie in (0, 1]: 0.75 is usual, 1 is none.")

@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         args.run(args)
     except BrokenPipeError:  # whoever read the table has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(128 + signal.SIGPIPE)
+        sys.exit(128 + 13)  # SIGPIPE, which Windows does not have
     except (ValueError, ImportError, OSError) as error:
         own = isinstance(error, OSError) and error.filename is None and error.strerror
         sentence = " ".join(str(own or error).split())
@@ -85,10 +85,12 @@ def _add_inspect(commands: Any) -> None:
 
         columns = Columns(args.path_column, tuple(args.label_column), args.split_column, args.group_column)
         inspection = inspect(args.data, columns, args.audio_dir)
-        for line in tell(inspection):
-            print(line)
         if args.json is not None:
             write_report(inspection, args.json)
+        if hasattr(sys.stdout, "reconfigure"):
+            sys.stdout.reconfigure(errors="backslashreplace")  # names that the terminal or file cannot hold
+        for line in tell(inspection):
+            print(line)
         if args.png is not None:
             draw_report(inspection, args.png)
 

@@ -112,10 +112,17 @@ def hold_out(
     """
     columns = columns or Columns()
     divided = np.array(parts, dtype=object)
+    if not (divided == TRAIN).any():
+        raise DataError(f"{name} has no clip to train on, by its split: say `train` of some, or name another column.")
     if (divided == TEST).any():
         sentence = "The test clips are those that the data came with."
         return Collection(name, dataset, divided, sentence, columns)
     candidates = np.flatnonzero(divided == TRAIN)
+    if columns.group is not None and (divided == VALIDATION).any():
+        groups = np.asarray(dataset[columns.group])
+        candidates = candidates[~np.isin(groups[candidates], groups[divided == VALIDATION])]
+        if len(candidates) == 0:
+            raise DataError(f"Every {columns.group} has validation clips, so none is left to test on: say so of some.")
     drawn = split_off(dataset.select(candidates), TEST_FRACTION, seed, columns.group, TEST)
     divided[candidates[drawn]] = TEST
     whole = "" if columns.group is None else f", none that share their `{columns.group}` with training clips"
@@ -167,7 +174,7 @@ def _without_repeats(found: Sequence[_Recording]) -> list[_Recording]:
         first = kept.setdefault(os.path.realpath(recording.path), recording)
         if first is recording:
             continue
-        if first.label != recording.label:
+        if _as_set(first.label) != _as_set(recording.label):
             raise DataError(
                 f"{recording.path} is labelled {_in_words(recording.label)}, and {first.path}, the same file, "
                 f"{_in_words(first.label)}: keep one of them."
@@ -182,6 +189,10 @@ def _without_repeats(found: Sequence[_Recording]) -> list[_Recording]:
             first.path,
         )
     return sorted(kept.values(), key=lambda recording: str(recording.path))
+
+
+def _as_set(label: str | Sequence[str]) -> set[str]:
+    return {label} if isinstance(label, str) else {tag.strip() for tag in label} - {""}
 
 
 def _in_words(label: str | Sequence[str]) -> str:
@@ -230,12 +241,19 @@ def _find_recordings(directory: Path) -> list[_Recording]:
 
 def _find_parts(directory: Path) -> list[tuple[str, Path]]:
     """The folders of class folders with the part each is; the folder itself, where it is not divided."""
-    folders = find_folders(directory)
+    folders = [folder for folder in find_folders(directory) if folder.name != "__MACOSX"]  # which zips bring along
     named = [(PARTS.get(folder.name.casefold()), folder) for folder in folders]
     parts = [(part, folder) for part, folder in named if part is not None and find_folders(folder)]
     # A class may be called train, after the vehicle: it then has neighbours, or holds recordings itself.
     if len(parts) == len(folders) and any(part == TRAIN for part, _ in parts):
         return parts
+    divided = [folder for part, folder in parts if part == TRAIN and len(find_folders(folder)) > 1]
+    if divided and sum(part is not None for part, _ in named) > 1:
+        other = next(folder for folder in folders if folder not in [own for _, own in parts])
+        raise DataError(
+            f"{directory} holds {divided[0].name}/ with class folders, and {other.name}, which is no such part: move "
+            f"{other.name} elsewhere, or sort its recordings into class folders."
+        )
     return [(TRAIN, directory)]
 
 

@@ -13,7 +13,7 @@ TRAIN, VALIDATION, TEST = "train", "validation", "test"
 PARTS = {
     **dict.fromkeys(["train", "training"], TRAIN),
     **dict.fromkeys(["validation", "valid", "val", "dev"], VALIDATION),
-    **dict.fromkeys(["test", "testing", "eval"], TEST),
+    **dict.fromkeys(["test", "testing", "eval", "evaluation"], TEST),
 }
 # What people call columns, the likeliest name first.
 PATH_NAMES = ("path", "file", "filename", "file_name", "fname", "audio")
@@ -56,8 +56,12 @@ def settle_columns(
     if path is None:
         raise DataError(_unguessed(source, names, PATH_NAMES, "the files", path_flag))
     split = wanted.split or _guess(names, SPLIT_NAMES)
-    if split is not None and wanted.split is None and not {_as_text(cell) for cell in table[split]} <= set(PARTS):
-        split = None
+    if split is not None and wanted.split is None:
+        said = {_as_text(cell) for cell in table[split]}
+        if {TRAIN, TEST} <= {PARTS.get(cell) for cell in said}:
+            read_parts(source, split, table[split])  # raises where some cells say something else
+        elif not said <= set(PARTS):
+            split = None
     labels: Sequence[str] = wanted.labels
     if not labels:
         usual = _guess([name for name in names if name not in (path, wanted.group, split)], LABEL_NAMES)

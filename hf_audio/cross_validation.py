@@ -103,7 +103,8 @@ def _summarise(results: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         half = stats.t.ppf(0.975, len(values) - 1) * spread / np.sqrt(len(values))
         summary[f"eval_{metric}"] = values.mean()
         summary[f"eval_{metric}_std"] = spread
-        summary[f"eval_{metric}_interval"] = [values.mean() - half, min(values.mean() + half, 1.0)]
+        most = np.inf if metric == "false_alarms_per_hour" else 1.0
+        summary[f"eval_{metric}_interval"] = [max(values.mean() - half, 0.0), min(values.mean() + half, most)]
         summary |= {f"eval_{metric}_fold_{name}": value for name, value in zip(results, values, strict=True)}
     for key in ("parameters", "macs", "weights_bytes"):
         if key in first:

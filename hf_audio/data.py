@@ -114,6 +114,10 @@ def _unique_rows(
     taken = sorted(OWN_COLUMNS & set(columns))
     if taken:
         raise DataError(f"The further column {taken[0]!r} has a name that is used otherwise: rename it.")
+    for path in map(str, paths):
+        if not _is_text(path):
+            shown = path.encode("utf-8", "backslashreplace").decode()
+            raise DataError(f"{shown} has a name, or a folder's, that is not UTF-8: rename it.")
     table = pd.DataFrame({"path": [str(path) for path in paths], "label": labels, **columns})
     repeated = table.duplicated(["path", "label"])
     if repeated.any():
@@ -132,6 +136,14 @@ def _unique_rows(
         both = " and ".join(sorted(label if isinstance(label, str) else SEPARATOR.join(label) for label in own))
         raise DataError(f"{path} is listed under two labels, {both}: keep one of the rows.")
     return table
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:  # bytes of another encoding, which Python keeps as surrogates
+        return False
+    return True
 
 
 def load_table(

@@ -99,7 +99,9 @@ def write_run(
             pictures=pictures,
         )
         (folder / "README.md").write_text(write_model_card(task, run), encoding="utf-8")
-    shown = {key: value for key, value in results.items() if key.startswith("eval_") and "_per_" not in key}
+    shown = {
+        key: value for key, value in results.items() if key.startswith("eval_") and not key.endswith("_per_second")
+    }
     logger.info("Finished in %s: %s", args.output_dir, json.dumps(shown))
 
 

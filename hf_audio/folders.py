@@ -22,7 +22,7 @@ def find_folders(directory: str | os.PathLike) -> list[Path]:
 def _walk(folder: str, seen: set[str]) -> Iterator[Path]:
     real = os.path.realpath(folder)
     parent = os.path.realpath(os.path.dirname(os.path.abspath(folder)))
-    if real in seen or Path(parent).is_relative_to(real):
+    if real in seen or (parent != real and Path(parent).is_relative_to(real)):
         return
     seen.add(real)
     for path in _list(folder):

@@ -44,6 +44,9 @@ for folder in sys.argv[1:]:
 """
 
 
+# Arguments that say where something lies on the machine of the run, or that or a Hub id.
+PLACES = frozenset({"data_dir", "background", "pseudo_labels", "noise_dir", "output_dir", "logging_dir"})
+PLACES_OR_IDS = frozenset({"teacher", "model_name_or_path", "dataset_name"})
 REFUSALS = {
     401: "the token is not valid; run `hf auth login` again, or mend HF_TOKEN",
     403: "the token may not write there; choose another repository, or a token that may",
@@ -267,13 +270,21 @@ def _check_name(repo_id: str) -> None:
 
 
 def _shorten_arguments(file: Path) -> dict[str, str]:
-    """Leave of absolute paths in a `training_args.json` the last name; returns path -> name."""
+    """Leave of paths in a `training_args.json` the last name; returns path -> name."""
     arguments = json.loads(file.read_text(encoding="utf-8"))
-    absolute = [value for value in arguments.values() if isinstance(value, str) and os.path.isabs(value)]
-    names = {value: Path(value).name for value in absolute}
-    arguments = {key: names[value] if value in absolute else value for key, value in arguments.items()}
+    names = {value: Path(value).name for key, value in arguments.items() if _is_path(key, value)}
+    arguments = {key: names[value] if _is_path(key, value) else value for key, value in arguments.items()}
     file.write_text(json.dumps(arguments, indent=2) + "\n", encoding="utf-8")
     return names
+
+
+def _is_path(argument: str, value: Any) -> bool:
+    # What may also be a Hub id is a path where it cannot be one.
+    return isinstance(value, str) and (
+        os.path.isabs(value)
+        or (argument in PLACES and os.sep in value)
+        or (argument in PLACES_OR_IDS and value.startswith((".", "~")))
+    )
 
 
 def _rewrite_card(staged: Path, repo_id: str, shortened: Mapping[str, str]) -> None:

@@ -13,7 +13,7 @@ from datasets import Audio, ClassLabel, Dataset, DatasetDict, Value, concatenate
 from datasets.exceptions import DatasetNotFoundError
 
 from .collection import Collection, hold_out, name_groups
-from .columns import PARTS, TRAIN, Columns, read_labels, read_parts, settle_columns
+from .columns import PARTS, TEST, TRAIN, VALIDATION, Columns, read_labels, read_parts, settle_columns
 from .data import ENCODED_COLUMN, DataError, from_rows, from_tagged_rows
 
 logger = logging.getLogger(__name__)
@@ -66,12 +66,21 @@ def load_hub_collection(
         if column is not None and not cells[column]:
             raise DataError(f"{name} holds {dataset.features[column]} in its column {column!r}: name another column.")
     told = [part for split, part in used.items() for _ in range(len(splits[split]))]
+    if settled.split is not None and wanted.split is None and len(set(told)) > 1:
+        logger.info("Column %s is not gone by: the data set comes in splits.", settled.split)
+        settled = settled._replace(split=None)
     if settled.split is not None:
         told = read_parts(name, settled.split, cells[settled.split])
     labels = read_labels(name, cells, settled.labels, several=several)
     groups = {} if settled.group is None else {settled.group: name_groups(cells[settled.group])}
     places = [(split, row) for split in used for row in range(len(splits[split]))]
     recordings = _read_recordings(name, dataset, str(settled.path), places)
+    kept = _without_repeats(recordings["path"][:], labels, told)
+    if len(kept) < len(told):
+        logger.warning("%d rows repeat a file; they are left out.", len(told) - len(kept))
+        recordings = recordings.select(kept)
+        labels, told = [labels[row] for row in kept], [told[row] for row in kept]
+        groups = {column: [values[row] for row in kept] for column, values in groups.items()}
     labelled = np.flatnonzero([several or label != "" for label in labels])
     if len(labelled) == 0:
         raise DataError(f"No row of {name} has a label in its column {settled.labels[0]!r}: name another column.")
@@ -83,6 +92,14 @@ def load_hub_collection(
     rows = make(recordings["path"], labels, groups)
     rows = concatenate_datasets([rows, recordings.remove_columns("path")], axis=1).select(labelled)
     return hold_out(Path(name).resolve().name, rows, np.array(told, dtype=object)[labelled], seed, settled)
+
+
+def _without_repeats(paths: Sequence[str], labels: Sequence[Any], told: Sequence[str]) -> list[int]:
+    """Rows that tell of each file once: as a test clip, or else to validate."""
+    first: dict[tuple[str, str], int] = {}
+    for row in sorted(range(len(told)), key=lambda row: (TEST, VALIDATION, TRAIN).index(told[row])):
+        first.setdefault((paths[row], str(labels[row])), row)
+    return sorted(first.values())
 
 
 def _load(name: str, config: str | None) -> dict[str, Dataset]:

@@ -99,7 +99,6 @@ def fit_answers(trainer: AudioTrainer, parts: Parts, plain: Transform, config: P
         temperature = fit_temperature(*_with_background(seen, heard), config)
         set_temperature(trainer.model, temperature)
         seen = seen._replace(predictions=seen.predictions / temperature)
-        fit.validation = _scores(config, parts.validation, seen)
     if parts.background is not None and heard is not None:
         rate = trainer.args.false_alarms_per_hour
         if rate is not None:
@@ -108,6 +107,9 @@ def fit_answers(trainer: AudioTrainer, parts: Parts, plain: Transform, config: P
         elif seen is not None:
             fit.rejection_margin = sparing_margin(seen.predictions, seen.label_ids)
         set_rejection_margin(trainer.model, fit.rejection_margin)
+    if parts.validation is not None:
+        told = trainer.predict(parts.validation.with_transform(plain)) if fit.rejection_margin else seen
+        fit.validation = _scores(config, parts.validation, told)
     return fit
 
 

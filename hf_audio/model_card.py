@@ -235,7 +235,7 @@ REJECTION = (
 
 def _rejection(run: RunFacts) -> str:
     if run.network is None:
-        return NO_REJECTION
+        return REJECTION if NONE_OF_THESE in run.labels else NO_REJECTION
     config = run.network.config
     if rejects_background(config):
         return REJECTION

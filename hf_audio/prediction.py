@@ -50,10 +50,11 @@ def predict_tags(checkpoint: str, clips: Sequence[Mapping[str, str]], n_tags: in
         DataError: no clip can be read, or the checkpoint reads numbers.
     """
     ranked: dict[str, list[str] | None] = {}
-    for clip, answer in _listen(checkpoint, clips, top_k=n_tags):
+    for clip, answer in _listen(checkpoint, clips, top_k=n_tags + 1):
         if isinstance(answer, dict):
             raise DataError(f"{checkpoint} reads numbers, and a submission is of tags: give a classifier.")
-        ranked[Path(clip["path"]).name] = None if answer is None else [told["label"] for told in answer]
+        tags = [told["label"] for told in answer or () if told["label"] != NONE_OF_THESE]
+        ranked[Path(clip["path"]).name] = tags[:n_tags] or None
     first = Counter(tags[0] for tags in ranked.values() if tags is not None)
     usual = [tag for tag, _ in first.most_common(n_tags)]
     return [{"fname": name, "label": " ".join(usual if tags is None else tags)} for name, tags in ranked.items()]

@@ -84,11 +84,15 @@ def load_background(
     found = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]  # changed: decoded anew
     windows = None
     if found:
-        windows = Dataset.from_generator(
-            _cut,
-            features=datasets.Features(path=beside.features["path"], audio=datasets.Value("binary")),
-            gen_kwargs={"files": found, "sampling_rate": sampling_rate, "clip_seconds": clip_seconds},
-        )
+        try:
+            windows = Dataset.from_generator(
+                _cut,
+                features=datasets.Features(path=beside.features["path"], audio=datasets.Value("binary")),
+                gen_kwargs={"files": found, "sampling_rate": sampling_rate, "clip_seconds": clip_seconds},
+            )
+        except ValueError as error:
+            if "corresponds to no data" not in str(error):  # so `datasets` says that nothing could be read
+                raise
     if windows is None or len(windows) < FEWEST_WINDOWS:
         raise DataError(
             f"--background {directory} holds {0 if windows is None else len(windows)} windows of {clip_seconds:g} s "
@@ -125,7 +129,11 @@ def _share_out(paths: np.ndarray, seed: int) -> np.ndarray:
         middle = np.empty(len(recordings))
         middle[order] = np.cumsum(counts[order]) - counts[order] / 2
         position = middle[numbers] / len(paths)
-    return np.searchsorted([TRAINED_SHARE, TRAINED_SHARE + FITTED_SHARE], position, side="right")
+    ends = [TRAINED_SHARE, TRAINED_SHARE + FITTED_SHARE]
+    part = np.searchsorted(ends, position, side="right")
+    if np.bincount(part, minlength=3).min() < len(paths) / 10:  # the recordings are too short for that, or too unequal
+        part = np.searchsorted(ends, (np.arange(len(paths)) + 0.5) / len(paths), side="right")
+    return part
 
 
 def margins(logits: np.ndarray) -> np.ndarray:
@@ -149,7 +157,8 @@ def fit_margin(background: np.ndarray, false_alarms_per_hour: float, hours: floa
             1 / false_alarms_per_hour / FITTED_SHARE,
         )
     ordered = np.sort(background)[::-1]
-    return float(ordered[min(allowed, len(ordered) - 1)]) + ROUNDING
+    margin = float(ordered[min(allowed, len(ordered) - 1)]) + ROUNDING
+    return margin if allowed else max(margin, 0.0)  # no less strict than the network is by itself
 
 
 def sparing_margin(logits: np.ndarray, labels: np.ndarray) -> float:

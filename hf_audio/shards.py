@@ -213,7 +213,11 @@ def load_shards(
     stream = index_shards(found[TRAIN], columns)
     if len(stream.names) < 2:
         raise DataError(f"The training shards of {source} have the labels {stream.names}: a classifier needs two.")
-    held_out = {part: _load_split(index_shards(found[part], columns), stream) for part in found if part != TRAIN}
+    held_out = {}
+    for part in [part for part in found if part != TRAIN]:
+        split = index_shards(found[part], columns)
+        stream.unreadable += split.unreadable
+        held_out[part] = _load_split(split, stream)
     return stream, Collection(
         Path(source).resolve().name,
         concatenate_datasets(list(held_out.values())),

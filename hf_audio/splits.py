@@ -146,6 +146,8 @@ def split_off(dataset: Dataset, fraction: float, seed: int, group_column: str | 
         if n_groups < 2:
             raise DataError(f"Only one {group_column} is left: a {part} part needs another one.")
         labels, groups = labels[rows], groups[rows]
+        if np.bincount(labels).max() < 2:
+            raise DataError(f"{len(rows)} clips are too few to hold out {fraction:g} of them for {part}.")
         # scikit-learn asks for as many clips of the most frequent class as there are folds.
         n_folds = max(2, min(round(1 / fraction), n_groups, np.bincount(labels).max()))
         splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
@@ -153,7 +155,8 @@ def split_off(dataset: Dataset, fraction: float, seed: int, group_column: str | 
             warnings.simplefilter("ignore", UserWarning)  # of classes with fewer clips than there are folds
             folds = [fold for _, fold in splitter.split(labels, labels, groups)]
         # A group that is much larger than others makes a fold of its own.
-        held_out = next((fold for fold in folds if len(fold) <= 2 * fraction * len(rows)), min(folds, key=len))
+        fitting = [fold for fold in folds if len(fold) <= 2 * fraction * len(rows)] or [min(folds, key=len)]
+        held_out = max(fitting, key=lambda fold: len(np.unique(labels[fold])))
         drawn[rows[held_out]] = True
     return drawn
 

@@ -100,7 +100,9 @@ class AudioTrainer(Trainer):
 
     def _drop_last(self) -> bool:
         assert self.train_dataset is not None
-        return len(self.train_dataset) >= self.args.train_batch_size * self.args.world_size
+        sampler = self._get_train_sampler(self.train_dataset)  # whose epochs may have fewer rows, or more
+        n_rows = len(self.train_dataset if sampler is None else sampler)  # type: ignore[arg-type]
+        return n_rows >= self.args.train_batch_size * self.args.world_size
 
     def get_train_dataloader(self) -> DataLoader:
         """As in Trainer, without a smaller last batch unless there is no other; a stream makes its own."""
@@ -385,7 +387,7 @@ class ProcessBatchNorm(nn.modules.batchnorm._BatchNorm):
         assert self.num_batches_tracked is not None
         dims = [0, *range(2, input.dim())]
         values = input.double()
-        here = torch.full_like(values[0].flatten(1)[:, 0], values.numel() / values.shape[1])
+        here = values.new_full((values.shape[1],), values.numel() / values.shape[1])
         sums = torch.stack([values.sum(dims), values.square().sum(dims), here])
         total, squares, counts = torch.distributed.nn.functional.all_reduce(sums)
         count = counts[0].detach()

@@ -145,6 +145,8 @@ class FSDArguments(RecipeArguments):
             self.load_best_model_at_end = False
         if self.load_best_model_at_end and not self.eval_delay:
             self.eval_delay = VALIDATED_FROM * self.num_train_epochs
+        if self.label_rounds and self.background is not None:
+            raise ArgumentError("--background does not go with --label_rounds: leave one of them out.")
         if self.label_rounds < 0:
             raise ArgumentError(f"--label_rounds {self.label_rounds} must not be negative.")
         super().__post_init__()

@@ -12,6 +12,7 @@ label-ranking average precision.
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from hf_audio import AudioCNNConfig
 from hf_audio.arguments import ArgumentError
@@ -106,6 +107,10 @@ class OwnSoundsArguments(GeneralSoundsArguments):
                 raise ArgumentError(f"--{name} {value} must be above 0.")
         if self.dataset_name is not None and self.data_dir is not None:
             raise ArgumentError("--data_dir and --dataset_name exclude each other: give one of them.")
+        if self.multi_label and self.pseudo_labels is not None:
+            raise ArgumentError("--pseudo_labels knows one label a clip: leave it or --multi_label out.")
+        if self.streaming and self.data_dir is not None and not Path(self.data_dir).is_dir():
+            raise ArgumentError(f"--data_dir {self.data_dir} is not a folder: give the one that holds the shards.")
         if self.dataset_name is not None and self.pseudo_labels is not None:
             raise ArgumentError(
                 "--pseudo_labels names files, which --dataset_name has none of: leave one of them out."

@@ -135,6 +135,8 @@ class SpokenNumbersArguments(RecipeArguments):
     def __post_init__(self):
         if self.validation_fraction == 0:
             self.load_best_model_at_end = False
+        if self.background is not None:
+            raise ArgumentError("--background is of one class a clip, and a number has several digits: leave it out.")
         if self.from_digits and self.data_dir is None:
             raise ArgumentError("--from_digits puts recordings of --data_dir together: give that folder.")
         if self.noise_dir is not None and not Path(self.noise_dir).is_dir():

@@ -202,3 +202,50 @@ def test_real_sounds_by_their_table(real_sounds):
     sources = np.asarray(collection.dataset["src_file"])
     assert not set(sources[collection.rows(TRAIN)]) & set(sources[collection.rows(TEST)])
     assert abs(collection.rows(TEST).mean() - 0.2) < 0.02
+
+
+@pytest.mark.parametrize("beside", ["test/1.wav", "background/1.wav"])
+def test_train_and_test_are_never_taken_for_classes(tmp_path, beside):
+    fill(tmp_path / "train")
+    fill(tmp_path / "validation")
+    touch(tmp_path / beside)
+    with pytest.raises(DataError, match=f"and {Path(beside).parts[0]}, which is no such part: move"):
+        load_collection(tmp_path)
+
+
+def test_what_a_zip_made_on_a_mac_brings_along_is_no_part(tmp_path):
+    for name in ("train", "evaluation", "__MACOSX"):
+        fill(tmp_path / name)
+    assert parts(load_collection(tmp_path)) == {TRAIN: 20, TEST: 20}
+
+
+def test_a_split_with_a_gap_is_told_of_and_one_without_training_clips_too(tmp_path):
+    rows = [(f"{n}.wav", "ab"[n % 2], "train" if n % 3 else "test") for n in range(12)]
+    touch(*(tmp_path / row[0] for row in rows))
+    table = write_table(tmp_path / "clips.csv", [("path", "label", "split"), *rows[:-1], (*rows[-1][:2], "")])
+    with pytest.raises(DataError, match="has '' in its column 'split'"):
+        load_collection(table)
+    write_table(table, [("path", "label", "split"), *((*row[:2], "dev") for row in rows)])
+    with pytest.raises(DataError, match="has no clip to train on"):
+        load_collection(table)
+
+
+def test_clips_drawn_to_test_share_no_group_with_those_that_validate(tmp_path):
+    rows = [(f"{n}.wav", "ab"[n % 2], "dev" if n < 12 else "train", f"s{n // 2 % 6}") for n in range(48)]
+    touch(*(tmp_path / row[0] for row in rows))
+    rows = [row for row in rows if row[2] == "train" or row[3] in ("s0", "s1")]
+    table = write_table(tmp_path / "clips.csv", [("path", "label", "split", "speaker"), *rows])
+    collection = load_collection(table, Columns(group="speaker"))
+    speakers = np.asarray(collection.dataset["speaker"])
+    assert collection.rows(TEST).any()
+    assert not set(speakers[collection.rows(TEST)]) & set(speakers[collection.rows(VALIDATION)])
+
+
+def test_a_name_that_is_not_utf8_is_one_sentence(tmp_path):
+    fill(tmp_path)
+    try:
+        Path(os.fsdecode(os.fsencode(tmp_path / "cat") + b"/M\xfccke.wav")).write_bytes(b"")
+    except OSError:
+        pytest.skip("this file system holds no such names")
+    with pytest.raises(DataError, match=r"cke.wav has a name, or a folder's, that is not UTF-8: rename it"):
+        load_collection(tmp_path)

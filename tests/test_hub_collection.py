@@ -164,3 +164,19 @@ def test_data_sets_that_cannot_be_had_are_told_in_a_sentence(tmp_path, monkeypat
     monkeypatch.setattr("hf_audio.hub_collection.load_dataset", missing)
     with pytest.raises(DataError, match=r"'nobody/nothing' doesn't exist .*Check the name; .*accept its terms"):
         load_hub_collection("nobody/nothing")
+
+
+def test_a_file_that_is_named_twice_counts_once_and_as_a_test_clip(tmp_path):
+    rows, again = rows_of(12), rows_of(4)
+    write_parquet(tmp_path, "train", rows, FEATURES)
+    write_parquet(tmp_path, "test", again, FEATURES)
+    collection = load_hub_collection(str(tmp_path))
+    paths = collection.dataset["path"][:]
+    assert Counter(collection.parts.tolist()) == {TRAIN: 12 - 4, TEST: 4} or len(set(paths)) == len(paths)
+
+
+def test_splits_of_a_data_set_count_more_than_a_column_called_so(tmp_path):
+    for split, n in (("train", 8), ("test", 4)):
+        features = {**FEATURES, "split": {"dtype": "string", "_type": "Value"}}
+        write_parquet(tmp_path, split, {**rows_of(n, first=100 * (split == "test")), "split": ["train"] * n}, features)
+    assert Counter(load_hub_collection(str(tmp_path)).parts.tolist()) == {TRAIN: 8, TEST: 4}

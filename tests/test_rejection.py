@@ -30,6 +30,11 @@ def write_noise(folder, seconds, seed=0):
     return noise
 
 
+def write_broken(folder):
+    folder.mkdir()
+    (folder / "a.wav").write_bytes(b"RIFF")
+
+
 def clips(names=CLASSES):
     """Two decoded clips, of which one in between could not be used."""
     rows = {"path": ["x", "y"], "label": [0, 1], "audio": [b"", b""], "index": [7, 9]}
@@ -76,6 +81,7 @@ def test_of_many_recordings_none_is_in_two_parts(tmp_path):
     [
         (lambda folder: None, "is not a folder"),
         (lambda folder: folder.mkdir(), "holds 0 windows"),
+        (lambda folder: write_broken(folder), "holds 0 windows"),
         (lambda folder: write_noise(folder, 3), "holds 3 windows of 1 s that can be read, too few"),
     ],
 )
@@ -83,6 +89,16 @@ def test_too_little_background_is_one_sentence(tmp_path, make, said):
     make(tmp_path / "place")
     with pytest.raises(DataError, match=said):
         read(tmp_path / "place")
+
+
+def test_every_part_has_windows_however_unequal_the_recordings_are(tmp_path):
+    for seed, seconds in enumerate([60, *[1.2] * 9]):
+        write_noise(tmp_path / "one long", seconds, seed)
+    for seed in range(6):
+        write_noise(tmp_path / "few short", 2, seed)
+    for name in ("one long", "few short"):
+        background = read(tmp_path / name)
+        assert min(len(part) for part in (background.train, background.fit, background.test)) > 0
 
 
 def test_a_class_of_the_backgrounds_name_is_refused():
@@ -108,23 +124,25 @@ def test_an_epoch_has_every_clip_and_no_more_background_than_clips(n_known, n_ba
 @settings(max_examples=200)
 @given(st.lists(st.floats(-50, 50), min_size=1, max_size=60), st.floats(0.01, 2000), st.floats(0.001, 2))
 def test_the_margin_keeps_the_stated_number_of_false_alarms_and_is_the_least_that_does(above, rate, hours):
-    above = np.array(above)
+    above, allowed = np.array(above), int(rate * hours)
     margin = fit_margin(above, rate, hours)
-    assert (above > margin).sum() <= rate * hours
-    if len(above) > int(rate * hours):
-        assert (above > margin - 0.002).sum() > int(rate * hours)
+    assert (above > margin).sum() <= allowed
+    if 0 < allowed < len(above):
+        assert (above > margin - 0.002).sum() > allowed
+    if allowed == 0:
+        assert margin >= 0, "too little background to be less strict than the network is by itself"
 
 
 @given(st.integers(0, 1000), st.integers(1, 60))
-def test_without_a_stated_number_the_margin_costs_no_validation_clip_and_hardly_another(seed, n):
+def test_without_a_stated_number_the_margin_costs_no_validation_clip(seed, n):
     rng = np.random.default_rng(seed)
     logits, labels = rng.normal(size=(n, 4)), rng.integers(0, 3, n)
     right = logits[:, :3].argmax(1) == labels
     margin = sparing_margin(logits, labels)
+    if right.any():
+        assert margin <= margins(logits)[right].mean() - 3 * margins(logits)[right].std() + 1e-9
     logits[:, 3] += margin
     assert (logits.argmax(1) == labels)[right].all()
-    if right.sum() > 10:
-        assert (margins(rng.normal(size=(1000, 4))) <= margin).mean() < 0.05
 
 
 def test_the_figures_of_a_rejection():
@@ -223,3 +241,11 @@ def test_without_a_stated_number_some_clips_are_held_out_to_fit_the_margin(tmp_p
     assert fraction() == fraction("--background", "x", "--false_alarms_per_hour", "5") == 0
     assert fraction("--background", "x") == 0.15
     assert fraction("--background", "x", "--validation_fraction", "0.3") == 0.3
+
+
+def test_an_epoch_of_fewer_clips_than_a_batch_is_one_batch(tones, run_here, tmp_path):
+    write_noise(tmp_path / "place", 120)
+    flags = ("--background", str(tmp_path / "place"), "--false_alarms_per_hour", "60", "--max_steps", "1")
+    code, output = run_here(tones, tmp_path / "out", *flags, "--per_device_train_batch_size", "64")
+    assert code == 0, output
+    assert results(tmp_path / "out")["train_samples"] == 27 + 72

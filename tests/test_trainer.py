@@ -14,7 +14,7 @@ from hf_audio import AudioCNNForAudioClassification
 from hf_audio.arguments import RecipeArguments
 from hf_audio.batches import ClipTransform, WindowCollator
 from hf_audio.data import UNVERIFIED_COLUMN
-from hf_audio.trainer import AudioTrainer, average_windows
+from hf_audio.trainer import AudioTrainer, ProcessBatchNorm, average_windows
 
 
 def noise_clips(n: int, samples: int = 4000) -> Dataset:
@@ -240,3 +240,14 @@ def test_a_rare_class_comes_as_often_or_weighs_as_much_as_the_others(tmp_path):
         losses[balance] = run.state.log_history[0]["loss"], run.evaluate(run.train_dataset)["eval_loss"]
     assert losses["loss"][0] > 1.5 * losses["none"][0], "a third of the loss, not a ninth, is of the rare class"
     assert losses["loss"][1] == pytest.approx(losses["none"][1]), "what is judged is judged plainly"
+
+
+def test_batch_normalisation_over_processes_takes_rows_of_features_too(tmp_path):
+    torch.distributed.init_process_group("gloo", init_method=f"file://{tmp_path}/rendezvous", rank=0, world_size=1)
+    try:
+        rows = torch.randn(40, 6) * 3 + 1
+        own, usual = ProcessBatchNorm(6), torch.nn.BatchNorm1d(6)
+        assert torch.allclose(own(rows), usual(rows), atol=1e-5)
+        assert torch.allclose(own.running_var, usual.running_var, atol=1e-5)
+    finally:
+        torch.distributed.destroy_process_group()

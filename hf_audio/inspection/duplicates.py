@@ -128,6 +128,7 @@ class _Reader:
         """(samples,) float32."""
         begin, end = round(max(start, 0) * RATE), round((start + seconds) * RATE)
         if (path, begin, end) in self.held:
+            self.held.move_to_end((path, begin, end))
             return self.held[path, begin, end]
         parts = []
         position = 0

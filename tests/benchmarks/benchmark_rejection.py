@@ -1,0 +1,71 @@
+"""How well sounds that a network never heard are told from those it knows: ten classes of ESC-50 against its others.
+
+Trains `recipes/own_sounds.py` on the ten classes of ESC-10, folds 1 to 4, with twenty of the other forty classes as
+background, and judges fold 5 of the ten and all clips of the twenty classes that are left; then the same without a
+background.
+
+    python tests/benchmarks/benchmark_rejection.py ESC50 OUT [flags of the recipe]
+"""
+
+import argparse
+import csv
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+from sklearn.metrics import roc_auc_score
+
+from hf_audio.audio import load_audio
+from hf_audio.classifier import load_classifier
+from hf_audio.models.configuration_audio_cnn import NONE_OF_THESE
+
+RECIPE = Path(__file__).parents[2] / "recipes" / "own_sounds.py"
+
+
+def lay_out(esc50: Path, out: Path) -> None:
+    """Links: `known/train` and `known/test` with a folder a class, `background` and `strange` with clips of others."""
+    with open(esc50 / "meta" / "esc50.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    others = sorted({row["category"] for row in rows if row["esc10"] != "True"})
+    heard = set(np.random.default_rng(0).permutation(others)[:20])
+    for row in rows:
+        if row["esc10"] == "True":
+            folder = out / "known" / ("test" if row["fold"] == "5" else "train") / row["category"]
+        else:
+            folder = out / ("background" if row["category"] in heard else "strange")
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / row["filename"]).symlink_to((esc50 / "audio" / row["filename"]).resolve())
+
+
+def judge(checkpoint: Path, out: Path) -> str:
+    """Area under the ROC curve, by the best class's score, and what the answers are."""
+    classifier = load_classifier(checkpoint)
+    known = sorted((out / "known" / "test").glob("*/*"))
+    files = [*known, *sorted((out / "strange").iterdir())]
+    scores = classifier.judge([load_audio(file, classifier.sampling_rate) for file in files])
+    classes = [place for place, label in enumerate(classifier.labels) if label != NONE_OF_THESE]
+    answers = [classifier.labels[place] for place in scores.argmax(1)]
+    right = np.mean([answer == file.parent.name for answer, file in zip(answers, known, strict=False)])
+    rejected = np.mean([answer == NONE_OF_THESE for answer in answers[len(known) :]])
+    area = roc_auc_score(np.arange(len(files)) < len(known), scores[:, classes].max(1))
+    return f"area {area:.3f}, accuracy on known classes {right:.4f}, of never heard ones {rejected:.2f} rejected"
+
+
+def main() -> None:
+    """Train twice and judge."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("esc50", type=Path)
+    parser.add_argument("out", type=Path, help="a new folder")
+    args, flags = parser.parse_known_args()
+    lay_out(args.esc50, args.out)
+    runs = {"with": ["--background", str(args.out / "background")], "without": []}
+    for name, background in runs.items():
+        folder = args.out / name
+        command = [sys.executable, str(RECIPE), "--data_dir", str(args.out / "known"), "--output_dir", str(folder)]
+        subprocess.run([*command, *background, *flags], check=True)
+        print(f"{name} background: {judge(folder, args.out)}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
