@@ -24,7 +24,6 @@ from .arguments import ArgumentError, RecipeArguments
 from .augmentation import mix
 from .batches import BackgroundSampler, BalancedSampler, ClipTransform
 from .clip_stream import ClipStream
-from .models.configuration_audio_cnn import rejects_background
 from .models.modeling_audio_cnn import by_distribution, classification_loss, probabilities
 from .network_parts import weight_heights
 
@@ -88,7 +87,7 @@ class AudioTrainer(Trainer):
         self.class_weights: torch.Tensor | None = None
         if args.balance == "loss":
             counts = self._class_counts()
-            if rejects_background(self.model.config):
+            if self.args.background is not None:
                 counts[-1] = min(counts[-1], counts[:-1].sum())  # as many as an epoch has
             taught = (counts > 0).sum()
             weights = counts.sum() / taught / np.maximum(counts, 1)
@@ -138,7 +137,7 @@ class AudioTrainer(Trainer):
         return np.asarray(self.train_dataset.with_format(None)["label"][:])
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler | None:
-        rejects, balances = rejects_background(self.model.config), self.args.balance == "sampler"
+        rejects, balances = self.args.background is not None, self.args.balance == "sampler"
         if not (rejects or balances):
             return super()._get_train_sampler(train_dataset)
         labels = self._labels()

@@ -168,13 +168,7 @@ def fine_tune(
         seed=args.seed,
     )
     plain = ClipTransform(config.sampling_rate, n_tags=parts.n_tags)
-
-    def build() -> PreTrainedModel:
-        model = build_model(config, begin_from, extractor, args.freeze)
-        freeze(model, args.freeze)
-        return model
-
-    model = build()
+    model = build_model(config, begin_from, extractor, args.freeze)
     frozen = freeze(model, args.freeze)
     if args.layer_decay < 1:
         weight_heights(model)  # which refuses what has no layers, before any time is spent
@@ -198,6 +192,12 @@ def fine_tune(
         compute_metrics=functools.partial(compute_metrics, config=config),
     )
     if args.search:
+
+        def build() -> PreTrainedModel:  # of every trial
+            begun = build_model(config, begin_from, extractor, args.freeze)
+            freeze(begun, args.freeze)
+            return begun
+
         found = search_arguments(args, search_space, functools.partial(make_trainer, None, model_init=build))
         if isinstance(amortized, Amortized):
             amortized.clear()
