@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from audiomentations import Compose, Gain
 from datasets import Dataset
+from scipy.optimize import minimize_scalar
+from scipy.special import softmax
 from sklearn.model_selection import StratifiedKFold
 
 from .arguments import RecipeArguments
@@ -17,6 +19,7 @@ from .audio_cache import cache_audio
 from .augmentation import AddFastGaussianSNR
 from .data import BELIEVED_COLUMN, UNVERIFIED_COLUMN, DataError, class_names, has_tags
 from .hub import read_destination
+from .judging import fit_temperature
 from .model_card import TaskFacts
 from .models import AudioCNNConfig
 from .reports import read_scores
@@ -33,8 +36,8 @@ logger = logging.getLogger(__name__)
 
 N_FOLDS = 4
 CROP_SECONDS = 1.0, 3.0
-# Of the corrections that are suggested, by the estimate below.
-PRECISION = 0.9
+# Labels that are taken to be right before any is looked at: of a network that knows nothing, any share is as likely.
+RIGHT_BEFOREHAND = 10
 LISTENER: dict[str, Any] = {
     "sampling_rate": 22050,
     "clip_seconds": 6,
@@ -86,9 +89,9 @@ class Audit:
     suggested: np.ndarray
     """Class indices, (clips,): the given ones where nothing speaks against them."""
     confidence: np.ndarray
-    """In the suggested label against the given one, or, where both agree, against the next best, (clips,)."""
+    """That the given label is wrong, where another one is suggested, or that it is right, (clips,) probabilities."""
     believed: np.ndarray
-    """What each clip is, (clips, classes) probabilities: certainly what its label says, or what the networks heard."""
+    """What each clip is, (clips, classes) probabilities: what its label says, if verified, or all that is known."""
     unverified: np.ndarray
     """(clips,) of bool."""
     names: Sequence[str]
@@ -110,9 +113,10 @@ class Audit:
 
 
 def doubt_labels(args: RecipeArguments, dataset: Dataset, held_out: np.ndarray, rounds: int) -> Dataset:
-    """The data set with `BELIEVED_COLUMN`, in which an audit of the training clips takes the place of wrong labels.
+    """The data set with `BELIEVED_COLUMN`: what an audit of the training clips makes of unverified labels.
 
-    The audit's trainings lie in `OUTPUT_DIR-audit`; after a kill, the same command goes on.
+    The audit's trainings lie in `OUTPUT_DIR-audit`; after a kill, the same command goes on. Where nothing can be
+    audited, because clips have several tags, or all or none are verified, the data set stays as it is.
 
     Args:
         args: of the run that the audit precedes, whose output folder is looked at before any time is spent.
@@ -122,8 +126,12 @@ def doubt_labels(args: RecipeArguments, dataset: Dataset, held_out: np.ndarray, 
 
     Raises:
         ArgumentError: either folder cannot be used, or the audit was begun with other arguments.
-        DataError: as `audit_labels`.
+        DataError: no class has enough training clips.
     """
+    reason = _why_not(dataset.select(np.flatnonzero(~held_out)))
+    if reason is not None:
+        logger.info("Labels are not audited. %s", reason)
+        return dataset
     read_destination(args)
     folder = prepare_preceding(args, "audit")
     taken_over = ("seed", "use_cpu", "bf16", "dataloader_num_workers", "disable_tqdm", "strict", "max_steps")
@@ -138,9 +146,8 @@ def doubt_labels(args: RecipeArguments, dataset: Dataset, held_out: np.ndarray, 
 def audit_labels(args: RecipeArguments, dataset: Dataset, rounds: int = 1) -> Audit:
     """Train out of fold on a data set and compare its labels with what the networks say of clips they have not heard.
 
-    The label is judged wrong where another class is more probable by so much that, by what happens to verified clips,
-    nine in ten such judgements are right. In further rounds, the networks are trained
-    on what was found.
+    A label is judged wrong where `weigh_evidence` thinks so. In further rounds, the networks are trained on what was
+    found.
 
     Args:
         args: of the trainings, which lie in its output folder; after a kill, the same call goes on.
@@ -151,12 +158,9 @@ def audit_labels(args: RecipeArguments, dataset: Dataset, rounds: int = 1) -> Au
         ArgumentError: the output folder cannot be used, or an audit with other arguments has begun there.
         DataError: clips with several tags, or no unverified or no verified ones.
     """
-    if has_tags(dataset):
-        raise DataError("Labels can be audited where every clip has one, and here clips have several.")
-    unverified = np.asarray(dataset[UNVERIFIED_COLUMN][:], dtype=bool)
-    if not unverified.any() or unverified.all():
-        kind = "verified" if unverified.all() else "unverified"
-        raise DataError(f"No training clip is {kind} (column manually_verified): an audit compares the two kinds.")
+    reason = _why_not(dataset)
+    if reason is not None:
+        raise DataError(reason)
     check_same_arguments(args)
     open_output_dir(args, UNFINISHED_FOLDS)
     # Without the clips that cannot be read, of which no network says anything.
@@ -167,11 +171,27 @@ def audit_labels(args: RecipeArguments, dataset: Dataset, rounds: int = 1) -> Au
     unverified = np.asarray(dataset[UNVERIFIED_COLUMN][:], dtype=bool)
     for number in range(1, rounds + 1):
         heard = _judge_out_of_fold(args, with_beliefs(dataset, believed), number)
-        suggested, confidence = compare_labels(given, heard, unverified)
-        believed = believe(given, suggested, heard)
-        n_wrong = (suggested != given).sum()
-        logger.info("Round %d of the audit: %d of %d unverified labels look wrong.", number, n_wrong, unverified.sum())
+        believed, share_right = weigh_evidence(given, heard, unverified)
+        suggested, confidence = suggest(given, believed)
+        logger.info(
+            "Round %d of the audit: %d of %d unverified labels look wrong; by its estimate, %.0f %% are right.",
+            number,
+            (suggested != given).sum(),
+            unverified.sum(),
+            100 * share_right,
+        )
     return Audit(dataset["path"][:], given, suggested, confidence, believed, unverified, names)
+
+
+def _why_not(dataset: Dataset) -> str | None:
+    """Why the labels of a data set cannot be audited, in a sentence; `None` where they can."""
+    if has_tags(dataset):
+        return "Labels can be audited where every clip has one, and here clips have several."
+    unverified = np.asarray(dataset[UNVERIFIED_COLUMN][:], dtype=bool)
+    if unverified.any() and not unverified.all():
+        return None
+    kind = "verified" if unverified.all() else "unverified"
+    return f"No training clip is {kind} (column manually_verified): an audit compares the two kinds."
 
 
 def _judge_out_of_fold(args: RecipeArguments, dataset: Dataset, round_: int) -> np.ndarray:
@@ -207,47 +227,46 @@ def with_beliefs(dataset: Dataset, believed: np.ndarray) -> Dataset:
     return dataset.add_column(BELIEVED_COLUMN, believed.tolist())
 
 
-def believe(given: np.ndarray, suggested: np.ndarray, heard: np.ndarray) -> np.ndarray:
-    """What to train on: the given labels, or, where another one is suggested, all that the networks heard but it.
+def weigh_evidence(given: np.ndarray, heard: np.ndarray, unverified: np.ndarray) -> tuple[np.ndarray, float]:
+    """What each clip is by its label and by what was heard, and which share of the unverified labels is right.
 
-    A wrong label is found more surely than the right one in its place, so doubts between classes are kept.
-
-    given, suggested: (clips,) class indices; heard: (clips, classes) probabilities -> (clips, classes).
-    """
-    believed = np.eye(heard.shape[1])[given]
-    wrong = np.flatnonzero(suggested != given)
-    others = heard[wrong] * (1 - believed[wrong])
-    believed[wrong] = others / others.sum(1, keepdims=True)
-    return believed
-
-
-def compare_labels(given: np.ndarray, heard: np.ndarray, unverified: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Labels as they should be, and the confidence in each, against the given or the next best one; both (clips,).
-
-    An unverified label is replaced where the network prefers another class with a confidence from which on, by the
-    estimate below, `PRECISION` of such judgements are right. Verified clips, whose labels are right, tell how often a
-    right label is contradicted so confidently; the share of right labels among unverified clips is estimated by how
-    much less often the network agrees with them than with verified ones.
+    Verified clips are what their labels say. They also tell how far what the networks say can be trusted: it is
+    flattened or sharpened (a temperature) until it gives those labels the highest likelihood. An unverified label is
+    then one more witness, who is right in a share of the cases, and otherwise names any other class as easily: the
+    share under which all the unverified labels are most likely, and a few more that are right. Both pieces of evidence
+    are multiplied (Bayes).
 
     given: (clips,) class indices; heard: (clips, classes) probabilities, of networks that were not trained on the
-    clip; unverified: (clips,) of bool.
+    clip; unverified: (clips,) of bool. Returns (clips, classes) probabilities, and the share. Source: the
+    class-independent case of Dawid and Skene 1979, Maximum Likelihood
+    Estimation of Observer Error-Rates.
     """
-    rows = np.arange(len(given))
-    best = heard.argmax(1)
-    others = heard.copy()
-    others[rows, best] = 0
-    rival = np.where(best == given, others.max(1), heard[rows, given])
-    confidence = heard.max(1) / (heard.max(1) + rival)
-    contradicted = best != given
-    share_right = min((~contradicted[unverified]).mean() / max((~contradicted[~unverified]).mean(), 1e-9), 1.0)
-    suggested = given.copy()
-    flagged = unverified & contradicted
-    for threshold in np.unique(confidence[flagged]):
-        n_false = (contradicted & (confidence >= threshold))[~unverified].sum()
-        false_alarms = (n_false + 1) / ((~unverified).sum() + 1)  # none among few is not none at all
-        alarms = (flagged & (confidence >= threshold))[unverified].mean()
-        if share_right * false_alarms <= (1 - PRECISION) * alarms:
-            wrong = flagged & (confidence >= threshold)
-            suggested[wrong] = best[wrong]
-            break
-    return suggested, confidence
+    rows, n_classes = np.arange(len(given)), heard.shape[1]
+    logits = np.log(np.maximum(heard, 1e-12))
+    logits /= fit_temperature(logits[~unverified], given[~unverified], AudioCNNConfig(num_labels=n_classes))
+    told = softmax(logits, axis=1)
+    agreeing = told[rows, given][unverified]
+
+    def surprise(share_right: float) -> float:
+        others = (1 - share_right) / (n_classes - 1)
+        seen = np.log(share_right * agreeing + others * (1 - agreeing)).sum()
+        return -float(seen + RIGHT_BEFOREHAND * np.log(share_right))
+
+    share_right = minimize_scalar(surprise, bounds=(0.01, 0.999), method="bounded").x
+    witness = np.full_like(told, (1 - share_right) / (n_classes - 1))
+    witness[rows, given] = share_right
+    believed = told * witness
+    believed /= believed.sum(1, keepdims=True)
+    believed[~unverified] = np.eye(n_classes)[given[~unverified]]
+    return believed, share_right
+
+
+def suggest(given: np.ndarray, believed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Labels as they should be, and how probable it is that this judgement on the given ones holds; both (clips,).
+
+    A label is judged wrong where that is the more probable. given: (clips,) class indices; believed: (clips, classes).
+    """
+    right = believed[np.arange(len(given)), given]
+    others = believed.copy()
+    others[np.arange(len(given)), given] = 0
+    return np.where(right < 0.5, others.argmax(1), given), np.maximum(right, 1 - right)

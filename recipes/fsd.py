@@ -119,10 +119,11 @@ class FSDArguments(RecipeArguments):
 
     output_dir: str = field(default="outputs/fsd", metadata={"help": "Folder of the finished checkpoint."})
     model: str = field(default="default", metadata={"help": "Which network.", "choices": list(PRESETS)})
-    label_rounds: int = field(
-        default=0,
+    label_rounds: int | None = field(
+        default=None,
         metadata={
-            "help": "Rounds in which networks judge unverified labels out of fold, before training, and correct them."
+            "help": "Rounds in which networks judge unverified labels out of fold, before training, and correct them. "
+            "By default one for the default network, none for the published ones."
         },
     )
     validation_fraction: float = field(
@@ -145,6 +146,8 @@ class FSDArguments(RecipeArguments):
             self.load_best_model_at_end = False
         if self.load_best_model_at_end and not self.eval_delay:
             self.eval_delay = VALIDATED_FROM * self.num_train_epochs
+        if self.label_rounds is None:
+            self.label_rounds = int(self.model == "default" and self.background is None and not self.baseline)
         if self.label_rounds and self.background is not None:
             raise ArgumentError("--background does not go with --label_rounds: leave one of them out.")
         if self.label_rounds < 0:
@@ -191,6 +194,12 @@ def facts(args: FSDArguments, n_clips: int) -> TaskFacts:
             else "[FSDKaggle2018](https://zenodo.org/records/2552860) (CC BY 4.0; every clip has a Creative Commons "
             "licence of its own), or what lay in its layout in the folder given; level, noise, pitch and pace were "
             "varied during training."
+        )
+        + (
+            " Labels that nobody has verified were weighed against what networks heard that were trained on the other "
+            "clips."
+            if args.label_rounds
+            else ""
         ),
         split="The test table's clips were held out.",
         limits=[
