@@ -19,7 +19,7 @@ from .models import AudioCNNConfig, AudioCNNFeatureExtractor, AudioCNNForAudioCl
 
 # Frames. The lengths of an AST's spectrogram are multiples: 1024 for clips of 10 s, 512 for 5 s, 128 for 1 s.
 SPECTROGRAM_MULTIPLE = 64
-HEAD = ("pooling.", "classifier.")
+HEAD = ("pooling.", "classifier.", "long_term_spectrum.classifier.")
 
 
 def load_extractor(name: str | None, config: AudioCNNConfig) -> SequenceFeatureExtractor:

@@ -37,6 +37,8 @@ KINDS += [
     {"backbone": "resnet", "pooling": "attention", "context_dilations": [1, 2]},
     {"backbone": "shufflenet", "pooling": "attention", "num_digits": 2},
     {"backbone": "resnet", "pooling": "max"},
+    {"backbone": "resnet", "pooling": "mean_std"},
+    {"backbone": "resnet", "long_term_spectrum": True},
     {"backbone": "cnn3", "pooling": "max"},
     *SELECTING,
 ]
@@ -219,6 +221,41 @@ def test_a_few_steps_separate_tones():
         model(x, labels=labels).loss.backward()
         optimizer.step()
     assert (model.eval()(x).logits.argmax(-1) == labels).all()
+
+
+def test_the_long_term_spectrum_answers_as_much_as_the_network():
+    """Against numpy: a linear layer of means and deviations, of all frames alike and by their loudness."""
+    torch.manual_seed(0)
+    both = trained_looking_model(tiny_config(long_term_spectrum=True))
+    alone = AudioCNNForAudioClassification(tiny_config()).eval()
+    alone.load_state_dict({k: v for k, v in both.state_dict().items() if not k.startswith("long_term_spectrum")})
+    branch = both.long_term_spectrum
+    branch.norm.running_mean.normal_()
+    branch.norm.running_var.uniform_(0.5, 2)
+    x = torch.randn(5, RATE) * torch.linspace(0.01, 0.2, 5)[:, None]
+    with torch.no_grad():
+        features = both.featurize(x)[0].double().numpy()
+        loudness = np.exp(1.5 * features.mean(1))
+        statistics = []
+        for weights in (np.ones_like(loudness), loudness):
+            mean = np.array([np.average(x, axis=1, weights=w) for x, w in zip(features, weights, strict=True)])
+            squares = [(x - m[:, None]) ** 2 for x, m in zip(features, mean, strict=True)]
+            variance = np.array([np.average(x, axis=1, weights=w) for x, w in zip(squares, weights, strict=True)])
+            statistics += [mean - mean.mean(1, keepdims=True), np.sqrt(variance + 1e-5)]
+        statistics = np.concatenate(statistics, axis=1)
+        norm = branch.norm
+        statistics = (statistics - norm.running_mean.numpy()) / np.sqrt(norm.running_var.numpy() + norm.eps)
+        spectral = statistics @ branch.classifier.weight.numpy().T + branch.classifier.bias.numpy()
+        expected = (alone(x).logits.numpy() + spectral) / 2
+        np.testing.assert_allclose(both(x).logits.numpy(), expected, atol=1e-4)
+
+
+def test_in_training_every_clip_is_answered_by_the_network_or_by_its_long_term_spectrum():
+    model = AudioCNNForAudioClassification(tiny_config(long_term_spectrum=True, dropout=0.0)).train()
+    torch.nn.init.zeros_(model.classifier.weight)
+    torch.nn.init.constant_(model.classifier.bias, 7.0)
+    by_network = (model(torch.randn(400, RATE // 4)).logits == 7).all(1)
+    assert 140 < by_network.sum() < 260
 
 
 def test_weights_start_with_torchs_own_spread():
@@ -530,7 +567,8 @@ def test_a_head_of_another_size_can_be_put_on(checkpoint):
         ({"heard_seconds": 0.05}, "heard_seconds=0.05 must lie between min_seconds=0.1 and clip_seconds=1.0"),
         ({"heard_seconds": 1.5}, "heard_seconds=1.5 must lie between"),
         ({"trim_db": 0}, "trim_db=0 must be positive"),
-        ({"pooling": "sum"}, "pooling='sum' is not known: choose one of mean_max, mean, max, attention"),
+        ({"pooling": "sum"}, "pooling='sum' is not known: choose one of mean_max, mean, max, mean_std, attention"),
+        ({"long_term_spectrum": True, "num_digits": 2}, "long_term_spectrum=True tells no digits"),
         ({"filter_augment_db": 3, "frontend": "mfcc"}, "filter_augment_db=3 must not be negative, and 0 unless"),
     ],
 )

@@ -325,7 +325,13 @@ class ContextBlock(GradientCheckpointingLayer):
         return x + torch.relu(self.norm(self.conv(mask_frames(x, n_frames))))
 
 
-class MeanMaxPooling(nn.Module):
+class Pooling(nn.Module):
+    """What becomes of a clip's frames: as many numbers a channel as `n_statistics` says."""
+
+    n_statistics = 1
+
+
+class MeanMaxPooling(Pooling):
     """Mean and maximum over a clip's own frames, summed (as in PANNs, https://arxiv.org/abs/1912.10211)."""
 
     def forward(self, embeddings: torch.Tensor, n_frames: torch.Tensor | None) -> torch.Tensor:
@@ -333,7 +339,7 @@ class MeanMaxPooling(nn.Module):
         return mean_over_frames(embeddings, n_frames) + max_over_frames(embeddings, n_frames)
 
 
-class MeanPooling(nn.Module):
+class MeanPooling(Pooling):
     """Mean over a clip's own frames."""
 
     def forward(self, embeddings: torch.Tensor, n_frames: torch.Tensor | None) -> torch.Tensor:
@@ -341,12 +347,29 @@ class MeanPooling(nn.Module):
         return mean_over_frames(embeddings, n_frames)
 
 
-class MaxPooling(nn.Module):
+class MaxPooling(Pooling):
     """Maximum over a clip's own frames."""
 
     def forward(self, embeddings: torch.Tensor, n_frames: torch.Tensor | None) -> torch.Tensor:
         """embeddings: (batch, channels, frames) -> (batch, channels)."""
         return max_over_frames(embeddings, n_frames)
+
+
+class MeanStdPooling(Pooling):
+    """Mean and standard deviation over a clip's own frames, one behind the other.
+
+    How much a voice's resonances move tells as much about it as where they lie. Source: the statistics pooling of
+    x-vectors, Snyder et al. 2018.
+    """
+
+    n_statistics = 2
+
+    def forward(self, embeddings: torch.Tensor, n_frames: torch.Tensor | None) -> torch.Tensor:
+        """embeddings: (batch, channels, frames) -> (batch, 2 * channels)."""
+        exact = embeddings.float()  # a variance of bfloat16's three digits is none
+        mean = mean_over_frames(exact, n_frames)
+        variance = mean_over_frames((exact - mean[:, :, None]).square(), n_frames)
+        return torch.cat([mean, (variance + 1e-5).sqrt()], dim=1).to(embeddings.dtype)
 
 
 def max_over_frames(x: torch.Tensor, n_frames: torch.Tensor | None) -> torch.Tensor:
@@ -379,4 +402,9 @@ class AttentionPooling(nn.Module):
 
 
 BACKBONES = {"resnet": ResNet, "conv1d": Conv1dNet, "shufflenet": ShuffleNet, "alexnet": AlexNet, "cnn3": CNN3}
-POOLINGS = {"mean_max": MeanMaxPooling, "mean": MeanPooling, "max": MaxPooling}
+POOLINGS: dict[str, type[Pooling]] = {
+    "mean_max": MeanMaxPooling,
+    "mean": MeanPooling,
+    "max": MaxPooling,
+    "mean_std": MeanStdPooling,
+}

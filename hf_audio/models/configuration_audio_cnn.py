@@ -58,8 +58,10 @@ class AudioCNNConfig(PreTrainedConfig):
             2019, frequency-aware convolutions, https://arxiv.org/abs/1909.02859.
         kernel_size (`int`): of the `conv1d` backbone, in frames.
         context_dilations (`list[int]`): of the convolutions over time between backbone and pooling, one a layer.
-        pooling (`"mean_max"`, `"mean"`, `"max"` or `"attention"`): what becomes of the frames; by attention, every
-            digit of a number finds those of its own.
+        pooling (`"mean_max"`, `"mean"`, `"max"`, `"mean_std"` or `"attention"`): what becomes of the frames; by
+            attention, every digit of a number finds those of its own.
+        long_term_spectrum (`bool`): whether a linear classifier of every feature's mean and deviation over the clip
+            answers too, as much as the network: where few voices or places are known, it errs less on others.
         num_digits (`int`): 0, or how many decimal digits a spoken number has; then `num_labels` is ten times as many,
             the scores of the first digit's 0 to 9, and so on.
         dropout (`float`): before the last linear layer.
@@ -77,7 +79,7 @@ class AudioCNNConfig(PreTrainedConfig):
     model_type = "audio_cnn"
     frontends: ClassVar[tuple[str, ...]] = ("log_mel", "mfcc")
     backbones: ClassVar[tuple[str, ...]] = ("resnet", "conv1d", "shufflenet", "alexnet", "cnn3")
-    poolings: ClassVar[tuple[str, ...]] = ("mean_max", "mean", "max", "attention")
+    poolings: ClassVar[tuple[str, ...]] = ("mean_max", "mean", "max", "mean_std", "attention")
     n_stages: ClassVar[dict[str, int]] = {"shufflenet": 5, "alexnet": 5, "cnn3": 3}
 
     sampling_rate: int = 16000
@@ -115,6 +117,7 @@ class AudioCNNConfig(PreTrainedConfig):
     kernel_size: int = 5
     context_dilations: list[int] | tuple[int, ...] = ()
     pooling: str = "mean_max"
+    long_term_spectrum: bool = False
     num_digits: int = 0
     dropout: float | int = 0.1
     temperature: float | int = 1.0
@@ -181,6 +184,10 @@ class AudioCNNConfig(PreTrainedConfig):
             raise ValueError(
                 f"num_digits={self.num_digits} needs num_labels={10 * self.num_digits}, not {self.num_labels}: leave "
                 "num_labels and id2label out."
+            )
+        if self.long_term_spectrum and self.num_digits:
+            raise ValueError(
+                "long_term_spectrum=True tells no digits one after the other: leave it or num_digits out."
             )
         if self.temperature <= 0:
             raise ValueError(f"temperature={self.temperature} must be positive.")
