@@ -100,7 +100,6 @@ class VoiceGenderArguments(RecipeArguments):
     weight_decay: float = field(default=0.05, metadata={"help": "Weight decay of AdamW."})
     per_device_train_batch_size: int = field(default=32, metadata={"help": "Training clips a device and step."})
     label_smoothing_factor: float = field(default=0.1, metadata={"help": "Probability spread over both classes."})
-    mixup_alpha: float = field(default=0.2, metadata={"help": "Mix pairs of clips by Beta(alpha, alpha)."})
     ema_decay: float = field(default=0.99, metadata={"help": "Decay of the average of the weights."})
 
 
