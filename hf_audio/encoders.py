@@ -89,8 +89,7 @@ def build_model(
         try:
             _take_weights(model, AutoModelForAudioClassification.from_pretrained(name))
             if freeze != "encoder":
-                # A mean over all batches since, of these data's features.
-                model.feature_norm.reset_running_stats()
+                model.reset_statistics()
         except (OSError, ValueError, RuntimeError) as error:
             raise ArgumentError(
                 f"--model_name_or_path {name} is no checkpoint of this network: give the --output_dir of a run with "

@@ -238,8 +238,7 @@ def weigh_evidence(given: np.ndarray, heard: np.ndarray, unverified: np.ndarray)
 
     given: (clips,) class indices; heard: (clips, classes) probabilities, of networks that were not trained on the
     clip; unverified: (clips,) of bool. Returns (clips, classes) probabilities, and the share. Source: the
-    class-independent case of Dawid and Skene 1979, Maximum Likelihood
-    Estimation of Observer Error-Rates.
+    class-independent case of Dawid and Skene 1979, Maximum Likelihood Estimation of Observer Error-Rates.
     """
     rows, n_classes = np.arange(len(given)), heard.shape[1]
     logits = np.log(np.maximum(heard, 1e-12))

@@ -7,7 +7,7 @@ from .arguments import ArgumentError
 from .models import AudioCNNForAudioClassification
 
 # What has learnt in an AudioCNN, but for its head. Its masks and warps have not, and vary what a frozen one hears.
-AUDIO_CNN_BODY = ("feature_norm", "backbone", "context")
+AUDIO_CNN_BODY = ("feature_norm", "backbone", "context", "long_term_spectrum.norm")
 # Inside an encoder, by family: the convolutions of wav2vec2 and its like, the patches of an AST, the convolutions of
 # Whisper; and where an encoder hears mel bands, their projection.
 FRONTS = (("feature_extractor",), ("embeddings.patch_embeddings",), ("conv1", "conv2"), ("feature_projection",))
@@ -39,7 +39,8 @@ def body(model: PreTrainedModel) -> list[str]:
         ArgumentError: none of the model's modules is known for that.
     """
     if isinstance(model, AudioCNNForAudioClassification):
-        return list(AUDIO_CNN_BODY)
+        modules = dict(model.named_modules())
+        return [name for name in AUDIO_CNN_BODY if name in modules]
     for name in (model.base_model_prefix, "encoder"):  # Whisper's prefix is that of its whole
         if isinstance(getattr(model, name, None), nn.Module):
             return [name]

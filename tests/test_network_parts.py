@@ -20,7 +20,7 @@ def train_frozen(tmp_path, family, part, **arguments):
     """The trainer after two steps, its weights before them, and which modules were in eval mode meanwhile."""
     torch.manual_seed(0)
     if family == "audio_cnn":
-        model, extractor = trained_looking_model(tiny_config(time_mask_count=1)), None
+        model, extractor = trained_looking_model(tiny_config(time_mask_count=1, long_term_spectrum=True)), None
     else:
         model, extractor = tiny_encoder(family, rate=8000, num_labels=3)
     frozen = freeze(model, part)

@@ -312,6 +312,12 @@ class AudioCNNForAudioClassification(AudioCNNPreTrainedModel):
             logits = torch.cat([classes, none + self.config.rejection_margin], dim=1)
         return classifier_output(logits, labels, self.config, return_dict)
 
+    def reset_statistics(self) -> None:
+        """Forget how features are distributed: other data's are another mean over all batches."""
+        self.feature_norm.reset_running_stats()
+        if self.long_term_spectrum is not None:
+            self.long_term_spectrum.norm.reset_running_stats()
+
     def _hear_both(self, logits: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
         """The mean of two answers; in training, of each clip one of them, so that both learn to stand alone."""
         if not self.training:
