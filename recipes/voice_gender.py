@@ -52,7 +52,7 @@ SIGNAL = {
 }
 PRESETS: dict[str, dict[str, Any]] = {
     # Of a hundred voices a larger network learns by heart what those have in common. This one convolves over time
-    # alone, keeps of the clip means and deviations, and is half of the answer: a linear classifier is the other.
+    # alone and keeps of the clip means and deviations; a linear classifier of the long-term spectrum answers too.
     "tdnn": {
         **SIGNAL,
         "backbone": "conv1d",

@@ -61,7 +61,7 @@ class AudioCNNConfig(PreTrainedConfig):
         pooling (`"mean_max"`, `"mean"`, `"max"`, `"mean_std"` or `"attention"`): what becomes of the frames; by
             attention, every digit of a number finds those of its own.
         long_term_spectrum (`bool`): whether a linear classifier of every feature's mean and deviation over the clip
-            answers too, as much as the network: where few voices or places are known, it errs less on others.
+            answers too, a quarter of the whole: where few voices are known, it errs on others than the network does.
         num_digits (`int`): 0, or how many decimal digits a spoken number has; then `num_labels` is ten times as many,
             the scores of the first digit's 0 to 9, and so on.
         dropout (`float`): before the last linear layer.

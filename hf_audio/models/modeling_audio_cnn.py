@@ -11,6 +11,9 @@ from .configuration_audio_cnn import AudioCNNConfig
 from .frontends import FRONTENDS, ConstantModule, FilterAugment, MelWarp, SpecAugment, TimeStretch, center, length_mask
 
 TRIM_BLOCK = 256  # samples
+# Of an answer that the long-term spectrum gives too. That is better on voices recorded like those it knows, and worse
+# on others; of voice gender's, a half to four fifths were as good on the former, and more were better on the latter.
+NETWORK_SHARE = 0.75
 
 
 def by_distribution(scores: torch.Tensor, config: PreTrainedConfig) -> torch.Tensor:
@@ -319,9 +322,9 @@ class AudioCNNForAudioClassification(AudioCNNPreTrainedModel):
             self.long_term_spectrum.norm.reset_running_stats()
 
     def _hear_both(self, logits: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
-        """The mean of two answers; in training, of each clip one of them, so that both learn to stand alone."""
+        """A weighted mean of two answers; in training, of each clip one of them, so that both learn to stand alone."""
         if not self.training:
-            return (logits + others) / 2
+            return NETWORK_SHARE * logits + (1 - NETWORK_SHARE) * others
         return torch.where(torch.rand_like(logits[:, :1]) < 0.5, logits, others)
 
 
