@@ -435,7 +435,10 @@ def test_own_sounds_reads_shards_as_a_stream(train_own_sounds, tone_shards, kind
         (["--data_dir", "x", "--dataset_name", "y"], "--data_dir and --dataset_name exclude each other"),
         (["--dataset_name", "nobody/nothing"], "check the network"),
         (["--clip_seconds", "0"], "--clip_seconds 0.0 must be above 0"),
-        (["--excerpt_seconds", "9", "--clip_seconds", "3"], "--excerpt_seconds 9 must lie between"),
+        (
+            ["--data_dir", "{}", "--excerpt_seconds", "9", "--clip_seconds", "3"],
+            "--excerpt_seconds 9 must lie between",
+        ),
         (["--data_dir", "{}", "--multi_label", "true"], "give a table"),
     ],
 )
