@@ -60,7 +60,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "pooling": "mean_std",
         "long_term_spectrum": True,
     },
-    # Which sees the spectrogram as a picture: about as good on voices recorded like those it knows, worse on others.
+    # Which sees the spectrogram as a picture.
     "resnet": {
         **SIGNAL,
         "stem_stride": 2,

@@ -11,8 +11,8 @@ from .configuration_audio_cnn import AudioCNNConfig
 from .frontends import FRONTENDS, ConstantModule, FilterAugment, MelWarp, SpecAugment, TimeStretch, center, length_mask
 
 TRIM_BLOCK = 256  # samples
-# Of an answer that the long-term spectrum gives too. That is better on voices recorded like those it knows, and worse
-# on others; of voice gender's, a half to four fifths were as good on the former, and more were better on the latter.
+# Of an answer that the long-term spectrum gives too, which is trusted less: what is said, and into which microphone,
+# stands in a mean spectrum too.
 NETWORK_SHARE = 0.75
 
 
