@@ -38,14 +38,13 @@ N_FOLDS = 4
 CROP_SECONDS = 1.0, 3.0
 # Labels that are taken to be right before any is looked at: of a network that knows nothing, any share is as likely.
 RIGHT_BEFOREHAND = 10
-# Also the default network of `recipes/fsd.py`.
+# Frames of half the cost of those of 10 ms: what it says of unknown clips is as likely.
 LISTENER: dict[str, Any] = {
     "sampling_rate": 32000,
     "clip_seconds": 6,
     "min_seconds": 0.5,
     "n_fft": 1024,
     "win_length": 1024,
-    # Frames that share a half: at half the cost of 10 ms, unknown clips are as likely.
     "hop_length": 512,  # 16 ms
     "n_mels": 64,
     "top_db": 80,
