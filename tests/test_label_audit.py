@@ -165,6 +165,7 @@ def test_only_labels_of_training_clips_are_doubted(tone_folder, tmp_path, monkey
 def test_an_audit_goes_on_where_it_was_killed_and_judges_every_clip(tone_folder, tmp_path, monkeypatch):
     monkeypatch.setattr(label_audit, "N_FOLDS", 2)
     monkeypatch.setitem(label_audit.LISTENER, "sampling_rate", RATE)
+    monkeypatch.setitem(label_audit.LISTENER, "hop_length", 128)
     monkeypatch.setitem(label_audit.TRAINING, "num_train_epochs", 1)
     dataset = unverified_tones(tone_folder).select([*range(0, 24, 2), 25])  # of the third class one clip
     Path(dataset["path"][0]).write_bytes(b"")
