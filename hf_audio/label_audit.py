@@ -38,7 +38,7 @@ N_FOLDS = 4
 CROP_SECONDS = 1.0, 3.0
 # Labels that are taken to be right before any is looked at: of a network that knows nothing, any share is as likely.
 RIGHT_BEFOREHAND = 10
-# Frames of half the cost of those of 10 ms: what it says of unknown clips is as likely.
+# A run trains several of these: coarse frames halve the cost.
 LISTENER: dict[str, Any] = {
     "sampling_rate": 32000,
     "clip_seconds": 6,
