@@ -116,7 +116,7 @@ class ClipTransform:
 
 
 class WindowCollator:
-    """Rows to one padded batch; clips longer than the model's window become half-overlapping windows.
+    """Rows to one padded batch; clips longer than the model's window become several windows.
 
     Without a window (`clip_samples=None`), every clip stays whole, and the batch is padded to one of a few lengths.
     With `crops`, every clip becomes so many evenly shifted windows instead.

@@ -30,7 +30,7 @@ class AudioClassifier(ABC):
     Args:
         labels: the classes' names, in the order of the probabilities.
         sampling_rate: of the waveforms it hears, in Hz.
-        clip_seconds: longer recordings are judged in half-overlapping windows of this length; `None`: as a whole.
+        clip_seconds: longer recordings are judged in windows of this length; `None`: as a whole.
         num_digits: of the numbers it reads, each a distribution of ten probabilities; 0 for classes.
         multi_label: whether several classes may sound at once, so that probabilities do not sum to 1.
         speech_only: whether it was trained on speech alone, and so is asked nothing where nobody speaks.

@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from .audio import AudioError, stream_audio
 from .classifier import AudioClassifier
 from .voice_activity import NoSpeechError, keep_speech
-from .windows import cut_half_overlapping, cut_running
+from .windows import cut_running, cut_windows
 
 # Windows that are handed over together, and how many samples they may have: a worker holds three such parcels.
 PARCEL_WINDOWS = 16
@@ -32,7 +32,7 @@ class Cut:
     window: int | None
     """Samples of a window; `None`: every recording is judged as a whole."""
     hop: int | None
-    """Samples from one window's end to the next one's; `None`: windows overlap by half, as `split_windows` cuts."""
+    """Samples from one window's end to the next one's; `None`: windows lie as `split_windows` cuts."""
     speech_only: bool = False
     """Whether what nobody speaks in is cut away first or, over time, told of windows."""
 
@@ -59,7 +59,7 @@ class Cut:
             remedy = "and this checkpoint judges recordings as a whole: judge it in windows, with --windows"
             yield 0, _join(blocks, LONGEST_WHOLE_SECONDS * self.sampling_rate, file, remedy)
         elif self.hop is None:
-            yield from cut_half_overlapping(blocks, self.window)
+            yield from cut_windows(blocks, self.window)
         else:
             yield from cut_running(blocks, self.window, self.hop)
 

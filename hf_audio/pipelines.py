@@ -37,7 +37,7 @@ class AudioClassificationPipeline(StockAudioClassificationPipeline, ChunkPipelin
 
     Accepts paths, URLs, bytes, arrays and tensors at the model's rate, `{"array" or "raw", "sampling_rate"}` at any
     rate, and `{"bytes", "path"}`; one of them or a list. Audio longer than the model's `clip_seconds` is judged in
-    half-overlapping windows, whose probabilities are averaged.
+    windows, whose probabilities are averaged.
 
     A model of spoken numbers hears a recording as a whole and answers `{"text": "194827", "score": 0.98}`, the number
     without leading zeros and the probability that all its digits are right.

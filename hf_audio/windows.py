@@ -6,14 +6,14 @@ import numpy as np
 
 
 def split_windows(waveform: np.ndarray, window: int) -> list[np.ndarray]:
-    """(samples,) -> windows of `window` samples that overlap by half and cover all; a short clip stays as it is.
+    """(samples,) -> windows of `window` samples, one behind the other; a short clip stays as it is.
 
-    The last window ends with the clip, so that none is padded and the end counts like the rest.
+    The last window ends with the clip, and so overlaps with the one before: none is padded.
     """
     if len(waveform) <= window:
         return [waveform]
     last = len(waveform) - window
-    starts = [*range(0, last, max(window // 2, 1)), last]
+    starts = [*range(0, last, window), last]
     return [waveform[start : start + window] for start in starts]
 
 
@@ -38,18 +38,17 @@ def running_windows(n_samples: int, window: int, hop: int) -> Iterator[tuple[int
         yield max(end - window, 0), end
 
 
-def cut_half_overlapping(blocks: Iterable[np.ndarray], window: int) -> Iterator[tuple[int, np.ndarray]]:
+def cut_windows(blocks: Iterable[np.ndarray], window: int) -> Iterator[tuple[int, np.ndarray]]:
     """A waveform in blocks, (samples,) each -> start and samples of what `split_windows` cuts the whole into."""
-    step = max(window // 2, 1)
     heard = np.zeros(0, dtype=np.float32)
     begin = start = 0  # of what is kept, and of the next window
     for block in blocks:
         heard = np.concatenate([heard, block])
         while begin + len(heard) > start + window:
             yield start, heard[start - begin : start - begin + window]
-            start += step
+            start += window
         # The last window ends with the waveform, and so may begin just behind the one before.
-        forgotten = max(start - step, 0) - begin
+        forgotten = max(start - window, 0) - begin
         heard, begin = heard[forgotten:].copy(), begin + forgotten
     first = max(len(heard) - window, 0)
     yield begin + first, heard[first:]

@@ -84,10 +84,10 @@ def test_long_clips_are_cropped_in_training_and_split_in_evaluation():
     assert len(batch["input_values"][0]) == 100 and batch["labels"] == [1]
     rows = [{"input_values": np.full(n, n, np.float32), "labels": n % 3} for n in (250, 40, 100)]
     batch = WindowCollator(100)(rows)
-    assert batch["input_values"].shape == (4 + 2, 100)
-    assert batch["window_counts"].tolist() == [4, 1, 1]
+    assert batch["input_values"].shape == (3 + 2, 100)
+    assert batch["window_counts"].tolist() == [3, 1, 1]
     assert batch["labels"].tolist() == [1, 1, 1]
-    assert batch["attention_mask"].sum(-1).tolist() == [100] * 4 + [40, 100]
+    assert batch["attention_mask"].sum(-1).tolist() == [100] * 3 + [40, 100]
     assert next(iter(batch)) == "labels"
 
 
@@ -150,7 +150,7 @@ def test_tags_become_a_row_of_ones_and_zeros_and_unverified_clips_weigh_less():
     collated = WindowCollator(20)([{key: value[row] for key, value in batch.items()} for row in range(3)])
     assert next(iter(collated)) == "labels" and collated["labels"].dtype == torch.float32
     torch.testing.assert_close(collated["weights"], torch.tensor([1, 0.25, 1]))
-    assert collated["window_counts"].tolist() == [4, 4, 4]
+    assert collated["window_counts"].tolist() == [3, 3, 3]
 
 
 def test_what_is_believed_is_trained_on_in_the_place_of_labels():

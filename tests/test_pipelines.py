@@ -97,7 +97,7 @@ def test_urls(classify, model, tmp_path):
 
 
 def test_long_audio_is_judged_in_windows(classify, model):
-    parts = [tone(300, 7.3), tone(2500, 13.1, seed=1)]
+    parts = [tone(300, 14.3), tone(2500, 20.1, seed=1)]
     long = np.concatenate(parts)
     assert len(split_windows(long, RATE)) > 32
     assert scores(classify(long)) == pytest.approx(expected(model, long), abs=1e-5)

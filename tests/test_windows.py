@@ -1,13 +1,14 @@
 """Windows of long waveforms."""
 
 import itertools
+import math
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hf_audio.windows import cut_half_overlapping, cut_running, running_windows, shifted_crops, split_windows
+from hf_audio.windows import cut_running, cut_windows, running_windows, shifted_crops, split_windows
 
 
 @given(samples=st.integers(1, 500), window=st.integers(1, 120))
@@ -18,7 +19,8 @@ def test_windows_cover_everything_and_are_whole(samples, window):
     assert all(len(part) == min(window, samples) for part in windows)
     starts = [int(part[0]) for part in windows]
     assert starts == sorted(set(starts))
-    assert all(after - before <= max(window // 2, 1) for before, after in itertools.pairwise(starts))
+    assert len(windows) == math.ceil(samples / window)
+    assert all(after - before == window for before, after in itertools.pairwise(starts[:-1]))
 
 
 @given(samples=st.integers(1, 400), n=st.integers(1, 9))
@@ -55,9 +57,9 @@ def in_blocks(samples: int, sizes: list[int]) -> list[np.ndarray]:
 
 
 @given(samples=st.integers(1, 500), window=st.integers(1, 120), sizes=blocks_of_samples)
-def test_half_overlapping_windows_are_the_same_however_a_waveform_comes(samples, window, sizes):
+def test_windows_are_the_same_however_a_waveform_comes(samples, window, sizes):
     whole = split_windows(np.arange(samples, dtype=np.float32), window)
-    cut = list(cut_half_overlapping(in_blocks(samples, sizes), window))
+    cut = list(cut_windows(in_blocks(samples, sizes), window))
     assert [start for start, _ in cut] == [int(part[0]) for part in whole]
     assert [part.tolist() for _, part in cut] == [part.tolist() for part in whole]
 

@@ -20,18 +20,17 @@ from .modeling_audio_cnn import (
 def windows_of(
     input_values: torch.Tensor, n_samples: torch.Tensor, size: int
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Half-overlapping windows of `size` samples that cover each clip, the last one ending with it.
+    """Windows of `size` samples, one behind the other, that cover each clip, the last one ending with it.
 
     input_values: (batch, samples), of which n_samples: (batch,) are signal. Returns (batch, windows, samples), the
     samples of each window that are signal (batch, windows), and which windows a clip needs (batch, windows) of bool:
     a short one needs a single window.
     """
     length = input_values.shape[1]
-    hop = max(size // 2, 1)
     last = (n_samples - size).clamp(min=0)[:, None]
-    n_windows = 1 + (torch.sym_max(length - size, 0) + hop - 1) // hop
-    steps = torch.arange(n_windows, device=input_values.device) * hop
-    needed = steps - hop < last
+    n_windows = 1 + (torch.sym_max(length - size, 0) + size - 1) // size
+    steps = torch.arange(n_windows, device=input_values.device) * size
+    needed = steps - size < last
     start = torch.minimum(steps[None], last)
     place = start[:, :, None] + torch.arange(torch.sym_min(length, size), device=input_values.device)
     windows = input_values[:, None].expand(-1, place.shape[1], -1).gather(2, place)
