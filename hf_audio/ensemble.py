@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from scipy.optimize import minimize
-from scipy.special import softmax
+from scipy.special import log_softmax, softmax
 from transformers import AutoModelForAudioClassification
 
 from .arguments import ArgumentError
@@ -28,12 +28,15 @@ from .run_folder import RESULTS_NAME, finishing
 
 logger = logging.getLogger(__name__)
 
+# The exponent of every weight in the prior of the weights (Dirichlet).
+EQUAL_BEFOREHAND = 5
+
 
 def make_ensemble(folders: Sequence[Path], output_dir: Path) -> dict[str, Any]:
     """Leave the ensemble of some finished runs in a folder; returns what its `all_results.json` holds.
 
-    Its probabilities are the arithmetic or geometric mean of the members', weighted. Mean and weights are those with
-    the least loss on the clips that validated every member; without such clips, the members weigh the same.
+    Its probabilities are the arithmetic or geometric mean of the members', weighted. Mean and weights are those
+    that suit the clips that validated every member; without such clips, the members weigh the same.
 
     Raises:
         ArgumentError: a folder is no finished run of an AudioCNN, or they are of different tasks or test clips, or the
@@ -101,13 +104,17 @@ def _common(parts: Sequence[Scores | None]) -> list[Scores]:
 
 
 def choose_mean(parts: Sequence[Scores], config: AudioEnsembleConfig) -> tuple[str, list[float]]:
-    """The kind of mean, and the members' weights, with which validation clips have the least loss."""
+    """The kind of mean, and the members' weights, that validation clips make the most likely.
+
+    Few clips would prefer one member by chance: beforehand, weights are the likelier the more equal they are.
+    """
     labels, scores = torch.from_numpy(parts[0].references), _stack(parts)
 
-    def loss(free: np.ndarray, mean: str) -> float:
-        return float(classification_loss(mean_logits(scores, softmax(free), mean, config), labels, config))
+    def surprise(free: np.ndarray, mean: str) -> float:
+        loss = classification_loss(mean_logits(scores, softmax(free), mean, config), labels, config)
+        return len(labels) * float(loss) - EQUAL_BEFOREHAND * log_softmax(free).sum()
 
-    found = {mean: minimize(loss, np.zeros(len(parts)), (mean,), method="Nelder-Mead") for mean in config.means}
+    found = {mean: minimize(surprise, np.zeros(len(parts)), (mean,), method="Nelder-Mead") for mean in config.means}
     mean = min(found, key=lambda name: found[name].fun)
     return mean, softmax(found[mean].x).tolist()
 

@@ -113,6 +113,13 @@ def test_a_member_that_knows_nothing_gets_no_weight():
     assert average([good, bad], config).sum(1) == pytest.approx(np.ones(300))
 
 
+def test_a_handful_of_clips_hardly_moves_the_weights():
+    config = AudioEnsembleConfig(members=[{}, {}], weights=[0.5, 0.5])
+    few = choose_mean([scores(4, 1, right=3), scores(4, 2)], config)[1]
+    many = choose_mean([scores(300, 1, right=3), scores(300, 2)], config)[1]
+    assert 0.5 < few[0] < 0.7 < many[0]
+
+
 def test_without_common_validation_clips_members_weigh_the_same(tmp_path):
     members = [member(tmp_path / "a"), member(tmp_path / "b", validation=False)]
     results = make_ensemble(members, tmp_path / "both")
