@@ -50,6 +50,12 @@ class RecipeArguments(TrainingArguments):
         default=0.0,
         metadata={"help": "Share of the training clips held out to watch the training and to choose its best epoch."},
     )
+    refit: bool = field(
+        default=False,
+        metadata={
+            "help": "Train again, on the validation clips too, for as many epochs as they chose; twice the time."
+        },
+    )
     early_stopping_patience: int = field(
         default=0, metadata={"help": "Stop after so many epochs without a better validation score; 0 never does."}
     )

@@ -42,10 +42,14 @@ def write_run(
     judgement: Judgement,
     skipped: Sequence[Mapping[str, str]],
     trainer: AudioTrainer | None = None,
+    history: Sequence[dict[str, Any]] = (),
     validation: Scores | None = None,
     illustrate: Callable[[AnyPredictions, Path], Sequence[str]] | None = None,
 ) -> None:
-    """Card, results and pictures, and with a trainer the checkpoint; `results` gains what is computed here."""
+    """Card, results and pictures, and with a trainer the checkpoint; `results` gains what is computed here.
+
+    history: of the training that was validated, as `TrainerState.log_history`, for the curves.
+    """
     predictions, others = judgement.predictions, judgement.others
     metrics = {name: results[f"eval_{name}"] for name in METRIC_NAMES if f"eval_{name}" in results}
     intervals = predictions.intervals()
@@ -73,7 +77,7 @@ def write_run(
         if trainer is not None:
             network = _save_network(trainer, folder)
             results |= {name: getattr(network, name) for name in ("parameters", "macs", "weights_bytes")}
-            plot_curves(trainer.state.log_history, folder / "training_curves.png")
+            plot_curves(history, folder / "training_curves.png")
             pictures.append("training_curves.png")
         if illustrate is not None:
             pictures += illustrate(predictions, folder)
@@ -147,4 +151,12 @@ def describe_choice(trainer: AudioTrainer) -> str:
     return (
         f"These are {weights} at step {trainer.state.best_global_step}, the best by {args.metric_for_best_model} on "
         "the validation split; the test clips chose nothing."
+    )
+
+
+def describe_refit(chosen: str) -> str:
+    """The same of a second training, on the validation clips too. chosen: of the first one, by `describe_choice`."""
+    return (
+        f"Of a first training: {chosen} This network was then trained on the validation clips too, for as many "
+        "epochs, and has the first one's temperature."
     )

@@ -76,6 +76,7 @@ class Fit:
 
     validation: Scores | None
     """Of the validation clips, as the network now tells them."""
+    temperature: float = 1.0
     rejection_margin: float = 0.0
 
 
@@ -93,16 +94,16 @@ def fit_answers(trainer: AudioTrainer, parts: Parts, plain: Transform, config: P
     heard = seen = None
     if parts.background is not None:
         heard = trainer.predict(parts.background.fit.with_transform(plain))
-    temperature, fit = 1.0, Fit(None)
+    fit = Fit(None)
     if parts.validation is not None:
         seen = trainer.predict(parts.validation.with_transform(plain))
-        temperature = fit_temperature(*_with_background(seen, heard), config)
-        set_temperature(trainer.model, temperature)
-        seen = seen._replace(predictions=seen.predictions / temperature)
+        fit.temperature = fit_temperature(*_with_background(seen, heard), config)
+        set_temperature(trainer.model, fit.temperature)
+        seen = seen._replace(predictions=seen.predictions / fit.temperature)
     if parts.background is not None and heard is not None:
         rate = trainer.args.false_alarms_per_hour
         if rate is not None:
-            above = margins(heard.predictions) / temperature
+            above = margins(heard.predictions) / fit.temperature
             fit.rejection_margin = fit_margin(above, rate, parts.background.hours(above))
         elif seen is not None:
             fit.rejection_margin = sparing_margin(seen.predictions, seen.label_ids)

@@ -153,6 +153,41 @@ def test_the_best_epoch_by_validation_is_kept_and_training_stops_early(tones, ru
     assert "the best by accuracy on the validation split" in (tmp_path / "out" / "README.md").read_text()
 
 
+def test_refitted_it_is_the_network_that_trains_on_all_clips_with_a_fitted_temperature(
+    finished, tones, environment, tmp_path
+):
+    out, flags = tmp_path / "out", [*FINISHED_FLAGS, "--validation_fraction", "0.2", "--refit", "true"]
+    flags += ["--save_strategy", "steps", "--save_steps", "4"]
+    process = subprocess.Popen(
+        command(tones, out, *flags), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    deadline = time.time() + 120
+    while last_checkpoint(out / ".refit") is None and process.poll() is None and time.time() < deadline:
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (out / "all_results.json").exists()
+    code, output = run(environment, tones, out, *flags, "--resume_from_checkpoint", "last")
+    assert code == 0, output
+    torch.testing.assert_close(weights(out), weights(finished), atol=0, rtol=0)
+    temperatures = [json.loads((folder / "config.json").read_text())["temperature"] for folder in (out, finished)]
+    assert temperatures[0] != 1 and temperatures[1] == 1
+    assert results(out)["train_samples"] == results(finished)["train_samples"] == 27
+    assert len(read_scores(out)["validation"].paths) == 5
+    assert "trained on the validation clips too" in (out / "README.md").read_text()
+    assert not (out / ".refit").exists()
+
+
+def test_refitting_takes_as_many_epochs_as_validation_chose(tones, run_here, tmp_path):
+    flags = ["--validation_fraction", "0.2", "--early_stopping_patience", "2", "--num_train_epochs", "30"]
+    code, output = run_here(tones, tmp_path / "out", *flags, "--refit", "true")
+    assert code == 0, output
+    told, card = results(tmp_path / "out"), (tmp_path / "out" / "README.md").read_text()
+    step = int(re.search(r"at step (\d+), the best", card)[1])
+    # 22 clips are 2 steps of 16 an epoch, and so are all 27.
+    assert told["epoch"] == step / 2 < 30  # two steps an epoch
+
+
 def refused(tones, out, *flags, capsys) -> str:
     """The sentence a recipe ends with, without starting a process for it."""
     with pytest.raises(SystemExit) as stop, pytest.MonkeyPatch.context() as patch:
