@@ -88,6 +88,10 @@ class VoiceGenderArguments(RecipeArguments):
         default=0.1,
         metadata={"help": "Above 0, `dev.tsv` validates, or such a share of the speakers without it; 0 trains on it."},
     )
+    refit: bool = field(
+        default=True,
+        metadata={"help": "Train again, on those speakers too: a voice is worth more than a clip. Twice the time."},
+    )
     balance: str = field(
         default="sampler",
         metadata={
