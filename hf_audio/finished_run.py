@@ -142,21 +142,23 @@ def _save_network(trainer: AudioTrainer, folder: Path) -> NetworkFacts:
     return save_network(model, trainer.processing_class, folder)
 
 
-def describe_choice(trainer: AudioTrainer) -> str:
-    """What a card says of how the weights were chosen."""
+def describe_choice(trainer: AudioTrainer, refitted: bool = False) -> str:
+    """What a card says of how the weights were chosen.
+
+    trainer: of the training that was validated; with `refitted`, another one on the validation clips too followed.
+    """
     args = trainer.args
     weights = "the average of the weights over the steps" if args.ema_decay else "the weights"
-    if not args.load_best_model_at_end or not trainer.state.best_global_step:  # too short a run to validate
-        return f"These are {weights} at the end of the last epoch; the test clips chose nothing."
-    return (
-        f"These are {weights} at step {trainer.state.best_global_step}, the best by {args.metric_for_best_model} on "
-        "the validation split; the test clips chose nothing."
-    )
-
-
-def describe_refit(chosen: str) -> str:
-    """The same of a second training, on the validation clips too. chosen: of the first one, by `describe_choice`."""
-    return (
-        f"Of a first training: {chosen} This network was then trained on the validation clips too, for as many "
-        "epochs, and has the first one's temperature."
-    )
+    best = args.load_best_model_at_end and trainer.state.best_global_step  # else it was too short to validate
+    if refitted:
+        told = (
+            f", for as many epochs as were the best by {args.metric_for_best_model} in the first one" if best else ""
+        )
+        when = (
+            f"at the end of a second training, on the validation clips too{told}; the temperature is the first one's"
+        )
+    elif best:
+        when = f"at step {best}, the best by {args.metric_for_best_model} on the validation split"
+    else:
+        when = "at the end of the last epoch"
+    return f"These are {weights} {when}; the test clips chose nothing."

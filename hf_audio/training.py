@@ -22,7 +22,7 @@ from .batches import ClipTransform, WindowCollator
 from .clip_stream import ClipStream
 from .encoders import build_model, is_encoder, load_extractor
 from .extractors import padding_arguments
-from .finished_run import describe_choice, describe_refit, write_baseline, write_run
+from .finished_run import describe_choice, write_baseline, write_run
 from .hub import push, read_destination
 from .judging import Fit, compute_metrics, fit_answers, judge, judge_crops
 from .kaldi_features import kaldi_features
@@ -212,12 +212,13 @@ def fine_tune(
         trained = trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
     trainer.keep_average()
     fit = fit_answers(trainer, parts, plain, config)
-    history, chosen, seconds = trainer.state.log_history, describe_choice(trainer), trained.metrics["train_runtime"]
+    refitted = parts.with_validation is not None
+    history, chosen = trainer.state.log_history, describe_choice(trainer, refitted)
+    seconds = trained.metrics["train_runtime"]
     if parts.with_validation is not None:
         trained_clips = parts.with_validation.with_transform(transform)
         again = functools.partial(make_trainer, train_dataset=trained_clips, eval_dataset=None)
         trainer, trained = _refit(trainer, again, build, fit, checkpoint is None)
-        chosen = describe_refit(chosen)
         trained.metrics["train_runtime"] += seconds
     judgement = judge(trainer, parts, plain, config, fit.rejection_margin, judged_together)
     results = {**judgement.metrics, **trained.metrics, "epoch": trainer.state.epoch}
