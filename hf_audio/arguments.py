@@ -215,6 +215,11 @@ class RecipeArguments(TrainingArguments):
                 "--load_best_model_at_end and --early_stopping_patience choose by a validation split: add "
                 "--validation_fraction 0.1 (the test clips choose nothing)."
             )
+        if self.refit and self.lr_scheduler_type in ("reduce_lr_on_plateau", "greedy"):
+            raise ArgumentError(
+                f"--lr_scheduler_type {self.lr_scheduler_type} follows validation, which the second training of "
+                "--refit has not: leave one of them out."
+            )
         if self.push_to_hub and self.baseline:
             raise ArgumentError("--push_to_hub uploads a network, and --baseline trains none: leave one of them out.")
         if self.hub_strategy != "end":

@@ -65,7 +65,7 @@ def make_ensemble(folders: Sequence[Path], output_dir: Path) -> dict[str, Any]:
     common = _common([parts.get("validation") for parts in scores])
     if common:
         config.mean, config.weights = choose_mean(common, config)
-        chosen = f"Mean and weights are those with the least loss on {len(common[0].paths)} validation clips."
+        chosen = f"Mean and weights are those that {len(common[0].paths)} validation clips speak for."
     test = scores[0]["test"].paths
     averaged = Scores(
         test, scores[0]["test"].references, average([parts["test"].select(test) for parts in scores], config)
@@ -106,7 +106,8 @@ def _common(parts: Sequence[Scores | None]) -> list[Scores]:
 def choose_mean(parts: Sequence[Scores], config: AudioEnsembleConfig) -> tuple[str, list[float]]:
     """The kind of mean, and the members' weights, that validation clips make the most likely.
 
-    Few clips would prefer one member by chance: beforehand, weights are the likelier the more equal they are.
+    Few clips would prefer one member by chance: beforehand, weights are the likelier the more equal they are. A clip
+    counts once, however many tags it is judged for.
     """
     labels, scores = torch.from_numpy(parts[0].references), _stack(parts)
 

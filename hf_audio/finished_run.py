@@ -26,6 +26,7 @@ from .model_card import (
 )
 from .partition import Parts
 from .plots import plot_curves
+from .refit import Validated
 from .rejection import PICTURE_NAME as REJECTION_NAME
 from .reports import AnyPredictions, Predictions, Scores, TwoClassPredictions, write_scores
 from .run_folder import finishing
@@ -42,14 +43,10 @@ def write_run(
     judgement: Judgement,
     skipped: Sequence[Mapping[str, str]],
     trainer: AudioTrainer | None = None,
-    history: Sequence[dict[str, Any]] = (),
     validation: Scores | None = None,
     illustrate: Callable[[AnyPredictions, Path], Sequence[str]] | None = None,
 ) -> None:
-    """Card, results and pictures, and with a trainer the checkpoint; `results` gains what is computed here.
-
-    history: of the training that was validated, as `TrainerState.log_history`, for the curves.
-    """
+    """Card, results and pictures, and with a trainer the checkpoint; `results` gains what is computed here."""
     predictions, others = judgement.predictions, judgement.others
     metrics = {name: results[f"eval_{name}"] for name in METRIC_NAMES if f"eval_{name}" in results}
     intervals = predictions.intervals()
@@ -77,7 +74,7 @@ def write_run(
         if trainer is not None:
             network = _save_network(trainer, folder)
             results |= {name: getattr(network, name) for name in ("parameters", "macs", "weights_bytes")}
-            plot_curves(history, folder / "training_curves.png")
+            plot_curves(trainer.state.log_history, folder / "training_curves.png")
             pictures.append("training_curves.png")
         if illustrate is not None:
             pictures += illustrate(predictions, folder)
@@ -97,7 +94,7 @@ def write_run(
             hyper_parameters={} if network is None else shown_arguments(args),
             chosen=results["chosen"],
             command=shown_command(),
-            minutes=(results["train_runtime"] + results.get("pretrain_runtime", 0)) / 60,
+            minutes=sum(results.get(f"{name}_runtime", 0) for name in ("train", "pretrain", "validated")) / 60,
             example=Path(predictions.paths[0]).name,
             network=network,
             pictures=pictures,
@@ -142,23 +139,19 @@ def _save_network(trainer: AudioTrainer, folder: Path) -> NetworkFacts:
     return save_network(model, trainer.processing_class, folder)
 
 
-def describe_choice(trainer: AudioTrainer, refitted: bool = False) -> str:
-    """What a card says of how the weights were chosen.
-
-    trainer: of the training that was validated; with `refitted`, another one on the validation clips too followed.
-    """
+def describe_choice(trainer: AudioTrainer, validated: Validated | None = None) -> str:
+    """What a card says of how the weights were chosen. validated: as in `fit_answers`."""
     args = trainer.args
     weights = "the average of the weights over the steps" if args.ema_decay else "the weights"
-    best = args.load_best_model_at_end and trainer.state.best_global_step  # else it was too short to validate
-    if refitted:
-        told = (
-            f", for as many epochs as were the best by {args.metric_for_best_model} in the first one" if best else ""
+    if validated is not None:
+        return (
+            f"These are {weights} after {validated.epochs:g} epochs on all training clips. A first network, trained "
+            "without the validation clips, chose by them how many, and fitted the temperature; the test clips chose "
+            "nothing."
         )
-        when = (
-            f"at the end of a second training, on the validation clips too{told}; the temperature is the first one's"
-        )
-    elif best:
-        when = f"at step {best}, the best by {args.metric_for_best_model} on the validation split"
-    else:
-        when = "at the end of the last epoch"
-    return f"These are {weights} {when}; the test clips chose nothing."
+    if not args.load_best_model_at_end or not trainer.state.best_global_step:  # too short a run to validate
+        return f"These are {weights} at the end of the last epoch; the test clips chose nothing."
+    return (
+        f"These are {weights} at step {trainer.state.best_global_step}, the best by {args.metric_for_best_model} on "
+        "the validation split; the test clips chose nothing."
+    )

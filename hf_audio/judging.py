@@ -16,6 +16,7 @@ from .model_card import METRIC_NAMES
 from .models.modeling_audio_cnn import classification_loss, probabilities
 from .network_parts import set_rejection_margin, set_temperature
 from .partition import Parts
+from .refit import Validated
 from .rejection import Rejection, fit_margin, margins, sparing_margin
 from .reports import AnyPredictions, Scores, predictions_class, relative_paths
 from .trainer import AudioTrainer
@@ -75,12 +76,14 @@ class Fit:
     """What was fitted to clips that were not trained on, and is now in the network."""
 
     validation: Scores | None
-    """Of the validation clips, as the network now tells them."""
+    """Of the validation clips, as the network now tells them; where it has learnt from them, as the first one did."""
     temperature: float = 1.0
     rejection_margin: float = 0.0
 
 
-def fit_answers(trainer: AudioTrainer, parts: Parts, plain: Transform, config: PreTrainedConfig) -> Fit:
+def fit_answers(
+    trainer: AudioTrainer, parts: Parts, plain: Transform, config: PreTrainedConfig, validated: Validated | None = None
+) -> Fit:
     """Have probabilities come true, by validation clips, and background be told as none of the classes.
 
     What is fitted goes into the network itself, so that every runtime gives the same answers.
@@ -90,16 +93,19 @@ def fit_answers(trainer: AudioTrainer, parts: Parts, plain: Transform, config: P
         parts: of the run.
         plain: makes inputs of clips as they are.
         config: of the task.
+        validated: the run that had validation clips, where this one trained on them.
     """
     heard = seen = None
     if parts.background is not None:
         heard = trainer.predict(parts.background.fit.with_transform(plain))
     fit = Fit(None)
+    if validated is not None:
+        fit = Fit(validated.scores, validated.temperature, validated.rejection_margin)
     if parts.validation is not None:
         seen = trainer.predict(parts.validation.with_transform(plain))
         fit.temperature = fit_temperature(*_with_background(seen, heard), config)
-        set_temperature(trainer.model, fit.temperature)
         seen = seen._replace(predictions=seen.predictions / fit.temperature)
+    set_temperature(trainer.model, fit.temperature)
     if parts.background is not None and heard is not None:
         rate = trainer.args.false_alarms_per_hour
         if rate is not None:

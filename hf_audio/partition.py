@@ -32,8 +32,6 @@ class Parts:
     skipped: list[dict[str, str]] = field(default_factory=list)
     """Files that cannot be used, as `{"path", "reason"}`."""
     background: Background | None = None
-    with_validation: Dataset | None = None
-    """Where `args.refit` asks for them: training and validation clips, as they are trained on."""
 
     @property
     def test(self) -> Dataset:
@@ -91,15 +89,11 @@ def divide(
     validation = tests.pop("validation", None)
     if validation is None and args.validation_fraction > 0 and not args.baseline and isinstance(train, Dataset):
         train, validation = split_validation(train, args.validation_fraction, args.seed, groups[1])
-    refit_on = None
-    if args.refit and validation is not None and isinstance(train, Dataset):
-        refit_on = concatenate_datasets([train, validation])
-        refit_on = refit_on.select(np.argsort(refit_on["index"]))  # in the order they would have unsplit
     if BELIEVED_COLUMN in cached.column_names:
         # What is believed is trained on, and nothing is judged by it.
         tests = {name: clips.remove_columns(BELIEVED_COLUMN) for name, clips in tests.items()}
         validation = None if validation is None else validation.remove_columns(BELIEVED_COLUMN)
-    parts = Parts(train, validation, tests, class_names(cached), skipped, with_validation=refit_on)
+    parts = Parts(train, validation, tests, class_names(cached), skipped)
     if args.balance != "none" and (parts.names is None or parts.n_tags is not None):
         raise ArgumentError("--balance is of one class a clip, and this task has several answers: leave it out.")
     if args.background is not None:
@@ -108,8 +102,6 @@ def divide(
                 args.background, config.sampling_rate, config.clip_seconds, cached, args.seed
             )
         parts.train = concatenate_datasets([parts.clips, parts.background.train])
-        if parts.with_validation is not None:
-            parts.with_validation = concatenate_datasets([parts.with_validation, parts.background.train])
     return parts
 
 

@@ -27,6 +27,7 @@ from .voice_activity import NoSpeechError, keep_speech
 logger = logging.getLogger(__name__)
 
 JUDGED_TOGETHER = 64  # clips between two writings of the cache
+WINDOWS = "one behind the other"  # how long clips are judged; told to the cache, of which older entries overlapped
 
 
 class Teacher(nn.Module):
@@ -174,7 +175,8 @@ def _load(path: str, sampling_rate: int, speech_only: bool) -> np.ndarray:
 def _fingerprint(judge: TorchAudioClassifier, speech_only: bool) -> str:
     settings = judge.model.config.to_dict()
     told = {name: settings[name] for name in sorted(settings) if name not in ("_name_or_path", "transformers_version")}
-    digest = hashlib.sha256(repr((told, judge.extractor.to_json_string(), speech_only)).encode())
+    heard = (told, judge.extractor.to_json_string(), speech_only, WINDOWS)
+    digest = hashlib.sha256(repr(heard).encode())
     for name, value in judge.model.state_dict().items():
         digest.update(name.encode())
         digest.update(value.cpu().contiguous().flatten().view(torch.uint8).numpy())

@@ -3,7 +3,6 @@
 import copy
 import functools
 import logging
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +12,8 @@ import numpy as np
 from datasets import Dataset
 from threadpoolctl import threadpool_limits
 from transformers import PreTrainedModel, set_seed
-from transformers.trainer_utils import IntervalStrategy, TrainOutput
 
-from .arguments import ERROR_RATES, ArgumentError, RecipeArguments, last_checkpoint
+from .arguments import ERROR_RATES, ArgumentError, RecipeArguments
 from .audio_cache import check_lengths
 from .augmentation import Amortized, Occasional
 from .batches import ClipTransform, WindowCollator
@@ -24,12 +22,13 @@ from .encoders import build_model, is_encoder, load_extractor
 from .extractors import padding_arguments
 from .finished_run import describe_choice, write_baseline, write_run
 from .hub import push, read_destination
-from .judging import Fit, compute_metrics, fit_answers, judge, judge_crops
+from .judging import compute_metrics, fit_answers, judge, judge_crops
 from .kaldi_features import kaldi_features
 from .model_card import TaskFacts
 from .models import AudioCNNConfig
-from .network_parts import freeze, set_rejection_margin, set_temperature, weight_heights
+from .network_parts import freeze, weight_heights
 from .partition import Parts, check_streamable, divide
+from .refit import Validated, describe_fit, refitting, validate_nothing
 from .reports import AnyPredictions, predictions_class
 from .run_folder import check_same_arguments, prepare_output_dir, prepare_preceding, run_unless_finished
 from .search import SearchSpace, search_arguments
@@ -40,7 +39,6 @@ from .trainer import AudioTrainer, keep_freed_memory
 logger = logging.getLogger(__name__)
 
 AUGMENTED_NAME = ".augmented"
-REFIT_NAME = ".refit"
 SKIPPED_NAME = ".skipped.jsonl"  # rows of a stream, noted while it is trained on
 
 
@@ -69,9 +67,8 @@ def pretrain(args: RecipeArguments, run: Callable[[RecipeArguments], Any], **cha
     folder = prepare_preceding(args, "pretrained")
     first = copy.copy(args)
     first.output_dir = folder
-    first.push_to_hub, first.teacher, first.pseudo_labels, first.search = False, None, None, 0
-    first.validation_fraction, first.early_stopping_patience, first.load_best_model_at_end = 0, 0, False
-    first.eval_strategy = IntervalStrategy.NO
+    first.push_to_hub, first.teacher, first.pseudo_labels, first.search, first.refit = False, None, None, 0, False
+    validate_nothing(first)
     for name, value in changes.items():
         setattr(first, name, value)
     check_same_arguments(first)
@@ -79,6 +76,7 @@ def pretrain(args: RecipeArguments, run: Callable[[RecipeArguments], Any], **cha
     return Pretraining(first.output_dir, results["train_runtime"])
 
 
+@refitting
 def fine_tune(
     args: RecipeArguments,
     config: AudioCNNConfig,
@@ -98,6 +96,7 @@ def fine_tune(
     pretraining: Pretraining | None = None,
     stream: Split | None = None,
     search_space: SearchSpace | None = None,
+    validated: Validated | None = None,
 ) -> dict[str, Any]:
     """Train a model and leave the finished folder `args.output_dir`; returns what `all_results.json` holds.
 
@@ -127,6 +126,7 @@ def fine_tune(
             every epoch, one clip in `args.refresh_epochs` gets it.
         search_space: from where `args.search` takes what it tries, instead of one training; then the folder is what
             `search_arguments` leaves, and what is returned too.
+        validated: the run that precedes this one by `args.refit`; nobody else gives it.
 
     Raises:
         ArgumentError: the output folder cannot be written or holds a run already, or an argument is not for streams.
@@ -137,6 +137,8 @@ def fine_tune(
         check_streamable(args, stream, validation_rows)
     destination = read_destination(args)
     checkpoint = prepare_output_dir(args)
+    if validated is not None:
+        args = validated.arguments(args)
     args.push_to_hub = False  # Trainer would upload whatever the folder holds by then
     set_seed(args.seed)
     keep_freed_memory()
@@ -158,8 +160,6 @@ def fine_tune(
         if is_encoder(extractor):
             raise ArgumentError("--teacher teaches an AudioCNN, not an encoder of transformers: leave it out.")
         parts.train, teacher = employ_teacher(args, config, parts.clips, parts.test["path"][:])
-        if parts.with_validation is not None:
-            parts.with_validation, _ = employ_teacher(args, config, parts.with_validation, parts.test["path"][:])
     amortized = None if slow_augmentation is None else _amortize(args, slow_augmentation, stream, checkpoint is None)
     transform = ClipTransform(
         config.sampling_rate,
@@ -172,13 +172,7 @@ def fine_tune(
         seed=args.seed,
     )
     plain = ClipTransform(config.sampling_rate, n_tags=parts.n_tags)
-
-    def build() -> PreTrainedModel:  # each with a config of its own, which what is fitted goes into
-        begun = build_model(copy.deepcopy(config), begin_from, extractor, args.freeze)
-        freeze(begun, args.freeze)
-        return begun
-
-    model = build()
+    model = build_model(config, begin_from, extractor, args.freeze)
     frozen = freeze(model, args.freeze)
     if args.layer_decay < 1:
         weight_heights(model)  # which refuses what has no layers, before any time is spent
@@ -202,6 +196,12 @@ def fine_tune(
         compute_metrics=functools.partial(compute_metrics, config=config),
     )
     if args.search:
+
+        def build() -> PreTrainedModel:  # of every trial
+            begun = build_model(config, begin_from, extractor, args.freeze)
+            freeze(begun, args.freeze)
+            return begun
+
         found = search_arguments(args, search_space, functools.partial(make_trainer, None, model_init=build))
         if isinstance(amortized, Amortized):
             amortized.clear()
@@ -211,15 +211,7 @@ def fine_tune(
     with threadpool_limits(1, user_api="blas"):
         trained = trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
     trainer.keep_average()
-    fit = fit_answers(trainer, parts, plain, config)
-    refitted = parts.with_validation is not None
-    history, chosen = trainer.state.log_history, describe_choice(trainer, refitted)
-    seconds = trained.metrics["train_runtime"]
-    if parts.with_validation is not None:
-        trained_clips = parts.with_validation.with_transform(transform)
-        again = functools.partial(make_trainer, train_dataset=trained_clips, eval_dataset=None)
-        trainer, trained = _refit(trainer, again, build, fit, checkpoint is None)
-        trained.metrics["train_runtime"] += seconds
+    fit = fit_answers(trainer, parts, plain, config, validated)
     judgement = judge(trainer, parts, plain, config, fit.rejection_margin, judged_together)
     results = {**judgement.metrics, **trained.metrics, "epoch": trainer.state.epoch}
     if args.tta > 0:
@@ -229,12 +221,15 @@ def fine_tune(
     if isinstance(trained_clips, ClipStream):
         n_trained = trained_clips.split.rows - len(trained_clips.read_skipped())
         skipped += trained_clips.describe_skipped()
-    results |= {"train_samples": n_trained, "chosen": chosen}
+    results |= {"train_samples": n_trained, "chosen": describe_choice(trainer, validated)}
+    if parts.validation is not None:
+        results |= describe_fit(trainer, fit.temperature, fit.rejection_margin)
+    if validated is not None:
+        results["validated_runtime"] = validated.seconds
     if pretraining is not None:
         results["pretrain_runtime"] = pretraining.seconds
     if trainer.is_world_process_zero():
-        write_run(args, task, results, judgement, skipped, trainer, history, fit.validation, illustrate)
-        shutil.rmtree(_refit_folder(args), ignore_errors=True)
+        write_run(args, task, results, judgement, skipped, trainer, fit.validation, illustrate)
         if isinstance(amortized, Amortized):
             amortized.clear()
         _skipped_rows(args).unlink(missing_ok=True)
@@ -242,44 +237,6 @@ def fine_tune(
             logger.info("%s", push(Path(args.output_dir), destination))
     trainer.accelerator.wait_for_everyone()
     return results
-
-
-def _refit(
-    first: AudioTrainer,
-    make_trainer: Callable[..., AudioTrainer],
-    build: Callable[[], PreTrainedModel],
-    fit: Fit,
-    begins: bool,
-) -> tuple[AudioTrainer, TrainOutput]:
-    """Train a second network for as many epochs as were best for the first; what was fitted to that holds for it too.
-
-    make_trainer: of the clips to train on, given a model and arguments.
-    """
-    args = copy.copy(first.args)
-    share = 1.0
-    if args.load_best_model_at_end and first.state.best_global_step:
-        share = first.state.best_global_step / first.state.max_steps
-    args.num_train_epochs *= share
-    args.max_steps = round(args.max_steps * share) if args.max_steps > 0 else args.max_steps
-    args.output_dir = str(_refit_folder(args))
-    args.eval_strategy, args.load_best_model_at_end, args.early_stopping_patience = IntervalStrategy.NO, False, 0
-    if begins:
-        with args.main_process_first(desc="second training"):
-            shutil.rmtree(args.output_dir, ignore_errors=True)  # of a run that was killed
-    set_seed(args.seed)
-    trainer = make_trainer(build(), args)
-    checkpoint = last_checkpoint(args.output_dir)
-    with threadpool_limits(1, user_api="blas"):
-        trained = trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
-    trainer.keep_average()
-    set_temperature(trainer.model, fit.temperature)
-    if fit.rejection_margin:
-        set_rejection_margin(trainer.model, fit.rejection_margin)
-    return trainer, trained
-
-
-def _refit_folder(args: RecipeArguments) -> Path:
-    return Path(args.output_dir) / REFIT_NAME
 
 
 def _describe_task(args: RecipeArguments, config: AudioCNNConfig, parts: Parts) -> None:

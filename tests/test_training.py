@@ -156,13 +156,14 @@ def test_the_best_epoch_by_validation_is_kept_and_training_stops_early(tones, ru
 def test_refitted_it_is_the_network_that_trains_on_all_clips_with_a_fitted_temperature(
     finished, tones, environment, tmp_path
 ):
+    # Killed in the second training, and gone on with.
     out, flags = tmp_path / "out", [*FINISHED_FLAGS, "--validation_fraction", "0.2", "--refit", "true"]
     flags += ["--save_strategy", "steps", "--save_steps", "4"]
     process = subprocess.Popen(
         command(tones, out, *flags), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     deadline = time.time() + 120
-    while last_checkpoint(out / ".refit") is None and process.poll() is None and time.time() < deadline:
+    while last_checkpoint(out) is None and process.poll() is None and time.time() < deadline:
         time.sleep(0.002)
     process.send_signal(signal.SIGKILL)
     process.wait()
@@ -174,18 +175,20 @@ def test_refitted_it_is_the_network_that_trains_on_all_clips_with_a_fitted_tempe
     assert temperatures[0] != 1 and temperatures[1] == 1
     assert results(out)["train_samples"] == results(finished)["train_samples"] == 27
     assert len(read_scores(out)["validation"].paths) == 5
-    assert "on the validation clips too; the temperature" in (out / "README.md").read_text()
-    assert not (out / ".refit").exists()
+    assert "after 16 epochs on all training clips" in (out / "README.md").read_text()
+    arguments = json.loads((out / "training_args.json").read_text())
+    assert arguments["refit"] and arguments["validation_fraction"] == 0.2
 
 
 def test_refitting_takes_as_many_epochs_as_validation_chose(tones, run_here, tmp_path):
     flags = ["--validation_fraction", "0.2", "--early_stopping_patience", "2", "--num_train_epochs", "30"]
     code, output = run_here(tones, tmp_path / "out", *flags, "--refit", "true")
     assert code == 0, output
-    first = json.loads((last_checkpoint(tmp_path / "out") / "trainer_state.json").read_text())
+    first = results(tmp_path / "out-validated")
+    best = int(re.search(r"at step (\d+), the best", first["chosen"])[1])
     told = results(tmp_path / "out")
-    assert told["epoch"] == first["best_global_step"] / 2 < 30  # two steps an epoch
-    assert "the best by accuracy in the first one" in (tmp_path / "out" / "README.md").read_text()
+    assert told["epoch"] == first["fitted"]["epochs"] == best / 2 < first["epoch"]  # two steps an epoch
+    assert told["train_samples"] == 27 > first["train_samples"]
 
 
 def refused(tones, out, *flags, capsys) -> str:
