@@ -126,8 +126,15 @@ class WindowCollator:
     where rows have them. With an `extractor`, what that makes of the windows takes the place of waveforms and mask.
     """
 
-    def __init__(self, clip_samples: int | None, crops: int = 0, extractor: SequenceFeatureExtractor | None = None):
+    def __init__(
+        self,
+        clip_samples: int | None,
+        crops: int = 0,
+        extractor: SequenceFeatureExtractor | None = None,
+        overlap: float = 0.0,
+    ):
         self.clip_samples = clip_samples
+        self.overlap = overlap
         self.crops = crops
         self.extractor = extractor
         self.padding = {} if extractor is None else padding_arguments(extractor)
@@ -140,7 +147,7 @@ class WindowCollator:
         elif self.crops:
             windows = [shifted_crops(waveform, self.clip_samples, self.crops) for waveform in waveforms]
         else:
-            windows = [split_windows(waveform, self.clip_samples) for waveform in waveforms]
+            windows = [split_windows(waveform, self.clip_samples, self.overlap) for waveform in waveforms]
         clips = [window for group in windows for window in group]
         # The labels come first: Trainer takes the batch size from the first tensor.
         batch = {"labels": torch.as_tensor(np.array([row["labels"] for row in rows])), **self._inputs(clips)}

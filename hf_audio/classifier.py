@@ -34,6 +34,7 @@ class AudioClassifier(ABC):
         num_digits: of the numbers it reads, each a distribution of ten probabilities; 0 for classes.
         multi_label: whether several classes may sound at once, so that probabilities do not sum to 1.
         speech_only: whether it was trained on speech alone, and so is asked nothing where nobody speaks.
+        overlap: share of a window that the next one hears again.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class AudioClassifier(ABC):
         num_digits: int = 0,
         multi_label: bool = False,
         speech_only: bool = False,
+        overlap: float = 0.0,
     ):
         self.labels = list(labels)
         self.sampling_rate = sampling_rate
@@ -51,6 +53,7 @@ class AudioClassifier(ABC):
         self.num_digits = num_digits
         self.multi_label = multi_label
         self.speech_only = speech_only
+        self.overlap = overlap
 
     @abstractmethod
     def score(self, windows: Sequence[np.ndarray]) -> np.ndarray:
@@ -60,7 +63,7 @@ class AudioClassifier(ABC):
         """(samples,) -> what goes through the network: windows, or the whole where half of it would mean another."""
         if self.num_digits or self.clip_seconds is None:
             return [waveform]
-        return split_windows(waveform, round(self.clip_seconds * self.sampling_rate))
+        return split_windows(waveform, round(self.clip_seconds * self.sampling_rate), self.overlap)
 
     def judge(self, waveforms: Sequence[np.ndarray]) -> np.ndarray:
         """Waveforms of any length, (samples,) each -> (waveforms, labels), the mean of each one's windows."""
@@ -201,6 +204,7 @@ class TorchAudioClassifier(AudioClassifier):
             getattr(config, "num_digits", 0),
             config.problem_type == "multi_label_classification",
             getattr(config, "speech_only", False),
+            getattr(config, "overlap", 0.0),
         )
 
     def score(self, windows: Sequence[np.ndarray]) -> np.ndarray:

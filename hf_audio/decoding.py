@@ -35,13 +35,15 @@ class Cut:
     """Samples from one window's end to the next one's; `None`: windows lie as `split_windows` cuts."""
     speech_only: bool = False
     """Whether what nobody speaks in is cut away first or, over time, told of windows."""
+    overlap: float = 0.0
+    """Share of a window that the next one hears again, where there is no hop."""
 
     @classmethod
     def of_clips(cls, classifier: AudioClassifier) -> "Cut":
         """As `AudioClassifier.split`: the mean of these windows' scores is a clip's answer."""
         seconds = None if classifier.num_digits else classifier.clip_seconds
         window = None if seconds is None else round(seconds * classifier.sampling_rate)
-        return cls(classifier.sampling_rate, window, None, classifier.speech_only)
+        return cls(classifier.sampling_rate, window, None, classifier.speech_only, classifier.overlap)
 
     def windows(self, file: str) -> Iterator[tuple[int, np.ndarray]]:
         """Start, in samples, and samples of each window of a file.
@@ -59,7 +61,7 @@ class Cut:
             remedy = "and this checkpoint judges recordings as a whole: judge it in windows, with --windows"
             yield 0, _join(blocks, LONGEST_WHOLE_SECONDS * self.sampling_rate, file, remedy)
         elif self.hop is None:
-            yield from cut_windows(blocks, self.window)
+            yield from cut_windows(blocks, self.window, self.overlap)
         else:
             yield from cut_running(blocks, self.window, self.hop)
 

@@ -110,6 +110,7 @@ def _load_encoder(config: AudioCNNConfig, name: str, extractor: SequenceFeatureE
     encoder.id2label, encoder.label2id = config.id2label, config.label2id
     encoder.problem_type, encoder.num_digits = config.problem_type, config.num_digits
     encoder.sampling_rate, encoder.clip_seconds = config.sampling_rate, config.clip_seconds
+    encoder.overlap = config.overlap
     encoder.speech_only = config.speech_only
     try:
         # The head of another task is left behind. In single precision, whatever the checkpoint's: steps of a small

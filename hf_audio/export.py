@@ -21,7 +21,7 @@ TOLERANCE = 1e-4
 EXPORTABLE = ("audio_cnn", "audio_ensemble")
 INPUT, OUTPUT = "input_values", "logits"
 # Of a classifier, in the file's metadata.
-FACTS = ("labels", "sampling_rate", "clip_seconds", "num_digits", "multi_label", "speech_only")
+FACTS = ("labels", "sampling_rate", "clip_seconds", "num_digits", "multi_label", "speech_only", "overlap")
 
 
 class ExportError(ValueError):

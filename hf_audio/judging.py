@@ -76,7 +76,7 @@ class Fit:
     """What was fitted to clips that were not trained on, and is now in the network."""
 
     validation: Scores | None
-    """Of the validation clips, as the network now tells them; where it has learnt from them, as the first one did."""
+    """Of the validation clips, as the network now tells them; where it learnt from them too, as the first one did."""
     temperature: float = 1.0
     rejection_margin: float = 0.0
 

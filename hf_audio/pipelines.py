@@ -98,6 +98,7 @@ class AudioClassificationPipeline(StockAudioClassificationPipeline, ChunkPipelin
         """Yields the model's inputs for one window after the other."""
         waveform = self._load(inputs)
         window_seconds = window_seconds or getattr(self.model.config, "clip_seconds", None)
+        overlap = getattr(self.model.config, "overlap", 0.0)
         rate = self.feature_extractor.sampling_rate
         if getattr(self.model.config, "num_digits", 0):
             if len(waveform) > (window_seconds or math.inf) * rate:
@@ -116,7 +117,9 @@ class AudioClassificationPipeline(StockAudioClassificationPipeline, ChunkPipelin
             except NoSpeechError as error:
                 silence += 1 - error.probability
                 waveform = waveform[: round((window_seconds or 1) * rate)]  # one window tells as much as many
-        windows = [waveform] if window_seconds is None else split_windows(waveform, round(window_seconds * rate))
+        windows = (
+            [waveform] if window_seconds is None else split_windows(waveform, round(window_seconds * rate), overlap)
+        )
         for number, window in enumerate(windows):
             if self._kaldi_features is None:
                 features = self.feature_extractor(window, sampling_rate=rate, return_tensors="pt")

@@ -178,7 +178,7 @@ def fine_tune(
         weight_heights(model)  # which refuses what has no layers, before any time is spent
     features = kaldi_features(extractor)
     heard_by = extractor if is_encoder(extractor) and features is None else None
-    collator = functools.partial(WindowCollator, extractor=heard_by)
+    collator = functools.partial(WindowCollator, extractor=heard_by, overlap=config.overlap)
     if heard_by and padding_arguments(heard_by) and not getattr(heard_by, "return_attention_mask", True):
         args.per_device_eval_batch_size = 1  # padding would change what it answers
     train_collator = collator(None if window is None else config.clip_samples)

@@ -5,16 +5,21 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 
-def split_windows(waveform: np.ndarray, window: int) -> list[np.ndarray]:
-    """(samples,) -> windows of `window` samples, one behind the other; a short clip stays as it is.
+def split_windows(waveform: np.ndarray, window: int, overlap: float = 0.0) -> list[np.ndarray]:
+    """(samples,) -> windows of `window` samples that cover all; a short clip stays as it is.
 
-    The last window ends with the clip, and so overlaps with the one before: none is padded.
+    Each hears a share of the one before again, `overlap`, and the last one, which ends with the clip, perhaps more of
+    it: none is padded.
     """
     if len(waveform) <= window:
         return [waveform]
     last = len(waveform) - window
-    starts = [*range(0, last, window), last]
+    starts = [*range(0, last, _step(window, overlap)), last]
     return [waveform[start : start + window] for start in starts]
+
+
+def _step(window: int, overlap: float) -> int:
+    return max(int(window * (1 - overlap)), 1)
 
 
 def shifted_crops(waveform: np.ndarray, window: int, n: int) -> list[np.ndarray]:
@@ -38,17 +43,18 @@ def running_windows(n_samples: int, window: int, hop: int) -> Iterator[tuple[int
         yield max(end - window, 0), end
 
 
-def cut_windows(blocks: Iterable[np.ndarray], window: int) -> Iterator[tuple[int, np.ndarray]]:
+def cut_windows(blocks: Iterable[np.ndarray], window: int, overlap: float = 0.0) -> Iterator[tuple[int, np.ndarray]]:
     """A waveform in blocks, (samples,) each -> start and samples of what `split_windows` cuts the whole into."""
+    step = _step(window, overlap)
     heard = np.zeros(0, dtype=np.float32)
     begin = start = 0  # of what is kept, and of the next window
     for block in blocks:
         heard = np.concatenate([heard, block])
         while begin + len(heard) > start + window:
             yield start, heard[start - begin : start - begin + window]
-            start += window
+            start += step
         # The last window ends with the waveform, and so may begin just behind the one before.
-        forgotten = max(start - window, 0) - begin
+        forgotten = max(start - step, 0) - begin
         heard, begin = heard[forgotten:].copy(), begin + forgotten
     first = max(len(heard) - window, 0)
     yield begin + first, heard[first:]

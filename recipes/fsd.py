@@ -73,10 +73,12 @@ PRESETS: dict[str, dict[str, Any]] = {
         "hop_length": 256,
         "n_mels": 64,
     },
-    # The organisers': windows of 0.25 s, frames of 25 ms every 10 ms, the logarithm of magnitudes above an offset.
+    # The organisers': windows of 0.25 s every 0.125 s, frames of 25 ms every 10 ms, the logarithm of magnitudes above
+    # an offset.
     "baseline": {
         "sampling_rate": 44100,
         "clip_seconds": 0.25,
+        "overlap": 0.5,
         "min_seconds": 0.25,
         "n_fft": 2048,
         "win_length": 1103,

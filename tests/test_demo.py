@@ -237,9 +237,9 @@ def test_windows_are_pythons(page):
     split = compute(
         page,
         "windows",
-        f"{cases}.map(([samples, window]) => m.splitWindows({ramp}, window).map((part) => Array.from(part)))",
+        f"{cases}.map(([samples, window]) => m.splitWindows({ramp}, window, 0.5).map((part) => Array.from(part)))",
     )
-    assert split == [[part.tolist() for part in split_windows(np.arange(n), window)] for n, window in cases]
+    assert split == [[part.tolist() for part in split_windows(np.arange(n), window, 0.5)] for n, window in cases]
     for hop in (1, 3, 10, 200):
         spans = compute(
             page, "windows", f"{cases}.map(([samples, window]) => m.runningWindows(samples, window, {hop}))"

@@ -90,15 +90,16 @@ def test_members_hear_at_their_own_rates(tmp_path):
     np.testing.assert_allclose(told, said, atol=2e-3)  # two ways of resampling
 
 
-def test_windows_are_those_of_the_pipeline():
+@pytest.mark.parametrize(("overlap", "step"), [(0.0, 20), (0.5, 10), (0.25, 15)])
+def test_windows_are_those_of_the_pipeline(overlap, step):
     clips = [np.arange(1, n + 1, dtype=np.float32) for n in (5, 20, 21, 47, 60)]
     batch = torch.zeros(len(clips), 60)
     for row, clip in zip(batch, clips, strict=True):
         row[: len(clip)] = torch.from_numpy(clip)
     lengths = torch.tensor([len(clip) for clip in clips])
-    windows, signal, needed = windows_of(batch, lengths, 20)
+    windows, signal, needed = windows_of(batch, lengths, 20, step)
     for i, clip in enumerate(clips):
-        expected = split_windows(clip, 20)
+        expected = split_windows(clip, 20, overlap)
         assert needed[i].sum() == len(expected)
         for window, n, truth in zip(windows[i][needed[i]], signal[i][needed[i]], expected, strict=True):
             assert window[:n].tolist() == truth.tolist()

@@ -8,15 +8,23 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from conftest import REPOSITORY, tiny_config, tone, trained_looking_model, write_table
-from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2ForSequenceClassification
+from conftest import RATE, REPOSITORY, tiny_config, tone, trained_looking_model, write_table
+from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2ForSequenceClassification, pipeline
 
-from hf_audio import AudioCNNFeatureExtractor, AudioEnsembleConfig, AudioEnsembleForAudioClassification
+from hf_audio import (
+    AudioCNNFeatureExtractor,
+    AudioCNNForAudioClassification,
+    AudioEnsembleConfig,
+    AudioEnsembleForAudioClassification,
+)
+from hf_audio.batches import WindowCollator
 from hf_audio.classifier import CheckpointError, TorchAudioClassifier, load_classifier
 from hf_audio.cli import main
+from hf_audio.decoding import Cut
 from hf_audio.export import ExportError, OnnxAudioClassifier, export_onnx
 from hf_audio.models.frontends import MelSpectrogram
 from hf_audio.onnx_frontend import FactoredMelSpectrogram
+from hf_audio.windows import split_windows
 
 NAMES = {0: "low", 1: "mid", 2: "high"}
 KINDS = {
@@ -157,3 +165,24 @@ def test_what_cannot_be_exported_is_one_sentence(tmp_path, checkpoint):
         OnnxAudioClassifier(tmp_path / "model.onnx")
     with pytest.raises(SystemExit):
         main(["export", str(checkpoint), "--output", str(tmp_path / "small.onnx"), "--int8"])
+
+
+def test_windows_overlap_alike_everywhere(tmp_path):
+    folder = save(tmp_path / "overlapping", overlap=0.75, id2label=NAMES)
+    clip = np.concatenate([tone(300, 1.7), tone(2500, 0.9)])
+    windows = split_windows(clip, RATE, 0.75)
+    assert len(windows) == 8
+    model = AudioCNNForAudioClassification.from_pretrained(folder).eval()
+    with torch.no_grad():
+        expected = model(torch.from_numpy(np.stack(windows))).logits.softmax(-1).mean(0).numpy()
+    file = tmp_path / "clip.wav"
+    soundfile.write(file, clip, RATE, subtype="FLOAT")
+    export_onnx(folder, tmp_path / "model.onnx")
+    for classifier in (TorchAudioClassifier(folder), OnnxAudioClassifier(tmp_path / "model.onnx")):
+        np.testing.assert_allclose(classifier.judge([clip])[0], expected, atol=1e-5)
+        cut = [part for _, part in Cut.of_clips(classifier).windows(str(file))]
+        np.testing.assert_array_equal(cut, windows)
+    told = {row["label"]: row["score"] for row in pipeline("audio-classification", model=str(folder), top_k=3)(clip)}
+    assert [told[name] for name in NAMES.values()] == pytest.approx(expected.tolist(), abs=1e-5)
+    batch = WindowCollator(RATE, overlap=0.75)([{"input_values": clip, "labels": 0}])
+    np.testing.assert_array_equal(batch["input_values"], windows)

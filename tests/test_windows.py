@@ -10,17 +10,20 @@ from hypothesis import strategies as st
 
 from hf_audio.windows import cut_running, cut_windows, running_windows, shifted_crops, split_windows
 
+overlaps = st.sampled_from([0.0, 0.25, 0.5, 0.9])
 
-@given(samples=st.integers(1, 500), window=st.integers(1, 120))
-def test_windows_cover_everything_and_are_whole(samples, window):
+
+@given(samples=st.integers(1, 500), window=st.integers(1, 120), overlap=overlaps)
+def test_windows_cover_everything_and_are_whole(samples, window, overlap):
     waveform = np.arange(samples)
-    windows = split_windows(waveform, window)
+    windows = split_windows(waveform, window, overlap)
     assert {int(i) for part in windows for i in part} == set(range(samples))
     assert all(len(part) == min(window, samples) for part in windows)
     starts = [int(part[0]) for part in windows]
     assert starts == sorted(set(starts))
-    assert len(windows) == math.ceil(samples / window)
-    assert all(after - before == window for before, after in itertools.pairwise(starts[:-1]))
+    step = max(math.floor(window * (1 - overlap)), 1)
+    assert len(windows) == 1 + math.ceil(max(samples - window, 0) / step)
+    assert all(after - before == step for before, after in itertools.pairwise(starts[:-1]))
 
 
 @given(samples=st.integers(1, 400), n=st.integers(1, 9))
@@ -56,10 +59,10 @@ def in_blocks(samples: int, sizes: list[int]) -> list[np.ndarray]:
     return np.split(np.arange(samples, dtype=np.float32), ends)
 
 
-@given(samples=st.integers(1, 500), window=st.integers(1, 120), sizes=blocks_of_samples)
-def test_windows_are_the_same_however_a_waveform_comes(samples, window, sizes):
-    whole = split_windows(np.arange(samples, dtype=np.float32), window)
-    cut = list(cut_windows(in_blocks(samples, sizes), window))
+@given(samples=st.integers(1, 500), window=st.integers(1, 120), overlap=overlaps, sizes=blocks_of_samples)
+def test_windows_are_the_same_however_a_waveform_comes(samples, window, overlap, sizes):
+    whole = split_windows(np.arange(samples, dtype=np.float32), window, overlap)
+    cut = list(cut_windows(in_blocks(samples, sizes), window, overlap))
     assert [start for start, _ in cut] == [int(part[0]) for part in whole]
     assert [part.tolist() for _, part in cut] == [part.tolist() for part in whole]
 

@@ -20,6 +20,7 @@ class AudioCNNConfig(PreTrainedConfig):
     Args:
         sampling_rate (`int`): samples per second of the waveforms the model hears.
         clip_seconds (`float`): length of a training clip; longer audio is judged in windows of this length.
+        overlap (`float`): share of a window that the next one hears again.
         min_seconds (`float`): shorter waveforms are padded with zeros on both sides up to this length, and the
             padding counts as signal. Equal to `clip_seconds` for a model that always sees a canvas of one length.
         speech_only (`bool`): the model was trained on speech alone. It hears whatever it is given: the pipeline cuts
@@ -84,6 +85,7 @@ class AudioCNNConfig(PreTrainedConfig):
 
     sampling_rate: int = 16000
     clip_seconds: float | int = 5.0
+    overlap: float | int = 0.0
     min_seconds: float | int = 0.3
     speech_only: bool = False
     trim_db: float | int | None = None
@@ -141,6 +143,11 @@ class AudioCNNConfig(PreTrainedConfig):
     def clip_samples(self) -> int:
         """`clip_seconds` in samples."""
         return round(self.clip_seconds * self.sampling_rate)
+
+    @property
+    def step_samples(self) -> int:
+        """From one window's beginning to the next one's."""
+        return max(int(self.clip_samples * (1 - self.overlap)), 1)
 
     @property
     def min_samples(self) -> int:
@@ -220,6 +227,8 @@ class AudioCNNConfig(PreTrainedConfig):
             )
         if self.trim_db is not None and self.trim_db <= 0:
             raise ValueError(f"trim_db={self.trim_db} must be positive: dB below the loudest moment.")
+        if not 0 <= self.overlap < 1:
+            raise ValueError(f"overlap={self.overlap} must lie in [0, 1): a share of a window.")
         if self.clip_seconds < self.min_seconds:
             raise ValueError(f"clip_seconds={self.clip_seconds} must not be below min_seconds={self.min_seconds}.")
 

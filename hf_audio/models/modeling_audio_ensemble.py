@@ -18,9 +18,9 @@ from .modeling_audio_cnn import (
 
 
 def windows_of(
-    input_values: torch.Tensor, n_samples: torch.Tensor, size: int
+    input_values: torch.Tensor, n_samples: torch.Tensor, size: int, step: int
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Windows of `size` samples, one behind the other, that cover each clip, the last one ending with it.
+    """Windows of `size` samples that cover each clip, one every `step` samples, the last one ending with it.
 
     input_values: (batch, samples), of which n_samples: (batch,) are signal. Returns (batch, windows, samples), the
     samples of each window that are signal (batch, windows), and which windows a clip needs (batch, windows) of bool:
@@ -28,10 +28,10 @@ def windows_of(
     """
     length = input_values.shape[1]
     last = (n_samples - size).clamp(min=0)[:, None]
-    n_windows = 1 + (torch.sym_max(length - size, 0) + size - 1) // size
-    steps = torch.arange(n_windows, device=input_values.device) * size
-    needed = steps - size < last
-    start = torch.minimum(steps[None], last)
+    n_windows = 1 + (torch.sym_max(length - size, 0) + step - 1) // step
+    starts = torch.arange(n_windows, device=input_values.device) * step
+    needed = starts - step < last
+    start = torch.minimum(starts[None], last)
     place = start[:, :, None] + torch.arange(torch.sym_min(length, size), device=input_values.device)
     windows = input_values[:, None].expand(-1, place.shape[1], -1).gather(2, place)
     return windows, n_samples.clamp(max=size)[:, None].expand(-1, place.shape[1]), needed
@@ -99,7 +99,9 @@ class AudioEnsembleForAudioClassification(PreTrainedModel):
         self, member: AudioCNNForAudioClassification, input_values: torch.Tensor, n_samples: torch.Tensor
     ) -> torch.Tensor:
         """Mean probabilities over the member's windows, (batch, classes)."""
-        windows, lengths, needed = windows_of(input_values, n_samples, member.config.clip_samples)
+        windows, lengths, needed = windows_of(
+            input_values, n_samples, member.config.clip_samples, member.config.step_samples
+        )
         mask = length_mask(lengths.flatten(), windows.shape[2])
         scores = probabilities(member(windows.flatten(0, 1), attention_mask=mask).logits, self.config)
         scores = scores.unflatten(0, needed.shape)

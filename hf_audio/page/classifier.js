@@ -22,8 +22,8 @@ export class Classifier {
 
   /** What goes through the network together with nothing else: windows, or a number as a whole. */
   split(waveform) {
-    const { clip_seconds: seconds, num_digits: digits, sampling_rate: rate } = this.facts;
-    return digits || seconds === null ? [waveform] : splitWindows(waveform, Math.round(seconds * rate));
+    const { clip_seconds: seconds, num_digits: digits, overlap, sampling_rate: rate } = this.facts;
+    return digits || seconds === null ? [waveform] : splitWindows(waveform, Math.round(seconds * rate), overlap);
   }
 
   /** (samples,) at the model's rate -> (labels,) probabilities. */

@@ -1,11 +1,11 @@
 /** Long waveforms cut into windows, as `hf_audio/windows.py` does. */
 
-/** (samples,) -> windows of `window` samples, one behind the other, the last one ending with it; a short clip stays as it is. */
-export function splitWindows(waveform, window) {
+/** (samples,) -> windows of `window` samples that cover all; a short clip stays as it is. */
+export function splitWindows(waveform, window, overlap = 0) {
   if (waveform.length <= window) return [waveform];
   const last = waveform.length - window;
   const windows = [];
-  for (let start = 0; start < last; start += window) {
+  for (let start = 0; start < last; start += Math.max(Math.floor(window * (1 - overlap)), 1)) {
     windows.push(waveform.subarray(start, start + window));
   }
   windows.push(waveform.subarray(last));
