@@ -91,6 +91,7 @@ def test_the_site_is_whole(site):
         "num_digits": 0,
         "multi_label": False,
         "speech_only": False,
+        "overlap": 0.0,
     }
     for line in (PAGE / "onnxruntime-web" / "SHA256SUMS").read_text().splitlines():
         digest, name = line.split()

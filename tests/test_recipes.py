@@ -304,7 +304,8 @@ def test_voice_gender_from_training_to_pseudo_labels_and_back(voice_gender, tmp_
         reasons = {Path(row["path"]).name: row["reason"] for row in csv.DictReader(file)}
     assert set(reasons) == {silent.name, cut.name, gone.name}
     assert "holds no speech" in reasons[silent.name] and "cut" in reasons[cut.name]
-    assert (first["train_samples"], first["eval_samples"]) == (42 - 3, 12)
+    validated = json.loads((tmp_path / "first-validated" / "all_results.json").read_text())
+    assert (validated["train_samples"], first["train_samples"], first["eval_samples"]) == (42 - 3, 42 - 3 + 8, 12)
     assert {"eval_roc_auc", "eval_accuracy_speaker", "eval_roc_auc_speaker", "eval_f1_female"} <= set(first)
     with open(tmp_path / "first" / "predictions_speaker.csv", newline="") as file:
         assert len(list(csv.DictReader(file))) == 12

@@ -181,7 +181,7 @@ def test_scores_of_windows_are_averaged_a_clip(tmp_path):
     predicted = run.predict(run.train_dataset)
     assert predicted.predictions.shape == (6, 3) and predicted.metrics["test_n"] == 6
     row = run.train_dataset[4]["input_values"]
-    windows = [row[start : start + RATE] for start in (0, 4000, 8000, 12000, 13000)]
+    windows = [row[start : start + RATE] for start in (0, 8000, 13000)]
     with torch.no_grad():
         by_hand = run.model.eval()(torch.from_numpy(np.stack(windows))).logits.softmax(-1).mean(0)
     torch.testing.assert_close(torch.from_numpy(predicted.predictions[4]).softmax(-1), by_hand, atol=1e-5, rtol=1e-4)
