@@ -108,18 +108,23 @@ def test_the_same_seed_gives_the_same_weights_however_many_workers(finished, ton
     torch.testing.assert_close(weights(tmp_path / "again"), weights(finished), atol=0, rtol=0)
 
 
-def test_killed_and_resumed_it_ends_with_the_same_weights(finished, tones, environment, tmp_path):
-    out = tmp_path / "killed"
-    flags = [*FINISHED_FLAGS, "--save_strategy", "steps", "--save_steps", "4"]
+def kill_at_a_checkpoint(*arguments, environment) -> None:
+    """Start a run, by `command`'s arguments, and kill it as soon as there is something to go on with."""
     process = subprocess.Popen(
-        command(tones, out, *flags), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command(*arguments), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     deadline = time.time() + 120
     # Not as soon as the checkpoint's last file is there: until it is written whole, there is nothing to go on with.
-    while last_checkpoint(out) is None and process.poll() is None and time.time() < deadline:
+    while last_checkpoint(arguments[1]) is None and process.poll() is None and time.time() < deadline:
         time.sleep(0.002)
     process.send_signal(signal.SIGKILL)
     process.wait()
+
+
+def test_killed_and_resumed_it_ends_with_the_same_weights(finished, tones, environment, tmp_path):
+    out = tmp_path / "killed"
+    flags = [*FINISHED_FLAGS, "--save_strategy", "steps", "--save_steps", "4"]
+    kill_at_a_checkpoint(tones, out, *flags, environment=environment)
     assert not (out / "all_results.json").exists() and not (out / "model.safetensors").exists()
     code, output = run(environment, tones, out, *flags)
     assert code == 2 and "--resume_from_checkpoint last" in output
@@ -159,14 +164,7 @@ def test_refitted_it_is_the_network_that_trains_on_all_clips_with_a_fitted_tempe
     # Killed in the second training, and gone on with.
     out, flags = tmp_path / "out", [*FINISHED_FLAGS, "--validation_fraction", "0.2", "--refit", "true"]
     flags += ["--save_strategy", "steps", "--save_steps", "4"]
-    process = subprocess.Popen(
-        command(tones, out, *flags), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    deadline = time.time() + 120
-    while last_checkpoint(out) is None and process.poll() is None and time.time() < deadline:
-        time.sleep(0.002)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    kill_at_a_checkpoint(tones, out, *flags, environment=environment)
     assert not (out / "all_results.json").exists()
     code, output = run(environment, tones, out, *flags, "--resume_from_checkpoint", "last")
     assert code == 0, output
