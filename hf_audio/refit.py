@@ -4,7 +4,7 @@ import copy
 import functools
 import logging
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -85,8 +85,7 @@ def describe_fit(trainer: AudioTrainer, temperature: float, rejection_margin: fl
     best = state.best_global_step if trainer.args.load_best_model_at_end else None
     # Of a run that was stopped early, or after so many steps, the epochs are those it has come to.
     epochs = round((state.epoch or 0) * (best or state.global_step) / state.global_step, 6)
-    fitted = Validated("", 0, epochs, temperature, rejection_margin)
-    return {FITTED_NAME: {name: value for name, value in asdict(fitted).items() if name not in ("folder", "seconds")}}
+    return {FITTED_NAME: {"epochs": epochs, "temperature": temperature, "rejection_margin": rejection_margin}}
 
 
 def validate_nothing(args: RecipeArguments) -> None:
