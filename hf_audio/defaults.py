@@ -59,6 +59,11 @@ def choose_defaults(survey: Survey, given: Mapping[str, Any]) -> dict[str, Choic
     return choices
 
 
+def suitable_epochs(n_clips: float) -> float:
+    """How often to hear each of so many training clips: more of them are heard more in all, and each less often."""
+    return KNOWN_EPOCHS * min((KNOWN_CLIPS / n_clips) ** 0.5, 1)
+
+
 def _choose_rate(rates: np.ndarray) -> Choice:
     held = int(np.quantile(rates, 0.5, method="lower"))  # that at least half of the recordings reach
     value = max((rate for rate in RATES if rate <= held), default=held)
@@ -102,7 +107,6 @@ def _choose_judged_together(seconds: np.ndarray) -> Choice:
 def _choose_epochs(survey: Survey, clip_seconds: float) -> Choice:
     # An epoch takes one excerpt of every recording, which of long ones is little.
     parts = min(max(float(survey.seconds.mean()) / clip_seconds, 1), 4)
-    fewer = min((KNOWN_CLIPS / (survey.n_clips * parts)) ** 0.5, 1)
-    value = max(round(KNOWN_EPOCHS * parts * fewer), 1)
+    value = max(round(parts * suitable_epochs(survey.n_clips * parts)), 1)
     long = " of long recordings" if parts > 1 else ""
     return Choice(value, f"{survey.n_clips} clips{long}, of each an excerpt an epoch: {value * survey.n_clips} in all")

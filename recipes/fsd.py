@@ -7,6 +7,7 @@ clips; verified training clips choose the epoch.
     accelerate launch --config_file accelerate_config.yaml recipes/fsd.py --data_dir DIR --output_dir OUT
 """
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +18,7 @@ from audiomentations import Compose, Gain, OneOf, PitchShift, TimeStretch, Trim
 from hf_audio import AudioCNNConfig
 from hf_audio.arguments import ArgumentError, RecipeArguments
 from hf_audio.augmentation import AddFastGaussianSNR, Beginning
+from hf_audio.defaults import suitable_epochs
 from hf_audio.demo_data import make_tagged_sounds
 from hf_audio.download import fetch_zenodo
 from hf_audio.freesound import load_tagged_sounds
@@ -25,6 +27,8 @@ from hf_audio.model_card import TaskFacts
 from hf_audio.recipe import find_recordings, run_recipe
 from hf_audio.search import LogUniform, Uniform
 from hf_audio.training import fine_tune
+
+logger = logging.getLogger(__name__)
 
 RECORD = 2552860  # of Zenodo
 ARCHIVES = ("FSDKaggle2018.meta.zip", "FSDKaggle2018.audio_train.zip", "FSDKaggle2018.audio_test.zip")
@@ -42,14 +46,8 @@ ALEXNET = {
     "dropout": 0.5,
 }
 PRESETS: dict[str, dict[str, Any]] = {
-    # What judges unverified labels, with finer frames, 10 ms, and for twice as many epochs more masks.
-    "default": {
-        **LISTENER,
-        "hop_length": 320,
-        "time_mask_count": 2,
-        "time_mask_frames": 30,
-        "freq_mask_count": 2,
-    },
+    # What judges unverified labels, with more masks for several times as many epochs.
+    "default": {**LISTENER, "time_mask_count": 2, "freq_mask_count": 2},
     # The highest quality, and of each recording the beginning of its sound.
     "lh": {
         **ALEXNET,
@@ -92,6 +90,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "dropout": 0,
     },
 }
+PUBLISHED_EPOCHS = 100  # of the published networks; the default one is heard as often as its clips are few
 # Of the epochs. Before, the learning rate is high, and of many epochs few validation clips would choose a lucky one,
 # or of equal ones the first.
 VALIDATED_FROM = 0.9
@@ -126,7 +125,13 @@ class FSDArguments(RecipeArguments):
         default=True, metadata={"help": "Keep the best epoch's weights, where there is a validation part."}
     )
     metric_for_best_model: str | None = field(default="map_at_3", metadata={"help": "Chooses the best checkpoint."})
-    num_train_epochs: float = field(default=100, metadata={"help": "Epochs."})
+    num_train_epochs: float | None = field(  # type: ignore[assignment]
+        default=None,
+        metadata={
+            "help": f"Epochs. By default {PUBLISHED_EPOCHS} for the published networks, and for the default one the "
+            "more the fewer clips there are."
+        },
+    )
     learning_rate: float = field(default=3e-3, metadata={"help": "Peak learning rate of AdamW."})
     weight_decay: float = field(default=0.05, metadata={"help": "Weight decay of AdamW."})
     per_device_train_batch_size: int = field(default=32, metadata={"help": "Training clips a device and step."})
@@ -137,8 +142,6 @@ class FSDArguments(RecipeArguments):
     def __post_init__(self):
         if self.validation_fraction == 0:
             self.load_best_model_at_end = False
-        if self.load_best_model_at_end and not self.eval_delay:
-            self.eval_delay = VALIDATED_FROM * self.num_train_epochs
         if self.label_rounds is None:
             self.label_rounds = int(self.model == "default" and self.background is None and not self.baseline)
         if self.label_rounds and self.background is not None:
@@ -146,6 +149,16 @@ class FSDArguments(RecipeArguments):
         if self.label_rounds < 0:
             raise ArgumentError(f"--label_rounds {self.label_rounds} must not be negative.")
         super().__post_init__()
+
+
+def settle_epochs(args: FSDArguments, n_clips: int) -> None:
+    """Fill in what the user has left open, by the number of training clips."""
+    if args.num_train_epochs is None:
+        suitable = round(suitable_epochs(n_clips)) if args.model == "default" else PUBLISHED_EPOCHS
+        args.num_train_epochs = suitable
+        logger.info("%d epochs of %d training clips.", suitable, n_clips)
+    if args.load_best_model_at_end and not args.eval_delay:
+        args.eval_delay = VALIDATED_FROM * args.num_train_epochs
 
 
 def slow_transforms() -> Callable[..., np.ndarray]:
@@ -213,6 +226,7 @@ def main(args: FSDArguments) -> None:
         download=lambda: fetch_zenodo(RECORD, ARCHIVES),
     )
     dataset, held_out = load_tagged_sounds(data_dir)
+    settle_epochs(args, int((~held_out).sum()))
     if args.label_rounds:
         dataset = doubt_labels(args, dataset, held_out, args.label_rounds)
     fine_tune(
