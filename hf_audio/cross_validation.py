@@ -28,6 +28,7 @@ from .run_folder import (
     finishing,
     open_output_dir,
     run_unless_finished,
+    training_seconds,
 )
 from .tables import write_rows
 
@@ -109,8 +110,8 @@ def _summarise(results: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     for key in ("parameters", "macs", "weights_bytes"):
         if key in first:
             summary[key] = first[key]
-    for key in ("eval_samples", "train_runtime"):
-        summary[key] = sum(fold[key] for fold in results.values())
+    summary["eval_samples"] = sum(fold["eval_samples"] for fold in results.values())
+    summary["train_runtime"] = sum(training_seconds(fold) for fold in results.values())
     return {key: float(value) if isinstance(value, np.floating) else value for key, value in summary.items()}
 
 

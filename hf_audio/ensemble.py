@@ -24,7 +24,7 @@ from .models import (
 from .models.modeling_audio_cnn import classification_loss, probabilities
 from .models.modeling_audio_ensemble import mean_logits
 from .reports import Scores, predictions_class, read_scores, write_scores
-from .run_folder import RESULTS_NAME, finishing
+from .run_folder import RESULTS_NAME, finishing, training_seconds
 
 logger = logging.getLogger(__name__)
 
@@ -151,7 +151,7 @@ def _write(
     results |= {name: first[name] for name in ("train_samples", "skipped_samples", "labels", "task")}
     results |= {
         "eval_samples": len(averaged.paths),
-        "train_runtime": sum(member["train_runtime"] for member in members),
+        "train_runtime": sum(training_seconds(member) for member in members),
         "mean": config.mean,
         "weights": config.weights,
         "chosen": chosen,

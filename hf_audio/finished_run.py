@@ -29,7 +29,7 @@ from .plots import plot_curves
 from .refit import Validated
 from .rejection import PICTURE_NAME as REJECTION_NAME
 from .reports import AnyPredictions, Predictions, Scores, TwoClassPredictions, write_scores
-from .run_folder import finishing
+from .run_folder import finishing, training_seconds
 from .tables import write_rows
 from .trainer import AudioTrainer
 
@@ -94,7 +94,7 @@ def write_run(
             hyper_parameters={} if network is None else shown_arguments(args),
             chosen=results["chosen"],
             command=shown_command(),
-            minutes=sum(results.get(f"{name}_runtime", 0) for name in ("train", "pretrain", "validated")) / 60,
+            minutes=training_seconds(results) / 60,
             example=Path(predictions.paths[0]).name,
             network=network,
             pictures=pictures,

@@ -29,6 +29,7 @@ from .run_folder import (
     open_output_dir,
     prepare_preceding,
     run_unless_finished,
+    training_seconds,
 )
 from .training import fine_tune
 
@@ -97,6 +98,8 @@ class Audit:
     """(clips,) of bool."""
     names: Sequence[str]
     """Of the classes."""
+    seconds: float
+    """That the trainings took."""
 
     def rows(self) -> list[dict[str, str]]:
         """Of the unverified clips, the most suspicious ones first, for a table."""
@@ -113,8 +116,10 @@ class Audit:
         ]
 
 
-def doubt_labels(args: RecipeArguments, dataset: Dataset, held_out: np.ndarray, rounds: int) -> Dataset:
-    """The data set with `BELIEVED_COLUMN`: what an audit of the training clips makes of unverified labels.
+def doubt_labels(args: RecipeArguments, dataset: Dataset, held_out: np.ndarray, rounds: int) -> tuple[Dataset, float]:
+    """The data set with `BELIEVED_COLUMN`, what an audit of the training clips makes of unverified labels.
+
+    Second, how many seconds the audit took.
 
     The audit's trainings lie in `OUTPUT_DIR-audit`; after a kill, the same command goes on. Where nothing can be
     audited, because clips have several tags, or all or none are verified, the data set stays as it is.
@@ -132,7 +137,7 @@ def doubt_labels(args: RecipeArguments, dataset: Dataset, held_out: np.ndarray, 
     reason = _why_not(dataset.select(np.flatnonzero(~held_out)))
     if reason is not None:
         logger.info("Labels are not audited. %s", reason)
-        return dataset
+        return dataset, 0.0
     read_destination(args)
     folder = prepare_preceding(args, "audit")
     taken_over = ("seed", "use_cpu", "bf16", "dataloader_num_workers", "disable_tqdm", "strict", "max_steps")
@@ -141,7 +146,8 @@ def doubt_labels(args: RecipeArguments, dataset: Dataset, held_out: np.ndarray, 
     believed = dict(zip(audit.paths, audit.believed, strict=True))
     certain = np.eye(len(audit.names))
     rows = zip(dataset["path"], dataset["label"], strict=True)
-    return with_beliefs(dataset, np.array([believed.get(path, certain[label]) for path, label in rows]))
+    believed_rows = np.array([believed.get(path, certain[label]) for path, label in rows])
+    return with_beliefs(dataset, believed_rows), audit.seconds
 
 
 def audit_labels(args: RecipeArguments, dataset: Dataset, rounds: int = 1) -> Audit:
@@ -170,8 +176,10 @@ def audit_labels(args: RecipeArguments, dataset: Dataset, rounds: int = 1) -> Au
     given = np.asarray(dataset["label"][:])
     believed = np.eye(len(names))[given]
     unverified = np.asarray(dataset[UNVERIFIED_COLUMN][:], dtype=bool)
+    seconds = 0.0
     for number in range(1, rounds + 1):
-        heard = _judge_out_of_fold(args, with_beliefs(dataset, believed), number)
+        heard, taken = _judge_out_of_fold(args, with_beliefs(dataset, believed), number)
+        seconds += taken
         believed, share_right = weigh_evidence(given, heard, unverified)
         suggested, confidence = suggest(given, believed)
         logger.info(
@@ -181,7 +189,7 @@ def audit_labels(args: RecipeArguments, dataset: Dataset, rounds: int = 1) -> Au
             unverified.sum(),
             100 * share_right,
         )
-    return Audit(dataset["path"][:], given, suggested, confidence, believed, unverified, names)
+    return Audit(dataset["path"][:], given, suggested, confidence, believed, unverified, names, seconds)
 
 
 def _why_not(dataset: Dataset) -> str | None:
@@ -195,8 +203,8 @@ def _why_not(dataset: Dataset) -> str | None:
     return f"No training clip is {kind} (column manually_verified): an audit compares the two kinds."
 
 
-def _judge_out_of_fold(args: RecipeArguments, dataset: Dataset, round_: int) -> np.ndarray:
-    """What each clip is, by networks trained on the other folds -> (clips, classes) probabilities."""
+def _judge_out_of_fold(args: RecipeArguments, dataset: Dataset, round_: int) -> tuple[np.ndarray, float]:
+    """What each clip is, by networks trained on the other folds: (clips, classes) probabilities; and their seconds."""
     labels = np.asarray(dataset["label"][:])
     heard = np.eye(len(class_names(dataset) or []))[labels]
     # A class with fewer clips than folds could be left without any to train on: its clips are heard and not judged.
@@ -204,12 +212,14 @@ def _judge_out_of_fold(args: RecipeArguments, dataset: Dataset, round_: int) -> 
     if len(judged) == 0:
         raise DataError(f"No class has {N_FOLDS} training clips: too few to audit their labels by one another.")
     folds = StratifiedKFold(N_FOLDS, shuffle=True, random_state=args.seed).split(judged, labels[judged])
+    seconds = 0.0
     for number, (_, places) in enumerate(folds, start=1):
         held_out = np.isin(np.arange(len(dataset)), judged[places])
         folder = Path(args.output_dir) / f"fold_{number}_round_{round_}"
-        run_unless_finished(args, folder, functools.partial(_train, dataset=dataset, held_out=held_out))
+        results = run_unless_finished(args, folder, functools.partial(_train, dataset=dataset, held_out=held_out))
+        seconds += training_seconds(results)
         heard[held_out] = read_scores(folder)["test"].probabilities
-    return heard
+    return heard, seconds
 
 
 def listener_arguments(folder: str, **others: Any) -> RecipeArguments:

@@ -15,6 +15,8 @@ from .arguments import ArgumentError, RecipeArguments, last_checkpoint
 RESULTS_NAME = "all_results.json"  # written last: a folder that has it is finished
 ARGUMENTS_NAME = "training_args.json"
 PARTS_NAME = ".unfinished"
+# Seconds, in a run's results: of its own training, and of those that it took before.
+RUNTIMES = ("train_runtime", "audit_runtime", "pretrain_runtime", "validated_runtime")
 # What an unfinished run leaves, and an unfinished cross-validation; into other files nothing is mixed.
 UNFINISHED_RUN = re.compile(r"training_args\.json|runs|checkpoint-\d+|tmp-checkpoint-\d+|\..*")
 SEARCH_NAME = "search.db"
@@ -157,6 +159,11 @@ def finishing(output_dir: Path, results: Mapping[str, Any]) -> Iterator[Path]:
         os.replace(file, output_dir / file.name)
     parts.rmdir()
     write_text(output_dir / RESULTS_NAME, json.dumps(results, indent=2) + "\n")
+
+
+def training_seconds(results: Mapping[str, Any]) -> float:
+    """Of all the trainings that a finished run took, those before its own among them."""
+    return sum(results.get(name, 0.0) for name in RUNTIMES)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -94,6 +94,7 @@ def fine_tune(
     illustrate: Callable[[AnyPredictions, Path], Sequence[str]] | None = None,
     crop_seconds: tuple[float, float] | None = None,
     pretraining: Pretraining | None = None,
+    audit_seconds: float = 0.0,
     stream: Split | None = None,
     search_space: SearchSpace | None = None,
     validated: Validated | None = None,
@@ -121,6 +122,7 @@ def fine_tune(
         crop_seconds: shortest and longest random crop of a training clip; every batch draws a length of its own
             between. By default, `config.clip_seconds`.
         pretraining: whose weights the model begins with, unless `args.model_name_or_path` says.
+        audit_seconds: that the networks took whose beliefs the data set holds.
         stream: what is trained on instead, read anew in every epoch and never decoded as a whole. All rows of
             `dataset` are then held out, and its classes are those of the stream. `slow_augmentation` is not kept: in
             every epoch, one clip in `args.refresh_epochs` gets it.
@@ -228,6 +230,8 @@ def fine_tune(
         results["validated_runtime"] = validated.seconds
     if pretraining is not None:
         results["pretrain_runtime"] = pretraining.seconds
+    if audit_seconds:
+        results["audit_runtime"] = audit_seconds
     if trainer.is_world_process_zero():
         write_run(args, task, results, judgement, skipped, trainer, fit.validation, illustrate)
         if isinstance(amortized, Amortized):

@@ -227,8 +227,9 @@ def main(args: FSDArguments) -> None:
     )
     dataset, held_out = load_tagged_sounds(data_dir)
     settle_epochs(args, int((~held_out).sum()))
+    audit_seconds = 0.0
     if args.label_rounds:
-        dataset = doubt_labels(args, dataset, held_out, args.label_rounds)
+        dataset, audit_seconds = doubt_labels(args, dataset, held_out, args.label_rounds)
     fine_tune(
         args,
         AudioCNNConfig(**PRESETS[args.model]),
@@ -238,6 +239,7 @@ def main(args: FSDArguments) -> None:
         augmentation=waveform_transforms(args.model),
         slow_augmentation=None if args.model == "baseline" else slow_transforms(),
         crop_seconds=CROP_SECONDS[args.model],
+        audit_seconds=audit_seconds,
         search_space=SEARCH_SPACE,
     )
 

@@ -106,7 +106,7 @@ def test_audit_labels_writes_the_suspicious_clips(
         labels, unverified = np.array(dataset["label"]), np.array(dataset["unverified"])
         suggested = np.where(unverified, 0, labels)
         return label_audit.Audit(
-            dataset["path"][:], labels, suggested, np.full(4, 0.75), np.eye(41)[suggested], unverified, TAGS
+            dataset["path"][:], labels, suggested, np.full(4, 0.75), np.eye(41)[suggested], unverified, TAGS, 9.0
         )
 
     monkeypatch.setattr(label_audit, "audit_labels", audit)

@@ -51,7 +51,8 @@ def member(folder, validation=True, paths=None, **config):
     if validation:
         parts["validation"] = scores(30, seed=2, right=2)
     write_scores(folder, parts)
-    results = {"task": TASK, "train_samples": 20, "skipped_samples": 0, "labels": NAMES, "train_runtime": 60.0}
+    results = {"task": TASK, "train_samples": 20, "skipped_samples": 0, "labels": NAMES}
+    results |= {"train_runtime": 60.0, "pretrain_runtime": 21.0}
     (folder / "all_results.json").write_text(json.dumps(results))
     return folder
 
@@ -126,6 +127,7 @@ def test_without_common_validation_clips_members_weigh_the_same(tmp_path):
     results = make_ensemble(members, tmp_path / "both")
     assert results["weights"] == [0.5, 0.5] and "no clip validated every one" in results["chosen"]
     card = (tmp_path / "both" / "README.md").read_text()
+    assert "2.7 minutes" in card, "of all trainings, a member's pretraining too"
     assert "| Member 2 | weight 0.50" in card and "Mean average precision" not in card  # of three classes
     assert json.loads((tmp_path / "both" / "all_results.json").read_text())["eval_samples"] == 12
 

@@ -1,5 +1,6 @@
 """Which unverified labels an audit replaces: on made-up probabilities, and with networks trained for a moment."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -120,6 +121,7 @@ def test_rows_name_unverified_clips_the_most_suspicious_first():
         believed=np.eye(2)[[1, 1, 0, 0]],
         unverified=np.array([True, True, True, False]),
         names=["bark", "gong"],
+        seconds=1.0,
     )
     assert audit.rows() == [
         {"fname": "c.wav", "label": "gong", "suggested_label": "bark", "confidence": "0.8000"},
@@ -151,12 +153,13 @@ def test_only_labels_of_training_clips_are_doubted(tone_folder, tmp_path, monkey
         heard.append((args.output_dir, len(part), rounds, args.seed))
         labels, unverified = np.array(part["label"]), np.array(part[UNVERIFIED_COLUMN])
         suggested = np.where(unverified, (labels + 1) % 3, labels)
-        return Audit(part["path"][:], labels, suggested, labels, np.eye(3)[suggested], unverified, ["a", "b", "c"])
+        return Audit(part["path"][:], labels, suggested, labels, np.eye(3)[suggested], unverified, list("abc"), 9.0)
 
     monkeypatch.setattr(label_audit, "audit_labels", audit)
     args = RecipeArguments(output_dir=str(tmp_path / "out"), seed=5, report_to="none")
-    doubted = doubt_labels(args, dataset, held_out, rounds=2)
+    doubted, seconds = doubt_labels(args, dataset, held_out, rounds=2)
     assert heard == [(f"{tmp_path / 'out'}-audit", 27, 2, 5)]
+    assert seconds == 9
     assert doubted.remove_columns(BELIEVED_COLUMN)[:] == dataset[:]
     changed = np.array(doubted[BELIEVED_COLUMN]).argmax(1) != np.array(dataset["label"])
     np.testing.assert_array_equal(changed, ~held_out & np.array(dataset[UNVERIFIED_COLUMN]))
@@ -192,6 +195,8 @@ def test_an_audit_goes_on_where_it_was_killed_and_judges_every_clip(tone_folder,
     train_until(2)
     told = audit()
     assert trained == ["fold_1_round_1", "fold_2_round_1"]
+    runs = [json.loads((tmp_path / "audit" / name / "all_results.json").read_text()) for name in trained]
+    assert told.seconds == sum(run["train_runtime"] for run in runs) > 0, "the killed call's training counts too"
     assert told.paths == dataset["path"][1:] and told.names == ["high", "low", "mid"]
     assert told.labels.tolist() == dataset["label"][1:] and told.unverified.tolist() == dataset[UNVERIFIED_COLUMN][1:]
     np.testing.assert_array_equal(told.suggested[~told.unverified], told.labels[~told.unverified])
@@ -205,7 +210,7 @@ def test_an_audit_needs_clips_of_both_kinds(marks, kind, tmp_path):
     with pytest.raises(DataError, match=f"No training clip is {kind} "):
         audit_labels(listener_arguments(str(tmp_path / "audit")), dataset)
     args = RecipeArguments(output_dir=str(tmp_path / "out"), report_to="none")
-    assert doubt_labels(args, dataset, np.zeros(4, dtype=bool), rounds=1) is dataset
+    assert doubt_labels(args, dataset, np.zeros(4, dtype=bool), rounds=1) == (dataset, 0)
     assert not list(tmp_path.iterdir())
 
 
