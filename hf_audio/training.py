@@ -144,11 +144,7 @@ def fine_tune(
     args.push_to_hub = False  # Trainer would upload whatever the folder holds by then
     set_seed(args.seed)
     keep_freed_memory()
-    begin_from = args.model_name_or_path
-    if begin_from is None and pretraining is not None:
-        begin_from = pretraining.folder
-    if begin_from is None and (args.freeze in ("encoder", "front") or args.layer_decay < 1):
-        raise ArgumentError("--freeze and --layer_decay are of weights to begin with: give --model_name_or_path too.")
+    begin_from = _find_weights(args, pretraining)
     extractor = load_extractor(begin_from, config)
     masks = {"": held_out, **(held_out_too or {})}
     groups = (group_column, validation_group_column or group_column)
@@ -219,11 +215,9 @@ def fine_tune(
     if args.tta > 0:
         results |= judge_crops(trainer, collator(config.clip_samples, crops=args.tta), parts.test, plain)
     skipped = [*parts.skipped]
-    n_trained = len(trained_clips)
     if isinstance(trained_clips, ClipStream):
-        n_trained = trained_clips.split.rows - len(trained_clips.read_skipped())
         skipped += trained_clips.describe_skipped()
-    results |= {"train_samples": n_trained, "chosen": describe_choice(trainer, validated)}
+    results |= {"train_samples": _count(trained_clips), "chosen": describe_choice(trainer, validated)}
     if parts.validation is not None:
         results |= describe_fit(trainer, fit.temperature, fit.rejection_margin)
     if validated is not None:
@@ -241,6 +235,24 @@ def fine_tune(
             logger.info("%s", push(Path(args.output_dir), destination))
     trainer.accelerator.wait_for_everyone()
     return results
+
+
+def _find_weights(args: RecipeArguments, pretraining: Pretraining | None) -> str | None:
+    """Folder or Hub id of the weights to begin with; `None`: random ones."""
+    if args.model_name_or_path is not None:
+        return args.model_name_or_path
+    if pretraining is not None:
+        return pretraining.folder
+    if args.freeze in ("encoder", "front") or args.layer_decay < 1:
+        raise ArgumentError("--freeze and --layer_decay are of weights to begin with: give --model_name_or_path too.")
+    return None
+
+
+def _count(trained_clips: Dataset | ClipStream) -> int:
+    """Of the clips that were trained on, those that could be read."""
+    if isinstance(trained_clips, Dataset):
+        return len(trained_clips)
+    return trained_clips.split.rows - len(trained_clips.read_skipped())
 
 
 def _describe_task(args: RecipeArguments, config: AudioCNNConfig, parts: Parts) -> None:
