@@ -119,8 +119,6 @@ class Audit:
 def doubt_labels(args: RecipeArguments, dataset: Dataset, held_out: np.ndarray, rounds: int) -> tuple[Dataset, float]:
     """The data set with `BELIEVED_COLUMN`, what an audit of the training clips makes of unverified labels.
 
-    Second, how many seconds the audit took.
-
     The audit's trainings lie in `OUTPUT_DIR-audit`; after a kill, the same command goes on. Where nothing can be
     audited, because clips have several tags, or all or none are verified, the data set stays as it is.
 
@@ -129,6 +127,8 @@ def doubt_labels(args: RecipeArguments, dataset: Dataset, held_out: np.ndarray, 
         dataset: rows of `path`, `label` and `UNVERIFIED_COLUMN`.
         held_out: test clips, (clips,) of bool; the audit does not hear them.
         rounds: of the audit.
+
+    Returns the data set, and how many seconds the audit took.
 
     Raises:
         ArgumentError: either folder cannot be used, or the audit was begun with other arguments.

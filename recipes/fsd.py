@@ -90,7 +90,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "dropout": 0,
     },
 }
-PUBLISHED_EPOCHS = 100  # of the published networks; the default one is heard as often as its clips are few
+PUBLISHED_EPOCHS = 100  # of the published networks; the default one hears its clips the more often the fewer there are
 # Of the epochs. Before, the learning rate is high, and of many epochs few validation clips would choose a lucky one,
 # or of equal ones the first.
 VALIDATED_FROM = 0.9
