@@ -11,8 +11,9 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
+from .errors import DataError
+from .files import written_whole
 from .label_formats import write_audacity_labels, write_raven_table, write_text_grid
-from .tables import DataError, written_whole
 
 ROWS_PER_GROUP = 10_000  # of Parquet
 Row = dict[str, Any]

@@ -16,13 +16,11 @@ import yaml
 from transformers import HfArgumentParser, TrainingArguments
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
+from .errors import ArgumentError
+
 # Metrics of which less is better.
 ERROR_RATES = frozenset({"cer", "cer_corpus", "equal_error_rate", "calibration_error"})
 Arguments = TypeVar("Arguments", bound="RecipeArguments")
-
-
-class ArgumentError(ValueError):
-    """An argument that cannot be used; the message is one sentence that names it and the remedy."""
 
 
 def bf16_is_fast(use_cpu: bool) -> bool:

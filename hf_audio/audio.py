@@ -11,6 +11,8 @@ import numpy as np
 import soundfile
 import soxr
 
+from .errors import AudioError, LongAudioError, UndecodableAudioError
+
 # Programs that stream cannot know the size of what they will write: they put zero or something huge into the header.
 LARGEST_KNOWN_RIFF_SIZE = 0x7FFF0000 - 1
 # Samples per second that a recording may claim; beyond, a header is broken, and resampling would never end.
@@ -23,36 +25,6 @@ UNKNOWN_FRAMES = 2**63 - 1
 # Of a file, decoded at once: what is shorter is resampled in one go.
 BLOCK_FRAMES = 1 << 20
 UNDECODABLE = (soundfile.LibsndfileError, RuntimeError, ValueError)  # what soundfile raises
-EXTENSIONS = frozenset(
-    [
-        ".wav",
-        ".flac",
-        ".ogg",
-        ".oga",
-        ".opus",
-        ".mp3",
-        ".aif",
-        ".aiff",
-        ".aifc",
-        ".au",
-        ".snd",
-        ".caf",
-        ".w64",
-        ".rf64",
-    ]
-)
-
-
-class AudioError(ValueError):
-    """Audio that cannot be used; the message is one sentence with the file's name and the remedy."""
-
-
-class UndecodableAudioError(AudioError):
-    """Bytes that are no audio, or of a kind that libsndfile does not know."""
-
-
-class LongAudioError(AudioError):
-    """A recording longer than the caller allows."""
 
 
 def load_audio(

@@ -13,8 +13,9 @@ import pyarrow.compute as pc
 import soundfile
 from datasets import Dataset, concatenate_datasets
 
-from .audio import AudioError, from_int16, load_audio, to_int16, unreadable
-from .data import ENCODED_COLUMN, DataError
+from .audio import from_int16, load_audio, to_int16, unreadable
+from .data import ENCODED_COLUMN
+from .errors import AudioError, DataError
 from .voice_activity import VERSION as VOICE_ACTIVITY_VERSION
 from .voice_activity import keep_speech, load_voice_activity
 

@@ -20,9 +20,8 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from .audio import AudioError
 from .audio_cache import cached_waveform
-from .data import DataError
+from .errors import AudioError, DataError
 
 # Raised whenever `clip_statistics` would give other numbers for the same samples.
 STATISTICS_VERSION = 1

@@ -11,7 +11,8 @@ from transformers import SequenceFeatureExtractor
 
 from .audio_cache import cached_waveform
 from .augmentation import Amortized, Occasional, seed_transforms, seeded, vary_background
-from .data import BELIEVED_COLUMN, TAUGHT_COLUMN, UNVERIFIED_COLUMN, DataError, tag_matrix
+from .data import BELIEVED_COLUMN, TAUGHT_COLUMN, UNVERIFIED_COLUMN, tag_matrix
+from .errors import DataError
 from .extractors import padding_arguments
 from .windows import shifted_crops, split_windows
 

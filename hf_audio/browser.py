@@ -18,6 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from .errors import BrowserError
+
 COMMANDS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "microsoft-edge")
 APPLICATIONS = (  # of macOS
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
@@ -28,10 +30,6 @@ FLAGS = (
     *("--disable-background-networking", "--disable-component-update", "--disable-gpu", "--disable-dev-shm-usage"),
 )
 TIMEOUT = 120  # seconds until an answer counts as lost, on a slow and busy machine too
-
-
-class BrowserError(RuntimeError):
-    """A browser that did not do as it was told, or a page that refused a clip; the message is one sentence."""
 
 
 def find_browser() -> str | None:

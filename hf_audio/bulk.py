@@ -14,13 +14,12 @@ from typing import Any
 from tqdm.auto import tqdm
 
 from .answer_files import Heading, Row, Writer, choose_writer, print_table
-from .audio import AudioError
 from .classifier import AudioClassifier, load_classifier
 from .clips import STANDARD_INPUT, find_all_clips, open_clips
 from .decoding import Cut
+from .errors import ArgumentError, AudioError, DataError
 from .journal import Entry, Journal
 from .streaming import AudioStream
-from .tables import DataError
 from .tagging import Judgement, default_workers, judge_clips
 
 logger = logging.getLogger(__name__)
@@ -41,11 +40,11 @@ class Question:
 
     def __post_init__(self):
         if self.top_k < 1:
-            raise ValueError(f"--top_k {self.top_k} must be 1 or more.")
+            raise ArgumentError(f"--top_k {self.top_k} must be 1 or more.")
         if self.hop_seconds is not None and not self.over_time:
-            raise ValueError("--hop_seconds is for scores over time: add --windows.")
+            raise ArgumentError("--hop_seconds is for scores over time: add --windows.")
         if self.hop_seconds is not None and not 0 < self.hop_seconds < math.inf:
-            raise ValueError(f"--hop_seconds {self.hop_seconds} must be more than 0, and a number.")
+            raise ArgumentError(f"--hop_seconds {self.hop_seconds} must be more than 0, and a number.")
 
     def cut(self, classifier: AudioClassifier) -> Cut:
         """How it is asked of a recording."""

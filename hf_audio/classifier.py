@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from .errors import AudioError, CheckpointError
 from .windows import split_windows
 
 # Windows that go through a network together: enough to keep it busy, and so few samples that what the layers leave
@@ -18,10 +19,6 @@ WINDOWS_PER_FORWARD = 16
 SAMPLES_PER_FORWARD = 1 << 20
 ONNX_SUFFIX = ".onnx"
 NO_SPEECH = "no speech"  # in the place of a label
-
-
-class CheckpointError(ValueError):
-    """A checkpoint that cannot be used; the message is one sentence with its name and the remedy."""
 
 
 class AudioClassifier(ABC):
@@ -93,7 +90,7 @@ class AudioClassifier(ABC):
         """A recording, (samples,), -> (labels,), or `silence`, where `speech_only` and nobody speaks."""
         if not self.speech_only:
             return self.judge([waveform])[0]
-        from .voice_activity import NoSpeechError
+        from .errors import NoSpeechError
 
         try:
             return self.judge([self.select(waveform)])[0]
@@ -109,7 +106,7 @@ class AudioClassifier(ABC):
         """A window's scores, or `silence`, where `speech_only` and nobody speaks in it."""
         if not self.speech_only:
             return scores
-        from .voice_activity import NoSpeechError
+        from .errors import NoSpeechError
 
         try:
             self.select(window)
@@ -142,7 +139,7 @@ class AudioClassifier(ABC):
         """
         if isinstance(audio, np.ndarray):
             if audio.ndim != 1 or audio.size == 0 or audio.dtype.kind != "f" or not np.isfinite(audio).all():
-                raise ValueError(
+                raise AudioError(
                     f"An array of shape {audio.shape} and type {audio.dtype} is no waveform: give (samples,) of "
                     "floats with full scale 1, without NaN."
                 )
@@ -181,7 +178,7 @@ class TorchAudioClassifier(AudioClassifier):
             model, found = AutoModelForAudioClassification.from_pretrained(checkpoint, output_loading_info=True)
             check_spectrogram(self.extractor, model.config)
             if found["missing_keys"]:  # which transformers would leave at random
-                raise ValueError(f"its weights lack {min(found['missing_keys'])}")
+                raise AudioError(f"its weights lack {min(found['missing_keys'])}")
         except (OSError, ValueError, KeyError, RuntimeError, AttributeError, SafetensorError) as error:
             reason = str(error).split("\n")[0].rstrip(".")
             raise CheckpointError(

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from .errors import ArgumentError, MissingExtraError, refusals_end_in_a_sentence
+
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run a command line, by default that of this process.
@@ -38,15 +40,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         add(commands)
     args = parser.parse_args(argv)
     try:
-        args.run(args)
+        with refusals_end_in_a_sentence():
+            args.run(args)
     except BrokenPipeError:  # whoever read the table has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(128 + 13)  # SIGPIPE, which Windows does not have
-    except (ValueError, ImportError, OSError) as error:
-        own = isinstance(error, OSError) and error.filename is None and error.strerror
-        sentence = " ".join(str(own or error).split())
-        print(f"\nerror: {sentence}", file=sys.stderr)  # below a progress bar that stands half drawn
-        sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
 
@@ -130,9 +128,9 @@ def _add_predict(commands: Any) -> None:
 
     def run(args: argparse.Namespace) -> None:
         if args.num_workers is not None and args.num_workers < 0:
-            raise ValueError(f"--num_workers {args.num_workers} must be 0 or more.")
+            raise ArgumentError(f"--num_workers {args.num_workers} must be 0 or more.")
         if args.output is None and (args.resume or args.submission):
-            raise ValueError("Without --output nothing is kept: add it.")
+            raise ArgumentError("Without --output nothing is kept: add it.")
         if args.output is not None:
             _check_folder(args.output)
         if args.submission:
@@ -160,7 +158,7 @@ def _write_submission(args: argparse.Namespace) -> None:
     from .tables import write_rows
 
     if args.resume or args.windows:
-        raise ValueError("--submission is written at once and of whole clips: leave --resume and --windows out.")
+        raise ArgumentError("--submission is written at once and of whole clips: leave --resume and --windows out.")
     write_rows(args.output, predict_tags(args.checkpoint, find_all_clips(args.paths)))
 
 
@@ -197,7 +195,7 @@ def _add_stream(commands: Any) -> None:
         if args.source == "-":
             blocks = read_samples(sys.stdin.buffer, rate)
         elif args.rate is not None:
-            raise ValueError("--rate is of the standard input: give - as the file, or leave it out.")
+            raise ArgumentError("--rate is of the standard input: give - as the file, or leave it out.")
         else:
             blocks = hear_microphone(rate) if args.source is None else play_file(args.source, rate)
         for decision in RunningDecision(classifier, rate).listen(blocks):
@@ -227,7 +225,7 @@ def _add_pseudo_label(commands: Any) -> None:
         from .prediction import confident_labels, predict, write_answers  # loads torch
 
         if not 0 < args.min_confidence <= 1:
-            raise ValueError(f"--min_confidence {args.min_confidence} must lie above 0 and not above 1.")
+            raise ArgumentError(f"--min_confidence {args.min_confidence} must lie above 0 and not above 1.")
         _check_folder(args.output)
         clips = find_clips(args.data, unlabelled=True)
         rows = confident_labels(predict(args.checkpoint, clips, args.output.parent), args.min_confidence)
@@ -244,7 +242,7 @@ def _is_score(name: str, value: Any) -> bool:
 def _check_folder(output: Path, option: str = "--output") -> None:
     """Before the work rather than after it."""
     if not output.parent.is_dir():
-        raise ValueError(f"{option} {output} is in no folder that exists: make it first.")
+        raise ArgumentError(f"{option} {output} is in no folder that exists: make it first.")
 
 
 def _add_ensemble(commands: Any) -> None:
@@ -281,7 +279,7 @@ def _add_audit_labels(commands: Any) -> None:
 
     def run(args: argparse.Namespace) -> None:
         if args.rounds < 1:
-            raise ValueError(f"--rounds {args.rounds} must be at least 1.")
+            raise ArgumentError(f"--rounds {args.rounds} must be at least 1.")
         _check_folder(args.output)
         from .freesound import load_tagged_sounds
         from .label_audit import audit_labels, listener_arguments  # loads torch
@@ -319,7 +317,7 @@ def _add_export(commands: Any) -> None:
 
     def run(args: argparse.Namespace) -> None:
         if args.int8 and args.clips is None:
-            raise ValueError("--int8 is calibrated on real clips: give some of the training data by --clips.")
+            raise ArgumentError("--int8 is calibrated on real clips: give some of the training data by --clips.")
         from .clips import find_clips, read_labels
         from .export import export_onnx  # loads torch
 
@@ -487,13 +485,15 @@ def _add_serve(commands: Any) -> None:
             from .server import make_app
             from .service import Limits, Service, name_checkpoints, read_token
         except ModuleNotFoundError as error:
-            raise ImportError(f"There is no {error.name} to serve with: pip install 'hf-audio[serve]'.") from error
+            raise MissingExtraError(
+                f"There is no {error.name} to serve with: pip install 'hf-audio[serve]'."
+            ) from error
 
         checkpoints = name_checkpoints(args.checkpoints)
         token = read_token(args.token_file)
         limits = Limits(**{name: getattr(args, name) for name in Limits.__dataclass_fields__})
         if args.site is not None and not (args.site / "index.html").is_file():
-            raise ValueError(f"--site {args.site} holds no index.html: write one by hf-audio demo.")
+            raise ArgumentError(f"--site {args.site} holds no index.html: write one by hf-audio demo.")
         # uvicorn raises the signal that ended it once more: what is left is cleared away nevertheless.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
         with contextlib.ExitStack() as stack:

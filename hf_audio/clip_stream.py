@@ -14,10 +14,9 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from .audio import AudioError
 from .audio_cache import decode_clip
 from .batches import ClipTransform
-from .data import DataError
+from .errors import AudioError, DataError
 from .shards import UNREADABLE, Block, Row, Split, read_block
 
 logger = logging.getLogger(__name__)

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from .audio import EXTENSIONS
-from .tables import TABLE_SUFFIXES, DataError, read_table
+from .errors import DataError
+from .files import AUDIO_SUFFIXES
+from .tables import TABLE_SUFFIXES, read_table
 
 LABEL_COLUMNS = ("number", "label")
 STANDARD_INPUT = "-"
@@ -47,7 +48,7 @@ def find_clips(source: str | os.PathLike, *, unlabelled: bool = False) -> list[d
     else:
         found = (Path(name) for name in sorted(glob.glob(str(source), recursive=True)))
         files = (name for file in found for name in (_search(file) if file.is_dir() else [str(file)]))
-        clips = [{"path": name} for name in dict.fromkeys(files) if Path(name).suffix.lower() in EXTENSIONS]
+        clips = [{"path": name} for name in dict.fromkeys(files) if Path(name).suffix.lower() in AUDIO_SUFFIXES]
     if not clips:
         kind = "unlabelled clips" if unlabelled else "audio files"
         raise DataError(f"{source} holds no {kind}: give a folder, a table with a column `path`, or a file.")
@@ -100,7 +101,7 @@ def find_all_clips(sources: Sequence[str | os.PathLike]) -> list[dict[str, str]]
 
 def _search(folder: Path) -> list[str]:
     # Names that begin with a point are not recordings but what systems note about them.
-    files = (file for file in folder.rglob("[!.]*") if file.suffix.lower() in EXTENSIONS and file.is_file())
+    files = (file for file in folder.rglob("[!.]*") if file.suffix.lower() in AUDIO_SUFFIXES and file.is_file())
     return sorted(map(str, files))
 
 

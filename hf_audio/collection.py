@@ -11,10 +11,10 @@ from typing import NamedTuple
 import numpy as np
 from datasets import Dataset
 
-from .audio import EXTENSIONS
 from .columns import PARTS, TEST, TRAIN, VALIDATION, Columns, read_labels, read_parts, settle_columns
-from .data import DataError, from_rows, from_tagged_rows
-from .folders import find_files, find_folders
+from .data import from_rows, from_tagged_rows
+from .errors import DataError
+from .files import AUDIO_SUFFIXES, find_files, find_folders
 from .splits import split_off
 from .tables import TABLE_SUFFIXES, read_table
 
@@ -235,7 +235,7 @@ def _find_recordings(directory: Path) -> list[_Recording]:
         for part, parent in _find_parts(directory)
         for folder in find_folders(parent)
         for file in find_files(folder)
-        if file.suffix.lower() in EXTENSIONS
+        if file.suffix.lower() in AUDIO_SUFFIXES
     ]
 
 
@@ -261,7 +261,7 @@ def _report_other_files(files: Sequence[Path], tables: Sequence[Path]) -> None:
     """Say what of a folder is not read, and how it could be."""
     if tables:
         logger.info("The folders are the classes; to go by %s instead, pass it as --data_dir.", tables[0])
-    others = [file for file in files if file.suffix.lower() not in EXTENSIONS | set(TABLE_SUFFIXES)]
+    others = [file for file in files if file.suffix.lower() not in AUDIO_SUFFIXES | set(TABLE_SUFFIXES)]
     if others:
         logger.warning("%d files are no audio by their names, %s for one; left out.", len(others), others[0])
 
@@ -269,7 +269,7 @@ def _report_other_files(files: Sequence[Path], tables: Sequence[Path]) -> None:
 def _explain_nothing(directory: Path, files: Sequence[Path], tables: Sequence[Path]) -> str:
     if len(tables) > 1:
         return f"{directory} holds {len(tables)} tables, {tables[0]} for one: pass the one to read as --data_dir."
-    recordings = [file for file in files if file.suffix.lower() in EXTENSIONS]
+    recordings = [file for file in files if file.suffix.lower() in AUDIO_SUFFIXES]
     if recordings:
         return (
             f"{directory} holds {recordings[0].name} and no class folders: put the recordings of each class into a "

@@ -4,7 +4,8 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from .data import SEPARATOR, DataError
+from .data import SEPARATOR
+from .errors import DataError
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,8 @@ import pandas as pd
 from datasets import Dataset
 from sklearn.model_selection import StratifiedGroupKFold
 
-from .data import DataError, from_rows
+from .data import from_rows
+from .errors import DataError
 
 logger = logging.getLogger(__name__)
 

@@ -11,6 +11,7 @@ import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from .errors import ArgumentError
 from .service import Service
 
 # For a request's head to arrive.
@@ -34,7 +35,7 @@ class Server(uvicorn.Server):
         port: 0 takes a free one.
 
     Raises:
-        ValueError: nobody can listen there.
+        ArgumentError: nobody can listen there.
     """
 
     def __init__(self, app: ASGIApp, service: Service, host: str, port: int):
@@ -92,11 +93,11 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=2048)
     except OverflowError as error:
-        raise ValueError(f"--port {port} is none: choose one from 0 to 65535.") from error
+        raise ArgumentError(f"--port {port} is none: choose one from 0 to 65535.") from error
     except OSError as error:
         reason = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
         remedy = "choose another --port" if error.errno == errno.EADDRINUSE else "check --host and --port"
-        raise ValueError(f"Nobody can listen at {host}:{port} ({reason}): {remedy}.") from error
+        raise ArgumentError(f"Nobody can listen at {host}:{port} ({reason}): {remedy}.") from error
 
 
 class TimedProtocol(H11Protocol):

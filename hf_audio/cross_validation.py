@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from .arguments import ArgumentError, RecipeArguments
+from .arguments import RecipeArguments
+from .errors import ArgumentError
 from .model_card import (
     METRIC_NAMES,
     RunFacts,

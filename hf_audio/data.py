@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 from datasets import ClassLabel, Dataset, concatenate_datasets
 
-from .audio import EXTENSIONS, AudioError, load_audio
-from .folders import find_files, find_folders
-from .tables import DataError, read_table
+from .audio import load_audio
+from .errors import AudioError, DataError
+from .files import AUDIO_SUFFIXES, find_files, find_folders
+from .tables import read_table
 
 logger = logging.getLogger(__name__)
 
@@ -270,9 +271,9 @@ def load_class_folders(directory: str | os.PathLike) -> Dataset:
     if not directory.is_dir():
         raise DataError(f"{directory} is not a folder: give the folder that holds one folder a class.")
     found = [file for folder in find_folders(directory) for file in find_files(folder)]
-    files = [file for file in found if file.suffix.lower() in EXTENSIONS]
+    files = [file for file in found if file.suffix.lower() in AUDIO_SUFFIXES]
     if len(files) < len(found):
-        other = next(file for file in found if file.suffix.lower() not in EXTENSIONS)
+        other = next(file for file in found if file.suffix.lower() not in AUDIO_SUFFIXES)
         logger.warning("%d files are no audio by their names, %s for one; left out.", len(found) - len(files), other)
     if not files:
         raise DataError(f"{directory} holds no audio files in class folders, such as {directory / 'dog' / '1.wav'}.")
@@ -287,7 +288,7 @@ def find_noises(directory: str | os.PathLike) -> list[str]:
     """
     files = []
     for file in find_files(directory):
-        if file.suffix.lower() in EXTENSIONS:
+        if file.suffix.lower() in AUDIO_SUFFIXES:
             try:
                 load_audio(file, 8000)
                 files.append(str(file))

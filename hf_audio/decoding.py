@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from .audio import AudioError, stream_audio
+from .audio import stream_audio
 from .classifier import AudioClassifier
-from .voice_activity import NoSpeechError, keep_speech
+from .errors import AudioError, DecodingError, NoSpeechError
+from .voice_activity import keep_speech
 from .windows import cut_running, cut_windows
 
 # Windows that are handed over together, and how many samples they may have: a worker holds three such parcels.
@@ -17,10 +18,6 @@ PARCEL_WINDOWS = 16
 PARCEL_SAMPLES = 1 << 21
 # What is judged as a whole must fit into memory as a whole.
 LONGEST_WHOLE_SECONDS = 600
-
-
-class DecodingError(ValueError):
-    """Decoding came to an end before the clips did; the message is one sentence with the remedy."""
 
 
 @dataclass(frozen=True)

@@ -13,16 +13,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from .classifier import ONNX_SUFFIX, load_classifier
+from .errors import ExportError
 from .export import FACTS, OnnxAudioClassifier, export_onnx
 
 PAGE = Path(__file__).parent / "page"
 MODEL_NAME = "model.onnx"
 FACTS_NAME = "model.json"  # written beside the model, for the page
 PACKED_SUFFIX = ".xz"
-
-
-class SiteError(ValueError):
-    """A folder that no site can be written to; the message is one sentence with its name and the remedy."""
 
 
 def make_site(checkpoint: str | os.PathLike, output_dir: str | os.PathLike) -> Path:
@@ -38,14 +35,14 @@ def make_site(checkpoint: str | os.PathLike, output_dir: str | os.PathLike) -> P
         The folder.
 
     Raises:
-        SiteError: the folder holds something else, or lies in none that exists.
+        ExportError: the folder holds something else, or lies in none that exists.
         CheckpointError: no such checkpoint, or one that does not hold its own front-end.
         ExportError: the exported model does not give torch's answers.
     """
     site = Path(output_dir)
     _check_free(site)
     if load_classifier(checkpoint).speech_only:
-        raise SiteError(f"{checkpoint} hears speech alone, which a page cannot find in sound: use hf-audio serve.")
+        raise ExportError(f"{checkpoint} hears speech alone, which a page cannot find in sound: use hf-audio serve.")
     with tempfile.TemporaryDirectory(dir=site.absolute().parent, prefix=f".{site.name}.") as folder:
         written = Path(folder) / site.name
         _write_page(written)
@@ -75,11 +72,11 @@ def make_site_beside(checkpoint: str | os.PathLike) -> Iterator[Path]:
 
 def _check_free(site: Path) -> None:
     if not site.absolute().parent.is_dir():
-        raise SiteError(f"--output_dir {site} is in no folder that exists: make it first.")
+        raise ExportError(f"--output_dir {site} is in no folder that exists: make it first.")
     if site.exists() and not site.is_dir():
-        raise SiteError(f"--output_dir {site} is a file: choose a new folder.")
+        raise ExportError(f"--output_dir {site} is a file: choose a new folder.")
     if site.is_dir() and any(site.iterdir()) and not (site / FACTS_NAME).is_file():
-        raise SiteError(f"--output_dir {site} holds other files than a site: choose a new folder.")
+        raise ExportError(f"--output_dir {site} holds other files than a site: choose a new folder.")
 
 
 def _write_page(folder: Path) -> None:

@@ -23,6 +23,7 @@ from huggingface_hub import constants
 from tqdm.auto import tqdm
 
 from . import demo_instruments, demo_sounds
+from .errors import ArgumentError, DataError, MissingExtraError
 from .espeak import find_language, open_engine, speak, synthesise
 from .processes import work_off
 
@@ -117,8 +118,8 @@ def make_spoken_digits(directory: str | os.PathLike[str] | None = None) -> Path:
         The folder of the corpus, the parent of `recordings`.
 
     Raises:
-        OSError: the folder cannot be written, or holds something else (FileExistsError).
-        ImportError: the corpus is not there yet and `espeakng-loader` is not installed.
+        DataError: the folder cannot be written, or holds something else.
+        MissingExtraError: the corpus is not there yet and `espeakng-loader` is not installed.
 
     Source of the layout: https://github.com/Jakobovski/free-spoken-digit-dataset
     """
@@ -149,8 +150,8 @@ def make_voices(directory: str | os.PathLike[str] | None = None) -> Path:
         The folder of the corpus, the parent of `clips`.
 
     Raises:
-        OSError: the folder cannot be written, or holds something else (FileExistsError).
-        ImportError: the corpus is not there yet and `espeakng-loader` is not installed.
+        DataError: the folder cannot be written, or holds something else.
+        MissingExtraError: the corpus is not there yet and `espeakng-loader` is not installed.
 
     Source of the layout: https://commonvoice.mozilla.org
     """
@@ -191,7 +192,7 @@ def make_environmental_sounds(directory: str | os.PathLike[str] | None = None) -
         The folder of the corpus, the parent of `audio` and `meta`.
 
     Raises:
-        OSError: the folder cannot be written, or holds something else (FileExistsError).
+        DataError: the folder cannot be written, or holds something else.
 
     Source of the layout: https://github.com/karolpiczak/ESC-50
     """
@@ -227,7 +228,7 @@ def make_tagged_sounds(directory: str | os.PathLike[str] | None = None) -> Path:
         The folder of the corpus, the parent of `FSDKaggle2018.meta`.
 
     Raises:
-        OSError: the folder cannot be written, or holds something else (FileExistsError).
+        DataError: the folder cannot be written, or holds something else.
 
     Source of the layout: https://zenodo.org/records/2552860
     """
@@ -270,15 +271,15 @@ def make_spoken_numbers(
         The folder of the corpus, the parent of the tables.
 
     Raises:
-        ValueError: an unknown language, one in which eSpeak NG cannot say a number, or a count or seed too small.
-        OSError: the folder cannot be written, or holds something else (FileExistsError).
-        ImportError: the corpus is not there yet and `espeakng-loader` is not installed.
+        ArgumentError: an unknown language, one in which eSpeak NG cannot say a number, or a count or seed too small.
+        DataError: the folder cannot be written, or holds something else.
+        MissingExtraError: the corpus is not there yet and `espeakng-loader` is not installed.
     """
     for name, value, least in (("count", count, 1), ("seed", seed, 0)):
         if value < least:
-            raise ValueError(f"{name} must be {least} or more, not {value}.")
+            raise ArgumentError(f"{name} must be {least} or more, not {value}.")
     language = language.lower()
-    with contextlib.suppress(ImportError):  # a corpus that is there needs no eSpeak NG
+    with contextlib.suppress(MissingExtraError):  # a corpus that is there needs no eSpeak NG
         find_language(language)
     n_clips = {"train": count, "test": max(count // 10, 1), "test-ood": max(count // 10, 1)}
     clips = [(split, position) for split, n in n_clips.items() for position in range(n)]
@@ -352,7 +353,7 @@ def _write_number(folder: Path, language: str, seed: int, clip: tuple[str, int])
         pitch_range=round(pitch_range),
     )
     if not audio.any():
-        raise ValueError(f"eSpeak NG cannot say {number} in the language {language!r}: choose another language.")
+        raise ArgumentError(f"eSpeak NG cannot say {number} in the language {language!r}: choose another language.")
     speech = np.pad(
         soxr.resample(_trim(audio, native_rate), native_rate, _NUMBERS_RATE), (pauses * _NUMBERS_RATE).astype(int)
     )
@@ -513,8 +514,5 @@ def make_corpus(
         finally:
             shutil.rmtree(draft, ignore_errors=True)
     except OSError as error:
-        # OSError picks the subclass (PermissionError, ...) by the number.
-        raise OSError(
-            error.errno, f"The demo corpus cannot be made in {target}: {error.strerror or error}."
-        ) from error
+        raise DataError(f"The demo corpus cannot be made in {target}: {error.strerror or error}.") from error
     return target

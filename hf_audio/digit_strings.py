@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from .audio import load_audio
-from .data import DataError
 from .demo_data import make_corpus, write_wav
+from .errors import DataError
 
 RATE = 8000  # Hz, of the Free Spoken Digit Dataset
 N_DIGITS = 6

@@ -17,7 +17,7 @@ from urllib.request import Request, urlopen
 import datasets
 from tqdm.auto import tqdm
 
-from .data import DataError
+from .errors import DataError
 
 TIMEOUT_SECONDS = 60
 ATTEMPTS = 5

@@ -12,7 +12,7 @@ from transformers import (
     SequenceFeatureExtractor,
 )
 
-from .arguments import ArgumentError
+from .errors import ArgumentError
 from .extractors import check_spectrogram
 from .kaldi_features import FRAME_LENGTH, HOP_LENGTH, is_ast
 from .models import AudioCNNConfig, AudioCNNFeatureExtractor, AudioCNNForAudioClassification

@@ -13,7 +13,7 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 from transformers import AutoModelForAudioClassification
 
-from .arguments import ArgumentError
+from .errors import ArgumentError
 from .model_card import METRIC_NAMES, RunFacts, TaskFacts, machine, save_network, shown_command, write_model_card
 from .models import (
     AudioCNNFeatureExtractor,

@@ -18,6 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from .errors import ArgumentError, DataError, MissingExtraError
+
 
 def speak(
     text: str, voice: str = "en-us", *, words_per_minute: int = 175, pitch: int = 50, pitch_range: int = 50
@@ -35,9 +37,9 @@ def speak(
         Mono float32 samples, shape [n_samples], in [-1, 1], and their sampling rate in Hz (22050).
 
     Raises:
-        ValueError: an unknown language or variant, or a number out of its range.
-        ImportError: `espeakng-loader` is not installed.
-        OSError: eSpeak NG cannot read its data.
+        ArgumentError: an unknown language or variant, or a number out of its range.
+        MissingExtraError: `espeakng-loader` is not installed.
+        DataError: eSpeak NG cannot read its data.
 
     Source: https://github.com/espeak-ng/espeak-ng/blob/1.52.0/src/include/espeak-ng/speak_lib.h
     """
@@ -48,17 +50,17 @@ def speak(
 def voice_variants() -> list[str]:
     """List the voice variants, the names that may follow "+" in a voice, in sorted order.
 
-    Raises ImportError if `espeakng-loader` is not installed.
+    Raises MissingExtraError if `espeakng-loader` is not installed.
     """
     return sorted(path.name for path in (data_folder() / "voices" / "!v").iterdir())
 
 
 def data_folder() -> Path:
-    """Where the voices and languages lie; ImportError if `espeakng-loader` is not installed."""
+    """Where the voices and languages lie; MissingExtraError if `espeakng-loader` is not installed."""
     try:
         import espeakng_loader
     except ImportError as error:
-        raise ImportError(
+        raise MissingExtraError(
             "Demo speech needs eSpeak NG: pip install 'hf-audio[demo]', or pass --data_dir with data of your own."
         ) from error
     return Path(espeakng_loader.get_data_path())
@@ -82,7 +84,7 @@ def find_language(language: str) -> str:
     languages = map_languages()
     if language.lower() not in languages:
         nearest = difflib.get_close_matches(language.lower(), languages, cutoff=0)
-        raise ValueError(f"eSpeak NG has no language {language!r}: the most similar tags are {', '.join(nearest)}.")
+        raise ArgumentError(f"eSpeak NG has no language {language!r}: the most similar tags are {', '.join(nearest)}.")
     return languages[language.lower()]
 
 
@@ -92,7 +94,7 @@ def resolve_voice(voice: str) -> str:
     language, plus, variant = voice.partition("+")
     file = find_language(language)
     if plus and variant not in voice_variants():
-        raise ValueError(f"eSpeak NG has no variant {variant!r} (in the voice {voice!r}); see voice_variants().")
+        raise ArgumentError(f"eSpeak NG has no variant {variant!r} (in the voice {voice!r}); see voice_variants().")
     return file + plus + variant
 
 
@@ -114,7 +116,9 @@ def open_engine() -> Iterator[tuple[ctypes.CDLL, int]]:
             synchronous, no_exit = 2, 0x8000  # AUDIO_OUTPUT_SYNCHRONOUS: no threads, samples go to the callback
             rate = library.espeak_Initialize(synchronous, 0, os.fsencode(data), no_exit)
             if rate <= 0:
-                raise OSError(f"eSpeak NG cannot read its data in {data} (it takes paths up to about 150 bytes)")
+                raise DataError(
+                    f"eSpeak NG cannot read its data in {data}: install it where the path has at most 150 bytes."
+                )
             # Breath noise is drawn from the C library's random numbers, other noise from the library's own.
             ctypes.CDLL("ucrtbase" if sys.platform == "win32" else None).srand(1)
             library.espeak_ng_SetRandSeed(ctypes.c_long(1))
@@ -144,7 +148,7 @@ def synthesise(
 
     library.espeak_SetSynthCallback(collect)
     if library.espeak_SetVoiceByName(resolve_voice(voice).encode()) != 0:
-        raise ValueError(f"eSpeak NG cannot load the voice {voice!r}.")
+        raise ArgumentError(f"eSpeak NG cannot load the voice {voice!r}.")
     for number, name, value, low, high in (
         (1, "words_per_minute", words_per_minute, 80, 450),
         (2, "volume", 50, 0, 100),  # at the default of 100 the louder variants are clipped inside eSpeak
@@ -152,7 +156,7 @@ def synthesise(
         (4, "pitch_range", pitch_range, 0, 99),
     ):
         if not low <= value <= high:
-            raise ValueError(f"{name} must be from {low} to {high}, not {value}.")
+            raise ArgumentError(f"{name} must be from {low} to {high}, not {value}.")
         library.espeak_SetParameter(number, value, 0)
     encoded, utf8 = text.encode(), 1
     library.espeak_Synth(encoded, ctypes.c_size_t(len(encoded) + 1), 0, 0, 0, utf8, None, None)

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from .classifier import ONNX_SUFFIX, AudioClassifier, CheckpointError, TorchAudioClassifier, group_by_length
+from .classifier import ONNX_SUFFIX, AudioClassifier, TorchAudioClassifier, group_by_length
+from .errors import CheckpointError, ExportError
 
 # Between torch and ONNX Runtime, in probability.
 TOLERANCE = 1e-4
@@ -22,10 +23,6 @@ EXPORTABLE = ("audio_cnn", "audio_ensemble")
 INPUT, OUTPUT = "input_values", "logits"
 # Of a classifier, in the file's metadata.
 FACTS = ("labels", "sampling_rate", "clip_seconds", "num_digits", "multi_label", "speech_only", "overlap")
-
-
-class ExportError(ValueError):
-    """An export that failed; the message is one sentence."""
 
 
 class OnnxAudioClassifier(AudioClassifier):
@@ -163,7 +160,7 @@ def _select(
     classifier: AudioClassifier, clips: Sequence[np.ndarray], labels: Sequence[str] | None
 ) -> tuple[list[np.ndarray], list[str] | None]:
     """What the network hears of the clips, and their labels, without those in which it hears nothing."""
-    from .voice_activity import NoSpeechError
+    from .errors import NoSpeechError
 
     heard: dict[int, np.ndarray] = {}
     for place, clip in enumerate(clips):

@@ -5,6 +5,8 @@ from typing import Any
 
 from transformers import ASTFeatureExtractor, PreTrainedConfig, SequenceFeatureExtractor
 
+from .errors import CheckpointError
+
 
 def padding_arguments(extractor: SequenceFeatureExtractor) -> dict[str, Any]:
     """What makes a batch of waveforms of several lengths: nothing, where an extractor pads to a length of its own."""
@@ -16,13 +18,13 @@ def check_spectrogram(extractor: SequenceFeatureExtractor, config: PreTrainedCon
     """Refuse an AST whose extractor makes a spectrogram of another shape than the model reads.
 
     Raises:
-        ValueError: it does; the message is the reason, without the checkpoint's name.
+        CheckpointError: it does; the message is the reason, without the checkpoint's name.
     """
     if not isinstance(extractor, ASTFeatureExtractor):
         return
     made, read = (extractor.max_length, extractor.num_mel_bins), (config.max_length, config.num_mel_bins)
     if made != read:
-        raise ValueError(
+        raise CheckpointError(
             f"its preprocessor_config.json makes {made[0]} frames of {made[1]} mel bands (max_length, num_mel_bins), "
             f"and its config.json reads {read[0]} of {read[1]}"
         )

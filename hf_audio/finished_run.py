@@ -10,8 +10,9 @@ from typing import Any
 
 import torch
 
-from .arguments import ArgumentError, RecipeArguments
+from .arguments import RecipeArguments
 from .baseline import cache_statistics, fit_baseline
+from .errors import ArgumentError
 from .judging import Judgement
 from .model_card import (
     METRIC_NAMES,

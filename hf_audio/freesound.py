@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 from datasets import Dataset, concatenate_datasets
 
-from .data import SEPARATOR, UNVERIFIED_COLUMN, DataError, from_rows, from_tagged_rows, read_table
+from .data import SEPARATOR, UNVERIFIED_COLUMN, from_rows, from_tagged_rows, read_table
+from .errors import DataError
 
 # Of FSDKaggle2018, https://zenodo.org/records/2552860.
 TAGS = (

@@ -19,6 +19,7 @@ from huggingface_hub.errors import HfHubHTTPError, HTTPError, OfflineModeIsEnabl
 from huggingface_hub.utils import HFValidationError, validate_repo_id
 
 from .arguments import RecipeArguments
+from .errors import HubError
 from .model_card import NAMELESS
 from .reports import relative_paths
 from .run_folder import ARGUMENTS_NAME, RESULTS_NAME
@@ -52,10 +53,6 @@ REFUSALS = {
     403: "the token may not write there; choose another repository, or a token that may",
     404: "there is no such repository, or the token may not see it; check its name",
 }
-
-
-class HubError(ValueError):
-    """What keeps a folder from the Hub; the message is one sentence with the remedy."""
 
 
 @dataclass

@@ -14,7 +14,8 @@ from datasets.exceptions import DatasetNotFoundError
 
 from .collection import Collection, hold_out, name_groups
 from .columns import PARTS, TEST, TRAIN, VALIDATION, Columns, read_labels, read_parts, settle_columns
-from .data import ENCODED_COLUMN, DataError, from_rows, from_tagged_rows
+from .data import ENCODED_COLUMN, from_rows, from_tagged_rows
+from .errors import DataError
 
 logger = logging.getLogger(__name__)
 

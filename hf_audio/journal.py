@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from .tables import NO_ROOM, DataError
+from .errors import DataError
+from .files import NO_ROOM
 
 
 @dataclass(frozen=True)

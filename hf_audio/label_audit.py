@@ -17,7 +17,8 @@ from sklearn.model_selection import StratifiedKFold
 from .arguments import RecipeArguments
 from .audio_cache import cache_audio
 from .augmentation import AddFastGaussianSNR
-from .data import BELIEVED_COLUMN, UNVERIFIED_COLUMN, DataError, class_names, has_tags
+from .data import BELIEVED_COLUMN, UNVERIFIED_COLUMN, class_names, has_tags
+from .errors import DataError
 from .hub import read_destination
 from .judging import fit_temperature
 from .model_card import TaskFacts

@@ -3,7 +3,7 @@
 from torch import nn
 from transformers import PreTrainedModel
 
-from .arguments import ArgumentError
+from .errors import ArgumentError
 from .models import AudioCNNForAudioClassification
 
 # What has learnt in an AudioCNN, but for its head. Its masks and warps have not, and vary what a frozen one hears.

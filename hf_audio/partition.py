@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from datasets import ClassLabel, Dataset, concatenate_datasets
 
-from .arguments import ArgumentError, RecipeArguments
+from .arguments import RecipeArguments
 from .audio_cache import cache_audio
-from .data import BELIEVED_COLUMN, DataError, add_guessed, class_names, has_tags
+from .data import BELIEVED_COLUMN, add_guessed, class_names, has_tags
+from .errors import ArgumentError, DataError
 from .models import AudioCNNConfig
 from .rejection import Background, add_none, load_background
 from .shards import Split

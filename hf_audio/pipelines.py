@@ -18,13 +18,14 @@ from transformers import BatchFeature
 from transformers.pipelines import PIPELINE_REGISTRY
 from transformers.pipelines.base import ChunkPipeline
 
-from .audio import AudioError, load_audio, to_mono
+from .audio import load_audio, to_mono
 from .classifier import NO_SPEECH, WINDOWS_PER_FORWARD, read_number
+from .errors import ArgumentError, AudioError, NoSpeechError
 from .kaldi_features import kaldi_features
 from .models.configuration_audio_cnn import AudioCNNConfig
 from .models.configuration_audio_ensemble import AudioEnsembleConfig
 from .models.modeling_audio_cnn import probabilities
-from .voice_activity import NoSpeechError, keep_speech
+from .voice_activity import keep_speech
 from .windows import split_windows
 
 logger = logging.getLogger(__name__)
@@ -65,9 +66,9 @@ class AudioClassificationPipeline(StockAudioClassificationPipeline, ChunkPipelin
 
     def _sanitize_parameters(self, window_seconds=None, **kwargs):
         if window_seconds is not None and window_seconds <= 0:
-            raise ValueError(f"window_seconds={window_seconds} must be positive.")
+            raise ArgumentError(f"window_seconds={window_seconds} must be positive.")
         if kwargs.get("top_k") is not None and kwargs["top_k"] < 1:
-            raise ValueError(f"top_k={kwargs['top_k']} must be at least 1, or None for all labels.")
+            raise ArgumentError(f"top_k={kwargs['top_k']} must be at least 1, or None for all labels.")
         _, _, postprocess = super()._sanitize_parameters(**kwargs)
         if "top_k" not in kwargs:
             # The stock pipeline says "all" here in every call, and so forgets what it was built with.
@@ -89,7 +90,7 @@ class AudioClassificationPipeline(StockAudioClassificationPipeline, ChunkPipelin
                 return to_mono(_as_numpy(array), inputs["sampling_rate"], rate)
             inputs = inputs.get("bytes") or inputs.get("path")
             if inputs is None:
-                raise ValueError('A dict needs "array" (or "raw") and "sampling_rate", or "bytes", or "path".')
+                raise ArgumentError('A dict needs "array" (or "raw") and "sampling_rate", or "bytes", or "path".')
         if isinstance(inputs, np.ndarray | torch.Tensor):
             return to_mono(_as_numpy(inputs), rate, rate)
         return load_audio(inputs, rate)

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .audio import AudioError, load_audio
+from .audio import load_audio
+from .errors import AudioError
 from .plots import plot_pitch_scores
 from .reports import TwoClassPredictions
 

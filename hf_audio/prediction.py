@@ -12,8 +12,9 @@ from tqdm.auto import tqdm
 
 from .classifier import NO_SPEECH, load_classifier
 from .decoding import Cut
+from .errors import DataError
 from .models.configuration_audio_cnn import NONE_OF_THESE
-from .tables import DataError, write_rows
+from .tables import write_rows
 from .tagging import default_workers, judge_clips
 
 logger = logging.getLogger(__name__)

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,10 +9,8 @@ from typing import Any
 import torch
 from transformers.utils.logging import disable_progress_bar
 
-from .arguments import ArgumentError, Arguments, RecipeArguments, parse_arguments
-from .audio import AudioError
-from .data import DataError
-from .hub import HubError
+from .arguments import Arguments, RecipeArguments, parse_arguments
+from .errors import ArgumentError, refusals_end_in_a_sentence
 
 logger = logging.getLogger(__name__)
 
@@ -26,14 +23,8 @@ def run_recipe(main: Callable[[Arguments], Any], arguments_class: type[Arguments
         logging.getLogger(library).setLevel(logging.WARNING)
     disable_progress_bar()  # of single files; Trainer's own stays
     try:
-        main(parse_arguments(arguments_class))
-    except (ArgumentError, AudioError, DataError, HubError, ImportError, OSError) as error:
-        if first:
-            sentence = " ".join(str(error).split())
-            if "Traceback (most recent call last)" in sentence:  # so the error of a loader worker arrives
-                sentence = str(error).strip().splitlines()[-1].partition("Error: ")[2]
-            print(f"\nerror: {sentence}", file=sys.stderr)  # below a progress bar that stands half drawn
-        sys.exit(2)
+        with refusals_end_in_a_sentence(speaks=first):
+            main(parse_arguments(arguments_class))
     finally:
         if torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()

@@ -11,9 +11,9 @@ import datasets
 import numpy as np
 from datasets import ClassLabel, Dataset
 
-from .audio import EXTENSIONS, AudioError, stream_audio, to_int16
-from .data import DataError
-from .folders import find_files
+from .audio import stream_audio, to_int16
+from .errors import AudioError, DataError
+from .files import AUDIO_SUFFIXES, find_files
 from .metrics.two_classes import roc_auc
 from .models.configuration_audio_cnn import NONE_OF_THESE
 from .plots import plot_trade_off
@@ -81,7 +81,7 @@ def load_background(
     directory = Path(directory)
     if not directory.is_dir():
         raise DataError(f"--background {directory} is not a folder: give one of recordings of the place.")
-    files = [file for file in find_files(directory) if file.suffix.lower() in EXTENSIONS]
+    files = [file for file in find_files(directory) if file.suffix.lower() in AUDIO_SUFFIXES]
     found = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]  # changed: decoded anew
     windows = None
     if found:

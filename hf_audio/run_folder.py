@@ -10,7 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from .arguments import ArgumentError, RecipeArguments, last_checkpoint
+from .arguments import RecipeArguments, last_checkpoint
+from .errors import ArgumentError
+from .files import write_text
 
 RESULTS_NAME = "all_results.json"  # written last: a folder that has it is finished
 ARGUMENTS_NAME = "training_args.json"
@@ -164,10 +166,3 @@ def finishing(output_dir: Path, results: Mapping[str, Any]) -> Iterator[Path]:
 def training_seconds(results: Mapping[str, Any]) -> float:
     """Of all the trainings that a finished run took, those before its own among them."""
     return sum(results.get(name, 0.0) for name in RUNTIMES)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a whole file or none: under a temporary name first, then renamed."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)

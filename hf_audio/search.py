@@ -16,9 +16,11 @@ import yaml
 from threadpoolctl import threadpool_limits
 from transformers.trainer_utils import SaveStrategy
 
-from .arguments import ERROR_RATES, ArgumentError, RecipeArguments
+from .arguments import ERROR_RATES, RecipeArguments
+from .errors import ArgumentError
+from .files import write_text
 from .plots import plot_search
-from .run_folder import ARGUMENTS_NAME, BEST_NAME, FREE_ARGUMENTS, SEARCH_NAME, SEARCH_PICTURE, TRIALS_NAME, write_text
+from .run_folder import ARGUMENTS_NAME, BEST_NAME, FREE_ARGUMENTS, SEARCH_NAME, SEARCH_PICTURE, TRIALS_NAME
 from .tables import write_rows
 from .trainer import AudioTrainer
 
@@ -61,7 +63,9 @@ class Uniform:
 
     def __post_init__(self):
         if not self.low < self.high or (self.log and self.low <= 0):
-            raise ValueError(f"{self} is no range: give a low end{' above 0' if self.log else ''} and a higher one.")
+            raise ArgumentError(
+                f"{self} is no range: give a low end{' above 0' if self.log else ''} and a higher one."
+            )
 
 
 LogUniform = functools.partial(Uniform, log=True)
@@ -147,11 +151,11 @@ def check_space(space: SearchSpace) -> None:
     """Refuse names that a trial could not change.
 
     Raises:
-        ValueError: a name is not of `SEARCHABLE`.
+        ArgumentError: a name is not of `SEARCHABLE`.
     """
     for name in space:
         if name not in SEARCHABLE:
-            raise ValueError(f"{name} cannot be searched: of a SEARCH_SPACE are {', '.join(sorted(SEARCHABLE))}.")
+            raise ArgumentError(f"{name} cannot be searched: of a SEARCH_SPACE are {', '.join(sorted(SEARCHABLE))}.")
 
 
 def draw(space: SearchSpace, trial: "optuna.Trial") -> dict[str, float]:

@@ -15,11 +15,12 @@ import numpy as np
 import torch
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
-from .audio import AudioError, LongAudioError, UndecodableAudioError, load_audio
+from .audio import load_audio
 from .batching import BatchedClassifier, Batcher
 from .classifier import ONNX_SUFFIX, load_classifier
+from .errors import ArgumentError, AudioError, LongAudioError, NoSpeechError, UndecodableAudioError
 from .streaming import AudioStream
-from .voice_activity import NoSpeechError, load_voice_activity
+from .voice_activity import load_voice_activity
 from .windows import running_windows
 
 # Decoding frees the interpreter, so two threads keep ahead of a network without taking its cores.
@@ -51,7 +52,7 @@ class Limits:
     def __post_init__(self):
         for name, value in vars(self).items():
             if not 0 < value < float("inf"):
-                raise ValueError(f"{name}={value} must be positive.")
+                raise ArgumentError(f"{name}={value} must be positive.")
 
     @property
     def max_bytes(self) -> int:
@@ -63,7 +64,7 @@ def name_checkpoints(arguments: Sequence[str]) -> dict[str, str]:
     """`NAME=CHECKPOINT` or a checkpoint, which is then called by its folder or file -> name: checkpoint.
 
     Raises:
-        ValueError: two of one name, or a name that cannot stand in an address.
+        ArgumentError: two of one name, or a name that cannot stand in an address.
     """
     checkpoints: dict[str, str] = {}
     for argument in arguments:
@@ -73,11 +74,11 @@ def name_checkpoints(arguments: Sequence[str]) -> dict[str, str]:
             path = Path(argument).resolve() if Path(argument).exists() else Path(argument)
             name = path.stem if path.suffix == ONNX_SUFFIX else path.name
         if not NAME.fullmatch(name):
-            raise ValueError(
+            raise ArgumentError(
                 f"{name!r} is no name for a model: give NAME={checkpoint}, of letters, digits, . _ and -."
             )
         if name in checkpoints:
-            raise ValueError(f"Two models are called {name}: give NAME={checkpoint} another name.")
+            raise ArgumentError(f"Two models are called {name}: give NAME={checkpoint} another name.")
         checkpoints[name] = checkpoint
     return checkpoints
 
@@ -86,7 +87,7 @@ def read_token(file: Path | None) -> str | None:
     """The token in a file or else in the environment; without either, there is none.
 
     Raises:
-        ValueError: it cannot be read or is empty.
+        ArgumentError: it cannot be read or is empty.
     """
     if file is None:
         source, token = TOKEN_VARIABLE, os.environ.get(TOKEN_VARIABLE)
@@ -98,10 +99,10 @@ def read_token(file: Path | None) -> str | None:
             token = file.read_text(encoding="utf-8")
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
-            raise ValueError(f"{file} cannot be read ({reason}): write the token into it.") from error
+            raise ArgumentError(f"{file} cannot be read ({reason}): write the token into it.") from error
     token = token.strip()
     if not token or not token.isascii() or not token.isprintable() or " " in token:
-        raise ValueError(f"{source} holds no token: write one into it, of ASCII letters, digits and signs.")
+        raise ArgumentError(f"{source} holds no token: write one into it, of ASCII letters, digits and signs.")
     return token
 
 

@@ -22,11 +22,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from datasets import ClassLabel, Dataset, Features, Value, concatenate_datasets
 
-from .audio import EXTENSIONS
 from .collection import Collection
 from .columns import LABEL_NAMES, TEST, TRAIN, VALIDATION, Columns
-from .data import ENCODED_COLUMN, DataError, from_rows
-from .run_folder import write_text
+from .data import ENCODED_COLUMN, from_rows
+from .errors import DataError
+from .files import AUDIO_SUFFIXES, write_text
 
 logger = logging.getLogger(__name__)
 
@@ -450,7 +450,7 @@ def _tar_rows(file: IO[bytes], block: Block, first: int, stop: int, columns: Col
             if number >= stop:
                 return
             if number >= first:
-                kinds = (extension for extension in members if f".{extension.rpartition('.')[2]}" in EXTENSIONS)
+                kinds = (extension for extension in members if f".{extension.rpartition('.')[2]}" in AUDIO_SUFFIXES)
                 found = next(kinds, None)
                 audio = None if found is None else _content(archive, members[found])
                 label = _tar_label(archive, members, columns)

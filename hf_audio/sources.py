@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from .audio import load_audio
+from .errors import AudioError, MissingExtraError
 
 BLOCK_SECONDS = 0.02
 
@@ -44,17 +45,17 @@ def hear_microphone(sampling_rate: int) -> Iterator[np.ndarray]:
     """Blocks of the default microphone, (samples,) float32 at a rate, until the caller stops.
 
     Raises:
-        ImportError: `sounddevice`, or the system's PortAudio, is not installed.
-        ValueError: there is no microphone, or it does not record at that rate.
+        MissingExtraError: `sounddevice`, or the system's PortAudio, is not installed.
+        AudioError: there is no microphone, or it does not record at that rate.
     """
     try:
         import sounddevice
     except ImportError as error:
-        raise ImportError(
+        raise MissingExtraError(
             "The microphone needs sounddevice: pip install 'hf-audio[stream]', or name a file."
         ) from error
     except OSError as error:
-        raise ImportError(
+        raise MissingExtraError(
             "The microphone needs the system's PortAudio (on Debian: apt install libportaudio2), or name a file."
         ) from error
     heard: queue.Queue[np.ndarray] = queue.Queue()
@@ -67,7 +68,7 @@ def hear_microphone(sampling_rate: int) -> Iterator[np.ndarray]:
             callback=lambda samples, *_: heard.put(samples[:, 0].copy()),
         )
     except (sounddevice.PortAudioError, ValueError) as error:
-        raise ValueError(f"The microphone cannot be opened ({error}): plug one in, or name a file.") from error
+        raise AudioError(f"The microphone cannot be opened ({error}): plug one in, or name a file.") from error
     with microphone:
         while True:
             yield heard.get()

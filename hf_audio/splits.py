@@ -9,7 +9,8 @@ import numpy as np
 from datasets import ClassLabel, Dataset
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
 
-from .data import UNVERIFIED_COLUMN, DataError, class_names, has_tags
+from .data import UNVERIFIED_COLUMN, class_names, has_tags
+from .errors import DataError
 from .models.configuration_audio_cnn import NONE_OF_THESE
 
 logger = logging.getLogger(__name__)

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import soxr
 
-from .audio import RATES, AudioError
+from .audio import RATES
 from .classifier import AudioClassifier
+from .errors import ArgumentError, AudioError
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class AudioStream:
         find_speech: whether a classifier of speech alone tells windows without any; not where they were left out.
 
     Raises:
-        ValueError: a window or a hop that is no time, or a rate that no recording has.
+        ArgumentError: a window or a hop that is no time, or a rate that no recording has.
     """
 
     def __init__(
@@ -55,11 +56,11 @@ class AudioStream:
         self.window = round(window_seconds * classifier.sampling_rate)
         self.hop = round(hop_seconds * classifier.sampling_rate)
         if self.window < 1 or self.hop < 1:
-            raise ValueError(
+            raise ArgumentError(
                 f"window_seconds={window_seconds} and hop_seconds={hop_seconds} must last a sample at least."
             )
         if self.rate not in RATES:
-            raise ValueError(f"sampling_rate={self.rate}: give samples per second, {RATES.start} to {RATES[-1]}.")
+            raise ArgumentError(f"sampling_rate={self.rate}: give samples per second, {RATES.start} to {RATES[-1]}.")
         self.reset()
 
     def reset(self) -> None:

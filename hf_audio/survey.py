@@ -9,8 +9,9 @@ import numpy as np
 import soundfile
 from datasets import Dataset
 
-from .audio import UNDECODABLE, UNKNOWN_FRAMES, AudioError, load_audio
-from .data import ENCODED_COLUMN, DataError
+from .audio import UNDECODABLE, UNKNOWN_FRAMES, load_audio
+from .data import ENCODED_COLUMN
+from .errors import AudioError, DataError
 from .shards import UNREADABLE, Split, read_block
 
 # Headers that are read: more tell nothing new.

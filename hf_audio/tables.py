@@ -1,23 +1,19 @@
 """Tables of text: CSVs and TSVs, read and written."""
 
 import csv
-import errno
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from .errors import DataError
+from .files import written_whole
 
 if TYPE_CHECKING:
     import pandas as pd
 
 TAB_SUFFIXES = (".tsv", ".tab")
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 TABLE_SUFFIXES = (".csv", *TAB_SUFFIXES)
-
-
-class DataError(ValueError):
-    """A data set that cannot be used; the message is one sentence with the file or argument and the remedy."""
 
 
 def read_table(path: str | os.PathLike, needed_columns: Sequence[str] = ()) -> "pd.DataFrame":
@@ -57,23 +53,3 @@ def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
-
-
-@contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
-    """A name to write to, which becomes `path` when all is written; otherwise nothing is left of it.
-
-    Raises:
-        DataError: it cannot be written, because the disk is full, say.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())  # or the name could outlive a power cut, and the contents not
-        os.replace(temporary, path)
-    except OSError as error:
-        remedy = "make room there" if error.errno in NO_ROOM else "choose another place"
-        raise DataError(f"{path} cannot be written ({error.strerror or error}): {remedy}.") from error
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -15,14 +15,15 @@ from datasets import Dataset
 from torch import nn
 from tqdm import tqdm
 
-from .arguments import ArgumentError, RecipeArguments
+from .arguments import RecipeArguments
 from .audio import load_audio
-from .classifier import CheckpointError, TorchAudioClassifier
+from .classifier import TorchAudioClassifier
 from .data import TAUGHT_COLUMN
 from .encoders import is_encoder
+from .errors import ArgumentError, CheckpointError, NoSpeechError
 from .models import AudioCNNConfig
 from .reports import PREDICTIONS_NAME, relative_paths
-from .voice_activity import NoSpeechError, keep_speech
+from .voice_activity import keep_speech
 
 logger = logging.getLogger(__name__)
 

@@ -20,10 +20,11 @@ from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader, Sampler
 from transformers import EarlyStoppingCallback, PreTrainedConfig, Trainer, TrainerCallback
 
-from .arguments import ArgumentError, RecipeArguments
+from .arguments import RecipeArguments
 from .augmentation import mix
 from .batches import BackgroundSampler, BalancedSampler, ClipTransform
 from .clip_stream import ClipStream
+from .errors import ArgumentError
 from .models.modeling_audio_cnn import by_distribution, classification_loss, probabilities
 from .network_parts import weight_heights
 

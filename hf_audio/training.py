@@ -13,12 +13,13 @@ from datasets import Dataset
 from threadpoolctl import threadpool_limits
 from transformers import PreTrainedModel, set_seed
 
-from .arguments import ERROR_RATES, ArgumentError, RecipeArguments
+from .arguments import ERROR_RATES, RecipeArguments
 from .audio_cache import check_lengths
 from .augmentation import Amortized, Occasional
 from .batches import ClipTransform, WindowCollator
 from .clip_stream import ClipStream
 from .encoders import build_model, is_encoder, load_extractor
+from .errors import ArgumentError
 from .extractors import padding_arguments
 from .finished_run import describe_choice, write_baseline, write_run
 from .hub import push, read_destination

@@ -19,10 +19,11 @@ import numpy as np
 import soundfile
 from transformers import pipeline
 
-from .audio import AudioError, load_audio
+from .audio import load_audio
 from .browser import find_browser, scores_in_browser
-from .classifier import AudioClassifier, CheckpointError, TorchAudioClassifier
+from .classifier import AudioClassifier, TorchAudioClassifier
 from .demo import make_site
+from .errors import AudioError, CheckpointError
 from .export import TOLERANCE, OnnxAudioClassifier, export_onnx
 from .golden_clips import make_golden_clips
 from .streaming import AudioStream

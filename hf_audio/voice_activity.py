@@ -18,7 +18,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from .audio import AudioError
+from .errors import MissingExtraError, NoSpeechError
 
 RATE = 16000  # Hz, of what the network hears
 BLOCK = 512  # samples that get one probability, 32 ms
@@ -31,19 +31,6 @@ SHORTEST_SPEECH = 0.1  # seconds; a click may be taken for less
 MARGIN = 0.064  # seconds kept before and after speech: its soft beginnings and ends
 
 State = tuple[torch.Tensor, torch.Tensor]
-
-
-class NoSpeechError(AudioError):
-    """A clip in which nobody speaks.
-
-    Args:
-        name: of the file.
-        probability: that somebody speaks, in the clip's most promising moment.
-    """
-
-    def __init__(self, name: str, probability: float):
-        super().__init__(f"{name} holds no speech: record it again or leave it out.")
-        self.probability = probability
 
 
 class VoiceActivity(nn.Module):
@@ -83,11 +70,11 @@ def load_voice_activity() -> VoiceActivity:
     """The network with its weights, read once.
 
     Raises:
-        ImportError: `silero-vad` is not installed.
+        MissingExtraError: `silero-vad` is not installed.
     """
     found = importlib.util.find_spec("silero_vad")  # not imported: that would change torch's threads
     if found is None or not found.submodule_search_locations:
-        raise ImportError(
+        raise MissingExtraError(
             "To tell speech from silence, silero-vad is needed: pip install 'hf-audio[speech]' (without torchaudio)."
         )
     with warnings.catch_warnings():
@@ -208,7 +195,7 @@ def keep_speech(waveform: np.ndarray, sampling_rate: int, name: str = "the audio
 
     Raises:
         NoSpeechError: nobody speaks in it.
-        ImportError: `silero-vad` is not installed.
+        MissingExtraError: `silero-vad` is not installed.
     """
     heard = waveform if sampling_rate == RATE else soxr.resample(waveform, sampling_rate, RATE)
     probabilities = speech_probabilities(heard)

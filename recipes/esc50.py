@@ -15,11 +15,11 @@ import numpy as np
 from datasets import Dataset
 
 from hf_audio import AudioCNNConfig
-from hf_audio.arguments import ArgumentError
 from hf_audio.cross_validation import cross_validate
-from hf_audio.data import DataError, load_table
+from hf_audio.data import load_table
 from hf_audio.demo_data import make_environmental_sounds
 from hf_audio.download import download_and_extract
+from hf_audio.errors import ArgumentError, DataError
 from hf_audio.general_sounds import (
     PRESETS,
     SEARCH_SPACE,

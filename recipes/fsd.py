@@ -16,11 +16,12 @@ import numpy as np
 from audiomentations import Compose, Gain, OneOf, PitchShift, TimeStretch, Trim
 
 from hf_audio import AudioCNNConfig
-from hf_audio.arguments import ArgumentError, RecipeArguments
+from hf_audio.arguments import RecipeArguments
 from hf_audio.augmentation import AddFastGaussianSNR, Beginning
 from hf_audio.defaults import suitable_epochs
 from hf_audio.demo_data import make_tagged_sounds
 from hf_audio.download import fetch_zenodo
+from hf_audio.errors import ArgumentError
 from hf_audio.freesound import load_tagged_sounds
 from hf_audio.label_audit import LISTENER, doubt_labels
 from hf_audio.model_card import TaskFacts

@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hf_audio import AudioCNNConfig
-from hf_audio.arguments import ArgumentError
 from hf_audio.collection import Collection, load_collection
 from hf_audio.columns import TEST, TRAIN, VALIDATION, Columns
 from hf_audio.defaults import Choice, choose_defaults
 from hf_audio.demo_data import make_environmental_sounds
+from hf_audio.errors import ArgumentError
 from hf_audio.general_sounds import (
     PRESETS,
     SEARCH_SPACE,

@@ -19,12 +19,13 @@ from audiomentations import AddGaussianNoise, Compose, PitchShift, TimeStretch
 from datasets import Dataset
 
 from hf_audio import AudioCNNConfig
-from hf_audio.arguments import ArgumentError, RecipeArguments
+from hf_audio.arguments import RecipeArguments
 from hf_audio.augmentation import RandomPlacement
 from hf_audio.cross_validation import cross_validate
-from hf_audio.data import DataError, from_rows
+from hf_audio.data import from_rows
 from hf_audio.demo_data import make_spoken_digits
 from hf_audio.download import download_and_extract
+from hf_audio.errors import ArgumentError, DataError
 from hf_audio.model_card import TaskFacts
 from hf_audio.recipe import find_recordings, run_recipe
 from hf_audio.search import LogUniform, Uniform

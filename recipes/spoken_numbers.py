@@ -30,11 +30,12 @@ from audiomentations import (
 from datasets import Dataset, concatenate_datasets
 
 from hf_audio import AudioCNNConfig
-from hf_audio.arguments import ArgumentError, RecipeArguments
+from hf_audio.arguments import RecipeArguments
 from hf_audio.augmentation import AddFastGaussianSNR, SyntheticRoom
 from hf_audio.data import find_noises, load_numbers
 from hf_audio.demo_data import make_spoken_numbers
 from hf_audio.digit_strings import make_digit_strings
+from hf_audio.errors import ArgumentError
 from hf_audio.espeak import find_language
 from hf_audio.model_card import TaskFacts
 from hf_audio.recipe import find_recordings, run_recipe

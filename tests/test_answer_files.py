@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from hf_audio.answer_files import WRITERS, Heading, choose_writer, print_table
-from hf_audio.tables import DataError
+from hf_audio.errors import DataError
 
 HEADING = Heading(["speaker", "confidence"], "label", 2, False, 8000)
 CLIPS = [{"path": "ä b.wav", "speaker": "Ann, Bob", "confidence": "old"}, {"path": "c.wav"}]

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from hf_audio.arguments import ArgumentError, RecipeArguments, last_checkpoint, parse_arguments
+from hf_audio.arguments import RecipeArguments, last_checkpoint, parse_arguments
+from hf_audio.errors import ArgumentError
 
 
 @dataclass

@@ -9,16 +9,8 @@ import soxr
 from conftest import RATE, tone
 
 from hf_audio import audio
-from hf_audio.audio import (
-    AudioError,
-    LongAudioError,
-    UndecodableAudioError,
-    from_int16,
-    load_audio,
-    stream_audio,
-    to_int16,
-    to_mono,
-)
+from hf_audio.audio import from_int16, load_audio, stream_audio, to_int16, to_mono
+from hf_audio.errors import AudioError, LongAudioError, UndecodableAudioError
 
 
 def encoded(waveform: np.ndarray, rate: int = RATE, **kwargs) -> bytes:

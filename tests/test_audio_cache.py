@@ -12,10 +12,8 @@ from conftest import RATE, tone
 from hf_audio import audio_cache
 from hf_audio.audio import load_audio
 from hf_audio.audio_cache import cache_audio, cached_waveform, longest_clip
-from hf_audio.data import (
-    DataError,
-    load_class_folders,
-)
+from hf_audio.data import load_class_folders
+from hf_audio.errors import DataError
 
 
 def test_cached_audio_is_the_decoded_audio(tone_folder):

@@ -14,10 +14,10 @@ from hypothesis.extra.numpy import arrays
 from sklearn.exceptions import ConvergenceWarning
 
 from hf_audio import baseline
-from hf_audio.audio import AudioError
 from hf_audio.audio_cache import cache_audio, cached_waveform
 from hf_audio.baseline import cache_statistics, clip_statistics, fit_baseline, statistic_names
-from hf_audio.data import DataError, load_class_folders
+from hf_audio.data import load_class_folders
+from hf_audio.errors import AudioError, DataError
 
 
 def named(waveform: np.ndarray, rate: int = RATE) -> dict[str, float]:

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from hf_audio.audio_cache import cache_audio
 from hf_audio.augmentation import Amortized, RandomPlacement, seed_transforms, seeded
 from hf_audio.batches import BalancedSampler, ClipTransform, WindowCollator
-from hf_audio.data import BELIEVED_COLUMN, UNVERIFIED_COLUMN, DataError, load_class_folders
+from hf_audio.data import BELIEVED_COLUMN, UNVERIFIED_COLUMN, load_class_folders
+from hf_audio.errors import DataError
 
 
 def drawn(dataset, transform, workers=0) -> np.ndarray:

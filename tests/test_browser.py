@@ -2,7 +2,8 @@
 
 import pytest
 
-from hf_audio.browser import Browser, BrowserError, find_browser, scores_in_browser
+from hf_audio.browser import Browser, find_browser, scores_in_browser
+from hf_audio.errors import BrowserError
 
 
 def test_without_a_browser_a_sentence_says_so(tmp_path, monkeypatch):

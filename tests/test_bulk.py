@@ -15,7 +15,7 @@ from conftest import RATE, tone, write_table
 
 from hf_audio import bulk, cli
 from hf_audio.bulk import Question, predict_files
-from hf_audio.tables import DataError
+from hf_audio.errors import DataError
 from hf_audio.tagging import judge_clips
 
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}

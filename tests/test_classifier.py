@@ -15,7 +15,8 @@ from safetensors.torch import load_file, save_file
 from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2ForSequenceClassification, pipeline
 
 from hf_audio import AudioCNNFeatureExtractor
-from hf_audio.classifier import CheckpointError, TorchAudioClassifier, group_by_length, load_classifier
+from hf_audio.classifier import TorchAudioClassifier, group_by_length, load_classifier
+from hf_audio.errors import CheckpointError
 from hf_audio.golden_clips import make_golden_clips
 
 

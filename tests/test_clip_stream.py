@@ -19,7 +19,7 @@ from hf_audio.audio_cache import cache_audio
 from hf_audio.batches import ClipTransform
 from hf_audio.clip_stream import ClipStream, shuffle
 from hf_audio.columns import TEST, Columns
-from hf_audio.data import DataError
+from hf_audio.errors import DataError
 from hf_audio.shards import Row, index_shards, load_shards
 
 WRITERS = {"parquet": write_parquet, "tar": write_tar}

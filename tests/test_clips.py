@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from hf_audio.clips import find_all_clips, find_clips, open_clips
-from hf_audio.tables import DataError
+from hf_audio.errors import DataError
 
 
 def names(clips) -> list[str]:

@@ -13,7 +13,8 @@ from conftest import write_table
 
 from hf_audio.collection import load_collection
 from hf_audio.columns import TEST, TRAIN, VALIDATION, Columns
-from hf_audio.data import DataError, class_names
+from hf_audio.data import class_names
+from hf_audio.errors import DataError
 
 
 def touch(*paths: Path) -> None:

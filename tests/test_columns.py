@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hf_audio.columns import PARTS, Columns, read_labels, read_parts, settle_columns
-from hf_audio.data import DataError
+from hf_audio.errors import DataError
 
 
 def settle(table, *, several=False, **wanted):

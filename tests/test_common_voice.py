@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hf_audio.common_voice import is_common_voice, load_voices, read_clips, split_speakers
-from hf_audio.data import DataError
+from hf_audio.errors import DataError
 
 HEADER = "client_id\tpath\tsentence\tup_votes\tdown_votes\tage\tgender\taccents\tlocale\tsegment"
 

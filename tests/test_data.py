@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from hf_audio.data import (
     BELIEVED_COLUMN,
     UNVERIFIED_COLUMN,
-    DataError,
     add_guessed,
     class_names,
     find_noises,
@@ -26,6 +25,7 @@ from hf_audio.data import (
     load_table,
     tag_matrix,
 )
+from hf_audio.errors import DataError
 
 
 def test_class_folders_become_rows(tone_folder, caplog):

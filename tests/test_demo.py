@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 
 from hf_audio import AudioCNNFeatureExtractor, cli
 from hf_audio.audio import load_audio
-from hf_audio.browser import Browser, BrowserError, find_browser, scores_in_browser, serve_folder
-from hf_audio.classifier import CheckpointError, TorchAudioClassifier, read_number
-from hf_audio.demo import PAGE, SiteError, make_site, make_site_beside
+from hf_audio.browser import Browser, find_browser, scores_in_browser, serve_folder
+from hf_audio.classifier import TorchAudioClassifier, read_number
+from hf_audio.demo import PAGE, make_site, make_site_beside
+from hf_audio.errors import BrowserError, CheckpointError, ExportError
 from hf_audio.golden_clips import make_golden_clips
 from hf_audio.models.modeling_audio_cnn import probabilities
 from hf_audio.windows import running_windows, split_windows
@@ -135,7 +136,7 @@ def test_a_folder_that_is_no_site_is_refused_and_left_alone(checkpoint, tmp_path
         (tmp_path / "notes.txt", "is a file: choose a new folder"),
         (tmp_path / "no" / "site", "is in no folder that exists: make it first"),
     ):
-        with pytest.raises(SiteError, match=says):
+        with pytest.raises(ExportError, match=says):
             make_site(checkpoint, folder)
     with pytest.raises(CheckpointError, match=r"holds no config\.json"):
         make_site(tmp_path, tmp_path / "site")

@@ -9,8 +9,8 @@ import soundfile
 from conftest import RATE
 from huggingface_hub import constants
 
-from hf_audio.data import DataError
 from hf_audio.digit_strings import make_digit_strings
+from hf_audio.errors import DataError
 
 SPEAKERS = ("ann", "bob", "cem", "dan")
 

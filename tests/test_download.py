@@ -18,8 +18,8 @@ from types import SimpleNamespace
 import pytest
 
 from hf_audio import download
-from hf_audio.data import DataError
 from hf_audio.download import fetch_zenodo
+from hf_audio.errors import DataError
 
 WAV = random.Random(0).randbytes(200_000)
 

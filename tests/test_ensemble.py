@@ -10,8 +10,8 @@ from scipy.special import softmax
 from transformers import AutoModelForAudioClassification, pipeline
 
 from hf_audio import AudioCNNFeatureExtractor, AudioCNNForAudioClassification, AudioEnsembleConfig
-from hf_audio.arguments import ArgumentError
 from hf_audio.ensemble import average, choose_mean, make_ensemble
+from hf_audio.errors import ArgumentError
 from hf_audio.models.modeling_audio_ensemble import windows_of
 from hf_audio.reports import Scores, write_scores
 from hf_audio.windows import split_windows

@@ -18,10 +18,11 @@ from hf_audio import (
     AudioEnsembleForAudioClassification,
 )
 from hf_audio.batches import WindowCollator
-from hf_audio.classifier import CheckpointError, TorchAudioClassifier, load_classifier
+from hf_audio.classifier import TorchAudioClassifier, load_classifier
 from hf_audio.cli import main
 from hf_audio.decoding import Cut
-from hf_audio.export import ExportError, OnnxAudioClassifier, export_onnx
+from hf_audio.errors import CheckpointError, ExportError
+from hf_audio.export import OnnxAudioClassifier, export_onnx
 from hf_audio.models.frontends import MelSpectrogram
 from hf_audio.onnx_frontend import FactoredMelSpectrogram
 from hf_audio.windows import split_windows

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hf_audio.data import UNVERIFIED_COLUMN, DataError, class_names, has_tags
+from hf_audio.data import UNVERIFIED_COLUMN, class_names, has_tags
+from hf_audio.errors import DataError
 from hf_audio.freesound import TAGS, load_tagged_sounds
 
 TRAIN = [

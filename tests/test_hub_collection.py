@@ -16,7 +16,8 @@ from datasets.exceptions import DatasetNotFoundError
 
 from hf_audio.audio_cache import cache_audio, cached_waveform
 from hf_audio.columns import TEST, TRAIN, VALIDATION, Columns
-from hf_audio.data import ENCODED_COLUMN, DataError, class_names
+from hf_audio.data import ENCODED_COLUMN, class_names
+from hf_audio.errors import DataError
 from hf_audio.hub_collection import load_hub_collection
 from hf_audio.survey import survey_recordings
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hf_audio.errors import DataError
 from hf_audio.journal import Entry, Journal
-from hf_audio.tables import DataError
 
 REQUEST = {"checkpoint": "abc", "--top_k": 1}
 

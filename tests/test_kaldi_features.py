@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from tiny_encoders import RATE, save_encoder, tiny_encoder
 from transformers import ASTFeatureExtractor, AutoFeatureExtractor, AutoModelForAudioClassification, pipeline
 
-from hf_audio.classifier import CheckpointError, TorchAudioClassifier
+from hf_audio.classifier import TorchAudioClassifier
+from hf_audio.errors import CheckpointError
 from hf_audio.kaldi_features import KaldiFeatures, kaldi_features
 
 

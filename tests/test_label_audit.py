@@ -9,15 +9,9 @@ from conftest import RATE
 from datasets import Dataset
 
 from hf_audio import label_audit
-from hf_audio.arguments import ArgumentError, RecipeArguments
-from hf_audio.data import (
-    BELIEVED_COLUMN,
-    UNVERIFIED_COLUMN,
-    DataError,
-    from_rows,
-    from_tagged_rows,
-    load_class_folders,
-)
+from hf_audio.arguments import RecipeArguments
+from hf_audio.data import BELIEVED_COLUMN, UNVERIFIED_COLUMN, from_rows, from_tagged_rows, load_class_folders
+from hf_audio.errors import ArgumentError, DataError
 from hf_audio.label_audit import (
     Audit,
     audit_labels,

@@ -6,8 +6,8 @@ import unicodedata
 import pytest
 from conftest import write_table
 
+from hf_audio.errors import DataError
 from hf_audio.inspection.listing import Columns, list_files
-from hf_audio.tables import DataError
 
 
 def touch(folder, *names):

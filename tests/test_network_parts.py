@@ -10,7 +10,7 @@ from test_trainer import noise_clips, trainer
 from tiny_encoders import FAMILIES, tiny_encoder
 
 from hf_audio import AudioCNNForAudioClassification
-from hf_audio.arguments import ArgumentError
+from hf_audio.errors import ArgumentError
 from hf_audio.network_parts import freeze, set_temperature, weight_heights
 
 FROZEN_FRONTS = {"whisper": {"conv1", "conv2"}, "ast": {"patch_embeddings"}}

@@ -13,7 +13,7 @@ from conftest import RATE, speech, tiny_config, tone, trained_looking_model
 from transformers import ASTConfig, ASTFeatureExtractor, ASTForAudioClassification, pipeline
 
 from hf_audio import AudioClassificationPipeline, AudioCNNFeatureExtractor, AudioCNNForAudioClassification
-from hf_audio.audio import AudioError
+from hf_audio.errors import AudioError
 from hf_audio.voice_activity import keep_speech
 from hf_audio.windows import split_windows
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from hf_audio.clips import find_clips
+from hf_audio.errors import DataError
 from hf_audio.prediction import confident_labels, predict, predict_tags
-from hf_audio.tables import DataError
 
 
 def names(clips) -> list[str]:

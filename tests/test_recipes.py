@@ -24,8 +24,9 @@ from transformers import pipeline
 
 import hf_audio
 from hf_audio import cli
-from hf_audio.arguments import ArgumentError, parse_arguments
+from hf_audio.arguments import parse_arguments
 from hf_audio.demo_data import make_environmental_sounds, make_spoken_numbers, make_voices
+from hf_audio.errors import ArgumentError
 
 RECIPES = sorted((REPOSITORY / "recipes").glob("*.py"))
 

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from hf_audio.arguments import ArgumentError, RecipeArguments, parse_arguments
+from hf_audio.arguments import RecipeArguments, parse_arguments
 from hf_audio.batches import BackgroundSampler, BalancedSampler
 from hf_audio.classifier import load_classifier
-from hf_audio.data import DataError
+from hf_audio.errors import ArgumentError, DataError
 from hf_audio.export import export_onnx
 from hf_audio.models.configuration_audio_cnn import NONE_OF_THESE
 from hf_audio.rejection import Rejection, add_none, fit_margin, load_background, margins, sparing_margin

@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hf_audio.columns import TEST, VALIDATION, Columns
-from hf_audio.data import ENCODED_COLUMN, DataError
+from hf_audio.data import ENCODED_COLUMN
+from hf_audio.errors import DataError
 from hf_audio.shards import find_shards, index_shards, load_shards, read_block
 
 ROWS = [(bytes([number]) * 2000, f"{number}.wav", ("dog", "cat", "cow")[number % 3]) for number in range(11)]

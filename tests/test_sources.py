@@ -10,7 +10,7 @@ import soundfile
 from conftest import RATE, tone
 
 from hf_audio import sources
-from hf_audio.audio import AudioError
+from hf_audio.errors import AudioError
 from hf_audio.sources import hear_microphone, play_file, read_samples
 
 

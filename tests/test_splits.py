@@ -8,14 +8,8 @@ from conftest import write_table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hf_audio.data import (
-    UNVERIFIED_COLUMN,
-    DataError,
-    add_guessed,
-    from_rows,
-    from_tagged_rows,
-    load_numbers,
-)
+from hf_audio.data import UNVERIFIED_COLUMN, add_guessed, from_rows, from_tagged_rows, load_numbers
+from hf_audio.errors import DataError
 from hf_audio.splits import split_held_out, split_off, split_validation
 
 

@@ -7,8 +7,8 @@ from conftest import RATE, tone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hf_audio.audio import AudioError
 from hf_audio.classifier import AudioClassifier, TorchAudioClassifier
+from hf_audio.errors import AudioError
 from hf_audio.streaming import AudioStream
 from hf_audio.windows import running_windows
 

@@ -7,7 +7,8 @@ from conftest import RATE, tone, write_parquet
 
 from hf_audio import survey
 from hf_audio.columns import Columns
-from hf_audio.data import DataError, from_rows
+from hf_audio.data import from_rows
+from hf_audio.errors import DataError
 from hf_audio.shards import index_shards
 
 

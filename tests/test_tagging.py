@@ -12,7 +12,8 @@ from transformers import pipeline
 from hf_audio import AudioCNNFeatureExtractor, AudioCNNForAudioClassification, audio
 from hf_audio.audio import load_audio
 from hf_audio.classifier import load_classifier
-from hf_audio.decoding import Cut, DecodingError
+from hf_audio.decoding import Cut
+from hf_audio.errors import DecodingError
 from hf_audio.streaming import AudioStream
 from hf_audio.tagging import judge_clips
 from hf_audio.windows import split_windows

@@ -16,9 +16,10 @@ from transformers import AutoModelForAudioClassification
 
 import hf_audio.trainer
 from hf_audio import AudioCNNFeatureExtractor
-from hf_audio.arguments import ArgumentError, RecipeArguments
+from hf_audio.arguments import RecipeArguments
 from hf_audio.classifier import TorchAudioClassifier
 from hf_audio.data import TAUGHT_COLUMN, load_class_folders
+from hf_audio.errors import ArgumentError
 from hf_audio.recipe import run_recipe
 from hf_audio.teacher import employ_teacher, judge_once
 

@@ -10,8 +10,8 @@ import torch
 from conftest import speech
 
 from hf_audio import voice_activity
-from hf_audio.audio import AudioError
-from hf_audio.voice_activity import BLOCK, RATE, NoSpeechError, find_speech, keep_speech, speech_probabilities
+from hf_audio.errors import AudioError, NoSpeechError
+from hf_audio.voice_activity import BLOCK, RATE, find_speech, keep_speech, speech_probabilities
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.fft
 
-from ..audio import AudioError, open_audio, resample_blocks
+from ..audio import open_audio, resample_blocks
+from ..errors import AudioError
 from .fingerprints import RATE, Fingerprint, find_peaks
 
 # In what follows, full scale is 1.

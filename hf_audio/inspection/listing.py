@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..audio import EXTENSIONS
 from ..clips import LABEL_COLUMNS
-from ..tables import TABLE_SUFFIXES, DataError, read_table
+from ..errors import DataError
+from ..files import AUDIO_SUFFIXES
+from ..tables import TABLE_SUFFIXES, read_table
 from .findings import Case, Finding, find
 
 SPLIT_NAMES = frozenset(
@@ -83,7 +84,7 @@ def _list_folder(folder: Path) -> Listing:
     for file in _walk(folder, unreachable):
         if any(part.startswith(".") for part in file.relative_to(folder).parts):
             hidden.append(Case((str(file),)))
-        elif file.suffix.lower() not in EXTENSIONS:
+        elif file.suffix.lower() not in AUDIO_SUFFIXES:
             others.append(Case((str(file),)))
         else:
             sounds.append(file)

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import DataError
+from ..files import written_whole
 from ..processes import work_off
-from ..tables import DataError, written_whole
 from .clip_measures import ClipMeasures, measure_clip
 from .duplicates import find_same_samples, find_same_sounds
 from .findings import SEVERITIES, Case, Finding, count

@@ -1,6 +1,6 @@
 """Folders searched to any depth."""
 
-from hf_audio.folders import find_files, find_folders
+from hf_audio.files import find_files, find_folders
 
 
 def write(path):

@@ -1,0 +1,119 @@
+"""What a user can mend, one tree: every message is one sentence that names the file or argument and the remedy.
+
+    ValueError
+    └── Refusal
+        ├── ArgumentError              a flag or a parameter
+        ├── DataError                  a folder, a table or a data set
+        ├── AudioError                 a recording
+        │   ├── UndecodableAudioError
+        │   ├── LongAudioError
+        │   └── NoSpeechError
+        ├── CheckpointError            a finished folder, a Hub id or an ONNX file
+        ├── ExportError                a file or page that is to be written of one
+        ├── HubError                   the Hub
+        ├── BrowserError               a browser that runs the page
+        ├── DecodingError              a process that decodes
+        └── MissingExtraError          a package that an extra of hf_audio brings (also an ImportError)
+
+The command line turns these, and an `OSError` that names a file, into a sentence and exit code 2. Anything else is a
+bug of hf_audio and keeps its traceback.
+"""
+
+import errno
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class Refusal(ValueError):  # noqa: N818  (it refuses; what is wrong is the user's input)
+    """Something that the user can mend; the message is one sentence that names it and the remedy."""
+
+
+class ArgumentError(Refusal):
+    """An argument that cannot be used."""
+
+
+class DataError(Refusal):
+    """A data set that cannot be used, or a file that cannot be written."""
+
+
+class AudioError(Refusal):
+    """Audio that cannot be used."""
+
+
+class UndecodableAudioError(AudioError):
+    """Bytes that are no audio, or of a kind that libsndfile does not know."""
+
+
+class LongAudioError(AudioError):
+    """A recording longer than the caller allows."""
+
+
+class NoSpeechError(AudioError):
+    """A recording in which nobody speaks.
+
+    Args:
+        name: of the file.
+        probability: that somebody speaks, in the recording's most promising moment, 0 to 1.
+    """
+
+    def __init__(self, name: str, probability: float):
+        super().__init__(f"{name} holds no speech: record it again or leave it out.")
+        self.probability = probability
+
+
+class CheckpointError(Refusal):
+    """A checkpoint that cannot be used."""
+
+
+class ExportError(Refusal):
+    """An ONNX file or a page that cannot be written, or that does not give the checkpoint's answers."""
+
+
+class HubError(Refusal):
+    """What keeps a folder from the Hub."""
+
+
+class BrowserError(Refusal):
+    """A browser that did not do as it was told, or a page that refused a clip."""
+
+
+class DecodingError(Refusal):
+    """Decoding came to an end before the clips did."""
+
+
+class MissingExtraError(Refusal, ImportError):
+    """A package that is not installed, and the extra that brings it."""
+
+
+@contextmanager
+def refusals_end_in_a_sentence(speaks: bool = True) -> Iterator[None]:
+    """End the program with exit code 2 and one sentence where the user can mend what is wrong.
+
+    speaks: whether the sentence is printed; of several processes, one speaks.
+
+    Raises:
+        SystemExit: with 2.
+    """
+    try:
+        yield
+    except Refusal as error:
+        sentence = _sentence(error)
+    except OSError as error:
+        if error.filename is None and error.errno not in NO_ROOM:
+            raise
+        sentence = str(error)
+    else:
+        return
+    if speaks:
+        print(f"\nerror: {' '.join(sentence.split())}", file=sys.stderr)  # below a progress bar that stands half drawn
+    sys.exit(2)
+
+
+def _sentence(error: Refusal) -> str:
+    told = str(error)
+    if "Traceback (most recent call last)" in told:  # so the error of a loader worker arrives
+        return told.strip().splitlines()[-1].partition("Error: ")[2]
+    return told
