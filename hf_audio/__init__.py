@@ -2,7 +2,7 @@
 
 Importing the package registers its models with transformers' Auto classes and lets `pipeline("audio-classification")`
 read any audio file at any rate: at once where transformers is loaded, and else as soon as it is. Nothing is loaded for
-that, so that the command line starts at once and `hf_audio.export` runs where there is no torch.
+that, so that the command line starts at once and `hf_audio.export.onnx` runs where there is no torch.
 """
 
 import importlib
@@ -57,5 +57,5 @@ else:
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = ".pipelines" if name == "AudioClassificationPipeline" else ".models"
+    module = ".inference.pipeline" if name == "AudioClassificationPipeline" else ".models"
     return getattr(importlib.import_module(module, __name__), name)

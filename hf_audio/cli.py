@@ -140,7 +140,7 @@ def _add_predict(commands: Any) -> None:
         # while they are loaded and once more at the end, takes a third of the time that a short clip takes.
         gc.set_threshold(100_000, 50, 100)
         atexit.register(gc.freeze)
-        from .bulk import Question, predict_files  # loads torch
+        from .bulk.predict import Question, predict_files  # loads torch
 
         question = Question(args.top_k, args.windows, args.hop_seconds)
         n_clips, n_unreadable = predict_files(
@@ -153,9 +153,9 @@ def _add_predict(commands: Any) -> None:
 
 
 def _write_submission(args: argparse.Namespace) -> None:
-    from .clips import find_all_clips
-    from .prediction import predict_tags  # loads torch
-    from .tables import write_rows
+    from .bulk.clips import find_all_clips
+    from .bulk.pseudo_labels import predict_tags  # loads torch
+    from .data.tables import write_rows
 
     if args.resume or args.windows:
         raise ArgumentError("--submission is written at once and of whole clips: leave --resume and --windows out.")
@@ -185,9 +185,9 @@ def _add_stream(commands: Any) -> None:
     def run(args: argparse.Namespace) -> None:
         import torch
 
-        from .classifier import load_classifier
-        from .decision import RunningDecision
-        from .sources import hear_microphone, play_file, read_samples
+        from .inference.classifier import load_classifier
+        from .inference.live import RunningDecision
+        from .inference.sources import hear_microphone, play_file, read_samples
 
         torch.set_num_threads(1)  # more would spend their time in waiting for one another
         classifier = load_classifier(args.checkpoint)
@@ -221,8 +221,8 @@ def _add_pseudo_label(commands: Any) -> None:
     parser.add_argument("--output", type=Path, required=True, help="the CSV to write")
 
     def run(args: argparse.Namespace) -> None:
-        from .clips import find_clips
-        from .prediction import confident_labels, predict, write_answers  # loads torch
+        from .bulk.clips import find_clips
+        from .bulk.pseudo_labels import confident_labels, predict, write_answers  # loads torch
 
         if not 0 < args.min_confidence <= 1:
             raise ArgumentError(f"--min_confidence {args.min_confidence} must lie above 0 and not above 1.")
@@ -256,7 +256,7 @@ def _add_ensemble(commands: Any) -> None:
     parser.add_argument("--output_dir", type=Path, required=True, help="folder of the finished checkpoint")
 
     def run(args: argparse.Namespace) -> None:
-        from .ensemble import make_ensemble  # loads torch
+        from .runs.ensemble import make_ensemble  # loads torch
 
         results = make_ensemble(args.members, args.output_dir)
         print(results["chosen"], *(f"{name} {value:.4f}" for name, value in results.items() if _is_score(name, value)))
@@ -281,9 +281,9 @@ def _add_audit_labels(commands: Any) -> None:
         if args.rounds < 1:
             raise ArgumentError(f"--rounds {args.rounds} must be at least 1.")
         _check_folder(args.output)
-        from .freesound import load_tagged_sounds
-        from .label_audit import audit_labels, listener_arguments  # loads torch
-        from .tables import write_rows
+        from .corpora.freesound import load_tagged_sounds
+        from .data.tables import write_rows
+        from .training.label_audit import audit_labels, listener_arguments  # loads torch
 
         dataset, held_out = load_tagged_sounds(args.data_dir)
         trainings = args.output.with_name(f".{args.output.name}.audit")
@@ -318,8 +318,8 @@ def _add_export(commands: Any) -> None:
     def run(args: argparse.Namespace) -> None:
         if args.int8 and args.clips is None:
             raise ArgumentError("--int8 is calibrated on real clips: give some of the training data by --clips.")
-        from .clips import find_clips, read_labels
-        from .export import export_onnx  # loads torch
+        from .bulk.clips import find_clips, read_labels
+        from .export.onnx import export_onnx  # loads torch
 
         clips = None if args.clips is None else [row["path"] for row in find_clips(args.clips)]
         labels = None if args.clips is None else read_labels(args.clips)
@@ -347,7 +347,7 @@ def _add_demo(commands: Any) -> None:
     )
 
     def run(args: argparse.Namespace) -> None:
-        from .demo import make_site  # loads torch
+        from .export.site import make_site  # loads torch
 
         site = make_site(args.checkpoint, args.output_dir)
         print(f"{site} is ready: python -m http.server --directory {site}, then open http://localhost:8000.")
@@ -373,7 +373,7 @@ def _add_push(commands: Any) -> None:
     parser.add_argument("--message", default="Upload a checkpoint with its card", help="of the commit")
 
     def run(args: argparse.Namespace) -> None:
-        from .hub import Destination, list_upload, push  # loads torch
+        from .runs.hub import Destination, list_upload, push  # loads torch
 
         if not args.dry_run:
             destination = Destination(args.repo, args.private, args.revision, args.message)
@@ -400,7 +400,7 @@ def _add_make_numbers(commands: Any) -> None:
     parser.add_argument("--seed", type=int, default=0, help="of all draws; equal seeds give equal files")
 
     def run(args: argparse.Namespace) -> None:
-        from .demo_data import make_spoken_numbers  # loads the audio libraries
+        from .corpora.synthetic import make_spoken_numbers  # loads the audio libraries
 
         # Ended by `kill` or a job's time limit, it shall clear away what it has begun, as after Ctrl-C.
         previous = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
@@ -431,8 +431,8 @@ def _add_verify(commands: Any) -> None:
     )
 
     def run(args: argparse.Namespace) -> None:
-        from .clips import find_clips
-        from .verification import read_clips, verify  # loads torch
+        from .bulk.clips import find_clips
+        from .export.verification import read_clips, verify  # loads torch
 
         clips = None if args.clips is None else read_clips([row["path"] for row in find_clips(args.clips)])
         holds = True
@@ -480,10 +480,10 @@ def _add_serve(commands: Any) -> None:
 
     def run(args: argparse.Namespace) -> None:
         try:
-            from .connections import Server
-            from .demo import make_site_beside
-            from .server import make_app
-            from .service import Limits, Service, name_checkpoints, read_token
+            from .export.site import make_site_beside
+            from .serving.app import make_app
+            from .serving.connections import Server
+            from .serving.service import Limits, Service, name_checkpoints, read_token
         except ModuleNotFoundError as error:
             raise MissingExtraError(
                 f"There is no {error.name} to serve with: pip install 'hf-audio[serve]'."

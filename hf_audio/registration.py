@@ -2,7 +2,7 @@
 
 from transformers import AutoConfig, AutoFeatureExtractor, AutoModelForAudioClassification
 
-from . import pipelines  # noqa: F401  # takes the stock pipeline's place
+from .inference import pipeline  # noqa: F401  # takes the stock pipeline's place
 from .models.configuration_audio_cnn import AudioCNNConfig
 from .models.configuration_audio_ensemble import AudioEnsembleConfig
 from .models.feature_extraction_audio_cnn import AudioCNNFeatureExtractor

@@ -15,21 +15,21 @@ import numpy as np
 from datasets import Dataset
 
 from hf_audio import AudioCNNConfig
-from hf_audio.cross_validation import cross_validate
-from hf_audio.data import load_table
-from hf_audio.demo_data import make_environmental_sounds
-from hf_audio.download import download_and_extract
+from hf_audio.corpora.download import download_and_extract
+from hf_audio.corpora.synthetic import make_environmental_sounds
+from hf_audio.data.rows import load_table
 from hf_audio.errors import ArgumentError, DataError
-from hf_audio.general_sounds import (
+from hf_audio.runs.card import TaskFacts
+from hf_audio.runs.cross_validation import cross_validate
+from hf_audio.training.fine_tune import fine_tune
+from hf_audio.training.general_sounds import (
     PRESETS,
     SEARCH_SPACE,
     GeneralSoundsArguments,
     slow_transforms,
     waveform_transforms,
 )
-from hf_audio.model_card import TaskFacts
-from hf_audio.recipe import find_recordings, run_recipe
-from hf_audio.training import fine_tune
+from hf_audio.training.start import find_recordings, run_recipe
 
 ESC50 = "https://github.com/karolpiczak/ESC-50/archive/refs/heads/master.zip"
 FOLDS = ("1", "2", "3", "4", "5")

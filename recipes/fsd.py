@@ -17,17 +17,17 @@ from audiomentations import Compose, Gain, OneOf, PitchShift, TimeStretch, Trim
 
 from hf_audio import AudioCNNConfig
 from hf_audio.arguments import RecipeArguments
-from hf_audio.augmentation import AddFastGaussianSNR, Beginning
-from hf_audio.defaults import suitable_epochs
-from hf_audio.demo_data import make_tagged_sounds
-from hf_audio.download import fetch_zenodo
+from hf_audio.corpora.download import fetch_zenodo
+from hf_audio.corpora.freesound import load_tagged_sounds
+from hf_audio.corpora.synthetic import make_tagged_sounds
 from hf_audio.errors import ArgumentError
-from hf_audio.freesound import load_tagged_sounds
-from hf_audio.label_audit import LISTENER, doubt_labels
-from hf_audio.model_card import TaskFacts
-from hf_audio.recipe import find_recordings, run_recipe
-from hf_audio.search import LogUniform, Uniform
-from hf_audio.training import fine_tune
+from hf_audio.runs.card import TaskFacts
+from hf_audio.training.augmentation import AddFastGaussianSNR, Beginning
+from hf_audio.training.defaults import suitable_epochs
+from hf_audio.training.fine_tune import fine_tune
+from hf_audio.training.label_audit import LISTENER, doubt_labels
+from hf_audio.training.search import LogUniform, Uniform
+from hf_audio.training.start import find_recordings, run_recipe
 
 logger = logging.getLogger(__name__)
 

@@ -15,12 +15,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hf_audio import AudioCNNConfig
-from hf_audio.collection import Collection, load_collection
-from hf_audio.columns import TEST, TRAIN, VALIDATION, Columns
-from hf_audio.defaults import Choice, choose_defaults
-from hf_audio.demo_data import make_environmental_sounds
+from hf_audio.corpora.synthetic import make_environmental_sounds
+from hf_audio.data.collection import Collection, load_collection
+from hf_audio.data.columns import TEST, TRAIN, VALIDATION, Columns
+from hf_audio.data.hub_datasets import load_hub_collection
+from hf_audio.data.shards import Split, load_shards
+from hf_audio.data.survey import Survey, survey_recordings, survey_stream
 from hf_audio.errors import ArgumentError
-from hf_audio.general_sounds import (
+from hf_audio.runs.card import TaskFacts
+from hf_audio.training.defaults import Choice, choose_defaults
+from hf_audio.training.fine_tune import fine_tune
+from hf_audio.training.general_sounds import (
     PRESETS,
     SEARCH_SPACE,
     SHORTEST_HEARD,
@@ -29,12 +34,7 @@ from hf_audio.general_sounds import (
     slow_transforms,
     waveform_transforms,
 )
-from hf_audio.hub_collection import load_hub_collection
-from hf_audio.model_card import TaskFacts
-from hf_audio.recipe import find_recordings, run_recipe
-from hf_audio.shards import Split, load_shards
-from hf_audio.survey import Survey, survey_recordings, survey_stream
-from hf_audio.training import fine_tune
+from hf_audio.training.start import find_recordings, run_recipe
 
 logger = logging.getLogger(__name__)
 

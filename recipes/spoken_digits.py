@@ -20,16 +20,16 @@ from datasets import Dataset
 
 from hf_audio import AudioCNNConfig
 from hf_audio.arguments import RecipeArguments
-from hf_audio.augmentation import RandomPlacement
-from hf_audio.cross_validation import cross_validate
-from hf_audio.data import from_rows
-from hf_audio.demo_data import make_spoken_digits
-from hf_audio.download import download_and_extract
+from hf_audio.corpora.download import download_and_extract
+from hf_audio.corpora.synthetic import make_spoken_digits
+from hf_audio.data.rows import from_rows
 from hf_audio.errors import ArgumentError, DataError
-from hf_audio.model_card import TaskFacts
-from hf_audio.recipe import find_recordings, run_recipe
-from hf_audio.search import LogUniform, Uniform
-from hf_audio.training import fine_tune
+from hf_audio.runs.card import TaskFacts
+from hf_audio.runs.cross_validation import cross_validate
+from hf_audio.training.augmentation import RandomPlacement
+from hf_audio.training.fine_tune import fine_tune
+from hf_audio.training.search import LogUniform, Uniform
+from hf_audio.training.start import find_recordings, run_recipe
 
 FSDD = "https://github.com/Jakobovski/free-spoken-digit-dataset/archive/refs/heads/master.zip"
 CLIP_SECONDS = 2.3  # the longest recording has 2.28 s

@@ -31,16 +31,16 @@ from datasets import Dataset, concatenate_datasets
 
 from hf_audio import AudioCNNConfig
 from hf_audio.arguments import RecipeArguments
-from hf_audio.augmentation import AddFastGaussianSNR, SyntheticRoom
-from hf_audio.data import find_noises, load_numbers
-from hf_audio.demo_data import make_spoken_numbers
-from hf_audio.digit_strings import make_digit_strings
+from hf_audio.corpora.digit_strings import make_digit_strings
+from hf_audio.corpora.espeak import find_language
+from hf_audio.corpora.synthetic import make_spoken_numbers
+from hf_audio.data.rows import find_noises, load_numbers
 from hf_audio.errors import ArgumentError
-from hf_audio.espeak import find_language
-from hf_audio.model_card import TaskFacts
-from hf_audio.recipe import find_recordings, run_recipe
-from hf_audio.search import LogUniform, Uniform
-from hf_audio.training import Pretraining, fine_tune, pretrain
+from hf_audio.runs.card import TaskFacts
+from hf_audio.training.augmentation import AddFastGaussianSNR, SyntheticRoom
+from hf_audio.training.fine_tune import Pretraining, fine_tune, pretrain
+from hf_audio.training.search import LogUniform, Uniform
+from hf_audio.training.start import find_recordings, run_recipe
 
 logger = logging.getLogger(__name__)
 

@@ -16,14 +16,14 @@ from audiomentations import ClippingDistortion, Compose, Gain, HighPassFilter, L
 
 from hf_audio import AudioCNNConfig
 from hf_audio.arguments import RecipeArguments
-from hf_audio.augmentation import AddFastGaussianSNR, ChangeVoice, SyntheticRoom
-from hf_audio.common_voice import SPEAKER_COLUMN, load_voices
-from hf_audio.demo_data import make_voices
-from hf_audio.model_card import TaskFacts
-from hf_audio.pitch import plot_pitch
-from hf_audio.recipe import find_recordings, run_recipe
-from hf_audio.search import LogUniform, Uniform
-from hf_audio.training import fine_tune
+from hf_audio.corpora.common_voice import SPEAKER_COLUMN, load_voices
+from hf_audio.corpora.synthetic import make_voices
+from hf_audio.runs.card import TaskFacts
+from hf_audio.runs.pitch import plot_pitch
+from hf_audio.training.augmentation import AddFastGaussianSNR, ChangeVoice, SyntheticRoom
+from hf_audio.training.fine_tune import fine_tune
+from hf_audio.training.search import LogUniform, Uniform
+from hf_audio.training.start import find_recordings, run_recipe
 
 RATE = 16000
 SIGNAL = {

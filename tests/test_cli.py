@@ -10,10 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
-from conftest import RATE, tone
+from helpers.recordings import RATE, tone
 
-from hf_audio import cli, demo_data, espeak, label_audit
-from hf_audio.freesound import TAGS
+from hf_audio import cli
+from hf_audio.corpora import espeak, synthetic
+from hf_audio.corpora.freesound import TAGS
+from hf_audio.training import label_audit
 
 
 def run(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str, str]:
@@ -31,7 +33,7 @@ def test_make_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     out = tmp_path / "numbers"
     assert run(capsys, "make-numbers", str(out), "--language", "en-gb", "--count", "3")[:2] == (0, f"{out}\n")
     assert len(pd.read_csv(out / "train.csv")) == 3
-    same = demo_data.make_spoken_numbers(tmp_path / "same", language="en-gb", count=3, seed=0)
+    same = synthetic.make_spoken_numbers(tmp_path / "same", language="en-gb", count=3, seed=0)
     for path in same.glob("**/*.*"):
         assert path.read_bytes() == (out / path.relative_to(same)).read_bytes()
 

@@ -17,15 +17,16 @@ import pytest
 import soundfile
 import soxr
 import torch
-from conftest import RATE, REPOSITORY, load_recipe, tone
-from conftest import write_table as write_csv
+from helpers.commands import load_recipe
+from helpers.recordings import RATE, REPOSITORY, tone
+from helpers.recordings import write_table as write_csv
 from safetensors.torch import load_file
 from transformers import pipeline
 
 import hf_audio
 from hf_audio import cli
 from hf_audio.arguments import parse_arguments
-from hf_audio.demo_data import make_environmental_sounds, make_spoken_numbers, make_voices
+from hf_audio.corpora.synthetic import make_environmental_sounds, make_spoken_numbers, make_voices
 from hf_audio.errors import ArgumentError
 
 RECIPES = sorted((REPOSITORY / "recipes").glob("*.py"))

@@ -14,23 +14,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-import tones as tones_recipe
 import torch
-from conftest import RATE, command, results, run, tiny_config, tone, weights, write_tones
 from datasets import Dataset
-from fake_hub import FakeHub
+from helpers import tones as tones_recipe
+from helpers.checkpoints import results, tiny_config, weights
+from helpers.commands import TWO_PROCESSES, command, refused, run
+from helpers.fake_hub import FakeHub
+from helpers.recordings import RATE, tone, write_tones
 from huggingface_hub import ModelCard
 from sklearn.metrics import accuracy_score, f1_score
 from transformers import pipeline
 
 from hf_audio.arguments import RecipeArguments, last_checkpoint
-from hf_audio.data import UNVERIFIED_COLUMN, from_tagged_rows
-from hf_audio.recipe import run_recipe
-from hf_audio.reports import read_scores
-from hf_audio.training import fine_tune
+from hf_audio.data.rows import UNVERIFIED_COLUMN, from_tagged_rows
+from hf_audio.runs.predictions import read_scores
+from hf_audio.training.fine_tune import fine_tune
+from hf_audio.training.start import run_recipe
 
 FINISHED_FLAGS = ("--ema_decay", "0.8", "--mixup_alpha", "0.2", "--refresh_epochs", "3")
-TWO_PROCESSES = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
 
 
 @pytest.fixture(scope="module")
@@ -189,17 +190,6 @@ def test_refitting_takes_as_many_epochs_as_validation_chose(tones, run_here, tmp
     assert told["train_samples"] == 27 > first["train_samples"]
 
 
-def refused(tones, out, *flags, capsys) -> str:
-    """The sentence a recipe ends with, without starting a process for it."""
-    with pytest.raises(SystemExit) as stop, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", command(tones, out, *flags)[1:])
-        run_recipe(tones_recipe.main, tones_recipe.TonesArguments)
-    printed = capsys.readouterr().err
-    assert stop.value.code == 2
-    (sentence,) = [line for line in printed.splitlines() if line.startswith("error: ")]
-    return sentence
-
-
 def test_bad_clips_are_listed_and_left_out_or_refused(run_here, tmp_path, capsys):
     tones = write_tones(tmp_path / "tones")
     (tones / "low" / "0.wav").write_bytes(b"")
@@ -242,7 +232,7 @@ def test_push_to_hub_uploads_the_finished_folder_with_its_own_card(tones, tmp_pa
         monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", server.url)
         monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
         monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
-        monkeypatch.setattr("hf_audio.hub.check_loads_alone", lambda staged: None)  # see test_hub.py
+        monkeypatch.setattr("hf_audio.runs.hub.check_loads_alone", lambda staged: None)  # see test_hub.py
         # Before it trains, not after.
         assert "may only read" in refused(tones, tmp_path / "new", *flags, "hf_reader", capsys=capsys)
         assert not (tmp_path / "new").exists()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.fft
 
-from ..audio import open_audio, resample_blocks
+from ..audio.loading import open_audio, resample_blocks
 from ..errors import AudioError
 from .fingerprints import RATE, Fingerprint, find_peaks
 

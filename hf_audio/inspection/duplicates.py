@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.fft
 
-from ..audio import stream_audio
+from ..audio.loading import stream_audio
 from ..errors import AudioError
 from .clip_measures import ClipMeasures
 from .fingerprints import FRAMES_PER_SECOND, RATE, Match, find_matches

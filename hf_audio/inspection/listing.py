@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..clips import LABEL_COLUMNS
+from ..bulk.clips import LABEL_COLUMNS
+from ..data.tables import TABLE_SUFFIXES, read_table
 from ..errors import DataError
 from ..files import AUDIO_SUFFIXES
-from ..tables import TABLE_SUFFIXES, read_table
 from .findings import Case, Finding, find
 
 SPLIT_NAMES = frozenset(

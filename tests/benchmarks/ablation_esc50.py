@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 from audiomentations import Compose
 
-from hf_audio.augmentation import AddFastGaussianSNR
-from hf_audio.general_sounds import SIGNAL, waveform_transforms
+from hf_audio.training.augmentation import AddFastGaussianSNR
+from hf_audio.training.general_sounds import SIGNAL, waveform_transforms
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "esc50.py"
 # What is left out: flags, and changes of the recipe's own facts.

@@ -16,9 +16,9 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from scenes import COPIES, SCENE_RATE, write_copy
+from helpers.scenes import COPIES, SCENE_RATE, write_copy
 
-from hf_audio.audio import load_audio
+from hf_audio.audio.loading import load_audio
 from hf_audio.inspection.clip_measures import measure_clip
 from hf_audio.inspection.duplicates import find_same_sounds
 

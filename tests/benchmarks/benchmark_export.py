@@ -14,16 +14,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from hf_audio.classifier import TorchAudioClassifier
-from hf_audio.clips import find_clips
-from hf_audio.export import OnnxAudioClassifier, export_onnx
+from hf_audio.bulk.clips import find_clips
+from hf_audio.export.onnx import OnnxAudioClassifier, export_onnx
+from hf_audio.inference.classifier import TorchAudioClassifier
 
 ROUNDS = 15
 MEMORY = """
 import re, sys
 from pathlib import Path
 import numpy as np
-from hf_audio.export import OnnxAudioClassifier
+from hf_audio.export.onnx import OnnxAudioClassifier
 classifier = OnnxAudioClassifier(sys.argv[1], threads=1)
 for _ in range(20):
     classifier(np.zeros(int(sys.argv[2]), dtype=np.float32))

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from transformers import ASTFeatureExtractor
 
-from hf_audio.kaldi_features import SAMPLING_RATE, KaldiFeatures
+from hf_audio.inference.kaldi_features import SAMPLING_RATE, KaldiFeatures
 
 
 def main() -> None:

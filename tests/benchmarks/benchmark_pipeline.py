@@ -11,7 +11,7 @@ import torch
 from transformers import pipeline
 
 import hf_audio  # noqa: F401
-from hf_audio.audio import load_audio
+from hf_audio.audio.loading import load_audio
 
 
 def milliseconds(call) -> float:

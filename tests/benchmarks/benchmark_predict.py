@@ -25,11 +25,11 @@ import soundfile
 import torch
 from transformers import AudioClassificationPipeline as StockPipeline
 
-from hf_audio.audio import load_audio
-from hf_audio.classifier import TorchAudioClassifier
-from hf_audio.clips import find_clips
-from hf_audio.decoding import Cut
-from hf_audio.tagging import default_workers, judge_clips
+from hf_audio.audio.loading import load_audio
+from hf_audio.bulk.clips import find_clips
+from hf_audio.bulk.decoding import Cut
+from hf_audio.bulk.scoring import default_workers, judge_clips
+from hf_audio.inference.classifier import TorchAudioClassifier
 
 SECONDS = 5.0
 BATCH = 8

@@ -31,15 +31,15 @@ import pyarrow.parquet as pq
 import soundfile
 from transformers import TrainerCallback
 
-import hf_audio.training
+import hf_audio.training.fine_tune
 from hf_audio import AudioCNNConfig
 from hf_audio.arguments import parse_arguments
-from hf_audio.audio import load_audio
-from hf_audio.columns import TEST
-from hf_audio.general_sounds import PRESETS, SIGNAL, slow_transforms, waveform_transforms
-from hf_audio.shards import load_shards
-from hf_audio.trainer import AudioTrainer
-from hf_audio.training import fine_tune
+from hf_audio.audio.loading import load_audio
+from hf_audio.data.columns import TEST
+from hf_audio.data.shards import load_shards
+from hf_audio.training.fine_tune import fine_tune
+from hf_audio.training.general_sounds import PRESETS, SIGNAL, slow_transforms, waveform_transforms
+from hf_audio.training.trainer import AudioTrainer
 
 SPEC = importlib.util.spec_from_file_location("esc50", Path(__file__).parents[2] / "recipes" / "esc50.py")
 esc50 = importlib.util.module_from_spec(SPEC)
@@ -125,7 +125,7 @@ def train(flags: list[str], data_dir: Path, shards: Path | None, epochs: int) ->
             super().__init__(*args, **kwargs)
             self.add_callback(watch)
 
-    hf_audio.training.AudioTrainer = TimedTrainer
+    hf_audio.training.fine_tune.AudioTrainer = TimedTrainer
     with tempfile.TemporaryDirectory() as out:
         own = ["--output_dir", str(Path(out) / "run"), "--num_train_epochs", str(epochs), "--save_strategy", "no"]
         args = parse_arguments(esc50.ESC50Arguments, [*flags, *own, "--disable_tqdm", "true"])

@@ -1,0 +1,1 @@
+"""Recordings to waveforms: loading, windows, speech."""

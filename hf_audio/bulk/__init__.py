@@ -1,0 +1,1 @@
+"""Many recordings through one checkpoint, into a table."""

@@ -1,0 +1,173 @@
+"""What a checkpoint answered, as a table, JSON lines, CSV or Parquet; the same columns everywhere."""
+
+import csv
+import itertools
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tqdm.auto import tqdm
+
+from ..errors import DataError
+from ..files import written_whole
+from .label_formats import write_audacity_labels, write_raven_table, write_text_grid
+
+ROWS_PER_GROUP = 10_000  # of Parquet
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Heading:
+    """What the columns are.
+
+    `path`, the further columns of a table that named the clips, `start` and `end` in seconds where clips are judged
+    over time, `label` or `number` and `confidence`, `label_2` and `confidence_2` and so on, and `error`.
+    """
+
+    further: Sequence[str]
+    """Further columns of the clips."""
+    kind: str
+    """"label", or "number" of models that read numbers."""
+    n_answers: int
+    """How many labels are told of each clip."""
+    over_time: bool
+    """Whether a row is a window rather than a clip."""
+    sampling_rate: int
+    """Of what the checkpoint hears, in Hz."""
+
+    @property
+    def columns(self) -> list[str]:
+        """All names in their order."""
+        return ["path", *self._clip_columns, *self._times, *itertools.chain(*self._answer_columns), "error"]
+
+    @property
+    def real_columns(self) -> set[str]:
+        """Names of those that hold numbers rather than text."""
+        return {*self._times, *(confidence for _, confidence in self._answer_columns)}
+
+    @property
+    def answer_columns(self) -> list[str]:
+        """Names of those that hold labels or numbers."""
+        return [answer for answer, _ in self._answer_columns]
+
+    @property
+    def _times(self) -> list[str]:
+        return ["start", "end"] if self.over_time else []
+
+    @property
+    def _answer_columns(self) -> list[tuple[str, str]]:
+        numbers = ["", *(f"_{i}" for i in range(2, self.n_answers + 1))]
+        return [(f"{self.kind}{number}", f"confidence{number}") for number in numbers]
+
+    @property
+    def _clip_columns(self) -> list[str]:
+        own = {"path", *self._times, *itertools.chain(*self._answer_columns), "error"}
+        return [name for name in self.further if name not in own]
+
+    def rows(
+        self,
+        clip: Mapping[str, str],
+        spans: Iterable[Sequence[float]],
+        answers: Iterable[Sequence[Sequence[Any]]],
+        problem: str | None,
+    ) -> Iterator[Row]:
+        """Of one clip; what is not known is `None`."""
+        of_clip = {name: clip.get(name, "") for name in ("path", *self._clip_columns)}
+        # A name of a file may be no text.
+        of_clip["path"] = os.fsencode(of_clip["path"]).decode(errors="backslashreplace")
+        row: Row = {**dict.fromkeys(self.columns), **of_clip}
+        if problem is not None:
+            yield {**row, "error": problem}
+            return
+        for (start, end), best in zip(spans, answers, strict=True):
+            told = {"start": round(start, 6), "end": round(end, 6)} if self.over_time else {}
+            for names, answer in zip(self._answer_columns, best, strict=False):
+                told |= dict(zip(names, answer, strict=True))
+            yield {**row, **told}
+
+
+Writer = Callable[[Path, Heading, Iterable[Row]], None]
+
+
+def write_csv(path: Path, heading: Heading, rows: Iterable[Row]) -> None:
+    """Confidences and times with six digits behind the point."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=heading.columns)
+        writer.writeheader()
+        for row in rows:
+            writer.writerow({k: f"{v:.6f}" if isinstance(v, float) else v for k, v in row.items()})
+
+
+def write_json_lines(path: Path, heading: Heading, rows: Iterable[Row]) -> None:
+    """An object a line; what is not known is null."""
+    with path.open("w", encoding="utf-8") as file:
+        for row in rows:
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+def write_parquet(path: Path, heading: Heading, rows: Iterable[Row]) -> None:
+    """Columns of strings, and of doubles for times and confidences."""
+    import pyarrow
+    from pyarrow.parquet import ParquetWriter
+
+    schema = pyarrow.schema(
+        (name, pyarrow.float64() if name in heading.real_columns else pyarrow.string()) for name in heading.columns
+    )
+    rows = iter(rows)
+    with path.open("wb") as file, ParquetWriter(file, schema) as writer:
+        while group := list(itertools.islice(rows, ROWS_PER_GROUP)):
+            writer.write_table(pyarrow.Table.from_pylist(group, schema))
+
+
+WRITERS: dict[str, Writer] = {".csv": write_csv, ".jsonl": write_json_lines, ".parquet": write_parquet}
+# Of one recording over time. The longer name first: it ends like the other one.
+LABEL_WRITERS: dict[str, Writer] = {
+    ".selections.txt": write_raven_table,
+    ".txt": write_audacity_labels,
+    ".TextGrid": write_text_grid,
+}
+
+
+def choose_writer(output: Path, *, over_time: bool, n_clips: int) -> Writer:
+    """By the name's end, the writer of a file, which it writes whole or not at all.
+
+    Raises:
+        DataError: a name that says nothing, or a format that does not fit.
+    """
+    for suffix, write in {**WRITERS, **LABEL_WRITERS}.items():
+        if not output.name.lower().endswith(suffix.lower()):
+            continue
+        if suffix in LABEL_WRITERS and not over_time:
+            raise DataError(f"--output {output} is for labels over time: add --windows.")
+        if suffix in LABEL_WRITERS and n_clips > 1:
+            raise DataError(f"--output {output} labels one recording, and there are {n_clips}: name one, or a .csv.")
+        return _whole(write)
+    labels = ", ".join(LABEL_WRITERS)
+    raise DataError(f"--output {output} must end in {', '.join(WRITERS)}, or, with --windows, in {labels}.")
+
+
+def _whole(write: Writer) -> Writer:
+    def write_whole(path: Path, heading: Heading, rows: Iterable[Row]) -> None:
+        with written_whole(path) as temporary:
+            write(temporary, heading, rows)
+
+    return write_whole
+
+
+def print_table(heading: Heading, rows: Iterable[Row], paths: Iterable[str], labels: Iterable[str]) -> None:
+    """Rows as they come, in columns wide enough for these paths and labels."""
+    widths = {"path": max(map(len, ["path", *paths]))}
+    widths |= {name: max(len(name), 9) for name in heading.real_columns}  # hours of seconds
+    widths |= {name: max(map(len, [name, *labels])) for name in heading.answer_columns}
+    shown = [name for name in heading.columns if name in widths]
+    tqdm.write("  ".join(name.ljust(widths[name]) for name in shown).rstrip())  # above a progress bar
+    for row in rows:
+        cells = [_cell(row[name]).ljust(widths[name]) for name in shown]
+        tqdm.write("  ".join(cells if row["error"] is None else [cells[0], f"error: {row['error']}"]).rstrip())
+
+
+def _cell(value: Any) -> str:
+    return "" if value is None else f"{value:.4f}" if isinstance(value, float) else str(value)

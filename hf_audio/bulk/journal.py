@@ -1,0 +1,158 @@
+"""What has been found out about each clip, kept as it comes, so that a killed run goes on where it was."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from ..errors import DataError
+from ..files import NO_ROOM
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Answers about a clip; of a clip judged over time, a part of them."""
+
+    clip: int
+    """Its place among the clips."""
+    spans: list[list[float]]
+    """Start and end of what was judged, in seconds."""
+    answers: list[list[list[Any]]]
+    """For each span its best labels, or the number, each with its confidence."""
+    ended: bool
+    """Whether nothing more comes of this clip."""
+    problem: str | None
+    """Why the clip cannot be read; then what was said about it does not count."""
+
+
+class Journal:
+    """A file of JSON lines: first what the run was asked, then an `Entry` a line; deleted when all is done.
+
+    A line that a kill has cut off, and parts of clips that it interrupted, do not count: those clips are done anew.
+
+    Args:
+        path: of the file.
+        request: what the run is asked; a run that goes on must be asked the same.
+        resume: whether to go on with what is there, if anything is.
+
+    Raises:
+        DataError: what is there was asked something else, or is not to be gone on with; or nothing can be written.
+    """
+
+    def __init__(self, path: Path, request: Mapping[str, Any], resume: bool):
+        self.path = path
+        self._lines: dict[int, list[int]] = {}  # where each finished clip's lines begin
+        self._unfinished: dict[int, list[int]] = {}
+        self.n_problems = 0
+        size = self._read(request, resume)
+        try:
+            self._file: IO[bytes] = path.open("r+b" if size else "wb")
+            self._file.truncate(size)  # what a kill has cut off
+            self._file.seek(size)
+        except OSError as error:
+            raise self._unwritable(error) from error
+        if not size:
+            self._write(dict(request))
+
+    def _read(self, request: Mapping[str, Any], resume: bool) -> int:
+        """Take in what is there and return its length, 0 where there is nothing to go on with."""
+        if not self.path.exists():
+            return 0
+        with self.path.open("rb") as file:
+            first = file.readline()
+            if not first.endswith(b"\n"):
+                return 0
+            before = self._parse(first)
+            changed = [name for name, value in request.items() if before.get(name) != value]
+            position = file.tell()
+            for line in file:
+                if not line.endswith(b"\n"):
+                    break
+                self._note(self._parse(line), position)
+                position += len(line)
+        self._unfinished.clear()
+        if not resume and self._lines:
+            raise DataError(
+                f"{self.path} holds {len(self._lines)} clips of a run that did not end: go on with --resume, or "
+                "delete it to begin anew."
+            )
+        if not resume:
+            return 0
+        if changed:
+            raise DataError(
+                f"{self.path} was begun with other {' and '.join(changed)}: give what was given then, or delete it to "
+                "begin anew."
+            )
+        return position
+
+    def _parse(self, line: bytes) -> dict[str, Any]:
+        try:
+            parsed = json.loads(line)
+        except ValueError:
+            parsed = None
+        if not isinstance(parsed, dict):
+            raise DataError(f"{self.path} is no journal of hf-audio predict, or is damaged: delete it to begin anew.")
+        return parsed
+
+    def _note(self, entry: Mapping[str, Any], position: int) -> None:
+        if "clip" not in entry:  # the run was taken up here, and began interrupted clips anew
+            self._unfinished.clear()
+            return
+        self._unfinished.setdefault(entry["clip"], []).append(position)
+        if entry["ended"]:
+            lines = self._unfinished.pop(entry["clip"])
+            self._lines[entry["clip"]] = lines if entry["problem"] is None else lines[-1:]
+            self.n_problems += entry["problem"] is not None
+
+    def _write(self, line: Mapping[str, Any]) -> None:
+        try:
+            self._file.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
+            self._file.flush()
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> DataError:
+        full = error.errno in NO_ROOM
+        remedy = "make room, then go on with --resume" if full else "choose another --output"
+        return DataError(f"{self.path} cannot be written ({error.strerror}): {remedy}.")
+
+    @property
+    def finished(self) -> set[int]:
+        """Places of the clips about which nothing more is to be found out."""
+        return set(self._lines)
+
+    def begin(self) -> None:
+        """From here on, clips that were not finished come anew."""
+        self._unfinished.clear()
+        self._write({"begun": len(self._lines)})
+
+    def append(self, entry: Entry) -> None:
+        """Keep an entry; it survives the process's death at once.
+
+        Raises:
+            DataError: the disk is full, say.
+        """
+        position = self._file.tell()
+        self._write(asdict(entry))
+        self._note(asdict(entry), position)
+
+    def entries(self) -> Iterator[Entry]:
+        """Those of finished clips, in the order of the clips and of time."""
+        with self.path.open("rb") as file:
+            for clip in sorted(self._lines):
+                for position in self._lines[clip]:
+                    file.seek(position)
+                    yield Entry(**self._parse(file.readline()))
+
+    def close(self) -> None:
+        """Leave the file for a run to come."""
+        try:
+            self._file.close()
+        except OSError as error:  # what could not be written is tried once more
+            raise self._unwritable(error) from error
+
+    def delete(self) -> None:
+        """All is done."""
+        self._file.close()
+        self.path.unlink()

@@ -1,0 +1,255 @@
+"""`hf-audio predict`: many recordings to one file of answers, which a killed run goes on with, or to a table."""
+
+import atexit
+import hashlib
+import itertools
+import logging
+import math
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tqdm.auto import tqdm
+
+from ..errors import ArgumentError, AudioError, DataError
+from ..inference.classifier import AudioClassifier, load_classifier
+from ..inference.streaming import AudioStream
+from .answers import Heading, Row, Writer, choose_writer, print_table
+from .clips import STANDARD_INPUT, find_all_clips, open_clips
+from .decoding import Cut
+from .journal import Entry, Journal
+from .scoring import Judgement, default_workers, judge_clips
+
+logger = logging.getLogger(__name__)
+
+JOURNAL_SUFFIX = ".journal"
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a checkpoint is asked about every clip."""
+
+    top_k: int = 1
+    """How many labels, best first."""
+    over_time: bool = False
+    """Whether it is asked of windows rather than of clips."""
+    hop_seconds: float | None = None
+    """From one window's end to the next one's; `None`: windows do not overlap."""
+
+    def __post_init__(self):
+        if self.top_k < 1:
+            raise ArgumentError(f"--top_k {self.top_k} must be 1 or more.")
+        if self.hop_seconds is not None and not self.over_time:
+            raise ArgumentError("--hop_seconds is for scores over time: add --windows.")
+        if self.hop_seconds is not None and not 0 < self.hop_seconds < math.inf:
+            raise ArgumentError(f"--hop_seconds {self.hop_seconds} must be more than 0, and a number.")
+
+    def cut(self, classifier: AudioClassifier) -> Cut:
+        """How it is asked of a recording."""
+        if not self.over_time:
+            return Cut.of_clips(classifier)
+        stream = AudioStream(classifier, hop_seconds=self.hop_seconds)
+        hop = stream.window if self.hop_seconds is None else stream.hop
+        return Cut(classifier.sampling_rate, stream.window, hop, classifier.speech_only)
+
+
+def predict_files(
+    checkpoint: str,
+    sources: Sequence[str],
+    output: Path | None,
+    question: Question,
+    *,
+    num_workers: int | None = None,
+    resume: bool = False,
+) -> tuple[int, int]:
+    """What a checkpoint answers to all clips of some sources, into a file or, without one, as a table on the screen.
+
+    Started as several processes (`accelerate launch`, `torchrun`), each answers to a part of the clips, in a Parquet
+    part of its own.
+
+    Args:
+        checkpoint: a finished folder, a Hub id or an exported ONNX file.
+        sources: see `find_clips`.
+        output: its name's end is its format; of a folder, a Parquet part in it.
+        question: what is asked.
+        num_workers: processes that decode; by default as many as suit the clips and this machine.
+        resume: go on with what a killed run has left beside the output, if anything.
+
+    Returns the numbers of clips and of those that cannot be read.
+
+    Raises:
+        DataError: there are no clips, none can be read, or the output does not suit; see also `Journal`.
+        CheckpointError: the checkpoint cannot be used.
+    """
+    clips = find_all_clips(sources)
+    rank, n_processes = _this_process()
+    places = list(range(len(clips)))[rank * len(clips) // n_processes : (rank + 1) * len(clips) // n_processes]
+    if n_processes > 1 and (output is None or any(clip["path"] == STANDARD_INPUT for clip in clips)):
+        raise DataError("Several processes share files out and write parts: give files to read, and --output.")
+    write: Writer | None = None
+    if output is not None:
+        output = _name_part(output, rank, n_processes)
+        if output.exists() and any(Path(source).exists() and os.path.samefile(source, output) for source in sources):
+            raise DataError(f"--output {output} is what the clips are read from: choose another file.")
+        write = choose_writer(output, over_time=question.over_time, n_clips=len(clips))
+    classifier = load_classifier(checkpoint)
+    heading = Heading(
+        list(dict.fromkeys(name for clip in clips for name in clip if name != "path")),
+        "number" if classifier.num_digits else "label",
+        1 if classifier.num_digits else min(question.top_k, len(classifier.labels)),
+        question.over_time,
+        classifier.sampling_rate,
+    )
+    num_workers = default_workers(len(places)) if num_workers is None else num_workers
+
+    def ask(places: Sequence[int], n_finished: int = 0) -> Iterator[Entry]:
+        progress = tqdm(
+            total=n_finished + len(places), initial=n_finished, desc="Predicting", unit="clip", disable=rank > 0
+        )
+        with open_clips(clips) as files, progress:
+            asked = [(place, files[place]) for place in places]
+            seconds = 0.0
+            for judgement in judge_clips(classifier, asked, question.cut(classifier), num_workers):
+                progress.update(judgement.ended)
+                seconds += sum(end - start for start, end in judgement.spans)
+                progress.set_postfix_str(f"{seconds / 3600:.2f} h judged", refresh=False)
+                entry = _entry(judgement, classifier, heading.n_answers)
+                if clips[entry.clip]["path"] == STANDARD_INPUT and entry.problem is not None:
+                    problem = entry.problem.replace(files[entry.clip], "standard input")  # of whose copy it speaks
+                    entry = replace(entry, problem=problem)
+                yield entry
+
+    if output is None or write is None:
+        return _show(ask(places), clips, heading, classifier)
+    request = {
+        "checkpoint": fingerprint(checkpoint),
+        "clips": _digest(os.fsencode(clips[place]["path"]) + b"\n" for place in places),
+        "--top_k": question.top_k,
+        "--windows": question.over_time,
+        "--hop_seconds": question.hop_seconds,
+    }
+    notes = output.with_name(output.name + JOURNAL_SUFFIX)
+    if resume and output.exists() and not notes.exists():
+        logger.warning("%s is finished already: to judge its clips anew, leave --resume out.", output)
+        return len(places), 0
+    journal = Journal(notes, request, resume)
+    try:
+        left = [place for place in places if place not in journal.finished]
+        journal.begin()
+        for entry in ask(left, len(places) - len(left)):
+            journal.append(entry)
+        problem = None
+        if n_processes == 1 and places and journal.n_problems == len(places):
+            problem = next(journal.entries()).problem
+        else:
+            write(output, heading, _rows(journal.entries(), clips, heading))
+    finally:
+        journal.close()
+    journal.delete()
+    if problem is not None:
+        raise _none_readable(problem, len(places))
+    return len(places), journal.n_problems
+
+
+def _show(
+    entries: Iterable[Entry], clips: Sequence[dict[str, str]], heading: Heading, classifier: AudioClassifier
+) -> tuple[int, int]:
+    """A table, clip by clip in their order; nothing but a sentence, if none can be read."""
+    ordered = _in_order(entries)
+    unreadable: list[Entry] = []
+    for entry in ordered:
+        if entry.problem is None:
+            ordered = itertools.chain(unreadable, [entry], ordered)
+            break
+        unreadable.append(entry)
+    else:
+        raise _none_readable(str(unreadable[0].problem), len(clips))
+    n_problems = 0
+
+    def counted() -> Iterator[Entry]:
+        nonlocal n_problems
+        for entry in ordered:
+            n_problems += entry.problem is not None
+            yield entry
+
+    labels = ["9" * classifier.num_digits] if classifier.num_digits else classifier.labels
+    print_table(heading, _rows(counted(), clips, heading), [clip["path"] for clip in clips], labels)
+    return len(clips), n_problems
+
+
+def _in_order(entries: Iterable[Entry]) -> Iterator[Entry]:
+    waiting: dict[int, list[Entry]] = {}
+    following = 0
+    for entry in entries:
+        waiting.setdefault(entry.clip, []).append(entry)
+        while following in waiting:
+            parts = waiting.pop(following)
+            yield from parts
+            if not parts[-1].ended:
+                break
+            following += 1
+
+
+def _rows(entries: Iterable[Entry], clips: Sequence[dict[str, str]], heading: Heading) -> Iterator[Row]:
+    for clip, parts in itertools.groupby(entries, key=lambda entry: entry.clip):
+        for entry in parts:
+            yield from heading.rows(clips[clip], entry.spans, entry.answers, entry.problem)
+
+
+def _entry(judgement: Judgement, classifier: AudioClassifier, n_answers: int) -> Entry:
+    answers: list[list[list[Any]]] = []
+    for scores in judgement.scores:
+        told = classifier.answer(scores, n_answers)
+        best = [told] if isinstance(told, dict) else told
+        answers.append([[one.get("text", one.get("label")), round(one["score"], 6)] for one in best])
+    spans = [list(span) for span in judgement.spans]
+    return Entry(judgement.clip, spans, answers, judgement.ended, judgement.problem)
+
+
+def _none_readable(problem: str, n_clips: int) -> AudioError:
+    others = f" The other {n_clips - 1} cannot be read either." if n_clips > 1 else ""
+    return AudioError(problem + others)
+
+
+def fingerprint(checkpoint: str) -> str:
+    """Of a folder or file what its configuration and weights are; of a Hub id, the id."""
+    path = Path(checkpoint)
+    files = [path] if path.is_file() else sorted(path.glob("*.json")) + sorted(path.glob("*.safetensors"))
+    return _digest(file.read_bytes() for file in files) if files else checkpoint
+
+
+def _digest(parts: Iterable[bytes]) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def _this_process() -> tuple[int, int]:
+    """Its number and how many there are, as accelerate knows."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return 0, 1  # without joining a group of one
+    import torch
+    from accelerate import PartialState
+
+    state = PartialState(cpu=not torch.cuda.is_available())
+    atexit.register(state.destroy_process_group)
+    return state.process_index, state.num_processes
+
+
+def _name_part(output: Path, rank: int, n_processes: int) -> Path:
+    """The output, or of a folder or several processes this one's part, named as `datasets` names parts."""
+    number = f"{rank:05d}-of-{n_processes:05d}"
+    if output.is_dir() or not output.suffix:
+        output.mkdir(exist_ok=True)
+        others = [part.name for part in output.glob("part-*-of-*") if f"-of-{n_processes:05d}." not in part.name]
+        if others:
+            raise DataError(f"{output} holds parts of another number of processes, {others[0]}: give another folder.")
+        return output / f"part-{number}.parquet"
+    if n_processes == 1:
+        return output
+    if output.suffix.lower() != ".parquet":
+        raise DataError(f"--output {output}: of several processes, each writes a Parquet part, so end it in .parquet.")
+    return output.with_name(f"{output.stem}-{number}.parquet")

@@ -1,0 +1,152 @@
+"""Many files through one checkpoint: decoding runs ahead, windows of all clips go through the network together."""
+
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from ..audio.speech import load_voice_activity
+from ..inference.classifier import AudioClassifier, TorchAudioClassifier
+from .decoding import Cut, Piece, decode_ahead
+
+# Windows that are sorted by length and scored in one go, and how many samples they may have: 32 MB.
+POOL_WINDOWS = 64
+POOL_SAMPLES = 1 << 23
+# So few clips are decoded before another process has started.
+CLIPS_PER_WORKER = 16
+
+
+@dataclass
+class Judgement:
+    """What a clip is; of a clip judged over time, a part of that, in the order of time."""
+
+    clip: int
+    """Its place among the clips."""
+    spans: list[tuple[float, float]] = field(default_factory=list)
+    """Start and end of what was judged, in seconds."""
+    scores: list[np.ndarray] = field(default_factory=list)
+    """Probabilities of each span, (labels,)."""
+    ended: bool = False
+    """Whether nothing more comes of this clip."""
+    problem: str | None = None
+    """Why the clip cannot be read, in a sentence; then what was said about it does not count."""
+
+
+def default_workers(n_clips: int) -> int:
+    """Processes that decode so many clips: one for two cores, none where there is little to do."""
+    n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    n_processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # that share these cores, started by torchrun
+    return min(n_cores // n_processes // 2, n_clips // CLIPS_PER_WORKER)
+
+
+def judge_clips(
+    classifier: AudioClassifier, files: Sequence[tuple[int, str]], cut: Cut, num_workers: int
+) -> Iterator[Judgement]:
+    """Places and names of files -> what they are, one judgement a clip, or over time several.
+
+    They come about in the order of the files: a long one does not hold the shorter ones behind it up.
+
+    Raises:
+        DecodingError: a process that decodes died.
+    """
+    if cut.speech_only:
+        load_voice_activity()  # that it is missing is said here rather than by a process that decodes
+    averages: dict[int, tuple[np.ndarray, int, int]] = {}
+    for parts in _score(classifier, decode_ahead(files, cut, num_workers)):
+        judgements: dict[int, Judgement] = {}
+        for piece, scores in parts:
+            if piece.speech is not None:
+                scores = classifier.silence(piece.speech)
+            if cut.hop is None:
+                if scores is not None and piece.samples is None:
+                    yield Judgement(piece.clip, [(0.0, 0.0)], [scores], ended=True)
+                    continue
+                if (judgement := _average(averages, piece, scores, cut)) is not None:
+                    yield judgement
+                continue
+            judgement = judgements.setdefault(piece.clip, Judgement(piece.clip))
+            if piece.samples is None or scores is None:
+                judgement.ended, judgement.problem = True, piece.problem
+            else:
+                judgement.spans.append(_span(piece.start, piece.start + len(piece.samples), cut))
+                judgement.scores.append(scores)
+        yield from judgements.values()
+
+
+def _span(start: int, end: int, cut: Cut) -> tuple[float, float]:
+    return start / cut.sampling_rate, end / cut.sampling_rate
+
+
+def _average(
+    averages: dict[int, tuple[np.ndarray, int, int]], piece: Piece, scores: np.ndarray | None, cut: Cut
+) -> Judgement | None:
+    """The mean of a clip's windows, at its end; until then the sum, the number and the end of those heard are kept."""
+    total, n_windows, end = averages.get(piece.clip, (np.zeros(1), 0, 0))
+    if piece.samples is not None and scores is not None:
+        averages[piece.clip] = total + scores, n_windows + 1, piece.start + len(piece.samples)
+        return None
+    averages.pop(piece.clip, None)
+    if piece.problem is not None:
+        return Judgement(piece.clip, ended=True, problem=piece.problem)
+    return Judgement(piece.clip, [_span(0, end, cut)], [total / n_windows], ended=True)
+
+
+def _score(
+    classifier: AudioClassifier, parcels: Iterable[list[Piece]]
+) -> Iterator[list[tuple[Piece, np.ndarray | None]]]:
+    """Every piece with its window's scores, (labels,), many at a time; `None` at a clip's end."""
+
+    def score(pool: list[Piece]) -> list[tuple[Piece, np.ndarray | None]]:
+        windows = [piece.samples for piece in pool if piece.samples is not None]
+        scores = iter(classifier.score(windows) if windows else [])
+        return [(piece, None if piece.samples is None else next(scores)) for piece in pool]
+
+    with _scoring_threads(classifier) as (threads, n_threads):
+        pending: deque[Future] = deque()
+        for pool in _pools(parcels):
+            pending.append(threads.submit(score, pool))
+            while pending and (len(pending) > n_threads or pending[0].done()):
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+
+
+@contextmanager
+def _scoring_threads(classifier: AudioClassifier) -> Iterator[tuple[ThreadPoolExecutor, int]]:
+    """Threads that may score, and how many.
+
+    On a CPU, each core takes windows of its own: cores that share a small network's forward pass wait for each other
+    after every layer, and very long where other programs run beside.
+    """
+    own_cores = isinstance(classifier, TorchAudioClassifier) and classifier.device.type == "cpu"
+    n_threads = torch.get_num_threads()
+    if not own_cores:
+        with ThreadPoolExecutor(1) as threads:
+            yield threads, 1
+        return
+    with ThreadPoolExecutor(n_threads, initializer=torch.set_num_threads, initargs=(1,)) as threads:
+        try:
+            yield threads, n_threads
+        finally:
+            threads.shutdown(cancel_futures=True)
+            torch.set_num_threads(n_threads)
+
+
+def _pools(parcels: Iterable[list[Piece]]) -> Iterator[list[Piece]]:
+    """Parcels put together, so that there are windows of like lengths among them."""
+    pool: list[Piece] = []
+    n_windows = n_samples = 0
+    for parcel in parcels:
+        pool += parcel
+        n_windows += sum(piece.samples is not None for piece in parcel)
+        n_samples += sum(len(piece.samples) for piece in parcel if piece.samples is not None)
+        if n_windows >= POOL_WINDOWS or n_samples >= POOL_SAMPLES:
+            yield pool
+            pool, n_windows, n_samples = [], 0, 0
+    if pool:
+        yield pool

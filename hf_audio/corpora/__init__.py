@@ -1,0 +1,1 @@
+"""Known data sets in their official layouts, and corpora made on the spot."""

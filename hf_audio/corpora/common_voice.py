@@ -1,0 +1,201 @@
+"""Common Voice's language folders: clips with the speaker's gender, and speakers that are never on two sides."""
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from datasets import Dataset
+from sklearn.model_selection import StratifiedGroupKFold
+
+from ..data.rows import from_rows
+from ..errors import DataError
+
+logger = logging.getLogger(__name__)
+
+CLASSES = ("female", "male")
+# As older and newer releases write it. Whatever else stands there, or nothing, is no label.
+GENDERS = {"female": "female", "female_feminine": "female", "male": "male", "male_masculine": "male"}
+SPEAKER_COLUMN = "speaker"  # of the data set; `client_id` in the tables
+NEEDED_COLUMNS = ("client_id", "path", "gender")
+SPLITS = ("train", "dev", "test")
+WHOLE_TABLES = ("validated", "train")  # of which one is split where the folder has no named split
+
+
+def load_voices(data_dir: Path, seed: int = 0) -> tuple[Dataset, dict[str, np.ndarray]]:
+    """The clips with a gender of a language folder, and which are in each of its splits, (clips,) of bool by name.
+
+    The splits are `train`, `dev` and `test`. They are those of `train.tsv`, `dev.tsv` and `test.tsv`; of a folder
+    without `test.tsv`, a tenth and a fifth of the speakers of `validated.tsv`, or else of `train.tsv`, are `dev` and
+    `test`. Without `dev.tsv`, that split is empty. Rows without a gender are left out: `hf-audio pseudo-label` finds
+    them. Columns: `path`, `label` and `speaker`.
+
+    Args:
+        data_dir: a language folder, with tables and `clips/`.
+        seed: of the split of one table; not that of a training, whose pseudo-labels another one may learn from.
+
+    Raises:
+        DataError: no such layout, a table that cannot be read, a speaker in two splits, one gender only, or too few
+            speakers to split.
+    """
+    if not (data_dir / "clips").is_dir():
+        raise DataError(f"{data_dir} holds no clips/: give a language folder of Common Voice{_languages(data_dir)}.")
+    if (data_dir / "test.tsv").is_file() and (data_dir / "train.tsv").is_file():
+        tables = {name: _read_labelled(data_dir / f"{name}.tsv") for name in SPLITS if _exists(data_dir, name)}
+        table = pd.concat(tables.values(), ignore_index=True)
+        origin = np.repeat(list(tables), [len(part) for part in tables.values()])
+    else:
+        whole = next((name for name in WHOLE_TABLES if _exists(data_dir, name)), None)
+        if whole is None:
+            raise DataError(
+                f"{data_dir} holds neither train.tsv and test.tsv nor validated.tsv: give a language folder of Common "
+                f"Voice{_languages(data_dir)}."
+            )
+        logger.info(
+            "Without train.tsv and test.tsv, a tenth of the speakers of %s.tsv validates, a fifth tests.", whole
+        )
+        table = _read_labelled(data_dir / f"{whole}.tsv")
+        origin = split_speakers(table["client_id"].to_numpy(), table["gender"].to_numpy(), seed)
+    check_speakers_apart({name: table["client_id"][origin == name] for name in SPLITS})
+    table, origin = _without_contradictions(table, origin)
+    files = [data_dir / "clips" / name for name in table["path"]]
+    # `from_rows` drops rows that repeat another; its splits must be found again.
+    columns = {SPEAKER_COLUMN: table["client_id"].tolist(), "split": origin.tolist()}
+    dataset = from_rows(files, table["gender"].tolist(), columns, CLASSES)
+    if len(set(dataset["label"])) < 2:
+        raise DataError(
+            f"{data_dir} has clips of one gender only, {table['gender'].iloc[0]}: there is nothing to tell."
+        )
+    split = np.asarray(dataset["split"])
+    return dataset.remove_columns("split"), {name: split == name for name in SPLITS}
+
+
+def read_clips(path: str | os.PathLike) -> pd.DataFrame:
+    """A table of Common Voice as strings, each file's full name as `path`; `gender` is "female", "male" or empty.
+
+    Sentences may hold quotes, which are letters here, and tabs: what a row has more of than the header belongs to its
+    sentence.
+
+    Raises:
+        DataError: the table is missing, empty or not UTF-8 text, lacks a column, or has a row with too few cells.
+    """
+    table = _read(Path(path))
+    table["path"] = [str(Path(path).parent / "clips" / name) for name in table["path"]]
+    return table
+
+
+def is_common_voice(path: Path) -> bool:
+    """Whether a table is one of Common Voice's, by its name and header."""
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            header = file.readline().rstrip("\n").split("\t")
+    except (OSError, UnicodeDecodeError):
+        return False
+    return path.suffix == ".tsv" and set(NEEDED_COLUMNS) <= set(header)
+
+
+def check_speakers_apart(splits: Mapping[str, Sequence[str]]) -> None:
+    """Refuse splits of which two share a speaker. splits: the speaker of every clip, by the split's name.
+
+    Raises:
+        DataError: there is such a speaker.
+    """
+    names = list(splits)
+    for place, first in enumerate(names):
+        for second in names[place + 1 :]:
+            both = set(splits[first]) & set(splits[second])
+            if both:
+                raise DataError(
+                    f"{len(both)} speakers are in both {first} and {second}, {min(both)[:16]} for one: a score on "
+                    "voices that were trained on means nothing; move their rows to one table."
+                )
+
+
+def split_speakers(speakers: np.ndarray, genders: np.ndarray, seed: int) -> np.ndarray:
+    """The split of every clip, "train", "dev" or "test", whole speakers, both genders in each.
+
+    speakers, genders: (clips,). A tenth of the speakers is for `dev`, a fifth for `test`.
+
+    Raises:
+        DataError: fewer than three speakers of a gender.
+    """
+    for gender in CLASSES:
+        n_speakers = len(set(speakers[genders == gender]))
+        if n_speakers < len(SPLITS):
+            raise DataError(
+                f"{n_speakers} speakers are {gender}: training, validation and test need at least one each; add more, "
+                "or give a folder with train.tsv, dev.tsv and test.tsv."
+            )
+    n_folds = min(10, *(len(set(speakers[genders == gender])) for gender in CLASSES))
+    # Speakers and not clips in proportion: some have recorded hundreds.
+    who, first = np.unique(speakers, return_index=True)
+    folds = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed).split(who, genders[first], who)
+    fold = np.empty(len(who), dtype=int)
+    for number, (_, members) in enumerate(folds):
+        fold[members] = number
+    split = np.full(len(who), "train", dtype=object)
+    split[fold == 0] = "dev"
+    split[(fold > 0) & (fold <= max(n_folds // 5, 1))] = "test"
+    return split[np.searchsorted(who, speakers)]
+
+
+def _read(path: Path) -> pd.DataFrame:
+    try:
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror}): check the path.") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not UTF-8 text ({error.reason}): export it again.") from error
+    header, *rows = [line.rstrip("\r").split("\t") for line in lines if line.strip()] or [[""]]
+    missing = [column for column in NEEDED_COLUMNS if column not in header]
+    if missing:
+        raise DataError(
+            f"{path} has no column {missing[0]!r}: its columns are {', '.join(header)}; export it as Common Voice "
+            "does, with tabs between the columns."
+        )
+    sentence = header.index("sentence") if "sentence" in header else None
+    for number, row in enumerate(rows, start=2):
+        surplus = len(row) - len(header)
+        if surplus > 0 and sentence is not None:
+            row[sentence : sentence + surplus + 1] = ["\t".join(row[sentence : sentence + surplus + 1])]
+        elif surplus:
+            raise DataError(
+                f"{path} has {len(row)} cells in line {number} and {len(header)} columns: a sentence holds a line "
+                "break, or the file is cut off; mend that line."
+            )
+    table = pd.DataFrame(rows, columns=header, dtype=str)
+    table["path"] = table["path"].str.strip()
+    table["gender"] = table["gender"].str.strip().str.lower().map(GENDERS).fillna("")
+    return table
+
+
+def _read_labelled(path: Path) -> pd.DataFrame:
+    table = _read(path)[list(NEEDED_COLUMNS)]
+    if table.empty:
+        raise DataError(f"{path} has no rows: give a language folder with recordings.")
+    labelled = table[table["gender"] != ""]
+    if len(labelled) < len(table):
+        logger.info("%d of %d clips of %s have no gender: set aside.", len(table) - len(labelled), len(table), path)
+    if labelled.empty:
+        raise DataError(f"None of the {len(table)} clips of {path} has a gender: there is nothing to learn from.")
+    return labelled
+
+
+def _without_contradictions(table: pd.DataFrame, origin: np.ndarray) -> tuple[pd.DataFrame, np.ndarray]:
+    """Without the clips of those whose gender differs between clips: which of them is right is not known."""
+    several = table.groupby("client_id")["gender"].transform("nunique") > 1
+    if several.any():
+        logger.warning("%d clips are left out: their speakers have clips of either gender.", several.sum())
+    return table[~several], origin[~several.to_numpy()]
+
+
+def _exists(data_dir: Path, name: str) -> bool:
+    return (data_dir / f"{name}.tsv").is_file()
+
+
+def _languages(data_dir: Path) -> str:
+    """Which folder of those inside was probably meant, in words."""
+    inside = sorted(path.parent for path in data_dir.glob("*/*.tsv"))
+    return f", such as {inside[0]}" if inside else ", such as cv-corpus/en"

@@ -1,0 +1,153 @@
+"""Every clip decoded and resampled once, into a memory-mapped column."""
+
+import hashlib
+import json
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import datasets
+import numpy as np
+import pyarrow.compute as pc
+import soundfile
+from datasets import Dataset, concatenate_datasets
+
+from ..audio.loading import from_int16, load_audio, to_int16, unreadable
+from ..audio.speech import VERSION as VOICE_ACTIVITY_VERSION
+from ..audio.speech import keep_speech, load_voice_activity
+from ..errors import AudioError, DataError
+from .rows import ENCODED_COLUMN
+
+# Of recordings of an hour each, a hundred at a time would not fit into memory.
+ROWS_A_WRITE = 16
+# Raised whenever the bytes in the cache would come out differently.
+CACHE_VERSION = 1
+
+
+def cache_audio(
+    dataset: Dataset, sampling_rate: int, *, strict: bool = False, speech_only: bool = False
+) -> tuple[Dataset, list[dict[str, str]]]:
+    """Decode and resample every `path` once, into a memory-mapped column `audio` of 16-bit samples.
+
+    Where the data set has `ENCODED_COLUMN`, that is decoded, and not returned. With `speech_only`, what is no speech
+    is cut away, and a clip without any cannot be used.
+
+    Kept in the `datasets` cache under a name made of the files' names, sizes and times, or of their contents, so a
+    changed file is decoded again and an unchanged one never, whatever its label. Adds `index`, a row's number, from
+    which its random draws come.
+
+    Returns:
+        The data set without the files that cannot be used, and those as `{"path", "reason"}`.
+
+    Raises:
+        DataError: `strict` and a file cannot be used, or no file can, or there is no room for what is decoded.
+        ImportError: `speech_only`, and `silero-vad` is not installed.
+        OSError: the cache folder cannot be made.
+    """
+    if len(dataset) == 0:
+        raise DataError("There are no clips in the training or the test part: check the split.")
+    made_by: list[Any] = [CACHE_VERSION, soundfile.__libsndfile_version__, sampling_rate]
+    if speech_only:
+        load_voice_activity()  # where it is not installed, that shall be said of no single file
+        made_by.append(VOICE_ACTIVITY_VERSION)
+    digest = hashlib.sha256(json.dumps(made_by).encode())
+    encoded = [ENCODED_COLUMN] if ENCODED_COLUMN in dataset.column_names else []
+    for row in dataset.select_columns(["path", *encoded]):
+        found: list[Any] = [row["path"]]
+        if content := row.get(ENCODED_COLUMN):
+            found.append(hashlib.sha256(content).hexdigest())
+        else:
+            with suppress(OSError):  # the missing file is reported when it is decoded
+                status = os.stat(row["path"])
+                found += [status.st_size, status.st_mtime_ns]
+        digest.update(json.dumps(found).encode())
+    folder = Path(datasets.config.HF_DATASETS_CACHE) / "hf_audio"
+    folder.mkdir(parents=True, exist_ok=True)
+    workers = min(os.cpu_count() or 1, max(1, len(dataset) // 200))
+    try:
+        decoded = dataset.select_columns(["path", *encoded]).map(
+            _decode,
+            fn_kwargs={"sampling_rate": sampling_rate, "speech_only": speech_only},
+            remove_columns=["path", *encoded],
+            writer_batch_size=ROWS_A_WRITE,
+            features=datasets.Features(audio=datasets.Value("binary"), problem=datasets.Value("string")),
+            new_fingerprint=digest.hexdigest()[:32],
+            cache_file_name=str(folder / f"{digest.hexdigest()[:32]}.arrow"),
+            num_proc=workers if workers > 1 else None,
+            desc=f"Decoding to {sampling_rate} Hz",
+        )
+    except OSError as error:
+        raise DataError(
+            f"The decoded clips cannot be kept in {folder} ({error.strerror or error}): make room there, or set "
+            "HF_HOME to a folder on another disk."
+        ) from error
+    problems = decoded["problem"][:]
+    pairs = zip(dataset["path"][:], problems, strict=True)
+    skipped = [{"path": path, "reason": problem} for path, problem in pairs if problem]
+    if any(Path(row["path"]).exists() and row["reason"].startswith(unreadable(row["path"])) for row in skipped):
+        # Not the file's fault: the next run shall look again.
+        for file in decoded.cache_files:
+            with suppress(OSError):  # Windows does not delete what is mapped
+                Path(file["filename"]).unlink()
+    if skipped and strict:
+        raise DataError(f"{len(skipped)} files cannot be used and --strict is on; the first: {skipped[0]['reason']}")
+    if len(skipped) == len(dataset):
+        raise DataError(f"None of the {len(dataset)} files can be used; the first: {skipped[0]['reason']}")
+    usable = [row for row, problem in enumerate(problems) if not problem]
+    cached = concatenate_datasets([dataset.remove_columns(encoded), decoded.remove_columns("problem")], axis=1)
+    return cached.add_column("index", np.arange(len(cached))).select(usable), skipped
+
+
+def _decode(row: dict[str, Any], sampling_rate: int, speech_only: bool) -> dict[str, Any]:
+    try:
+        source = row.get(ENCODED_COLUMN) or row["path"]
+        return {"audio": decode_clip(source, row["path"], sampling_rate, speech_only), "problem": ""}
+    except AudioError as error:
+        return {"audio": b"", "problem": str(error)}
+
+
+def decode_clip(source: str | bytes, name: str, sampling_rate: int, speech_only: bool) -> bytes:
+    """A file, or its contents and their name, as a cell of the column `audio`: 16-bit samples.
+
+    Bytes and not a list of numbers: datasets turns a list into Python objects at every access.
+
+    Raises:
+        AudioError: it cannot be decoded, or is silent.
+    """
+    waveform = load_audio(source, sampling_rate, name=name)
+    if speech_only:
+        waveform = keep_speech(waveform, sampling_rate, name)
+    samples = to_int16(waveform)
+    if not samples.any():
+        raise AudioError(f"{name} is silent, every sample is zero: record it again or leave it out.")
+    return samples.tobytes()
+
+
+def longest_clip(cached: Dataset) -> tuple[str, int]:
+    """The path and the samples of the longest clip that `cache_audio` has given."""
+    lengths = [
+        pc.binary_length(batch["audio"]).to_numpy() // 2 for batch in cached.with_format("arrow").iter(batch_size=1000)
+    ]
+    samples = np.concatenate(lengths)
+    row = int(samples.argmax())
+    return cached[row]["path"], int(samples[row])
+
+
+def check_lengths(cached: Dataset, sampling_rate: int, clip_seconds: float) -> None:
+    """Refuse clips of more than `clip_seconds`, where half a clip is something else than the whole.
+
+    Raises:
+        DataError: there is one.
+    """
+    path, samples = longest_clip(cached)
+    if samples > clip_seconds * sampling_rate:
+        raise DataError(
+            f"{path} lasts {samples / sampling_rate:.1f} s, more than the {clip_seconds:g} s in which a number is "
+            "read as a whole: cut it, or leave it out."
+        )
+
+
+def cached_waveform(audio: bytes) -> np.ndarray:
+    """A cell of `cache_audio`'s column `audio` -> (samples,) float32."""
+    return from_int16(np.frombuffer(audio, dtype="<i2"))

@@ -1,0 +1,195 @@
+"""A data set of the Hub, or one of its files in a folder, with any columns, as a collection of recordings."""
+
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import datasets
+import numpy as np
+import pyarrow.compute as pc
+from datasets import Audio, ClassLabel, Dataset, DatasetDict, Value, concatenate_datasets, load_dataset, load_from_disk
+from datasets.exceptions import DatasetNotFoundError
+
+from ..errors import DataError
+from .collection import Collection, hold_out, name_groups
+from .columns import PARTS, TEST, TRAIN, VALIDATION, Columns, read_labels, read_parts, settle_columns
+from .rows import ENCODED_COLUMN, from_rows, from_tagged_rows
+
+logger = logging.getLogger(__name__)
+
+# Written by `save_to_disk`, of one data set and of one with splits.
+SAVED_NAMES = ("state.json", "dataset_dict.json")
+
+
+def load_hub_collection(
+    name: str,
+    config: str | None = None,
+    columns: Columns | None = None,
+    *,
+    several: bool = False,
+    seed: int = 0,
+) -> Collection:
+    """The recordings of a data set, whose contents stay where `datasets` keeps them, in `ENCODED_COLUMN`.
+
+    Its splits called train, validation and test, or the like, are what they say; a data set without such a training
+    split is one whole. Without a test split, a fifth of the training clips is drawn to test on.
+
+    Args:
+        name: of the data set on the Hub, or a folder of its files (Parquet), or one that `save_to_disk` has left.
+        config: of a data set that has several.
+        columns: which hold the recordings (`path`) and what is said of them.
+        several: whether a recording may have several tags.
+        seed: of the draw.
+
+    Raises:
+        DataError: the data set cannot be had or read, or as `load_collection`.
+    """
+    splits = _load(name, config)
+    parts = {split: PARTS.get(split.casefold()) for split in splits}
+    if TRAIN not in parts.values():
+        parts = dict.fromkeys(splits, TRAIN)
+    ignored = [split for split, part in parts.items() if part is None]
+    if ignored:
+        logger.warning("Left out, as neither for training nor for validation or test by their names: %s.", ignored)
+    used = {split: part for split, part in parts.items() if part is not None}
+    dataset = _join(name, [splits[split] for split in used])
+    wanted = columns or Columns()
+    if wanted.path is None:
+        heard = [column for column, feature in dataset.features.items() if isinstance(feature, Audio)]
+        if len(heard) == 1:
+            wanted = wanted._replace(path=heard[0])
+            logger.info("Column of the recordings: %s, the only one of audio.", heard[0])
+    cells = {column: _read_cells(dataset, column) for column in dataset.column_names}
+    settled = settle_columns(name, cells, wanted, several=several, path_flag="audio_column")
+    for column in (*settled.labels, settled.group, settled.split):
+        if column is not None and not cells[column]:
+            raise DataError(f"{name} holds {dataset.features[column]} in its column {column!r}: name another column.")
+    told = [part for split, part in used.items() for _ in range(len(splits[split]))]
+    if settled.split is not None and wanted.split is None and len(set(told)) > 1:
+        logger.info("Column %s is not gone by: the data set comes in splits.", settled.split)
+        settled = settled._replace(split=None)
+    if settled.split is not None:
+        told = read_parts(name, settled.split, cells[settled.split])
+    labels = read_labels(name, cells, settled.labels, several=several)
+    groups = {} if settled.group is None else {settled.group: name_groups(cells[settled.group])}
+    places = [(split, row) for split in used for row in range(len(splits[split]))]
+    recordings = _read_recordings(name, dataset, str(settled.path), places)
+    kept = _without_repeats(recordings["path"][:], labels, told)
+    if len(kept) < len(told):
+        logger.warning("%d rows repeat a file; they are left out.", len(told) - len(kept))
+        recordings = recordings.select(kept)
+        labels, told = [labels[row] for row in kept], [told[row] for row in kept]
+        groups = {column: [values[row] for row in kept] for column, values in groups.items()}
+    labelled = np.flatnonzero([several or label != "" for label in labels])
+    if len(labelled) == 0:
+        raise DataError(f"No row of {name} has a label in its column {settled.labels[0]!r}: name another column.")
+    if len(labelled) < len(labels):
+        logger.warning("%d rows of %s have no label; they are left out.", len(labels) - len(labelled), name)
+        # They get one until they are: to choose rows first would have all recordings copied, when joined to others.
+        labels = [label or labels[labelled[0]] for label in labels]
+    make = from_tagged_rows if several else from_rows
+    rows = make(recordings["path"], labels, groups)
+    rows = concatenate_datasets([rows, recordings.remove_columns("path")], axis=1).select(labelled)
+    return hold_out(Path(name).resolve().name, rows, np.array(told, dtype=object)[labelled], seed, settled)
+
+
+def _without_repeats(paths: Sequence[str], labels: Sequence[Any], told: Sequence[str]) -> list[int]:
+    """Rows that tell of each file once: as a test clip, or else to validate."""
+    first: dict[tuple[str, str], int] = {}
+    for row in sorted(range(len(told)), key=lambda row: (TEST, VALIDATION, TRAIN).index(told[row])):
+        first.setdefault((paths[row], str(labels[row])), row)
+    return sorted(first.values())
+
+
+def _load(name: str, config: str | None) -> dict[str, Dataset]:
+    """The splits by their names."""
+    try:
+        if any((Path(name) / saved).is_file() for saved in SAVED_NAMES):
+            loaded = load_from_disk(name)
+        else:
+            loaded = load_dataset(name, config)
+    except DatasetNotFoundError as error:
+        raise DataError(
+            f"--dataset_name: {_first_line(error)} Check the name; for a data set that asks for permission, accept "
+            "its terms on its page and log in with `hf auth login`."
+        ) from error
+    except (ConnectionError, TimeoutError) as error:
+        raise DataError(
+            f"--dataset_name {name} cannot be fetched ({_first_line(error)}): check the network, or give a folder "
+            "that holds the data set."
+        ) from error
+    except Exception as error:  # load_dataset lets those of a dozen libraries through
+        if isinstance(error.__cause__ or error, ImportError):
+            fetch = f"fetch them with `hf download {name} --repo-type dataset --local-dir DIR` and "
+            raise DataError(
+                f"--dataset_name {name} is a data set of single audio files: "
+                f"{'' if Path(name).is_dir() else fetch}pass their folder as --data_dir."
+            ) from error
+        raise DataError(
+            f"--dataset_name {name} cannot be loaded ({_first_line(error)}): check the name and --dataset_config."
+        ) from error
+    return dict(loaded) if isinstance(loaded, DatasetDict) else {TRAIN: loaded}
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
+def _join(name: str, parts: Sequence[Dataset]) -> Dataset:
+    """One data set of the columns that all parts have; nothing is decoded or copied."""
+    shared = [column for column in parts[0].column_names if all(column in part.column_names for part in parts)]
+    plain = []
+    for part in parts:
+        part = part.select_columns(shared)
+        for column, feature in part.features.items():
+            if isinstance(feature, Audio):
+                part = part.cast_column(column, Audio(decode=False))
+        plain.append(part)
+    try:
+        return concatenate_datasets(plain).with_format(None)  # or it would go on to speak of columns by their names
+    except ValueError as error:
+        raise DataError(f"The splits of {name} have columns of different kinds: {_first_line(error)}") from error
+
+
+def _read_cells(dataset: Dataset, column: str) -> list[Any]:
+    """Text, numbers, names of classes, or lists of these; of columns of anything else, nothing."""
+    feature = dataset.features[column]
+    listed = isinstance(feature, datasets.List)
+    inner = feature.feature if listed else feature
+    if isinstance(inner, ClassLabel):
+        names = dict(enumerate(inner.names))
+        if listed:
+            return [[names[number] for number in cell or []] for cell in dataset[column]]
+        return [names.get(number, "") for number in dataset[column]]  # of a test split without labels, -1
+    if not isinstance(inner, Value) or "binary" in inner.dtype or (listed and "string" not in inner.dtype):
+        return []
+    return ["" if cell is None else cell for cell in dataset[column]]
+
+
+def _read_recordings(name: str, dataset: Dataset, column: str, places: Sequence[tuple[str, int]]) -> Dataset:
+    """Rows of `path` and, but for files, of `ENCODED_COLUMN`.
+
+    places: the split of each row, and its number there, which tell rows whose file has no name from one another.
+    """
+    feature = dataset.features[column]
+    contents = dataset.select_columns(column)
+    if isinstance(feature, Audio) or (isinstance(feature, dict) and set(feature) == {"bytes", "path"}):
+        contents = contents.with_format(None).flatten()
+        names = contents[f"{column}.path"][:]
+        contents = contents.select_columns(f"{column}.bytes").rename_column(f"{column}.bytes", ENCODED_COLUMN)
+    elif isinstance(feature, Value) and "binary" in feature.dtype:
+        names = [None] * len(dataset)
+        contents = contents.rename_column(column, ENCODED_COLUMN)
+    elif isinstance(feature, Value) and "string" in feature.dtype:
+        return Dataset.from_dict({"path": [os.path.join(name, file) for file in dataset[column]]})
+    else:
+        raise DataError(f"{name} holds no recordings in its column {column!r}: name another one with --audio_column.")
+    empty = pc.is_null(contents.data.column(0)).to_numpy()
+    files = [
+        f"{split}/{row}" if own is None else f"{split}/{row}-{Path(own).name}"
+        for (split, row), own in zip(places, names, strict=True)
+    ]
+    paths = [own if none and own else file for file, own, none in zip(files, names, empty, strict=True)]
+    return concatenate_datasets([Dataset.from_dict({"path": paths}), contents], axis=1)

@@ -1,0 +1,299 @@
+"""Tables and folders to `datasets.Dataset`: which clips there are, and what they are labelled."""
+
+import logging
+import math
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import datasets
+import numpy as np
+import pandas as pd
+from datasets import ClassLabel, Dataset, concatenate_datasets
+
+from ..audio.loading import load_audio
+from ..errors import AudioError, DataError
+from ..files import AUDIO_SUFFIXES, find_files, find_folders
+from .tables import read_table
+
+logger = logging.getLogger(__name__)
+
+# True where no person has checked the label, which a model or whoever uploaded the clip has given: nothing is judged
+# by it.
+UNVERIFIED_COLUMN = "unverified"
+# Probabilities of every class, trained on in the place of the label where an audit has doubts about it.
+BELIEVED_COLUMN = "believed"
+# Probabilities that a teacher has given every class, learnt beside the label.
+TAUGHT_COLUMN = "taught"
+# Contents of audio files, where a data set comes with them and not with files; `path` is then a name.
+ENCODED_COLUMN = "encoded"
+# What the functions below write; a table's own columns of these names would be overwritten.
+OWN_COLUMNS = frozenset(
+    {"path", "label", "index", "audio", "problem", UNVERIFIED_COLUMN, BELIEVED_COLUMN, TAUGHT_COLUMN, ENCODED_COLUMN}
+)
+
+SEPARATOR = ","  # of the tags of one clip, in tables
+
+
+def from_rows(
+    paths: Sequence[str | os.PathLike],
+    labels: Sequence[Any],
+    columns: Mapping[str, Sequence[Any]] | None = None,
+    classes: Sequence[str] | None = None,
+) -> Dataset:
+    """A data set with the columns `path`, `label` (a `ClassLabel`) and any further ones.
+
+    Rows that repeat a path and its label are dropped with a warning. classes: the names that exist, in their order; by
+    default those that occur, sorted.
+
+    Raises:
+        DataError: no rows, fewer than two classes, one path under two labels, a label that is not among `classes`, or
+            a further column with a name that this package uses.
+    """
+    table = _unique_rows(paths, [str(label).strip() for label in labels], columns or {})
+    names = sorted(set(table["label"])) if classes is None else list(classes)
+    if len(names) < 2:
+        raise DataError(f"All clips carry the one label {names[0]!r}: a classifier needs at least two classes.")
+    unknown = table[~table["label"].isin(names)]
+    if len(unknown):
+        label, path = unknown.iloc[0][["label", "path"]]
+        raise DataError(f"{path} has the label {label!r}, which is none of the {len(names)} classes: mend the table.")
+    table["label"] = table["label"].map({name: number for number, name in enumerate(names)})
+    features = Dataset.from_pandas(table, preserve_index=False).features
+    features["label"] = ClassLabel(names=names)
+    return Dataset.from_pandas(table, features=features, preserve_index=False)
+
+
+def from_tagged_rows(
+    paths: Sequence[str | os.PathLike],
+    tags: Sequence[Sequence[str]],
+    columns: Mapping[str, Sequence[Any]] | None = None,
+    classes: Sequence[str] | None = None,
+) -> Dataset:
+    """As `from_rows`, of clips with several tags each: `label` is a list of `ClassLabel`.
+
+    Raises:
+        DataError: as `from_rows`.
+    """
+    table = _unique_rows(paths, [tuple(sorted({tag.strip() for tag in row} - {""})) for row in tags], columns or {})
+    names = sorted({tag for row in table["label"] for tag in row}) if classes is None else list(classes)
+    if len(names) < 2:
+        raise DataError(f"All clips carry the tags {names}: a tagger needs at least two different ones.")
+    numbers = {name: number for number, name in enumerate(names)}
+    table["label"] = [[numbers[tag] for tag in row] for row in table["label"]]
+    features = Dataset.from_pandas(table.drop(columns="label"), preserve_index=False).features
+    features["label"] = datasets.List(ClassLabel(names=names))
+    return Dataset.from_pandas(table[list(features)], features=features, preserve_index=False)
+
+
+def class_names(dataset: Dataset) -> list[str] | None:
+    """Names of the classes or tags; `None` of a data set of numbers."""
+    feature = dataset.features["label"]
+    feature = feature.feature if isinstance(feature, datasets.List) else feature
+    return feature.names if isinstance(feature, ClassLabel) else None
+
+
+def has_tags(dataset: Dataset) -> bool:
+    """Whether a clip may have several labels."""
+    return isinstance(dataset.features["label"], datasets.List) and class_names(dataset) is not None
+
+
+def tag_matrix(tags: Sequence[Sequence[int]], n_tags: int) -> np.ndarray:
+    """Indices of each clip's tags -> (clips, tags) float32 of 1 and 0."""
+    matrix = np.zeros((len(tags), n_tags), dtype=np.float32)
+    for row, own in zip(matrix, tags, strict=True):
+        row[list(own)] = 1
+    return matrix
+
+
+def _unique_rows(
+    paths: Sequence[str | os.PathLike],
+    labels: Sequence[str] | Sequence[tuple[str, ...]],
+    columns: Mapping[str, Sequence[Any]],
+) -> pd.DataFrame:
+    taken = sorted(OWN_COLUMNS & set(columns))
+    if taken:
+        raise DataError(f"The further column {taken[0]!r} has a name that is used otherwise: rename it.")
+    for path in map(str, paths):
+        if not _is_text(path):
+            shown = path.encode("utf-8", "backslashreplace").decode()
+            raise DataError(f"{shown} has a name, or a folder's, that is not UTF-8: rename it.")
+    table = pd.DataFrame({"path": [str(path) for path in paths], "label": labels, **columns})
+    repeated = table.duplicated(["path", "label"])
+    if repeated.any():
+        logger.warning(
+            "%d rows repeat a file that is already listed, %s for one; they are left out.",
+            repeated.sum(),
+            table["path"][repeated].iloc[0],
+        )
+        table = table[~repeated]
+    if len(table) == 0:
+        raise DataError("The data set has no rows: check the path and the table.")
+    conflicting = table["path"][table["path"].duplicated()]
+    if len(conflicting):
+        path = conflicting.iloc[0]
+        own = table["label"][table["path"] == path]
+        both = " and ".join(sorted(label if isinstance(label, str) else SEPARATOR.join(label) for label in own))
+        raise DataError(f"{path} is listed under two labels, {both}: keep one of the rows.")
+    return table
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:  # bytes of another encoding, which Python keeps as surrogates
+        return False
+    return True
+
+
+def load_table(
+    path: str | os.PathLike,
+    *,
+    audio_dir: str | os.PathLike | None = None,
+    path_column: str = "path",
+    label_column: str = "label",
+    needed_columns: Sequence[str] = (),
+) -> Dataset:
+    """A CSV, or a TSV by its name, with a column of file names and one of labels, as `from_rows` gives it.
+
+    Further columns are kept, but for those whose names this package uses itself; `needed_columns` must be among them.
+    Relative names are looked up in `audio_dir`, by default the table's own folder.
+
+    Raises:
+        DataError: the table is missing, empty, not UTF-8 text or lacks a column; and as `from_rows`.
+    """
+    return from_rows(*_labelled_rows(Path(path), audio_dir, path_column, label_column, needed_columns))
+
+
+def _labelled_rows(
+    path: Path,
+    audio_dir: str | os.PathLike | None,
+    path_column: str,
+    label_column: str,
+    needed_columns: Sequence[str] = (),
+) -> tuple[list[Path], list[str], dict[str, list[str]]]:
+    """Files, labels and further columns."""
+    table = read_table(path, (path_column, label_column, *needed_columns))
+    unlabelled = table[label_column].str.strip() == ""
+    if unlabelled.any():
+        logger.warning("%d rows of %s have no label; they are left out.", unlabelled.sum(), path)
+        table = table[~unlabelled]
+    folder = Path(audio_dir) if audio_dir is not None else path.parent
+    names = [name for name in table if name not in (path_column, label_column)]
+    dropped = sorted(OWN_COLUMNS & set(names))
+    if dropped:
+        logger.warning("Columns of %s that are left out, because their names are used here: %s.", path, dropped)
+    others = {name: table[name].tolist() for name in names if name not in dropped}
+    return [folder / name.strip() for name in table[path_column]], table[label_column].tolist(), others
+
+
+def load_numbers(path: str | os.PathLike, n_digits: int, number_column: str = "number") -> Dataset:
+    """As `load_table`, of spoken numbers: `label` holds a number's digits, (n_digits,), 38 being 0, 0, 0, 0, 3, 8.
+
+    Raises:
+        DataError: a number is negative, fractional, longer than `n_digits` or none at all; and as `load_table`, but
+            that one number alone will do.
+    """
+    return Dataset.from_pandas(_number_rows(Path(path), n_digits, number_column), preserve_index=False)
+
+
+def _number_rows(path: Path, n_digits: int, number_column: str) -> pd.DataFrame:
+    files, numbers, others = _labelled_rows(path, None, "path", number_column)
+    table = _unique_rows(files, [_digits(number, n_digits, path) for number in numbers], others)
+    table["label"] = [[int(digit) for digit in digits] for digits in table["label"]]
+    return table
+
+
+def _digits(text: str, n_digits: int, path: str | os.PathLike) -> str:
+    try:
+        value = float(text)  # pandas writes a column with gaps as 14.0
+    except ValueError:
+        value = math.nan
+    if not (value.is_integer() and 0 <= value < 10**n_digits):
+        raise DataError(
+            f"{path} has the number {text!r}: give whole numbers from 0 to {10**n_digits - 1}, or nothing where a "
+            "clip is unlabelled."
+        )
+    return f"{int(value):0{n_digits}d}"
+
+
+def add_guessed(dataset: Dataset, path: str | os.PathLike) -> Dataset:
+    """The data set, and behind it the clips of a table that `hf-audio pseudo-label` has written.
+
+    `UNVERIFIED_COLUMN` is true of those. Further columns of text (speaker, recording) are filled from the table, or
+    else with values of each clip's own; other columns are dropped. Clips that the data set holds already are left out.
+
+    Raises:
+        DataError: a label that the data set does not have, or no clip that is new; and as `load_table`.
+    """
+    feature = dataset.features["label"]
+    if isinstance(feature, ClassLabel):
+        files, names, others = _labelled_rows(Path(path), None, "path", "label")
+        unknown = sorted(set(names) - set(feature.names))
+        if unknown:
+            raise DataError(f"{path} has the label {unknown[0]!r}, which the data set does not have: remove its rows.")
+        table = _unique_rows(files, names, others)
+        table["label"] = table["label"].map({name: number for number, name in enumerate(feature.names)})
+    else:
+        table = _number_rows(Path(path), len(dataset[0]["label"]), "number")
+    known = {os.path.abspath(file) for file in dataset["path"]}
+    table = table[[os.path.abspath(file) not in known for file in table["path"]]]
+    if table.empty:
+        raise DataError(f"{path} names only clips that are labelled already: give a table of unlabelled ones.")
+    before = np.asarray(dataset[UNVERIFIED_COLUMN][:]) if UNVERIFIED_COLUMN in dataset.column_names else False
+    believed = None
+    if BELIEVED_COLUMN in dataset.column_names:
+        believed = dataset[BELIEVED_COLUMN][:]
+        dataset = dataset.remove_columns(BELIEVED_COLUMN)
+    further = set(dataset.column_names) - {"path", "label"}
+    dataset = dataset.remove_columns([name for name in further if "string" not in dataset.features[name].dtype])
+    for name in set(dataset.column_names) - set(table):
+        table[name] = [f"guessed-{row}" for row in range(len(table))]
+    guessed = Dataset.from_pandas(table[dataset.column_names], features=dataset.features, preserve_index=False)
+    unverified = np.zeros(len(dataset) + len(guessed), dtype=bool)
+    unverified[len(dataset) :] = True
+    unverified[: len(dataset)] = before
+    together = concatenate_datasets([dataset, guessed]).add_column(UNVERIFIED_COLUMN, unverified)
+    if believed is None:
+        return together
+    certain = np.eye(len(believed[0]))[guessed["label"][:]]
+    return together.add_column(BELIEVED_COLUMN, [*believed, *certain.tolist()])
+
+
+def load_class_folders(directory: str | os.PathLike) -> Dataset:
+    """A folder with one folder of audio files a class, searched to any depth, as `from_rows` gives it.
+
+    Raises:
+        DataError: the folder is missing or holds no audio in class folders; and as `from_rows`.
+    """
+    directory = Path(directory)
+    if not directory.is_dir():
+        raise DataError(f"{directory} is not a folder: give the folder that holds one folder a class.")
+    found = [file for folder in find_folders(directory) for file in find_files(folder)]
+    files = [file for file in found if file.suffix.lower() in AUDIO_SUFFIXES]
+    if len(files) < len(found):
+        other = next(file for file in found if file.suffix.lower() not in AUDIO_SUFFIXES)
+        logger.warning("%d files are no audio by their names, %s for one; left out.", len(found) - len(files), other)
+    if not files:
+        raise DataError(f"{directory} holds no audio files in class folders, such as {directory / 'dog' / '1.wav'}.")
+    return from_rows(files, [file.relative_to(directory).parts[0] for file in files])
+
+
+def find_noises(directory: str | os.PathLike) -> list[str]:
+    """The audio files of a folder, at any depth, that can be read; of others it is said that they are left out.
+
+    Raises:
+        DataError: there is none.
+    """
+    files = []
+    for file in find_files(directory):
+        if file.suffix.lower() in AUDIO_SUFFIXES:
+            try:
+                load_audio(file, 8000)
+                files.append(str(file))
+            except AudioError as error:
+                logger.warning("Left out: %s", error)
+    if not files:
+        raise DataError(f"{directory} holds no audio that can be read: give a folder of recordings.")
+    return files

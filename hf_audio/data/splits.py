@@ -1,0 +1,180 @@
+"""Which clips are trained on, validate and test; groups stay whole."""
+
+import logging
+import warnings
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from datasets import ClassLabel, Dataset
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
+
+from ..errors import DataError
+from ..models.configuration_audio_cnn import NONE_OF_THESE
+from .rows import UNVERIFIED_COLUMN, class_names, has_tags
+
+logger = logging.getLogger(__name__)
+
+JUDGED = {"validation": "validated", "test": "tested"}  # what happens to the clips of a part
+
+
+def split_held_out(dataset: Dataset, held_out: Sequence[np.ndarray], group_column: str | None = None) -> list[Dataset]:
+    """Training clips, and those of each mask, (clips,) of bool.
+
+    With `group_column` (speaker, recording), clips that share its value with a held-out one are not trained on.
+
+    Raises:
+        DataError: a part would be empty, or no training clip of a class is left.
+    """
+    tested = np.any(held_out, axis=0)
+    trained = ~tested
+    if group_column is not None:
+        groups = np.asarray(dataset[group_column])
+        trained &= ~np.isin(groups, groups[tested])
+    if not all(mask.any() for mask in held_out) or not trained.any():
+        raise DataError(f"The split leaves no clips to {'test' if trained.any() else 'train'} on: check the data.")
+    n_dropped = len(dataset) - tested.sum() - trained.sum()
+    if n_dropped:
+        logger.warning(
+            "%d clips are not trained on: they share their %s with held-out clips.", n_dropped, group_column
+        )
+    parts = [dataset.select(np.flatnonzero(rows)) for rows in (trained, *held_out)]
+    if isinstance(dataset.features["label"], ClassLabel):
+        check_classes(class_counts(parts[0]), parts[1:])
+    return parts
+
+
+def check_classes(counts: Mapping[str, int], tests: Sequence[Dataset]) -> None:
+    """Tell of classes with hardly a training clip; counts: training clips of each class.
+
+    Raises:
+        DataError: a class of a test part has none.
+    """
+    tested = [class_counts(test) for test in tests]
+    missing = [name for name, count in counts.items() if count == 0 and name != NONE_OF_THESE]  # of a background
+    untaught = [name for name in missing if any(test[name] for test in tested)]
+    if untaught:
+        raise DataError(
+            f"No training clip of {', '.join(untaught)}: add some, or leave the class out of the test clips."
+        )
+    if missing:
+        logger.warning("No clip at all, so these are never learnt and never judged: %s.", ", ".join(missing))
+    single = [name for name, count in counts.items() if count == 1]
+    if single:
+        logger.warning("One training clip only, too few to learn from: %s. Add clips.", ", ".join(single))
+
+
+def class_counts(dataset: Dataset) -> dict[str, int]:
+    """How many clips each class has."""
+    counts = Counter(dataset["label"][:])
+    return {name: counts[number] for number, name in enumerate(dataset.features["label"].names)}
+
+
+def split_validation(
+    dataset: Dataset, fraction: float, seed: int, group_column: str | None = None
+) -> tuple[Dataset, Dataset]:
+    """The data set in two, the second with about `fraction` of the rows, as `split_off` draws them.
+
+    Clips whose label nobody has verified count for nothing; they are in the first part, or, of a group in the second,
+    in none.
+
+    Raises:
+        DataError: a fraction outside (0, 0.5], or too few clips or groups to split.
+    """
+    if not 0 < fraction <= 0.5:
+        raise DataError(f"The validation fraction {fraction} must lie between 0 and 0.5.")
+    unverified = np.zeros(len(dataset), dtype=bool)
+    if UNVERIFIED_COLUMN in dataset.column_names:
+        unverified = np.asarray(dataset[UNVERIFIED_COLUMN], dtype=bool)
+    rows = np.flatnonzero(~unverified)
+    if len(rows) == 0:
+        raise DataError("No training clip has a verified label to validate by: leave --validation_fraction at 0.")
+    validated = np.zeros(len(dataset), dtype=bool)
+    validated[rows] = split_off(dataset.select(rows), fraction, seed, group_column, "validation")
+    left_out = validated
+    if group_column is not None:
+        groups = np.asarray(dataset[group_column])
+        left_out = validated | (unverified & np.isin(groups, groups[validated]))
+    return dataset.select(np.flatnonzero(~left_out)), dataset.select(np.flatnonzero(validated))
+
+
+def split_off(dataset: Dataset, fraction: float, seed: int, group_column: str | None, part: str) -> np.ndarray:
+    """Which rows to hold out, (rows,) of bool: about `fraction` of them, classes in their proportions.
+
+    Of several tags, the rarest one counts as the class. A class with one clip keeps it, with a warning. With
+    `group_column` (speaker, recording), whole groups are drawn, one of `round(1 / fraction)` folds of them, but none
+    that has all clips of a class.
+
+    Args:
+        dataset: rows with a `label`.
+        fraction: to be held out.
+        seed: of the draw.
+        group_column: or `None`.
+        part: "validation" or "test".
+
+    Raises:
+        DataError: too few clips or groups.
+    """
+    labels, names = _strata(dataset)
+    drawn = np.zeros(len(dataset), dtype=bool)
+    if group_column is None:
+        counts = np.bincount(labels, minlength=labels.max() + 1)
+        single = counts[labels] < 2
+        if single.any():
+            lonely = ", ".join(sorted({names[label] for label in labels[single]}))
+            logger.warning("One clip only, so trained on and not %s: %s.", JUDGED[part], lonely)
+        rows, labels = np.flatnonzero(~single), labels[~single]
+        n_classes = len(set(labels.tolist()))
+        n_drawn = max(round(fraction * len(rows)), n_classes)
+        if n_classes == 0 or len(rows) - n_drawn < n_classes:
+            raise DataError(f"{len(dataset)} clips are too few to hold out {fraction:g} of them for {part}.")
+        splitter = StratifiedShuffleSplit(1, test_size=n_drawn, random_state=seed)
+        drawn[rows[next(splitter.split(rows, labels))[1]]] = True
+    else:
+        if group_column not in dataset.column_names:
+            raise DataError(f"There is no column {group_column!r} to group by: {', '.join(dataset.column_names)}.")
+        groups = np.asarray(dataset[group_column])
+        kept = _needed_groups(groups, labels)
+        if kept:
+            logger.warning(
+                "%s has all clips of a class, so trained on and not %s: %s.",
+                group_column,
+                JUDGED[part],
+                ", ".join(kept[:10]),
+            )
+        rows = np.flatnonzero(~np.isin(groups, kept))
+        n_groups = len(set(groups[rows].tolist()))
+        if n_groups < 2:
+            raise DataError(f"Only one {group_column} is left: a {part} part needs another one.")
+        labels, groups = labels[rows], groups[rows]
+        if np.bincount(labels).max() < 2:
+            raise DataError(f"{len(rows)} clips are too few to hold out {fraction:g} of them for {part}.")
+        # scikit-learn asks for as many clips of the most frequent class as there are folds.
+        n_folds = max(2, min(round(1 / fraction), n_groups, np.bincount(labels).max()))
+        splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of classes with fewer clips than there are folds
+            folds = [fold for _, fold in splitter.split(labels, labels, groups)]
+        # A group that is much larger than others makes a fold of its own.
+        fitting = [fold for fold in folds if len(fold) <= 2 * fraction * len(rows)] or [min(folds, key=len)]
+        held_out = max(fitting, key=lambda fold: len(np.unique(labels[fold])))
+        drawn[rows[held_out]] = True
+    return drawn
+
+
+def _strata(dataset: Dataset) -> tuple[np.ndarray, list[str]]:
+    """What a split keeps in proportion, (rows,) of indices, and what they are called: classes, or the rarest tags."""
+    names = class_names(dataset)
+    if names is None:
+        return np.zeros(len(dataset), dtype=int), ["all"]
+    if not has_tags(dataset):
+        return np.asarray(dataset["label"]), names
+    tags = dataset["label"][:]
+    counts = Counter(tag for row in tags for tag in row)
+    return np.array([min(row, key=counts.__getitem__, default=len(names)) for row in tags]), [*names, "no tag"]
+
+
+def _needed_groups(groups: np.ndarray, labels: np.ndarray) -> list[str]:
+    """Those without which some class would have no clip."""
+    owners = {label: np.unique(groups[labels == label]) for label in np.unique(labels)}
+    return sorted({str(own[0]) for own in owners.values() if len(own) == 1})

@@ -1,0 +1,94 @@
+"""What recordings are like, by their headers: how long, and at which rates."""
+
+import io
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import soundfile
+from datasets import Dataset
+
+from ..audio.loading import UNDECODABLE, UNKNOWN_FRAMES, load_audio
+from ..errors import AudioError, DataError
+from .rows import ENCODED_COLUMN
+from .shards import UNREADABLE, Split, read_block
+
+# Headers that are read: more tell nothing new.
+MOST_FILES = 2000
+# Of a stream, whose recordings are read as a whole.
+BLOCKS, ROWS_A_BLOCK = 12, 25
+
+
+@dataclass(frozen=True)
+class Survey:
+    """Of recordings to train on, or of a fair sample of them."""
+
+    rates: np.ndarray
+    """Samples per second, (recordings,)."""
+    seconds: np.ndarray
+    """(recordings,)."""
+    n_clips: int
+    """How many there are to train on."""
+
+
+def survey_recordings(dataset: Dataset, trained: np.ndarray, seed: int = 0) -> Survey:
+    """Read the headers of the recordings that are trained on, or of 2000 of them, drawn by `seed`.
+
+    Args:
+        dataset: rows of `path`, as the functions of `data.py` give them.
+        trained: which rows, (rows,) of bool.
+        seed: of the draw.
+
+    Raises:
+        DataError: not one can be read.
+    """
+    rows = np.flatnonzero(trained)
+    drawn = np.sort(np.random.default_rng(seed).choice(rows, min(len(rows), MOST_FILES), replace=False))
+    columns = [name for name in ("path", ENCODED_COLUMN) if name in dataset.column_names]
+    recordings = dataset.select(drawn).select_columns(columns)
+    headers = [header for row in recordings if (header := _read_header(row)) is not None]
+    if not headers:
+        raise DataError(f"None of {len(recordings)} recordings can be read; the first: {_complain(recordings[0])}")
+    rates, seconds = map(np.asarray, zip(*headers, strict=True))
+    return Survey(rates, seconds, len(rows))
+
+
+def survey_stream(split: Split, seed: int = 0) -> Survey:
+    """As `survey_recordings`, by the first rows of a few shards or row groups, drawn by `seed`.
+
+    Raises:
+        DataError: not one can be read.
+    """
+    drawn = np.random.default_rng(seed).permutation(len(split.blocks))[:BLOCKS]
+    headers = []
+    for block in (split.blocks[number] for number in drawn):
+        with suppress(*UNREADABLE):  # it is told of when it is trained on
+            for row in read_block(block, 0, min(block.rows, ROWS_A_BLOCK), split.columns):
+                header = _read_header({"path": row.name, ENCODED_COLUMN: row.audio}) if row.audio else None
+                headers += [] if header is None else [header]
+    if not headers:
+        raise DataError(f"Of the first rows of {split.shards[0]} and shards beside it, none holds audio: check them.")
+    rates, seconds = map(np.asarray, zip(*headers, strict=True))
+    return Survey(rates, seconds, split.rows)
+
+
+def _read_header(row: dict[str, Any]) -> tuple[int, float] | None:
+    """Rate and seconds; nothing where the header cannot be read or does not tell."""
+    content = row.get(ENCODED_COLUMN)
+    try:
+        # Opened, because soundfile would judge by a name what the file holds.
+        with io.BytesIO(content) if content else open(row["path"], "rb") as file:
+            header = soundfile.info(file)
+    except (OSError, *UNDECODABLE):
+        return None
+    known = 0 < header.frames < UNKNOWN_FRAMES and header.samplerate > 0
+    return (header.samplerate, header.frames / header.samplerate) if known else None
+
+
+def _complain(row: dict[str, Any]) -> str:
+    try:
+        load_audio(row.get(ENCODED_COLUMN) or row["path"], 8000, name=row["path"])
+    except AudioError as error:
+        return str(error)
+    return f"the header of {row['path']} does not tell how long it is: convert it to WAV or FLAC."

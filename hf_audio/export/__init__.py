@@ -1,0 +1,1 @@
+"""A checkpoint as an ONNX file and as a page, and the certificate that all ways of running it agree."""

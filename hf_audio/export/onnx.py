@@ -1,0 +1,283 @@
+"""A checkpoint as one ONNX file, waveform in, and the class that runs it with numpy and onnxruntime alone."""
+
+import copy
+import json
+import logging
+import os
+import tempfile
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import CheckpointError, ExportError
+from ..inference.classifier import ONNX_SUFFIX, AudioClassifier, TorchAudioClassifier, group_by_length
+
+# Between torch and ONNX Runtime, in probability.
+TOLERANCE = 1e-4
+EXPORTABLE = ("audio_cnn", "audio_ensemble")
+INPUT, OUTPUT = "input_values", "logits"
+# Of a classifier, in the file's metadata.
+FACTS = ("labels", "sampling_rate", "clip_seconds", "num_digits", "multi_label", "speech_only", "overlap")
+
+
+class OnnxAudioClassifier(AudioClassifier):
+    """An exported checkpoint; needs numpy and onnxruntime, and soundfile and soxr where it is to read files.
+
+    One of speech alone needs torch and silero-vad too, which find the speech.
+
+    Args:
+        path: of the file that `export_onnx` wrote.
+        threads: that one forward takes; by default those that onnxruntime chooses.
+
+    Raises:
+        CheckpointError: no such file, or one that `export_onnx` has not written.
+    """
+
+    def __init__(self, path: str | os.PathLike, threads: int = 0):
+        try:
+            import onnxruntime
+        except ImportError as error:
+            raise CheckpointError(f"{path} needs onnxruntime: pip install 'hf-audio[export]'.") from error
+        if not Path(path).is_file():
+            raise CheckpointError(f"{path} is no file: write it by hf-audio export.")
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        try:
+            self.session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+            told = self.session.get_modelmeta().custom_metadata_map
+            facts = {name: json.loads(told[name]) for name in FACTS}
+        except Exception as error:  # onnxruntime's exceptions have no ancestor of their own
+            raise CheckpointError(
+                f"{path} was not written by hf-audio export: export the checkpoint again."
+            ) from error
+        super().__init__(**facts)
+        self.int8_bound: float | None = json.loads(told["int8_bound"]) if "int8_bound" in told else None
+        """Of a quantised file, the largest difference of a probability that may be expected."""
+
+    def score(self, windows: Sequence[np.ndarray]) -> np.ndarray:
+        """See `AudioClassifier.score`. Windows of one length go through the network together."""
+        scores = np.empty((len(windows), len(self.labels)), dtype=np.float32)
+        for places in group_by_length(windows, padded=False):
+            batch = np.stack([windows[i] for i in places]).astype(np.float32, copy=False)
+            (logits,) = self.session.run([OUTPUT], {INPUT: batch})
+            scores[places] = self._probabilities(logits)
+        return scores
+
+    def _probabilities(self, logits: np.ndarray) -> np.ndarray:
+        if self.multi_label:
+            return 1 / (1 + np.exp(-logits))
+        values = logits.reshape(len(logits), max(self.num_digits, 1), -1)
+        values = np.exp(values - values.max(-1, keepdims=True))
+        return (values / values.sum(-1, keepdims=True)).reshape(logits.shape)
+
+
+@dataclass
+class Export:
+    """What an export was found to be."""
+
+    path: Path
+    n_clips: int
+    """On which it was compared with torch."""
+    largest_difference: float
+    """Of a probability."""
+    agreement: float
+    """Share of the clips whose first answer is torch's."""
+    accuracies: tuple[float, float] | None = None
+    """Torch's and the file's, where the clips' labels were given."""
+
+
+def export_onnx(
+    checkpoint: str | os.PathLike,
+    path: str | os.PathLike,
+    clips: Sequence[str | os.PathLike | bytes] | None = None,
+    *,
+    labels: Sequence[str] | None = None,
+    int8: bool = False,
+) -> Export:
+    """Write a checkpoint as one ONNX file: waveforms (batch, samples) in, logits (batch, labels) out.
+
+    Batch and length are free; labels, rate and windows are in its metadata. Before the file is written under its name,
+    it is run on the clips and compared with torch.
+
+    Args:
+        checkpoint: a finished folder or a Hub id, of an AudioCNN or an ensemble of them.
+        path: to write; ends in `.onnx`.
+        clips: audio files, or their bytes, to check it on, by default those of `make_golden_clips`.
+        labels: of the clips, classes or numbers, "" where unknown, to tell how accurate the file is on them.
+        int8: quantise the convolutions to 8 bits, by what the clips make of them.
+
+    Raises:
+        CheckpointError: no such checkpoint, or one that does not hold its own front-end.
+        ExportError: the file does not give torch's answers, or cannot be written.
+        AudioError: a clip cannot be read.
+    """
+    path = Path(path)
+    if path.suffix != ONNX_SUFFIX:
+        raise ExportError(f"{path} must end in {ONNX_SUFFIX}.")
+    if not path.parent.is_dir():
+        raise ExportError(f"{path} is in no folder that exists: make it first.")
+    from ..audio.loading import load_audio  # not needed to run what was exported
+    from .golden_clips import make_golden_clips
+
+    classifier = TorchAudioClassifier(checkpoint, device="cpu")
+    kind = classifier.model.config.model_type
+    if kind not in EXPORTABLE:
+        raise CheckpointError(
+            f"{checkpoint}, a {kind}, leaves its features to an extractor outside of the network: only AudioCNNs and "
+            "their ensembles can be exported."
+        )
+    if clips is None:
+        clips = list(make_golden_clips(classifier.sampling_rate, classifier.clip_seconds).values())
+        waveforms = [load_audio(clip, classifier.sampling_rate) for clip in clips]
+    else:
+        waveforms, labels = _select(classifier, [load_audio(clip, classifier.sampling_rate) for clip in clips], labels)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+        written = Path(folder) / path.name
+        _trace(classifier, written)
+        if int8:
+            _quantise(written, classifier, waveforms)
+        export = _compare(written, classifier, waveforms, labels)
+        if int8 and not np.isfinite(export.largest_difference):
+            raise ExportError(f"{checkpoint} answers NaN in 8 bits: calibrate it on other clips, or leave --int8 out.")
+        if int8:
+            # Other clips differ more than those that calibrated it.
+            _set_metadata(written, int8_bound=min(1.0, round(3 * export.largest_difference, 4)))
+        elif not export.largest_difference <= TOLERANCE:  # NaN is none
+            raise ExportError(
+                f"{checkpoint} differs by {export.largest_difference:.1e} in ONNX Runtime, more than {TOLERANCE}: "
+                "nothing was written; try another version of onnxruntime, and report it."
+            )
+        os.replace(written, path)
+    return replace(export, path=path)
+
+
+def _select(
+    classifier: AudioClassifier, clips: Sequence[np.ndarray], labels: Sequence[str] | None
+) -> tuple[list[np.ndarray], list[str] | None]:
+    """What the network hears of the clips, and their labels, without those in which it hears nothing."""
+    from ..errors import NoSpeechError
+
+    heard: dict[int, np.ndarray] = {}
+    for place, clip in enumerate(clips):
+        with suppress(NoSpeechError):
+            heard[place] = classifier.select(clip)
+    if not heard:
+        raise ExportError("Nobody speaks in any of the clips: give recordings of speech.")
+    return list(heard.values()), None if labels is None else [labels[place] for place in heard]
+
+
+def _trace(classifier: TorchAudioClassifier, path: Path) -> None:
+    import torch
+
+    from ..models.frontends import MelSpectrogram
+    from .onnx_frontend import FactoredMelSpectrogram
+
+    model = copy.deepcopy(classifier.model)
+    for module in list(model.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, MelSpectrogram):
+                setattr(module, name, FactoredMelSpectrogram(child))
+    example = torch.zeros(2, round((classifier.clip_seconds or 1) * classifier.sampling_rate))
+    with _quiet():
+        program = torch.onnx.export(
+            model,
+            (example,),
+            dynamo=True,
+            dynamic_shapes={INPUT: {0: "batch", 1: "samples"}},
+            input_names=[INPUT],
+            output_names=[OUTPUT],
+            verbose=False,
+        )
+    assert program is not None
+    program.save(path)
+    _set_metadata(path, **{name: getattr(classifier, name) for name in FACTS})
+
+
+def _quantise(path: Path, classifier: AudioClassifier, clips: Sequence[np.ndarray]) -> None:
+    """The convolutions of the network, in place; what makes the features stays as it is."""
+    import onnx
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    class Windows(CalibrationDataReader):
+        def __init__(self):
+            self.windows = (window for clip in clips for window in classifier.split(clip))
+
+        def get_next(self) -> dict[str, np.ndarray] | None:
+            window = next(self.windows, None)
+            return None if window is None else {INPUT: window[None]}
+
+    folded = path.with_suffix(".folded.onnx")
+    with _quiet():
+        quant_pre_process(str(path), str(folded), skip_symbolic_shape=True)  # batch normalisation into convolutions
+        # A resampler's filters hear the waveform itself: sixteen bits would be too few for it.
+        filters = [node.name for node in onnx.load(folded).graph.node if node.op_type == "Conv" and _hears(node)]
+        quantize_static(
+            str(folded),
+            str(path),
+            Windows(),
+            quant_format=QuantFormat.QDQ,
+            op_types_to_quantize=["Conv"],
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            nodes_to_exclude=filters,
+        )
+    folded.unlink()
+    _set_metadata(path, **{name: getattr(classifier, name) for name in FACTS})
+
+
+def _hears(node: Any) -> bool:
+    return any("kernels" in name for name in node.input)
+
+
+def _compare(
+    path: Path, classifier: AudioClassifier, clips: Sequence[np.ndarray], labels: Sequence[str] | None
+) -> Export:
+    exported = OnnxAudioClassifier(path)
+    # Clip by clip: many long ones would not fit into memory together.
+    pairs = [(classifier.judge([clip])[0], exported.judge([clip])[0]) for clip in clips]
+    difference = float(np.max([np.abs(a - b).max() for a, b in pairs]))
+    first = np.array([[_first(exported, scores) for scores in pair] for pair in pairs])  # (clips, 2)
+    accuracies = None
+    if labels is not None and any(labels):
+        wanted = np.array(labels)
+        before, after = (first == wanted[:, None])[wanted != ""].mean(0).tolist()
+        accuracies = before, after
+    return Export(path, len(clips), difference, float((first[:, 0] == first[:, 1]).mean()), accuracies)
+
+
+def _first(classifier: AudioClassifier, scores: np.ndarray) -> str:
+    answer = classifier.answer(scores, top_k=1)
+    return answer["text"] if isinstance(answer, dict) else answer[0]["label"]
+
+
+def _set_metadata(path: Path, **facts: Any) -> None:
+    import onnx
+
+    model = onnx.load(path)
+    told = {entry.key: entry.value for entry in model.metadata_props}
+    told |= {name: json.dumps(value) for name, value in facts.items()}
+    onnx.helper.set_model_props(model, told)
+    onnx.save(model, path)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the exporters' remarks to their developers."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir", "root")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

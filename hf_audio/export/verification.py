@@ -1,0 +1,233 @@
+"""One checkpoint run in every way there is, and by how much their answers differ: the certificate."""
+
+import base64
+import io
+import json
+import os
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+from transformers import pipeline
+
+from ..audio.loading import load_audio
+from ..audio.windows import running_windows
+from ..errors import AudioError, CheckpointError
+from ..inference.classifier import AudioClassifier, TorchAudioClassifier
+from ..inference.streaming import AudioStream
+from .browser import find_browser, scores_in_browser
+from .golden_clips import make_golden_clips
+from .onnx import TOLERANCE, OnnxAudioClassifier, export_onnx
+from .site import make_site
+
+# Samples of a stream's blocks: a prime, 20 ms of a telephone, a sound card's buffer, and all at once.
+BLOCKS = (997, 160, 4096, None)
+SOCKET_BLOCK = 997
+# Of a browser's scores where the page has resampled the clip, by another filter than Python's.
+RESAMPLED_TOLERANCE = 2e-2
+
+Answer = list[dict[str, Any]] | dict[str, Any]
+
+
+@dataclass
+class Verdict:
+    """How far one way of running a checkpoint is from torch's answers."""
+
+    way: str
+    n_clips: int
+    largest_difference: float
+    """Of a probability; 1 where a number was read otherwise."""
+    bound: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether the answers are the same."""
+        return self.largest_difference <= self.bound
+
+
+def verify(checkpoint: str | os.PathLike, clips: Mapping[str, bytes] | None = None) -> Iterator[Verdict]:
+    """Run a checkpoint in every way there is, and compare each with torch, one after the other.
+
+    Ways: the pipeline, ONNX Runtime, ONNX Runtime in 8 bits, the page, where a browser is installed, the service over
+    HTTP and WebSocket, and streams in blocks of several sizes.
+
+    Args:
+        checkpoint: a finished folder or a Hub id, of an AudioCNN or an ensemble of them.
+        clips: audio files as bytes by their names, by default those of `make_golden_clips`; they calibrate the 8 bits.
+
+    Raises:
+        CheckpointError: no such checkpoint, or one that cannot be exported.
+        AudioError: a clip cannot be read.
+    """
+    classifier = TorchAudioClassifier(checkpoint, device="cpu")
+    golden = make_golden_clips(classifier.sampling_rate, classifier.clip_seconds)
+    if classifier.speech_only and clips is None:
+        raise CheckpointError(
+            f"{checkpoint} hears speech alone: give some recordings of it, CLIPS, to be verified by."
+        )
+    clips = golden if clips is None else clips
+    expected = {name: _answer(classifier, name, clip) for name, clip in clips.items()}
+
+    def compare(way: str, ask: Callable[[bytes], Answer], bound: float = TOLERANCE) -> Verdict:
+        differences = [difference(ask(clip), expected[name]) for name, clip in clips.items()]
+        return Verdict(way, len(clips), largest(differences), bound)
+
+    classify = pipeline("audio-classification", model=str(checkpoint), top_k=None, device="cpu")
+    yield compare("pipeline", classify)
+    with tempfile.TemporaryDirectory() as folder:
+        whole, small = Path(folder) / "whole.onnx", Path(folder) / "small.onnx"
+        export_onnx(checkpoint, whole)
+        exported = OnnxAudioClassifier(whole)
+        yield compare("ONNX", lambda clip: exported(clip, top_k=None))
+        export_onnx(checkpoint, small, list(clips.values()), int8=True)
+        eight_bits = OnnxAudioClassifier(small)
+        assert eight_bits.int8_bound is not None
+        yield compare("ONNX, 8 bits", lambda clip: eight_bits(clip, top_k=None), eight_bits.int8_bound)
+        if find_browser() is not None and not classifier.speech_only:
+            yield from _compare_page(whole, classifier, golden)
+    with _service(checkpoint) as address:
+        yield compare("REST", lambda clip: _post(address, clip, classifier))
+        yield _compare_socket(address, classifier, clips)
+    for block in BLOCKS:
+        yield _compare_stream(classifier, clips, block)
+
+
+def _answer(classifier: AudioClassifier, name: str, clip: bytes) -> Answer:
+    try:
+        return classifier(clip, top_k=None)
+    except AudioError as error:
+        raise AudioError(f"{name}: {error}") from error
+
+
+def difference(answer: Answer, expected: Answer) -> float:
+    """The largest difference of a probability between two answers that name all labels, or two numbers."""
+    if isinstance(answer, dict) or isinstance(expected, dict):
+        if not (isinstance(answer, dict) and isinstance(expected, dict)) or answer["text"] != expected["text"]:
+            return 1.0
+        return abs(answer["score"] - expected["score"])
+    scores = {told["label"]: told["score"] for told in answer}
+    others = {told["label"]: told["score"] for told in expected}
+    if scores.keys() != others.keys():
+        return 1.0
+    return largest([abs(scores[label] - others[label]) for label in others])
+
+
+def largest(differences: Sequence[float]) -> float:
+    """Of some differences; NaN where one is, which Python's `max` would pass over."""
+    return float(np.max([0.0, *differences]))
+
+
+@contextmanager
+def _service(checkpoint: str | os.PathLike) -> Iterator[str]:
+    """Its address."""
+    from ..serving.app import make_app
+    from ..serving.connections import Server
+    from ..serving.service import Limits, Service
+
+    service = Service({"checkpoint": checkpoint}, Limits(max_seconds=3600))
+    server = Server(make_app(service), service, "127.0.0.1", 0)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        while thread.is_alive() and not _is_ready(server.url):
+            time.sleep(0.05)
+        yield server.url
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+def _is_ready(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{address}/ready", timeout=10):
+            return True
+    except urllib.error.HTTPError:
+        return False
+
+
+def _post(address: str, clip: bytes, classifier: AudioClassifier) -> Answer:
+    body = {"inputs": base64.b64encode(clip).decode(), "parameters": {"top_k": len(classifier.labels)}}
+    request = urllib.request.Request(
+        address, data=json.dumps(body).encode(), headers={"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=600) as response:
+        told = json.load(response)
+    return {"text": told[0]["label"], "score": told[0]["score"]} if classifier.num_digits else told
+
+
+def _compare_socket(address: str, classifier: AudioClassifier, clips: Mapping[str, bytes]) -> Verdict:
+    from websockets.sync.client import connect
+
+    differences = []
+    query = f"?sampling_rate={classifier.sampling_rate}&top_k={len(classifier.labels)}"
+    for clip in clips.values():
+        waveform = load_audio(clip, classifier.sampling_rate)
+        samples = np.clip(np.rint(waveform * 32768), -32768, 32767).astype("<i2")
+        events = AudioStream(classifier)
+        expected = [*events.push(samples.astype(np.int16)), *events.flush()]
+        with connect(f"ws{address.removeprefix('http')}/v1/stream{query}") as socket:
+            for first in range(0, len(samples), SOCKET_BLOCK):
+                socket.send(samples[first : first + SOCKET_BLOCK].tobytes())
+            socket.send(json.dumps({"type": "end"}))
+            told = [json.loads(message) for message in socket]
+        answers = [classifier.answer(event.scores, top_k=None) for event in expected]
+        if [event["end"] for event in told] != [event.end for event in expected]:
+            differences.append(1.0)
+        else:
+            pairs = zip(told, answers, strict=True)
+            differences += [difference(event["answer"], answer) for event, answer in pairs]
+    return Verdict("WebSocket", len(clips), largest(differences), TOLERANCE)
+
+
+def _compare_stream(classifier: AudioClassifier, clips: Mapping[str, bytes], block: int | None) -> Verdict:
+    differences = []
+    for clip in clips.values():
+        waveform = load_audio(clip, classifier.sampling_rate)
+        stream = AudioStream(classifier)
+        cuts = range(0, len(waveform), block or len(waveform))
+        events = [event for first in cuts for event in stream.push(waveform[first : first + (block or len(waveform))])]
+        events += stream.flush()
+        spans = list(running_windows(len(waveform), stream.window, stream.hop))
+        rate = classifier.sampling_rate
+        if [(round(event.start * rate), round(event.end * rate)) for event in events] != spans:
+            differences.append(1.0)
+        else:
+            expected = classifier.judge_windows([waveform[start:end] for start, end in spans])
+            pairs = zip(events, expected, strict=True)
+            differences += [
+                difference(classifier.answer(event.scores, None), classifier.answer(scores, None))
+                for event, scores in pairs
+            ]
+    name = "stream, whole" if block is None else f"stream, blocks of {block}"
+    return Verdict(name, len(clips), largest(differences), TOLERANCE)
+
+
+def _compare_page(exported: Path, classifier: AudioClassifier, clips: Mapping[str, bytes]) -> Iterator[Verdict]:
+    with tempfile.TemporaryDirectory() as folder:
+        site = make_site(exported, Path(folder) / "site")
+        files = {name: Path(folder) / f"{name}.wav" for name in clips}
+        for name, clip in clips.items():
+            files[name].write_bytes(clip)
+        scores = scores_in_browser(site, list(files.values()))
+    differences: dict[bool, list[float]] = {False: [], True: []}
+    for clip, told in zip(clips.values(), scores, strict=True):
+        with closing(soundfile.SoundFile(io.BytesIO(clip))) as file:
+            resampled = file.samplerate != classifier.sampling_rate
+        expected = classifier.judge([load_audio(clip, classifier.sampling_rate)])[0]
+        differences[resampled].append(float(np.abs(told - expected).max()))
+    yield Verdict("page", len(differences[False]), largest(differences[False]), TOLERANCE)
+    yield Verdict("page, resampled", len(differences[True]), largest(differences[True]), RESAMPLED_TOLERANCE)
+
+
+def read_clips(paths: Sequence[str | os.PathLike]) -> dict[str, bytes]:
+    """Files -> their bytes, by their names."""
+    return {str(path): Path(path).read_bytes() for path in paths}

@@ -1,0 +1,1 @@
+"""A checkpoint as a function from waveform to scores, whatever runs it."""

@@ -1,0 +1,200 @@
+"""`pipeline("audio-classification")` for any audio: file, bytes, URL or array, any rate, stereo, minutes long."""
+
+import http.client
+import itertools
+import logging
+import math
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from types import GeneratorType
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import AudioClassificationPipeline as StockAudioClassificationPipeline
+from transformers import BatchFeature
+from transformers.pipelines import PIPELINE_REGISTRY
+from transformers.pipelines.base import ChunkPipeline
+
+from ..audio.loading import load_audio, to_mono
+from ..audio.speech import keep_speech
+from ..audio.windows import split_windows
+from ..errors import ArgumentError, AudioError, NoSpeechError
+from ..models.configuration_audio_cnn import AudioCNNConfig
+from ..models.configuration_audio_ensemble import AudioEnsembleConfig
+from ..models.modeling_audio_cnn import probabilities
+from .classifier import NO_SPEECH, WINDOWS_PER_FORWARD, read_number
+from .kaldi_features import kaldi_features
+
+logger = logging.getLogger(__name__)
+
+SILENCE = "silence"  # beside a model's inputs: (1, 1), above 0 where nobody speaks, and then how surely
+
+
+class AudioClassificationPipeline(StockAudioClassificationPipeline, ChunkPipeline):
+    """transformers' audio-classification pipeline, with soundfile and soxr in the place of ffmpeg and torchaudio.
+
+    Accepts paths, URLs, bytes, arrays and tensors at the model's rate, `{"array" or "raw", "sampling_rate"}` at any
+    rate, and `{"bytes", "path"}`; one of them or a list. Audio longer than the model's `clip_seconds` is judged in
+    windows, whose probabilities are averaged.
+
+    A model of spoken numbers hears a recording as a whole and answers `{"text": "194827", "score": 0.98}`, the number
+    without leading zeros and the probability that all its digits are right.
+
+    A model of speech alone (`config.speech_only`) hears what silero-vad finds to be speech, and of a recording without
+    any the answer is `[{"label": "no speech", "score": 0.97}]`, how sure it is that nobody speaks.
+
+    Args:
+        top_k (`int`, *optional*): how many labels to return, best first; `None` returns all. Given when the pipeline
+            is built or in a call. Defaults to 5.
+        window_seconds (`float`, *optional*): another window than the model's `clip_seconds`.
+        function_to_apply (`str`, *optional*): "softmax", "sigmoid" or "none"; chosen by `config.problem_type`.
+        batch_size (`int`, *optional*): how many windows go through the model together when a list is given.
+
+    Raises:
+        AudioError: audio that cannot be read; the sentence names it.
+        ImportError: a model of speech alone, and `silero-vad` is not installed.
+    """
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        if self.model.config.model_type in (AudioCNNConfig.model_type, AudioEnsembleConfig.model_type):
+            self.model.to(memory_format=torch.channels_last)  # in which small networks convolve fastest
+        self._kaldi_features = kaldi_features(self.feature_extractor)
+
+    def _sanitize_parameters(self, window_seconds=None, **kwargs):
+        if window_seconds is not None and window_seconds <= 0:
+            raise ArgumentError(f"window_seconds={window_seconds} must be positive.")
+        if kwargs.get("top_k") is not None and kwargs["top_k"] < 1:
+            raise ArgumentError(f"top_k={kwargs['top_k']} must be at least 1, or None for all labels.")
+        _, _, postprocess = super()._sanitize_parameters(**kwargs)
+        if "top_k" not in kwargs:
+            # The stock pipeline says "all" here in every call, and so forgets what it was built with.
+            del postprocess["top_k"]
+        preprocess = {} if window_seconds is None else {"window_seconds": window_seconds}
+        return preprocess, {}, postprocess
+
+    def _load(self, inputs: Any) -> np.ndarray:
+        """Whatever a caller holds -> (samples,) float32 at the model's rate."""
+        rate = self.feature_extractor.sampling_rate
+        if isinstance(inputs, str) and inputs.startswith(("http://", "https://")):
+            inputs = _fetch(inputs)
+        if "torchcodec" in sys.modules and isinstance(inputs, sys.modules["torchcodec"].decoders.AudioDecoder):
+            decoded = inputs.get_all_samples()
+            inputs = {"array": decoded.data, "sampling_rate": decoded.sample_rate}
+        if isinstance(inputs, dict):
+            array = inputs.get("raw", inputs.get("array"))
+            if array is not None and "sampling_rate" in inputs:
+                return to_mono(_as_numpy(array), inputs["sampling_rate"], rate)
+            inputs = inputs.get("bytes") or inputs.get("path")
+            if inputs is None:
+                raise ArgumentError('A dict needs "array" (or "raw") and "sampling_rate", or "bytes", or "path".')
+        if isinstance(inputs, np.ndarray | torch.Tensor):
+            return to_mono(_as_numpy(inputs), rate, rate)
+        return load_audio(inputs, rate)
+
+    def preprocess(self, inputs: Any, window_seconds: float | None = None) -> Iterator[dict[str, Any]]:
+        """Yields the model's inputs for one window after the other."""
+        waveform = self._load(inputs)
+        window_seconds = window_seconds or getattr(self.model.config, "clip_seconds", None)
+        overlap = getattr(self.model.config, "overlap", 0.0)
+        rate = self.feature_extractor.sampling_rate
+        if getattr(self.model.config, "num_digits", 0):
+            if len(waveform) > (window_seconds or math.inf) * rate:
+                logger.warning(
+                    "A recording of %.1f s is longer than the numbers this model was trained on, %.1f s: what it "
+                    "reads may be wrong.",
+                    len(waveform) / rate,
+                    window_seconds,
+                )
+            window_seconds = None  # half a number is another number
+        silence = None
+        if getattr(self.model.config, "speech_only", False):
+            silence = torch.zeros(1, 1)
+            try:
+                waveform = keep_speech(waveform, rate)
+            except NoSpeechError as error:
+                silence += 1 - error.probability
+                waveform = waveform[: round((window_seconds or 1) * rate)]  # one window tells as much as many
+        windows = (
+            [waveform] if window_seconds is None else split_windows(waveform, round(window_seconds * rate), overlap)
+        )
+        for number, window in enumerate(windows):
+            if self._kaldi_features is None:
+                features = self.feature_extractor(window, sampling_rate=rate, return_tensors="pt")
+            else:
+                features = BatchFeature({"input_values": self._kaldi_features(torch.from_numpy(window)[None])})
+            # An AudioCNN in half precision still computes its spectrogram in float32, so its waveform stays whole.
+            if self.dtype is not None and self.model.config.model_type != AudioCNNConfig.model_type:
+                features = features.to(dtype=self.dtype)
+            if silence is not None:
+                features[SILENCE] = silence
+            yield {"is_last": number == len(windows) - 1, **features}
+
+    def _forward(self, model_inputs: dict[str, Any]) -> dict[str, Any]:
+        told = {name: model_inputs.pop(name) for name in ("is_last", SILENCE) if name in model_inputs}
+        return {**told, "logits": self.model(**model_inputs).logits}
+
+    def get_iterator(self, inputs, num_workers, batch_size, preprocess_params, forward_params, postprocess_params):
+        """Without a batch size, recording by recording, which spares a short clip a data loader of its own."""
+        parameters = (preprocess_params, forward_params, postprocess_params)
+        if batch_size == 1 and num_workers == 0 and isinstance(inputs, list | tuple | GeneratorType):
+            return (self.run_single(item, *parameters) for item in inputs)
+        return super().get_iterator(inputs, num_workers, batch_size, *parameters)
+
+    def run_single(self, inputs, preprocess_params, forward_params, postprocess_params):
+        """One recording: its windows, all of one length, go through the model a few at a time."""
+        windows = self.preprocess(inputs, **preprocess_params)
+        outputs = []
+        while group := list(itertools.islice(windows, WINDOWS_PER_FORWARD)):
+            keys = [key for key in group[0] if key != "is_last"]
+            batch = {key: torch.cat([window[key] for window in group]) for key in keys}
+            outputs.append(self.forward({"is_last": group[-1]["is_last"], **batch}, **forward_params))
+        return self.postprocess(outputs, **postprocess_params)
+
+    def postprocess(self, model_outputs, top_k=5, function_to_apply=None) -> list[dict[str, Any]] | dict[str, Any]:
+        """Averages the windows' scores and ranks the labels, or reads a number."""
+        config = self.model.config
+        silence = model_outputs[0].get(SILENCE)
+        if silence is not None and silence[0, 0] > 0:
+            return [{"score": float(silence[0, 0]), "label": NO_SPEECH}]
+        logits = torch.cat([output["logits"] for output in model_outputs]).float()  # (windows, classes)
+        if getattr(config, "num_digits", 0):
+            text, score = read_number(probabilities(logits, config)[0].numpy(), config.num_digits)
+            return {"text": text, "score": score}
+        if function_to_apply is None:
+            multi_label = config.problem_type == "multi_label_classification"
+            regression = config.problem_type == "regression"
+            function_to_apply = "sigmoid" if multi_label else "none" if regression else "softmax"
+        apply = {"softmax": lambda x: x.softmax(-1), "sigmoid": torch.sigmoid, "none": lambda x: x}
+        scores, ids = apply[function_to_apply](logits).mean(0).topk(top_k)
+        pairs = zip(scores.tolist(), ids.tolist(), strict=True)
+        return [{"score": score, "label": config.id2label[i]} for score, i in pairs]
+
+
+def _as_numpy(array: Any) -> np.ndarray:
+    if isinstance(array, torch.Tensor):
+        array = array.detach().cpu()
+        # numpy has no bfloat16
+        return (array.float() if array.is_floating_point() else array).numpy()
+    return np.asarray(array)
+
+
+def _fetch(url: str) -> bytes:
+    try:
+        request = urllib.request.Request(url, headers={"User-Agent": "hf_audio"})
+        with urllib.request.urlopen(request, timeout=60) as response:
+            return response.read()
+    except (http.client.InvalidURL, ValueError) as error:
+        raise AudioError(f"{url} is not an address ({error}): check it.") from error
+    except urllib.error.HTTPError as error:
+        raise AudioError(f"{url} answered {error.code} ({error.reason}): check the address.") from error
+    except OSError as error:
+        raise AudioError(f"{url} cannot be fetched ({error}): check the address and the network.") from error
+
+
+# Set in place: `register_pipeline` would warn about the stock pipeline that it replaces, and would make every
+# checkpoint saved through the pipeline ask for its code.
+PIPELINE_REGISTRY.supported_tasks["audio-classification"]["impl"] = AudioClassificationPipeline

@@ -1,0 +1,117 @@
+"""Sound judged as it comes, in blocks of any size."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import soxr
+
+from ..audio.loading import RATES
+from ..errors import ArgumentError, AudioError
+from .classifier import AudioClassifier
+
+
+@dataclass(frozen=True)
+class Event:
+    """What a window of a stream is."""
+
+    start: float
+    """In seconds since the stream began."""
+    end: float
+    """In seconds; the event comes as soon as this moment has been heard."""
+    scores: np.ndarray
+    """Probabilities, (labels,)."""
+
+
+class AudioStream:
+    """After every hop the last window that was heard is judged, once: how the stream was cut into blocks is all one.
+
+    At the beginning, windows are shorter. Where they lie is what `windows.running_windows` tells, and their scores are
+    those that the classifier gives to these parts of the whole recording.
+
+    Args:
+        classifier: judges.
+        sampling_rate: of the samples that are pushed, in Hz; by default the classifier's.
+        window_seconds: by default the classifier's `clip_seconds`, or 3 where it has none.
+        hop_seconds: by default half a window.
+        find_speech: whether a classifier of speech alone tells windows without any; not where they were left out.
+
+    Raises:
+        ArgumentError: a window or a hop that is no time, or a rate that no recording has.
+    """
+
+    def __init__(
+        self,
+        classifier: AudioClassifier,
+        *,
+        sampling_rate: int | None = None,
+        window_seconds: float | None = None,
+        hop_seconds: float | None = None,
+        find_speech: bool = True,
+    ):
+        window_seconds = window_seconds or classifier.clip_seconds or 3.0
+        hop_seconds = hop_seconds or window_seconds / 2
+        self.classifier = classifier
+        self.rate = classifier.sampling_rate if sampling_rate is None else sampling_rate
+        self.find_speech = find_speech
+        self.window = round(window_seconds * classifier.sampling_rate)
+        self.hop = round(hop_seconds * classifier.sampling_rate)
+        if self.window < 1 or self.hop < 1:
+            raise ArgumentError(
+                f"window_seconds={window_seconds} and hop_seconds={hop_seconds} must last a sample at least."
+            )
+        if self.rate not in RATES:
+            raise ArgumentError(f"sampling_rate={self.rate}: give samples per second, {RATES.start} to {RATES[-1]}.")
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget what was heard; the next sample is the first of another stream."""
+        self._resampler = None
+        if self.rate != self.classifier.sampling_rate:
+            self._resampler = soxr.ResampleStream(self.rate, self.classifier.sampling_rate, 1)
+        self._heard = np.zeros(0, dtype=np.float32)  # what later windows will need
+        self._begin = 0  # where that begins in the stream, in samples
+        self._judged = 0  # end of the last window
+
+    def push(self, samples: np.ndarray) -> list[Event]:
+        """(samples,), floats with full scale 1 or 16-bit integers -> the events that they complete.
+
+        Raises:
+            AudioError: another shape or type, or NaN; such samples are not taken in.
+        """
+        samples = np.asarray(samples)
+        if samples.ndim != 1 or (samples.dtype.kind != "f" and samples.dtype != np.int16):
+            raise AudioError(f"A block of shape {samples.shape} and type {samples.dtype}: push (samples,) of floats.")
+        if samples.dtype == np.int16:
+            samples = samples.astype(np.float32) / 32768
+        samples = samples.astype(np.float32, copy=False)
+        if not np.isfinite(samples).all():
+            raise AudioError("A block contains NaN or infinite samples: repair the source.")
+        return self._hear(samples, last=False)
+
+    def flush(self) -> list[Event]:
+        """The stream has ended: its last window's event, unless a hop ended there. Then it begins anew."""
+        events = self._hear(np.zeros(0, dtype=np.float32), last=True)
+        self.reset()
+        return events
+
+    def _hear(self, samples: np.ndarray, last: bool) -> list[Event]:
+        if self._resampler is not None:
+            samples = self._resampler.resample_chunk(samples, last=last)
+        self._heard = np.concatenate([self._heard, samples])
+        n_samples = self._begin + len(self._heard)
+        ends = list(range(self._judged + self.hop, n_samples + 1, self.hop))
+        if last and n_samples > max(ends, default=self._judged):
+            ends.append(n_samples)
+        if not ends:
+            return []
+        spans = [(max(end - self.window, 0), end) for end in ends]
+        windows = [self._heard[start - self._begin : end - self._begin] for start, end in spans]
+        judge = self.classifier.judge_windows if self.find_speech else self.classifier.score
+        scores = judge(windows)
+        self._judged = ends[-1]
+        # The next window may be the stream's last one, and end before the next hop does.
+        forgotten = max(self._judged + 1 - self.window, 0) - self._begin
+        self._heard = self._heard[forgotten:].copy()  # not a view, which would keep the whole block
+        self._begin += forgotten
+        rate = self.classifier.sampling_rate
+        return [Event(start / rate, end / rate, row) for (start, end), row in zip(spans, scores, strict=True)]

@@ -1,0 +1,392 @@
+"""The model card: what a recipe knows about its task and what a run has measured, as the README.md of a checkpoint."""
+
+import os
+import platform
+import shlex
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import transformers
+from huggingface_hub import EvalResult, ModelCardData
+from torch.utils.flop_counter import FlopCounterMode
+from transformers import PreTrainedConfig, PreTrainedModel, SequenceFeatureExtractor
+
+from ..arguments import RecipeArguments
+from ..models import AudioCNNConfig, AudioEnsembleConfig
+from ..models.configuration_audio_cnn import NONE_OF_THESE, rejects_background
+from .predictions import Table
+
+
+@dataclass
+class TaskFacts:
+    """What only the recipe knows, in Markdown; the run fills in the rest."""
+
+    title: str
+    """Name of the model, such as "Spoken digits"."""
+    hears: str
+    """What goes in and what comes out, in a sentence or two."""
+    dataset_name: str
+    """The data's name as people know it."""
+    dataset_type: str
+    """Its id on the Hub, or a short name without spaces."""
+    data: str
+    """Where the recordings come from and their licence."""
+    split: str
+    """Which clips were trained on and which were held out."""
+    limits: Sequence[str]
+    """Where the model should not be trusted, a sentence each."""
+    language: Sequence[str] = ()
+    """ISO codes, for speech."""
+    license: str = "apache-2.0"
+    """Of the weights."""
+    tags: Sequence[str] = ()
+    """Further tags for the Hub's search."""
+
+
+NAMELESS = "FOLDER_OR_HUB_ID"  # in a card, until the checkpoint has a name on the Hub
+
+
+@dataclass
+class NetworkFacts:
+    """What a network is, counted."""
+
+    config: PreTrainedConfig
+    """An `AudioCNNConfig`, or an encoder's of transformers with the task's `sampling_rate` and `clip_seconds`."""
+    parameters: int
+    macs: int
+    """Multiply-accumulates for one window of `config.clip_seconds`."""
+    weights_bytes: int
+
+
+@dataclass
+class RunFacts:
+    """What the run has measured; filled by `fine_tune` and `cross_validate`."""
+
+    metrics: Mapping[str, float]
+    intervals: Mapping[str, tuple[float, float]]
+    interval_note: str
+    """Where the intervals come from, in a sentence."""
+    labels: Sequence[str]
+    """Names of the classes."""
+    tables: Sequence[Table]
+    """Of single classes."""
+    n_train: str
+    """How many clips were trained on, in words."""
+    n_test: int
+    n_skipped: int
+    hyper_parameters: Mapping[str, Any]
+    chosen: str
+    command: str
+    minutes: float
+    example: str
+    network: NetworkFacts | None = None
+    """`None` for a baseline that is no network."""
+    checkpoint: str | None = NAMELESS
+    """What `pipeline` loads, `None` where nothing can be loaded."""
+    folds: Sequence[Mapping[str, Any]] = ()
+    """A row a fold of a cross-validation."""
+    pictures: Sequence[str] = field(default_factory=tuple)
+
+
+SHOWN_ARGUMENTS = (
+    "num_train_epochs",
+    "per_device_train_batch_size",
+    "gradient_accumulation_steps",
+    "learning_rate",
+    "lr_scheduler_type",
+    "warmup_steps",
+    "weight_decay",
+    "freeze",
+    "layer_decay",
+    "label_smoothing_factor",
+    "mixup_alpha",
+    "ema_decay",
+    "balance",
+    "unverified_weight",
+    "loss_robustness",
+    "teacher",
+    "bf16",
+    "seed",
+)
+
+METRIC_NAMES = {
+    "accuracy": "Accuracy",
+    "f1_macro": "Macro F1",
+    "map_at_3": "Mean average precision at 3",
+    "lwlrap": "Label-weighted label-ranking average precision",
+    "map_macro": "Mean average precision over tags",
+    "map_micro": "Average precision over all pairs of clip and tag",
+    "accuracy_tta": "Accuracy over shifted crops",
+    "f1_macro_tta": "Macro F1 over shifted crops",
+    "map_at_3_tta": "Mean average precision at 3 over shifted crops",
+    "lwlrap_tta": "Label-weighted label-ranking average precision over shifted crops",
+    "accuracy_unrejected": "Accuracy where every clip must be one of the classes",
+    "rejection_auroc": "Area under the ROC curve, known sounds against background",
+    "false_alarms_per_hour": "False alarms per hour of background",
+    "balanced_accuracy": "Balanced accuracy",
+    "roc_auc": "Area under the ROC curve",
+    "equal_error_rate": "Equal error rate",
+    "calibration_error": "Calibration error",
+    "accuracy_speaker": "Accuracy, speakers",
+    "balanced_accuracy_speaker": "Balanced accuracy, speakers",
+    "roc_auc_speaker": "Area under the ROC curve, speakers",
+    "equal_error_rate_speaker": "Equal error rate, speakers",
+    "cer": "Character error rate",
+    "cer_corpus": "Character error rate over the corpus",
+    "exact_match": "Numbers without an error",
+    "cer_ood": "Character error rate, unseen voices",
+    "cer_corpus_ood": "Character error rate over the corpus, unseen voices",
+    "exact_match_ood": "Numbers without an error, unseen voices",
+    "cer_harmonic": "Harmonic mean of the error rates on known and unseen voices",
+}
+METRIC_TYPES = {"accuracy": "accuracy", "f1_macro": "f1", "roc_auc": "roc_auc"}
+
+
+def count_macs(model: PreTrainedModel, extractor: SequenceFeatureExtractor) -> int:
+    """Multiply-accumulates of the convolutions and matrix products for one waveform of `config.clip_seconds`."""
+    rate = extractor.sampling_rate
+    silence = np.zeros(round(model.config.clip_seconds * rate), dtype=np.float32)
+    inputs = extractor(silence, sampling_rate=rate, return_tensors="pt").to(model.device)
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        model(**inputs)
+    return counter.get_total_flops() // 2
+
+
+def shown_arguments(args: RecipeArguments) -> dict[str, Any]:
+    """The arguments a card tells: those that decide how good the model is."""
+    values = args.to_dict()
+    return {name: values[name] for name in SHOWN_ARGUMENTS if values[name] is not None}
+
+
+def shown_command() -> str:
+    """The command line of this process. A card is read elsewhere: which recipe and data matter, not where they lay."""
+    command = shlex.join(_shown(flag, argument) for flag, argument in zip(["", *sys.argv], sys.argv, strict=False))
+    return f"python {command}" if sys.argv[0].endswith(".py") else command
+
+
+def _shown(flag: str, argument: str) -> str:
+    """An argument that follows a flag, without folders and secrets."""
+    if flag.endswith(("_token", "-token")):
+        return "SECRET"
+    name, equals, _ = argument.partition("=")
+    if equals and name.endswith(("_token", "-token")):
+        return f"{name}=SECRET"
+    name, equals, value = argument.rpartition("=")
+    return f"{name}{equals}{Path(value).name}" if os.path.isabs(value) else argument
+
+
+def save_network(model: PreTrainedModel, extractor: SequenceFeatureExtractor, folder: Path) -> NetworkFacts:
+    """Leave a checkpoint in a folder, and count what it is."""
+    model.save_pretrained(folder)
+    extractor.save_pretrained(folder)
+    return NetworkFacts(
+        config=model.config,
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        macs=count_macs(model, extractor),
+        weights_bytes=(folder / "model.safetensors").stat().st_size,
+    )
+
+
+def machine() -> str:
+    """The machine in words, as figures are quoted with it."""
+    if torch.cuda.is_available():
+        return f"{torch.cuda.get_device_name()}, {os.cpu_count()} CPU cores"
+    return f"{os.cpu_count()} CPU cores ({platform.machine()})"
+
+
+def write_model_card(task: TaskFacts, run: RunFacts) -> str:
+    """The card as text: YAML metadata with a `model-index`, then Markdown."""
+    names = [name for name in METRIC_NAMES if name in run.metrics]
+    classes = ", ".join(f"`{label}`" for label in run.labels)
+    sections = [
+        f"---\n{_metadata(task, run, names).to_yaml()}\n---\n\n# {task.title}",
+        task.hears,
+        f"Classes: {classes}.",
+        *([] if run.network is None or run.checkpoint is None else _use(run)),
+        *_scores(run, names),
+        *_data(task, run),
+        *([] if run.network is None else _network(run.network)),
+        *_training(run),
+        "## Limits",
+        "\n".join(f"- {limit}" for limit in [*task.limits, _rejection(run)]),
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+NO_REJECTION = (
+    "Every clip gets an answer: sounds that are nothing of what was learnt get one too, with a confidence that means "
+    "nothing."
+)
+SPEECH_ONLY = (
+    "Where nobody speaks, `hf_audio` answers \"no speech\" (by silero-vad: `pip install 'hf-audio[speech]'`); "
+    "transformers alone, without it, hears the silence too and gives an answer that means nothing."
+)
+
+REJECTION = (
+    f'"{NONE_OF_THESE}" is what it answers to sounds like the background it was trained with; sounds unlike both that '
+    "and its classes may still get a class."
+)
+
+
+def _rejection(run: RunFacts) -> str:
+    if run.network is None:
+        return REJECTION if NONE_OF_THESE in run.labels else NO_REJECTION
+    config = run.network.config
+    if rejects_background(config):
+        return REJECTION
+    return SPEECH_ONLY if getattr(config, "speech_only", False) else NO_REJECTION
+
+
+def _metadata(task: TaskFacts, run: RunFacts, names: Sequence[str]) -> ModelCardData:
+    results = [
+        EvalResult(
+            task_type="audio-classification",
+            task_name="Audio classification",
+            dataset_type=task.dataset_type,
+            dataset_name=task.dataset_name,
+            dataset_split="test",
+            metric_type=METRIC_TYPES.get(name, name),
+            metric_name=METRIC_NAMES[name],
+            metric_value=round(run.metrics[name], 5),
+        )
+        for name in names
+    ]
+    network = [] if run.network is None else [run.network.config.model_type]
+    return ModelCardData(
+        language=list(task.language) or None,
+        license=task.license,
+        library_name="transformers",
+        pipeline_tag="audio-classification",
+        tags=["audio-classification", *network, "hf_audio", *task.tags],
+        model_name=task.title,
+        eval_results=results,
+    )
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(str(cell) for cell in line)} |" for line in lines)
+
+
+def _use(run: RunFacts) -> list[str]:
+    assert run.network is not None
+    config = run.network.config
+    sections = [
+        "## How to use it",
+        f"""```python
+import hf_audio  # any file, any sampling rate, stereo, long recordings
+from transformers import pipeline
+
+classifier = pipeline("audio-classification", model="{run.checkpoint}")
+print(classifier("{run.example}"))
+```""",
+    ]
+    if not getattr(config, "num_digits", 0):  # transformers' own pipeline reads no numbers
+        remote = ", trust_remote_code=True" if _is_own(config) else ""
+        sections.append(
+            f"Without `hf_audio`, transformers alone runs it on arrays at {config.sampling_rate} Hz:\n"
+            f'`pipeline("audio-classification", model="{run.checkpoint}"{remote})`.'
+        )
+    return sections
+
+
+def _scores(run: RunFacts, names: Sequence[str]) -> list[str]:
+    # Without an error there is nothing to resample; the rule of three then bounds what such a sample can miss.
+    flawless = ""
+    if run.metrics.get("accuracy") == 1:
+        flawless = (
+            f" No clip was misjudged; an error rate of up to {3 / run.n_test:.1%} would still leave that likely."
+        )
+    interval = {name: "{:.4f} to {:.4f}".format(*run.intervals[name]) for name in run.intervals}
+    sections = [
+        "## How good it is",
+        f"On {run.n_test} held-out clips. {run.interval_note}{flawless}",
+        _table(
+            ["Metric", "Value", "95 % interval"],
+            [[METRIC_NAMES[name], f"{run.metrics[name]:.4f}", interval.get(name, "")] for name in names],
+        ),
+        run.chosen,
+    ]
+    if run.folds:
+        rows = [[f"{cell:.4f}" if isinstance(cell, float) else cell for cell in row.values()] for row in run.folds]
+        sections.append(_table(list(run.folds[0]), rows))
+    for table in run.tables:
+        sections += [*([table.intro] if table.intro else []), _table(table.header, table.rows)]
+    return [
+        *sections,
+        *(f"![{picture.removesuffix('.png').replace('_', ' ')}]({picture})" for picture in run.pictures),
+    ]
+
+
+def _data(task: TaskFacts, run: RunFacts) -> list[str]:
+    skipped = f" {run.n_skipped} files could not be used; `skipped.csv` lists them." if run.n_skipped else ""
+    return [
+        "## What it was trained on",
+        task.data,
+        f"{task.split} {run.n_train} clips were trained on.{skipped}",
+    ]
+
+
+def _network(network: NetworkFacts) -> list[str]:
+    config = network.config
+    return [
+        "## What it is",
+        _table(
+            ["", ""],
+            [
+                [
+                    "Input",
+                    f"mono waveform at {config.sampling_rate} Hz; "
+                    + (
+                        f"a number as a whole, of up to {config.clip_seconds:g} s"
+                        if getattr(config, "num_digits", 0)
+                        else f"longer audio in windows of {config.clip_seconds:g} s"
+                    ),
+                ],
+                *_layers(config),
+                ["Parameters", f"{network.parameters:,}"],
+                ["Multiply-accumulates", f"{network.macs / 1e6:.1f} million for {config.clip_seconds:g} s"],
+                ["Size", f"{network.weights_bytes / 1e6:.2f} MB (`model.safetensors`)"],
+            ],
+        ),
+    ]
+
+
+def _is_own(config: PreTrainedConfig) -> bool:
+    return config.model_type in (AudioCNNConfig.model_type, AudioEnsembleConfig.model_type)
+
+
+def _layers(config: PreTrainedConfig) -> list[list[str]]:
+    if config.model_type == AudioEnsembleConfig.model_type:
+        parts = zip(config.weights, config.member_configs, strict=True)
+        return [
+            [f"Member {number}", f"weight {weight:.2f}; {'; '.join(cell for _, cell in _layers(member))}"]
+            for number, (weight, member) in enumerate(parts, start=1)
+        ]
+    if not _is_own(config):
+        return [["Network", f"`{config.model_type}` of transformers, trained on from a checkpoint"]]
+    milliseconds = 1000 / config.sampling_rate
+    return [
+        [
+            "Features",
+            f"{config.n_features} {'MFCCs' if config.frontend == 'mfcc' else 'mel bands'}, frames of "
+            f"{config.win_length * milliseconds:.1f} ms every {config.hop_length * milliseconds:.1f} ms, "
+            "computed by the model itself",
+        ],
+        ["Network", f"`{config.backbone}` with {', '.join(map(str, config.hidden_sizes))} channels"],
+    ]
+
+
+def _training(run: RunFacts) -> list[str]:
+    return [
+        "## How it was trained",
+        f"`{run.command}`, {run.minutes:.1f} minutes on {machine()}.",
+        *([_table(["Argument", "Value"], run.hyper_parameters.items())] if run.hyper_parameters else []),
+        f"PyTorch {torch.__version__}, transformers {transformers.__version__}. `training_args.json` holds every "
+        "argument.",
+    ]

@@ -1,0 +1,156 @@
+"""Every fold held out once, each by a run of its own that can be resumed, and what they say together."""
+
+import json
+import logging
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from ..arguments import RecipeArguments
+from ..data.tables import write_rows
+from ..errors import ArgumentError
+from .card import METRIC_NAMES, RunFacts, TaskFacts, machine, shown_arguments, shown_command, write_model_card
+from .folder import (
+    RESULTS_NAME,
+    UNFINISHED_FOLDS,
+    check_same_arguments,
+    finishing,
+    open_output_dir,
+    run_unless_finished,
+    training_seconds,
+)
+from .predictions import PREDICTIONS_NAME, Predictions
+
+logger = logging.getLogger(__name__)
+
+
+def cross_validate(
+    args: RecipeArguments,
+    folds: Mapping[str, np.ndarray],
+    run: Callable[[RecipeArguments, np.ndarray], dict[str, Any]],
+    task: TaskFacts,
+) -> dict[str, Any]:
+    """Hold out every fold once and leave the report on all of them in `args.output_dir`.
+
+    The run of a fold leaves its own finished folder, `fold_<name>`. After a kill, the same command goes on: finished
+    folds are read, a fold that has begun is resumed from its last checkpoint.
+
+    Args:
+        args: of all runs; `output_dir` is the folder above theirs.
+        folds: name of each fold -> which rows it holds out, (rows,) of bool.
+        run: trains and judges one fold: takes its arguments and its held-out rows, as `fine_tune` does.
+        task: what the card says about the task.
+
+    Returns:
+        What `all_results.json` holds: of every metric the mean over folds as `eval_<metric>`, its standard deviation
+        between folds as `eval_<metric>_std`, the 95 % interval of the mean as `eval_<metric>_interval`, and every
+        fold's value as `eval_<metric>_fold_<name>`.
+
+    Raises:
+        ArgumentError: the output folder cannot be used, or holds folds of a run with other arguments.
+    """
+    output_dir = Path(args.output_dir)
+    if args.push_to_hub:
+        raise ArgumentError(
+            "--push_to_hub uploads one checkpoint, and a cross-validation has several: hold out one, or upload the "
+            "finished folder by hf-audio push."
+        )
+    if args.search:
+        raise ArgumentError("--search tries arguments on one split, and a cross-validation has several: hold out one.")
+    if (output_dir / RESULTS_NAME).exists():
+        raise ArgumentError(f"--output_dir {output_dir} already holds a finished run: choose another folder.")
+    check_same_arguments(args)  # folds trained in different ways have no mean
+    open_output_dir(args, UNFINISHED_FOLDS)
+    results = {}
+    for name, held_out in folds.items():
+        folder = output_dir / f"fold_{name}"
+        if (folder / RESULTS_NAME).exists():
+            logger.info("Fold %s is finished already: %s.", name, folder)
+        else:
+            logger.info("Fold %s of %s is held out.", name, ", ".join(folds))
+
+        def run_fold(args: RecipeArguments, held_out: np.ndarray = held_out) -> dict[str, Any]:
+            return run(args, held_out)
+
+        results[name] = run_unless_finished(args, folder, run_fold)
+    summary = _summarise(results) | {"seed": args.seed, "machine": machine()}
+    if args.process_index == 0:
+        _write_report(output_dir, args, task, results, summary)
+        shown = {key: summary[key] for key in ("eval_accuracy", "eval_accuracy_std", "eval_accuracy_interval")}
+        logger.info("Finished in %s: %s", output_dir, json.dumps(shown))
+    return summary
+
+
+def _summarise(results: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    summary: dict[str, Any] = {"folds": list(results)}
+    first = next(iter(results.values()))
+    for metric in METRIC_NAMES:
+        if f"eval_{metric}" not in first:
+            continue
+        values = np.array([fold[f"eval_{metric}"] for fold in results.values()])
+        spread = values.std(ddof=1)
+        # Student's: a handful of folds, whose clips share recordings within a fold and none between folds.
+        half = stats.t.ppf(0.975, len(values) - 1) * spread / np.sqrt(len(values))
+        summary[f"eval_{metric}"] = values.mean()
+        summary[f"eval_{metric}_std"] = spread
+        most = np.inf if metric == "false_alarms_per_hour" else 1.0
+        summary[f"eval_{metric}_interval"] = [max(values.mean() - half, 0.0), min(values.mean() + half, most)]
+        summary |= {f"eval_{metric}_fold_{name}": value for name, value in zip(results, values, strict=True)}
+    for key in ("parameters", "macs", "weights_bytes"):
+        if key in first:
+            summary[key] = first[key]
+    summary["eval_samples"] = sum(fold["eval_samples"] for fold in results.values())
+    summary["train_runtime"] = sum(training_seconds(fold) for fold in results.values())
+    return {key: float(value) if isinstance(value, np.floating) else value for key, value in summary.items()}
+
+
+def _write_report(
+    output_dir: Path,
+    args: RecipeArguments,
+    task: TaskFacts,
+    results: Mapping[str, Mapping[str, Any]],
+    summary: Mapping[str, Any],
+) -> None:
+    folders = {name: output_dir / f"fold_{name}" for name in results}
+    names = next(iter(results.values()))["labels"]
+    parts = {name: Predictions.read(folder / PREDICTIONS_NAME, names) for name, folder in folders.items()}
+    judged = Predictions.concatenate(list(parts.values()))
+    metrics = [metric for metric in METRIC_NAMES if f"eval_{metric}" in summary]
+    with finishing(output_dir, summary) as folder:
+        judged.write(folder)
+        skipped = next(iter(folders.values())) / "skipped.csv"  # of the whole table, the same in every fold
+        if skipped.exists():
+            shutil.copy(skipped, folder)
+        fold_column = [name for name, part in parts.items() for _ in part.paths]
+        rows = [{**row, "fold": fold} for row, fold in zip(judged.rows(), fold_column, strict=True)]
+        write_rows(folder / PREDICTIONS_NAME, rows)
+        card = write_model_card(
+            task,
+            RunFacts(
+                metrics={metric: summary[f"eval_{metric}"] for metric in metrics},
+                intervals={metric: tuple(summary[f"eval_{metric}_interval"]) for metric in metrics},
+                interval_note=f"Means over {len(results)} folds, each held out from a run of its own, in `fold_NAME`; "
+                "the intervals are Student's, of the mean, from the differences between folds.",
+                labels=judged.names,
+                tables=judged.tables(),
+                n_train=" / ".join(str(fold["train_samples"]) for fold in results.values()),
+                n_test=len(judged.paths),
+                n_skipped=next(iter(results.values()))["skipped_samples"],
+                hyper_parameters=shown_arguments(args),
+                chosen=next(iter(results.values()))["chosen"],
+                command=shown_command(),
+                minutes=summary["train_runtime"] / 60,
+                example=Path(judged.paths[0]).name,
+                folds=[
+                    {"Fold": name, **{METRIC_NAMES[metric]: fold[f"eval_{metric}"] for metric in metrics}}
+                    for name, fold in results.items()
+                ],
+                checkpoint=None,
+                pictures=["confusion_matrix.png"],
+            ),
+        )
+        (folder / "README.md").write_text(card, encoding="utf-8")

@@ -1,0 +1,190 @@
+"""Several finished runs of one task as one checkpoint, with weights that validation clips choose."""
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.optimize import minimize
+from scipy.special import log_softmax, softmax
+from transformers import AutoModelForAudioClassification
+
+from ..errors import ArgumentError
+from ..models import (
+    AudioCNNFeatureExtractor,
+    AudioCNNForAudioClassification,
+    AudioEnsembleConfig,
+    AudioEnsembleForAudioClassification,
+)
+from ..models.modeling_audio_cnn import classification_loss, probabilities
+from ..models.modeling_audio_ensemble import mean_logits
+from .card import METRIC_NAMES, RunFacts, TaskFacts, machine, save_network, shown_command, write_model_card
+from .folder import RESULTS_NAME, finishing, training_seconds
+from .predictions import Scores, predictions_class, read_scores, write_scores
+
+logger = logging.getLogger(__name__)
+
+# The exponent of every weight in the prior of the weights (Dirichlet).
+EQUAL_BEFOREHAND = 5
+
+
+def make_ensemble(folders: Sequence[Path], output_dir: Path) -> dict[str, Any]:
+    """Leave the ensemble of some finished runs in a folder; returns what its `all_results.json` holds.
+
+    Its probabilities are the arithmetic or geometric mean of the members', weighted. Mean and weights are those
+    that suit the clips that validated every member; without such clips, the members weigh the same.
+
+    Raises:
+        ArgumentError: a folder is no finished run of an AudioCNN, or they are of different tasks or test clips, or the
+            output folder is taken.
+    """
+    if len(folders) < 2:
+        raise ArgumentError("An ensemble has two members or more: give their folders.")
+    if output_dir.exists() and any(output_dir.iterdir()):
+        raise ArgumentError(f"--output_dir {output_dir} already holds files: choose a new folder.")
+    networks = [_load(folder) for folder in folders]
+    scores = [read_scores(folder) for folder in folders]
+    results = [json.loads((folder / RESULTS_NAME).read_text(encoding="utf-8")) for folder in folders]
+    _check_alike(folders, networks, scores)
+
+    config = AudioEnsembleConfig(
+        members=[network.config.to_dict() for network in networks],
+        weights=[1 / len(networks)] * len(networks),
+        sampling_rate=max(network.config.sampling_rate for network in networks),
+        clip_seconds=max(network.config.clip_seconds for network in networks),
+        speech_only=all(network.config.speech_only for network in networks),
+        id2label=networks[0].config.id2label,
+        label2id=networks[0].config.label2id,
+        problem_type=networks[0].config.problem_type,
+    )
+    chosen = "All members weigh the same: no clip validated every one of them."
+    common = _common([parts.get("validation") for parts in scores])
+    if common:
+        config.mean, config.weights = choose_mean(common, config)
+        chosen = f"Mean and weights are those that {len(common[0].paths)} validation clips speak for."
+    test = scores[0]["test"].paths
+    averaged = Scores(
+        test, scores[0]["test"].references, average([parts["test"].select(test) for parts in scores], config)
+    )
+    return _write(output_dir, config, networks, averaged, results, f"{chosen} The test clips chose nothing.")
+
+
+def _load(folder: Path) -> AudioCNNForAudioClassification:
+    if not (folder / RESULTS_NAME).is_file() or not (folder / "scores.npz").is_file():
+        raise ArgumentError(f"{folder} holds no finished run: give the --output_dir of one.")
+    network = AutoModelForAudioClassification.from_pretrained(folder)
+    if not isinstance(network, AudioCNNForAudioClassification) or network.config.num_digits:
+        raise ArgumentError(
+            f"{folder} holds a {network.config.model_type} that tells no classes: ensembles are of AudioCNNs."
+        )
+    return network
+
+
+def _check_alike(
+    folders: Sequence[Path], networks: Sequence[AudioCNNForAudioClassification], scores: Sequence[dict[str, Scores]]
+) -> None:
+    for folder, network, parts in zip(folders, networks, scores, strict=True):
+        if network.config.id2label != networks[0].config.id2label:
+            raise ArgumentError(f"{folder} knows other classes than {folders[0]}: give runs of one task.")
+        if set(parts["test"].paths) != set(scores[0]["test"].paths):
+            raise ArgumentError(f"{folder} was tested on other clips than {folders[0]}: give runs of one split.")
+
+
+def _common(parts: Sequence[Scores | None]) -> list[Scores]:
+    """The clips that are in every part, in one order; none, where a part is missing."""
+    known = [part for part in parts if part is not None]
+    if len(known) < len(parts):
+        return []
+    paths = sorted(set.intersection(*(set(part.paths) for part in known)))
+    return [part.select(paths) for part in known] if paths else []
+
+
+def choose_mean(parts: Sequence[Scores], config: AudioEnsembleConfig) -> tuple[str, list[float]]:
+    """The kind of mean, and the members' weights, that validation clips make the most likely.
+
+    Few clips would prefer one member by chance: beforehand, weights are the likelier the more equal they are. A clip
+    counts once, however many tags it is judged for.
+    """
+    labels, scores = torch.from_numpy(parts[0].references), _stack(parts)
+
+    def surprise(free: np.ndarray, mean: str) -> float:
+        loss = classification_loss(mean_logits(scores, softmax(free), mean, config), labels, config)
+        return len(labels) * float(loss) - EQUAL_BEFOREHAND * log_softmax(free).sum()
+
+    found = {mean: minimize(surprise, np.zeros(len(parts)), (mean,), method="Nelder-Mead") for mean in config.means}
+    mean = min(found, key=lambda name: found[name].fun)
+    return mean, softmax(found[mean].x).tolist()
+
+
+def average(parts: Sequence[Scores], config: AudioEnsembleConfig) -> np.ndarray:
+    """What the ensemble says of clips, given what its members say. Returns (clips, labels) probabilities."""
+    return probabilities(mean_logits(_stack(parts), config.weights, config.mean, config), config).numpy()
+
+
+def _stack(parts: Sequence[Scores]) -> torch.Tensor:
+    return torch.from_numpy(np.stack([part.probabilities for part in parts]))
+
+
+def _write(
+    output_dir: Path,
+    config: AudioEnsembleConfig,
+    networks: Sequence[AudioCNNForAudioClassification],
+    averaged: Scores,
+    members: Sequence[dict[str, Any]],
+    chosen: str,
+) -> dict[str, Any]:
+    model = AudioEnsembleForAudioClassification(config).eval()
+    for place, member in zip(model.members, networks, strict=True):
+        place.load_state_dict(member.state_dict())
+    names = [config.id2label[number] for number in range(config.num_labels)]
+    predictions = predictions_class(config).from_probabilities(
+        averaged.paths, names, averaged.references, averaged.probabilities
+    )
+    metrics, intervals = predictions.metrics(), predictions.intervals()
+    first = members[0]
+    results: dict[str, Any] = {f"eval_{name}": value for name, value in metrics.items()}
+    results |= {f"eval_{name}_interval": list(interval) for name, interval in intervals.items()}
+    results |= {name: first[name] for name in ("train_samples", "skipped_samples", "labels", "task")}
+    results |= {
+        "eval_samples": len(averaged.paths),
+        "train_runtime": sum(training_seconds(member) for member in members),
+        "mean": config.mean,
+        "weights": config.weights,
+        "chosen": chosen,
+        "machine": machine(),
+    }
+    task = TaskFacts(**{field.name: first["task"][field.name] for field in fields(TaskFacts)})
+    output_dir.mkdir(parents=True, exist_ok=True)
+    with finishing(output_dir, results) as folder:
+        predictions.write(folder)
+        write_scores(folder, {"test": averaged})
+        network = save_network(model, AudioCNNFeatureExtractor(sampling_rate=config.sampling_rate), folder)
+        results |= {name: getattr(network, name) for name in ("parameters", "macs", "weights_bytes")}
+        card = write_model_card(
+            task,
+            RunFacts(
+                metrics={name: value for name, value in metrics.items() if name in METRIC_NAMES},
+                intervals=intervals,
+                interval_note="The scores are the mean of what each member said of those clips; the intervals are "
+                "what 1000 resamplings of them give.",
+                labels=names,
+                tables=predictions.tables(),
+                n_train=str(first["train_samples"]),
+                n_test=len(averaged.paths),
+                n_skipped=first["skipped_samples"],
+                hyper_parameters={"mean": config.mean, "weights": ", ".join(f"{w:.3f}" for w in config.weights)},
+                chosen=chosen,
+                command=shown_command(),
+                minutes=results["train_runtime"] / 60,
+                example=Path(averaged.paths[0]).name,
+                network=network,
+                pictures=predictions.pictures,
+            ),
+        )
+        (folder / "README.md").write_text(card, encoding="utf-8")
+    logger.info("Finished in %s: %s", output_dir, json.dumps(metrics))
+    return results

@@ -1,0 +1,404 @@
+"""The HTTP and WebSocket interface of a service: the Hugging Face inference API's, one of its own, and streams."""
+
+import asyncio
+import base64
+import html
+import secrets
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from functools import partial
+from http import HTTPStatus
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from fastapi import Depends, FastAPI, Request, WebSocket
+from fastapi import Path as PathParameter
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import ValidationError
+from python_multipart.multipart import parse_options_header
+from starlette.datastructures import Headers, UploadFile
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import ClientDisconnect
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocketDisconnect
+
+from .. import __version__
+from .batcher import BatchedClassifier
+from .connections import LingeringApp
+from .schemas import (
+    DESCRIPTION,
+    Health,
+    InferenceRequest,
+    LabelScore,
+    Prediction,
+    Readiness,
+    StreamOptions,
+    UploadOptions,
+    describe_inference,
+    describe_problems,
+    describe_upload,
+    write_sentence,
+)
+from .service import Service, ServiceError
+from .sessions import INVALID_DATA, NOT_ALLOWED, TRY_LATER, StreamSession, refuse
+
+# Of an upload, between pieces of which the event loop turns to others.
+FORM_CHUNK_BYTES = 2**16
+MAX_FIELDS, MAX_FIELD_BYTES = 8, 1000
+# Nobody is there to read it: what nginx writes into its log.
+CLIENT_CLOSED_REQUEST = 499
+RETRY_SECONDS = {HTTPStatus.TOO_MANY_REQUESTS: 2, HTTPStatus.SERVICE_UNAVAILABLE: 5}
+STREAM_CODES = {
+    HTTPStatus.UNAUTHORIZED: NOT_ALLOWED,
+    HTTPStatus.NOT_FOUND: INVALID_DATA,
+    HTTPStatus.TOO_MANY_REQUESTS: TRY_LATER,
+    HTTPStatus.SERVICE_UNAVAILABLE: TRY_LATER,
+}
+CLASSIFYING_PROBLEMS = [
+    HTTPStatus.REQUEST_TIMEOUT,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.INTERNAL_SERVER_ERROR,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+]
+INDEX = "index.html"
+PAGE = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>hf_audio</title>
+<h1>hf_audio</h1>
+<p>This server tells what is heard in audio files. Models: {models}; the first one answers where none is named.</p>
+<pre>curl --data-binary @clip.wav {url}
+curl -F file=@clip.wav -F top_k=3 -F hop_seconds=1 {url}v1/predict</pre>
+<p>All that can be asked: <a href="openapi.json">openapi.json</a>.</p>
+</html>
+"""
+
+T = TypeVar("T")
+
+
+def make_app(service: Service, token: str | None = None, site: Path | None = None) -> FastAPI:
+    """The application that serves a service.
+
+    Args:
+        service: is loaded when the application starts, and closed when it ends.
+        token: what clients must bear, where there is one; pages, `/health` and `/ready` are for everybody.
+        site: a folder, perhaps empty still, whose index.html is served at `/` with all that lies beside it.
+    """
+
+    @asynccontextmanager
+    async def run(app: FastAPI) -> AsyncIterator[None]:
+        loading = asyncio.create_task(asyncio.to_thread(service.load))
+        yield
+        await loading
+        await asyncio.to_thread(service.close)
+
+    def check_bearer(
+        credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(HTTPBearer(auto_error=False))],
+    ) -> None:
+        _check_token(token, credentials.credentials if credentials else "")
+
+    app = FastAPI(
+        title="hf_audio",
+        version=__version__,
+        description=DESCRIPTION,
+        lifespan=run,
+        docs_url=None,  # these pages load scripts from elsewhere
+        redoc_url=None,
+    )
+    name_path = PathParameter(description="A model's name.", json_schema_extra={"enum": list(service.checkpoints)})
+    guards = [Depends(check_bearer)] if token else []
+    unauthorized = [HTTPStatus.UNAUTHORIZED] if token else []
+
+    @app.post(
+        "/",
+        dependencies=guards,
+        response_model=list[LabelScore],
+        responses=describe_problems([*CLASSIFYING_PROBLEMS, *unauthorized]),
+        openapi_extra=describe_inference(),
+    )
+    async def classify(request: Request) -> Response:
+        """Classify an audio file by the first model."""
+        return await _infer(service, request, None)
+
+    @app.post(
+        "/models/{name}",
+        dependencies=guards,
+        response_model=list[LabelScore],
+        responses=describe_problems([*CLASSIFYING_PROBLEMS, *unauthorized, HTTPStatus.NOT_FOUND]),
+        openapi_extra=describe_inference(),
+    )
+    async def classify_by(name: Annotated[str, name_path], request: Request) -> Response:
+        """Classify an audio file by the model of that name."""
+        return await _infer(service, request, name)
+
+    @app.post(
+        "/v1/predict",
+        dependencies=guards,
+        response_model=Prediction,
+        responses=describe_problems([*CLASSIFYING_PROBLEMS, *unauthorized, HTTPStatus.NOT_FOUND]),
+        openapi_extra=describe_upload(),
+    )
+    async def predict(request: Request) -> Response:
+        """Classify an uploaded audio file, as a whole and, if wanted, window by window."""
+        return await _predict(service, request)
+
+    @app.get("/health", response_model=Health)
+    async def health() -> Response:
+        """Whether the server runs."""
+        return JSONResponse({"status": "ok"})
+
+    @app.get("/ready", response_model=Readiness, responses=describe_problems([HTTPStatus.SERVICE_UNAVAILABLE]))
+    async def ready() -> Response:
+        """Whether the models can be asked."""
+        service.check_readiness()
+        return JSONResponse({"models": list(service.checkpoints)})
+
+    @app.get(
+        "/metrics",
+        dependencies=guards,
+        response_class=Response,
+        responses={
+            200: {"content": {CONTENT_TYPE_LATEST: {"schema": {"type": "string"}}}},
+            **describe_problems(unauthorized),
+        },
+    )
+    async def metrics() -> Response:
+        """Counts and times, as Prometheus reads them."""
+        return Response(generate_latest(service.metrics.registry), headers={"content-type": CONTENT_TYPE_LATEST})
+
+    @app.websocket("/v1/stream")
+    async def stream(websocket: WebSocket) -> None:
+        await _serve_stream(service, websocket, token)
+
+    @app.get("/", response_class=HTMLResponse)
+    async def page(request: Request) -> Response:
+        """For people: the site's page or, as long as there is none, how to call this server."""
+        if site is not None and (site / INDEX).is_file():
+            return FileResponse(site / INDEX)
+        models = ", ".join(service.checkpoints)
+        return HTMLResponse(PAGE.format(models=html.escape(models), url=html.escape(str(request.base_url))))
+
+    if site is not None:
+        app.mount("/", StaticFiles(directory=site))
+
+    app.add_exception_handler(ServiceError, _refuse)
+    app.add_exception_handler(ValidationError, _refuse)
+    app.add_exception_handler(HTTPException, _refuse_path)
+    app.add_exception_handler(ClientDisconnect, _give_up)
+    app.add_exception_handler(Exception, _admit_failure)
+    app.add_middleware(CountingApp, service=service)
+    app.add_middleware(LingeringApp, closing=service.closing)
+    return app
+
+
+async def _infer(service: Service, request: Request, name: str | None) -> Response:
+    """As the inference API answers: labels with scores, a number that was read being a label too."""
+    classifier = service.find(name)
+
+    async def answer(body: bytes) -> list[dict[str, Any]]:
+        audio, top_k = body, 5
+        if _media_type(request) == "application/json":
+            audio, top_k = await service.run_decoding(partial(_read_inference, body, classifier))
+        waveform = await service.decode(audio, classifier)
+        answer = classifier.answer(await service.judge(classifier, waveform), top_k)
+        return [{"score": answer["score"], "label": answer["text"]}] if isinstance(answer, dict) else answer
+
+    async with _read(service, request) as body:
+        return JSONResponse(await _answer(service, request, partial(answer, body)))
+
+
+async def _predict(service: Service, request: Request) -> Response:
+    service.find(None)
+    if _media_type(request) != "multipart/form-data":
+        raise ServiceError(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "This is no form: upload the audio as multipart/form-data, field file."
+        )
+
+    async def answer(body: bytes) -> dict[str, Any]:
+        audio, fields = await _read_form(request.headers["content-type"], body)
+        options = UploadOptions.model_validate(fields)
+        name = options.model or next(iter(service.checkpoints))
+        classifier = service.find(name)
+        waveform = await service.decode(audio, classifier)
+        scores = await service.judge(classifier, waveform)
+        prediction: dict[str, Any] = {
+            "model": name,
+            "seconds": len(waveform) / classifier.sampling_rate,
+            "answer": classifier.answer(scores, options.top_k),
+        }
+        if options.window_seconds or options.hop_seconds:
+            windows = await service.judge_windows(classifier, waveform, options.window_seconds, options.hop_seconds)
+            prediction["windows"] = [
+                {"start": start, "end": end, "answer": classifier.answer(row, options.top_k)}
+                for start, end, row in windows
+            ]
+        return prediction
+
+    async with _read(service, request) as body:
+        return JSONResponse(await _answer(service, request, partial(answer, body)))
+
+
+def _read(service: Service, request: Request) -> AbstractAsyncContextManager[bytes]:
+    promised = request.headers.get("content-length", "")
+    return service.read_body(request.stream(), int(promised) if promised.isdecimal() else 0)
+
+
+async def _answer(service: Service, request: Request, answer: Callable[[], Awaitable[T]]) -> T:
+    """The answer to a request that was read, unless the client goes away, which ends the work on it.
+
+    Raises:
+        ServiceError: there is none.
+        ClientDisconnect: nobody is there to be answered.
+    """
+    with service.place():
+        answering = asyncio.ensure_future(service.answer_in_time(answer()))
+        leaving = asyncio.ensure_future(request.receive())  # of a request that was read, nothing else comes
+        try:
+            await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            if not answering.done():
+                raise ClientDisconnect
+            return answering.result()
+        finally:
+            answering.cancel()
+            leaving.cancel()
+
+
+def _media_type(request: Request) -> str:
+    return request.headers.get("content-type", "").split(";")[0].strip().lower()
+
+
+def _read_inference(body: bytes, classifier: BatchedClassifier) -> tuple[bytes, int]:
+    """JSON -> the audio in it, and how many labels to tell."""
+    request = InferenceRequest.model_validate_json(body)
+    try:
+        audio = base64.b64decode(request.inputs, validate=True)
+    except ValueError as error:
+        raise ServiceError(
+            HTTPStatus.UNPROCESSABLE_ENTITY, "inputs: Give the bytes of an audio file in base64."
+        ) from error
+    own = "sigmoid" if classifier.multi_label else "softmax"
+    if request.parameters.function_to_apply not in (None, own):
+        raise ServiceError(
+            HTTPStatus.UNPROCESSABLE_ENTITY, f"parameters.function_to_apply: This model has {own} scores alone."
+        )
+    return audio, request.parameters.top_k
+
+
+async def _read_form(content_type: str, body: bytes) -> tuple[bytes, dict[str, str]]:
+    """A form -> the bytes of its field `file`, and its other fields."""
+
+    async def cut() -> AsyncGenerator[bytes, None]:
+        for first in range(0, len(body), FORM_CHUNK_BYTES):
+            yield body[first : first + FORM_CHUNK_BYTES]
+            await asyncio.sleep(0)
+
+    _, parameters = parse_options_header(content_type)
+    boundary = parameters.get(b"boundary", b"").decode("latin-1")
+    headers = Headers({"content-type": f'multipart/form-data; boundary="{boundary}"'})  # no charset of their choice
+    parser = MultiPartParser(headers, cut(), max_files=1, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES)
+    parser.spool_max_size = len(body) + 1  # never on the disk
+    try:
+        form = await parser.parse()
+    except MultiPartException as error:
+        raise ServiceError(
+            HTTPStatus.UNPROCESSABLE_ENTITY, f"The form cannot be read: {error.message.rstrip('.')}."
+        ) from error
+    file = form.get("file")
+    if not isinstance(file, UploadFile):
+        raise ServiceError(HTTPStatus.UNPROCESSABLE_ENTITY, "file: Upload an audio file in this field of the form.")
+    return await file.read(), {name: value for name, value in form.items() if isinstance(value, str)}
+
+
+async def _serve_stream(service: Service, websocket: WebSocket, token: str | None) -> None:
+    # Refused after it was accepted: browsers tell nobody why a WebSocket was not.
+    with suppress(WebSocketDisconnect):
+        await websocket.accept()
+        try:
+            scheme, _, borne = websocket.headers.get("authorization", "").partition(" ")
+            _check_token(token, borne.strip() if scheme.lower() == "bearer" else "")
+            service.check_readiness()
+            options = StreamOptions.model_validate(dict(websocket.query_params))
+            service.find(options.model)
+            with service.stream_place():
+                await StreamSession(service, websocket, options).run()
+        except ServiceError as error:
+            await refuse(websocket, STREAM_CODES[error.status], error.sentence)
+        except ValidationError as error:
+            await refuse(websocket, INVALID_DATA, write_sentence(error))
+
+
+def _check_token(token: str | None, borne: str) -> None:
+    if token is not None and not secrets.compare_digest(token.encode(), borne.encode()):
+        raise ServiceError(HTTPStatus.UNAUTHORIZED, "Send the server's token: Authorization: Bearer TOKEN.")
+
+
+def _refuse(request: Request, error: Exception) -> Response:
+    if isinstance(error, ValidationError):
+        error = ServiceError(HTTPStatus.UNPROCESSABLE_ENTITY, write_sentence(error))
+    assert isinstance(error, ServiceError)
+    headers = {}
+    if error.status in RETRY_SECONDS:
+        headers["Retry-After"] = str(RETRY_SECONDS[error.status])
+    if error.status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
+    return JSONResponse({"error": error.sentence}, error.status, headers)
+
+
+def _refuse_path(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    path = request.scope["path"]  # request.url would take the host apart, which may be anything
+    sentences = {
+        HTTPStatus.NOT_FOUND: f"There is nothing at {path!r}: see /openapi.json.",
+        HTTPStatus.METHOD_NOT_ALLOWED: f"{request.method} is not possible at {path!r}: see /openapi.json.",
+    }
+    sentence = sentences.get(HTTPStatus(error.status_code), str(error.detail))
+    return JSONResponse({"error": sentence}, error.status_code, error.headers)
+
+
+def _give_up(request: Request, error: Exception) -> Response:
+    return Response(status_code=CLIENT_CLOSED_REQUEST)
+
+
+def _admit_failure(request: Request, error: Exception) -> Response:
+    return JSONResponse(
+        {"error": "The model failed: try another recording, and see the server's log."},
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+    )
+
+
+class CountingApp:
+    """An app around another, which counts and times its answers.
+
+    Args:
+        app: answers.
+        service: has the metrics.
+    """
+
+    def __init__(self, app: ASGIApp, service: Service):
+        self.app = app
+        self.metrics = service.metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See the ASGI specification."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        start, status = time.perf_counter(), int(HTTPStatus.INTERNAL_SERVER_ERROR)
+
+        async def send_and_see(message: Message) -> None:
+            nonlocal status
+            status = message.get("status", status)
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_and_see)
+        finally:
+            path = getattr(scope.get("route"), "path", "other")
+            self.metrics.requests.labels(path, status).inc()
+            self.metrics.request_seconds.labels(path).observe(time.perf_counter() - start)

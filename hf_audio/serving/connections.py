@@ -1,0 +1,183 @@
+"""Connections of clients that are slow, go on sending what nobody wants, or stay when the server is about to end."""
+
+import asyncio
+import contextlib
+import errno
+import os
+import socket
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from ..errors import ArgumentError
+from .service import Service
+
+# For a request's head to arrive.
+HEAD_SECONDS = 10
+# How long what a client goes on sending is thrown away after its request was refused: were the connection closed at
+# once, the system would drop the refusal too, before the client has read it.
+LINGER_SECONDS = 2
+# Between the end of listening and the end of idle connections, for requests that are on their way.
+GRACE_SECONDS = 0.3
+# Of a stream, at once: eleven seconds at 48 kHz.
+MAX_FRAME_BYTES = 2**20
+
+
+class Server(uvicorn.Server):
+    """Listens from the beginning, and stops when a signal comes, or the checkpoints cannot be loaded.
+
+    Args:
+        app: answers.
+        service: what it offers.
+        host: name or address to listen at.
+        port: 0 takes a free one.
+
+    Raises:
+        ArgumentError: nobody can listen there.
+    """
+
+    def __init__(self, app: ASGIApp, service: Service, host: str, port: int):
+        timeout = service.limits.timeout_seconds
+        config = uvicorn.Config(
+            app,
+            http=TimedProtocol,
+            ws="websockets-sansio",
+            ws_max_size=MAX_FRAME_BYTES,
+            ws_per_message_deflate=False,  # sound does not shrink by it
+            lifespan="on",
+            log_level="error",
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            timeout_keep_alive=round(timeout),
+            timeout_graceful_shutdown=round(2 * timeout + LINGER_SECONDS),  # a body's and its answer's
+        )
+        super().__init__(config)
+        self.service = service
+        self.socket = _listen(host, port)
+        address = f"[{host}]" if ":" in host else host
+        self.url = f"http://{address}:{self.socket.getsockname()[1]}"
+
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answer until a signal comes.
+
+        Raises:
+            Exception: what went wrong when the checkpoints were loaded.
+        """
+        with contextlib.closing(self.socket):
+            super().run(sockets=[self.socket])
+        if self.service.error is not None:
+            raise self.service.error
+
+    async def on_tick(self, counter: int) -> bool:
+        """Whether to stop."""
+        return await super().on_tick(counter) or self.service.error is not None
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen no more, then answer what has been accepted."""
+        self.service.closing.set()
+        for server in self.servers:
+            server.close()
+        await asyncio.sleep(GRACE_SECONDS)
+        with contextlib.suppress(TimeoutError):  # streams send what they have heard; uvicorn would just end them
+            async with asyncio.timeout(self.service.limits.timeout_seconds):
+                while self.service.n_streams:
+                    await asyncio.sleep(0.05)
+        await super().shutdown(sockets)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OverflowError as error:
+        raise ArgumentError(f"--port {port} is none: choose one from 0 to 65535.") from error
+    except OSError as error:
+        reason = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
+        remedy = "choose another --port" if error.errno == errno.EADDRINUSE else "check --host and --port"
+        raise ArgumentError(f"Nobody can listen at {host}:{port} ({reason}): {remedy}.") from error
+
+
+class TimedProtocol(H11Protocol):
+    """HTTP whose requests' heads must come in time; uvicorn would wait for them for ever."""
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self._patience: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """See `asyncio.Protocol`."""
+        super().connection_made(transport)
+        self._watch()
+
+    def data_received(self, data: bytes) -> None:
+        """See `asyncio.Protocol`."""
+        super().data_received(data)
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See `asyncio.Protocol`."""
+        super().connection_lost(exc)
+        self._calm()
+
+    def handle_websocket_upgrade(self, event: Any) -> None:
+        """Its head has come."""
+        super().handle_websocket_upgrade(event)
+        self._calm()
+
+    def _watch(self) -> None:
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._calm()
+        elif self._patience is None and self.transport.get_protocol() is self and not self.transport.is_closing():
+            self._patience = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+
+    def _calm(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+
+
+class LingeringApp:
+    """An app around another, which ends a connection in good order where a request is answered before it was read.
+
+    What else is sent is thrown away for a while, and then the connection closed; so it is when the server is closing.
+
+    Args:
+        app: answers.
+        closing: whether the server is about to end.
+    """
+
+    def __init__(self, app: ASGIApp, closing: asyncio.Event):
+        self.app = app
+        self.closing = closing
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See the ASGI specification."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        names = {name for name, _ in scope["headers"]}
+        read = not names & {b"content-length", b"transfer-encoding"}
+
+        async def receive_and_see() -> Message:
+            nonlocal read
+            message = await receive()
+            read = read or not message.get("more_body", False)
+            return message
+
+        async def send_and_linger(message: Message) -> None:
+            if message["type"] == "http.response.start" and (not read or self.closing.is_set()):
+                message = {**message, "headers": [*message.get("headers", []), (b"connection", b"close")]}
+            if message["type"] != "http.response.body" or message.get("more_body", False) or read:
+                await send(message)
+                return
+            await send({**message, "more_body": True})
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LINGER_SECONDS):
+                    while not read:
+                        await receive_and_see()
+            await send({"type": "http.response.body"})
+
+        await self.app(scope, receive_and_see, send_and_linger)

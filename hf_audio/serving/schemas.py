@@ -1,0 +1,191 @@
+"""What goes in and out of the server, as its OpenAPI document tells it and as it is checked."""
+
+import io
+from base64 import b64encode
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import soundfile
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ..audio.loading import RATES
+
+# The shortest hop: twenty answers a second.
+MIN_HOP_SECONDS = 0.05
+# A stream keeps what its next window needs, and that shall be little.
+MAX_WINDOW_SECONDS = 3600
+MAX_STREAM_HOP_SECONDS = 30
+
+DESCRIPTION = """
+Sound in, what it is out. `POST /` and `POST /models/{name}` speak the Hugging Face inference API, so
+`huggingface_hub.InferenceClient(model=URL).audio_classification(file)` works.
+
+`WS /v1/stream` takes mono 16-bit little-endian PCM in binary messages and sends `{"start", "end", "answer"}` as soon
+as a window has been heard. Its query, or a first text message of JSON, may give `sampling_rate` (by default that of
+the model), `hop_seconds` (by default half a window), `top_k` and `model`. `{"type": "end"}` ends the stream with its
+last window.
+
+Every refusal is `{"error": "a sentence"}`, of a stream too, which is then closed.
+"""
+PROBLEMS = {
+    HTTPStatus.UNAUTHORIZED: "No token, or a wrong one.",
+    HTTPStatus.NOT_FOUND: "There is no such model.",
+    HTTPStatus.REQUEST_TIMEOUT: "The request did not arrive in time.",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is too large, or the recording too long.",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "This is no audio, or no form.",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "The audio is empty, cut off or broken, or a parameter wrong.",
+    HTTPStatus.TOO_MANY_REQUESTS: "The queue is full.",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "The model failed.",
+    HTTPStatus.SERVICE_UNAVAILABLE: "The models are being loaded, the server is shutting down, or time was up.",
+}
+
+TopK = Annotated[int, Field(ge=1, description="How many labels to answer, best first.")]
+Seconds = Annotated[float, Field(description="In seconds.")]
+
+
+class Problem(BaseModel):
+    """Why a request got no answer, in one sentence."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"error": "The request is larger than 32 MB: send a compressed file."}]}
+    )
+
+    error: str
+
+
+class LabelScore(BaseModel):
+    """How probable a label is."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"score": 0.93, "label": "dog"}]})
+
+    score: float
+    label: str
+
+
+class SpokenNumber(BaseModel):
+    """A number that was read, and how probable all its digits are."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"text": "194827", "score": 0.98}]})
+
+    text: str
+    score: float
+
+
+Answer = list[LabelScore] | SpokenNumber
+
+
+class WindowAnswer(BaseModel):
+    """What is heard between two moments."""
+
+    start: Seconds
+    end: Seconds
+    answer: Answer
+
+
+class Prediction(BaseModel):
+    """What a model answers to a recording."""
+
+    model: str
+    seconds: Annotated[float, Field(description="How long the recording is.")]
+    answer: Answer
+    windows: Annotated[
+        list[WindowAnswer] | None, Field(description="Where window_seconds or hop_seconds was given.")
+    ] = None
+
+
+class Readiness(BaseModel):
+    """Which models can be asked; the first one where none is named."""
+
+    models: list[str]
+
+
+class Health(BaseModel):
+    """That the server runs."""
+
+    status: Literal["ok"]
+
+
+class InferenceParameters(BaseModel):
+    """Parameters of the Hugging Face inference API."""
+
+    top_k: TopK = 5
+    function_to_apply: Annotated[
+        Literal["softmax", "sigmoid", "none"] | None, Field(description="None but the model's own is to be had.")
+    ] = None
+
+
+class InferenceRequest(BaseModel):
+    """Audio with parameters, as the Hugging Face inference API takes them."""
+
+    inputs: Annotated[str, Field(description="An audio file's bytes in base64.")]
+    parameters: InferenceParameters = InferenceParameters()
+
+
+class UploadOptions(BaseModel):
+    """Fields of an upload, beside its file."""
+
+    model: Annotated[str | None, Field(description="By default the first.")] = None
+    top_k: TopK = 5
+    window_seconds: Annotated[
+        float | None,
+        Field(ge=MIN_HOP_SECONDS, le=MAX_WINDOW_SECONDS, description="For answers over time; by default the model's."),
+    ] = None
+    hop_seconds: Annotated[
+        float | None,
+        Field(
+            ge=MIN_HOP_SECONDS, le=MAX_WINDOW_SECONDS, description="For answers over time; by default half a window."
+        ),
+    ] = None
+
+
+class StreamOptions(BaseModel):
+    """A stream's query."""
+
+    model: str | None = None
+    sampling_rate: Annotated[int | None, Field(ge=RATES.start, lt=RATES.stop)] = None
+    hop_seconds: Annotated[float | None, Field(ge=MIN_HOP_SECONDS, le=MAX_STREAM_HOP_SECONDS)] = None
+    top_k: TopK = 5
+
+
+class StreamMessage(StreamOptions):
+    """A text message in a stream: what its query would say, or that it ends."""
+
+    type: Literal["begin", "end"] = "begin"
+
+
+def write_sentence(error: ValidationError) -> str:
+    """The first thing that is wrong, and where."""
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    place = ".".join(map(str, first["loc"])) or "The JSON"
+    return f"{place}: {first['msg'].rstrip('.')}."
+
+
+def describe_problems(statuses: Iterable[HTTPStatus]) -> dict[int | str, dict[str, Any]]:
+    """The refusals of a route, as FastAPI takes them."""
+    return {int(status): {"model": Problem, "description": PROBLEMS[status]} for status in statuses}
+
+
+def describe_inference() -> dict[str, Any]:
+    """The body of a request in the manner of the inference API, as OpenAPI takes it."""
+    schema = InferenceRequest.model_json_schema()
+    del schema["$defs"]
+    schema["properties"]["parameters"] = InferenceParameters.model_json_schema()
+    schema["properties"]["inputs"]["format"] = "byte"
+    recording = io.BytesIO()
+    soundfile.write(recording, np.zeros(400), 8000, format="WAV", subtype="PCM_U8")
+    example = {"inputs": b64encode(recording.getvalue()).decode(), "parameters": {"top_k": 3}}
+    content = {
+        "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+        "application/json": {"schema": schema, "example": example},
+    }
+    return {"requestBody": {"required": True, "description": "An audio file of any kind.", "content": content}}
+
+
+def describe_upload() -> dict[str, Any]:
+    """The body of an upload, as OpenAPI takes it."""
+    schema = UploadOptions.model_json_schema()
+    schema["properties"]["file"] = {"type": "string", "format": "binary", "description": "An audio file of any kind."}
+    schema["required"] = ["file"]
+    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}

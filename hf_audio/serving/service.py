@@ -1,0 +1,365 @@
+"""What a server offers, whatever its routes: checkpoints under their names, limits, and answers to audio files."""
+
+import asyncio
+import os
+import re
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import torch
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+
+from ..audio.loading import load_audio
+from ..audio.speech import load_voice_activity
+from ..audio.windows import running_windows
+from ..errors import ArgumentError, AudioError, LongAudioError, NoSpeechError, UndecodableAudioError
+from ..inference.classifier import ONNX_SUFFIX, load_classifier
+from ..inference.streaming import AudioStream
+from .batcher import BatchedClassifier, Batcher
+
+# Decoding frees the interpreter, so two threads keep ahead of a network without taking its cores.
+DECODING_THREADS = 2
+# Bodies in memory, those still arriving included, are together at most so many times the largest.
+HELD_BODIES = 16
+TOKEN_VARIABLE = "HF_AUDIO_TOKEN"
+NAME = re.compile(r"[A-Za-z0-9._-]+")
+BATCH_SIZES = (1, 2, 4, 8, 16)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a client may ask for, and how long it may take."""
+
+    max_megabytes: float = 32
+    """Of a request's body, in units of 1e6 bytes."""
+    max_seconds: float = 300
+    """Of a recording."""
+    max_queue: int = 128
+    """Requests that are being decoded and scored, or wait for it."""
+    max_streams: int = 32
+    """Streams that are open."""
+    timeout_seconds: float = 30
+    """For a body to arrive, then for its answer, and for a stream's next block."""
+
+    def __post_init__(self):
+        for name, value in vars(self).items():
+            if not 0 < value < float("inf"):
+                raise ArgumentError(f"{name}={value} must be positive.")
+
+    @property
+    def max_bytes(self) -> int:
+        """Of a request's body."""
+        return round(self.max_megabytes * 1e6)
+
+
+def name_checkpoints(arguments: Sequence[str]) -> dict[str, str]:
+    """`NAME=CHECKPOINT` or a checkpoint, which is then called by its folder or file -> name: checkpoint.
+
+    Raises:
+        ArgumentError: two of one name, or a name that cannot stand in an address.
+    """
+    checkpoints: dict[str, str] = {}
+    for argument in arguments:
+        name, equals, checkpoint = argument.partition("=")
+        if not equals or Path(argument).exists():
+            checkpoint = argument
+            path = Path(argument).resolve() if Path(argument).exists() else Path(argument)
+            name = path.stem if path.suffix == ONNX_SUFFIX else path.name
+        if not NAME.fullmatch(name):
+            raise ArgumentError(
+                f"{name!r} is no name for a model: give NAME={checkpoint}, of letters, digits, . _ and -."
+            )
+        if name in checkpoints:
+            raise ArgumentError(f"Two models are called {name}: give NAME={checkpoint} another name.")
+        checkpoints[name] = checkpoint
+    return checkpoints
+
+
+def read_token(file: Path | None) -> str | None:
+    """The token in a file or else in the environment; without either, there is none.
+
+    Raises:
+        ArgumentError: it cannot be read or is empty.
+    """
+    if file is None:
+        source, token = TOKEN_VARIABLE, os.environ.get(TOKEN_VARIABLE)
+        if token is None:
+            return None
+    else:
+        source = str(file)
+        try:
+            token = file.read_text(encoding="utf-8")
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise ArgumentError(f"{file} cannot be read ({reason}): write the token into it.") from error
+    token = token.strip()
+    if not token or not token.isascii() or not token.isprintable() or " " in token:
+        raise ArgumentError(f"{source} holds no token: write one into it, of ASCII letters, digits and signs.")
+    return token
+
+
+class ServiceError(Exception):
+    """A request that gets no answer but a sentence.
+
+    Args:
+        status: of HTTP.
+        sentence: what is wrong, and what to do.
+    """
+
+    def __init__(self, status: HTTPStatus, sentence: str):
+        super().__init__(sentence)
+        self.status = status
+        self.sentence = sentence
+
+
+class Service:
+    """Checkpoints under their names, loaded once, that answer many clients at a time.
+
+    Args:
+        checkpoints: name -> what `load_classifier` loads. The first one is the one that is asked where none is named.
+        limits: of requests.
+    """
+
+    def __init__(self, checkpoints: Mapping[str, str | os.PathLike], limits: Limits):
+        self.checkpoints = dict(checkpoints)
+        self.limits = limits
+        self.closing = asyncio.Event()
+        self.error: Exception | None = None
+        """Why the checkpoints cannot be loaded."""
+        self.metrics = Metrics()
+        self._classifiers: dict[str, BatchedClassifier] = {}
+        self._batcher = Batcher(self.metrics.batch_windows.observe)
+        # A detector of voice activity that lowered the threads while it runs would lower the network's, too.
+        self._decoders = ThreadPoolExecutor(
+            DECODING_THREADS, "decoder", initializer=torch.set_num_threads, initargs=(1,)
+        )
+        # Streams block a thread while their windows wait for the network.
+        self.stream_threads = ThreadPoolExecutor(limits.max_streams, thread_name_prefix="stream")
+        self._held_bytes = self._n_waiting = self.n_streams = 0
+        self.metrics.held_bytes.set_function(lambda: self._held_bytes)
+        self.metrics.waiting.set_function(lambda: self._n_waiting)
+        self.metrics.streams.set_function(lambda: self.n_streams)
+
+    def load(self) -> None:
+        """Load all checkpoints; where that fails, `error` tells why."""
+        try:
+            loaded = {name: load_classifier(checkpoint) for name, checkpoint in self.checkpoints.items()}
+            for classifier in loaded.values():  # the first forward pass is slow: nobody shall wait for it
+                n_samples = round((classifier.clip_seconds or 1) * classifier.sampling_rate)
+                classifier.score([np.zeros(n_samples, dtype=np.float32)])
+                if classifier.speech_only:
+                    load_voice_activity()
+        except Exception as error:
+            self.error = error
+            return
+        self._classifiers = {name: BatchedClassifier(each, self._batcher) for name, each in loaded.items()}
+
+    def close(self) -> None:
+        """Answer what is waiting, then end all threads."""
+        self._decoders.shutdown()
+        self.stream_threads.shutdown()
+        self._batcher.close()
+
+    def check_readiness(self) -> None:
+        """Whether requests can be answered.
+
+        Raises:
+            ServiceError: 503, while the checkpoints are being loaded and when the server is about to end.
+        """
+        if self.closing.is_set():
+            raise ServiceError(HTTPStatus.SERVICE_UNAVAILABLE, "The server is shutting down: ask another one.")
+        if not self._classifiers:
+            raise ServiceError(
+                HTTPStatus.SERVICE_UNAVAILABLE, "The models are being loaded: ask again in a few seconds."
+            )
+
+    def find(self, name: str | None) -> BatchedClassifier:
+        """The classifier of that name, or the first one.
+
+        Raises:
+            ServiceError: 404, there is none of that name; 503, they are not loaded.
+        """
+        if name is not None and name not in self.checkpoints:
+            raise ServiceError(
+                HTTPStatus.NOT_FOUND, f"There is no model {name!r}: ask for one of {', '.join(self.checkpoints)}."
+            )
+        if not self._classifiers:
+            self.check_readiness()
+        return self._classifiers[name or next(iter(self.checkpoints))]
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """A place in the queue.
+
+        Raises:
+            ServiceError: 429, there is none.
+        """
+        if self._n_waiting >= self.limits.max_queue:
+            raise ServiceError(
+                HTTPStatus.TOO_MANY_REQUESTS,
+                f"{self.limits.max_queue} requests are waiting already: ask again in a few seconds.",
+            )
+        self._n_waiting += 1
+        try:
+            yield
+        finally:
+            self._n_waiting -= 1
+
+    @contextmanager
+    def stream_place(self) -> Iterator[None]:
+        """A place for a stream.
+
+        Raises:
+            ServiceError: 429, there is none.
+        """
+        if self.n_streams >= self.limits.max_streams:
+            raise ServiceError(
+                HTTPStatus.TOO_MANY_REQUESTS,
+                f"{self.limits.max_streams} streams are open already: come back when one has ended.",
+            )
+        self.n_streams += 1
+        try:
+            yield
+        finally:
+            self.n_streams -= 1
+
+    @asynccontextmanager
+    async def read_body(self, chunks: AsyncIterable[bytes], promised: int) -> AsyncIterator[bytes]:
+        """A request's body, read to its end, but no further than the limits; `promised` is the size it claims to have.
+
+        Raises:
+            ServiceError: 408, it did not come in time; 413, it is too large; 429, all bodies in memory together are.
+        """
+        self._check_size(promised)
+        body = bytearray()
+        n_bytes = 0
+        try:
+            async with asyncio.timeout(self.limits.timeout_seconds) as timeout:
+                async for chunk in chunks:
+                    self._check_size(n_bytes + len(chunk))
+                    if self._held_bytes + len(chunk) > HELD_BODIES * self.limits.max_bytes:
+                        raise ServiceError(
+                            HTTPStatus.TOO_MANY_REQUESTS,
+                            "Too many large files are being sent: send this one in a few seconds.",
+                        )
+                    n_bytes += len(chunk)
+                    self._held_bytes += len(chunk)
+                    body += chunk
+                timeout.reschedule(None)
+                whole = bytes(body)
+                body.clear()
+            yield whole
+        except TimeoutError as error:
+            raise ServiceError(
+                HTTPStatus.REQUEST_TIMEOUT,
+                f"The request did not arrive within {self.limits.timeout_seconds:g} s: send it faster, or less.",
+            ) from error
+        finally:
+            self._held_bytes -= n_bytes
+
+    def _check_size(self, n_bytes: int) -> None:
+        if n_bytes > self.limits.max_bytes:
+            raise ServiceError(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                f"The request is larger than {self.limits.max_megabytes:g} MB: send a compressed or a shorter file.",
+            )
+
+    async def run_decoding(self, call: Callable[[], T]) -> T:
+        """The result of what is no work for the event loop."""
+        return await asyncio.get_running_loop().run_in_executor(self._decoders, call)
+
+    async def answer_in_time(self, answer: Awaitable[T]) -> T:
+        """The answer to a request, which has a place in the queue.
+
+        Raises:
+            ServiceError: what audio and networks can cause, as a status: 413, 415, 422, 429, 500 and 503.
+        """
+        try:
+            async with asyncio.timeout(self.limits.timeout_seconds):
+                return await answer
+        except LongAudioError as error:
+            raise ServiceError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, str(error)) from error
+        except UndecodableAudioError as error:
+            raise ServiceError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, str(error)) from error
+        except AudioError as error:
+            raise ServiceError(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
+        except TimeoutError as error:
+            raise ServiceError(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                f"There was no answer within {self.limits.timeout_seconds:g} s: send less at a time, or ask later.",
+            ) from error
+
+    async def decode(self, audio: bytes, classifier: BatchedClassifier) -> np.ndarray:
+        """A file's bytes -> (samples,) at the classifier's rate.
+
+        Raises:
+            AudioError: it cannot be read, or is too long.
+        """
+        waveform = await self.run_decoding(
+            lambda: load_audio(audio, classifier.sampling_rate, self.limits.max_seconds)
+        )
+        self.metrics.audio_seconds.inc(len(waveform) / classifier.sampling_rate)
+        return waveform
+
+    async def score(self, classifier: BatchedClassifier, windows: Sequence[np.ndarray]) -> np.ndarray:
+        """Windows, (samples,) each -> (windows, labels) probabilities."""
+        parts = [
+            await asyncio.wrap_future(classifier.batcher.submit(classifier.classifier, part))
+            for part in classifier.cut(windows)
+        ]
+        return np.concatenate(parts)
+
+    async def judge(self, classifier: BatchedClassifier, waveform: np.ndarray) -> np.ndarray:
+        """A recording, (samples,), -> (labels,) probabilities, as `AudioClassifier.judge_recording` tells them."""
+        try:
+            heard = await self.run_decoding(lambda: classifier.select(waveform))
+        except NoSpeechError as error:
+            return classifier.silence(error.probability)
+        return (await self.score(classifier, classifier.split(heard))).mean(0)
+
+    async def judge_windows(
+        self,
+        classifier: BatchedClassifier,
+        waveform: np.ndarray,
+        window_seconds: float | None,
+        hop_seconds: float | None,
+    ) -> list[tuple[float, float, np.ndarray]]:
+        """A waveform, (samples,), -> start and end in seconds and (labels,) probabilities of a stream's windows."""
+        stream = AudioStream(classifier, window_seconds=window_seconds, hop_seconds=hop_seconds)
+        spans = list(running_windows(len(waveform), stream.window, stream.hop))
+        windows = [waveform[start:end] for start, end in spans]
+        scores = list(await self.score(classifier, windows))
+        if classifier.speech_only:
+            scores = await self.run_decoding(lambda: list(map(classifier.silence_of, windows, scores)))
+        rate = classifier.sampling_rate
+        return [(start / rate, end / rate, row) for (start, end), row in zip(spans, scores, strict=True)]
+
+
+class Metrics:
+    """What Prometheus is told of one service."""
+
+    def __init__(self):
+        self.registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        self.requests = Counter("hf_audio_requests", "Requests answered.", ["path", "status"], registry=registry)
+        self.request_seconds = Histogram(
+            "hf_audio_request_seconds", "From a request's head to the end of its answer.", ["path"], registry=registry
+        )
+        self.waiting = Gauge("hf_audio_requests_waiting", "Requests with a place in the queue.", registry=registry)
+        self.streams = Gauge("hf_audio_streams", "Streams that are open.", registry=registry)
+        self.held_bytes = Gauge("hf_audio_body_bytes", "Bodies of requests in memory.", registry=registry)
+        self.batch_windows = Histogram(
+            "hf_audio_batch_windows",
+            "Windows that went through a network together.",
+            buckets=BATCH_SIZES,
+            registry=registry,
+        )
+        self.audio_seconds = Counter("hf_audio_decoded_seconds", "Seconds of sound in files.", registry=registry)

@@ -1,0 +1,1 @@
+"""From a task and arguments to a finished run."""

@@ -1,0 +1,354 @@
+"""Waveform transforms that audiomentations lacks, costly ones amortised, and mixing of batches on the device."""
+
+import os
+import random
+import shutil
+from collections.abc import Callable
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import soxr
+import torch
+from audiomentations import AddGaussianSNR
+from audiomentations.core.transforms_interface import BaseWaveformTransform
+from scipy.signal import fftconvolve
+
+from ..audio.loading import from_int16, to_int16
+
+
+class _OfDuration(BaseWaveformTransform):
+    """What takes or makes `duration` seconds of a clip."""
+
+    supports_multichannel = True
+
+    def __init__(self, duration: float, p: float = 1.0):
+        super().__init__(p)
+        if not duration > 0:
+            raise ValueError(f"duration={duration} must be positive.")
+        self.duration = duration
+
+
+class RandomPlacement(_OfDuration):
+    """Puts a clip at a random place in a canvas of zeros; of a longer clip it takes a random excerpt.
+
+    Args:
+        duration: seconds of the canvas.
+    """
+
+    def randomize_parameters(self, samples: np.ndarray, sample_rate: int) -> None:
+        """Draw where the clip begins on the canvas, or, negative, the canvas in the clip."""
+        super().randomize_parameters(samples, sample_rate)
+        if self.parameters["should_apply"]:
+            free = round(self.duration * sample_rate) - samples.shape[-1]
+            self.parameters["offset"] = random.randint(min(free, 0), max(free, 0))
+
+    def apply(self, samples: np.ndarray, sample_rate: int) -> np.ndarray:
+        """(..., samples) -> (..., canvas)."""
+        size, offset = round(self.duration * sample_rate), self.parameters["offset"]
+        if offset < 0 or samples.shape[-1] >= size:
+            return samples[..., -offset : size - offset]
+        canvas = np.zeros((*samples.shape[:-1], size), dtype=samples.dtype)
+        canvas[..., offset : offset + samples.shape[-1]] = samples
+        return canvas
+
+
+class RandomExcerpt(_OfDuration):
+    """Takes a random excerpt of a clip, which may reach over the clip's ends by an eighth, into zeros.
+
+    Of a clip that ends in zeros (ESC-50 has been filled up with them to equal lengths), the excerpts are taken where
+    something sounds: an excerpt of mere silence would teach that silence is a dog.
+
+    Args:
+        duration: seconds of the excerpt.
+    """
+
+    def randomize_parameters(self, samples: np.ndarray, sample_rate: int) -> None:
+        """Draw where the excerpt begins, in samples, perhaps before the clip."""
+        super().randomize_parameters(samples, sample_rate)
+        if self.parameters["should_apply"]:
+            size, length = round(self.duration * sample_rate), samples.shape[-1]
+            end = length
+            if not samples[..., -1].any():
+                sounding = np.asarray((samples != 0).reshape(-1, length).any(axis=0))
+                end = length - int(np.flip(sounding).argmax())  # the whole length where all is silent
+            last = end - size // 2 if end < length else length - size
+            self.parameters["start"] = random.randint(-(size // 8), max(last, 0) + size // 8)
+
+    def apply(self, samples: np.ndarray, sample_rate: int) -> np.ndarray:
+        """(..., samples) -> (..., excerpt)."""
+        size, start = round(self.duration * sample_rate), self.parameters["start"]
+        excerpt = np.zeros((*samples.shape[:-1], size), dtype=samples.dtype)
+        kept = samples[..., max(start, 0) : max(start + size, 0)]
+        offset = max(-start, 0)
+        excerpt[..., offset : offset + kept.shape[-1]] = kept
+        return excerpt
+
+
+class Beginning(_OfDuration):
+    """Takes the beginning of a clip, from a random moment in its first eighth on.
+
+    Args:
+        duration: seconds of the beginning.
+    """
+
+    def randomize_parameters(self, samples: np.ndarray, sample_rate: int) -> None:
+        """Draw the moment, in samples."""
+        super().randomize_parameters(samples, sample_rate)
+        if self.parameters["should_apply"]:
+            longest = min(samples.shape[-1], round(self.duration * sample_rate))
+            self.parameters["start"] = random.randint(0, longest // 8)
+
+    def apply(self, samples: np.ndarray, sample_rate: int) -> np.ndarray:
+        """(..., samples) -> (..., at most the duration)."""
+        start = self.parameters["start"]
+        return samples[..., start : start + round(self.duration * sample_rate)]
+
+
+class AddFastGaussianSNR(AddGaussianSNR):
+    """As its base class, with torch's normal numbers in place of numpy's slower ones.
+
+    Noise is the most costly of the transforms that ESC-50's recipe draws anew in every epoch.
+    """
+
+    def apply(self, samples: np.ndarray, sample_rate: int) -> np.ndarray:
+        """(..., samples) -> (..., samples) float32."""
+        generator = torch.Generator().manual_seed(random.getrandbits(63))
+        noise = torch.randn(samples.shape, generator=generator).numpy()
+        noise *= self.parameters["noise_std"]
+        noise += samples
+        return noise
+
+
+class SyntheticRoom(BaseWaveformTransform):
+    """Lets a clip sound in a room: its echoes are normal noise that decays exponentially, after Polack's model.
+
+    The clip keeps its length and its loudness. audiomentations' own room wants a package that is compiled on
+    installation.
+
+    Args:
+        min_decay_seconds, max_decay_seconds: until the echoes have lost 60 dB.
+        min_direct_db, max_direct_db: energy of the direct sound over that of all echoes.
+    """
+
+    supports_multichannel = True
+
+    def __init__(
+        self,
+        min_decay_seconds: float = 0.1,
+        max_decay_seconds: float = 0.8,
+        min_direct_db: float = -3.0,
+        max_direct_db: float = 15.0,
+        p: float = 0.5,
+    ):
+        super().__init__(p)
+        if not 0 < min_decay_seconds <= max_decay_seconds:
+            raise ValueError(f"{min_decay_seconds=} must be positive and not above {max_decay_seconds=}.")
+        if min_direct_db > max_direct_db:
+            raise ValueError(f"{min_direct_db=} must not be above {max_direct_db=}.")
+        self.decay_seconds = min_decay_seconds, max_decay_seconds
+        self.direct_db = min_direct_db, max_direct_db
+
+    def randomize_parameters(self, samples: np.ndarray, sample_rate: int) -> None:
+        """Draw the room's response."""
+        super().randomize_parameters(samples, sample_rate)
+        if self.parameters["should_apply"]:
+            decay = random.uniform(*self.decay_seconds)
+            time = np.arange(1, round(decay * sample_rate)) / sample_rate
+            echoes = np.random.standard_normal(len(time)) * 10 ** (-3 * time / decay)
+            ratio = 10 ** (random.uniform(*self.direct_db) / 20)
+            self.parameters["response"] = np.concatenate([[1.0], echoes / (ratio * np.linalg.norm(echoes))])
+
+    def apply(self, samples: np.ndarray, sample_rate: int) -> np.ndarray:
+        """(..., samples) -> (..., samples) float32."""
+        response = self.parameters["response"].reshape(*[1] * (samples.ndim - 1), -1)
+        heard = fftconvolve(samples, response, axes=-1)[..., : samples.shape[-1]]
+        loudness = np.sqrt(np.mean(np.square(samples)) / max(np.mean(np.square(heard)), 1e-20))
+        return (heard * loudness).astype(np.float32)
+
+
+class ChangeVoice(BaseWaveformTransform):
+    """Lets the same person speak higher or lower: shifts the pitch and, much less, the formants of the vocal tract.
+
+    The clip is played faster or slower, which moves both, and its spectral envelope is then moved back, frame by
+    frame. The envelope is a spectrum smoothed by keeping its first cepstral coefficients.
+
+    Args:
+        max_semitones: by which the pitch is raised or lowered at most.
+        max_formant_change: share by which formants are, at most.
+    """
+
+    FRAME = 1024  # samples at 16 kHz, 64 ms
+    SMOOTHING_SECONDS = 0.002  # less than the period of any voice, which would else stand in the envelope
+
+    def __init__(self, max_semitones: float = 3.0, max_formant_change: float = 0.03, p: float = 0.5):
+        super().__init__(p)
+        if max_semitones < 0 or not 0 <= max_formant_change < 1:
+            raise ValueError(f"{max_semitones=} must not be negative, and {max_formant_change=} lie in [0, 1).")
+        self.max_semitones = max_semitones
+        self.max_formant_change = max_formant_change
+
+    def randomize_parameters(self, samples: np.ndarray, sample_rate: int) -> None:
+        """Draw by how much."""
+        super().randomize_parameters(samples, sample_rate)
+        if self.parameters["should_apply"]:
+            self.parameters["pitch"] = 2 ** (random.uniform(-self.max_semitones, self.max_semitones) / 12)
+            self.parameters["formants"] = 1 + random.uniform(-self.max_formant_change, self.max_formant_change)
+
+    def apply(self, samples: np.ndarray, sample_rate: int) -> np.ndarray:
+        """(samples,) -> (about as many,) float32."""
+        pitch, formants = self.parameters["pitch"], self.parameters["formants"]
+        played = torch.from_numpy(soxr.resample(samples, pitch * sample_rate, sample_rate).astype(np.float32))
+        size = round(self.FRAME * sample_rate / 16000)
+        if len(played) < size:
+            return played.numpy()
+        window = torch.hann_window(size)
+        spectrum = torch.stft(played, size, size // 4, window=window, return_complex=True)  # (bins, frames)
+        cepstrum = torch.fft.irfft(spectrum.abs().clamp(min=1e-6).log(), dim=0)
+        kept = round(self.SMOOTHING_SECONDS * sample_rate)
+        cepstrum[kept : size - kept + 1] = 0
+        envelope = torch.fft.rfft(cepstrum, dim=0).real
+        place = (torch.arange(len(envelope)) * (pitch / formants)).clamp(max=len(envelope) - 1)
+        below = place.long().clamp(max=len(envelope) - 2)
+        moved = torch.lerp(envelope[below], envelope[below + 1], (place - below)[:, None])
+        changed = torch.istft(spectrum * (moved - envelope).exp(), size, size // 4, window=window, length=len(played))
+        loudness = played.square().mean().sqrt() / changed.square().mean().sqrt().clamp(min=1e-8)
+        return (changed * loudness).numpy()
+
+
+def vary_background(waveform: np.ndarray) -> np.ndarray:
+    """A sound that is none of the classes, up to an octave faster or slower and perhaps backwards, which is another.
+
+    What is none of the classes is far more than the recordings of a place hold. waveform: (samples,), and back another
+    number of them, by draws of numpy's global generator.
+    """
+    speed = 2 ** np.random.uniform(-1, 1)
+    places = np.arange(round(len(waveform) / speed)) * speed
+    varied = np.interp(places, np.arange(len(waveform)), waveform).astype(np.float32)
+    return varied if np.random.random() < 0.5 else varied[::-1]
+
+
+class Amortized:
+    """A costly transform (pitch shift, time stretch, room) whose result for a clip serves for several epochs.
+
+    In every epoch one clip in `epochs` is drawn anew, in turn, so that the cost of an epoch is even and falls by that
+    factor, and no clip is ever frozen. Until its first turn a clip comes as it was recorded. Results wait as files of
+    16-bit samples, which any loader worker can read: memory does not grow with the number of clips. A result follows
+    from the seed, the clip and the turn alone, so a lost file is made again the same.
+
+    Args:
+        transform: an audiomentations transform, called as `transform(samples=..., sample_rate=...)`.
+        epochs: for which a result serves; 1 draws in every epoch.
+        folder: of the results; made when the first is written.
+    """
+
+    def __init__(self, transform: Callable[..., np.ndarray], epochs: int, folder: Path):
+        if epochs < 1:
+            raise ValueError(f"epochs={epochs} must be at least 1.")
+        self.transform = transform
+        self.epochs = epochs
+        self.folder = folder
+
+    def __call__(
+        self, recorded: Callable[[], np.ndarray], index: int, sampling_rate: int, seed: int, epoch: int
+    ) -> np.ndarray:
+        """The clip number `index` as it is in this epoch, (samples,) float32.
+
+        recorded: gives the clip as it was recorded, (samples,); it is not called where a result lies ready.
+        """
+        turn = (epoch - index % self.epochs) // self.epochs
+        if turn < 0:
+            return recorded()
+        if self.epochs == 1:
+            return from_int16(self._draw(recorded(), sampling_rate, seed, turn, index))
+        file = self.folder / f"{index}-{turn}"
+        try:
+            return from_int16(np.frombuffer(file.read_bytes(), dtype="<i2"))
+        except FileNotFoundError:
+            samples = self._draw(recorded(), sampling_rate, seed, turn, index)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        temporary = file.with_name(f".{file.name}.{os.getpid()}")
+        temporary.write_bytes(samples.tobytes())
+        os.replace(temporary, file)
+        (self.folder / f"{index}-{turn - 1}").unlink(missing_ok=True)
+        return from_int16(samples)
+
+    def _draw(self, waveform: np.ndarray, sampling_rate: int, *entropy: int) -> np.ndarray:
+        with seeded(AMORTIZED_DRAWS, *entropy):
+            return to_int16(self.transform(samples=waveform, sample_rate=sampling_rate))
+
+    def clear(self) -> None:
+        """Delete the results."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Occasional:
+    """A costly transform of clips that are not kept: in every epoch one in `epochs` gets it, in turn, drawn anew.
+
+    It costs as much as `Amortized` and takes no room on the disk, but the other clips come as they were recorded.
+
+    Args:
+        transform: an audiomentations transform, called as `transform(samples=..., sample_rate=...)`.
+        epochs: between a clip's turns; 1 is every epoch.
+    """
+
+    def __init__(self, transform: Callable[..., np.ndarray], epochs: int):
+        self.transform = transform
+        self.epochs = epochs
+
+    def __call__(
+        self, recorded: Callable[[], np.ndarray], index: int, sampling_rate: int, seed: int, epoch: int
+    ) -> np.ndarray:
+        """The clip number `index` as it is in this epoch, (samples,) float32; called as `Amortized` is."""
+        waveform = recorded()
+        if (epoch - index) % self.epochs:
+            return waveform
+        with seeded(AMORTIZED_DRAWS, seed, epoch, index):
+            return self.transform(samples=waveform, sample_rate=sampling_rate)
+
+
+# Tells its draws from those of the same clip and epoch that are not amortised.
+AMORTIZED_DRAWS = 1
+
+
+@contextmanager
+def seeded(*entropy: int):
+    """Within it, `random` and numpy's global generator, from which audiomentations draws, follow from `entropy`."""
+    states = random.getstate(), np.random.get_state()
+    seed_transforms(*entropy)
+    try:
+        yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+
+
+def seed_transforms(*entropy: int) -> None:
+    """As `seeded`, for good: to keep the states and put them back takes longer than the seeding."""
+    words = np.random.SeedSequence(entropy).generate_state(2)
+    random.seed(int(words[0]))
+    np.random.seed(words[1])
+
+
+def mix(
+    inputs: dict[str, torch.Tensor], targets: dict[str, torch.Tensor], alpha: float
+) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    """Mixes each waveform of a batch with another one, and their targets likewise, by weights from Beta(alpha, alpha).
+
+    inputs: `input_values` and perhaps `attention_mask` (batch, samples), or the features (batch, ...) that an encoder
+    reads; targets: (batch, classes) probabilities, and whatever else is mixed like them (batch, ...).
+    Source: mixup, Zhang et al. 2017, https://arxiv.org/abs/1710.09412.
+    """
+    first = next(iter(targets.values()))
+    weight = torch.distributions.Beta(alpha, alpha).sample((len(first),)).to(first.device)
+    weight = torch.maximum(weight, 1 - weight)
+    other = torch.randperm(len(first), device=first.device)
+
+    def blend(value: torch.Tensor) -> torch.Tensor:
+        return torch.lerp(value[other], value, weight.view(-1, *[1] * (value.dim() - 1)))
+
+    mixed = {
+        name: torch.maximum(value, value[other]) if name == "attention_mask" else blend(value)
+        for name, value in inputs.items()
+    }
+    return mixed, {name: blend(value) for name, value in targets.items()}

@@ -1,0 +1,159 @@
+"""Any audio encoder of transformers (wav2vec2, AST, ...) in the place of the small CNN, with a head for the task."""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+from transformers import (
+    ASTForAudioClassification,
+    AutoConfig,
+    AutoFeatureExtractor,
+    AutoModelForAudioClassification,
+    PreTrainedModel,
+    SequenceFeatureExtractor,
+)
+
+from ..errors import ArgumentError
+from ..inference.extractors import check_spectrogram
+from ..inference.kaldi_features import FRAME_LENGTH, HOP_LENGTH, is_ast
+from ..models import AudioCNNConfig, AudioCNNFeatureExtractor, AudioCNNForAudioClassification
+
+# Frames. The lengths of an AST's spectrogram are multiples: 1024 for clips of 10 s, 512 for 5 s, 128 for 1 s.
+SPECTROGRAM_MULTIPLE = 64
+HEAD = ("pooling.", "classifier.", "long_term_spectrum.classifier.")
+
+
+def load_extractor(name: str | None, config: AudioCNNConfig) -> SequenceFeatureExtractor:
+    """What makes a model's inputs of waveforms: the AudioCNN's, or that of the encoder that is named.
+
+    The task's config takes over an encoder's sampling rate, and an AST's spectrogram becomes as long as the task's
+    clips.
+
+    Raises:
+        ArgumentError: there is no such checkpoint, it hears no audio, or its two configurations contradict each other.
+    """
+    if name is None:
+        return AudioCNNFeatureExtractor(sampling_rate=config.sampling_rate)
+    encoder = _load_config(name)
+    if encoder.model_type == config.model_type:
+        return AudioCNNFeatureExtractor(sampling_rate=config.sampling_rate)
+    try:
+        extractor = AutoFeatureExtractor.from_pretrained(name)
+        config.sampling_rate = extractor.sampling_rate
+    except (OSError, ValueError, AttributeError) as error:
+        raise ArgumentError(
+            f"--model_name_or_path {name} has no feature extractor for audio (no preprocessor_config.json with a "
+            "sampling_rate): give an audio encoder's checkpoint."
+        ) from error
+    try:
+        check_spectrogram(extractor, encoder)
+    except ValueError as error:
+        raise ArgumentError(
+            f"--model_name_or_path {name} contradicts itself: {error}; make them agree in its files."
+        ) from error
+    if is_ast(extractor):
+        extractor.max_length = spectrogram_length(config)
+    return extractor
+
+
+def spectrogram_length(config: AudioCNNConfig) -> int:
+    """Frames of an AST's spectrogram that hold a clip of the task."""
+    n_frames = 1 + max(config.clip_samples - FRAME_LENGTH, 0) // HOP_LENGTH
+    return -(-n_frames // SPECTROGRAM_MULTIPLE) * SPECTROGRAM_MULTIPLE
+
+
+def is_encoder(extractor: SequenceFeatureExtractor) -> bool:
+    """Whether what `load_extractor` gave belongs to an encoder of transformers, and not to an AudioCNN."""
+    return not isinstance(extractor, AudioCNNFeatureExtractor)
+
+
+def build_model(
+    config: AudioCNNConfig, name: str | None, extractor: SequenceFeatureExtractor, freeze: str | None = None
+) -> PreTrainedModel:
+    """A network for the task: an AudioCNN, its weights random or, where one is named, a checkpoint's; or an encoder.
+
+    Args:
+        config: of the AudioCNN; an encoder takes over its labels, digits and window.
+        name: folder or Hub id of a like AudioCNN, or of an encoder with a class in `AutoModelForAudioClassification`.
+            The head of another number of classes is left behind.
+        extractor: what `load_extractor` gave for that name.
+        freeze: as in `network_parts.freeze`, which is left to the caller: a frozen AudioCNN keeps its statistics.
+
+    Raises:
+        ArgumentError: there is no such checkpoint, or it is an AudioCNN of other shapes, or no audio encoder.
+    """
+    if name is not None and is_encoder(extractor):
+        return _load_encoder(config, name, extractor)
+    # Channels last: the layout in which CPUs and GPUs convolve fastest; the weights' names and values stay.
+    model = AudioCNNForAudioClassification(config).to(memory_format=torch.channels_last)
+    if name is not None:
+        try:
+            _take_weights(model, AutoModelForAudioClassification.from_pretrained(name))
+            if freeze != "encoder":
+                model.reset_statistics()
+        except (OSError, ValueError, RuntimeError) as error:
+            raise ArgumentError(
+                f"--model_name_or_path {name} is no checkpoint of this network: give the --output_dir of a run with "
+                "the same --model."
+            ) from error
+    return model
+
+
+def _take_weights(model: AudioCNNForAudioClassification, begun: PreTrainedModel) -> None:
+    weights, own = begun.state_dict(), model.state_dict()
+    if begun.config.num_labels != model.config.num_labels:
+        weights |= {key: value for key, value in own.items() if key.startswith(HEAD)}
+    model.load_state_dict(weights)
+
+
+def _load_encoder(config: AudioCNNConfig, name: str, extractor: SequenceFeatureExtractor) -> PreTrainedModel:
+    encoder = _load_config(name)
+    encoder.id2label, encoder.label2id = config.id2label, config.label2id
+    encoder.problem_type, encoder.num_digits = config.problem_type, config.num_digits
+    encoder.sampling_rate, encoder.clip_seconds = config.sampling_rate, config.clip_seconds
+    encoder.overlap = config.overlap
+    encoder.speech_only = config.speech_only
+    try:
+        # The head of another task is left behind. In single precision, whatever the checkpoint's: steps of a small
+        # learning rate are lost in a half.
+        model = AutoModelForAudioClassification.from_pretrained(
+            name, config=encoder, ignore_mismatched_sizes=True, dtype=torch.float32
+        )
+    except (OSError, ValueError) as error:
+        raise ArgumentError(
+            f"--model_name_or_path {name}, a {encoder.model_type}, has no class in AutoModelForAudioClassification: "
+            "give an audio encoder, such as a wav2vec2 or an AST."
+        ) from error
+    if is_ast(extractor):
+        fit_spectrogram(model, extractor.max_length)
+    return model
+
+
+def fit_spectrogram(model: ASTForAudioClassification, max_length: int) -> None:
+    """Have an AST read spectrograms of another length: its position embeddings are interpolated along time.
+
+    Source: Gong et al. 2021, https://arxiv.org/abs/2104.01778.
+    """
+    if max_length == model.config.max_length:
+        return
+    embeddings = model.audio_spectrogram_transformer.embeddings
+    _, before = embeddings.get_shape(model.config)
+    model.config.max_length = max_length
+    n_bands, after = embeddings.get_shape(model.config)
+    of_tokens, of_patches = embeddings.position_embeddings.data.split([2, n_bands * before], dim=1)
+    grid = of_patches.unflatten(1, (n_bands, before)).permute(0, 3, 1, 2)  # (1, hidden, bands, times)
+    grid = F.interpolate(grid, size=(n_bands, after), mode="bilinear", align_corners=False)
+    of_patches = grid.flatten(2).transpose(1, 2)
+    embeddings.position_embeddings = nn.Parameter(torch.cat([of_tokens, of_patches], dim=1))
+
+
+def _load_config(name: str):
+    try:
+        return AutoConfig.from_pretrained(name)
+    except (OSError, ValueError) as error:
+        raise ArgumentError(
+            f"--model_name_or_path {name} is neither a finished folder nor a Hub id that can be fetched: check its "
+            "spelling, and the network."
+        ) from error
+
+
+__all__ = ["build_model", "fit_spectrogram", "is_encoder", "load_extractor", "spectrogram_length"]

@@ -1,0 +1,158 @@
+"""What a run leaves behind when it is over: checkpoint, results, pictures and card, moved into place together."""
+
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..arguments import RecipeArguments
+from ..data.tables import write_rows
+from ..errors import ArgumentError
+from ..runs.card import (
+    METRIC_NAMES,
+    NetworkFacts,
+    RunFacts,
+    TaskFacts,
+    machine,
+    save_network,
+    shown_arguments,
+    shown_command,
+    write_model_card,
+)
+from ..runs.folder import finishing, training_seconds
+from ..runs.plots import plot_curves
+from ..runs.predictions import AnyPredictions, Predictions, Scores, TwoClassPredictions, write_scores
+from ..runs.rejection import PICTURE_NAME as REJECTION_NAME
+from .baseline import cache_statistics, fit_baseline
+from .judging import Judgement
+from .parts import Parts
+from .refit import Validated
+from .trainer import AudioTrainer
+
+logger = logging.getLogger(__name__)
+
+
+def write_run(
+    args: RecipeArguments,
+    task: TaskFacts,
+    results: dict[str, Any],
+    judgement: Judgement,
+    skipped: Sequence[Mapping[str, str]],
+    trainer: AudioTrainer | None = None,
+    validation: Scores | None = None,
+    illustrate: Callable[[AnyPredictions, Path], Sequence[str]] | None = None,
+) -> None:
+    """Card, results and pictures, and with a trainer the checkpoint; `results` gains what is computed here."""
+    predictions, others = judgement.predictions, judgement.others
+    metrics = {name: results[f"eval_{name}"] for name in METRIC_NAMES if f"eval_{name}" in results}
+    intervals = predictions.intervals()
+    for name, other in others.items():
+        intervals |= {f"{metric}_{name}": interval for metric, interval in other.intervals().items()}
+    results |= {f"eval_{name}_interval": list(interval) for name, interval in intervals.items()}
+    results |= {
+        "eval_samples": len(predictions.paths),
+        "skipped_samples": len(skipped),
+        "labels": list(predictions.names),
+        "seed": args.seed,
+        "machine": machine(),
+        "task": asdict(task),
+    }
+    with finishing(Path(args.output_dir), results) as folder:
+        predictions.write(folder)
+        for name, other in others.items():
+            write_rows(folder / f"predictions_{name}.csv", other.rows())
+        if skipped:
+            write_rows(folder / "skipped.csv", skipped)
+        network, pictures, tables = None, predictions.pictures, predictions.tables()
+        if judgement.scores is not None:
+            told = {"validation": validation, "test": judgement.scores}
+            write_scores(folder, {name: scores for name, scores in told.items() if scores is not None})
+        if trainer is not None:
+            network = _save_network(trainer, folder)
+            results |= {name: getattr(network, name) for name in ("parameters", "macs", "weights_bytes")}
+            plot_curves(trainer.state.log_history, folder / "training_curves.png")
+            pictures.append("training_curves.png")
+        if illustrate is not None:
+            pictures += illustrate(predictions, folder)
+        if judgement.rejection is not None:
+            judgement.rejection.plot(folder / REJECTION_NAME)
+            pictures.append(REJECTION_NAME)
+            tables.insert(0, judgement.rejection.table())
+        run = RunFacts(
+            metrics=metrics,
+            intervals=intervals,
+            interval_note="The intervals are what 1000 resamplings of those clips give.",
+            labels=predictions.names,
+            tables=tables,
+            n_train=str(results["train_samples"]),
+            n_test=len(predictions.paths),
+            n_skipped=len(skipped),
+            hyper_parameters={} if network is None else shown_arguments(args),
+            chosen=results["chosen"],
+            command=shown_command(),
+            minutes=training_seconds(results) / 60,
+            example=Path(predictions.paths[0]).name,
+            network=network,
+            pictures=pictures,
+        )
+        (folder / "README.md").write_text(write_model_card(task, run), encoding="utf-8")
+    shown = {
+        key: value for key, value in results.items() if key.startswith("eval_") and not key.endswith("_per_second")
+    }
+    logger.info("Finished in %s: %s", args.output_dir, json.dumps(shown))
+
+
+def write_baseline(args: RecipeArguments, task: TaskFacts, parts: Parts, sampling_rate: int) -> dict[str, Any]:
+    """Fit scikit-learn's classifier to statistics of the training clips, and leave how good it is; the results.
+
+    Raises:
+        ArgumentError: the task has several answers a clip.
+    """
+    names, test = parts.names, parts.test
+    if names is None or parts.n_tags is not None:
+        raise ArgumentError("--baseline judges one class a clip, and this task has several answers: leave it out.")
+    start = time.perf_counter()
+    with args.main_process_first(desc="statistics"):
+        heard, judged_on = cache_statistics(parts.clips, sampling_rate), cache_statistics(test, sampling_rate)
+    scores = fit_baseline(heard, parts.clips["label"][:], judged_on, len(names), args.seed)
+    kind = TwoClassPredictions if len(names) == 2 else Predictions
+    predictions = kind.from_probabilities(test["path"][:], names, test["label"][:], scores)
+    results: dict[str, Any] = {f"eval_{name}": value for name, value in predictions.metrics().items()}
+    results |= {
+        "train_samples": len(parts.clips),
+        "train_runtime": time.perf_counter() - start,
+        "chosen": "A baseline: scikit-learn's `MLPClassifier` with its defaults on statistics of each clip; the test "
+        "clips chose nothing.",
+    }
+    if args.process_index == 0:
+        write_run(args, task, results, Judgement(results, predictions, {}, None, None), parts.skipped)
+    return results
+
+
+def _save_network(trainer: AudioTrainer, folder: Path) -> NetworkFacts:
+    # As a contiguous float32 model on the CPU: how it was trained does not travel.
+    model = trainer.accelerator.unwrap_model(trainer.model).cpu().to(memory_format=torch.contiguous_format)
+    return save_network(model, trainer.processing_class, folder)
+
+
+def describe_choice(trainer: AudioTrainer, validated: Validated | None = None) -> str:
+    """What a card says of how the weights were chosen. validated: as in `fit_answers`."""
+    args = trainer.args
+    weights = "the average of the weights over the steps" if args.ema_decay else "the weights"
+    if validated is not None:
+        return (
+            f"These are {weights} after {validated.epochs:g} epochs on all training clips. A first network, trained "
+            "without the validation clips, chose by them how many, and fitted the temperature; the test clips chose "
+            "nothing."
+        )
+    if not args.load_best_model_at_end or not trainer.state.best_global_step:  # too short a run to validate
+        return f"These are {weights} at the end of the last epoch; the test clips chose nothing."
+    return (
+        f"These are {weights} at step {trainer.state.best_global_step}, the best by {args.metric_for_best_model} on "
+        "the validation split; the test clips chose nothing."
+    )

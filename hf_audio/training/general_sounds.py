@@ -1,0 +1,103 @@
+"""Sounds of any kind: the network, the augmentation and the training by which ESC-50 was learnt."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from audiomentations import Compose, Gain, OneOf, PitchShift, TimeStretch
+
+from ..arguments import RecipeArguments
+from .augmentation import AddFastGaussianSNR, RandomExcerpt
+from .search import LogUniform, Uniform
+
+# Of a training clip: half the cost of the whole. Test clips are heard whole.
+EXCERPT_SECONDS = 2.5
+# Seconds: of less, the network's stages leave nothing.
+SHORTEST_HEARD = 0.2
+SIGNAL = {
+    "sampling_rate": 22050,
+    "clip_seconds": 5,
+    "min_seconds": EXCERPT_SECONDS,
+    "n_fft": 1024,
+    "win_length": 1024,
+    "hop_length": 256,
+    "n_mels": 64,
+    "top_db": 80,
+    "time_mask_count": 2,
+    "time_mask_frames": 48,
+    "filter_augment_db": 4,
+    "stem_stride": 2,
+    "freq_mask_count": 2,
+    "freq_mask_bins": 8,
+}
+PRESETS: dict[str, dict[str, Any]] = {
+    "default": {**SIGNAL, "hidden_sizes": [16, 24, 48, 96, 192], "dropout": 0.2},
+    "micro": {
+        **SIGNAL,
+        "hidden_sizes": [16, 24, 36, 52, 64],
+        "time_mask_count": 1,
+        "freq_mask_count": 1,
+        "dropout": 0.1,
+    },
+}
+
+SEARCH_SPACE = {
+    "learning_rate": LogUniform(5e-4, 2e-2),
+    "weight_decay": LogUniform(1e-3, 0.3),
+    "label_smoothing_factor": Uniform(0.0, 0.2),
+    "mixup_alpha": Uniform(0.05, 1.0),
+}
+
+
+@dataclass
+class GeneralSoundsArguments(RecipeArguments):
+    """The training that goes with this network and this augmentation."""
+
+    model: str = field(default="default", metadata={"help": "Which network.", "choices": list(PRESETS)})
+    learning_rate: float = field(default=3e-3, metadata={"help": "Peak learning rate of AdamW."})
+    weight_decay: float = field(default=0.05, metadata={"help": "Weight decay of AdamW."})
+    label_smoothing_factor: float = field(default=0.1, metadata={"help": "Probability spread over all classes."})
+    mixup_alpha: float = field(default=0.5, metadata={"help": "Mix pairs of clips by Beta(alpha, alpha)."})
+    ema_decay: float = field(default=0.995, metadata={"help": "Decay of the average of the weights."})
+    refresh_epochs: int = field(default=40, metadata={"help": "Epochs that a pitch shift or stretch serves."})
+    save_steps: float = field(default=500, metadata={"help": "Steps between checkpoints to resume from."})
+    save_strategy: str = field(default="steps", metadata={"help": "When a checkpoint to resume from is saved."})
+
+    def __post_init__(self):
+        if self.load_best_model_at_end or self.early_stopping_patience:
+            self.save_strategy = "epoch"  # what is best is looked for among what is saved
+        super().__post_init__()
+
+
+def fit_signal(
+    preset: Mapping[str, Any], sampling_rate: int, clip_seconds: float, excerpt_seconds: float
+) -> dict[str, Any]:
+    """A preset for recordings of another rate and length: its frames last as long, and masks hide the same share.
+
+    clip_seconds: of the windows in which recordings are judged; excerpt_seconds: of the excerpts trained on.
+    """
+    scale = sampling_rate / preset["sampling_rate"]
+    win_length = round(preset["win_length"] * scale)
+    return {
+        **preset,
+        "sampling_rate": sampling_rate,
+        "clip_seconds": clip_seconds,
+        "min_seconds": excerpt_seconds,
+        "n_fft": 1 << (win_length - 1).bit_length(),
+        "win_length": win_length,
+        "hop_length": round(preset["hop_length"] * scale),
+        "time_mask_frames": round(preset["time_mask_frames"] * excerpt_seconds / preset["min_seconds"]),
+    }
+
+
+def slow_transforms() -> Callable[..., np.ndarray]:
+    """Other sources: exact, and so slow that each result serves for several epochs."""
+    return OneOf([PitchShift(-3, 3, p=1), TimeStretch(0.8, 1.25, p=1)], p=0.5)
+
+
+def waveform_transforms(excerpt_seconds: float = EXCERPT_SECONDS) -> Callable[..., np.ndarray]:
+    """Other moments, distances and places, drawn anew in every epoch."""
+    return Compose(
+        [RandomExcerpt(excerpt_seconds), Gain(-6, 6, p=1), AddFastGaussianSNR(min_snr_db=15, max_snr_db=50, p=0.25)]
+    )

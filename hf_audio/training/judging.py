@@ -1,0 +1,213 @@
+"""What a trained network is fitted to say, and how good that is on clips it has not heard."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from datasets import Dataset
+from scipy.optimize import minimize_scalar
+from transformers import EvalPrediction, PreTrainedConfig
+from transformers.trainer_utils import PredictionOutput
+
+from ..models.modeling_audio_cnn import classification_loss, probabilities
+from ..runs.card import METRIC_NAMES
+from ..runs.predictions import AnyPredictions, Scores, predictions_class, relative_paths
+from ..runs.rejection import Rejection, fit_margin, margins, sparing_margin
+from .network_parts import set_rejection_margin, set_temperature
+from .parts import Parts
+from .refit import Validated
+from .trainer import AudioTrainer
+
+HARMONIC_METRICS = frozenset({"cer", "cer_corpus"})  # told as a mean over several test sets too
+Transform = Callable[[dict[str, list[Any]]], dict[str, list[Any]]]
+
+
+@dataclass
+class Judgement:
+    """Of a finished network, on the clips that it was held back from."""
+
+    metrics: dict[str, Any]
+    """`eval_<metric>`, of further clips `eval_<metric>_<name>`."""
+    predictions: AnyPredictions
+    others: dict[str, AnyPredictions]
+    """Of further test clips, and of clips judged together."""
+    scores: Scores | None
+    rejection: Rejection | None
+
+
+def compute_metrics(prediction: EvalPrediction, config: PreTrainedConfig) -> dict[str, float]:
+    """The task's metrics. predictions: (clips, labels) logits; label_ids: (clips,) classes or (clips, digits)."""
+    scores = probabilities(torch.from_numpy(prediction.predictions), config).numpy()
+    paths = [""] * len(scores)
+    report = predictions_class(config).from_probabilities(paths, _names(config), prediction.label_ids, scores)
+    return report.metrics()
+
+
+def fit_temperature(logits: np.ndarray, labels: np.ndarray, config: PreTrainedConfig) -> float:
+    """What logits must be divided by for the least loss on clips that were not trained on.
+
+    logits: (clips, labels); labels: (clips,) or (clips, digits). Source: Guo et al. 2017,
+    https://arxiv.org/abs/1706.04599.
+    """
+    scores, targets = torch.from_numpy(logits), torch.from_numpy(labels)
+
+    def loss(log_temperature: float) -> float:
+        return float(classification_loss(scores / math.exp(log_temperature), targets, config))
+
+    # Few clips, all judged right, would ask for a temperature of zero.
+    return math.exp(minimize_scalar(loss, bounds=(math.log(0.1), math.log(10)), method="bounded").x)
+
+
+def judge_together(scores: Scores, groups: Sequence[str]) -> Scores:
+    """The mean of the probabilities of clips of one group (speaker), whose name takes the place of a path.
+
+    groups: (clips,), each of one label.
+    """
+    names, first, members = np.unique(np.asarray(groups), return_index=True, return_inverse=True)
+    means = np.stack([scores.probabilities[members == group].mean(0) for group in range(len(names))])
+    return Scores(names.tolist(), scores.references[first], means)
+
+
+@dataclass
+class Fit:
+    """What was fitted to clips that were not trained on, and is now in the network."""
+
+    validation: Scores | None
+    """Of the validation clips, as the network now tells them; where it learnt from them too, as the first one did."""
+    temperature: float = 1.0
+    rejection_margin: float = 0.0
+
+
+def fit_answers(
+    trainer: AudioTrainer, parts: Parts, plain: Transform, config: PreTrainedConfig, validated: Validated | None = None
+) -> Fit:
+    """Have probabilities come true, by validation clips, and background be told as none of the classes.
+
+    What is fitted goes into the network itself, so that every runtime gives the same answers.
+
+    Args:
+        trainer: whose training is over.
+        parts: of the run.
+        plain: makes inputs of clips as they are.
+        config: of the task.
+        validated: the run that had validation clips, where this one trained on them.
+    """
+    heard = seen = None
+    if parts.background is not None:
+        heard = trainer.predict(parts.background.fit.with_transform(plain))
+    fit = Fit(None)
+    if validated is not None:
+        fit = Fit(validated.scores, validated.temperature, validated.rejection_margin)
+    if parts.validation is not None:
+        seen = trainer.predict(parts.validation.with_transform(plain))
+        fit.temperature = fit_temperature(*_with_background(seen, heard), config)
+        seen = seen._replace(predictions=seen.predictions / fit.temperature)
+    set_temperature(trainer.model, fit.temperature)
+    if parts.background is not None and heard is not None:
+        rate = trainer.args.false_alarms_per_hour
+        if rate is not None:
+            above = margins(heard.predictions) / fit.temperature
+            fit.rejection_margin = fit_margin(above, rate, parts.background.hours(above))
+        elif seen is not None:
+            fit.rejection_margin = sparing_margin(seen.predictions, seen.label_ids)
+        set_rejection_margin(trainer.model, fit.rejection_margin)
+    if parts.validation is not None:
+        told = trainer.predict(parts.validation.with_transform(plain)) if fit.rejection_margin else seen
+        fit.validation = _scores(config, parts.validation, told)
+    return fit
+
+
+def _with_background(seen: PredictionOutput, heard: PredictionOutput | None) -> tuple[np.ndarray, np.ndarray]:
+    """Logits and labels of validation clips, and of background as many, that hours of it do not decide alone."""
+    if heard is None:
+        return seen.predictions, seen.label_ids
+    rows = np.linspace(0, len(heard.label_ids) - 1, min(len(heard.label_ids), len(seen.label_ids))).astype(int)
+    return (
+        np.concatenate([seen.predictions, heard.predictions[rows]]),
+        np.concatenate([seen.label_ids, heard.label_ids[rows]]),
+    )
+
+
+def judge(
+    trainer: AudioTrainer,
+    parts: Parts,
+    plain: Transform,
+    config: PreTrainedConfig,
+    margin: float,
+    judged_together: str | None,
+) -> Judgement:
+    """The network on every test clip, once.
+
+    Args:
+        trainer: whose training is over.
+        parts: of the run.
+        plain: makes inputs of clips as they are.
+        config: of the task.
+        margin: that `fit_answers` has fitted.
+        judged_together: as of `fine_tune`.
+    """
+
+    def judge_clips(clips: Dataset) -> PredictionOutput:
+        return trainer.predict(clips.with_transform(plain), metric_key_prefix="eval")
+
+    judged = {name: judge_clips(clips) for name, clips in parts.tests.items()}
+    told = {name: _scores(config, clips, judged[name]) for name, clips in parts.tests.items()}
+    predictions = {name: _predictions(config, clips["path"][:], told[name]) for name, clips in parts.tests.items()}
+    if judged_together is not None:
+        whole = judge_together(told[""], parts.test[judged_together][:])
+        predictions[judged_together] = _predictions(config, whole.paths, whole)
+    metrics: dict[str, Any] = {**judged[""].metrics}
+    others = {name: other for name, other in predictions.items() if name}
+    for name, other in others.items():
+        metrics |= _beside(metrics, other.metrics(), name)
+    rejection = None
+    if parts.background is not None:
+        heard = judge_clips(parts.background.test)
+        logits, labels = judged[""].predictions, judged[""].label_ids
+        rejection = Rejection(
+            margins(logits),
+            logits[:, :-1].argmax(1) == labels,
+            margins(heard.predictions),
+            parts.background.hours(parts.background.test),
+            margin,
+        )
+        metrics |= {f"eval_{name}": value for name, value in rejection.metrics().items()}
+    return Judgement(metrics, predictions[""], others, told[""], rejection)
+
+
+def judge_crops(trainer: AudioTrainer, collator: Callable, test: Dataset, plain: Transform) -> dict[str, float]:
+    """Metrics of test clips in shifted crops, as `collator` cuts them, under their names."""
+    trainer.data_collator = collator
+    shifted = trainer.predict(test.with_transform(plain)).metrics
+    return {
+        f"eval_{name}_tta": shifted[f"test_{name}"]
+        for name in METRIC_NAMES
+        if f"{name}_tta" in METRIC_NAMES and f"test_{name}" in shifted
+    }
+
+
+def _scores(config: PreTrainedConfig, clips: Dataset, judged: PredictionOutput) -> Scores:
+    told = probabilities(torch.from_numpy(judged.predictions), config).numpy()
+    return Scores(relative_paths(clips["path"][:]), judged.label_ids, told)
+
+
+def _predictions(config: PreTrainedConfig, paths: Sequence[str], told: Scores) -> AnyPredictions:
+    kind = predictions_class(config)
+    return kind.from_probabilities(paths, _names(config), told.references, told.probabilities)
+
+
+def _names(config: PreTrainedConfig) -> list[str]:
+    return [config.id2label[number] for number in range(config.num_labels)]
+
+
+def _beside(results: Mapping[str, Any], metrics: Mapping[str, float], name: str) -> dict[str, float]:
+    """Metrics of further test clips under their names, and the harmonic means of error rates with the first ones'."""
+    told = {f"eval_{metric}_{name}": value for metric, value in metrics.items()}
+    for metric in HARMONIC_METRICS & set(metrics):
+        rates = results[f"eval_{metric}"], metrics[metric]
+        # Of a rate of zero the harmonic mean is zero, whatever the other one.
+        told[f"eval_{metric}_harmonic"] = 0.0 if min(rates) == 0 else 2 / sum(1 / rate for rate in rates)
+    return told

@@ -1,0 +1,163 @@
+"""What a run trains on, validates by and is judged on, decoded: the parts of a data set, a stream, a background."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from datasets import ClassLabel, Dataset, concatenate_datasets
+
+from ..arguments import RecipeArguments
+from ..data.cache import cache_audio
+from ..data.rows import BELIEVED_COLUMN, add_guessed, class_names, has_tags
+from ..data.shards import Split
+from ..data.splits import check_classes, split_held_out, split_validation
+from ..errors import ArgumentError, DataError
+from ..models import AudioCNNConfig
+from ..runs.rejection import Background, add_none, load_background
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class Parts:
+    """Of a run, decoded at the network's rate."""
+
+    train: Dataset | Split
+    """Clips, those of a background behind them; or shards, which are decoded while they are trained on."""
+    validation: Dataset | None
+    tests: dict[str, Dataset]
+    """Held-out clips; the first ones have no name, further ones (of unseen voices, say) have."""
+    names: list[str] | None
+    """Of the classes or tags; `None` of numbers."""
+    skipped: list[dict[str, str]] = field(default_factory=list)
+    """Files that cannot be used, as `{"path", "reason"}`."""
+    background: Background | None = None
+
+    @property
+    def test(self) -> Dataset:
+        """The clips that the run's metrics are of."""
+        return self.tests[""]
+
+    @property
+    def clips(self) -> Dataset:
+        """Those that are trained on.
+
+        Raises:
+            TypeError: they come as a stream.
+        """
+        if isinstance(self.train, Split):
+            raise TypeError("A stream is not at hand as a whole.")
+        return self.train
+
+    @property
+    def n_tags(self) -> int | None:
+        """How many tags there are, where a clip may have several."""
+        return len(self.names) if self.names is not None and has_tags(self.test) else None
+
+
+def divide(
+    args: RecipeArguments,
+    config: AudioCNNConfig,
+    dataset: Dataset,
+    masks: Mapping[str, np.ndarray],
+    validation_rows: np.ndarray | None,
+    groups: tuple[str | None, str | None],
+    stream: Split | None,
+) -> Parts:
+    """Decode a data set, and divide it as `fine_tune` says, where the arguments are explained.
+
+    masks: name -> rows that are held out, (rows,) of bool; the first name is empty. groups: the columns whose values
+    are not on two sides of the split from the test clips, and of that from the validation clips.
+
+    Raises:
+        ArgumentError: an argument does not go with such data.
+        DataError: the data cannot be trained on.
+    """
+    masks = dict(masks)
+    if validation_rows is not None and args.validation_fraction > 0:
+        masks["validation"] = validation_rows
+    if args.background is not None:
+        dataset = _expect_background(args, config, dataset)
+    cached, masks, skipped = _decode(args, config, dataset, masks)
+    train: Dataset | Split
+    if stream is None:
+        train, *others = split_held_out(cached, list(masks.values()), groups[0])
+    else:
+        train, others = stream, [cached.select(np.flatnonzero(rows)) for rows in masks.values()]
+        check_classes({name: stream.counts[name] for name in stream.names}, others)
+    tests = dict(zip(masks, others, strict=True))
+    validation = tests.pop("validation", None)
+    if validation is None and args.validation_fraction > 0 and not args.baseline and isinstance(train, Dataset):
+        train, validation = split_validation(train, args.validation_fraction, args.seed, groups[1])
+    if BELIEVED_COLUMN in cached.column_names:
+        # What is believed is trained on, and nothing is judged by it.
+        tests = {name: clips.remove_columns(BELIEVED_COLUMN) for name, clips in tests.items()}
+        validation = None if validation is None else validation.remove_columns(BELIEVED_COLUMN)
+    parts = Parts(train, validation, tests, class_names(cached), skipped)
+    if args.balance != "none" and (parts.names is None or parts.n_tags is not None):
+        raise ArgumentError("--balance is of one class a clip, and this task has several answers: leave it out.")
+    if args.background is not None:
+        with args.main_process_first(desc="background"):
+            parts.background = load_background(
+                args.background, config.sampling_rate, config.clip_seconds, cached, args.seed
+            )
+        parts.train = concatenate_datasets([parts.clips, parts.background.train])
+    return parts
+
+
+def check_streamable(args: RecipeArguments, stream: Split, validation_rows: np.ndarray | None) -> None:
+    """Refuse arguments that ask for all clips at once, which a stream is not, before any folder is made.
+
+    Raises:
+        ArgumentError: there is one.
+        DataError: a shard cannot be used, and `args.strict`.
+    """
+    for given, why in {
+        "--baseline": args.baseline and "takes statistics of all clips at once",
+        "--balance sampler": args.balance == "sampler" and "chooses among all clips (--balance loss does not)",
+        "--background": args.background is not None and "is trained on clip by clip beside the others",
+        "--teacher": args.teacher is not None and "judges clips one by one beforehand",
+        "--pseudo_labels": args.pseudo_labels is not None and "adds files to a table",
+        "--refit": args.refit and "adds validation clips to a table",
+        "--validation_fraction": args.validation_fraction > 0
+        and validation_rows is None
+        and "splits off clips that lie in no shards of their own: name some shards validation-00000.parquet, say",
+    }.items():
+        if why:
+            raise ArgumentError(f"{given} {why}, and a stream is read row after row: leave one of the two out.")
+    if args.strict and stream.unreadable:
+        raise DataError(f"A shard cannot be used and --strict is on: {stream.unreadable[0]['reason']}")
+
+
+def _decode(
+    args: RecipeArguments, config: AudioCNNConfig, dataset: Dataset, masks: Mapping[str, np.ndarray]
+) -> tuple[Dataset, dict[str, np.ndarray], list[dict[str, str]]]:
+    """The data set, pseudo-labelled clips behind it, decoded; which of its rows each mask means; and what is left out.
+
+    masks: (rows,) of bool, and so what is returned.
+    """
+    if args.pseudo_labels is not None:
+        labelled, dataset = len(dataset), add_guessed(dataset, args.pseudo_labels)
+        masks = {name: np.pad(rows, (0, len(dataset) - labelled)) for name, rows in masks.items()}
+    with args.main_process_first(desc="decoding"):
+        # All rows together: every fold of a cross-validation then finds them decoded.
+        cached, skipped = cache_audio(
+            dataset, config.sampling_rate, strict=args.strict, speech_only=config.speech_only
+        )
+    for row in skipped:
+        logger.warning("Left out: %s", row["reason"])
+    kept = np.asarray(cached["index"], dtype=int)
+    return cached, {name: np.asarray(rows, dtype=bool)[kept] for name, rows in masks.items()}, skipped
+
+
+def _expect_background(args: RecipeArguments, config: AudioCNNConfig, dataset: Dataset) -> Dataset:
+    if not isinstance(dataset.features["label"], ClassLabel):
+        raise ArgumentError("--background is of one class a clip, and this task has several answers: leave it out.")
+    if config.speech_only:
+        raise ArgumentError("--background is not for a model of speech alone, which waits for speech: leave it out.")
+    if BELIEVED_COLUMN in dataset.column_names:
+        raise ArgumentError("--background does not go with --label_rounds: leave one of them out.")
+    if args.teacher is not None:
+        raise ArgumentError("--background is nothing that a --teacher has learnt: leave one of them out.")
+    return add_none(dataset)

@@ -1,0 +1,189 @@
+"""A trained checkpoint as the teacher of a smaller model, refused where it has heard the clips that are held out."""
+
+import hashlib
+import logging
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import datasets
+import numpy as np
+import pandas as pd
+import torch
+from datasets import Dataset
+from torch import nn
+from tqdm import tqdm
+
+from ..arguments import RecipeArguments
+from ..audio.loading import load_audio
+from ..audio.speech import keep_speech
+from ..data.rows import TAUGHT_COLUMN
+from ..errors import ArgumentError, CheckpointError, NoSpeechError
+from ..inference.classifier import TorchAudioClassifier
+from ..models import AudioCNNConfig
+from ..runs.predictions import PREDICTIONS_NAME, relative_paths
+from .encoders import is_encoder
+
+logger = logging.getLogger(__name__)
+
+JUDGED_TOGETHER = 64  # clips between two writings of the cache
+WINDOWS = "one behind the other"  # how long clips are judged; told to the cache, of which older entries overlapped
+
+
+class Teacher(nn.Module):
+    """A network that hears what its student hears; its logits in the order of the student's labels."""
+
+    def __init__(self, model: nn.Module, order: Sequence[int]):
+        super().__init__()
+        self.model = model
+        self.order = list(order)
+        self.eval().requires_grad_(False)
+
+    def forward(self, **inputs: torch.Tensor) -> torch.Tensor:
+        """Waveforms, and perhaps their mask, to (batch, labels)."""
+        return self.model(**inputs).logits[:, self.order]
+
+
+def employ_teacher(
+    args: RecipeArguments, config: AudioCNNConfig, train: Dataset, held_out: Sequence[str]
+) -> tuple[Dataset, Teacher | None]:
+    """Have the checkpoint that `args.teacher` names teach: the training clips, and who hears them with the student.
+
+    An AudioCNN of the student's rate hears the same mixed and augmented clips. Any other model judges every clip once,
+    as it is; its probabilities are kept beside the decoded audio, and come back as the column `TAUGHT_COLUMN`.
+
+    Args:
+        args: of the student's run.
+        config: of the student, whose classes the teacher must know.
+        train: the student's clips, with the column `path`.
+        held_out: files that the student will be judged on; the teacher must have held them out too.
+
+    Raises:
+        ArgumentError: no such checkpoint, or a teacher of other classes or other training clips.
+    """
+    assert args.teacher is not None
+    try:
+        judge = TorchAudioClassifier(_find_run(args.teacher, held_out), device=str(args.device))
+    except CheckpointError as error:
+        raise ArgumentError(f"--teacher: {error}") from error
+    order = _match_labels(args.teacher, judge, config)
+    if not is_encoder(judge.extractor) and judge.sampling_rate == config.sampling_rate:
+        return train, Teacher(judge.model, order)
+    with args.main_process_first(desc="the teacher's scores"):
+        scores = judge_once(judge, train["path"][:], config.speech_only)
+    return train.add_column(TAUGHT_COLUMN, list(scores[:, order])), None
+
+
+def _find_run(teacher: str, held_out: Sequence[str]) -> str | Path:
+    """The run that a folder is, or of a cross-validation the fold that held out the same clips; or a Hub id."""
+    root = Path(teacher)
+    if not (root.is_dir() or root.is_absolute()):
+        _warn_of_heard_clips(teacher)
+        return teacher
+    runs = [file.parent for file in (root / PREDICTIONS_NAME, *sorted(root.glob(f"fold_*/{PREDICTIONS_NAME}")))]
+    runs = [run for run in runs if (run / "config.json").is_file() and (run / PREDICTIONS_NAME).is_file()]
+    if not runs:
+        if not (root / "config.json").is_file():
+            raise ArgumentError(
+                f"--teacher {teacher} holds no finished run and no other checkpoint: give the --output_dir of a run, "
+                "a folder of transformers, or a Hub id."
+            )
+        _warn_of_heard_clips(teacher)
+        return root
+    clips = set(relative_paths(held_out))
+    judged = {run: set(pd.read_csv(run / PREDICTIONS_NAME, dtype=str)["path"]) for run in runs}
+    for run in runs:
+        if clips <= judged[run]:
+            return run
+    unheard = sorted(clips - judged[runs[0]])[0]
+    raise ArgumentError(
+        f"--teacher {teacher} was trained on clips that are held out here, {unheard} for one: give a teacher that "
+        "held out the same ones."
+    )
+
+
+def _warn_of_heard_clips(teacher: str) -> None:
+    logger.warning(
+        "--teacher %s has no %s, so it cannot be checked that it has not heard the test clips.",
+        teacher,
+        PREDICTIONS_NAME,
+    )
+
+
+def _match_labels(teacher: str, judge: TorchAudioClassifier, config: AudioCNNConfig) -> list[int]:
+    """Where, among the teacher's labels, each of the student's is."""
+    if judge.num_digits or config.num_digits:
+        if judge.num_digits != config.num_digits:
+            raise ArgumentError(
+                f"--teacher {teacher} reads {judge.num_digits} digits, and this task has {config.num_digits}: give a "
+                "teacher of the same task."
+            )
+        return list(range(config.num_labels))
+    wanted = [config.id2label[number] for number in range(config.num_labels)]
+    if set(judge.labels) != set(wanted):
+        other = sorted(set(judge.labels) ^ set(wanted))[0]
+        raise ArgumentError(
+            f"--teacher {teacher} knows {len(judge.labels)} classes and this task has {len(wanted)}, and {other!r} is "
+            "not of both: give a teacher of the same classes."
+        )
+    if judge.multi_label != (config.problem_type == "multi_label_classification"):
+        raise ArgumentError(
+            f"--teacher {teacher} gives {'several labels' if judge.multi_label else 'one label'} a clip, unlike this "
+            "task: give a teacher of the same task."
+        )
+    return [judge.labels.index(label) for label in wanted]
+
+
+def judge_once(judge: TorchAudioClassifier, paths: Sequence[str], speech_only: bool = False) -> np.ndarray:
+    """A model's probabilities of every clip, (clips, labels), computed once and kept in the cache of `datasets`.
+
+    Kept by the model's weights and by each file's name, size and time, and written on the way: a run that is killed
+    begins where it was.
+
+    Args:
+        judge: the model.
+        paths: of the clips.
+        speech_only: whether what is no speech is cut away before.
+    """
+    folder = Path(datasets.config.HF_DATASETS_CACHE) / "hf_audio"
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"taught-{_fingerprint(judge, speech_only)}.npz"
+    known: dict[str, np.ndarray] = {}
+    if file.is_file():
+        with np.load(file) as kept:
+            known = dict(zip(kept["keys"].tolist(), kept["scores"], strict=True))
+    keys = [_key(path) for path in paths]
+    missing = {key: path for key, path in zip(keys, paths, strict=True) if key not in known}
+    for start in tqdm(range(0, len(missing), JUDGED_TOGETHER), desc="The teacher's scores", disable=not missing):
+        part = dict(list(missing.items())[start : start + JUDGED_TOGETHER])
+        waveforms = [_load(path, judge.sampling_rate, speech_only) for path in part.values()]
+        known |= dict(zip(part, judge.judge(waveforms), strict=True))
+        temporary = file.with_suffix(f".{os.getpid()}.npz")
+        np.savez(temporary, keys=list(known), scores=np.stack(list(known.values())))
+        os.replace(temporary, file)
+    return np.stack([known[key] for key in keys])
+
+
+def _load(path: str, sampling_rate: int, speech_only: bool) -> np.ndarray:
+    waveform = load_audio(path, sampling_rate)
+    if speech_only:
+        with suppress(NoSpeechError):  # found at the student's rate, by a hair
+            return keep_speech(waveform, sampling_rate)
+    return waveform
+
+
+def _fingerprint(judge: TorchAudioClassifier, speech_only: bool) -> str:
+    settings = judge.model.config.to_dict()
+    told = {name: settings[name] for name in sorted(settings) if name not in ("_name_or_path", "transformers_version")}
+    heard = (told, judge.extractor.to_json_string(), speech_only, WINDOWS)
+    digest = hashlib.sha256(repr(heard).encode())
+    for name, value in judge.model.state_dict().items():
+        digest.update(name.encode())
+        digest.update(value.cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()[:32]
+
+
+def _key(path: str) -> str:
+    status = os.stat(path)
+    return hashlib.sha256(repr((path, status.st_size, status.st_mtime_ns)).encode()).hexdigest()[:32]

@@ -1,0 +1,416 @@
+"""`transformers.Trainer` with what it gets wrong for small sound classifiers put right, and nothing more."""
+
+import contextlib
+import ctypes
+import math
+import os
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed
+import torch.distributed.nn.functional
+from datasets import Dataset
+from torch import nn
+from torch.nn import functional as F
+from torch.optim.swa_utils import AveragedModel
+from torch.utils.data import DataLoader, Sampler
+from transformers import EarlyStoppingCallback, PreTrainedConfig, Trainer, TrainerCallback
+
+from ..arguments import RecipeArguments
+from ..errors import ArgumentError
+from ..models.modeling_audio_cnn import by_distribution, classification_loss, probabilities
+from .augmentation import mix
+from .batches import BackgroundSampler, BalancedSampler, ClipTransform
+from .network_parts import weight_heights
+from .shard_loader import ClipStream
+
+AVERAGE_NAME = "averaged_weights.pt"
+# Of a loss with a teacher: what its scores weigh against the labels, and how far both models' are flattened first.
+# Source: Hinton et al. 2015, https://arxiv.org/abs/1503.02531.
+TEACHER_WEIGHT = 0.7
+TEMPERATURE = 2.0
+EVALUATED_TOGETHER = 256  # windows
+
+
+class AudioTrainer(Trainer):
+    """Trainer for waveform classifiers.
+
+    What differs from `Trainer`:
+    - The loss is a mean over the batch, computed here from the logits, and right under gradient accumulation, on
+      several processes and for mixed labels. Stock heads that take `num_items_in_batch` inflate it instead.
+    - Scores of clips that `WindowCollator` has split are averaged, and evaluation runs in float32: the numbers are
+      those of the checkpoint as `pipeline` will run it.
+    - With `ema_decay`, the average of the weights is what is evaluated, chosen, resumed and in the end kept.
+    - Everything random in a step follows from the seed and the step's number, so a resumed run repeats a whole one.
+    - Batch normalisation takes its statistics over all processes, so two processes train like one.
+    - With a `teacher`, the model learns its scores of the same mixed and augmented clips beside the labels; where the
+      clips bring a teacher's scores along (`taught`), those, mixed as the labels are.
+    - Modules named by `frozen` stay as they are for evaluation: no dropout, no statistics of the batch.
+    - With `layer_decay`, each layer learns more slowly than the one above it.
+    - With `features`, what a model reads is made of waveforms where the model is, after they were mixed.
+    - With `balance`, every class counts the same: its clips come as often, or weigh as much in the loss.
+    - A last, smaller training batch is dropped: the statistics of a few clips would disturb every layer.
+    """
+
+    args: RecipeArguments
+    loss_is_scaled_for_ga = False
+
+    def __init__(
+        self,
+        model: nn.Module | None,
+        args: RecipeArguments,
+        train_transform: ClipTransform | None = None,
+        teacher: nn.Module | None = None,
+        features: nn.Module | None = None,
+        frozen: Sequence[str] = (),
+        **kwargs,
+    ):
+        if model is not None and args.world_size > 1:
+            model = synchronize_batch_norm(model, args.device)
+        callbacks = [*kwargs.pop("callbacks", ())]
+        if args.early_stopping_patience:
+            callbacks.append(EarlyStoppingCallback(args.early_stopping_patience))
+        if train_transform is not None:
+            callbacks.append(_EpochCallback(train_transform))
+        if isinstance(kwargs.get("train_dataset"), ClipStream) and not args.ignore_data_skip:
+            callbacks.append(_ResumeCallback(kwargs["train_dataset"]))
+        super().__init__(model=model, args=args, callbacks=callbacks, **kwargs)
+        # What `loss_is_scaled_for_ga` says, to releases that do not ask for it yet (5.17).
+        self.model_accepts_loss_kwargs = False
+        self._seeded_step, self._micro_step = -1, 0
+        self.teacher = None if teacher is None else teacher.to(args.device)
+        self.features = None if features is None else features.to(args.device)
+        self.frozen = frozen
+        self.class_weights: torch.Tensor | None = None
+        if args.balance == "loss":
+            counts = self._class_counts()
+            if self.args.background is not None:
+                counts[-1] = min(counts[-1], counts[:-1].sum())  # as many as an epoch has
+            taught = (counts > 0).sum()
+            weights = counts.sum() / taught / np.maximum(counts, 1)
+            self.class_weights = torch.tensor(weights, dtype=torch.float32, device=args.device)
+        self.average: AveragedModel | None = None
+        if args.ema_decay > 0:
+            self.average = AveragedModel(self.model, multi_avg_fn=_ema(args), use_buffers=True)
+            self.add_callback(_AverageCallback(self.average))
+
+    def _drop_last(self) -> bool:
+        assert self.train_dataset is not None
+        sampler = self._get_train_sampler(self.train_dataset)  # whose epochs may have fewer rows, or more
+        n_rows = len(self.train_dataset if sampler is None else sampler)  # type: ignore[arg-type]
+        return n_rows >= self.args.train_batch_size * self.args.world_size
+
+    def get_train_dataloader(self) -> DataLoader:
+        """As in Trainer, without a smaller last batch unless there is no other; a stream makes its own."""
+        if isinstance(self.train_dataset, ClipStream):
+            # accelerate would have every process read all of it.
+            return self.train_dataset.loader(
+                self.args.dataloader_num_workers or 0,
+                persistent_workers=self.args.dataloader_persistent_workers,
+                pin_memory=self.args.dataloader_pin_memory and self.args.device.type == "cuda",
+                prefetch_factor=self.args.dataloader_prefetch_factor,
+            )
+        before, self.args.dataloader_drop_last = self.args.dataloader_drop_last, self._drop_last()
+        try:
+            return super().get_train_dataloader()
+        finally:
+            self.args.dataloader_drop_last = before
+
+    def num_examples(self, dataloader: DataLoader) -> int:
+        """As in Trainer; the length of a stream is one of batches."""
+        if isinstance(dataloader.dataset, ClipStream):
+            return dataloader.dataset.split.rows
+        return super().num_examples(dataloader)
+
+    def _class_counts(self) -> np.ndarray:
+        """Training clips of each class, (classes,)."""
+        if isinstance(self.train_dataset, ClipStream):
+            return self.train_dataset.class_counts()
+        return np.bincount(self._labels(), minlength=self.model.config.num_labels)
+
+    def _labels(self) -> np.ndarray:
+        """Of the training clips, (clips,) class indices."""
+        assert self.train_dataset is not None
+        return np.asarray(self.train_dataset.with_format(None)["label"][:])
+
+    def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler | None:
+        rejects, balances = self.args.background is not None, self.args.balance == "sampler"
+        if not (rejects or balances):
+            return super()._get_train_sampler(train_dataset)
+        labels = self._labels()
+        background = labels == self.model.config.num_labels - 1 if rejects else np.zeros(len(labels), dtype=bool)
+        known = BalancedSampler(labels[~background], self.args.seed) if balances else None
+        if known is not None and not rejects:
+            return known
+        return BackgroundSampler(background, self.args.seed, known)
+
+    def create_optimizer(self, *args, **kwargs) -> torch.optim.Optimizer:
+        """As in Trainer; with `layer_decay`, its groups divided by height, each with a learning rate of its own."""
+        begun = self.optimizer is not None
+        optimizer = super().create_optimizer(*args, **kwargs)
+        if self.args.layer_decay < 1 and not begun:
+            by_name, top = weight_heights(self.model)
+            heights = {id(weight): by_name[name] for name, weight in self.model.named_parameters()}
+            groups: dict[tuple[int, int], list[nn.Parameter]] = defaultdict(list)
+            for number, group in enumerate(optimizer.param_groups):
+                for weight in group["params"]:
+                    groups[top - heights[id(weight)], number].append(weight)
+            # The head's first: the rate of the first group is the one that is logged.
+            optimizer.param_groups = [
+                {
+                    **optimizer.param_groups[number],
+                    "params": groups[below, number],
+                    "lr": optimizer.param_groups[number]["lr"] * self.args.layer_decay**below,
+                }
+                for below, number in sorted(groups)
+            ]
+        return optimizer
+
+    def training_step(self, model, inputs, num_items_in_batch=None) -> torch.Tensor:
+        """One micro-batch, whose random numbers (dropout, masks, mixing) follow from the seed and the step.
+
+        Not from how many were drawn before: that depends on loader workers, and on where a run was interrupted.
+        """
+        step = self.state.global_step
+        self._micro_step = self._micro_step + 1 if step == self._seeded_step else 0
+        self._seeded_step = step
+        entropy = (self.args.seed, step, self._micro_step, self.args.process_index)
+        torch.manual_seed(int(np.random.SeedSequence(entropy).generate_state(1)[0]))
+        return super().training_step(model, inputs, num_items_in_batch)
+
+    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+        """Mean loss of one micro-batch; `num_items_in_batch` is not needed for a mean, and not passed on."""
+        inputs = dict(inputs)
+        labels, weights, taught = (inputs.pop(name, None) for name in ("labels", "weights", "taught"))
+        config = self.model.config
+        if model.training:
+            for name in self.frozen:  # Trainer has put the whole model into training mode
+                self.model.get_submodule(name).eval()
+        if taught is not None:
+            taught = flatten_scores(to_logits(taught, config), config)
+        if self.args.mixup_alpha > 0 and model.training:
+            targets = {"labels": as_probabilities(labels, config), "weights": weights, "taught": taught}
+            told = {name: value for name, value in targets.items() if value is not None}
+            inputs, told = mix(inputs, told, self.args.mixup_alpha)
+            labels, weights, taught = told["labels"], told.get("weights"), told.get("taught")
+        if self.class_weights is not None and model.training:
+            own = as_probabilities(labels, config) @ self.class_weights
+            weights = own if weights is None else weights * own
+        outputs = model(**self._make_features(inputs))
+        loss = classification_loss(
+            outputs.logits,
+            labels,
+            config,
+            label_smoothing=self.args.label_smoothing_factor,
+            weights=weights,
+            robustness=self.args.loss_robustness,
+        )
+        if self.teacher is not None and model.training:
+            with torch.no_grad(), self.accelerator.autocast():
+                taught = flatten_scores(self.teacher(**inputs), config)
+        if taught is not None and model.training:
+            loss = torch.lerp(loss, distillation_loss(outputs.logits, taught, config), TEACHER_WEIGHT)
+        return (loss, outputs) if return_outputs else loss
+
+    def _make_features(self, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        return inputs if self.features is None else {"input_values": self.features(**inputs)}
+
+    def prediction_step(
+        self,
+        model: nn.Module,
+        inputs: dict[str, Any],
+        prediction_loss_only: bool,
+        ignore_keys: Sequence[str] | None = None,
+    ) -> tuple[torch.Tensor | None, torch.Tensor | None, torch.Tensor | None]:
+        """One score vector a clip, from the averaged weights if there are any, in float32."""
+        inputs = self._prepare_inputs(inputs)
+        labels, counts = inputs.pop("labels"), inputs.pop("window_counts", None)
+        for name in ("weights", "taught"):
+            inputs.pop(name, None)
+        network = self.average.module if self.average is not None else self.accelerator.unwrap_model(model)
+        network.eval()
+        config = self.model.config
+        with torch.no_grad():
+            # The class's forward: accelerate has put one that autocasts to bfloat16 over it. A part at a time: long
+            # recordings have many windows.
+            parts = [
+                dict(zip(inputs, part, strict=True))
+                for part in zip(*(value.split(EVALUATED_TOGETHER) for value in inputs.values()), strict=True)
+            ]
+            logits = torch.cat(
+                [type(network).forward(network, **self._make_features(part)).logits.float() for part in parts]
+            )
+            if counts is not None:
+                logits = average_windows(logits, counts, config)
+            loss = classification_loss(logits, labels, config)
+        return (loss, None, None) if prediction_loss_only else (loss, logits, labels)
+
+    def keep_average(self) -> None:
+        """Put the averaged weights into the model, once training is over."""
+        if self.average is not None:
+            self.accelerator.unwrap_model(self.model).load_state_dict(self.average.module.state_dict())
+            self.average = None
+
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        """As in Trainer, with the averaged weights beside a checkpoint's own."""
+        super().save_model(output_dir, _internal_call)
+        if self.average is not None and self.args.should_save:
+            torch.save(self.average.state_dict(), Path(output_dir or self.args.output_dir) / AVERAGE_NAME)
+
+    def _load_average(self, checkpoint: str | os.PathLike | None) -> None:
+        if self.average is not None and checkpoint is not None:
+            path = Path(checkpoint) / AVERAGE_NAME
+            if not path.is_file():
+                raise ArgumentError(f"{checkpoint} holds no average of the weights: it was saved without --ema_decay.")
+            self.average.load_state_dict(torch.load(path, map_location=self.args.device, weights_only=True))
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        super()._load_optimizer_and_scheduler(checkpoint)
+        self._load_average(checkpoint)
+
+    def _load_best_model(self) -> None:
+        super()._load_best_model()
+        self._load_average(self.state.best_model_checkpoint)
+
+
+def as_probabilities(labels: torch.Tensor, config: PreTrainedConfig) -> torch.Tensor:
+    """(batch,) class indices, (batch, digits) digits or (batch, labels) tags -> (batch, labels) float."""
+    if labels.is_floating_point() or config.problem_type == "multi_label_classification":
+        return labels.float()
+    n_values = by_distribution(torch.empty(1, config.num_labels), config).shape[-1]
+    return F.one_hot(labels, n_values).flatten(1).float()
+
+
+def to_logits(scores: torch.Tensor, config: PreTrainedConfig) -> torch.Tensor:
+    """Logits that have these probabilities. (batch, labels), and back."""
+    if config.problem_type == "multi_label_classification":
+        return torch.logit(scores, eps=1e-7)
+    return scores.clamp(min=1e-12).log()
+
+
+def flatten_scores(logits: torch.Tensor, config: PreTrainedConfig) -> torch.Tensor:
+    """Probabilities of a teacher, brought nearer to each other by `TEMPERATURE`. (batch, labels), and back."""
+    return probabilities(logits.float() / TEMPERATURE, config)
+
+
+def distillation_loss(logits: torch.Tensor, taught: torch.Tensor, config: PreTrainedConfig) -> torch.Tensor:
+    """Mean divergence of a model's flattened scores from its teacher's.
+
+    logits, taught: (batch, labels), the latter what `flatten_scores` gives. Scaled by the squared temperature, so that
+    its gradients are of the labels' size.
+    """
+    logits = logits.float() / TEMPERATURE
+    if config.problem_type == "multi_label_classification":
+        divergence = F.binary_cross_entropy_with_logits(logits, taught)  # but for a constant
+    else:
+        learnt, target = (by_distribution(scores, config).flatten(0, 1) for scores in (logits, taught))
+        divergence = F.kl_div(learnt.log_softmax(-1), target, reduction="batchmean")
+    return divergence * TEMPERATURE**2
+
+
+def keep_freed_memory() -> None:
+    """Have glibc keep freed memory for the next step, instead of returning it to the system and asking for it again.
+
+    The activations of one step are as large as those of the next; clearing the same pages again and again costs a
+    quarter of the time. Does nothing where the C library has no such switch.
+    """
+    trim_threshold, mmap_threshold = -1, -3  # of malloc.h
+    with contextlib.suppress(OSError, AttributeError, TypeError):
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(trim_threshold, 2**31 - 1)
+        mallopt(mmap_threshold, 2**30)
+
+
+def average_windows(logits: torch.Tensor, counts: torch.Tensor, config: PreTrainedConfig) -> torch.Tensor:
+    """Mean probabilities of each clip's windows, as logits. logits: (windows, labels); counts: (batch,) windows."""
+    mean = torch.stack([clip.mean(0) for clip in probabilities(logits, config).split(counts.tolist())])
+    return to_logits(mean, config)
+
+
+def _ema(args: RecipeArguments):
+    # The average of the first steps leans on the newest weights: without that it would remember the random start.
+    def update(averages: Sequence[torch.Tensor], weights: Sequence[torch.Tensor], n_averaged: torch.Tensor) -> None:
+        n = int(n_averaged)
+        keep = min(args.ema_decay, (1 + n) / (10 + n))
+        if averages[0].is_floating_point():
+            torch._foreach_lerp_(list(averages), list(weights), 1 - keep)
+        else:
+            for average, weight in zip(averages, weights, strict=True):
+                average.copy_(weight)
+
+    return update
+
+
+class _AverageCallback(TrainerCallback):
+    def __init__(self, average: AveragedModel):
+        self.average = average
+
+    def on_step_end(self, args, state, control, model=None, **kwargs):
+        self.average.update_parameters(model)
+
+
+class _EpochCallback(TrainerCallback):
+    def __init__(self, transform: ClipTransform):
+        self.transform = transform
+
+    def on_epoch_begin(self, args, state, control, **kwargs):
+        self.transform.set_epoch(int(state.epoch or 0))
+
+
+class _ResumeCallback(TrainerCallback):
+    def __init__(self, stream: ClipStream):
+        self.stream = stream
+
+    def on_train_begin(self, args, state, control, **kwargs):
+        # Trainer would have the batches made that it drops.
+        steps = math.ceil(len(self.stream) / args.gradient_accumulation_steps)
+        epoch, steps_done = divmod(state.global_step, steps)
+        self.stream.pass_over(epoch, steps_done * args.gradient_accumulation_steps)
+
+
+class ProcessBatchNorm(nn.modules.batchnorm._BatchNorm):
+    """Batch normalisation over all processes' batches, on devices for which torch's SyncBatchNorm is not made."""
+
+    def _check_input_dim(self, input):
+        pass
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        """input: (batch, channels, ...), of any batch and length in each process."""
+        if not self.training:
+            return super().forward(input)
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        assert self.num_batches_tracked is not None
+        dims = [0, *range(2, input.dim())]
+        values = input.double()
+        here = values.new_full((values.shape[1],), values.numel() / values.shape[1])
+        sums = torch.stack([values.sum(dims), values.square().sum(dims), here])
+        total, squares, counts = torch.distributed.nn.functional.all_reduce(sums)
+        count = counts[0].detach()
+        mean = total / count
+        variance = squares / count - mean.square()
+        with torch.no_grad():
+            self.num_batches_tracked += 1
+            momentum = self.momentum or 1 / self.num_batches_tracked.item()
+            self.running_mean.lerp_(mean.to(self.running_mean.dtype), momentum)
+            self.running_var.lerp_((variance * count / (count - 1)).to(self.running_var.dtype), momentum)
+        shape = [1, -1, *[1] * (input.dim() - 2)]
+        scale = (variance + self.eps).rsqrt()
+        shift = -mean * scale
+        if self.affine:
+            scale, shift = scale * self.weight, shift * self.weight + self.bias
+        return (input * scale.float().view(shape) + shift.float().view(shape)).to(input.dtype)
+
+
+def synchronize_batch_norm(model: nn.Module, device: torch.device) -> nn.Module:
+    """Make every batch normalisation of a model take its statistics over all processes; names and values stay."""
+    if device.type == "cuda":
+        return nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+            module.__class__ = ProcessBatchNorm  # type: ignore[assignment]
+    return model

@@ -1,0 +1,82 @@
+"""Which columns of somebody's table are meant, and what they say."""
+
+import logging
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hf_audio.data.columns import PARTS, Columns, read_labels, read_parts, settle_columns
+from hf_audio.errors import DataError
+
+
+def settle(table, *, several=False, **wanted):
+    return settle_columns("t.csv", table, Columns(**wanted), several=several, path_flag="path_column")
+
+
+def test_usual_names_are_found_and_told(caplog):
+    table = {"take": ["1"], "Filename": ["a.wav"], "category": ["dog"], "Split": ["train"], "tags": ["x"]}
+    with caplog.at_level(logging.INFO):
+        assert settle(table) == Columns("Filename", ("category",), None, "Split")
+    assert "files: Filename" in caplog.text and "labels: category" in caplog.text and "split: Split" in caplog.text
+
+
+def test_what_the_user_names_wins():
+    table = {"file": ["a"], "path": ["b"], "label": ["x"], "species": ["y"], "who": ["z"], "fold": ["test"]}
+    wanted = {"path": "file", "labels": ("species",), "group": "who", "split": "fold"}
+    assert settle(table, **wanted) == Columns("file", ("species",), "who", "fold")
+
+
+def test_a_column_called_split_that_says_something_else_is_none():
+    assert settle({"path": ["a"], "label": ["x"], "split": ["banana"]}).split is None
+
+
+@pytest.mark.parametrize(
+    ("wanted", "says"),
+    [
+        ({"path": "wav"}, "t.csv has no column 'wav': its columns are sound, kind"),
+        ({}, r"usually is \(path, file.*its columns are sound, kind: add --path_column NAME"),
+        ({"path": "sound"}, r"the labels usually is \(label, .*: add --label_column NAME"),
+        ({"path": "sound", "labels": ("kind",), "group": "who"}, "no column 'who'"),
+    ],
+)
+def test_columns_that_cannot_be_found(wanted, says):
+    with pytest.raises(DataError, match=says):
+        settle({"sound": ["a"], "kind": ["x"]}, **wanted)
+
+
+@given(
+    st.lists(st.sampled_from(sorted(PARTS)).flatmap(lambda name: st.sampled_from([name, name.title(), f" {name} "])))
+)
+def test_parts_are_called_by_many_names(cells):
+    assert read_parts("t.csv", "split", cells) == [PARTS[cell.strip().lower()] for cell in cells]
+
+
+def test_parts_that_nobody_knows():
+    with pytest.raises(DataError, match=r"t.csv has 'holdout' in its column 'fold': .*--split_column"):
+        read_parts("t.csv", "fold", ["train", "holdout"])
+
+
+def test_single_labels_may_hold_commas():
+    assert read_labels("t", {"label": [" dog, small ", "cat", ""]}, ["label"], several=False) == [
+        "dog, small",
+        "cat",
+        "",
+    ]
+    for table in ({"a": ["1"], "b": ["0"]}, {"a": [["x", "y"]]}):
+        with pytest.raises(DataError, match="add --multi_label"):
+            read_labels("t", table, list(table), several=False)
+
+
+def test_tags_are_columns_that_say_1_or_what_columns_hold():
+    table = {
+        "path": ["a", "b", "c"],
+        "dog, small": ["1", "0", "1.0"],
+        "cat": ["False", "true", ""],
+        "id": ["7", "8", "9"],
+    }
+    columns = settle(table, several=True).labels
+    assert columns == ["dog, small", "cat"]
+    assert read_labels("t", table, columns, several=True) == [["dog, small"], ["cat"], ["dog, small"]]
+    table = {"tags": ["x, y", "", "z"], "more": [["v"], [], ["w", "x"]]}
+    assert read_labels("t", table, ["tags", "more"], several=True) == [["x", " y", "v"], [""], ["z", "w", "x"]]

@@ -1,0 +1,190 @@
+"""Checkpoints as ONNX files: torch's answers, without torch."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from helpers.checkpoints import tiny_config, trained_looking_model
+from helpers.recordings import RATE, REPOSITORY, tone, write_table
+from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2ForSequenceClassification, pipeline
+
+from hf_audio import (
+    AudioCNNFeatureExtractor,
+    AudioCNNForAudioClassification,
+    AudioEnsembleConfig,
+    AudioEnsembleForAudioClassification,
+)
+from hf_audio.audio.windows import split_windows
+from hf_audio.bulk.decoding import Cut
+from hf_audio.cli import main
+from hf_audio.errors import CheckpointError, ExportError
+from hf_audio.export.onnx import OnnxAudioClassifier, export_onnx
+from hf_audio.export.onnx_frontend import FactoredMelSpectrogram
+from hf_audio.inference.classifier import TorchAudioClassifier, load_classifier
+from hf_audio.models.frontends import MelSpectrogram
+from hf_audio.training.batches import WindowCollator
+
+NAMES = {0: "low", 1: "mid", 2: "high"}
+KINDS = {
+    "resnet": {"hidden_sizes": [8, 12, 16], "stem_stride": 2, "top_db": 80, "id2label": NAMES},
+    "beginning of the sound": {
+        "backbone": "alexnet",
+        "trim_db": 60,
+        "heard_seconds": 0.5,
+        "min_seconds": 0.5,
+        "repeat_short": True,
+        "pooling": "max",
+    },
+    "numbers": {"frontend": "mfcc", "center_features": True, "num_digits": 3, "pooling": "attention"},
+    "voices": {"backbone": "conv1d", "pooling": "mean_std", "long_term_spectrum": True, "id2label": NAMES},
+    "tags": {"backbone": "conv1d", "power": 1, "problem_type": "multi_label_classification", "temperature": 2},
+}
+
+
+def save(folder, **config):
+    settings = tiny_config(**config)
+    trained_looking_model(settings).save_pretrained(folder)
+    AudioCNNFeatureExtractor(sampling_rate=settings.sampling_rate).save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("n_fft", "win_length", "hop_length", "power"),
+    [(256, 256, 64, 2), (256, 200, 80, 1), (400, 400, 160, 2), (2048, 1103, 441, 2), (97, 97, 31, 2)],
+)
+def test_matrix_products_give_the_spectrogram(n_fft, win_length, hop_length, power):
+    spectrogram = MelSpectrogram(tiny_config(n_fft=n_fft, win_length=win_length, hop_length=hop_length, power=power))
+    factored = FactoredMelSpectrogram(spectrogram)
+    for n_samples in (1, 700, 5003):
+        x = torch.randn(2, n_samples)
+        expected = spectrogram(x)
+        torch.testing.assert_close(factored(x), expected, rtol=1e-4, atol=1e-6 * float(expected.max()))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_exported_checkpoint_gives_torchs_answers(tmp_path, kind):
+    folder = save(tmp_path / "checkpoint", **KINDS[kind])
+    export = export_onnx(folder, tmp_path / "model.onnx")
+    assert export.largest_difference < 1e-4 and export.agreement == 1
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["checkpoint", "model.onnx"]
+    ours, torchs = load_classifier(tmp_path / "model.onnx"), TorchAudioClassifier(folder)
+    assert (ours.labels, ours.sampling_rate, ours.clip_seconds) == (torchs.labels, 8000, 1)
+    clips = [tone(700, seconds) for seconds in (0.01, 0.3, 0.3, 1, 2.7)]
+    np.testing.assert_allclose(ours.judge(clips), torchs.judge(clips), atol=1e-5)
+    assert np.ptp(ours.judge(clips), axis=0).max() > 1e-3
+    if kind == "numbers":
+        assert set(ours(clips[0])) == {"text", "score"}
+    else:
+        assert [told["label"] for told in ours(clips[3])] == [told["label"] for told in torchs(clips[3])]
+
+
+def test_an_ensemble_is_one_file(tmp_path):
+    torch.manual_seed(0)
+    members = [tiny_config(id2label=NAMES), tiny_config(id2label=NAMES, sampling_rate=16000, clip_seconds=0.6)]
+    config = AudioEnsembleConfig(
+        members=[member.to_dict() for member in members],
+        weights=[0.4, 0.6],
+        sampling_rate=16000,
+        clip_seconds=1,
+        id2label=NAMES,
+    )
+    AudioEnsembleForAudioClassification(config).eval().save_pretrained(tmp_path / "checkpoint")
+    AudioCNNFeatureExtractor(sampling_rate=config.sampling_rate).save_pretrained(tmp_path / "checkpoint")
+    export_onnx(tmp_path / "checkpoint", tmp_path / "model.onnx")
+    clips = [tone(700, seconds, 16000) for seconds in (0.1, 0.7, 1, 2)]
+    torchs = TorchAudioClassifier(tmp_path / "checkpoint")
+    np.testing.assert_allclose(
+        OnnxAudioClassifier(tmp_path / "model.onnx").judge(clips), torchs.judge(clips), atol=1e-5
+    )
+
+
+def test_eight_bits_state_their_bound(tmp_path, checkpoint, capsys):
+    (tmp_path / "clips").mkdir()
+    for index, hertz in enumerate((250, 400, 900, 1500, 2500, 3500)):
+        soundfile.write(tmp_path / "clips" / f"{index}.wav", tone(hertz, 1.0, seed=index), 8000)
+    path = tmp_path / "model.onnx"
+    classifier = TorchAudioClassifier(checkpoint)
+    names = [classifier(tmp_path / "clips" / f"{i}.wav", top_k=1)[0]["label"] for i in range(4)] + ["no class"] * 2
+    rows = [[f"clips/{i}.wav", name] for i, name in enumerate(names)]
+    table = write_table(tmp_path / "clips.csv", [["path", "label"], *rows])
+    main(["export", str(checkpoint), "--output", str(path), "--int8", "--clips", str(table)])
+    told = capsys.readouterr().out
+    assert "of 6 clips" in told and "0.6667 by torch" in told
+    whole = tmp_path / "whole.onnx"
+    export_onnx(checkpoint, whole)
+    assert "QuantizeLinear" in {node.op_type for node in _graph(path).node}
+    clips = [tone(hertz, 0.8) for hertz in (300, 1000, 3000)]
+    small, exact = OnnxAudioClassifier(path), OnnxAudioClassifier(whole)
+    difference = np.abs(small.judge(clips) - exact.judge(clips)).max()
+    assert exact.int8_bound is None and 0 < difference < small.int8_bound < 0.5
+
+
+def _graph(path):
+    import onnx
+
+    return onnx.load(path).graph
+
+
+def test_it_runs_without_torch_and_audio_libraries(tmp_path, checkpoint):
+    export_onnx(checkpoint, tmp_path / "model.onnx")
+    code = """
+import json, sys
+import numpy as np
+for name in ("torch", "transformers", "soundfile", "soxr", "datasets", "librosa"):
+    sys.modules[name] = None
+from hf_audio.export.onnx import OnnxAudioClassifier
+waveform = np.sin(np.arange(6000) / 3).astype(np.float32)
+print(json.dumps(OnnxAudioClassifier(sys.argv[1])(waveform)))
+"""
+    command = [sys.executable, "-c", code, str(tmp_path / "model.onnx")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=REPOSITORY)
+    assert done.returncode == 0, done.stderr
+    waveform = np.sin(np.arange(6000) / 3).astype(np.float32)
+    for told, expected in zip(json.loads(done.stdout), TorchAudioClassifier(checkpoint)(waveform), strict=True):
+        assert told["label"] == expected["label"] and told["score"] == pytest.approx(expected["score"], abs=1e-5)
+
+
+def test_what_cannot_be_exported_is_one_sentence(tmp_path, checkpoint):
+    with pytest.raises(ExportError, match=r"must end in \.onnx"):
+        export_onnx(checkpoint, tmp_path / "model.pb")
+    with pytest.raises(ExportError, match="make it first"):
+        export_onnx(checkpoint, tmp_path / "nowhere" / "model.onnx")
+    config = Wav2Vec2Config(
+        hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, conv_dim=(8,) * 7
+    )
+    Wav2Vec2ForSequenceClassification(config).save_pretrained(tmp_path / "encoder")
+    Wav2Vec2FeatureExtractor().save_pretrained(tmp_path / "encoder")
+    with pytest.raises(CheckpointError, match="only AudioCNNs"):
+        export_onnx(tmp_path / "encoder", tmp_path / "model.onnx")
+    with pytest.raises(CheckpointError, match="is no file"):
+        OnnxAudioClassifier(tmp_path / "model.onnx")
+    (tmp_path / "model.onnx").write_bytes(b"no graph")
+    with pytest.raises(CheckpointError, match="was not written by hf-audio export"):
+        OnnxAudioClassifier(tmp_path / "model.onnx")
+    with pytest.raises(SystemExit):
+        main(["export", str(checkpoint), "--output", str(tmp_path / "small.onnx"), "--int8"])
+
+
+def test_windows_overlap_alike_everywhere(tmp_path):
+    folder = save(tmp_path / "overlapping", overlap=0.75, id2label=NAMES)
+    clip = np.concatenate([tone(300, 1.7), tone(2500, 0.9)])
+    windows = split_windows(clip, RATE, 0.75)
+    assert len(windows) == 8
+    model = AudioCNNForAudioClassification.from_pretrained(folder).eval()
+    with torch.no_grad():
+        expected = model(torch.from_numpy(np.stack(windows))).logits.softmax(-1).mean(0).numpy()
+    file = tmp_path / "clip.wav"
+    soundfile.write(file, clip, RATE, subtype="FLOAT")
+    export_onnx(folder, tmp_path / "model.onnx")
+    for classifier in (TorchAudioClassifier(folder), OnnxAudioClassifier(tmp_path / "model.onnx")):
+        np.testing.assert_allclose(classifier.judge([clip])[0], expected, atol=1e-5)
+        cut = [part for _, part in Cut.of_clips(classifier).windows(str(file))]
+        np.testing.assert_array_equal(cut, windows)
+    told = {row["label"]: row["score"] for row in pipeline("audio-classification", model=str(folder), top_k=3)(clip)}
+    assert [told[name] for name in NAMES.values()] == pytest.approx(expected.tolist(), abs=1e-5)
+    batch = WindowCollator(RATE, overlap=0.75)([{"input_values": clip, "labels": 0}])
+    np.testing.assert_array_equal(batch["input_values"], windows)

@@ -1,0 +1,61 @@
+"""Small networks, and what finished folders hold."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+
+from helpers.recordings import RATE, tone
+from hf_audio import AudioCNNConfig, AudioCNNForAudioClassification
+
+CANVAS_BACKBONES = ("alexnet", "cnn3")  # which read inputs of one length
+
+
+def tiny_config(**changes) -> AudioCNNConfig:
+    """A model that trains in a blink."""
+    defaults = {
+        "sampling_rate": RATE,
+        "clip_seconds": 1.0,
+        "min_seconds": 0.1,
+        "n_fft": 256,
+        "win_length": 200,
+        "hop_length": 80,
+        "n_mels": 20,
+        "n_mfcc": 13,
+        "hidden_sizes": [8, 12],
+        "dropout": 0.0,
+        "num_labels": 3,
+    }
+    sizes = {"shufflenet": [8, 8, 16, 24, 32], "alexnet": [8, 8, 12, 12, 16], "cnn3": [8, 8, 12]}
+    backbone = changes.get("backbone")
+    if backbone in sizes:
+        defaults["hidden_sizes"] = sizes[backbone]
+    if backbone in CANVAS_BACKBONES:
+        defaults["min_seconds"] = defaults["clip_seconds"]
+    if "num_digits" in changes:
+        del defaults["num_labels"]
+    return AudioCNNConfig(**{**defaults, **changes})
+
+
+def trained_looking_model(config: AudioCNNConfig, seed: int = 0) -> AudioCNNForAudioClassification:
+    """Random weights and, as after training, batch statistics that are not zeros and ones."""
+    torch.manual_seed(seed)
+    model = AudioCNNForAudioClassification(config).train()
+    batch = torch.from_numpy(np.stack([tone(hertz, 0.6, config.sampling_rate) for hertz in (200, 500, 1000, 3000)]))
+    with torch.no_grad():
+        for _ in range(30):
+            model(batch)
+        model.classifier.weight.mul_(3)  # scores that differ well from one sound to the next
+    return model.eval()
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    """Of a finished folder."""
+    return load_file(folder / "model.safetensors")
+
+
+def results(folder: Path) -> dict:
+    """Of a finished folder."""
+    return json.loads((folder / "all_results.json").read_text())

@@ -1,0 +1,31 @@
+"""The tests' smallest recipe on shards, read as a stream."""
+
+from audiomentations import AddGaussianNoise, Compose, Gain
+
+from helpers.checkpoints import tiny_config
+from helpers.tones import FACTS, TonesArguments
+from hf_audio.data.columns import TEST, VALIDATION
+from hf_audio.data.shards import load_shards
+from hf_audio.training.augmentation import RandomPlacement
+from hf_audio.training.fine_tune import fine_tune
+from hf_audio.training.start import run_recipe
+
+
+def main(args: TonesArguments) -> None:
+    with args.main_process_first(desc="shards"):
+        stream, collection = load_shards(args.data_dir)
+    fine_tune(
+        args,
+        tiny_config(),
+        collection.dataset,
+        collection.rows(TEST),
+        FACTS,
+        stream=stream,
+        validation_rows=collection.rows(VALIDATION) if VALIDATION in collection.parts else None,
+        augmentation=Compose([RandomPlacement(1.0), AddGaussianNoise(0.001, args.noise, p=1)]),
+        slow_augmentation=Gain(-6, 6, p=0.5),
+    )
+
+
+if __name__ == "__main__":
+    run_recipe(main, TonesArguments)

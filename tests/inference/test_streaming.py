@@ -1,0 +1,91 @@
+"""Streams: what is told does not depend on how the sound was cut into blocks."""
+
+import numpy as np
+import pytest
+import soxr
+from helpers.recordings import RATE, tone
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hf_audio.audio.windows import running_windows
+from hf_audio.errors import AudioError
+from hf_audio.inference.classifier import AudioClassifier, TorchAudioClassifier
+from hf_audio.inference.streaming import AudioStream
+
+
+class Listener(AudioClassifier):
+    """Tells of each window where it lies in a waveform that counts its samples."""
+
+    def __init__(self):
+        super().__init__(["first", "length"], 100, clip_seconds=0.5)
+        self.n_judged = 0
+
+    def score(self, windows):
+        self.n_judged += len(windows)
+        return np.array([[window[0], len(window)] for window in windows], dtype=np.float32)
+
+
+@settings(deadline=None)
+@given(
+    n_samples=st.integers(0, 400),
+    blocks=st.lists(st.integers(0, 150), max_size=20),
+    window=st.integers(1, 90),
+    hop=st.integers(1, 120),
+)
+def test_any_blocks_give_the_windows_of_the_whole(n_samples, blocks, window, hop):
+    listener, waveform = Listener(), np.arange(n_samples, dtype=np.float32)
+    stream = AudioStream(listener, window_seconds=window / 100, hop_seconds=hop / 100)
+    for _ in range(2):  # flushed, it begins anew
+        events = []
+        for block in np.split(waveform, np.minimum(np.cumsum(blocks), n_samples).astype(int)):
+            events += stream.push(block)
+        events += stream.flush()
+        spans = list(running_windows(n_samples, window, hop)) if n_samples else []
+        assert [(round(event.start * 100), round(event.end * 100)) for event in events] == spans
+        assert [tuple(event.scores) for event in events] == [(start, end - start) for start, end in spans]
+    assert listener.n_judged == 2 * len(spans)  # once each
+
+
+def test_an_event_comes_with_the_block_that_completes_its_window():
+    stream = AudioStream(Listener(), hop_seconds=0.1)
+    assert stream.push(np.zeros(9, dtype=np.float32)) == []
+    assert [event.end for event in stream.push(np.zeros(1, dtype=np.float32))] == [0.1]
+    stream.push(np.ones(5, dtype=np.float32))
+    stream.reset()
+    assert stream.flush() == []
+
+
+@pytest.mark.parametrize("rate", [RATE, 16000, 44100])
+def test_scores_are_those_of_the_parts_of_the_recording(checkpoint, rate):
+    classifier = TorchAudioClassifier(checkpoint)
+    sound = np.concatenate([tone(hertz, 1.3, rate, seed=hertz) for hertz in (300, 900, 2500)])
+    heard = sound if rate == RATE else soxr.resample(sound, rate, RATE)
+    stream = AudioStream(classifier, sampling_rate=rate, hop_seconds=0.3)
+    events = [event for start in range(0, len(sound), 777) for event in stream.push(sound[start : start + 777])]
+    events += stream.flush()
+    spans = list(running_windows(len(heard), RATE, round(0.3 * RATE)))
+    expected = classifier.score([heard[start:end] for start, end in spans])
+    np.testing.assert_allclose([event.scores for event in events], expected, atol=1e-4)
+    assert {int(row.argmax()) for row in expected} != {int(expected[0].argmax())}
+
+
+def test_sixteen_bit_blocks_are_the_same_sound(checkpoint):
+    classifier, sound = TorchAudioClassifier(checkpoint), tone(900, 2.0)
+    samples = np.round(sound * 32768).astype(np.int16)
+    integers = AudioStream(classifier).push(samples)
+    floats = AudioStream(classifier).push(samples / 32768)
+    np.testing.assert_array_equal([event.scores for event in integers], [event.scores for event in floats])
+
+
+def test_a_bad_block_is_refused_and_nothing_is_lost():
+    stream = AudioStream(Listener(), hop_seconds=0.1)
+    stream.push(np.arange(5, dtype=np.float32))
+    for block in (np.zeros((2, 5)), np.array([np.nan]), np.zeros(3, dtype=np.int32), np.array(["a"])):
+        with pytest.raises(AudioError, match="A block"):
+            stream.push(block)
+    (event,) = stream.push(np.arange(5, 10, dtype=np.float32))
+    assert tuple(event.scores) == (0, 10)
+    with pytest.raises(ValueError, match="hop_seconds"):
+        AudioStream(Listener(), hop_seconds=0.001)
+    with pytest.raises(ValueError, match="sampling_rate"):
+        AudioStream(Listener(), sampling_rate=7)

@@ -1,0 +1,174 @@
+"""`hf-audio inspect` on small collections with one fault of each kind, from the command line."""
+
+import json
+import os
+import subprocess
+import sys
+from collections import defaultdict
+
+import numpy as np
+import pytest
+import soundfile
+from helpers.recordings import write_table
+from helpers.scenes import SCENE_RATE, scene, write_copy
+from matplotlib.image import imread
+
+from hf_audio import cli
+from hf_audio.inspection import report as inspection
+
+
+def inspect(capsys, *argv):
+    code = 0
+    try:
+        cli.main(["inspect", *map(str, argv)])
+    except SystemExit as end:
+        code = end.code
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+@pytest.fixture(scope="module")
+def faulty(tmp_path_factory):
+    """Train and test parts of three classes; each fault in a file of its own."""
+    folder = tmp_path_factory.mktemp("собрание звуков")
+    seeds = iter(range(100))
+    for split, count in (("train", 4), ("test", 2)):
+        for name in ("собака", "cat", "Cat"):
+            (folder / split / name).mkdir(parents=True)
+            for number in range(count):
+                soundfile.write(folder / split / name / f"{name} {number}{split}.wav", scene(next(seeds)), SCENE_RATE)
+    cats = folder / "train" / "cat"
+    (cats / "empty.wav").touch()
+    (cats / "text.mp3").write_text("not a sound")
+    (cats / "notes.txt").write_text("no audio")
+    whole = (cats / "cat 0train.wav").read_bytes()
+    (cats / "cut.wav").write_bytes(whole[:50_000])
+    (folder / "test" / "cat" / "same.wav").write_bytes(whole)
+    original, _ = soundfile.read(cats / "cat 1train.wav", dtype="float32")
+    write_copy("mp3", original, folder / "train" / "собака" / "copy")
+    write_copy("trim", scene(17), folder / "test" / "Cat" / "later")  # of a clip of the same folder
+    soundfile.write(cats / "silent.wav", np.zeros(3 * SCENE_RATE), SCENE_RATE)
+    soundfile.write(cats / "clipped.wav", np.clip(20 * scene(90), -1, 1), SCENE_RATE)
+    soundfile.write(cats / "offset.wav", scene(91) + 0.1, SCENE_RATE)
+    soundfile.write(cats / "stereo.wav", np.stack([scene(92), scene(93)], axis=1), SCENE_RATE)
+    (cats / "round").symlink_to(folder / "train")
+    return folder
+
+
+def test_every_fault_is_found_and_names_its_files(faulty, tmp_path, capsys):
+    report, picture = tmp_path / "report.json", tmp_path / "picture.png"
+    code, out, _ = inspect(capsys, faulty, "--json", report, "--png", picture)
+    told = json.loads(report.read_text(encoding="utf-8"))
+    assert code == 0 and told["n_files"] == 28 and told["n_readable"] == 25
+    assert told["classes"] == {"label": {"cat": 14, "собака": 7, "Cat": 7}}
+    found = defaultdict(list)
+    for finding in told["findings"]:
+        assert finding["message"] in out and finding["remedy"] in out
+        for case in finding["cases"]:
+            found[finding["kind"]].append(sorted(file.rpartition("/")[2] for file in case["files"]))
+    assert found.pop("unreadable") == [["cut.wav"], ["empty.wav"], ["text.mp3"]]
+    assert found.pop("silent") == [["silent.wav"]]
+    assert ["clipped.wav"] in found.pop("clipped")
+    assert found.pop("offset") == [["offset.wav"]]
+    assert found.pop("mixed-channels") == [["stereo.wav"]]
+    assert found.pop("copies-across-splits") == [["cat 0train.wav", "same.wav"]]
+    assert found.pop("copies-under-labels") == [["cat 1train.wav", "copy.mp3"]]
+    assert found.pop("same-sound") == [["Cat 1test.wav", "later.wav"]]
+    assert found.pop("no-audio") == [["notes.txt"]]
+    assert found.pop("unreachable") == [["round"]]
+    assert len(found.pop("similar-names")) == 1
+    assert set(found) <= {"silent-ends"}
+    assert [finding["severity"] for finding in told["findings"]] == sorted(
+        (finding["severity"] for finding in told["findings"]), key=["error", "warning", "note"].index
+    )
+    clips = {clip["path"].rpartition("/")[2]: clip for clip in told["clips"]}
+    assert clips["stereo.wav"]["channels"] == 2 and clips["copy.mp3"]["format"].startswith("MP3")
+    assert clips["copy.mp3"]["labels"] == ["собака"] and clips["same.wav"]["split"] == "test"
+    assert imread(picture).ndim == 3
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["picture.png", "report.json"]
+
+
+def test_a_table_with_splits_and_groups(tmp_path, capsys):
+    rows = [["file", "animal", "mood", "fold", "who"]]
+    for number in range(6):
+        soundfile.write(tmp_path / f"{number}.flac", scene(number, 1.0), SCENE_RATE)
+        rows.append([f"{number}.flac", "dog" if number % 2 else "cat", "glad", str(number // 3), f"pet {number % 5}"])
+    table = write_table(tmp_path / "t.csv", rows)
+    columns = ["--path_column", "file", "--label_column", "animal", "mood", "--split_column", "fold"]
+    code, out, _ = inspect(capsys, table, *columns, "--group_column", "who")
+    assert code == 0
+    assert "animal        2: cat (3), dog (3)" in out and "splits        0 (3), 1 (3)" in out
+    assert "error: Of groups in several splits: 2 files.\n    0.flac = 5.flac: pet 0: 0 and 1\n" in out
+    assert "error: All labelled files carry the one label of 'mood' 'glad'." in out
+    assert out.endswith("2 errors, 0 warnings, 0 notes.\n")
+
+
+def test_long_lists_are_cut_short_on_the_screen(tmp_path, capsys):
+    (tmp_path / "a").mkdir()
+    for number in range(12):
+        (tmp_path / "a" / f"{number:02d}.wav").touch()
+    soundfile.write(tmp_path / "b.wav", scene(1), SCENE_RATE)
+    code, out, _ = inspect(capsys, tmp_path)
+    assert code == 0 and "error: Cannot be read: 12 files.\n    a/00.wav: is empty" in out
+    assert "04.wav" in out and "05.wav" not in out and "    and 7 more\n" in out
+
+
+def test_a_sound_collection_has_no_findings(tmp_path, capsys):
+    for number in range(8):
+        folder = tmp_path / ("ab"[number % 2])
+        folder.mkdir(exist_ok=True)
+        soundfile.write(folder / f"{number}.wav", 0.3 * scene(number, 1.5), SCENE_RATE)
+    code, out, _ = inspect(capsys, tmp_path)
+    assert code == 0 and out.endswith("0 errors, 0 warnings, 0 notes.\n"), out
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        (["gone"], "gone is neither a folder nor a table"),
+        (["."], "holds no audio files"),
+        ([".", "--json", "gone/report.json"], "--json gone/report.json is in no folder that exists"),
+        ([".", "--png", "gone/p.png"], "--png gone/p.png is in no folder that exists"),
+        ([".", "--label_column", "x"], "columns are of a table"),
+    ],
+)
+def test_what_cannot_be_looked_at_ends_in_a_sentence(argv, says, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = inspect(capsys, *argv)
+    assert (code, out) == (2, "") and says in err and len(err.strip().splitlines()) == 1
+
+
+def test_nothing_to_draw(tmp_path, capsys):
+    (tmp_path / "a.wav").touch()
+    code, out, err = inspect(capsys, tmp_path, "--png", tmp_path / "p.png")
+    assert code == 2 and "Cannot be read: 1 file." in out and "leave --png out" in err
+    assert [path.name for path in tmp_path.iterdir()] == ["a.wav"]
+
+
+def die(path):
+    os._exit(1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes do not inherit what a test replaces")
+def test_a_process_that_dies_ends_in_a_sentence(tmp_path, monkeypatch, capsys):
+    for number in range(100):
+        (tmp_path / f"{number}.wav").touch()
+    monkeypatch.setattr(inspection, "measure_clip", die)
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    code, out, err = inspect(capsys, tmp_path)
+    assert (code, out) == (2, "") and "error: A process that reads files has died: " in err
+
+
+def test_help_loads_no_library():
+    code = "import sys; from hf_audio import cli\ntry: cli.main(['inspect', '--help'])\n"
+    code += "except SystemExit: assert not {'numpy', 'scipy', 'torch', 'pandas'} & set(sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "--group_column" in done.stdout, done.stderr
+
+
+def test_no_torch_is_loaded_to_inspect(tmp_path):
+    soundfile.write(tmp_path / "a.wav", scene(1, 1.0), SCENE_RATE)
+    code = f"import sys; from hf_audio import cli; cli.main(['inspect', {str(tmp_path)!r}]); "
+    code += "assert not {'torch', 'transformers', 'datasets'} & set(sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,119 @@
+"""Every fold held out once: the means, the report, and what a kill between or within folds does to them."""
+
+import csv
+import shutil
+import signal
+import subprocess
+import time
+
+import numpy as np
+import pytest
+import torch
+from helpers.checkpoints import results, weights
+from helpers.commands import command, run
+from scipy import stats
+from sklearn.metrics import accuracy_score
+from transformers import pipeline
+
+FLAGS = ("--folds", "all", "--num_train_epochs", "8", "--ema_decay", "0.5")
+FOLDS = ("0", "1", "2", "3")
+
+
+@pytest.fixture(scope="module")
+def finished(tones, environment, tmp_path_factory):
+    """The folder of an uninterrupted cross-validation."""
+    out = tmp_path_factory.mktemp("runs") / "finished"
+    code, output = run(environment, tones, out, *FLAGS)
+    assert code == 0, output
+    return out
+
+
+def rows_of(file):
+    with open(file, newline="") as opened:
+        return list(csv.DictReader(opened))
+
+
+def test_the_summary_is_the_mean_of_the_folds(finished):
+    told, folds = results(finished), [results(finished / f"fold_{name}") for name in FOLDS]
+    for metric in ("accuracy", "f1_macro"):
+        values = [fold[f"eval_{metric}"] for fold in folds]
+        assert told[f"eval_{metric}"] == pytest.approx(np.mean(values))
+        assert told[f"eval_{metric}_std"] == pytest.approx(np.std(values, ddof=1))
+        assert [told[f"eval_{metric}_fold_{name}"] for name in FOLDS] == values
+        low, high = stats.t.interval(0.95, 3, np.mean(values), stats.sem(values)) if np.ptp(values) else values[:2]
+        assert told[f"eval_{metric}_interval"] == pytest.approx([low, min(high, 1)])
+    assert told["eval_samples"] == 36
+
+
+def test_every_clip_is_predicted_once_by_a_model_that_never_heard_it(finished, tones):
+    rows = rows_of(finished / "predictions.csv")
+    assert {row["path"] for row in rows} == {path.relative_to(tones).as_posix() for path in tones.glob("*/*.wav")}
+    assert len(rows) == 36 and [row["fold"] for row in rows] == sorted(row["fold"] for row in rows)
+    accuracy = accuracy_score([row["label"] for row in rows], [row["prediction"] for row in rows])
+    assert results(finished)["eval_accuracy"] == pytest.approx(accuracy)  # folds of one size
+    for name in FOLDS:
+        fold = rows_of(finished / f"fold_{name}" / "predictions.csv")
+        assert [row["path"] for row in rows if row["fold"] == name] == [row["path"] for row in fold]
+        classify = pipeline("audio-classification", model=str(finished / f"fold_{name}"))
+        assert classify(str(tones / fold[0]["path"]), top_k=1)[0]["label"] == fold[0]["prediction"]
+
+
+def test_the_card_tells_the_folds(finished):
+    card = (finished / "README.md").read_text()
+    assert "Means over 4 folds" in card and "| Fold | Accuracy | Macro F1 |" in card and "chose nothing" in card
+    assert str(finished.parent) not in card
+    assert (finished / "confusion_matrix.png").stat().st_size > 5000
+
+
+@pytest.mark.parametrize("moment", ["within", "between"])
+def test_killed_it_goes_on_to_the_same_result(moment, finished, tones, environment, tmp_path):
+    out = tmp_path / "killed"
+    sign = "fold_1/checkpoint-*/trainer_state.json" if moment == "within" else "fold_1/all_results.json"
+    process = subprocess.Popen(
+        command(tones, out, *FLAGS), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    deadline = time.time() + 120
+    while not list(out.glob(sign)) and process.poll() is None and time.time() < deadline:
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (out / "all_results.json").exists()
+    untouched = (out / "fold_0" / "model.safetensors").stat().st_mtime_ns
+    code, output = run(environment, tones, out, *FLAGS)
+    assert code == 0, output
+    assert (out / "fold_0" / "model.safetensors").stat().st_mtime_ns == untouched
+    for name in FOLDS:
+        torch.testing.assert_close(weights(out / f"fold_{name}"), weights(finished / f"fold_{name}"), atol=0, rtol=0)
+    now, whole = results(out), results(finished)
+    assert {key: now[key] for key in now if "runtime" not in key} == {
+        key: whole[key] for key in whole if "runtime" not in key
+    }
+
+
+def test_folds_of_other_arguments_are_not_mixed(finished, tones, run_here, tmp_path):
+    code, output = run_here(tones, finished, *FLAGS)
+    assert code == 2 and "already holds a finished run" in output
+    shutil.copytree(finished, tmp_path / "half", ignore=shutil.ignore_patterns("fold_3", "all_results.json"))
+    before = sorted((tmp_path / "half").rglob("*"))
+    code, output = run_here(tones, tmp_path / "half", *FLAGS, "--learning_rate", "0.5")
+    assert code == 2 and "holds what was trained with --learning_rate 0.01, not 0.5" in output
+    assert sorted((tmp_path / "half").rglob("*")) == before
+
+
+def test_a_cross_validation_is_not_pushed(tones, run_here, tmp_path):
+    code, output = run_here(tones, tmp_path / "out", *FLAGS, "--push_to_hub", "true")
+    assert code == 2 and "a cross-validation has several" in output
+
+
+def test_a_teacher_that_has_heard_the_held_out_clips_is_refused(finished, tones, run_here, tmp_path):
+    flags = ("--num_train_epochs", "2")  # holds out fold 3
+    code, output = run_here(tones, tmp_path / "a", *flags, "--teacher", str(finished / "fold_2"))
+    assert code == 2 and "was trained on clips that are held out here" in output
+    code, output = run_here(tones, tmp_path / "b", *flags, "--teacher", str(tmp_path))
+    assert code == 2 and "holds no finished run" in output
+    code, output = run_here(tones, tmp_path / "taught", *flags, "--teacher", str(finished))
+    assert code == 0, output
+    code, output = run_here(tones, tmp_path / "alone", *flags)
+    assert code == 0, output
+    taught, alone = weights(tmp_path / "taught"), weights(tmp_path / "alone")
+    assert any((taught[name] - alone[name]).abs().max() > 1e-4 for name in taught), "it learnt nothing of the teacher"

@@ -1,0 +1,206 @@
+"""What is said about held-out clips, against scikit-learn and by hand."""
+
+import csv
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binom
+from sklearn.metrics import classification_report, f1_score, roc_auc_score
+
+from hf_audio.data.rows import tag_matrix
+from hf_audio.runs.predictions import (
+    NumberPredictions,
+    Predictions,
+    Scores,
+    TagPredictions,
+    TwoClassPredictions,
+    bootstrap_interval,
+    f1_macro,
+)
+from hf_audio.training.judging import judge_together
+
+NAMES = ["cat", "dog", "hen"]
+
+
+def predictions(references, predicted, names=NAMES) -> Predictions:
+    probabilities = np.eye(len(names))[np.array(predicted)] * 0.6 + 0.1
+    paths = [f"some/where/{number}.wav" for number in range(len(references))]
+    return Predictions.from_probabilities(paths, names, np.array(references), probabilities)
+
+
+def first_row(table) -> dict[str, str]:
+    with open(table, newline="") as file:
+        return next(csv.DictReader(file))
+
+
+def test_per_class_scores_are_scikit_learns():
+    references, predicted = [0, 0, 1, 1, 1, 2], [0, 1, 1, 1, 0, 0]
+    expected = classification_report(references, predicted, target_names=NAMES, output_dict=True, zero_division=0)
+    for row in predictions(references, predicted).per_class():
+        named = expected[row["label"]]
+        assert (row["precision"], row["recall"], row["f1"], row["clips"]) == pytest.approx(
+            (named["precision"], named["recall"], named["f1-score"], named["support"])
+        )
+
+
+@given(pairs=st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=1, max_size=60))
+def test_hardest_pairs_count_both_directions(pairs):
+    references, predicted = zip(*pairs, strict=True)
+    told = predictions(references, predicted).hardest_pairs()
+    assert sum(row["confused"] for row in told) == sum(a != b for a, b in pairs)
+    assert [row["confused"] for row in told] == sorted((row["confused"] for row in told), reverse=True)
+    for row in told:
+        a, b = (NAMES.index(name) for name in row["pair"].split(" and "))
+        assert row["confused"] == pairs.count((a, b)) + pairs.count((b, a)) > 0
+        assert row["clips"] == references.count(a) + references.count(b)
+
+
+def test_only_so_many_pairs_are_told():
+    names = [str(number) for number in range(8)]
+    references = np.repeat(np.arange(8), 8)
+    told = predictions(references, np.tile(np.arange(8), 8), names).hardest_pairs(5)
+    assert len(told) == 5
+
+
+def test_what_is_written_is_read_again(tmp_path):
+    written = predictions([0, 1, 2, 2], [0, 2, 2, 1])
+    written.write(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"predictions.csv", "per_class.csv", "confusion_matrix.png"}
+    ranked = {"prediction": "cat", "prediction_2": "dog", "prediction_3": "hen"}
+    assert first_row(tmp_path / "predictions.csv") == {"path": "0.wav", "label": "cat", "score": "0.7000", **ranked}
+    read = Predictions.read(tmp_path / "predictions.csv", NAMES)
+    both = Predictions.concatenate([read, read])
+    np.testing.assert_array_equal(both.references, [0, 1, 2, 2] * 2)
+    np.testing.assert_array_equal(both.predictions, [0, 2, 2, 1] * 2)
+    np.testing.assert_array_equal(both.ranked, np.concatenate([written.ranked] * 2))
+    np.testing.assert_allclose(both.scores, 0.7)
+    assert both.paths == [f"{number}.wav" for number in range(4)] * 2
+
+
+def test_of_two_classes_there_are_two_places(tmp_path):
+    written = predictions([0, 1, 1], [0, 1, 0], ["cat", "dog"])
+    written.write(tmp_path)
+    row = first_row(tmp_path / "predictions.csv")
+    assert row["prediction"] == "cat" and row["prediction_2"] == "dog" and "prediction_3" not in row
+    read = Predictions.read(tmp_path / "predictions.csv", written.names)
+    np.testing.assert_array_equal(read.ranked, [[0, 1], [1, 0], [0, 1]])
+    assert read.metrics() == written.metrics()
+
+
+def test_of_more_than_three_classes_the_second_and_third_guess_count():
+    names = [*NAMES, "pig"]
+    probabilities = np.array([[0.4, 0.3, 0.2, 0.1], [0.4, 0.3, 0.2, 0.1], [0.1, 0.2, 0.3, 0.4], [0.1, 0.2, 0.3, 0.4]])
+    report = Predictions.from_probabilities(list("abcd"), names, [0, 1, 1, 0], probabilities)
+    assert report.metrics()["map_at_3"] == pytest.approx((1 + 1 / 2 + 1 / 3 + 0) / 4)
+    low, high = report.intervals()["map_at_3"]
+    assert 0 <= low < report.metrics()["map_at_3"] < high <= 1
+    three = predictions([0, 1], [0, 1])
+    assert "map_at_3" not in three.metrics() and "map_at_3" not in three.intervals()
+
+
+def tag_predictions(tags) -> TagPredictions:
+    probabilities = np.array([[0.9, 0.2, 0.6], [0.1, 0.8, 0.7], [0.3, 0.4, 0.5]])[: len(tags)]
+    paths = [f"some/where/{number}.wav" for number in range(len(tags))]
+    return TagPredictions.from_probabilities(paths, NAMES, tag_matrix(tags, 3), probabilities)
+
+
+def test_tags_are_reported_clip_by_clip_and_tag_by_tag(tmp_path):
+    report = tag_predictions([[0, 2], [2], []])
+    assert report.metrics()["lwlrap"] == pytest.approx((1 + 1 + 1 / 2) / 3)
+    rows = report.rows()
+    assert rows[0] == {
+        "path": "0.wav",
+        "labels": "cat,hen",
+        "prediction": "cat",
+        "prediction_2": "hen",
+        "prediction_3": "dog",
+        "score": "0.9000",
+    }
+    assert [row["labels"] for row in rows] == ["cat,hen", "hen", ""]
+    # The clips with a hen rank above the one without; no clip has a dog.
+    assert report.per_class() == [
+        {"label": "cat", "average_precision": 1.0, "clips": 1},
+        {"label": "hen", "average_precision": 1.0, "clips": 2},
+    ]
+    assert report.tables()[0].rows == [["cat", "1.000", 1], ["hen", "1.000", 2]]
+    report.write(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"predictions.csv", "per_class.csv"}
+    assert first_row(tmp_path / "predictions.csv") == rows[0]
+
+
+def test_interval_of_tags_lies_around_their_precision():
+    report = tag_predictions([[0, 1], [2], [0]])
+    low, high = report.intervals()["lwlrap"]
+    assert 0 <= low < report.metrics()["lwlrap"] < high <= 1
+
+
+def test_interval_of_tags_bears_clips_without_any():
+    low, high = tag_predictions([[0], [], []]).intervals()["lwlrap"]
+    assert low == high == 1
+
+
+def test_bootstrap_interval_of_an_accuracy_is_the_binomial_one():
+    right = np.arange(300) < 270
+    low, high = bootstrap_interval(lambda clips: right[clips].mean(), 300)
+    assert low == pytest.approx(binom.ppf(0.025, 300, 0.9) / 300, abs=0.01)
+    assert high == pytest.approx(binom.ppf(0.975, 300, 0.9) / 300, abs=0.01)
+    assert bootstrap_interval(lambda clips: right[clips].mean(), 300) == (low, high)
+
+
+def test_numbers_are_judged_without_their_leading_zeros(tmp_path):
+    references = np.array([[0, 3, 8], [0, 0, 0], [9, 4, 8]])
+    read = np.array([[0, 3, 9], [0, 0, 0], [0, 4, 8]])
+    probabilities = (np.eye(10)[read] * 0.8 + 0.02).reshape(3, 30)
+    report = NumberPredictions.from_probabilities(["x/a.wav", "x/b.wav", "x/c.wav"], [], references, probabilities)
+    assert report.metrics() == {
+        "cer": pytest.approx((1 / 2 + 0 + 1 / 3) / 3),
+        "cer_corpus": pytest.approx(2 / 6),
+        "exact_match": pytest.approx(1 / 3),
+    }
+    assert report.rows()[0] == {"path": "a.wav", "number": "38", "prediction": "39", "score": f"{0.82**3:.4f}"}
+    places, misheard = report.tables()
+    assert [row[1] for row in places.rows] == ["0.3333", "0.0000", "0.3333"]
+    assert sorted(misheard.rows) == [[8, 9, 1], [9, 0, 1]]
+    report.write(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"predictions.csv", "confusion_matrix.png"}
+    low, high = report.intervals()["cer"]
+    assert 0 <= low < report.metrics()["cer"] < high <= 1
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=30))
+def test_fast_f1_is_scikit_learns(rows):
+    references, predicted = np.array(rows).T
+    expected = f1_score(references, predicted, labels=np.unique(references), average="macro", zero_division=0)
+    assert f1_macro(references, predicted) == pytest.approx(expected)
+
+
+def test_two_classes_have_scores_intervals_and_a_curve(tmp_path):
+    generator = np.random.default_rng(0)
+    references = np.arange(60) % 2
+    second = np.clip(0.5 + 0.15 * (2 * references - 1) + 0.2 * generator.standard_normal(60), 0.01, 0.99)
+    paths = [f"{number}.wav" for number in range(60)]
+    told = TwoClassPredictions.from_probabilities(paths, ["a", "b"], references, np.stack([1 - second, second], 1))
+    np.testing.assert_allclose(told.second_scores, second)
+    metrics, intervals = told.metrics(), told.intervals()
+    assert set(told.metric_names(2)) | {"f1_a", "f1_b"} == set(metrics)
+    assert metrics["roc_auc"] == pytest.approx(roc_auc_score(references, second))
+    for name in ("accuracy", "balanced_accuracy", "roc_auc"):
+        low, high = intervals[name]
+        assert low < metrics[name] < high
+    told.write(tmp_path)
+    assert set(told.pictures) == {"confusion_matrix.png", "roc_curve.png"} < {path.name for path in tmp_path.iterdir()}
+    one = TwoClassPredictions.from_probabilities(["x"], ["a", "b"], [1], np.array([[0.2, 0.8]]))
+    (tmp_path / "one").mkdir()
+    one.write(tmp_path / "one")
+    assert one.pictures == ["confusion_matrix.png"] and "roc_auc" not in {**one.metrics(), **one.intervals()}
+
+
+def test_a_speaker_is_judged_by_the_mean_of_the_clips():
+    scores = Scores(
+        ["0", "1", "2", "3"], np.array([1, 0, 1, 1]), np.array([[0.9, 0.1], [0.6, 0.4], [0, 1], [0.2, 0.8]])
+    )
+    whole = judge_together(scores, ["B", "A", "B", "C"])
+    assert whole.paths == ["A", "B", "C"] and whole.references.tolist() == [0, 1, 1]
+    np.testing.assert_allclose(whole.probabilities, [[0.6, 0.4], [0.45, 0.55], [0.2, 0.8]])

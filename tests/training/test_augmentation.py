@@ -1,0 +1,255 @@
+"""The project's own waveform transforms, audiomentations around them, and mixing."""
+
+import numpy as np
+import pytest
+import torch
+from audiomentations import AddGaussianNoise, Compose, PitchShift, TimeStretch
+from helpers.recordings import RATE, tone, vowel
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hf_audio.runs.pitch import median_pitch
+from hf_audio.training.augmentation import (
+    AddFastGaussianSNR,
+    Amortized,
+    Beginning,
+    ChangeVoice,
+    Occasional,
+    RandomExcerpt,
+    RandomPlacement,
+    SyntheticRoom,
+    mix,
+    seed_transforms,
+    seeded,
+    vary_background,
+)
+
+
+@given(samples=st.integers(1, 300), seed=st.integers(0, 1000))
+def test_placement_keeps_the_clip_or_an_excerpt_whole(samples, seed):
+    clip = np.arange(1, samples + 1, dtype=np.float32)
+    with seeded(seed):
+        placed = RandomPlacement(duration=0.0125)(samples=clip, sample_rate=RATE)  # 100 samples
+    assert placed.shape == (100,) and placed.dtype == np.float32
+    kept = placed[placed > 0]
+    assert len(kept) == min(samples, 100) and np.all(np.diff(kept) == 1)
+    assert np.all(np.diff(np.flatnonzero(placed)) == 1)
+
+
+def test_every_place_is_reached():
+    clip = np.ones(98, dtype=np.float32)
+    starts = set()
+    for seed in range(60):
+        with seeded(seed):
+            starts.add(int(np.flatnonzero(RandomPlacement(duration=0.0125)(samples=clip, sample_rate=RATE))[0]))
+    assert starts == {0, 1, 2}
+
+
+def test_placement_refuses_a_canvas_of_no_length():
+    with pytest.raises(ValueError, match="duration=0"):
+        RandomPlacement(duration=0)
+
+
+@given(samples=st.integers(1, 500), zeros=st.integers(0, 300), seed=st.integers(0, 1000))
+def test_excerpts_are_of_one_length_and_hold_what_sounds(samples, zeros, seed):
+    clip = np.concatenate([np.arange(1, samples + 1), np.zeros(zeros)]).astype(np.float32)
+    with seeded(seed):
+        excerpt = RandomExcerpt(duration=0.0125)(samples=clip, sample_rate=RATE)  # 100 samples
+    assert excerpt.shape == (100,) and excerpt.dtype == np.float32
+    sounding = excerpt[excerpt > 0]
+    assert np.all(np.diff(sounding) == 1)
+    assert len(sounding) >= min(samples, 100 - 50 - 12) - 12
+
+
+def test_excerpts_reach_both_ends_of_a_clip():
+    clip = np.arange(1, 301, dtype=np.float32)
+    seen = set()
+    for seed in range(300):
+        with seeded(seed):
+            seen |= {*RandomExcerpt(duration=0.0125)(samples=clip, sample_rate=RATE)}
+    assert {1.0, 150.0, 300.0} <= seen
+
+
+@given(samples=st.integers(1, 300), seed=st.integers(0, 1000))
+def test_a_beginning_starts_in_the_first_eighth(samples, seed):
+    clip = np.arange(samples, dtype=np.float32)
+    with seeded(seed):
+        taken = Beginning(duration=0.0125)(samples=clip, sample_rate=RATE)  # 100 samples
+    start = int(taken[0])
+    assert start <= min(samples, 100) // 8
+    np.testing.assert_array_equal(taken, clip[start : start + 100])
+
+
+@pytest.mark.parametrize("snr_db", [0, 30])
+def test_noise_is_normal_and_as_loud_as_asked(snr_db):
+    clip = tone(440, 2.0)
+    transform = AddFastGaussianSNR(snr_db, snr_db, p=1.0)
+    with seeded(1):
+        noise = transform(samples=clip, sample_rate=RATE) - clip
+    assert noise.dtype == np.float32
+    measured = 10 * np.log10(np.mean(clip**2) / np.mean(noise**2))
+    assert measured == pytest.approx(snr_db, abs=0.3)
+    assert abs(np.mean(np.abs(noise) < noise.std()) - 0.683) < 0.02
+    with seeded(1):
+        assert np.array_equal(transform(samples=clip, sample_rate=RATE) - clip, noise)
+    assert not np.array_equal(transform(samples=clip, sample_rate=RATE) - clip, noise)
+
+
+def test_a_room_keeps_loudness_and_length_and_decays_as_asked():
+    impulse = np.zeros(RATE, dtype=np.float32)
+    impulse[0] = 1
+    with seeded(3):
+        heard = SyntheticRoom(0.5, 0.5, 0.0, 0.0, p=1)(samples=impulse, sample_rate=RATE)
+    assert heard.shape == impulse.shape and heard.dtype == np.float32
+    assert np.sum(heard**2) == pytest.approx(1, rel=1e-3)
+    assert np.sum(heard[1:] ** 2) == pytest.approx(heard[0] ** 2, rel=1e-3)  # 0 dB between the sound and its echoes
+    early, late = (np.mean(heard[start : start + 800] ** 2) for start in (1, 1 + RATE // 4))
+    assert 10 * np.log10(early / late) == pytest.approx(30, abs=2)  # half of 60 dB in half of the time
+    with pytest.raises(ValueError, match="min_decay_seconds=0"):
+        SyntheticRoom(0, 1)
+    with pytest.raises(ValueError, match="min_direct_db=3"):
+        SyntheticRoom(min_direct_db=3, max_direct_db=2)
+
+
+def test_excerpts_refuse_no_length():
+    with pytest.raises(ValueError, match="duration=0"):
+        RandomExcerpt(duration=0)
+
+
+def test_the_digits_augmentation_fills_its_canvas_with_noise_too():
+    chain = Compose(
+        [
+            PitchShift(-4, 4, p=1),
+            TimeStretch(0.8, 1.25, leave_length_unchanged=False, p=1),
+            RandomPlacement(2.3),
+            AddGaussianNoise(0.01, 0.01, p=1),
+        ]
+    )
+    with seeded(0):
+        out = chain(samples=tone(440, 0.4), sample_rate=RATE)
+    assert out.shape == (18400,) and (out == 0).mean() < 0.01
+    quiet = np.sort(np.abs(out).reshape(-1, 400).std(1))[:10]
+    assert quiet.mean() == pytest.approx(0.006, rel=0.3)  # the spread of |noise| of 0.01
+
+
+def test_mixing_blends_waveforms_and_targets_alike():
+    torch.manual_seed(0)
+    n = 64
+    x = torch.eye(n)  # clip i is 1 at sample i alone, so a mix tells its parts and their weights
+    targets = torch.eye(n)
+    mask = torch.tril(torch.ones(n, n))  # clip i has i + 1 samples
+    weights = torch.linspace(0, 1, n)
+    mixed, blended = mix({"input_values": x, "attention_mask": mask}, {"labels": targets, "weights": weights}, 0.4)
+    soft = blended["labels"]
+    torch.testing.assert_close(blended["weights"], soft @ weights)
+    torch.testing.assert_close(mixed["input_values"], soft)
+    last = torch.stack([row.nonzero().max() for row in soft])
+    torch.testing.assert_close(mixed["attention_mask"].sum(1), last + 1.0)
+    torch.testing.assert_close(soft.sum(1), torch.ones(n))
+    assert (soft.diagonal() >= 0.5).all() and soft.diagonal().min() < 0.9
+    assert len(set(soft.diagonal().tolist())) > n // 2
+
+
+def random_level(samples, sample_rate):
+    return samples * np.random.uniform(0.1, 1)
+
+
+def test_amortised_results_serve_for_their_epochs_and_are_renewed_in_turn(tmp_path):
+    amortized = Amortized(random_level, 4, tmp_path / "results")
+    clip = np.ones(50, dtype=np.float32)
+
+    def levels(epoch):
+        return [round(float(amortized(lambda: clip, index, RATE, 7, epoch)[0]), 4) for index in range(8)]
+
+    epochs = np.array([levels(epoch) for epoch in range(12)])  # (epochs, clips)
+    changed = np.diff(epochs, axis=0, prepend=1.0) != 0
+    assert (changed.sum(1) == 2).all(), "in every epoch a quarter of the clips is drawn anew"
+    for index in range(8):
+        assert np.flatnonzero(changed[:, index]).tolist() == list(range(index % 4, 12, 4))
+    assert len({*epochs[8:].ravel()}) == 8 + 3 * 2, "no two draws are alike"
+    assert len(list((tmp_path / "results").iterdir())) == 8, "old results are deleted"
+    # What a resumed run finds missing, it makes again the same.
+    amortized.clear()
+    assert levels(11) == epochs[11].tolist()
+
+
+def test_an_amortised_result_costs_one_call(tmp_path):
+    calls = []
+
+    def slow(samples, sample_rate):
+        calls.append(len(samples))
+        return samples
+
+    amortized = Amortized(slow, 10, tmp_path)
+    for epoch in range(100):
+        for index in range(20):
+            amortized(lambda: np.zeros(5, np.float32), index, RATE, 0, epoch)
+    assert len(calls) == 20 * 10
+    with pytest.raises(ValueError, match="epochs=0"):
+        Amortized(slow, 0, tmp_path)
+    every = Amortized(random_level, 1, tmp_path / "none")
+    assert len({float(every(lambda: np.ones(5, np.float32), 0, RATE, 0, epoch)[0]) for epoch in range(9)}) == 9
+    assert not (tmp_path / "none").exists()
+
+
+def strongest_near(waveform: np.ndarray, frequency: float, rate: int = 16000) -> float:
+    """Centre of the energy within 300 Hz of a formant, in Hz."""
+    energy = np.abs(np.fft.rfft(waveform * np.hanning(len(waveform)))) ** 2
+    axis = np.fft.rfftfreq(len(waveform), 1 / rate)
+    near = np.abs(axis - frequency) < 300
+    return float((axis[near] * energy[near]).sum() / energy[near].sum())
+
+
+@pytest.mark.parametrize("semitones", [-3.0, 3.0])
+def test_a_changed_voice_has_another_pitch_and_the_same_formants(semitones):
+    factor = 2 ** (semitones / 12)
+    change = ChangeVoice(3.0, 0.0, p=1)
+    change.randomize_parameters(vowel(100), 16000)
+    change.parameters |= {"pitch": factor, "formants": 1.0}
+    changed = change.apply(vowel(100), 16000)
+    assert median_pitch(changed, 16000) == pytest.approx(100 * factor, rel=0.03)
+    for formant in (1200, 2500):  # played faster alone, it would move by a sixth
+        assert strongest_near(changed, formant) == pytest.approx(strongest_near(vowel(100), formant), rel=0.05)
+    assert np.square(changed).mean() == pytest.approx(np.square(vowel(100)).mean(), rel=0.05)
+
+
+@settings(deadline=None, max_examples=15)
+@given(samples=st.integers(1, 5000), seed=st.integers(0, 99))
+def test_a_voice_changes_within_its_bounds_and_stays_finite(samples, seed):
+    seed_transforms(seed)
+    waveform = np.random.default_rng(seed).standard_normal(samples).astype(np.float32) * (seed % 3)
+    change = ChangeVoice(2.0, 0.05, p=1)
+    changed = change(samples=waveform, sample_rate=16000)
+    assert 2 ** (-2 / 12) <= change.parameters["pitch"] <= 2 ** (2 / 12)
+    assert 0.95 <= change.parameters["formants"] <= 1.05
+    assert changed.dtype == np.float32 and np.isfinite(changed).all()
+    assert samples / 2 ** (2 / 12) - 2 <= len(changed) <= samples * 2 ** (2 / 12) + 2
+    with pytest.raises(ValueError, match="must not be negative"):
+        ChangeVoice(-1.0)
+
+
+def test_a_varied_background_is_the_same_sound_at_another_speed_or_backwards():
+    waveform = tone(1000, 1.0)
+    with seeded(3):
+        varied = [vary_background(waveform) for _ in range(40)]
+    lengths = np.array([len(clip) for clip in varied]) / len(waveform)
+    assert 0.5 <= lengths.min() < 0.7 and 1.4 < lengths.max() <= 2.0
+    for clip, length in zip(varied, lengths, strict=True):
+        peak = np.abs(np.fft.rfft(clip)).argmax() * RATE / len(clip)
+        assert peak == pytest.approx(1000 / length, rel=0.02)
+    rising = [clip[0] < clip[-1] for clip in (vary_background(np.linspace(-1, 1, 500)) for _ in range(40))]
+    assert 5 < sum(rising) < 35
+
+
+def test_of_clips_that_are_not_kept_one_in_so_many_is_changed_in_every_epoch():
+    def louder(samples, sample_rate):
+        return samples * np.float32(np.random.uniform(2, 3))
+
+    occasional, clip = Occasional(louder, 4), np.ones(8, np.float32)
+    heard = np.array(
+        [[occasional(lambda: clip, index, 8000, 0, epoch)[0] for index in range(8)] for epoch in range(8)]
+    )
+    changed = heard > 1
+    assert (changed.sum(axis=1) == 2).all() and (changed.sum(axis=0) == 2).all(), "each in turn"
+    assert len(set(heard[changed])) == 16, "drawn anew"
+    assert occasional(lambda: clip, 3, 8000, 0, 3)[0] == heard[3, 3], "by the seed, the clip and the epoch"

@@ -1,0 +1,96 @@
+"""What is chosen by looking at recordings."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hf_audio.data.survey import Survey
+from hf_audio.models import AudioCNNConfig
+from hf_audio.training.defaults import choose_defaults
+from hf_audio.training.general_sounds import PRESETS, fit_signal
+
+
+def chosen(rates, seconds, n_clips=None, **given):
+    survey = Survey(np.asarray(rates), np.asarray(seconds, dtype=float), n_clips or len(rates))
+    return {name: value for name, (value, _) in choose_defaults(survey, given).items()}
+
+
+def test_esc50_gets_its_own_recipe():
+    values = chosen([44100] * 1600, [5.0] * 1600)
+    assert values == {
+        "sampling_rate": 22050,
+        "clip_seconds": 5.0,
+        "excerpt_seconds": 2.5,
+        "per_device_train_batch_size": 64,
+        "per_device_eval_batch_size": 64,
+        "num_train_epochs": 240,
+    }
+    signal = fit_signal(
+        PRESETS["default"], *(values[name] for name in ("sampling_rate", "clip_seconds", "excerpt_seconds"))
+    )
+    assert signal == PRESETS["default"]
+
+
+@pytest.mark.parametrize(
+    ("rates", "expected"),
+    [
+        ([8000] * 9, 8000),
+        ([16000] * 9, 16000),
+        ([48000] * 9, 22050),
+        ([44100] * 6 + [8000] * 3, 22050),
+        ([8000] * 6 + [44100] * 3, 8000),
+        ([24000] * 9, 22050),
+        ([12000] * 9, 11025),
+        ([4000] * 9, 4000),
+    ],
+)
+def test_no_rate_above_what_most_recordings_have(rates, expected):
+    assert chosen(rates, [1.0] * 9)["sampling_rate"] == expected
+
+
+def test_lengths_follow_the_recordings():
+    assert chosen([16000] * 20, [1.0] * 20)["clip_seconds"] == 1.0
+    assert chosen([16000] * 20, [1.0] * 20)["excerpt_seconds"] == 1.0
+    long = chosen([16000] * 20, [600.0] * 20)
+    assert (long["clip_seconds"], long["excerpt_seconds"]) == (10.0, 2.5)
+    assert long["per_device_eval_batch_size"] == 1
+    assert long["num_train_epochs"] > chosen([16000] * 20, [5.0] * 20)["num_train_epochs"]
+    assert chosen([16000] * 100, [1.0] * 99 + [60.0])["clip_seconds"] == 1.0  # one long recording is judged in windows
+
+
+def test_what_the_user_gives_is_left_alone_and_the_rest_follows_it():
+    values = chosen([44100] * 9, [5.0] * 9, clip_seconds=1.5, num_train_epochs=3)
+    assert set(values) == {
+        *("sampling_rate", "excerpt_seconds", "per_device_train_batch_size", "per_device_eval_batch_size")
+    }
+    assert values["excerpt_seconds"] == 1.5
+
+
+recordings = st.lists(
+    st.tuples(st.sampled_from([1000, 8000, 11025, 16000, 22050, 32000, 44100, 48000, 192000]), st.floats(0.01, 7200)),
+    min_size=1,
+    max_size=30,
+)
+
+
+@given(recordings, st.integers(1, 10**6))
+def test_whatever_the_recordings_a_model_can_be_built_and_a_reason_told(heard, n_clips):
+    rates, seconds = map(np.array, zip(*heard, strict=True))
+    choices = choose_defaults(Survey(rates, seconds, n_clips), {})
+    values = {name: value for name, (value, _) in choices.items()}
+    assert all(why for _, why in choices.values())
+    assert np.mean(rates >= values["sampling_rate"]) >= 0.5
+    assert values["excerpt_seconds"] <= values["clip_seconds"] <= 10
+    assert 8 <= values["per_device_train_batch_size"] <= 64 and values["num_train_epochs"] >= 1
+    signal = (values["sampling_rate"], values["clip_seconds"], values["excerpt_seconds"])
+    for preset in PRESETS.values():
+        config = AudioCNNConfig(**fit_signal(preset, *signal))
+        assert config.hop_length / config.sampling_rate == pytest.approx(256 / 22050, rel=0.1)
+
+
+@given(st.integers(1, 10**6), st.integers(1, 10**6))
+def test_more_clips_are_never_heard_less_often_in_all(few, many):
+    few, many = sorted((few, many))
+    heard = [n * chosen([16000], [5.0], n)["num_train_epochs"] for n in (few, many)]
+    assert heard[0] <= heard[1] * 1.05

@@ -1,0 +1,48 @@
+"""The network and the augmentation for sounds of any kind."""
+
+import numpy as np
+import pytest
+import torch
+from helpers.recordings import tone
+
+from hf_audio.models import AudioCNNConfig, AudioCNNForAudioClassification
+from hf_audio.training.augmentation import seeded
+from hf_audio.training.general_sounds import (
+    PRESETS,
+    SHORTEST_HEARD,
+    GeneralSoundsArguments,
+    fit_signal,
+    slow_transforms,
+    waveform_transforms,
+)
+
+
+@pytest.mark.parametrize("rate", [8000, 16000, 22050, 44100])
+@pytest.mark.parametrize("preset", list(PRESETS))
+def test_at_every_rate_a_second_has_as_many_frames_and_the_shortest_clip_is_heard(rate, preset):
+    config = AudioCNNConfig(**fit_signal(PRESETS[preset], rate, 1.0, SHORTEST_HEARD), num_labels=3)
+    assert config.win_length / rate == pytest.approx(1024 / 22050, rel=0.01)
+    assert config.hop_length / rate == pytest.approx(256 / 22050, rel=0.01)
+    assert config.n_fft & (config.n_fft - 1) == 0 and config.win_length <= config.n_fft < 2 * config.win_length
+    model = AudioCNNForAudioClassification(config).eval()
+    with torch.no_grad():
+        logits = model(torch.from_numpy(tone(500, 0.01, rate))[None]).logits
+    assert torch.isfinite(logits).all()
+
+
+def test_excerpts_have_one_length_and_sources_change():
+    waveform = tone(500, 3, 22050)
+    with seeded(1):
+        for seconds in (0.5, 2.5):
+            heard = waveform_transforms(seconds)(samples=waveform, sample_rate=22050)
+            assert heard.shape == (round(seconds * 22050),) and np.abs(heard).max() > 0.01
+        changed = [slow_transforms()(samples=waveform, sample_rate=22050) for _ in range(8)]
+    assert any(len(other) != len(waveform) or not np.array_equal(other, waveform) for other in changed)
+    assert any(np.array_equal(other, waveform) for other in changed)
+
+
+def test_the_best_epoch_is_looked_for_among_epochs(tmp_path):
+    flags = {"output_dir": str(tmp_path), "validation_fraction": 0.1}
+    assert GeneralSoundsArguments(**flags).save_strategy == "steps"
+    arguments = GeneralSoundsArguments(**flags, early_stopping_patience=2)
+    assert arguments.save_strategy == arguments.eval_strategy == "epoch" and arguments.load_best_model_at_end
