@@ -14,7 +14,6 @@ from typing import Any, NoReturn, TypeVar
 import torch
 import yaml
 from transformers import HfArgumentParser, TrainingArguments
-from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from .errors import ArgumentError
 
@@ -312,15 +311,3 @@ def _read_config(path: Path, parser: HfArgumentParser) -> list[str]:
 
 def _as_text(value: Any) -> str:
     return json.dumps(value) if isinstance(value, dict) else str(value)
-
-
-def last_checkpoint(output_dir: str | os.PathLike) -> Path | None:
-    """The newest complete `checkpoint-N` in a folder; one that a kill cut off in the middle does not count."""
-    found = []
-    for folder in Path(output_dir).glob(f"{PREFIX_CHECKPOINT_DIR}-*"):
-        try:
-            # Trainer writes this file last.
-            found.append((json.loads((folder / "trainer_state.json").read_text())["global_step"], folder))
-        except (OSError, ValueError, KeyError):
-            continue
-    return max(found)[1] if found else None

@@ -185,7 +185,7 @@ def _add_stream(commands: Any) -> None:
     def run(args: argparse.Namespace) -> None:
         import torch
 
-        from .inference.classifier import load_classifier
+        from .inference.checkpoint import load_classifier
         from .inference.live import RunningDecision
         from .inference.sources import hear_microphone, play_file, read_samples
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from hf_audio.arguments import RecipeArguments, last_checkpoint, parse_arguments
+from hf_audio.arguments import RecipeArguments, parse_arguments
 from hf_audio.errors import ArgumentError
+from hf_audio.runs.folder import last_checkpoint
 
 
 @dataclass

@@ -25,9 +25,10 @@ from huggingface_hub import ModelCard
 from sklearn.metrics import accuracy_score, f1_score
 from transformers import pipeline
 
-from hf_audio.arguments import RecipeArguments, last_checkpoint
+from hf_audio.arguments import RecipeArguments
 from hf_audio.data.rows import UNVERIFIED_COLUMN, from_tagged_rows
-from hf_audio.runs.predictions import read_scores
+from hf_audio.runs.folder import last_checkpoint
+from hf_audio.runs.scores import read_scores
 from hf_audio.training.fine_tune import fine_tune
 from hf_audio.training.start import run_recipe
 

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from ..data.columns import LABEL_COLUMNS
 from ..data.tables import TABLE_SUFFIXES, read_table
 from ..errors import DataError
 from ..files import AUDIO_SUFFIXES
 
-LABEL_COLUMNS = ("number", "label")
 STANDARD_INPUT = "-"
 
 

@@ -14,7 +14,8 @@ from typing import Any
 from tqdm.auto import tqdm
 
 from ..errors import ArgumentError, AudioError, DataError
-from ..inference.classifier import AudioClassifier, load_classifier
+from ..inference.checkpoint import load_classifier
+from ..inference.classifier import AudioClassifier
 from ..inference.streaming import AudioStream
 from .answers import Heading, Row, Writer, choose_writer, print_table
 from .clips import STANDARD_INPUT, find_all_clips, open_clips

@@ -12,7 +12,8 @@ from tqdm.auto import tqdm
 
 from ..data.tables import write_rows
 from ..errors import DataError
-from ..inference.classifier import NO_SPEECH, load_classifier
+from ..inference.checkpoint import load_classifier
+from ..inference.classifier import NO_SPEECH
 from ..models.configuration_audio_cnn import NONE_OF_THESE
 from .decoding import Cut
 from .scoring import default_workers, judge_clips

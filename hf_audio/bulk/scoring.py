@@ -11,7 +11,8 @@ import numpy as np
 import torch
 
 from ..audio.speech import load_voice_activity
-from ..inference.classifier import AudioClassifier, TorchAudioClassifier
+from ..inference.classifier import AudioClassifier
+from ..inference.torch_classifier import TorchAudioClassifier
 from .decoding import Cut, Piece, decode_ahead
 
 # Windows that are sorted by length and scored in one go, and how many samples they may have: 32 MB.

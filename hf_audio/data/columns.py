@@ -145,3 +145,6 @@ def _unguessed(source: str, names: Sequence[str], usual: Sequence[str], what: st
         f"{source} has no column that is called as one of {what} usually is ({', '.join(usual)}); its columns are "
         f"{', '.join(names)}: add --{flag} NAME."
     )
+
+
+LABEL_COLUMNS = ("number", "label")

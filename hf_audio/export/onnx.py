@@ -15,65 +15,14 @@ from typing import Any
 import numpy as np
 
 from ..errors import CheckpointError, ExportError
-from ..inference.classifier import ONNX_SUFFIX, AudioClassifier, TorchAudioClassifier, group_by_length
+from ..inference.checkpoint import ONNX_SUFFIX
+from ..inference.classifier import AudioClassifier
+from ..inference.onnx_classifier import FACTS, INPUT, OUTPUT, OnnxAudioClassifier
+from ..inference.torch_classifier import TorchAudioClassifier
 
 # Between torch and ONNX Runtime, in probability.
 TOLERANCE = 1e-4
 EXPORTABLE = ("audio_cnn", "audio_ensemble")
-INPUT, OUTPUT = "input_values", "logits"
-# Of a classifier, in the file's metadata.
-FACTS = ("labels", "sampling_rate", "clip_seconds", "num_digits", "multi_label", "speech_only", "overlap")
-
-
-class OnnxAudioClassifier(AudioClassifier):
-    """An exported checkpoint; needs numpy and onnxruntime, and soundfile and soxr where it is to read files.
-
-    One of speech alone needs torch and silero-vad too, which find the speech.
-
-    Args:
-        path: of the file that `export_onnx` wrote.
-        threads: that one forward takes; by default those that onnxruntime chooses.
-
-    Raises:
-        CheckpointError: no such file, or one that `export_onnx` has not written.
-    """
-
-    def __init__(self, path: str | os.PathLike, threads: int = 0):
-        try:
-            import onnxruntime
-        except ImportError as error:
-            raise CheckpointError(f"{path} needs onnxruntime: pip install 'hf-audio[export]'.") from error
-        if not Path(path).is_file():
-            raise CheckpointError(f"{path} is no file: write it by hf-audio export.")
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        try:
-            self.session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-            told = self.session.get_modelmeta().custom_metadata_map
-            facts = {name: json.loads(told[name]) for name in FACTS}
-        except Exception as error:  # onnxruntime's exceptions have no ancestor of their own
-            raise CheckpointError(
-                f"{path} was not written by hf-audio export: export the checkpoint again."
-            ) from error
-        super().__init__(**facts)
-        self.int8_bound: float | None = json.loads(told["int8_bound"]) if "int8_bound" in told else None
-        """Of a quantised file, the largest difference of a probability that may be expected."""
-
-    def score(self, windows: Sequence[np.ndarray]) -> np.ndarray:
-        """See `AudioClassifier.score`. Windows of one length go through the network together."""
-        scores = np.empty((len(windows), len(self.labels)), dtype=np.float32)
-        for places in group_by_length(windows, padded=False):
-            batch = np.stack([windows[i] for i in places]).astype(np.float32, copy=False)
-            (logits,) = self.session.run([OUTPUT], {INPUT: batch})
-            scores[places] = self._probabilities(logits)
-        return scores
-
-    def _probabilities(self, logits: np.ndarray) -> np.ndarray:
-        if self.multi_label:
-            return 1 / (1 + np.exp(-logits))
-        values = logits.reshape(len(logits), max(self.num_digits, 1), -1)
-        values = np.exp(values - values.max(-1, keepdims=True))
-        return (values / values.sum(-1, keepdims=True)).reshape(logits.shape)
 
 
 @dataclass

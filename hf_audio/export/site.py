@@ -13,8 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import ExportError
-from ..inference.classifier import ONNX_SUFFIX, load_classifier
-from .onnx import FACTS, OnnxAudioClassifier, export_onnx
+from ..inference.checkpoint import ONNX_SUFFIX, load_classifier
+from ..inference.onnx_classifier import FACTS, OnnxAudioClassifier
+from .onnx import export_onnx
 
 PAGE = Path(__file__).parent / "page"
 MODEL_NAME = "model.onnx"

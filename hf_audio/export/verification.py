@@ -22,11 +22,13 @@ from transformers import pipeline
 from ..audio.loading import load_audio
 from ..audio.windows import running_windows
 from ..errors import AudioError, CheckpointError
-from ..inference.classifier import AudioClassifier, TorchAudioClassifier
+from ..inference.classifier import AudioClassifier
+from ..inference.onnx_classifier import OnnxAudioClassifier
 from ..inference.streaming import AudioStream
+from ..inference.torch_classifier import TorchAudioClassifier
 from .browser import find_browser, scores_in_browser
 from .golden_clips import make_golden_clips
-from .onnx import TOLERANCE, OnnxAudioClassifier, export_onnx
+from .onnx import TOLERANCE, export_onnx
 from .site import make_site
 
 # Samples of a stream's blocks: a prime, 20 ms of a telephone, a sound card's buffer, and all at once.

@@ -1,23 +1,20 @@
 """A checkpoint, loaded to be used: what the command line, the service and streams ask, whatever runs the network."""
 
-import json
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..audio.windows import split_windows
-from ..errors import AudioError, CheckpointError
+from ..errors import AudioError
 
 # Windows that go through a network together: enough to keep it busy, and so few samples that what the layers leave
 # stays small, which a CPU rewards.
 WINDOWS_PER_FORWARD = 16
 SAMPLES_PER_FORWARD = 1 << 20
-ONNX_SUFFIX = ".onnx"
 NO_SPEECH = "no speech"  # in the place of a label
 
 
@@ -151,87 +148,6 @@ class AudioClassifier(ABC):
         return self.answer(self.judge_recording(waveform), top_k)
 
 
-class TorchAudioClassifier(AudioClassifier):
-    """A finished folder or a Hub id, run by torch: an AudioCNN, an ensemble, or any audio encoder of transformers.
-
-    Args:
-        checkpoint: folder or Hub id.
-        device: as torch names them; by default a GPU where there is one.
-
-    Raises:
-        CheckpointError: there is none, it is broken, or it does not classify audio.
-    """
-
-    def __init__(self, checkpoint: str | os.PathLike, device: str | None = None):
-        import torch
-        from safetensors import SafetensorError
-        from transformers import AutoFeatureExtractor, AutoModelForAudioClassification
-
-        from ..models import AudioCNNFeatureExtractor
-        from .extractors import check_spectrogram, padding_arguments
-        from .kaldi_features import kaldi_features
-
-        if Path(checkpoint).is_dir():
-            _check_folder(Path(checkpoint))
-        try:
-            self.extractor = AutoFeatureExtractor.from_pretrained(checkpoint)
-            model, found = AutoModelForAudioClassification.from_pretrained(checkpoint, output_loading_info=True)
-            check_spectrogram(self.extractor, model.config)
-            if found["missing_keys"]:  # which transformers would leave at random
-                raise AudioError(f"its weights lack {min(found['missing_keys'])}")
-        except (OSError, ValueError, KeyError, RuntimeError, AttributeError, SafetensorError) as error:
-            reason = str(error).split("\n")[0].rstrip(".")
-            raise CheckpointError(
-                f"{checkpoint} is no audio classifier that can be loaded ({reason}): give the --output_dir of a "
-                "finished run, or a Hub id."
-            ) from error
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        self.model = model.eval().to(self.device, memory_format=torch.channels_last)
-        self.features = kaldi_features(self.extractor)
-        if self.features is not None:
-            self.features.to(self.device)
-        # Where a mask goes with it, padding changes no answer. Of transformers' encoders some have none.
-        self._knows_padding = isinstance(self.extractor, AudioCNNFeatureExtractor)
-        self._padding = padding_arguments(self.extractor)
-        config = self.model.config
-        super().__init__(
-            [config.id2label[i] for i in range(config.num_labels)],
-            self.extractor.sampling_rate,
-            getattr(config, "clip_seconds", None),
-            getattr(config, "num_digits", 0),
-            config.problem_type == "multi_label_classification",
-            getattr(config, "speech_only", False),
-            getattr(config, "overlap", 0.0),
-        )
-
-    def score(self, windows: Sequence[np.ndarray]) -> np.ndarray:
-        """See `AudioClassifier.score`. Windows of like lengths go through the model together."""
-        import torch
-
-        from ..models.modeling_audio_cnn import probabilities
-
-        scores = np.empty((len(windows), len(self.labels)), dtype=np.float32)
-        for places in group_by_length(windows, padded=self._knows_padding):
-            with torch.inference_mode():
-                logits = self.model(**self._inputs([windows[i] for i in places])).logits
-            scores[places] = probabilities(logits, self.model.config).cpu().numpy()
-        return scores
-
-    def _inputs(self, windows: Sequence[np.ndarray]) -> Mapping[str, Any]:
-        """What the model reads of windows that go through it together, on its device."""
-        import torch
-
-        if self.features is not None:
-            waveforms = torch.from_numpy(np.stack(windows)).to(self.device)
-            return {"input_values": self.features(waveforms).to(self.model.dtype)}
-        inputs = self.extractor(windows, sampling_rate=self.sampling_rate, return_tensors="pt", **self._padding)
-        if self._knows_padding and len({len(window) for window in windows}) == 1:
-            del inputs["attention_mask"]  # nothing is padded, and to mask it would take almost as long as the rest
-        inputs = inputs.to(self.device)
-        # An AudioCNN in half precision still computes its spectrogram in float32, so its waveform stays whole.
-        return inputs if self._knows_padding else inputs.to(self.model.dtype)
-
-
 def group_by_length(windows: Sequence[np.ndarray], padded: bool) -> Iterator[list[int]]:
     """Places of windows that go through a network together, of one length or, if they may be padded, of like ones."""
     # The longest first: most are whole windows, which then go together and need no mask.
@@ -249,31 +165,3 @@ def read_number(scores: np.ndarray, num_digits: int) -> tuple[str, float]:
     digits = scores.reshape(num_digits, -1)
     text = "".join(map(str, digits.argmax(1))).lstrip("0") or "0"
     return text, float(digits.max(1).prod())
-
-
-def load_classifier(checkpoint: str | os.PathLike) -> AudioClassifier:
-    """A finished folder, a Hub id or an exported ONNX file, ready to be used.
-
-    Raises:
-        CheckpointError: there is none, it is broken, or it does not classify audio.
-    """
-    if Path(checkpoint).suffix == ONNX_SUFFIX:
-        from ..export.onnx import OnnxAudioClassifier
-
-        return OnnxAudioClassifier(checkpoint)
-    return TorchAudioClassifier(checkpoint)
-
-
-def _check_folder(folder: Path) -> None:
-    # transformers would look for such a folder on the Hub, or speak of keys and tensors.
-    config = folder / "config.json"
-    try:
-        kind = json.loads(config.read_text(encoding="utf-8")).get("model_type")
-    except OSError as error:
-        raise CheckpointError(
-            f"{folder} holds no config.json: give the --output_dir of a finished run, or a Hub id."
-        ) from error
-    except (ValueError, AttributeError) as error:
-        raise CheckpointError(f"{config} is no configuration: copy the checkpoint again.") from error
-    if kind is None:
-        raise CheckpointError(f"{config} has no model_type: it is none of transformers' models.")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..bulk.clips import LABEL_COLUMNS
+from ..data.columns import LABEL_COLUMNS
 from ..data.tables import TABLE_SUFFIXES, read_table
 from ..errors import DataError
 from ..files import AUDIO_SUFFIXES

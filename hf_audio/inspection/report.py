@@ -145,7 +145,7 @@ def draw_report(inspection: Inspection, path: Path) -> None:
     Raises:
         DataError: no file can be read.
     """
-    from ..runs.plots import plot_collection  # loads matplotlib
+    from .picture import plot_collection  # loads matplotlib
 
     if not inspection.measures:
         raise DataError(f"No file of {inspection.data} can be read, so there is nothing to draw: leave --png out.")

@@ -1,6 +1,8 @@
 """AudioCNN: a mono waveform in, class scores out; the spectrogram is a layer of the model."""
 
 import torch
+import torch.distributed
+import torch.distributed.nn.functional
 from torch import nn
 from torch.nn import functional as F
 from transformers import PreTrainedConfig, PreTrainedModel
@@ -329,3 +331,10 @@ class AudioCNNForAudioClassification(AudioCNNPreTrainedModel):
 
 
 __all__ = ["AudioCNNForAudioClassification", "AudioCNNPreTrainedModel"]
+
+
+def to_logits(scores: torch.Tensor, config: PreTrainedConfig) -> torch.Tensor:
+    """Logits that have these probabilities. (batch, labels), and back."""
+    if config.problem_type == "multi_label_classification":
+        return torch.logit(scores, eps=1e-7)
+    return scores.clamp(min=1e-12).log()

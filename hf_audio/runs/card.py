@@ -1,7 +1,6 @@
 """The model card: what a recipe knows about its task and what a run has measured, as the README.md of a checkpoint."""
 
 import os
-import platform
 import shlex
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,16 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 import transformers
 from huggingface_hub import EvalResult, ModelCardData
-from torch.utils.flop_counter import FlopCounterMode
-from transformers import PreTrainedConfig, PreTrainedModel, SequenceFeatureExtractor
+from transformers import PreTrainedConfig
 
 from ..arguments import RecipeArguments
 from ..models import AudioCNNConfig, AudioEnsembleConfig
 from ..models.configuration_audio_cnn import NONE_OF_THESE, rejects_background
+from .network import NetworkFacts, machine
 from .predictions import Table
 
 
@@ -49,18 +47,6 @@ class TaskFacts:
 
 
 NAMELESS = "FOLDER_OR_HUB_ID"  # in a card, until the checkpoint has a name on the Hub
-
-
-@dataclass
-class NetworkFacts:
-    """What a network is, counted."""
-
-    config: PreTrainedConfig
-    """An `AudioCNNConfig`, or an encoder's of transformers with the task's `sampling_rate` and `clip_seconds`."""
-    parameters: int
-    macs: int
-    """Multiply-accumulates for one window of `config.clip_seconds`."""
-    weights_bytes: int
 
 
 @dataclass
@@ -147,16 +133,6 @@ METRIC_NAMES = {
 METRIC_TYPES = {"accuracy": "accuracy", "f1_macro": "f1", "roc_auc": "roc_auc"}
 
 
-def count_macs(model: PreTrainedModel, extractor: SequenceFeatureExtractor) -> int:
-    """Multiply-accumulates of the convolutions and matrix products for one waveform of `config.clip_seconds`."""
-    rate = extractor.sampling_rate
-    silence = np.zeros(round(model.config.clip_seconds * rate), dtype=np.float32)
-    inputs = extractor(silence, sampling_rate=rate, return_tensors="pt").to(model.device)
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        model(**inputs)
-    return counter.get_total_flops() // 2
-
-
 def shown_arguments(args: RecipeArguments) -> dict[str, Any]:
     """The arguments a card tells: those that decide how good the model is."""
     values = args.to_dict()
@@ -178,25 +154,6 @@ def _shown(flag: str, argument: str) -> str:
         return f"{name}=SECRET"
     name, equals, value = argument.rpartition("=")
     return f"{name}{equals}{Path(value).name}" if os.path.isabs(value) else argument
-
-
-def save_network(model: PreTrainedModel, extractor: SequenceFeatureExtractor, folder: Path) -> NetworkFacts:
-    """Leave a checkpoint in a folder, and count what it is."""
-    model.save_pretrained(folder)
-    extractor.save_pretrained(folder)
-    return NetworkFacts(
-        config=model.config,
-        parameters=sum(parameter.numel() for parameter in model.parameters()),
-        macs=count_macs(model, extractor),
-        weights_bytes=(folder / "model.safetensors").stat().st_size,
-    )
-
-
-def machine() -> str:
-    """The machine in words, as figures are quoted with it."""
-    if torch.cuda.is_available():
-        return f"{torch.cuda.get_device_name()}, {os.cpu_count()} CPU cores"
-    return f"{os.cpu_count()} CPU cores ({platform.machine()})"
 
 
 def write_model_card(task: TaskFacts, run: RunFacts) -> str:

@@ -13,7 +13,7 @@ from scipy import stats
 from ..arguments import RecipeArguments
 from ..data.tables import write_rows
 from ..errors import ArgumentError
-from .card import METRIC_NAMES, RunFacts, TaskFacts, machine, shown_arguments, shown_command, write_model_card
+from .card import METRIC_NAMES, RunFacts, TaskFacts, shown_arguments, shown_command, write_model_card
 from .folder import (
     RESULTS_NAME,
     UNFINISHED_FOLDS,
@@ -23,6 +23,7 @@ from .folder import (
     run_unless_finished,
     training_seconds,
 )
+from .network import machine
 from .predictions import PREDICTIONS_NAME, Predictions
 
 logger = logging.getLogger(__name__)

@@ -22,9 +22,11 @@ from ..models import (
 )
 from ..models.modeling_audio_cnn import classification_loss, probabilities
 from ..models.modeling_audio_ensemble import mean_logits
-from .card import METRIC_NAMES, RunFacts, TaskFacts, machine, save_network, shown_command, write_model_card
+from .card import METRIC_NAMES, RunFacts, TaskFacts, shown_command, write_model_card
 from .folder import RESULTS_NAME, finishing, training_seconds
-from .predictions import Scores, predictions_class, read_scores, write_scores
+from .network import machine, save_network
+from .predictions import predictions_class
+from .scores import Scores, read_scores, write_scores
 
 logger = logging.getLogger(__name__)
 

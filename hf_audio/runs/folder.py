@@ -10,7 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..arguments import RecipeArguments, last_checkpoint
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
+
+from ..arguments import RecipeArguments
 from ..errors import ArgumentError
 from ..files import write_text
 
@@ -166,3 +168,15 @@ def finishing(output_dir: Path, results: Mapping[str, Any]) -> Iterator[Path]:
 def training_seconds(results: Mapping[str, Any]) -> float:
     """Of all the trainings that a finished run took, those before its own among them."""
     return sum(results.get(name, 0.0) for name in RUNTIMES)
+
+
+def last_checkpoint(output_dir: str | os.PathLike) -> Path | None:
+    """The newest complete `checkpoint-N` in a folder; one that a kill cut off in the middle does not count."""
+    found = []
+    for folder in Path(output_dir).glob(f"{PREFIX_CHECKPOINT_DIR}-*"):
+        try:
+            # Trainer writes this file last.
+            found.append((json.loads((folder / "trainer_state.json").read_text())["global_step"], folder))
+        except (OSError, ValueError, KeyError):
+            continue
+    return max(found)[1] if found else None

@@ -23,7 +23,7 @@ from ..data.tables import read_table, write_rows
 from ..errors import HubError
 from .card import NAMELESS
 from .folder import ARGUMENTS_NAME, RESULTS_NAME
-from .predictions import relative_paths
+from .scores import relative_paths
 
 logger = logging.getLogger(__name__)
 

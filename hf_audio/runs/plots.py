@@ -2,13 +2,11 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-
-MOST_CLASSES = 80  # that one picture can name
 
 
 def plot_curves(log_history: Sequence[dict[str, Any]], path: str | os.PathLike) -> None:
@@ -130,39 +128,6 @@ def plot_pitch_scores(
     axes.grid(alpha=0.25)
     axes.legend(frameon=False)
     figure.savefig(path, dpi=120)
-
-
-def plot_collection(
-    classes: Mapping[str, int],
-    seconds: np.ndarray,
-    levels: np.ndarray,
-    rates: np.ndarray,
-    file: str | os.PathLike | IO[bytes],
-) -> None:
-    """How many clips the classes have, and how long, how loud and of which sampling rates the clips are.
-
-    seconds, levels, rates: (clips,), levels in dB of full scale, rates in Hz.
-    """
-    shown = dict(sorted(classes.items(), key=lambda item: -item[1])[:MOST_CLASSES])
-    figure = Figure(figsize=(9, max(5.0, 0.16 * len(shown) + 1.5)), layout="constrained")
-    grid = figure.add_gridspec(3, 2)
-    axes = figure.add_subplot(grid[:, 0])
-    axes.barh(range(len(shown)), list(shown.values()))
-    axes.set_yticks(range(len(shown)), list(shown), fontsize=9 if len(shown) <= 25 else 6)
-    axes.set_ylim(max(len(shown), 1) - 0.4, -0.6)
-    left_out = f", the largest {len(shown)} of {len(classes)}" if len(shown) < len(classes) else ""
-    axes.set_xlabel(f"clips of each class{left_out}")
-    panels = [figure.add_subplot(grid[row, 1]) for row in range(3)]
-    panels[0].hist(seconds, bins=40)
-    panels[0].set_xlabel("length, s")
-    panels[1].hist(np.maximum(levels, -100), bins=40)
-    panels[1].set_xlabel("level, dB of full scale (-100 and below in one bar)")
-    values, counts = np.unique(rates, return_counts=True)
-    panels[2].bar([str(value) for value in values], counts)
-    panels[2].set_xlabel("sampling rate, Hz")
-    for panel in panels:
-        panel.set_ylabel("clips")
-    figure.savefig(file, dpi=120, format="png")
 
 
 def plot_search(

@@ -1,9 +1,8 @@
 """What a run says about the clips it held out: scores, intervals, classes, confusions, and the clips one by one."""
 
 import csv
-import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +17,15 @@ from transformers import PreTrainedConfig
 
 from ..data.rows import SEPARATOR
 from ..data.tables import write_rows
+from .intervals import bootstrap_interval, f1_macro
 from .metrics import Accuracy, CharacterErrorRate, F1Macro, MeanAveragePrecisionAt3, TaggingPrecision, TwoClassScores
 from .metrics.cer import edit_distance
 from .metrics.map_at_3 import average_precision_at_3, rank_labels
 from .metrics.two_classes import balanced_accuracy, roc_auc, roc_curve
 from .plots import plot_confusion_matrix, plot_roc_curve
+from .scores import relative_paths
 
 PREDICTIONS_NAME = "predictions.csv"
-SCORES_NAME = "scores.npz"
 CONFUSION_NAME = "confusion_matrix.png"
 ROC_NAME = "roc_curve.png"
 RANKED_COLUMNS = ("prediction", "prediction_2", "prediction_3")  # of predictions.csv
@@ -418,90 +418,3 @@ def _as_texts(digits: np.ndarray) -> list[str]:
 def _as_numbers(digits: np.ndarray) -> list[str]:
     """(clips, digits) -> strings without leading zeros."""
     return [text.lstrip("0") or "0" for text in _as_texts(digits)]
-
-
-@dataclass
-class Scores:
-    """Clips with what they are and the probability of every label, for ensembles of models that judged the same."""
-
-    paths: Sequence[str]
-    """Relative to the folder that holds all files, (clips,)."""
-    references: np.ndarray
-    """Class indices (clips,), or 1 for a clip's tags and 0 for others (clips, tags)."""
-    probabilities: np.ndarray
-    """(clips, labels)."""
-
-    def select(self, paths: Sequence[str]) -> "Scores":
-        """These clips alone, in this order."""
-        places = {path: place for place, path in enumerate(self.paths)}
-        rows = [places[path] for path in paths]
-        return Scores(list(paths), self.references[rows], self.probabilities[rows])
-
-
-def write_scores(folder: Path, parts: Mapping[str, Scores]) -> None:
-    """Leave the scores of some parts of the data, by their names, in a folder's `scores.npz`."""
-    arrays = {
-        f"{part}_{field.name}": getattr(scores, field.name)
-        for part, scores in parts.items()
-        for field in fields(scores)
-    }
-    np.savez_compressed(folder / SCORES_NAME, **arrays)
-
-
-def read_scores(folder: Path) -> dict[str, Scores]:
-    """What `write_scores` has left.
-
-    Raises:
-        OSError: there is nothing.
-    """
-    with np.load(folder / SCORES_NAME) as arrays:
-        names = {name.partition("_")[0] for name in arrays}
-        parts = {part: [arrays[f"{part}_{field.name}"] for field in fields(Scores)] for part in names}
-    return {part: Scores(paths.tolist(), *others) for part, (paths, *others) in parts.items()}
-
-
-def relative_paths(paths: Sequence[str]) -> list[str]:
-    """The files' names below the folder that holds them all, with forward slashes."""
-    absolute = [Path(path).absolute() for path in paths]
-    try:
-        root = Path(os.path.commonpath([path.parent for path in absolute]))
-    except ValueError:  # two drives of Windows
-        root = Path()
-    return [path.relative_to(root).as_posix() for path in absolute]
-
-
-def f1_macro(references: np.ndarray, predictions: np.ndarray) -> float:
-    """As scikit-learn's macro F1 of the classes that occur, a hundred times faster, as a thousand resamplings ask for.
-
-    references, predictions: (clips,) class indices.
-    """
-    n = int(max(references.max(), predictions.max())) + 1
-    right = np.bincount(references[references == predictions], minlength=n)
-    clips = np.bincount(references, minlength=n)
-    both = clips + np.bincount(predictions, minlength=n)
-    return float((2 * right[clips > 0] / both[clips > 0]).mean())
-
-
-def bootstrap_interval(
-    score: Callable[[np.ndarray], float],
-    n_clips: int,
-    *,
-    strata: np.ndarray | None = None,
-    seed: int = 0,
-    draws: int = 1000,
-) -> tuple[float, float]:
-    """95 % percentile interval of a score over clips drawn with replacement.
-
-    score: takes the drawn clips' indices (n_clips,). strata: (n_clips,); of each of its values as many clips are
-    drawn as there are. Source: Efron 1979, https://doi.org/10.1214/aos/1176344552.
-    """
-    generator = np.random.default_rng(seed)
-    parts = (
-        [np.arange(n_clips)] if strata is None else [np.flatnonzero(strata == value) for value in np.unique(strata)]
-    )
-    values = [
-        score(np.concatenate([part[generator.integers(len(part), size=len(part))] for part in parts]))
-        for _ in range(draws)
-    ]
-    low, high = np.quantile(values, [0.025, 0.975])
-    return float(low), float(high)

@@ -19,7 +19,7 @@ from ..audio.loading import load_audio
 from ..audio.speech import load_voice_activity
 from ..audio.windows import running_windows
 from ..errors import ArgumentError, AudioError, LongAudioError, NoSpeechError, UndecodableAudioError
-from ..inference.classifier import ONNX_SUFFIX, load_classifier
+from ..inference.checkpoint import ONNX_SUFFIX, load_classifier
 from ..inference.streaming import AudioStream
 from .batcher import BatchedClassifier, Batcher
 

@@ -14,7 +14,8 @@ from ..data.cache import cached_waveform
 from ..data.rows import BELIEVED_COLUMN, TAUGHT_COLUMN, UNVERIFIED_COLUMN, tag_matrix
 from ..errors import DataError
 from ..inference.extractors import padding_arguments
-from .augmentation import Amortized, Occasional, seed_transforms, seeded, vary_background
+from .amortized import Amortized, Occasional, seed_transforms, seeded
+from .augmentation import vary_background
 
 # Samples. oneDNN prepares its convolutions anew for every length, and keeps them: that takes time and memory.
 LENGTHS_MULTIPLE = 8192

@@ -24,7 +24,7 @@ from ..runs.card import TaskFacts
 from ..runs.folder import check_same_arguments, prepare_output_dir, prepare_preceding, run_unless_finished
 from ..runs.hub import push, read_destination
 from ..runs.predictions import AnyPredictions, predictions_class
-from .augmentation import Amortized, Occasional
+from .amortized import Amortized, Occasional
 from .batches import ClipTransform, WindowCollator
 from .encoders import build_model, is_encoder, load_extractor
 from .finish import describe_choice, write_baseline, write_run

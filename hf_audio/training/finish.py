@@ -13,21 +13,13 @@ import torch
 from ..arguments import RecipeArguments
 from ..data.tables import write_rows
 from ..errors import ArgumentError
-from ..runs.card import (
-    METRIC_NAMES,
-    NetworkFacts,
-    RunFacts,
-    TaskFacts,
-    machine,
-    save_network,
-    shown_arguments,
-    shown_command,
-    write_model_card,
-)
+from ..runs.card import METRIC_NAMES, RunFacts, TaskFacts, shown_arguments, shown_command, write_model_card
 from ..runs.folder import finishing, training_seconds
+from ..runs.network import NetworkFacts, machine, save_network
 from ..runs.plots import plot_curves
-from ..runs.predictions import AnyPredictions, Predictions, Scores, TwoClassPredictions, write_scores
+from ..runs.predictions import AnyPredictions, Predictions, TwoClassPredictions
 from ..runs.rejection import PICTURE_NAME as REJECTION_NAME
+from ..runs.scores import Scores, write_scores
 from .baseline import cache_statistics, fit_baseline
 from .judging import Judgement
 from .parts import Parts

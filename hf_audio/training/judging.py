@@ -14,8 +14,9 @@ from transformers.trainer_utils import PredictionOutput
 
 from ..models.modeling_audio_cnn import classification_loss, probabilities
 from ..runs.card import METRIC_NAMES
-from ..runs.predictions import AnyPredictions, Scores, predictions_class, relative_paths
+from ..runs.predictions import AnyPredictions, predictions_class
 from ..runs.rejection import Rejection, fit_margin, margins, sparing_margin
+from ..runs.scores import Scores, relative_paths
 from .network_parts import set_rejection_margin, set_temperature
 from .parts import Parts
 from .refit import Validated

@@ -29,7 +29,7 @@ from ..runs.folder import (
     training_seconds,
 )
 from ..runs.hub import read_destination
-from ..runs.predictions import read_scores
+from ..runs.scores import read_scores
 from .augmentation import AddFastGaussianSNR
 from .fine_tune import fine_tune
 from .judging import fit_temperature

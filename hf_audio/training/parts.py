@@ -8,13 +8,13 @@ import numpy as np
 from datasets import ClassLabel, Dataset, concatenate_datasets
 
 from ..arguments import RecipeArguments
+from ..data.background import Background, add_none, load_background
 from ..data.cache import cache_audio
 from ..data.rows import BELIEVED_COLUMN, add_guessed, class_names, has_tags
 from ..data.shards import Split
 from ..data.splits import check_classes, split_held_out, split_validation
 from ..errors import ArgumentError, DataError
 from ..models import AudioCNNConfig
-from ..runs.rejection import Background, add_none, load_background
 
 logger = logging.getLogger(__name__)
 

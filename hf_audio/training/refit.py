@@ -13,7 +13,7 @@ from transformers.trainer_utils import IntervalStrategy
 from ..arguments import RecipeArguments
 from ..runs.folder import check_same_arguments, prepare_preceding, run_unless_finished
 from ..runs.hub import read_destination
-from ..runs.predictions import Scores, read_scores
+from ..runs.scores import Scores, read_scores
 from .trainer import AudioTrainer
 
 logger = logging.getLogger(__name__)

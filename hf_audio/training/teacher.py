@@ -11,18 +11,24 @@ import datasets
 import numpy as np
 import pandas as pd
 import torch
+import torch.distributed
+import torch.distributed.nn.functional
 from datasets import Dataset
 from torch import nn
+from torch.nn import functional as F
 from tqdm import tqdm
+from transformers import PreTrainedConfig
 
 from ..arguments import RecipeArguments
 from ..audio.loading import load_audio
 from ..audio.speech import keep_speech
 from ..data.rows import TAUGHT_COLUMN
 from ..errors import ArgumentError, CheckpointError, NoSpeechError
-from ..inference.classifier import TorchAudioClassifier
+from ..inference.torch_classifier import TorchAudioClassifier
 from ..models import AudioCNNConfig
-from ..runs.predictions import PREDICTIONS_NAME, relative_paths
+from ..models.modeling_audio_cnn import by_distribution, probabilities
+from ..runs.predictions import PREDICTIONS_NAME
+from ..runs.scores import relative_paths
 from .encoders import is_encoder
 
 logger = logging.getLogger(__name__)
@@ -187,3 +193,31 @@ def _fingerprint(judge: TorchAudioClassifier, speech_only: bool) -> str:
 def _key(path: str) -> str:
     status = os.stat(path)
     return hashlib.sha256(repr((path, status.st_size, status.st_mtime_ns)).encode()).hexdigest()[:32]
+
+
+# Of a loss with a teacher: what its scores weigh against the labels, and how far both models' are flattened first.
+# Source: Hinton et al. 2015, https://arxiv.org/abs/1503.02531.
+TEACHER_WEIGHT = 0.7
+
+
+TEMPERATURE = 2.0
+
+
+def flatten_scores(logits: torch.Tensor, config: PreTrainedConfig) -> torch.Tensor:
+    """Probabilities of a teacher, brought nearer to each other by `TEMPERATURE`. (batch, labels), and back."""
+    return probabilities(logits.float() / TEMPERATURE, config)
+
+
+def distillation_loss(logits: torch.Tensor, taught: torch.Tensor, config: PreTrainedConfig) -> torch.Tensor:
+    """Mean divergence of a model's flattened scores from its teacher's.
+
+    logits, taught: (batch, labels), the latter what `flatten_scores` gives. Scaled by the squared temperature, so that
+    its gradients are of the labels' size.
+    """
+    logits = logits.float() / TEMPERATURE
+    if config.problem_type == "multi_label_classification":
+        divergence = F.binary_cross_entropy_with_logits(logits, taught)  # but for a constant
+    else:
+        learnt, target = (by_distribution(scores, config).flatten(0, 1) for scores in (logits, taught))
+        divergence = F.kl_div(learnt.log_softmax(-1), target, reduction="batchmean")
+    return divergence * TEMPERATURE**2

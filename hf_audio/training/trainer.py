@@ -22,17 +22,15 @@ from transformers import EarlyStoppingCallback, PreTrainedConfig, Trainer, Train
 
 from ..arguments import RecipeArguments
 from ..errors import ArgumentError
-from ..models.modeling_audio_cnn import by_distribution, classification_loss, probabilities
+from ..models.modeling_audio_cnn import by_distribution, classification_loss, probabilities, to_logits
 from .augmentation import mix
+from .batch_norm import synchronize_batch_norm
 from .batches import BackgroundSampler, BalancedSampler, ClipTransform
 from .network_parts import weight_heights
 from .shard_loader import ClipStream
+from .teacher import TEACHER_WEIGHT, distillation_loss, flatten_scores
 
 AVERAGE_NAME = "averaged_weights.pt"
-# Of a loss with a teacher: what its scores weigh against the labels, and how far both models' are flattened first.
-# Source: Hinton et al. 2015, https://arxiv.org/abs/1503.02531.
-TEACHER_WEIGHT = 0.7
-TEMPERATURE = 2.0
 EVALUATED_TOGETHER = 256  # windows
 
 
@@ -285,33 +283,6 @@ def as_probabilities(labels: torch.Tensor, config: PreTrainedConfig) -> torch.Te
     return F.one_hot(labels, n_values).flatten(1).float()
 
 
-def to_logits(scores: torch.Tensor, config: PreTrainedConfig) -> torch.Tensor:
-    """Logits that have these probabilities. (batch, labels), and back."""
-    if config.problem_type == "multi_label_classification":
-        return torch.logit(scores, eps=1e-7)
-    return scores.clamp(min=1e-12).log()
-
-
-def flatten_scores(logits: torch.Tensor, config: PreTrainedConfig) -> torch.Tensor:
-    """Probabilities of a teacher, brought nearer to each other by `TEMPERATURE`. (batch, labels), and back."""
-    return probabilities(logits.float() / TEMPERATURE, config)
-
-
-def distillation_loss(logits: torch.Tensor, taught: torch.Tensor, config: PreTrainedConfig) -> torch.Tensor:
-    """Mean divergence of a model's flattened scores from its teacher's.
-
-    logits, taught: (batch, labels), the latter what `flatten_scores` gives. Scaled by the squared temperature, so that
-    its gradients are of the labels' size.
-    """
-    logits = logits.float() / TEMPERATURE
-    if config.problem_type == "multi_label_classification":
-        divergence = F.binary_cross_entropy_with_logits(logits, taught)  # but for a constant
-    else:
-        learnt, target = (by_distribution(scores, config).flatten(0, 1) for scores in (logits, taught))
-        divergence = F.kl_div(learnt.log_softmax(-1), target, reduction="batchmean")
-    return divergence * TEMPERATURE**2
-
-
 def keep_freed_memory() -> None:
     """Have glibc keep freed memory for the next step, instead of returning it to the system and asking for it again.
 
@@ -370,47 +341,3 @@ class _ResumeCallback(TrainerCallback):
         steps = math.ceil(len(self.stream) / args.gradient_accumulation_steps)
         epoch, steps_done = divmod(state.global_step, steps)
         self.stream.pass_over(epoch, steps_done * args.gradient_accumulation_steps)
-
-
-class ProcessBatchNorm(nn.modules.batchnorm._BatchNorm):
-    """Batch normalisation over all processes' batches, on devices for which torch's SyncBatchNorm is not made."""
-
-    def _check_input_dim(self, input):
-        pass
-
-    def forward(self, input: torch.Tensor) -> torch.Tensor:
-        """input: (batch, channels, ...), of any batch and length in each process."""
-        if not self.training:
-            return super().forward(input)
-        assert self.running_mean is not None
-        assert self.running_var is not None
-        assert self.num_batches_tracked is not None
-        dims = [0, *range(2, input.dim())]
-        values = input.double()
-        here = values.new_full((values.shape[1],), values.numel() / values.shape[1])
-        sums = torch.stack([values.sum(dims), values.square().sum(dims), here])
-        total, squares, counts = torch.distributed.nn.functional.all_reduce(sums)
-        count = counts[0].detach()
-        mean = total / count
-        variance = squares / count - mean.square()
-        with torch.no_grad():
-            self.num_batches_tracked += 1
-            momentum = self.momentum or 1 / self.num_batches_tracked.item()
-            self.running_mean.lerp_(mean.to(self.running_mean.dtype), momentum)
-            self.running_var.lerp_((variance * count / (count - 1)).to(self.running_var.dtype), momentum)
-        shape = [1, -1, *[1] * (input.dim() - 2)]
-        scale = (variance + self.eps).rsqrt()
-        shift = -mean * scale
-        if self.affine:
-            scale, shift = scale * self.weight, shift * self.weight + self.bias
-        return (input * scale.float().view(shape) + shift.float().view(shape)).to(input.dtype)
-
-
-def synchronize_batch_norm(model: nn.Module, device: torch.device) -> nn.Module:
-    """Make every batch normalisation of a model take its statistics over all processes; names and values stay."""
-    if device.type == "cuda":
-        return nn.SyncBatchNorm.convert_sync_batchnorm(model)
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
-            module.__class__ = ProcessBatchNorm  # type: ignore[assignment]
-    return model

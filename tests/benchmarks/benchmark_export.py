@@ -15,8 +15,9 @@ import numpy as np
 import torch
 
 from hf_audio.bulk.clips import find_clips
-from hf_audio.export.onnx import OnnxAudioClassifier, export_onnx
-from hf_audio.inference.classifier import TorchAudioClassifier
+from hf_audio.export.onnx import export_onnx
+from hf_audio.inference.onnx_classifier import OnnxAudioClassifier
+from hf_audio.inference.torch_classifier import TorchAudioClassifier
 
 ROUNDS = 15
 MEMORY = """

@@ -29,7 +29,7 @@ from hf_audio.audio.loading import load_audio
 from hf_audio.bulk.clips import find_clips
 from hf_audio.bulk.decoding import Cut
 from hf_audio.bulk.scoring import default_workers, judge_clips
-from hf_audio.inference.classifier import TorchAudioClassifier
+from hf_audio.inference.torch_classifier import TorchAudioClassifier
 
 SECONDS = 5.0
 BATCH = 8

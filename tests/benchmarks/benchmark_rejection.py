@@ -17,7 +17,7 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from hf_audio.audio.loading import load_audio
-from hf_audio.inference.classifier import load_classifier
+from hf_audio.inference.checkpoint import load_classifier
 from hf_audio.models.configuration_audio_cnn import NONE_OF_THESE
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "own_sounds.py"

@@ -17,7 +17,7 @@ from hf_audio.audio.windows import split_windows
 from hf_audio.bulk.decoding import Cut
 from hf_audio.bulk.scoring import judge_clips
 from hf_audio.errors import DecodingError
-from hf_audio.inference.classifier import load_classifier
+from hf_audio.inference.checkpoint import load_classifier
 from hf_audio.inference.streaming import AudioStream
 
 

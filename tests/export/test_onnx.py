@@ -22,9 +22,11 @@ from hf_audio.audio.windows import split_windows
 from hf_audio.bulk.decoding import Cut
 from hf_audio.cli import main
 from hf_audio.errors import CheckpointError, ExportError
-from hf_audio.export.onnx import OnnxAudioClassifier, export_onnx
+from hf_audio.export.onnx import export_onnx
 from hf_audio.export.onnx_frontend import FactoredMelSpectrogram
-from hf_audio.inference.classifier import TorchAudioClassifier, load_classifier
+from hf_audio.inference.checkpoint import load_classifier
+from hf_audio.inference.onnx_classifier import OnnxAudioClassifier
+from hf_audio.inference.torch_classifier import TorchAudioClassifier
 from hf_audio.models.frontends import MelSpectrogram
 from hf_audio.training.batches import WindowCollator
 

@@ -22,7 +22,8 @@ from hf_audio.errors import BrowserError, CheckpointError, ExportError
 from hf_audio.export.browser import Browser, find_browser, scores_in_browser, serve_folder
 from hf_audio.export.golden_clips import make_golden_clips
 from hf_audio.export.site import PAGE, make_site, make_site_beside
-from hf_audio.inference.classifier import TorchAudioClassifier, read_number
+from hf_audio.inference.classifier import read_number
+from hf_audio.inference.torch_classifier import TorchAudioClassifier
 from hf_audio.models.modeling_audio_cnn import probabilities
 
 TITLE = "Löwe & <b>Bär</b>"

@@ -9,7 +9,7 @@ from hf_audio.cli import main
 from hf_audio.export import verification
 from hf_audio.export.golden_clips import make_golden_clips
 from hf_audio.export.verification import Verdict, difference, largest, verify
-from hf_audio.inference.classifier import load_classifier
+from hf_audio.inference.checkpoint import load_classifier
 from hf_audio.inference.streaming import AudioStream
 
 

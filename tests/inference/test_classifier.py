@@ -18,7 +18,9 @@ from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2ForSe
 from hf_audio import AudioCNNFeatureExtractor
 from hf_audio.errors import CheckpointError
 from hf_audio.export.golden_clips import make_golden_clips
-from hf_audio.inference.classifier import TorchAudioClassifier, group_by_length, load_classifier
+from hf_audio.inference.checkpoint import load_classifier
+from hf_audio.inference.classifier import group_by_length
+from hf_audio.inference.torch_classifier import TorchAudioClassifier
 
 
 def test_every_golden_clip_gets_the_pipelines_answer(checkpoint):

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from transformers import ASTFeatureExtractor, AutoFeatureExtractor, AutoModelForAudioClassification, pipeline
 
 from hf_audio.errors import CheckpointError
-from hf_audio.inference.classifier import TorchAudioClassifier
 from hf_audio.inference.kaldi_features import KaldiFeatures, kaldi_features
+from hf_audio.inference.torch_classifier import TorchAudioClassifier
 
 
 def stock_features(extractor: ASTFeatureExtractor, clips) -> np.ndarray:

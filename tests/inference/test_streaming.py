@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from hf_audio.audio.windows import running_windows
 from hf_audio.errors import AudioError
-from hf_audio.inference.classifier import AudioClassifier, TorchAudioClassifier
+from hf_audio.inference.classifier import AudioClassifier
 from hf_audio.inference.streaming import AudioStream
+from hf_audio.inference.torch_classifier import TorchAudioClassifier
 
 
 class Listener(AudioClassifier):

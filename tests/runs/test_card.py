@@ -7,7 +7,8 @@ import torch
 from helpers.checkpoints import tiny_config
 
 from hf_audio import AudioCNNFeatureExtractor, AudioCNNForAudioClassification
-from hf_audio.runs.card import count_macs, shown_command
+from hf_audio.runs.card import shown_command
+from hf_audio.runs.network import count_macs
 
 
 def test_multiply_accumulates_by_hand():

@@ -14,7 +14,7 @@ from hf_audio.audio.windows import split_windows
 from hf_audio.errors import ArgumentError
 from hf_audio.models.modeling_audio_ensemble import windows_of
 from hf_audio.runs.ensemble import average, choose_mean, make_ensemble
-from hf_audio.runs.predictions import Scores, write_scores
+from hf_audio.runs.scores import Scores, write_scores
 
 NAMES = ["high", "low", "mid"]
 TASK = {

@@ -3,7 +3,8 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from hf_audio.runs.plots import plot_collection, plot_confusion_matrix, plot_curves
+from hf_audio.inspection.picture import plot_collection
+from hf_audio.runs.plots import plot_confusion_matrix, plot_curves
 
 
 def texts_of(monkeypatch) -> list[Figure]:

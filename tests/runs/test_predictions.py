@@ -10,15 +10,9 @@ from scipy.stats import binom
 from sklearn.metrics import classification_report, f1_score, roc_auc_score
 
 from hf_audio.data.rows import tag_matrix
-from hf_audio.runs.predictions import (
-    NumberPredictions,
-    Predictions,
-    Scores,
-    TagPredictions,
-    TwoClassPredictions,
-    bootstrap_interval,
-    f1_macro,
-)
+from hf_audio.runs.intervals import bootstrap_interval, f1_macro
+from hf_audio.runs.predictions import NumberPredictions, Predictions, TagPredictions, TwoClassPredictions
+from hf_audio.runs.scores import Scores
 from hf_audio.training.judging import judge_together
 
 NAMES = ["cat", "dog", "hen"]

@@ -35,7 +35,8 @@ from websockets.sync.client import ClientConnection, connect
 
 from hf_audio import AudioCNNFeatureExtractor, cli
 from hf_audio.export.onnx import export_onnx
-from hf_audio.inference.classifier import AudioClassifier, load_classifier
+from hf_audio.inference.checkpoint import load_classifier
+from hf_audio.inference.classifier import AudioClassifier
 from hf_audio.inference.streaming import AudioStream
 from hf_audio.serving import connections
 from hf_audio.serving.app import make_app

@@ -9,18 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hf_audio.runs.pitch import median_pitch
+from hf_audio.training.amortized import Amortized, Occasional, seed_transforms, seeded
 from hf_audio.training.augmentation import (
     AddFastGaussianSNR,
-    Amortized,
     Beginning,
     ChangeVoice,
-    Occasional,
     RandomExcerpt,
     RandomPlacement,
     SyntheticRoom,
     mix,
-    seed_transforms,
-    seeded,
     vary_background,
 )
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from hf_audio.data.cache import cache_audio
 from hf_audio.data.rows import BELIEVED_COLUMN, UNVERIFIED_COLUMN, load_class_folders
 from hf_audio.errors import DataError
-from hf_audio.training.augmentation import Amortized, RandomPlacement, seed_transforms, seeded
+from hf_audio.training.amortized import Amortized, seed_transforms, seeded
+from hf_audio.training.augmentation import RandomPlacement
 from hf_audio.training.batches import BalancedSampler, ClipTransform, WindowCollator
 
 

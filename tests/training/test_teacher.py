@@ -20,7 +20,7 @@ from hf_audio import AudioCNNFeatureExtractor
 from hf_audio.arguments import RecipeArguments
 from hf_audio.data.rows import TAUGHT_COLUMN, load_class_folders
 from hf_audio.errors import ArgumentError
-from hf_audio.inference.classifier import TorchAudioClassifier
+from hf_audio.inference.torch_classifier import TorchAudioClassifier
 from hf_audio.training.start import run_recipe
 from hf_audio.training.teacher import employ_teacher, judge_once
 

@@ -14,8 +14,9 @@ from transformers import TrainerCallback
 
 from hf_audio import AudioCNNForAudioClassification
 from hf_audio.data.rows import UNVERIFIED_COLUMN
+from hf_audio.training.batch_norm import ProcessBatchNorm
 from hf_audio.training.batches import ClipTransform
-from hf_audio.training.trainer import ProcessBatchNorm, average_windows
+from hf_audio.training.trainer import average_windows
 
 
 def without_batch_norm(model: nn.Module) -> nn.Module:

@@ -1,0 +1,52 @@
+"""What a network is, counted: parameters, multiply-accumulates, bytes."""
+
+import os
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+from transformers import PreTrainedConfig, PreTrainedModel, SequenceFeatureExtractor
+
+
+@dataclass
+class NetworkFacts:
+    """What a network is, counted."""
+
+    config: PreTrainedConfig
+    """An `AudioCNNConfig`, or an encoder's of transformers with the task's `sampling_rate` and `clip_seconds`."""
+    parameters: int
+    macs: int
+    """Multiply-accumulates for one window of `config.clip_seconds`."""
+    weights_bytes: int
+
+
+def count_macs(model: PreTrainedModel, extractor: SequenceFeatureExtractor) -> int:
+    """Multiply-accumulates of the convolutions and matrix products for one waveform of `config.clip_seconds`."""
+    rate = extractor.sampling_rate
+    silence = np.zeros(round(model.config.clip_seconds * rate), dtype=np.float32)
+    inputs = extractor(silence, sampling_rate=rate, return_tensors="pt").to(model.device)
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        model(**inputs)
+    return counter.get_total_flops() // 2
+
+
+def save_network(model: PreTrainedModel, extractor: SequenceFeatureExtractor, folder: Path) -> NetworkFacts:
+    """Leave a checkpoint in a folder, and count what it is."""
+    model.save_pretrained(folder)
+    extractor.save_pretrained(folder)
+    return NetworkFacts(
+        config=model.config,
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        macs=count_macs(model, extractor),
+        weights_bytes=(folder / "model.safetensors").stat().st_size,
+    )
+
+
+def machine() -> str:
+    """The machine in words, as figures are quoted with it."""
+    if torch.cuda.is_available():
+        return f"{torch.cuda.get_device_name()}, {os.cpu_count()} CPU cores"
+    return f"{os.cpu_count()} CPU cores ({platform.machine()})"
