@@ -93,11 +93,16 @@ def test_accumulated_small_batches_train_like_one_large_batch(kind, tmp_path):
     assert judged_of_parts == pytest.approx(judged, rel=1e-3)
 
 
-def test_two_processes_train_like_one(tmp_path):
+def test_two_processes_train_like_one(environment, tmp_path):
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     script = REPOSITORY / "tests" / "helpers" / "train_tiny_encoders.py"
     done = subprocess.run(
-        [*launcher, str(script), str(tmp_path)], capture_output=True, text=True, timeout=300, check=False
+        [*launcher, str(script), str(tmp_path)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     for kind in KINDS:
