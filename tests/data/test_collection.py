@@ -109,7 +109,8 @@ def test_a_class_of_one_clip_is_trained_on_and_two_single_clips_are_too_few(tmp_
     ("files", "says"),
     [
         ([], "holds no files: give a folder with a folder of recordings a class"),
-        (["a.m4a", "b/c.m4a"], r"nothing that is audio by its name, .*a.m4a for one: convert"),
+        (["a.m4a", "b/c.m4a"], r"recordings of kinds that are not read, .*a.m4a, .*c.m4a: convert them to WAV"),
+        (["a.txt"], r"nothing that is audio by its name, .*a.txt for one: give a folder"),
         (["a.wav", "b.wav"], r"holds a.wav and no class folders: put the recordings of each class"),
         (["dog/a.wav", "dog/b.wav"], "one label 'dog': a classifier needs at least two"),
         (["mine/cat/a.wav", "mine/dog/b.wav"], r"if the classes are cat, dog and so on, pass .*mine as --data_dir"),

@@ -6,8 +6,9 @@ import unicodedata
 import pytest
 from helpers.recordings import write_table
 
+from hf_audio.data.columns import Columns
 from hf_audio.errors import DataError
-from hf_audio.inspection.listing import Columns, list_files
+from hf_audio.inspection.listing import list_files
 
 
 def touch(folder, *names):
@@ -71,7 +72,7 @@ def test_oddities_are_named(tmp_path):
         "unreachable": ["again", "cat", "gone.wav"],
         "outside-classes": ["stray.wav"],
         "no-audio": ["notes.txt"],
-        "hidden": ["._1.wav", "x.wav"],
+        "hidden": ["._1.wav", ".git"],
     }
     assert len(listing.entries) == 2
 
@@ -89,7 +90,7 @@ def test_a_table_with_all_columns(tmp_path):
         [["file", "sex", "word", "part", "who"], ["a.wav", "f", "ja", "train", "x"], ["b.wav", "m", "", "test", "x"]],
         "\t",
     )
-    columns = Columns("file", ("sex", "word"), "part", "who")
+    columns = Columns("file", ("sex", "word"), group="who", split="part")
     listing = list_files(table, columns, tmp_path / "audio")
     assert [(entry.labels, entry.split, entry.group) for entry in listing.entries] == [
         (("f", "ja"), "train", "x"),
