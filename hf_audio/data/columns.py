@@ -61,14 +61,14 @@ def settle_columns(
     for name in (wanted.path, *wanted.labels, wanted.group, wanted.split):
         if name is not None and name not in names:
             raise DataError(f"{source} has no column {name!r}: its columns are {', '.join(names)}.")
-    path = wanted.path or guess_column(names, PATH_NAMES)
+    path = wanted.path or _guess(names, PATH_NAMES)
     if path is None:
         raise DataError(_unguessed(source, names, PATH_NAMES, "the files", path_flag))
     split = wanted.split or _guess_split(table)
     labels: Sequence[str] = wanted.labels
     if not labels:
         left = [name for name in names if name not in (path, wanted.group, split)]
-        usual = guess_column(left, LABEL_NAMES if several else LABEL_NAMES + NUMBER_NAMES)
+        usual = guess_label(left, several=several)
         labels = () if usual is None else (usual,)
         if usual is None and several:
             labels = [name for name in left if _is_indicator(table[name])]
@@ -84,7 +84,7 @@ def settle_columns(
 
 def _guess_split(table: Mapping[str, Sequence[Any]]) -> str | None:
     """The column that says train and test, whatever else it says, or that says nothing but such words."""
-    split = guess_column(list(table), SPLIT_NAMES)
+    split = _guess(list(table), SPLIT_NAMES)
     if split is None:
         return None
     said = {_as_text(cell) for cell in table[split]}
@@ -145,8 +145,15 @@ def _as_text(cell: Any) -> str:
     return str(cell).strip().casefold()
 
 
-def guess_column(names: Sequence[str], usual: Sequence[str]) -> str | None:
-    """Of a table's columns the one that has the likeliest of the usual names, in capitals or not."""
+def guess_label(names: Sequence[str], *, several: bool = False) -> str | None:
+    """Of a table's columns the one that has the likeliest name of a column of labels, in capitals or not.
+
+    several: whether a clip may have several tags; a number is then none of them.
+    """
+    return _guess(names, LABEL_NAMES if several else LABEL_NAMES + NUMBER_NAMES)
+
+
+def _guess(names: Sequence[str], usual: Sequence[str]) -> str | None:
     by_name = {name.strip().casefold(): name for name in reversed(names)}
     return next((by_name[name] for name in usual if name in by_name), None)
 
