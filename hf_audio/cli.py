@@ -399,7 +399,7 @@ def _add_make_numbers(commands: Any) -> None:
     parser.add_argument("--seed", type=int, default=0, help="of all draws; equal seeds give equal files")
 
     def run(args: argparse.Namespace) -> None:
-        from .corpora.synthetic import make_spoken_numbers  # loads the audio libraries
+        from .corpora.synthetic_numbers import make_spoken_numbers  # loads the audio libraries
 
         # Ended by `kill` or a job's time limit, it shall clear away what it has begun, as after Ctrl-C.
         previous = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hf_audio import AudioCNNConfig
-from hf_audio.corpora.synthetic import make_environmental_sounds
+from hf_audio.corpora.synthetic_sounds import make_environmental_sounds
 from hf_audio.data.collection import Collection, load_collection
 from hf_audio.data.columns import TEST, TRAIN, VALIDATION, Columns
 from hf_audio.data.hub_datasets import load_hub_collection

@@ -125,7 +125,7 @@ def _read_table(
         return clips, voices["gender"].tolist()
     table = read_clip_table(path, columns, audio_dir=audio_dir)
     label_columns = table.columns.labels
-    dropped = {table.columns.path, *ANSWER_COLUMNS, *(label_columns if unlabelled else ())}
+    dropped = {"path", table.columns.path, *ANSWER_COLUMNS, *(label_columns if unlabelled else ())}
     further = {name: cells for name, cells in table.cells.items() if name not in dropped}
     rows = zip(table.files, *further.values(), strict=True)
     clips = [dict(zip(("path", *further), map(str, row), strict=True)) for row in rows]
