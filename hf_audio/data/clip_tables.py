@@ -40,14 +40,14 @@ def read_clip_table(
 ) -> ClipTable:
     """Read a CSV or TSV whose rows are clips.
 
-    The names of files count from `audio_dir`. Where none of them is a file there, they are looked for at any depth
-    below `search_in`, and backslashes in them are taken for slashes.
+    The names of files count from `audio_dir`, or from the table's folder. Where none of them is a file there,
+    backslashes in them are taken for slashes, and they are looked for at any depth below `audio_dir` or `search_in`.
 
     Args:
         path: of the table.
         columns: that the user has named; the others go by their names, see `settle_columns`.
-        audio_dir: where the files are, by default beside the table.
-        search_in: a folder, by default `audio_dir`.
+        audio_dir: where the user has said that the files are.
+        search_in: where else they may be, without `audio_dir`; by default the table's folder.
         several: whether a clip may have several tags.
         needs_labels: whether a table without labels is refused.
 
@@ -61,9 +61,12 @@ def read_clip_table(
         str(path), cells, columns or Columns(), several=several, needs_labels=needs_labels, path_flag="path_column"
     )
     assert settled.path is not None
-    folder = path.parent if audio_dir is None else Path(audio_dir)
+    if audio_dir is None:
+        folder, search_in = path.parent, search_in or path.parent
+    else:
+        folder = search_in = Path(audio_dir)
     names = [name.strip() for name in cells[settled.path]]
-    return ClipTable(path, cells, settled, _find_named(path, names, folder, search_in or folder))
+    return ClipTable(path, cells, settled, _find_named(path, names, folder, search_in))
 
 
 def _find_named(table: Path, names: Sequence[str], folder: Path, search_in: Path) -> list[Path]:

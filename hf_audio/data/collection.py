@@ -13,7 +13,7 @@ from datasets import Dataset
 
 from ..errors import DataError
 from ..files import FolderSearch, find_folders, name_some, search_folder
-from .clip_tables import read_clip_table
+from .clip_tables import ClipTable, read_clip_table
 from .columns import PARTS, TEST, TRAIN, VALIDATION, Columns, read_labels, read_parts
 from .rows import from_rows, from_tagged_rows, report_left_out
 from .splits import split_off
@@ -53,7 +53,12 @@ class _Recording(NamedTuple):
 
 
 def load_collection(
-    source: str | os.PathLike, columns: Columns | None = None, *, several: bool = False, seed: int = 0
+    source: str | os.PathLike,
+    columns: Columns | None = None,
+    *,
+    audio_dir: str | os.PathLike | None = None,
+    several: bool = False,
+    seed: int = 0,
 ) -> Collection:
     """The recordings that a folder or a table holds; of those that are not divided, a fifth is drawn to test on.
 
@@ -62,7 +67,8 @@ def load_collection(
 
     Args:
         source: the folder, or the CSV or TSV.
-        columns: of the table.
+        columns: of the table, those that the user has named; the others go by their names, see `settle_columns`.
+        audio_dir: where the table's files are, by default in the folder, or beside the table.
         several: whether a recording may have several tags; only a table tells them.
         seed: of the draw.
 
@@ -72,7 +78,8 @@ def load_collection(
     """
     source, columns = Path(source), columns or Columns()
     if is_table(source) and not source.is_dir():
-        return _load_listed(source, source.parent, columns, several, seed)
+        table = read_clip_table(source, columns, audio_dir=audio_dir, several=several, needs_labels=True)
+        return _load_listed(table, several, seed)
     if not source.is_dir():
         raise DataError(f"{source} is neither a folder nor a CSV or TSV: give what holds or names the recordings.")
     searched = search_folder(source)
@@ -80,7 +87,10 @@ def load_collection(
     found = _find_recordings(source)
     one_class = len({recording.label for recording in found}) < 2
     if one_class and len(tables) == 1:
-        return _load_listed(tables[0], source, columns, several, seed)
+        table = read_clip_table(
+            tables[0], columns, audio_dir=audio_dir, search_in=source, several=several, needs_labels=True
+        )
+        return _load_listed(table, several, seed)
     if not found:
         raise DataError(_explain_nothing(source, searched, tables))
     folders = find_folders(source)
@@ -89,7 +99,7 @@ def load_collection(
             f"{source} holds one folder: if the classes are {inner[0].name}, {inner[1].name} and so on, pass "
             f"{folders[0]} as --data_dir."
         )
-    if several or columns != Columns():
+    if several or columns != Columns() or audio_dir is not None:
         raise DataError(f"{source} holds class folders, which have no columns and one label a clip: give a table.")
     if tables:
         logger.info("The folders are the classes; to go by %s instead, pass it as --data_dir.", tables[0])
@@ -136,10 +146,9 @@ def hold_out(
     return Collection(name, dataset, divided, sentence, columns)
 
 
-def _load_listed(path: Path, folder: Path, columns: Columns, several: bool, seed: int) -> Collection:
-    """The recordings of a table, which lie somewhere below a folder."""
-    table = read_clip_table(path, columns, search_in=folder, several=several, needs_labels=True)
-    cells, columns = table.cells, table.columns
+def _load_listed(table: ClipTable, several: bool, seed: int) -> Collection:
+    """The recordings of a table."""
+    path, cells, columns = table.path, table.cells, table.columns
     n_rows = len(table.files)
     if n_rows and not any(map(os.path.isfile, table.files)):
         raise DataError(
