@@ -65,11 +65,11 @@ def _add_inspect(commands: Any) -> None:
         help="a folder with a folder a class, also below train/ and test/, or without classes; or a .csv or .tsv",
     )
     parser.add_argument("--audio_dir", help="where the table's files are; by default beside it")
-    parser.add_argument("--path_column", default="path", help="of the table: names of files")
+    parser.add_argument("--path_column", help="of the table: names of files; by default one with a usual name")
     parser.add_argument(
-        "--label_column", nargs="+", default=[], help="of the table: labels; by default `number` and `label`, if any"
+        "--label_column", nargs="+", default=[], help="of the table: labels; by default one with a usual name, if any"
     )
-    parser.add_argument("--split_column", help="of the table: splits or folds; by default `split`, if any")
+    parser.add_argument("--split_column", help="of the table: splits or folds; by default one of train and test")
     parser.add_argument("--group_column", help="of the table: speakers or recordings, which no split should share")
     parser.add_argument("--json", type=Path, metavar="FILE", help="all findings and measurements, to write")
     parser.add_argument("--png", type=Path, metavar="FILE", help="classes, lengths, levels and rates, to draw")
@@ -78,10 +78,10 @@ def _add_inspect(commands: Any) -> None:
         for option, output in (("--json", args.json), ("--png", args.png)):
             if output is not None:
                 _check_folder(output, option)
-        from .inspection.listing import Columns
+        from .data.columns import Columns
         from .inspection.report import draw_report, inspect, tell, write_report
 
-        columns = Columns(args.path_column, tuple(args.label_column), args.split_column, args.group_column)
+        columns = Columns(args.path_column, tuple(args.label_column), args.group_column, args.split_column)
         inspection = inspect(args.data, columns, args.audio_dir)
         if args.json is not None:
             write_report(inspection, args.json)
@@ -318,11 +318,10 @@ def _add_export(commands: Any) -> None:
     def run(args: argparse.Namespace) -> None:
         if args.int8 and args.clips is None:
             raise ArgumentError("--int8 is calibrated on real clips: give some of the training data by --clips.")
-        from .bulk.clips import find_clips, read_labels
+        from .bulk.clips import find_examples
         from .export.onnx import export_onnx  # loads torch
 
-        clips = None if args.clips is None else [row["path"] for row in find_clips(args.clips)]
-        labels = None if args.clips is None else read_labels(args.clips)
+        clips, labels = (None, None) if args.clips is None else find_examples(args.clips)
         export = export_onnx(args.checkpoint, args.output, clips, labels=labels, int8=args.int8)
         print(
             f"{export.path}: probabilities differ by {export.largest_difference:.1e} at most from torch's, and "
@@ -400,7 +399,7 @@ def _add_make_numbers(commands: Any) -> None:
     parser.add_argument("--seed", type=int, default=0, help="of all draws; equal seeds give equal files")
 
     def run(args: argparse.Namespace) -> None:
-        from .corpora.synthetic import make_spoken_numbers  # loads the audio libraries
+        from .corpora.synthetic_numbers import make_spoken_numbers  # loads the audio libraries
 
         # Ended by `kill` or a job's time limit, it shall clear away what it has begun, as after Ctrl-C.
         previous = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
@@ -431,10 +430,10 @@ def _add_verify(commands: Any) -> None:
     )
 
     def run(args: argparse.Namespace) -> None:
-        from .bulk.clips import find_clips
+        from .bulk.clips import find_examples
         from .export.verification import read_clips, verify  # loads torch
 
-        clips = None if args.clips is None else read_clips([row["path"] for row in find_clips(args.clips)])
+        clips = None if args.clips is None else read_clips(find_examples(args.clips)[0])
         holds = True
         print(f"{'':<24}{'clips':>6}{'difference':>12}{'bound':>10}")
         for verdict in verify(args.checkpoint, clips):

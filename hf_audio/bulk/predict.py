@@ -13,6 +13,7 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
+from ..data.columns import Columns
 from ..errors import ArgumentError, AudioError, DataError
 from ..inference.checkpoint import load_classifier
 from ..inference.classifier import AudioClassifier
@@ -61,6 +62,8 @@ def predict_files(
     output: Path | None,
     question: Question,
     *,
+    columns: Columns | None = None,
+    audio_dir: str | os.PathLike | None = None,
     num_workers: int | None = None,
     resume: bool = False,
 ) -> tuple[int, int]:
@@ -74,6 +77,8 @@ def predict_files(
         sources: see `find_clips`.
         output: its name's end is its format; of a folder, a Parquet part in it.
         question: what is asked.
+        columns: of tables among the sources, those that the user has named.
+        audio_dir: where the files of tables are, by default beside them.
         num_workers: processes that decode; by default as many as suit the clips and this machine.
         resume: go on with what a killed run has left beside the output, if anything.
 
@@ -83,7 +88,7 @@ def predict_files(
         DataError: there are no clips, none can be read, or the output does not suit; see also `Journal`.
         CheckpointError: the checkpoint cannot be used.
     """
-    clips = find_all_clips(sources)
+    clips = find_all_clips(sources, columns, audio_dir=audio_dir)
     rank, n_processes = _this_process()
     places = list(range(len(clips)))[rank * len(clips) // n_processes : (rank + 1) * len(clips) // n_processes]
     if n_processes > 1 and (output is None or any(clip["path"] == STANDARD_INPUT for clip in clips)):
