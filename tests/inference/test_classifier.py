@@ -143,7 +143,7 @@ print(PIPELINE_REGISTRY.supported_tasks["audio-classification"]["impl"] is hf_au
     assert done.stdout.split() == ["audio_cnn", "True"], done.stderr
 
 
-@pytest.mark.parametrize("module", ["models", "pipelines", "models.frontends", "training"])
+@pytest.mark.parametrize("module", ["models", "inference.pipeline", "models.frontends", "training.fine_tune"])
 def test_any_module_may_be_imported_first(module):
     code = f"""
 import hf_audio.{module}
