@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from . import commands
@@ -70,8 +71,7 @@ def _overview() -> str:
             "Train, judge and ship small sound classifiers.\n",
             "commands:",
             *lines,
-            "\nhf-audio COMMAND --help tells of a command's arguments; each is also a function, hf_audio.predict and so "
-            "on.",
+            "\nhf-audio COMMAND --help tells of its arguments. In Python, each is a function of hf_audio.commands.",
         ]
     )
 
@@ -96,11 +96,17 @@ def _shows(function: Callable[..., Any]) -> Callable[[Show], Show]:
 
 
 @_shows(commands.inspect)
-def _inspect(**arguments: Any) -> None:
+def _inspect(*, png: str | None, **arguments: Any) -> None:
+    if png is not None:
+        commands.check_folder(png, "--png")
     inspection = commands.inspect(**arguments)
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")  # names that the terminal or file cannot hold
     print(inspection)
+    if png is not None:  # after the report, which tells why there may be nothing to draw
+        from .inspection.report import draw_report
+
+        draw_report(inspection, Path(png))
 
 
 @_shows(commands.predict)

@@ -86,7 +86,7 @@ def inspect(
     """
     for option, output in (("--json", json), ("--png", png)):
         if output is not None:
-            _check_folder(output, option)
+            check_folder(output, option)
     from .inspection import report
     from .inspection.listing import Columns
 
@@ -214,11 +214,13 @@ def answer_clips(
     if output is None and (resume or submission):
         raise ArgumentError("Without --output nothing is kept: add it.")
     if output is not None:
-        _check_folder(output)
+        check_folder(output)
     sources = [os.fspath(path) for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
     if submission:
         if resume or question["windows"]:
-            raise ArgumentError("--submission is written at once and of whole clips: leave --resume and --windows out.")
+            raise ArgumentError(
+                "--submission is written at once and of whole clips: leave --resume and --windows out."
+            )
         from .bulk.clips import find_all_clips
         from .bulk.pseudo_labels import predict_tags  # loads torch
         from .data.tables import write_rows
@@ -300,7 +302,7 @@ def pseudo_label(checkpoint: File, data: File, *, min_confidence: float = 0.9, o
 
     if not 0 < min_confidence <= 1:
         raise ArgumentError(f"--min_confidence {min_confidence} must lie above 0 and not above 1.")
-    _check_folder(output)
+    check_folder(output)
     clips = find_clips(data, unlabelled=True)
     rows = confident_labels(predict(os.fspath(checkpoint), clips, Path(output).parent), min_confidence)
     write_answers(output, rows)
@@ -353,7 +355,7 @@ def audit_labels(*, data_dir: File, output: File, rounds: int = 1, seed: int = 4
 
     if rounds < 1:
         raise ArgumentError(f"--rounds {rounds} must be at least 1.")
-    _check_folder(output)
+    check_folder(output)
     from .corpora.freesound import load_tagged_sounds
     from .data.tables import write_rows
     from .training import label_audit  # loads torch
@@ -575,7 +577,7 @@ def make_numbers(out: File, *, language: str = "ru", count: int = 9000, seed: in
     return make_spoken_numbers(Path(out), language=language, count=count, seed=seed)
 
 
-def _check_folder(output: File, option: str = "--output") -> None:
+def check_folder(output: File, option: str = "--output") -> None:
     """Before the work rather than after it."""
     if not Path(output).parent.is_dir():
         raise ArgumentError(f"{option} {output} is in no folder that exists: make it first.")

@@ -1,4 +1,4 @@
-"""Flags of the command line: made from a function's signature, shown in one line each, refused by naming the one meant.
+"""Flags of the command line: made from a function's signature, and refused by naming the one that is meant.
 
 A command of `hf-audio` is a typed function. Its parameters that may be given by position are the command's positional
 arguments, its keyword-only ones are flags, and its docstring is the help.

@@ -6,7 +6,7 @@ import itertools
 import logging
 import math
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -64,8 +64,9 @@ def predict_files(
     *,
     num_workers: int | None = None,
     resume: bool = False,
+    show: Callable[[Heading, Iterable[Row], Iterable[str], Iterable[str]], None] = print_table,
 ) -> tuple[int, int]:
-    """What a checkpoint answers to all clips of some sources, into a file or, without one, as a table on the screen.
+    """What a checkpoint answers to all clips of some sources, into a file or, without one, to `show`.
 
     Started as several processes (`accelerate launch`, `torchrun`), each answers to a part of the clips, in a Parquet
     part of its own.
@@ -77,6 +78,7 @@ def predict_files(
         question: what is asked.
         num_workers: processes that decode; by default as many as suit the clips and this machine.
         resume: go on with what a killed run has left beside the output, if anything.
+        show: takes the answers as they come, where there is no output; see `print_table`.
 
     Returns the numbers of clips and of those that cannot be read.
 
@@ -123,7 +125,7 @@ def predict_files(
                 yield entry
 
     if output is None or write is None:
-        return _show(ask(places), clips, heading, classifier)
+        return _show(ask(places), clips, heading, classifier, show)
     request = {
         "checkpoint": fingerprint(checkpoint),
         "clips": _digest(os.fsencode(clips[place]["path"]) + b"\n" for place in places),
@@ -155,7 +157,11 @@ def predict_files(
 
 
 def _show(
-    entries: Iterable[Entry], clips: Sequence[dict[str, str]], heading: Heading, classifier: AudioClassifier
+    entries: Iterable[Entry],
+    clips: Sequence[dict[str, str]],
+    heading: Heading,
+    classifier: AudioClassifier,
+    show: Callable[..., None],
 ) -> tuple[int, int]:
     """A table, clip by clip in their order; nothing but a sentence, if none can be read."""
     ordered = _in_order(entries)
@@ -176,7 +182,7 @@ def _show(
             yield entry
 
     labels = ["9" * classifier.num_digits] if classifier.num_digits else classifier.labels
-    print_table(heading, _rows(counted(), clips, heading), [clip["path"] for clip in clips], labels)
+    show(heading, _rows(counted(), clips, heading), [clip["path"] for clip in clips], labels)
     return len(clips), n_problems
 
 
