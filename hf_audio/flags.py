@@ -58,11 +58,14 @@ def find_neighbour(name: str, known: Iterable[str]) -> str | None:
     Returns:
         An argument's name, a value behind it where only that does the same; `None` where none is near.
     """
-    plain = {_squeeze(each): each for each in known}
+    plain = {_squeeze(each): each for each in known if not each.startswith("help")}
     if _squeeze(name) in plain:
         return plain[_squeeze(name)]
     if name in FOREIGN:
         return next((meant for meant in FOREIGN[name] if meant.split()[0] in plain.values()), None)
+    begun = [each for each in plain if each.startswith(_squeeze(name))]
+    if len(begun) == 1:
+        return plain[begun[0]]
     close = difflib.get_close_matches(_squeeze(name), plain, n=1, cutoff=0.75)
     return plain[close[0]] if close else None
 

@@ -74,7 +74,8 @@ def cross_validate(
     make_way(args)
     if (output_dir / RESULTS_NAME).exists():
         raise ArgumentError(
-            f"--output_dir {output_dir} already holds a finished run: choose another folder, or replace it by --overwrite true."
+            f"--output_dir {output_dir} already holds a finished run: choose another folder, or replace it by "
+            "--overwrite true."
         )
     check_same_arguments(args)  # folds trained in different ways have no mean
     open_output_dir(args, UNFINISHED_FOLDS)
