@@ -439,8 +439,7 @@ def parse_arguments(
     command = sys.argv[:1] if command is None else list(command)
     parser = RecipeParser(arguments_class, shlex.join(command))
     if {*HELP_FLAGS, HELP_ALL} & set(argv):
-        print(parser.help_page(everything=HELP_ALL in argv))
-        sys.exit()
+        parser.exit(message=parser.help_page(everything=HELP_ALL in argv))
     file = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     file.add_argument("--config", action="append", default=[])
     found, flags = file.parse_known_args(argv)
@@ -500,6 +499,11 @@ class RecipeParser(HfArgumentParser):
         """What shows the flags."""
         return f"{self.prog} --help"
 
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        """Print what was asked for, on the standard output, and end."""
+        self._print_message(message or "", sys.stdout)
+        sys.exit(status)
+
     def error(self, message: str) -> NoReturn:
         """Refuse in a sentence; argparse would print a page of usage above it."""
         raise ArgumentError(f"{message.removeprefix('argument ')}; see {self.help_command}.")
@@ -529,7 +533,7 @@ class RecipeParser(HfArgumentParser):
         formatter.start_section("further")
         formatter.add_arguments([action for action in self._actions if action.dest in ("config", "help", "help_all")])
         formatter.end_section()
-        return formatter.format_help().rstrip()
+        return formatter.format_help()
 
     def _group_actions(self) -> dict[str | None, list[argparse.Action]]:
         """The flags of each group, in the order in which our own classes declare them."""
