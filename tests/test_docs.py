@@ -1,0 +1,218 @@
+"""README and docs/: links, command lines, Python blocks, calls of the service, the API page and the notebook."""
+
+import contextlib
+import importlib.util
+import json
+import os
+import re
+import runpy
+import shlex
+import shutil
+import subprocess
+import sys
+import tomllib
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import matplotlib
+import numpy as np
+import pytest
+import soundfile
+from helpers.commands import load_recipe
+from helpers.recordings import REPOSITORY, tone, write_tones
+
+import hf_audio
+from hf_audio.arguments import RecipeArguments, parse_arguments
+
+matplotlib.use("Agg")
+
+DOCS = REPOSITORY / "docs"
+PAGES = [REPOSITORY / "README.md", *sorted(DOCS.glob("*.md"))]
+NOTEBOOK = DOCS / "own_sounds.ipynb"
+README_LINES = 170
+ADDRESS = "127.0.0.1:8000"  # where the documentation says that the service is
+NOT_RUN = re.compile(r"<!-- not run: (.+) -->")
+RECIPE_COMMANDS = re.compile(r"^(?:python|accelerate launch .*?|torchrun .*?) (recipes/\w+\.py)(?: |$)")
+BENCHMARKS = re.compile(r"^python (tests/benchmarks/\w+\.py)(?: |$)")
+# Words in capital letters stand for files and folders of the reader's, but for these.
+STAND_FOR = {"RECIPE": "esc50", "FILE.py": "recipes/esc50.py", "NAME": "george", "N": "2"}
+
+
+class Block(NamedTuple):
+    """A fenced block of a page."""
+
+    language: str
+    text: str
+    line: int
+    not_run: str | None
+    """Why no test runs it."""
+
+
+def read_blocks(page: Path) -> list[Block]:
+    blocks, lines = [], page.read_text(encoding="utf-8").splitlines()
+    opened = None
+    for number, line in enumerate(lines):
+        if opened is None and line.startswith("```"):
+            opened = number
+        elif opened is not None and line == "```":
+            reason = NOT_RUN.fullmatch(lines[opened - 1])
+            text = "\n".join(lines[opened + 1 : number])
+            blocks.append(Block(lines[opened][3:], text, opened + 2, reason and reason[1]))
+            opened = None
+    assert opened is None, f"{page.name}: the block of line {opened} does not end"
+    return blocks
+
+
+def prose(page: Path) -> str:
+    """A page without its fenced blocks."""
+    return re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+
+
+def code_spans(text: str) -> list[str]:
+    return [span.replace("\\|", "|") for span in re.findall(r"(?<!`)`([^`\n]+)`(?!`)", text)]
+
+
+def anchors(page: Path) -> set[str]:
+    """As GitHub makes them of headings."""
+    headings = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.strip().casefold()).replace(" ", "-") for heading in headings}
+
+
+def commands(text: str) -> Iterator[str]:
+    """The single commands of a shell block, without comments and assignments."""
+    joined = re.sub(r"\\\n", " ", text)
+    for line in joined.splitlines():
+        for command in re.split(r"&&|\|(?!\|)", line):
+            words = shlex.split(command, comments=True)
+            while words and re.fullmatch(r"[A-Z_]+=\S*", words[0]):
+                del words[0]
+            if words:
+                yield shlex.join(words)
+
+
+def with_names(command: str) -> list[str]:
+    """The words of a command, in the place of RECIPE and the like something that exists."""
+    return [STAND_FOR.get(word, word) for word in shlex.split(command)]
+
+
+def arguments_class(recipe: Path) -> type[RecipeArguments]:
+    module = load_recipe(recipe.stem)
+    (found,) = [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, RecipeArguments) and value.__module__ == module.__name__
+    ]
+    return found
+
+
+def check_command(command: str) -> None:
+    """Parse a command line by what it starts, without running it.
+
+    Raises:
+        AssertionError: it names what does not exist.
+        ArgumentError, SystemExit: its arguments cannot be.
+    """
+    words = with_names(command)
+    if recipe := RECIPE_COMMANDS.match(command):
+        path = REPOSITORY / recipe[1]
+        assert path.is_file(), f"{recipe[1]} does not exist"
+        parse_arguments(arguments_class(path), words[words.index(recipe[1]) + 1 :])
+    elif benchmark := BENCHMARKS.match(command):
+        check_flags_of_benchmark(REPOSITORY / benchmark[1], words[2:])
+    elif words[0] == "hf-audio" or "hf_audio.cli" in words:
+        check_subcommand(words[words.index("hf_audio.cli") + 1 if "hf_audio.cli" in words else 1 :])
+    elif words[:2] == ["pip", "install"]:
+        extras = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+        (wanted,) = re.findall(r"\.\[(.+)\]", command)
+        assert set(wanted.split(",")) <= set(extras), f"no extra {wanted}"
+    elif words[:2] == ["python", "docs/generate_api.py"]:
+        assert (REPOSITORY / words[1]).is_file()
+
+
+def check_flags_of_benchmark(script: Path, words: list[str]) -> None:
+    """Benchmarks hand unknown flags on to a recipe; so a flag must stand in the script or be a recipe's."""
+    assert script.is_file(), f"{script.name} does not exist"
+    recipe = next((word for word in words if (REPOSITORY / "recipes" / f"{word}.py").is_file()), "esc50")
+    known = set(vars(arguments_class(REPOSITORY / "recipes" / f"{recipe}.py"))["__dataclass_fields__"])
+    for word in words:
+        if word.startswith("--"):
+            assert f'"{word}"' in script.read_text() or word[2:] in known, f"{script.name} has no {word}"
+
+
+def check_subcommand(words: list[str]) -> None:
+    raise NotImplementedError
+
+
+@pytest.fixture
+def reader_folder(tmp_path, monkeypatch):
+    """What the words in capital letters stand for: the current folder has whatever commands are to read."""
+    for name in ("DIR", "OUT", "SOUNDS", "PLACE", "SHARDS", "FSDD", "LANGUAGE_FOLDER", "ESC50", "CLIPS", "site"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "site" / "index.html").touch()
+    (tmp_path / "FILE.yaml").write_text("seed: 1\n")
+    (tmp_path / "OUT" / "best_arguments.yaml").write_text("learning_rate: 0.001\n")
+    (tmp_path / "OUT" / "training_args.json").write_text('{"seed": 1}')
+    (tmp_path / "recipes").symlink_to(REPOSITORY / "recipes")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_readme_is_short():
+    assert len((REPOSITORY / "README.md").read_text(encoding="utf-8").splitlines()) <= README_LINES
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_and_anchors_resolve(page):
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose(page)):
+        if target.startswith(("http://", "https://")):
+            continue
+        path, _, anchor = target.partition("#")
+        linked = (page.parent / path).resolve() if path else page
+        assert linked.exists(), f"{target} does not exist"
+        if anchor:
+            assert anchor in anchors(linked), f"{target}: no such heading, only {sorted(anchors(linked))}"
+
+
+def test_every_page_is_linked_from_the_readme():
+    linked = set(re.findall(r"\]\((docs/[^)#\s]+)", prose(PAGES[0])))
+    assert linked == {f"docs/{path.name}" for path in (*PAGES[1:], NOTEBOOK)}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_command_lines_parse(page, reader_folder):
+    for block in read_blocks(page):
+        if block.language in ("bash", "sh", "shell"):
+            for command in commands(block.text):
+                with told(f"{page.name}:{block.line}: {command}"):
+                    check_command(command)
+    for span in code_spans(prose(page)):
+        if RECIPE_COMMANDS.match(span) or BENCHMARKS.match(span) or re.match(r"(hf-audio|pip install) \S+ \S", span):
+            with told(f"{page.name}: {span}"):
+                check_command(span)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_flags_of_tables_parse(page, reader_folder):
+    """In a table whose head has a recipe's command, flags of its rows are added to it; others are those of esc50."""
+    base = "python recipes/esc50.py"
+    for line in prose(page).splitlines():
+        if not line.startswith("|"):
+            base = "python recipes/esc50.py" if page.name == "training.md" else ""
+            continue
+        spans = code_spans(line)
+        base = next((span for span in spans if RECIPE_COMMANDS.match(span)), base)
+        for flags in (span for span in spans if span.startswith("--") and " " in span):
+            if base:
+                with told(f"{page.name}: {base} {flags}"):
+                    check_command(f"{base} {flags}")
+
+
+@contextlib.contextmanager
+def told(place: str) -> Iterator[None]:
+    """Where an error is."""
+    try:
+        yield
+    except (Exception, SystemExit) as error:
+        raise AssertionError(f"{place}\n{type(error).__name__}: {error}") from error
