@@ -95,7 +95,7 @@ def run_here(monkeypatch, capsys, caplog):
         caplog.set_level("INFO")
         code = 0
         try:
-            run_recipe(tones.main, tones.TonesArguments)
+            run_recipe(tones.make_task, tones.TonesArguments)
         except SystemExit as ended:
             code = ended.code
         return code, "".join(capsys.readouterr()) + caplog.text

@@ -13,7 +13,7 @@ from hf_audio.data.rows import tag_matrix
 from hf_audio.runs.intervals import bootstrap_interval, f1_macro
 from hf_audio.runs.predictions import NumberPredictions, Predictions, TagPredictions, TwoClassPredictions
 from hf_audio.runs.scores import Scores
-from hf_audio.training.judging import judge_together
+from hf_audio.training.judging import pool_scores
 
 NAMES = ["cat", "dog", "hen"]
 
@@ -195,6 +195,6 @@ def test_a_speaker_is_judged_by_the_mean_of_the_clips():
     scores = Scores(
         ["0", "1", "2", "3"], np.array([1, 0, 1, 1]), np.array([[0.9, 0.1], [0.6, 0.4], [0, 1], [0.2, 0.8]])
     )
-    whole = judge_together(scores, ["B", "A", "B", "C"])
+    whole = pool_scores(scores, ["B", "A", "B", "C"])
     assert whole.paths == ["A", "B", "C"] and whole.references.tolist() == [0, 1, 1]
     np.testing.assert_allclose(whole.probabilities, [[0.6, 0.4], [0.45, 0.55], [0.2, 0.8]])
