@@ -1,22 +1,24 @@
 """README and docs/: links, command lines, Python blocks, calls of the service, the API page and the notebook."""
 
 import contextlib
-import importlib.util
 import json
-import os
 import re
 import runpy
 import shlex
 import shutil
 import subprocess
 import sys
+import time
 import tomllib
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import soundfile
@@ -34,6 +36,7 @@ NOTEBOOK = DOCS / "own_sounds.ipynb"
 README_LINES = 170
 ADDRESS = "127.0.0.1:8000"  # where the documentation says that the service is
 NOT_RUN = re.compile(r"<!-- not run: (.+) -->")
+FILE = re.compile(r"<!-- file: (\S+) -->")
 RECIPE_COMMANDS = re.compile(r"^(?:python|accelerate launch .*?|torchrun .*?) (recipes/\w+\.py)(?: |$)")
 BENCHMARKS = re.compile(r"^python (tests/benchmarks/\w+\.py)(?: |$)")
 # Words in capital letters stand for files and folders of the reader's, but for these.
@@ -48,6 +51,8 @@ class Block(NamedTuple):
     line: int
     not_run: str | None
     """Why no test runs it."""
+    file: str | None
+    """Under which name the reader is to save it."""
 
 
 def read_blocks(page: Path) -> list[Block]:
@@ -57,9 +62,9 @@ def read_blocks(page: Path) -> list[Block]:
         if opened is None and line.startswith("```"):
             opened = number
         elif opened is not None and line == "```":
-            reason = NOT_RUN.fullmatch(lines[opened - 1])
+            reason, file = (mark.fullmatch(lines[opened - 1]) for mark in (NOT_RUN, FILE))
             text = "\n".join(lines[opened + 1 : number])
-            blocks.append(Block(lines[opened][3:], text, opened + 2, reason and reason[1]))
+            blocks.append(Block(lines[opened][3:], text, opened + 2, reason and reason[1], file and file[1]))
             opened = None
     assert opened is None, f"{page.name}: the block of line {opened} does not end"
     return blocks
@@ -207,6 +212,123 @@ def test_flags_of_tables_parse(page, reader_folder):
             if base:
                 with told(f"{page.name}: {base} {flags}"):
                     check_command(f"{base} {flags}")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A folder with what the Python blocks read: class folders, a finished run, recordings and an ONNX file."""
+    folder = tmp_path_factory.mktemp("reader")
+    write_tones(folder / "SOUNDS")
+    hf_audio.train("own_sounds", data_dir=str(folder / "SOUNDS"), output_dir=str(folder / "OUT"), max_steps=2)
+    shutil.copytree(folder / "OUT", folder / "digits")
+    for name in ("memo.mp3", "a.wav", "b.flac", "c.ogg", "one_hour.wav", "dog.wav", "new.wav", "clip.wav"):
+        soundfile.write(folder / name, tone(440, 3, 16000), 16000)
+    (folder / "archive").mkdir()
+    shutil.copy(folder / "a.wav", folder / "archive")
+    hf_audio.export(str(folder / "OUT"), output=folder / "sounds.onnx")
+    (folder / "site").mkdir()
+    (folder / "site" / "index.html").write_text("<!doctype html>")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def address(finished):
+    """HOST:PORT of a running `hf-audio serve`, of the two models that the documentation serves."""
+    command = [sys.executable, "-m", "hf_audio.cli", "serve", "digits=OUT", "sounds=OUT", "--port", "0"]
+    server = subprocess.Popen([*command, "--site", "site"], cwd=finished, stdout=subprocess.PIPE, text=True)
+    try:
+        address = server.stdout.readline().split()[-1].removeprefix("http://").rstrip("/")
+        wait_until_ready(address)
+        yield address
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def wait_until_ready(address: str) -> None:
+    for _ in range(300):
+        with contextlib.suppress(urllib.error.HTTPError):  # 503: the models are being loaded
+            urllib.request.urlopen(f"http://{address}/ready").close()
+            return
+        time.sleep(0.1)
+    raise TimeoutError(address)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_python_blocks_run(page, finished, monkeypatch, request):
+    """In their order, in one namespace; trainings take two steps."""
+    monkeypatch.chdir(finished)
+    monkeypatch.setattr(hf_audio, "train", partial(hf_audio.train, max_steps=2))
+    wave = tone(440, 1.0, 44100)
+    namespace = {
+        "samples": wave,
+        "blocks": np.split(wave, 10),
+        "pcm": (tone(440, 1.0, 16000) * 32767).astype("<i2").tobytes(),
+    }
+    for block in read_blocks(page):
+        if block.language != "python" or block.not_run or page.name == "api.md":
+            continue
+        if block.file:
+            (finished / block.file).write_text(block.text)
+            hf_audio.train(block.file, data_dir="SOUNDS", output_dir=f"{block.file}.out")
+            continue
+        code = block.text
+        if ADDRESS in code:
+            code = code.replace(ADDRESS, request.getfixturevalue("address"))
+        exec(compile("\n" * (block.line - 1) + code, page, "exec"), namespace)  # so that errors tell the page's line
+    plt.close("all")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_calls_of_the_service_are_answered(page, finished, request):
+    calls = [
+        command
+        for block in read_blocks(page)
+        if block.language == "bash"
+        for command in commands(block.text)
+        if command.startswith("curl ")
+    ]
+    for call in calls:
+        words = shlex.split(call.replace(ADDRESS, request.getfixturevalue("address")))
+        done = subprocess.run(
+            [*words, "--silent", "--fail"], cwd=finished, capture_output=True, timeout=60, check=False
+        )
+        assert done.returncode == 0, f"{call}: {done.stdout.decode()}"
+        assert json.loads(done.stdout), call
+
+
+def test_routes_of_the_service_exist(address):
+    with urllib.request.urlopen(f"http://{address}/openapi.json") as answer:
+        known = {path.replace("{name}", "NAME") for path in json.load(answer)["paths"]}
+    routes = re.findall(r"`(?:GET|POST) (/\S*?)`", prose(DOCS / "serving.md"))
+    assert routes
+    assert set(routes) <= known | {"/openapi.json"}
+
+
+def test_the_api_page_says_what_the_code_says():
+    written = runpy.run_path(str(DOCS / "generate_api.py"))["write_page"]()
+    assert (DOCS / "api.md").read_text(encoding="utf-8") == written, "run: python docs/generate_api.py"
+
+
+def test_the_notebook_runs_from_its_first_cell_to_its_last(finished, tmp_path):
+    cells = [cell for cell in json.loads(NOTEBOOK.read_text())["cells"] if cell["cell_type"] == "code"]
+    assert not any(cell["outputs"] or cell["execution_count"] for cell in cells), "clear the outputs"
+    sources = ["".join(cell["source"]) for cell in cells]
+    (place,) = [n for n, cell in enumerate(cells) if "parameters" in cell["metadata"].get("tags", [])]
+    flags = {"max_steps": 4, "bf16": False}
+    sources.insert(place + 1, f"SOUNDS, OUT, FLAGS = {str(finished / 'SOUNDS')!r}, 'RUN', {flags!r}")
+    # Alone in a process, as in a kernel. The server looks for no browser's page here: it takes a while.
+    script = tmp_path / "notebook.py"
+    script.write_text(
+        "import matplotlib\nmatplotlib.use('Agg')\n" + "\n".join(sources) + "\nprint('ANSWER', answer)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, str(script)], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    answer = done.stdout.splitlines()[-1]
+    assert answer.startswith("ANSWER [{")
+    assert {label for label in ("low", "mid", "high") if label in answer} == {"low", "mid", "high"}
 
 
 @contextlib.contextmanager
