@@ -79,22 +79,26 @@ def code_spans(text: str) -> list[str]:
     return [span.replace("\\|", "|") for span in re.findall(r"(?<!`)`([^`\n]+)`(?!`)", text)]
 
 
-def anchors(page: Path) -> set[str]:
-    """As GitHub makes them of headings."""
-    headings = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", heading.strip().casefold()).replace(" ", "-") for heading in headings}
+def slugs(text: str) -> list[str]:
+    """The anchors that GitHub makes of headings."""
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return [re.sub(r"[^\w\- ]", "", heading.strip().casefold()).replace(" ", "-") for heading in headings]
 
 
 def commands(text: str) -> Iterator[str]:
     """The single commands of a shell block, without comments and assignments."""
-    joined = re.sub(r"\\\n", " ", text)
-    for line in joined.splitlines():
-        for command in re.split(r"&&|\|(?!\|)", line):
-            words = shlex.split(command, comments=True)
-            while words and re.fullmatch(r"[A-Z_]+=\S*", words[0]):
-                del words[0]
-            if words:
-                yield shlex.join(words)
+    lexer = shlex.shlex(text.replace("\\\n", " ") + "\n", posix=True, punctuation_chars=";&|\n")
+    lexer.whitespace, lexer.whitespace_split, lexer.commenters = " \t", True, ""
+    words: list[str] = []
+    comments = False
+    for token in lexer:
+        ends = set(token) <= set(";&|\n")
+        comments = (comments or token.startswith("#")) and not ends
+        if ends and words:
+            yield shlex.join(words)
+            words = []
+        elif not ends and not comments and (words or not re.fullmatch(r"[A-Z_]+=\S*", token)):
+            words.append(token)
 
 
 def with_names(command: str) -> list[str]:
@@ -177,7 +181,7 @@ def test_links_and_anchors_resolve(page):
         linked = (page.parent / path).resolve() if path else page
         assert linked.exists(), f"{target} does not exist"
         if anchor:
-            assert anchor in anchors(linked), f"{target}: no such heading, only {sorted(anchors(linked))}"
+            assert anchor in slugs(prose(linked)), f"{target}: no such heading, only {slugs(prose(linked))}"
 
 
 def test_every_page_is_linked_from_the_readme():
@@ -212,6 +216,18 @@ def test_flags_of_tables_parse(page, reader_folder):
             if base:
                 with told(f"{page.name}: {base} {flags}"):
                     check_command(f"{base} {flags}")
+
+
+def test_figures_of_the_readme_stand_in_the_results():
+    results = (DOCS / "results.md").read_text(encoding="utf-8")
+    sections = {next(iter(slugs(section))): section for section in re.split(r"^(?=## )", results, flags=re.MULTILINE)}
+    rows = re.findall(
+        r"^\| `\w+` \|.*?\| (.*) \| \[results\]\(docs/results\.md#(.+)\) \|$", prose(PAGES[0]), re.MULTILINE
+    )
+    assert len(rows) == len(list((REPOSITORY / "recipes").glob("*.py")))
+    for told, section in rows:
+        for figure in re.findall(r"\d+\.\d+|\d{2,}", told):
+            assert figure in sections[section], f"{figure} is not in {section}"
 
 
 @pytest.fixture(scope="module")
