@@ -22,11 +22,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import soundfile
-from helpers.commands import load_recipe
 from helpers.recordings import REPOSITORY, tone, write_tones
 
 import hf_audio
-from hf_audio.arguments import RecipeArguments, parse_arguments
+from hf_audio.arguments import as_flags, parse_arguments
+from hf_audio.cli import COMMANDS
+from hf_audio.flags import FunctionParser
+from hf_audio.training.recipes import find_recipe, load_recipe
 
 matplotlib.use("Agg")
 
@@ -106,16 +108,6 @@ def with_names(command: str) -> list[str]:
     return [STAND_FOR.get(word, word) for word in shlex.split(command)]
 
 
-def arguments_class(recipe: Path) -> type[RecipeArguments]:
-    module = load_recipe(recipe.stem)
-    (found,) = [
-        value
-        for value in vars(module).values()
-        if isinstance(value, type) and issubclass(value, RecipeArguments) and value.__module__ == module.__name__
-    ]
-    return found
-
-
 def check_command(command: str) -> None:
     """Parse a command line by what it starts, without running it.
 
@@ -127,7 +119,7 @@ def check_command(command: str) -> None:
     if recipe := RECIPE_COMMANDS.match(command):
         path = REPOSITORY / recipe[1]
         assert path.is_file(), f"{recipe[1]} does not exist"
-        parse_arguments(arguments_class(path), words[words.index(recipe[1]) + 1 :])
+        parse_arguments(load_recipe(path).arguments_class, words[words.index(recipe[1]) + 1 :])
     elif benchmark := BENCHMARKS.match(command):
         check_flags_of_benchmark(REPOSITORY / benchmark[1], words[2:])
     elif words[0] == "hf-audio" or "hf_audio.cli" in words:
@@ -144,14 +136,24 @@ def check_flags_of_benchmark(script: Path, words: list[str]) -> None:
     """Benchmarks hand unknown flags on to a recipe; so a flag must stand in the script or be a recipe's."""
     assert script.is_file(), f"{script.name} does not exist"
     recipe = next((word for word in words if (REPOSITORY / "recipes" / f"{word}.py").is_file()), "esc50")
-    known = set(vars(arguments_class(REPOSITORY / "recipes" / f"{recipe}.py"))["__dataclass_fields__"])
+    known = load_recipe(REPOSITORY / "recipes" / f"{recipe}.py").arguments_class.__dataclass_fields__
     for word in words:
         if word.startswith("--"):
             assert f'"{word}"' in script.read_text() or word[2:] in known, f"{script.name} has no {word}"
 
 
 def check_subcommand(words: list[str]) -> None:
-    raise NotImplementedError
+    name, *arguments = words
+    try:
+        if name == "train":
+            path, implied = find_recipe(arguments[0])
+            flags = [*as_flags(implied), *arguments[1:]]
+            parse_arguments(load_recipe(path).arguments_class, flags, ("hf-audio", "train", arguments[0]))
+        else:
+            assert name in COMMANDS, f"hf-audio has no {name}"
+            FunctionParser(name, COMMANDS[name][0]).read(arguments)
+    except SystemExit as end:
+        assert end.code == 0  # --help was asked for
 
 
 @pytest.fixture
@@ -163,6 +165,10 @@ def reader_folder(tmp_path, monkeypatch):
     (tmp_path / "FILE.yaml").write_text("seed: 1\n")
     (tmp_path / "OUT" / "best_arguments.yaml").write_text("learning_rate: 0.001\n")
     (tmp_path / "OUT" / "training_args.json").write_text('{"seed": 1}')
+    (tmp_path / "clips.csv").write_text("path,species\n")
+    for block in read_blocks(DOCS / "training.md"):
+        if block.file:
+            (tmp_path / block.file).write_text(block.text)
     (tmp_path / "recipes").symlink_to(REPOSITORY / "recipes")
     monkeypatch.chdir(tmp_path)
     return tmp_path
