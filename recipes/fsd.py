@@ -24,10 +24,10 @@ from hf_audio.errors import ArgumentError
 from hf_audio.runs.card import TaskFacts
 from hf_audio.training.augmentation import AddFastGaussianSNR, Beginning
 from hf_audio.training.defaults import suitable_epochs
-from hf_audio.training.fine_tune import fine_tune
-from hf_audio.training.label_audit import LISTENER, doubt_labels
+from hf_audio.training.label_audit import LISTENER
 from hf_audio.training.search import LogUniform, Uniform
 from hf_audio.training.start import find_recordings, run_recipe
+from hf_audio.training.task import Task
 
 logger = logging.getLogger(__name__)
 
@@ -218,8 +218,8 @@ def facts(args: FSDArguments, n_clips: int) -> TaskFacts:
     )
 
 
-def main(args: FSDArguments) -> None:
-    """Train on tags."""
+def make_task(args: FSDArguments) -> Task:
+    """Tags of what sounds."""
     data_dir = find_recordings(
         args,
         demo=make_tagged_sounds,
@@ -228,22 +228,18 @@ def main(args: FSDArguments) -> None:
     )
     dataset, held_out = load_tagged_sounds(data_dir)
     settle_epochs(args, int((~held_out).sum()))
-    audit_seconds = 0.0
-    if args.label_rounds:
-        dataset, audit_seconds = doubt_labels(args, dataset, held_out, args.label_rounds)
-    fine_tune(
-        args,
-        AudioCNNConfig(**PRESETS[args.model]),
-        dataset,
-        held_out,
-        facts(args, len(dataset)),
+    return Task(
+        config=AudioCNNConfig(**PRESETS[args.model]),
+        dataset=dataset,
+        held_out=held_out,
+        facts=facts(args, len(dataset)),
         augmentation=waveform_transforms(args.model),
         slow_augmentation=None if args.model == "baseline" else slow_transforms(),
         crop_seconds=CROP_SECONDS[args.model],
-        audit_seconds=audit_seconds,
+        label_rounds=args.label_rounds or 0,
         search_space=SEARCH_SPACE,
     )
 
 
 if __name__ == "__main__":
-    run_recipe(main, FSDArguments)
+    run_recipe(make_task, FSDArguments)

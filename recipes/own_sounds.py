@@ -24,7 +24,6 @@ from hf_audio.data.survey import Survey, survey_recordings, survey_stream
 from hf_audio.errors import ArgumentError
 from hf_audio.runs.card import TaskFacts
 from hf_audio.training.defaults import Choice, choose_defaults
-from hf_audio.training.fine_tune import fine_tune
 from hf_audio.training.general_sounds import (
     PRESETS,
     SEARCH_SPACE,
@@ -35,6 +34,7 @@ from hf_audio.training.general_sounds import (
     waveform_transforms,
 )
 from hf_audio.training.start import find_recordings, run_recipe
+from hf_audio.training.task import Task
 
 logger = logging.getLogger(__name__)
 
@@ -201,8 +201,8 @@ def facts(args: OwnSoundsArguments, collection: Collection, choices: Mapping[str
     )
 
 
-def main(args: OwnSoundsArguments) -> None:
-    """Train on the user's own classes."""
+def make_task(args: OwnSoundsArguments) -> Task:
+    """The user's own classes."""
     if args.streaming:
         stream, collection = load_stream(args)
         survey = survey_stream(stream)
@@ -216,12 +216,12 @@ def main(args: OwnSoundsArguments) -> None:
         args.validation_fraction = min(max(round(float(validation.sum() / n_clips), 4), 0.0001), 0.5)
         args.eval_strategy = "epoch"
     choices = choose(args, survey)
-    fine_tune(
-        args,
-        AudioCNNConfig(**fit_signal(PRESETS[args.model], args.sampling_rate, args.clip_seconds, args.excerpt_seconds)),
-        collection.dataset,
-        collection.rows(TEST),
-        facts(args, collection, choices),
+    signal = fit_signal(PRESETS[args.model], args.sampling_rate, args.clip_seconds, args.excerpt_seconds)
+    return Task(
+        config=AudioCNNConfig(**signal),
+        dataset=collection.dataset,
+        held_out=collection.rows(TEST),
+        facts=facts(args, collection, choices),
         augmentation=waveform_transforms(args.excerpt_seconds),
         slow_augmentation=slow_transforms(),
         group_column=collection.columns.group,
@@ -232,4 +232,4 @@ def main(args: OwnSoundsArguments) -> None:
 
 
 if __name__ == "__main__":
-    run_recipe(main, OwnSoundsArguments)
+    run_recipe(make_task, OwnSoundsArguments)

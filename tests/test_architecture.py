@@ -1,4 +1,4 @@
-"""The house the code lives in: what may import what, how large a function may be, what is declared and what is tested."""
+"""The house the code lives in: what may import what, how large functions may be, what is declared and tested."""
 
 import ast
 import re
@@ -47,18 +47,49 @@ DISTRIBUTIONS = {"sklearn": "scikit-learn", "yaml": "pyyaml"}  # where the name 
 
 MAX_PARAMETERS, MAX_LINES = 8, 60
 TOO_LARGE = {  # only until they are mended
-    "hf_audio/training/fine_tune.py fine_tune",
     "hf_audio/training/shard_loader.py __init__",
     "hf_audio/serving/app.py make_app",
     "hf_audio/bulk/predict.py predict_files",
 }
 
 # Modules without a test file of their own, and the file that tests them.
-TESTED_IN = {}
+TESTED_IN = {
+    "bulk/decoding.py": "bulk/test_scoring.py",
+    "corpora/synthetic_instruments.py": "corpora/test_synthetic.py",
+    "corpora/synthetic_sounds.py": "corpora/test_synthetic.py",
+    "data/background.py": "runs/test_rejection.py",
+    "data/tables.py": "data/test_rows.py",
+    "export/golden_clips.py": "export/test_verification.py",
+    "export/onnx_frontend.py": "export/test_onnx.py",
+    "inference/checkpoint.py": "inference/test_classifier.py",
+    "inference/extractors.py": "inference/test_pipeline.py",
+    "inference/onnx_classifier.py": "export/test_onnx.py",
+    "inference/torch_classifier.py": "inference/test_classifier.py",
+    "inspection/findings.py": "inspection/test_report.py",
+    "models/configuration_audio_ensemble.py": "runs/test_ensemble.py",
+    "models/modeling_audio_ensemble.py": "runs/test_ensemble.py",
+    "serving/connections.py": "serving/test_app.py",
+    "serving/schemas.py": "serving/test_app.py",
+    "serving/service.py": "serving/test_app.py",
+    "serving/sessions.py": "serving/test_app.py",
+    "training/amortized.py": "training/test_augmentation.py",
+    "training/batch_norm.py": "training/test_trainer.py",
+    "training/fine_tune.py": "test_training.py",
+    "training/finish.py": "test_training.py",
+    "training/parts.py": "test_training.py",
+    "training/pretraining.py": "test_recipes.py",
+    "training/refit.py": "test_training.py",
+    "training/setup.py": "test_training.py",
+    "training/start.py": "test_training.py",
+    "training/task.py": "test_training.py",
+    "training/validated.py": "test_training.py",
+}
 # Test files of no single module, and what they are about.
 OF_NO_MODULE = {
     "test_architecture.py": "the package as a whole",
     "test_recipes.py": "the recipes",
+    "test_training.py": "whole trainings",
+    "bulk/test_label_formats.py": "answers in the formats of editors of labels",
 }
 
 
@@ -236,15 +267,12 @@ def test_models_travel_alone():
 
 
 def test_functions_have_few_parameters_and_fit_on_a_screen():
-    large = {
-        f"{module.path.relative_to(REPOSITORY).as_posix()} {function.name}": (
-            n_parameters(function),
-            n_lines(function),
-        )
-        for module in modules().values()
-        for function in functions(module)
-        if n_parameters(function) > MAX_PARAMETERS or n_lines(function) > MAX_LINES
-    }
+    large = {}
+    for module in modules().values():
+        for function in functions(module):
+            parameters, lines = n_parameters(function), n_lines(function)
+            if parameters > MAX_PARAMETERS or lines > MAX_LINES:
+                large[f"{module.path.relative_to(REPOSITORY).as_posix()} {function.name}"] = (parameters, lines)
     new = {name: sizes for name, sizes in large.items() if name not in TOO_LARGE}
     assert not new, f"more than {MAX_PARAMETERS} parameters or {MAX_LINES} lines: {new}"
     assert not TOO_LARGE - set(large), "these are mended: take them off the list"

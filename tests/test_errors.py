@@ -8,6 +8,7 @@ import pytest
 from hf_audio import errors
 from hf_audio.errors import DataError, MissingExtraError, Refusal, refusals_end_in_a_sentence
 
+TRACEBACK = "Traceback (most recent call last):"  # so arrives what a loader worker raised
 CLASSES = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if kind.__module__ == errors.__name__]
 
 
@@ -24,11 +25,12 @@ def test_the_tree_of_refusals_is_drawn_whole():
         (MissingExtraError("pip install 'hf-audio[serve]'."), "pip install 'hf-audio[serve]'."),
         (FileNotFoundError(errno.ENOENT, "No such file or directory", "gone.wav"), "gone.wav"),
         (OSError(errno.ENOSPC, "No space left on device"), "No space left on device"),
-        # So arrives what a loader worker raised.
-        (DataError("Caught DataError in DataLoader worker.\nTraceback (most recent call last):\nDataError: a.wav is cut."),
-         "error: a.wav is cut."),
+        (
+            DataError(f"Caught in worker 0.\n{TRACEBACK}\nDataError: a.wav is cut."),
+            "error: a.wav is cut.",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_can_be_mended_is_one_sentence_and_exit_code_2(error, sentence, capsys):
     with pytest.raises(SystemExit) as ended, refusals_end_in_a_sentence():
         raise error

@@ -3,7 +3,7 @@
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,31 +13,32 @@ import torch
 from ..arguments import RecipeArguments
 from ..data.tables import write_rows
 from ..errors import ArgumentError
-from ..runs.card import METRIC_NAMES, RunFacts, TaskFacts, shown_arguments, shown_command, write_model_card
-from ..runs.folder import finishing, training_seconds
+from ..runs.card import METRIC_NAMES, RunFacts, shown_arguments, shown_command, write_model_card
+from ..runs.folder import finishing, prepare_output_dir, training_seconds
 from ..runs.network import NetworkFacts, machine, save_network
 from ..runs.plots import plot_curves
-from ..runs.predictions import AnyPredictions, Predictions, TwoClassPredictions
+from ..runs.predictions import Predictions, TwoClassPredictions
 from ..runs.rejection import PICTURE_NAME as REJECTION_NAME
 from ..runs.scores import Scores, write_scores
 from .baseline import cache_statistics, fit_baseline
 from .judging import Judgement
-from .parts import Parts
-from .refit import Validated
+from .parts import check_streamable
+from .setup import divide_task
+from .task import Task
 from .trainer import AudioTrainer
+from .validated import Validated
 
 logger = logging.getLogger(__name__)
 
 
 def write_run(
     args: RecipeArguments,
-    task: TaskFacts,
+    task: Task,
     results: dict[str, Any],
     judgement: Judgement,
     skipped: Sequence[Mapping[str, str]],
     trainer: AudioTrainer | None = None,
     validation: Scores | None = None,
-    illustrate: Callable[[AnyPredictions, Path], Sequence[str]] | None = None,
 ) -> None:
     """Card, results and pictures, and with a trainer the checkpoint; `results` gains what is computed here."""
     predictions, others = judgement.predictions, judgement.others
@@ -52,7 +53,7 @@ def write_run(
         "labels": list(predictions.names),
         "seed": args.seed,
         "machine": machine(),
-        "task": asdict(task),
+        "task": asdict(task.facts),
     }
     with finishing(Path(args.output_dir), results) as folder:
         predictions.write(folder)
@@ -69,8 +70,8 @@ def write_run(
             results |= {name: getattr(network, name) for name in ("parameters", "macs", "weights_bytes")}
             plot_curves(trainer.state.log_history, folder / "training_curves.png")
             pictures.append("training_curves.png")
-        if illustrate is not None:
-            pictures += illustrate(predictions, folder)
+        if task.plot is not None and trainer is not None:
+            pictures += task.plot(predictions, folder)
         if judgement.rejection is not None:
             judgement.rejection.plot(folder / REJECTION_NAME)
             pictures.append(REJECTION_NAME)
@@ -92,20 +93,23 @@ def write_run(
             network=network,
             pictures=pictures,
         )
-        (folder / "README.md").write_text(write_model_card(task, run), encoding="utf-8")
+        (folder / "README.md").write_text(write_model_card(task.facts, run), encoding="utf-8")
     shown = {
         key: value for key, value in results.items() if key.startswith("eval_") and not key.endswith("_per_second")
     }
     logger.info("Finished in %s: %s", args.output_dir, json.dumps(shown))
 
 
-def write_baseline(args: RecipeArguments, task: TaskFacts, parts: Parts, sampling_rate: int) -> dict[str, Any]:
+def train_baseline(args: RecipeArguments, task: Task) -> dict[str, Any]:
     """Fit scikit-learn's classifier to statistics of the training clips, and leave how good it is; the results.
 
     Raises:
-        ArgumentError: the task has several answers a clip.
+        ArgumentError: the task has several answers a clip; and as `fine_tune`.
     """
-    names, test = parts.names, parts.test
+    check_streamable(args, task)
+    prepare_output_dir(args)
+    config, _, parts = divide_task(args, task)
+    names, test, sampling_rate = parts.names, parts.test, config.sampling_rate
     if names is None or parts.n_tags is not None:
         raise ArgumentError("--baseline judges one class a clip, and this task has several answers: leave it out.")
     start = time.perf_counter()

@@ -19,8 +19,9 @@ from ..runs.rejection import Rejection, fit_margin, margins, sparing_margin
 from ..runs.scores import Scores, relative_paths
 from .network_parts import set_rejection_margin, set_temperature
 from .parts import Parts
-from .refit import Validated
+from .task import TEST
 from .trainer import AudioTrainer
+from .validated import Validated
 
 HARMONIC_METRICS = frozenset({"cer", "cer_corpus"})  # told as a mean over several test sets too
 Transform = Callable[[dict[str, list[Any]]], dict[str, list[Any]]]
@@ -62,7 +63,7 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray, config: PreTrainedCo
     return math.exp(minimize_scalar(loss, bounds=(math.log(0.1), math.log(10)), method="bounded").x)
 
 
-def judge_together(scores: Scores, groups: Sequence[str]) -> Scores:
+def pool_scores(scores: Scores, groups: Sequence[str]) -> Scores:
     """The mean of the probabilities of clips of one group (speaker), whose name takes the place of a path.
 
     groups: (clips,), each of one label.
@@ -138,7 +139,7 @@ def judge(
     plain: Transform,
     config: PreTrainedConfig,
     margin: float,
-    judged_together: str | None,
+    pooled_column: str | None,
 ) -> Judgement:
     """The network on every test clip, once.
 
@@ -148,7 +149,7 @@ def judge(
         plain: makes inputs of clips as they are.
         config: of the task.
         margin: that `fit_answers` has fitted.
-        judged_together: as of `fine_tune`.
+        pooled_column: as of the `Task`.
     """
 
     def judge_clips(clips: Dataset) -> PredictionOutput:
@@ -157,17 +158,17 @@ def judge(
     judged = {name: judge_clips(clips) for name, clips in parts.tests.items()}
     told = {name: _scores(config, clips, judged[name]) for name, clips in parts.tests.items()}
     predictions = {name: _predictions(config, clips["path"][:], told[name]) for name, clips in parts.tests.items()}
-    if judged_together is not None:
-        whole = judge_together(told[""], parts.test[judged_together][:])
-        predictions[judged_together] = _predictions(config, whole.paths, whole)
-    metrics: dict[str, Any] = {**judged[""].metrics}
-    others = {name: other for name, other in predictions.items() if name}
+    if pooled_column is not None:
+        whole = pool_scores(told[TEST], parts.test[pooled_column][:])
+        predictions[pooled_column] = _predictions(config, whole.paths, whole)
+    metrics: dict[str, Any] = {**judged[TEST].metrics}
+    others = {name: other for name, other in predictions.items() if name != TEST}
     for name, other in others.items():
         metrics |= _beside(metrics, other.metrics(), name)
     rejection = None
     if parts.background is not None:
         heard = judge_clips(parts.background.test)
-        logits, labels = judged[""].predictions, judged[""].label_ids
+        logits, labels = judged[TEST].predictions, judged[TEST].label_ids
         rejection = Rejection(
             margins(logits),
             logits[:, :-1].argmax(1) == labels,
@@ -176,7 +177,7 @@ def judge(
             margin,
         )
         metrics |= {f"eval_{name}": value for name, value in rejection.metrics().items()}
-    return Judgement(metrics, predictions[""], others, told[""], rejection)
+    return Judgement(metrics, predictions[TEST], others, told[TEST], rejection)
 
 
 def judge_crops(trainer: AudioTrainer, collator: Callable, test: Dataset, plain: Transform) -> dict[str, float]:

@@ -15,19 +15,20 @@ from ..data.shards import Split
 from ..data.splits import check_classes, split_held_out, split_validation
 from ..errors import ArgumentError, DataError
 from ..models import AudioCNNConfig
+from .task import TEST, Task
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass
 class Parts:
-    """Of a run, decoded at the network's rate."""
+    """The clips that a run trains on, validates by and is judged on, decoded at the network's rate."""
 
     train: Dataset | Split
     """Clips, those of a background behind them; or shards, which are decoded while they are trained on."""
     validation: Dataset | None
     tests: dict[str, Dataset]
-    """Held-out clips; the first ones have no name, further ones (of unseen voices, say) have."""
+    """Held-out clips by the names of the test sets, the first of which is `TEST`."""
     names: list[str] | None
     """Of the classes or tags; `None` of numbers."""
     skipped: list[dict[str, str]] = field(default_factory=list)
@@ -37,7 +38,7 @@ class Parts:
     @property
     def test(self) -> Dataset:
         """The clips that the run's metrics are of."""
-        return self.tests[""]
+        return self.tests[TEST]
 
     @property
     def clips(self) -> Dataset:
@@ -56,40 +57,31 @@ class Parts:
         return len(self.names) if self.names is not None and has_tags(self.test) else None
 
 
-def divide(
-    args: RecipeArguments,
-    config: AudioCNNConfig,
-    dataset: Dataset,
-    masks: Mapping[str, np.ndarray],
-    validation_rows: np.ndarray | None,
-    groups: tuple[str | None, str | None],
-    stream: Split | None,
-) -> Parts:
-    """Decode a data set, and divide it as `fine_tune` says, where the arguments are explained.
-
-    masks: name -> rows that are held out, (rows,) of bool; the first name is empty. groups: the columns whose values
-    are not on two sides of the split from the test clips, and of that from the validation clips.
+def divide(args: RecipeArguments, config: AudioCNNConfig, task: Task) -> Parts:
+    """Decode the clips of a task at the network's rate, and divide them as the task and the arguments say.
 
     Raises:
         ArgumentError: an argument does not go with such data.
         DataError: the data cannot be trained on.
     """
-    masks = dict(masks)
-    if validation_rows is not None and args.validation_fraction > 0:
-        masks["validation"] = validation_rows
+    dataset, stream = task.dataset, task.stream
+    masks = {TEST: task.held_out, **task.further_tests}
+    if task.validation_rows is not None and args.validation_fraction > 0:
+        masks["validation"] = task.validation_rows
     if args.background is not None:
         dataset = _expect_background(args, config, dataset)
     cached, masks, skipped = _decode(args, config, dataset, masks)
     train: Dataset | Split
     if stream is None:
-        train, *others = split_held_out(cached, list(masks.values()), groups[0])
+        train, *others = split_held_out(cached, list(masks.values()), task.group_column)
     else:
         train, others = stream, [cached.select(np.flatnonzero(rows)) for rows in masks.values()]
         check_classes({name: stream.counts[name] for name in stream.names}, others)
     tests = dict(zip(masks, others, strict=True))
+    groups = task.validation_group_column or task.group_column
     validation = tests.pop("validation", None)
     if validation is None and args.validation_fraction > 0 and not args.baseline and isinstance(train, Dataset):
-        train, validation = split_validation(train, args.validation_fraction, args.seed, groups[1])
+        train, validation = split_validation(train, args.validation_fraction, args.seed, groups)
     if BELIEVED_COLUMN in cached.column_names:
         # What is believed is trained on, and nothing is judged by it.
         tests = {name: clips.remove_columns(BELIEVED_COLUMN) for name, clips in tests.items()}
@@ -106,13 +98,16 @@ def divide(
     return parts
 
 
-def check_streamable(args: RecipeArguments, stream: Split, validation_rows: np.ndarray | None) -> None:
-    """Refuse arguments that ask for all clips at once, which a stream is not, before any folder is made.
+def check_streamable(args: RecipeArguments, task: Task) -> None:
+    """Refuse arguments that ask for all clips at once, where they come as a stream, before any folder is made.
 
     Raises:
         ArgumentError: there is one.
         DataError: a shard cannot be used, and `args.strict`.
     """
+    stream = task.stream
+    if stream is None:
+        return
     for given, why in {
         "--baseline": args.baseline and "takes statistics of all clips at once",
         "--balance sampler": args.balance == "sampler" and "chooses among all clips (--balance loss does not)",
@@ -121,7 +116,7 @@ def check_streamable(args: RecipeArguments, stream: Split, validation_rows: np.n
         "--pseudo_labels": args.pseudo_labels is not None and "adds files to a table",
         "--refit": args.refit and "adds validation clips to a table",
         "--validation_fraction": args.validation_fraction > 0
-        and validation_rows is None
+        and task.validation_rows is None
         and "splits off clips that lie in no shards of their own: name some shards validation-00000.parquet, say",
     }.items():
         if why:

@@ -7,7 +7,7 @@ from sklearn.metrics import f1_score
 from transformers import EvalPrediction
 
 from hf_audio.runs.scores import Scores
-from hf_audio.training.judging import compute_metrics, judge_together
+from hf_audio.training.judging import compute_metrics, pool_scores
 
 
 def test_trainer_gets_them_from_logits():
@@ -30,6 +30,6 @@ def test_a_speaker_is_judged_by_the_mean_of_the_clips():
     scores = Scores(
         ["0", "1", "2", "3"], np.array([1, 0, 1, 1]), np.array([[0.9, 0.1], [0.6, 0.4], [0, 1], [0.2, 0.8]])
     )
-    whole = judge_together(scores, ["B", "A", "B", "C"])
+    whole = pool_scores(scores, ["B", "A", "B", "C"])
     assert whole.paths == ["A", "B", "C"] and whole.references.tolist() == [0, 1, 1]
     np.testing.assert_allclose(whole.probabilities, [[0.6, 0.4], [0.45, 0.55], [0.2, 0.8]])

@@ -221,7 +221,9 @@ def train(recipe, data_dir, out, **changes) -> dict:
         "dataloader_num_workers": 0,
         "num_train_epochs": 20,
     }
-    recipe.main(tones_recipe.TonesArguments(data_dir=str(data_dir), output_dir=str(out), **{**defaults, **changes}))
+    recipe.make_task(
+        tones_recipe.TonesArguments(data_dir=str(data_dir), output_dir=str(out), **{**defaults, **changes})
+    )
     return results(out)
 
 
@@ -261,7 +263,7 @@ def test_two_processes_train_on_a_stream_and_end_together(tone_shards, environme
 
 
 def test_what_a_stream_cannot_do_is_refused_in_a_sentence(tone_shards, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(tones_recipe, "main", streamed_tones.main)
+    monkeypatch.setattr(tones_recipe, "make_task", streamed_tones.make_task)
     for flags, sentence in {
         ("--balance", "sampler"): "--balance sampler chooses among all clips",
         ("--baseline",): "--baseline takes statistics of all clips",
