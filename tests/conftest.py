@@ -81,12 +81,8 @@ def environment(tmp_path_factory):
     """A cache of its own for all processes of a module, and one thread each, for equal sums."""
     # Where the recipes of the tests find what they share.
     places = os.pathsep.join(filter(None, [str(REPOSITORY / "tests"), os.environ.get("PYTHONPATH")]))
-    return {
-        **os.environ,
-        "PYTHONPATH": places,
-        "HF_HOME": str(tmp_path_factory.mktemp("home")),
-        "OMP_NUM_THREADS": "1",
-    }
+    home = str(tmp_path_factory.mktemp("home"))
+    return {**os.environ, "PYTHONPATH": places, "HF_HOME": home, "OMP_NUM_THREADS": "1"}
 
 
 @pytest.fixture

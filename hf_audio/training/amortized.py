@@ -11,6 +11,9 @@ import numpy as np
 
 from ..audio.loading import from_int16, to_int16
 
+# Tells its draws from those of the same clip and epoch that are not amortised.
+AMORTIZED_DRAWS = 1
+
 
 class Amortized:
     """A costly transform (pitch shift, time stretch, room) whose result for a clip serves for several epochs.
@@ -51,6 +54,7 @@ class Amortized:
         except FileNotFoundError:
             samples = self._draw(recorded(), sampling_rate, seed, turn, index)
         self.folder.mkdir(parents=True, exist_ok=True)
+        # Not by `written_whole`: what is lost is made again, and to flush every file to the disk takes longer.
         temporary = file.with_name(f".{file.name}.{os.getpid()}")
         temporary.write_bytes(samples.tobytes())
         os.replace(temporary, file)
@@ -89,10 +93,6 @@ class Occasional:
             return waveform
         with seeded(AMORTIZED_DRAWS, seed, epoch, index):
             return self.transform(samples=waveform, sample_rate=sampling_rate)
-
-
-# Tells its draws from those of the same clip and epoch that are not amortised.
-AMORTIZED_DRAWS = 1
 
 
 @contextmanager

@@ -63,8 +63,8 @@ def write_run(
             write_rows(folder / "skipped.csv", skipped)
         network, pictures, tables = None, predictions.pictures, predictions.tables()
         if judgement.scores is not None:
-            told = {"validation": validation, "test": judgement.scores}
-            write_scores(folder, {name: scores for name, scores in told.items() if scores is not None})
+            known = {"validation": validation, "test": judgement.scores}
+            write_scores(folder, {name: scores for name, scores in known.items() if scores is not None})
         if trainer is not None:
             network = _save_network(trainer, folder)
             results |= {name: getattr(network, name) for name in ("parameters", "macs", "weights_bytes")}
@@ -114,8 +114,9 @@ def train_baseline(args: RecipeArguments, task: Task) -> dict[str, Any]:
         raise ArgumentError("--baseline judges one class a clip, and this task has several answers: leave it out.")
     start = time.perf_counter()
     with args.main_process_first(desc="statistics"):
-        heard, judged_on = cache_statistics(parts.clips, sampling_rate), cache_statistics(test, sampling_rate)
-    scores = fit_baseline(heard, parts.clips["label"][:], judged_on, len(names), args.seed)
+        train_statistics = cache_statistics(parts.clips, sampling_rate)
+        test_statistics = cache_statistics(test, sampling_rate)
+    scores = fit_baseline(train_statistics, parts.clips["label"][:], test_statistics, len(names), args.seed)
     kind = TwoClassPredictions if len(names) == 2 else Predictions
     predictions = kind.from_probabilities(test["path"][:], names, test["label"][:], scores)
     results: dict[str, Any] = {f"eval_{name}": value for name, value in predictions.metrics().items()}
