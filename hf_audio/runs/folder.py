@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,9 @@ SEARCH_PICTURE = "search.png"
 BEST_NAME = "best_arguments.yaml"
 SEARCH = re.compile(r"training_args\.json|runs|search\.(db(-journal)?|png)|trials\.csv|best_arguments\.yaml|\..*")
 UNFINISHED_FOLDS = re.compile(r"training_args\.json|fold_.+|\..*")
+FILES = "files"  # of a run's results: what it has left in its folder
+# By older versions, which did not note them.
+WRITTEN_BEFORE = re.compile(r"README\.md|[^.].*\.(json|csv|png|npz|py|safetensors)")
 # What another run would choose for its own machine and folder is left to it.
 NOT_SAVED = ("overwrite", "resume_from_checkpoint", "use_cpu", "hub_token", "push_to_hub_token")
 # May differ between the command that began a cross-validation or a search and the one that goes on with it.
@@ -51,7 +54,7 @@ def prepare_output_dir(args: RecipeArguments) -> Path | None:
             holds a search with other arguments.
     """
     output_dir = Path(args.output_dir)
-    make_way(args)
+    own = re.compile(".*") if make_way(args) else UNFINISHED_RUN
     if args.search:
         check_same_arguments(args)
         open_output_dir(args, SEARCH)
@@ -73,7 +76,7 @@ def prepare_output_dir(args: RecipeArguments) -> Path | None:
             "--overwrite true."
         )
     resumed_here = checkpoint is not None and checkpoint.parent == output_dir
-    open_output_dir(args, re.compile(".*") if resumed_here else UNFINISHED_RUN)
+    open_output_dir(args, re.compile(".*") if resumed_here else own)
     return checkpoint
 
 
@@ -98,36 +101,60 @@ def preceding_folder(args: RecipeArguments, name: str) -> str:
     return f"{args.output_dir.rstrip('/')}-{name}"
 
 
-def make_way(args: RecipeArguments) -> None:
+def make_way(args: RecipeArguments) -> bool:
     """Where `--overwrite` asks for it, delete the run in the output folder and those that preceded it.
 
-    Of a folder that holds no run, nothing is deleted.
+    What the runs have not written themselves stays; of a folder that holds no run, nothing is deleted.
+
+    Returns:
+        Whether there was a run in the output folder.
 
     Raises:
         ArgumentError: the new run reads something that would be deleted, or it cannot be deleted.
     """
     if not args.overwrite or wants_resume(args):
-        return
+        return False
     output_dir = Path(args.output_dir)
     with args.main_process_first(desc="overwriting"):
         finished = (output_dir / RESULTS_NAME).exists()
         begun = not args.search and last_checkpoint(output_dir) is not None
         if args.process_index > 0 or not (finished or begun):
-            return
+            return finished or begun
         preceding = [Path(preceding_folder(args, name)) for name in PRECEDING]
         folders = [output_dir, *(folder for folder in preceding if (folder / ARGUMENTS_NAME).is_file())]
         _check_spared(args, folders)
         logger.warning("--overwrite: deleting the run in %s.", " and ".join(map(str, folders)))
         try:
-            for entry in [*output_dir.iterdir(), *folders[1:]]:
-                if entry.is_dir() and not entry.is_symlink():
-                    shutil.rmtree(entry)
-                else:
-                    entry.unlink()
+            for folder in folders:
+                _delete_run(folder)
+            for folder in folders[1:]:
+                if not any(folder.iterdir()):
+                    folder.rmdir()
         except OSError as error:
             raise ArgumentError(
                 f"--output_dir {output_dir} cannot be emptied ({error.strerror}): choose another folder."
             ) from error
+    return True
+
+
+def written_files(folder: Path) -> set[str]:
+    """Names of the files that a finished run has left in its folder; what else lies there is the user's."""
+    with suppress(OSError, ValueError, KeyError):
+        results = json.loads((folder / RESULTS_NAME).read_text(encoding="utf-8"))
+        return {*results[FILES], RESULTS_NAME, ARGUMENTS_NAME}
+    return {path.name for path in folder.iterdir() if WRITTEN_BEFORE.fullmatch(path.name)}
+
+
+def _delete_run(folder: Path) -> None:
+    own = written_files(folder) if (folder / RESULTS_NAME).exists() else set()
+    unfinished = UNFINISHED_FOLDS if any(folder.glob("fold_*")) else UNFINISHED_RUN
+    for entry in folder.iterdir():
+        if entry.name not in own and not unfinished.fullmatch(entry.name) and not SEARCH.fullmatch(entry.name):
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
 
 
 def _check_spared(args: RecipeArguments, folders: Sequence[Path]) -> None:
@@ -216,10 +243,11 @@ def finishing(output_dir: Path, results: Mapping[str, Any]) -> Iterator[Path]:
     shutil.rmtree(parts, ignore_errors=True)
     parts.mkdir()
     yield parts
-    for file in sorted(parts.iterdir()):
-        os.replace(file, output_dir / file.name)
+    names = sorted(file.name for file in parts.iterdir())
+    for name in names:
+        os.replace(parts / name, output_dir / name)
     parts.rmdir()
-    write_text(output_dir / RESULTS_NAME, json.dumps(results, indent=2) + "\n")
+    write_text(output_dir / RESULTS_NAME, json.dumps({**results, FILES: names}, indent=2) + "\n")
 
 
 def training_seconds(results: Mapping[str, Any]) -> float:

@@ -22,15 +22,13 @@ from ..arguments import RecipeArguments
 from ..data.tables import read_table, write_rows
 from ..errors import HubError
 from .card import NAMELESS
-from .folder import ARGUMENTS_NAME, RESULTS_NAME
+from .folder import ARGUMENTS_NAME, RESULTS_NAME, written_files
 from .scores import relative_paths
 
 logger = logging.getLogger(__name__)
 
 CARD_NAME = "README.md"
 SKIPPED_NAME = "skipped.csv"
-# What runs and ensembles write; what else lies in their folders is the user's, and stays there.
-PUBLISHED = re.compile(r"README\.md|[^.].*\.(json|csv|png|npz|py|safetensors)")
 FOLD = re.compile(r"fold_.+")
 NEEDED = frozenset({"config.json", "preprocessor_config.json"})
 WEIGHTS = frozenset({"model.safetensors", "model.safetensors.index.json"})
@@ -247,7 +245,7 @@ def _published(folder: Path) -> list[Path]:
     """The files of a run, or of a cross-validation's folds too, that lie in the folder and not behind a link."""
     root = folder.resolve()
     folders = [folder, *(network for network in _networks(folder) if network != folder)]
-    files = [path for parent in folders for path in sorted(parent.iterdir()) if PUBLISHED.fullmatch(path.name)]
+    files = [parent / name for parent in folders for name in sorted(written_files(parent))]
     return [path for path in files if path.is_file() and path.resolve().is_relative_to(root)]
 
 

@@ -28,17 +28,18 @@ def finished(trained, tmp_path):
 
 
 def test_overwriting_is_asked_for_and_said(finished, tones, run_here):
-    (finished / "notes.txt").write_text("mine")
     code, told = run_here(tones, finished, *SHORT)
     assert code == 2 and "already holds a finished run" in told and "--overwrite true" in told
     validated = finished.with_name("out-validated")
     shutil.copytree(finished, validated)
+    (finished / "notes.txt").write_text("mine")
     unrelated = finished.with_name("out-pretrained")
     unrelated.mkdir()
     (unrelated / "a.wav").touch()
     code, told = run_here(tones, finished, *SHORT, "--seed", "5", "--overwrite", "true")
     assert code == 0 and f"--overwrite: deleting the run in {finished} and {validated}." in told
-    assert results(finished)["seed"] == 5 and not (finished / "notes.txt").exists() and not validated.exists()
+    assert results(finished)["seed"] == 5 and not validated.exists()
+    assert (finished / "notes.txt").read_text() == "mine", "no run has written it"
     assert (unrelated / "a.wav").exists(), "no run of ours"
     assert "overwrite" not in json.loads((finished / "training_args.json").read_text()), "it would overwrite again"
 
