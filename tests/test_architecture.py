@@ -87,6 +87,7 @@ TESTED_IN = {
 # Test files of no single module, and what they are about.
 OF_NO_MODULE = {
     "test_architecture.py": "the package as a whole",
+    "test_docs.py": "README and docs/",
     "test_recipes.py": "the recipes",
     "test_training.py": "whole trainings",
     "bulk/test_label_formats.py": "answers in the formats of editors of labels",

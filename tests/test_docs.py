@@ -1,5 +1,6 @@
 """README and docs/: links, command lines, Python blocks, calls of the service, the API page and the notebook."""
 
+import ast
 import contextlib
 import json
 import re
@@ -134,6 +135,15 @@ def check_command(command: str) -> None:
         assert set(wanted.split(",")) <= set(extras), f"no extra {wanted}"
     elif words[:2] == ["python", "docs/generate_api.py"]:
         assert (REPOSITORY / words[1]).is_file()
+    elif words[:2] == ["python", "-c"]:
+        check_imports(words[2])
+
+
+def check_imports(code: str) -> None:
+    """What `python -c` would run imports, of modules that have it."""
+    for statement in ast.parse(code).body:
+        if isinstance(statement, ast.Import | ast.ImportFrom):
+            exec(ast.unparse(statement), {})
 
 
 def check_flags_of_benchmark(script: Path, words: list[str]) -> None:
@@ -226,6 +236,20 @@ def test_flags_of_tables_parse(page, reader_folder):
             if base:
                 with told(f"{page.name}: {base} {flags}"):
                     check_command(f"{base} {flags}")
+
+
+def test_the_table_of_packages_is_that_of_the_tests():
+    tests = ast.parse((REPOSITORY / "tests" / "test_architecture.py").read_text(encoding="utf-8"))
+    (below,) = [
+        ast.literal_eval(node.value)
+        for node in tests.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "BELOW"
+    ]
+    packages = {name for name in below if (REPOSITORY / "hf_audio" / name).is_dir()}
+    rows = re.findall(r"^\| `(\w+)/` \|.*\|(.*)\|$", prose(DOCS / "architecture.md"), re.MULTILINE)
+    assert {name: set(re.findall(r"`(\w+)/`", said)) for name, said in rows} == {
+        name: packages & set(below[name]) for name in packages
+    }
 
 
 def test_figures_of_the_readme_stand_in_the_results():
