@@ -1,4 +1,4 @@
-"""The numbers of a card; its text is tested on the folder of a real run, in test_training.py."""
+"""The numbers of a card; its text is tested on the folder of a real run, in test_fine_tune.py."""
 
 import pytest
 
