@@ -58,7 +58,7 @@ def test_curves_of_a_run_from_before_they_had_a_file(run, tmp_path):
     old = tmp_path / "old"
     shutil.copytree(run.folder, old)
     (old / "training_curves.json").unlink()
-    assert [line.get_label() for line in hf_audio.load_run(old).curves()[0].lines][0] == "training loss"
+    assert hf_audio.load_run(old).curves()[0].lines[0].get_label() == "training loss"
     shutil.rmtree(next(old.glob("checkpoint-*")))
     with pytest.raises(ArgumentError, match="has no curves"):
         hf_audio.load_run(old).curves()
@@ -95,7 +95,7 @@ def test_numbers_and_tags_and_labels_that_look_like_numbers(tmp_path):
     assert [text.get_text() for text in folds.confusion_matrix().get_yticklabels()] == ["1", "NA"]
     for ask in (folds.pipeline, lambda: folds.model):
         with pytest.raises(
-            ArgumentError, match="cross-validation, whose networks lie in its folds: give one, .*fold_1"
+            ArgumentError, match=r"cross-validation, whose networks lie in its folds: give one, .*fold_1"
         ):
             ask()
     with pytest.raises(ArgumentError, match="has no curves"):
@@ -108,5 +108,5 @@ def test_what_is_no_finished_run_is_refused(tmp_path):
     with pytest.raises(ArgumentError, match="holds no network: train without --baseline"):
         write(tmp_path / "baseline", {}, "path,label,prediction,score\n").pipeline()
     (tmp_path / "best_arguments.yaml").touch()
-    with pytest.raises(ArgumentError, match="holds a search, .* --config .*best_arguments.yaml"):
+    with pytest.raises(ArgumentError, match=r"holds a search, .* --config .*best_arguments.yaml"):
         hf_audio.load_run(tmp_path)

@@ -71,7 +71,7 @@ def test_what_is_trained_by(tmp_path, monkeypatch):
     own = REPOSITORY / "recipes" / "own_sounds.py"
     assert find_recipe("./fsd") == (own, {"data_dir": "./fsd"})
     assert find_recipe("clips.csv") == (own, {"data_dir": "clips.csv"})
-    with pytest.raises(ArgumentError, match="own-sounds is neither a recipe .* you may mean own_sounds"):
+    with pytest.raises(ArgumentError, match=r"own-sounds is neither a recipe .* you may mean own_sounds"):
         find_recipe("own-sounds")
     with pytest.raises(ArgumentError, match="give one of esc50, fsd, own_sounds"):
         find_recipe("gone.csv")
