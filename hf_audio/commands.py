@@ -55,7 +55,7 @@ def inspect(
     data: File,
     *,
     audio_dir: File | None = None,
-    path_column: str = "path",
+    path_column: str | None = None,
     label_column: Sequence[str] = (),
     split_column: str | None = None,
     group_column: str | None = None,
@@ -71,9 +71,9 @@ def inspect(
     Args:
         data: a folder with a folder a class, also below train/ and test/, or without classes; or a .csv or .tsv
         audio_dir: where the table's files are; by default beside it
-        path_column: of the table: names of files
-        label_column: of the table: labels; by default `number` and `label`, if any
-        split_column: of the table: splits or folds; by default `split`, if any
+        path_column: of the table: names of files; by default one with a usual name
+        label_column: of the table: labels; by default one with a usual name, if any
+        split_column: of the table: splits or folds; by default one of train and test
         group_column: of the table: speakers or recordings, which no split should share
         json: all findings and measurements, to write
         png: classes, lengths, levels and rates, to draw
@@ -87,11 +87,11 @@ def inspect(
     for option, output in (("--json", json), ("--png", png)):
         if output is not None:
             check_folder(output, option)
+    from .data.columns import Columns
     from .inspection import report
-    from .inspection.listing import Columns
 
     labels = (label_column,) if isinstance(label_column, str) else tuple(label_column)
-    inspection = report.inspect(data, Columns(path_column, labels, split_column, group_column), audio_dir)
+    inspection = report.inspect(data, Columns(path_column, labels, group_column, split_column), audio_dir)
     if json is not None:
         report.write_report(inspection, Path(json))
     if png is not None:
@@ -108,6 +108,8 @@ def predict(
     top_k: int = 1,
     windows: bool = False,
     hop_seconds: float | None = None,
+    path_column: str | None = None,
+    audio_dir: File | None = None,
     num_workers: int | None = None,
     resume: bool = False,
     submission: bool = False,
@@ -123,6 +125,8 @@ def predict(
     top_k: int = 1,
     windows: bool = False,
     hop_seconds: float | None = None,
+    path_column: str | None = None,
+    audio_dir: File | None = None,
     num_workers: int | None = None,
     resume: bool = False,
     submission: bool = False,
@@ -137,6 +141,8 @@ def predict(
     top_k: int = 1,
     windows: bool = False,
     hop_seconds: float | None = None,
+    path_column: str | None = None,
+    audio_dir: File | None = None,
     num_workers: int | None = None,
     resume: bool = False,
     submission: bool = False,
@@ -149,12 +155,14 @@ def predict(
 
     Args:
         checkpoint: a finished folder, a Hub id or an ONNX file
-        paths: a file, a folder, a pattern in quotes, a table with a column `path`, or - for standard input
+        paths: a file, a folder, a pattern in quotes, a table that names files, or - for standard input
         output: .csv, .jsonl or .parquet, or a folder for Parquet parts; of one recording, with --windows, .txt
             (Audacity), .selections.txt (Raven) or .TextGrid (Praat)
         top_k: how many labels, best first
         windows: scores over time, window by window
         hop_seconds: from window to window; by default they do not overlap
+        path_column: of a table: names of files; by default one with a usual name
+        audio_dir: where a table's files are; by default beside it
         num_workers: processes that decode; by default one for two cores
         resume: go on with what a killed run has left, if anything
         submission: write fname,label with three tags a clip, as Kaggle takes it
@@ -184,6 +192,8 @@ def predict(
         top_k=top_k,
         windows=windows,
         hop_seconds=hop_seconds,
+        path_column=path_column,
+        audio_dir=audio_dir,
         num_workers=num_workers,
         resume=resume,
         submission=submission,
@@ -200,7 +210,7 @@ def answer_clips(
     num_workers: int | None,
     resume: bool,
     submission: bool,
-    **question: Any,
+    **options: Any,
 ) -> tuple[int, int]:
     """What `predict` does; its arguments are explained there.
 
@@ -216,8 +226,11 @@ def answer_clips(
     if output is not None:
         check_folder(output)
     sources = [os.fspath(path) for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
+    from .data.columns import Columns
+
+    columns = Columns(options["path_column"])
     if submission:
-        if resume or question["windows"]:
+        if resume or options["windows"]:
             raise ArgumentError(
                 "--submission is written at once and of whole clips: leave --resume and --windows out."
             )
@@ -225,7 +238,7 @@ def answer_clips(
         from .bulk.pseudo_labels import predict_tags  # loads torch
         from .data.tables import write_rows
 
-        rows = predict_tags(os.fspath(checkpoint), find_all_clips(sources))
+        rows = predict_tags(os.fspath(checkpoint), find_all_clips(sources, columns, audio_dir=options["audio_dir"]))
         write_rows(Path(str(output)), rows)
         return len(rows), 0
     from .bulk.answers import print_table
@@ -235,7 +248,9 @@ def answer_clips(
         os.fspath(checkpoint),
         sources,
         None if output is None else Path(output),
-        Question(question["top_k"], question["windows"], question["hop_seconds"]),
+        Question(options["top_k"], options["windows"], options["hop_seconds"]),
+        columns=columns,
+        audio_dir=options["audio_dir"],
         num_workers=num_workers,
         resume=resume,
         show=print_table if show is None else show,
@@ -279,7 +294,16 @@ def stream(checkpoint: File, file: File | None = None, *, rate: int | None = Non
     return RunningDecision(classifier, samples_per_second).listen(blocks)
 
 
-def pseudo_label(checkpoint: File, data: File, *, min_confidence: float = 0.9, output: File) -> tuple[int, int]:
+def pseudo_label(
+    checkpoint: File,
+    data: File,
+    *,
+    min_confidence: float = 0.9,
+    output: File,
+    path_column: str | None = None,
+    label_column: str | None = None,
+    audio_dir: File | None = None,
+) -> tuple[int, int]:
     """Label clips by a checkpoint, to train on.
 
     Labels what is unlabelled where a checkpoint is confident; a recipe's --pseudo_labels reads it.
@@ -289,6 +313,9 @@ def pseudo_label(checkpoint: File, data: File, *, min_confidence: float = 0.9, o
         data: a folder, or a table whose labels are empty in part
         min_confidence: probability of the answer, 0 to 1
         output: the CSV to write
+        path_column: of the table: names of files; by default one with a usual name
+        label_column: of the table: labels, empty where there is none; by default one with a usual name
+        audio_dir: where the table's files are; by default beside it
 
     Returns:
         How many clips are labelled, and of how many.
@@ -299,11 +326,13 @@ def pseudo_label(checkpoint: File, data: File, *, min_confidence: float = 0.9, o
     """
     from .bulk.clips import find_clips
     from .bulk.pseudo_labels import confident_labels, predict, write_answers  # loads torch
+    from .data.columns import Columns
 
     if not 0 < min_confidence <= 1:
         raise ArgumentError(f"--min_confidence {min_confidence} must lie above 0 and not above 1.")
     check_folder(output)
-    clips = find_clips(data, unlabelled=True)
+    columns = Columns(path_column, () if label_column is None else (label_column,))
+    clips = find_clips(data, columns, audio_dir=audio_dir, unlabelled=True)
     rows = confident_labels(predict(os.fspath(checkpoint), clips, Path(output).parent), min_confidence)
     write_answers(output, rows)
     return len(rows), len(clips)
@@ -386,7 +415,7 @@ def export(
         checkpoint: a finished folder or a Hub id
         output: the file to write
         format: of the file
-        clips: real clips to check it on: a folder, a table with a column `path`, or a file
+        clips: real clips to check it on: a folder, a table that names files, or a file
         int8: quantise the convolutions to 8 bits, calibrated on --clips
 
     Returns:
@@ -399,11 +428,10 @@ def export(
     """
     if int8 and clips is None:
         raise ArgumentError("--int8 is calibrated on real clips: give some of the training data by --clips.")
-    from .bulk.clips import find_clips, read_labels
+    from .bulk.clips import find_examples
     from .export.onnx import export_onnx  # loads torch
 
-    paths = None if clips is None else [row["path"] for row in find_clips(clips)]
-    labels = None if clips is None else read_labels(clips)
+    paths, labels = (None, None) if clips is None else find_examples(clips)
     return export_onnx(os.fspath(checkpoint), Path(output), paths, labels=labels, int8=int8)
 
 
@@ -415,7 +443,7 @@ def verify(checkpoint: File, clips: File | None = None) -> "Iterator[Verdict]":
 
     Args:
         checkpoint: a finished folder or a Hub id
-        clips: a folder, a table with a column `path`, or a file, in the place of clips made on the spot
+        clips: a folder, a table that names files, or a file, in the place of clips made on the spot
 
     Returns:
         A verdict a way, each of which `holds` or not, as they are found.
@@ -424,10 +452,10 @@ def verify(checkpoint: File, clips: File | None = None) -> "Iterator[Verdict]":
         AudioError: a clip cannot be read.
         CheckpointError: the checkpoint cannot be used.
     """
-    from .bulk.clips import find_clips
+    from .bulk.clips import find_examples
     from .export import verification  # loads torch
 
-    contents = None if clips is None else verification.read_clips([row["path"] for row in find_clips(clips)])
+    contents = None if clips is None else verification.read_clips(find_examples(clips)[0])
     return verification.verify(os.fspath(checkpoint), contents)
 
 
@@ -572,7 +600,7 @@ def make_numbers(out: File, *, language: str = "ru", count: int = 9000, seed: in
         DataError: the folder holds something else, or an argument cannot be.
         MissingExtraError: eSpeak NG is not installed.
     """
-    from .corpora.synthetic import make_spoken_numbers  # loads the audio libraries
+    from .corpora.synthetic_numbers import make_spoken_numbers  # loads the audio libraries
 
     return make_spoken_numbers(Path(out), language=language, count=count, seed=seed)
 

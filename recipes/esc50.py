@@ -15,7 +15,7 @@ from datasets import Dataset
 
 from hf_audio import AudioCNNConfig
 from hf_audio.corpora.download import download_and_extract
-from hf_audio.corpora.synthetic import make_environmental_sounds
+from hf_audio.corpora.synthetic_sounds import make_environmental_sounds
 from hf_audio.data.rows import load_table
 from hf_audio.errors import ArgumentError, DataError
 from hf_audio.runs.card import TaskFacts

@@ -19,7 +19,7 @@ from hf_audio import AudioCNNConfig
 from hf_audio.arguments import RecipeArguments
 from hf_audio.corpora.download import fetch_zenodo
 from hf_audio.corpora.freesound import load_tagged_sounds
-from hf_audio.corpora.synthetic import make_tagged_sounds
+from hf_audio.corpora.synthetic_instruments import make_tagged_sounds
 from hf_audio.errors import ArgumentError
 from hf_audio.runs.card import TaskFacts
 from hf_audio.training.augmentation import AddFastGaussianSNR, Beginning

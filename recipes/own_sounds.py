@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hf_audio import AudioCNNConfig
-from hf_audio.corpora.synthetic import make_environmental_sounds
+from hf_audio.corpora.synthetic_sounds import make_environmental_sounds
 from hf_audio.data.collection import Collection, load_collection
 from hf_audio.data.columns import TEST, TRAIN, VALIDATION, Columns
 from hf_audio.data.hub_datasets import load_hub_collection
@@ -73,6 +73,7 @@ class OwnSoundsArguments(GeneralSoundsArguments):
     )
     multi_label: bool = field(default=False, metadata={"help": "A recording may have several tags, or none."})
     path_column: str | None = field(default=None, metadata={"help": "Column of a table that names the files."})
+    audio_dir: str | None = field(default=None, metadata={"help": "Where the files of a table are, if not beside it."})
     label_column: list[str] | None = field(
         default=None,
         metadata={"help": "Column of the labels. With --multi_label also several, of 0 and 1, named as their tags."},
@@ -142,7 +143,7 @@ def load_recordings(args: OwnSoundsArguments) -> Collection:
             collection = load_hub_collection(args.dataset_name, args.dataset_config, columns, several=several)
         args.audio_column = collection.columns.path
     elif args.data_dir is not None:
-        collection = load_collection(args.data_dir, columns, several=several)
+        collection = load_collection(args.data_dir, columns, audio_dir=args.audio_dir, several=several)
         args.path_column = collection.columns.path
     else:
         source = find_recordings(args, demo=make_environmental_sounds, demo_words="sounds made out of formulas")

@@ -21,7 +21,7 @@ from datasets import Dataset
 from hf_audio import AudioCNNConfig
 from hf_audio.arguments import RecipeArguments
 from hf_audio.corpora.download import download_and_extract
-from hf_audio.corpora.synthetic import make_spoken_digits
+from hf_audio.corpora.synthetic_voices import make_spoken_digits
 from hf_audio.data.rows import from_rows
 from hf_audio.errors import ArgumentError, DataError
 from hf_audio.runs.card import TaskFacts

@@ -33,7 +33,7 @@ from hf_audio import AudioCNNConfig
 from hf_audio.arguments import RecipeArguments
 from hf_audio.corpora.digit_strings import make_digit_strings
 from hf_audio.corpora.espeak import find_language
-from hf_audio.corpora.synthetic import make_spoken_numbers
+from hf_audio.corpora.synthetic_numbers import make_spoken_numbers
 from hf_audio.data.rows import find_noises, load_numbers
 from hf_audio.errors import ArgumentError
 from hf_audio.runs.card import TaskFacts

@@ -17,7 +17,7 @@ from audiomentations import ClippingDistortion, Compose, Gain, HighPassFilter, L
 from hf_audio import AudioCNNConfig
 from hf_audio.arguments import RecipeArguments
 from hf_audio.corpora.common_voice import SPEAKER_COLUMN, load_voices
-from hf_audio.corpora.synthetic import make_voices
+from hf_audio.corpora.synthetic_voices import make_voices
 from hf_audio.runs.card import TaskFacts
 from hf_audio.runs.pitch import plot_pitch
 from hf_audio.training.augmentation import AddFastGaussianSNR, ChangeVoice, SyntheticRoom

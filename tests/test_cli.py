@@ -16,8 +16,9 @@ import soundfile
 from helpers.recordings import RATE, REPOSITORY, tone
 
 from hf_audio import cli, commands
-from hf_audio.corpora import espeak, synthetic
+from hf_audio.corpora import espeak
 from hf_audio.corpora.freesound import TAGS
+from hf_audio.corpora.synthetic_numbers import make_spoken_numbers
 from hf_audio.export import site
 from hf_audio.flags import FunctionParser, read_docstring
 from hf_audio.training import label_audit
@@ -38,7 +39,7 @@ def test_make_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     out = tmp_path / "numbers"
     assert run(capsys, "make-numbers", str(out), "--language", "en-gb", "--count", "3")[:2] == (0, f"{out}\n")
     assert len(pd.read_csv(out / "train.csv")) == 3
-    same = synthetic.make_spoken_numbers(tmp_path / "same", language="en-gb", count=3, seed=0)
+    same = make_spoken_numbers(tmp_path / "same", language="en-gb", count=3, seed=0)
     for path in same.glob("**/*.*"):
         assert path.read_bytes() == (out / path.relative_to(same)).read_bytes()
 

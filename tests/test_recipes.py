@@ -26,7 +26,9 @@ from transformers import pipeline
 import hf_audio
 from hf_audio import cli
 from hf_audio.arguments import parse_arguments
-from hf_audio.corpora.synthetic import make_environmental_sounds, make_spoken_numbers, make_voices
+from hf_audio.corpora.synthetic_numbers import make_spoken_numbers
+from hf_audio.corpora.synthetic_sounds import make_environmental_sounds
+from hf_audio.corpora.synthetic_voices import make_voices
 from hf_audio.errors import ArgumentError
 
 RECIPES = sorted((REPOSITORY / "recipes").glob("*.py"))

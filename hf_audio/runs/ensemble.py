@@ -14,6 +14,7 @@ from scipy.special import log_softmax, softmax
 from transformers import AutoModelForAudioClassification
 
 from ..errors import ArgumentError
+from ..inference.facts import Facts
 from ..models import (
     AudioCNNFeatureExtractor,
     AudioCNNForAudioClassification,
@@ -83,7 +84,7 @@ def _load(folder: Path) -> AudioCNNForAudioClassification:
     network = AutoModelForAudioClassification.from_pretrained(folder)
     if not isinstance(network, AudioCNNForAudioClassification) or network.config.num_digits:
         raise ArgumentError(
-            f"{folder} holds a {network.config.model_type} that tells no classes: ensembles are of AudioCNNs."
+            f"{folder} holds a {network.config.model_type} that scores no classes: ensembles are of AudioCNNs."
         )
     return network
 
@@ -145,7 +146,7 @@ def _write(
     model = AudioEnsembleForAudioClassification(config).eval()
     for place, member in zip(model.members, networks, strict=True):
         place.load_state_dict(member.state_dict())
-    names = [config.id2label[number] for number in range(config.num_labels)]
+    names = list(Facts.from_config(config, config.sampling_rate).labels)
     predictions = predictions_class(config).from_probabilities(
         averaged.paths, names, averaged.references, averaged.probabilities
     )

@@ -22,7 +22,6 @@ from hf_audio.errors import BrowserError, CheckpointError, ExportError
 from hf_audio.export.browser import Browser, find_browser, scores_in_browser, serve_folder
 from hf_audio.export.golden_clips import make_golden_clips
 from hf_audio.export.site import PAGE, make_site, make_site_beside
-from hf_audio.inference.classifier import read_number
 from hf_audio.inference.torch_classifier import TorchAudioClassifier
 from hf_audio.models.modeling_audio_cnn import probabilities
 
@@ -210,13 +209,13 @@ def test_numbers_are_read(tmp_path, browser):
     with serve_folder(make_site(tmp_path / "numbers", tmp_path / "site")) as address:
         browser.open(address)
         np.testing.assert_allclose(browser.choose(clip)["scores"], scores, atol=SAME_RATE)
-        number, _ = read_number(scores, 3)
+        number = classifier.facts.name(scores)["text"]
         assert text(browser, "#number output") == number and text(browser, "#status").startswith(f"{number}, ")
         assert browser.evaluate("document.querySelector('#over-time').hidden")
         for digits in ([0, 0, 0], [0, 0, 7], [0, 3, 0], [1, 0, 0]):
             certain = np.eye(10, dtype=np.float32)[digits].ravel()
-            read = compute(browser, "answer", f"m.readNumber(Float32Array.from({certain.tolist()}), 3).text")
-            assert read == read_number(certain, 3)[0]
+            read = compute(browser, "facts", f"m.readNumber(Float32Array.from({certain.tolist()}), 3).text")
+            assert read == classifier.facts.name(certain)["text"]
 
 
 @pytest.mark.parametrize("kind", [{}, {"problem_type": "multi_label_classification"}, {"num_digits": 2}], ids=str)
@@ -226,8 +225,8 @@ def test_logits_become_the_same_probabilities(page, kind):
     facts = {"multi_label": "problem_type" in kind, "num_digits": config.num_digits}
     found = compute(
         page,
-        "classifier",
-        f"Array.from(m.toProbabilities(Float32Array.from({logits[0].tolist()}), {json.dumps(facts)}))",
+        "facts",
+        f"Array.from(m.probabilities(Float32Array.from({logits[0].tolist()}), {json.dumps(facts)}))",
     )
     np.testing.assert_allclose(found, probabilities(logits, config)[0], atol=1e-6)
 

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 import hf_audio.training.shard_loader
 from hf_audio.data.cache import cache_audio
 from hf_audio.data.columns import TEST, Columns
-from hf_audio.data.shards import Row, index_shards, load_shards
+from hf_audio.data.shard_rows import Row
+from hf_audio.data.shards import index_shards, load_shards
 from hf_audio.errors import DataError
 from hf_audio.training.batches import ClipTransform
 from hf_audio.training.shard_loader import ClipStream, shuffle
