@@ -334,24 +334,19 @@ class RecipeArguments(TrainingArguments):
 
     def __post_init__(self) -> None:
         self.command = list(sys.argv)  # that the run is started by, in words; the card shows it
-        self._settle_hardware()
+        self._choose_by_the_machine()
         if self.background is not None and self.false_alarms_per_hour is None and self.validation_fraction == 0:
             self.validation_fraction = 0.15
         if self.validation_fraction > 0:
             self.eval_strategy = "epoch" if self.eval_strategy == "no" else self.eval_strategy
         self._check_ranges()
-        self._check_together()
-        if self.early_stopping_patience:
-            self.load_best_model_at_end = True
-        if (self.load_best_model_at_end or self.search) and self.metric_for_best_model is None:
-            self.metric_for_best_model = "accuracy"  # Trainer would take the loss
-        if self.greater_is_better is None and str(self.metric_for_best_model).removeprefix("eval_") in ERROR_RATES:
-            self.greater_is_better = False
+        self._check_what_goes_together()
+        self._choose_the_best_epoch()
         super().__post_init__()
         if self.search:
             self._check_search()
 
-    def _settle_hardware(self) -> None:
+    def _choose_by_the_machine(self) -> None:
         # Said outright, because Trainer refuses bfloat16 and several processes on a machine that merely has no GPU.
         self.use_cpu = self.use_cpu or not torch.accelerator.is_available()
         self.bf16 = bf16_is_fast(self.use_cpu) if self.bf16 is None else self.bf16
@@ -374,6 +369,8 @@ class RecipeArguments(TrainingArguments):
         for name in ("unverified_weight", "loss_robustness"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ArgumentError(f"--{name} {getattr(self, name)} must lie between 0 and 1.")
+        if self.false_alarms_per_hour is not None and not 0 < self.false_alarms_per_hour < math.inf:
+            raise ArgumentError(f"--false_alarms_per_hour {self.false_alarms_per_hour} must be above 0.")
         if not 0 < self.layer_decay <= 1:
             raise ArgumentError(f"--layer_decay {self.layer_decay} must lie in (0, 1]: 0.75 is usual, 1 is none.")
         if not 0 <= self.ema_decay < 1:
@@ -381,16 +378,13 @@ class RecipeArguments(TrainingArguments):
         if not 0 <= self.validation_fraction <= 0.5:
             raise ArgumentError(f"--validation_fraction {self.validation_fraction} must lie between 0 and 0.5.")
 
-    def _check_together(self) -> None:
+    def _check_what_goes_together(self) -> None:
+        if self.data_dir is not None and self.download:
+            raise ArgumentError("--data_dir and --download exclude each other: give one of them.")
         if self.background is not None and self.baseline:
             raise ArgumentError("--background trains a network, and --baseline is none: leave one out.")
-        if self.false_alarms_per_hour is not None:
-            if self.background is None:
-                raise ArgumentError(
-                    "--false_alarms_per_hour is counted on recordings: give their folder, --background."
-                )
-            if not 0 < self.false_alarms_per_hour < math.inf:
-                raise ArgumentError(f"--false_alarms_per_hour {self.false_alarms_per_hour} must be above 0.")
+        if self.false_alarms_per_hour is not None and self.background is None:
+            raise ArgumentError("--false_alarms_per_hour is counted on recordings: give their folder, --background.")
         if self.validation_fraction == 0 and (self.load_best_model_at_end or self.early_stopping_patience):
             raise ArgumentError(
                 "--load_best_model_at_end and --early_stopping_patience choose by a validation split: add "
@@ -407,8 +401,14 @@ class RecipeArguments(TrainingArguments):
             raise ArgumentError(
                 f"--hub_strategy {self.hub_strategy}: only a finished folder is uploaded; leave it out."
             )
-        if self.data_dir is not None and self.download:
-            raise ArgumentError("--data_dir and --download exclude each other: give one of them.")
+
+    def _choose_the_best_epoch(self) -> None:
+        if self.early_stopping_patience:
+            self.load_best_model_at_end = True
+        if (self.load_best_model_at_end or self.search) and self.metric_for_best_model is None:
+            self.metric_for_best_model = "accuracy"  # Trainer would take the loss
+        if self.greater_is_better is None and str(self.metric_for_best_model).removeprefix("eval_") in ERROR_RATES:
+            self.greater_is_better = False
 
     def _check_search(self) -> None:
         if self.validation_fraction == 0:

@@ -23,12 +23,12 @@ import numpy as np
 import pytest
 import soundfile
 from helpers.recordings import REPOSITORY, tone, write_tones
-from hf_audio.flags import FunctionParser
-from hf_audio.training.recipes import find_recipe, load_recipe
 
 import hf_audio
 from hf_audio.arguments import as_flags, parse_arguments
 from hf_audio.cli import COMMANDS
+from hf_audio.flags import FunctionParser
+from hf_audio.training.recipes import find_recipe, load_recipe
 
 matplotlib.use("Agg")
 

@@ -397,6 +397,12 @@ def test_nothing_is_asked_of_another_host(host, tmp_path, browser):
     assert complaints == []
 
 
+def test_the_browser_looks_up_no_name(host, browser):
+    """Of itself, Chromium asks its maker's servers at every start."""
+    told = browser.call("Page.navigate", url=host.replace("127.0.0.1", "localhost"))
+    assert told["errorText"] == "net::ERR_NAME_NOT_RESOLVED"
+
+
 def test_it_fits_a_narrow_screen(tmp_path, page):
     page.call("Emulation.setDeviceMetricsOverride", width=360, height=700, deviceScaleFactor=1, mobile=True)
     page.choose(write(tmp_path / f"{'a_very_long_name' * 9}.wav", tone(500)))

@@ -1,10 +1,12 @@
-"""What a new run may do to the folder of an old one."""
+"""What is found in the folder of a run, and what a new run may do to it."""
 
 import json
 import shutil
 
 import pytest
 from helpers.checkpoints import results
+
+from hf_audio.runs.folder import last_checkpoint
 
 SHORT = ("--max_steps", "2", "--report_to", "none")
 
@@ -76,3 +78,13 @@ def test_a_dry_run_says_so_in_its_card(tones, tmp_path, run_here):
     assert (results(tmp_path / "out")["train_samples"], results(tmp_path / "out")["eval_samples"]) == (8, 3)
     card = (tmp_path / "out" / "README.md").read_text()
     assert "**A dry run** on a part of the clips (`--max_train_samples 12 --max_eval_samples 3`)" in card
+
+
+def test_the_last_checkpoint_is_the_last_complete_one(tmp_path):
+    assert last_checkpoint(tmp_path) is None
+    for step, state in ((10, '{"global_step": 10}'), (9, '{"global_step": 9}'), (20, '{"global_st'), (30, None)):
+        folder = tmp_path / f"checkpoint-{step}"
+        folder.mkdir()
+        if state is not None:
+            (folder / "trainer_state.json").write_text(state)
+    assert last_checkpoint(tmp_path) == tmp_path / "checkpoint-10"
