@@ -1,7 +1,6 @@
 import inspect
 import io
 import re
-import shlex
 import signal
 import subprocess
 import sys
@@ -13,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
-from helpers.recordings import RATE, REPOSITORY, tone
+from helpers.recordings import RATE, tone
 
 from hf_audio import cli, commands
 from hf_audio.corpora import espeak
@@ -170,17 +169,6 @@ def test_switches_are_understood_as_recipes_understand_them() -> None:
         assert parser.read(["OUT", *flags, "me/x"])["private"] is private
 
 
-def test_every_command_of_the_readme_parses() -> None:
-    text = (REPOSITORY / "README.md").read_text()
-    lines = re.findall(r"^(?:.*&& )?hf-audio ([a-z-]+ .*)", text, re.MULTILINE)  # of blocks, not of sentences
-    for line in lines:
-        name, *words = shlex.split(line.partition(" &&")[0], comments=True)
-        if name != "train":
-            function, _ = cli.COMMANDS[cli.RENAMED.get(name, name)]
-            assert FunctionParser(f"hf-audio {name}", function).read(words), line
-    assert len(lines) > 5
-
-
 def test_demo_is_another_name_for_page(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(site, "make_site", lambda checkpoint, folder: folder)
     code, out, err = run(capsys, "demo", "OUT", "--output_dir", "s")
@@ -267,7 +255,7 @@ def test_ended_maker_leaves_nothing(ending: signal.Signals, tmp_path: Path) -> N
     argv = [sys.executable, "-c", code, str(Path(cli.__file__).parent), str(tmp_path / "numbers")]
     process = subprocess.Popen(argv, stderr=subprocess.PIPE, text=True)
     end = time.monotonic() + 300
-    while not list(tmp_path.glob(".numbers-*/train/*.wav")):
+    while not list(tmp_path.glob(".numbers.*/train/*.wav")):
         assert time.monotonic() < end and process.poll() is None
         time.sleep(0.01)
     process.send_signal(ending)
