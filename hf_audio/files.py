@@ -1,9 +1,10 @@
 """Files found in folders, and files written whole or not at all."""
 
+import heapq
 import os
+import secrets
 import shutil
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,13 @@ UNREADABLE_SUFFIXES = frozenset(
 )
 
 
+SOUND_SUFFIXES = AUDIO_SUFFIXES | UNREADABLE_SUFFIXES
+# What zips made on macOS bring along: a shadow of every file.
+MAC_SHADOWS = "__MACOSX"
+# Of files that one sentence names.
+NAMES_TOLD = 3
+
+
 @dataclass
 class FolderSearch:
     """What lies in a folder, at any depth, each list in the order of names."""
@@ -31,73 +39,124 @@ class FolderSearch:
     others: list[Path] = field(default_factory=list)
     """Files that are no sound by their names."""
     hidden: list[Path] = field(default_factory=list)
-    """Files and folders whose names begin with a point; the folders were not searched."""
+    """Files and folders with hidden names, see `is_hidden`; the folders were not searched."""
+    repeated: list[tuple[Path, str]] = field(default_factory=list)
+    """Links to folders that are searched by other names, and which way; nothing is lost with them."""
     unreachable: list[tuple[Path, str]] = field(default_factory=list)
-    """Links and folders that lead nowhere or nowhere new, and why."""
+    """Links that lead nowhere and folders that cannot be read, and why."""
+
+    @property
+    def files(self) -> list[Path]:
+        """All files but the hidden ones, in the order of names."""
+        return sorted([*self.audio, *self.unreadable, *self.others], key=_by_parts)
+
+    def extend(self, other: "FolderSearch") -> None:
+        """Add what was found in a further folder."""
+        for name in self.__dataclass_fields__:
+            getattr(self, name).extend(getattr(other, name))
+
+    def losses(self) -> list[str]:
+        """Sentences on what may hold recordings and could not be searched."""
+        if not self.unreachable:
+            return []
+        (path, reason), n_cases = self.unreachable[0], len(self.unreachable)
+        cases = "1 link or folder is" if n_cases == 1 else f"{n_cases} links or folders are"
+        return [f"{cases} left out, {path} for one: {reason}."]
+
+    def left_out(self) -> list[str]:
+        """Sentences on recordings that are not among `audio`, and what to do about it."""
+        if not self.unreadable:
+            return self.losses()
+        recordings = "1 recording is" if len(self.unreadable) == 1 else f"{len(self.unreadable)} recordings are"
+        kinds = f"{recordings} left out, of a kind that is not read, {name_some(self.unreadable)}"
+        return [f"{kinds}: convert to WAV or FLAC.", *self.losses()]
 
 
 def search_folder(folder: str | os.PathLike) -> FolderSearch:
     """Search a folder to any depth, the same way for training, inspection and prediction.
 
-    Links to folders are followed, each folder once: one that lies in the folder itself, or that another link has led
-    to, is told of as `unreachable`.
+    Links to files are kept. Links to folders are followed, but each folder is searched once: by its own name where
+    that lies in `folder`, else by the first link to it. Hidden names are left out.
+
+    Raises:
+        DataError: the folder itself cannot be read.
     """
-    found = FolderSearch()
     folder = Path(folder)
-    links: list[Path] = []
+    root = os.path.realpath(folder)
+    found = FolderSearch()
+    folders: list[Path] = [folder]
+    links: list[tuple[tuple[str, ...], Path]] = []  # a heap, the first name on top
     seen: set[str] = set()
-    stack = [folder]
-    while stack or links:
+    while folders or links:
         # Links last: a folder goes by its own name where it has one below `folder`.
-        place = stack.pop() if stack else links.pop(0)
+        place = folders.pop() if folders else heapq.heappop(links)[1]
         real = os.path.realpath(place)
-        if real in seen:
-            found.unreachable.append((place, "a link to a folder that is searched already"))
-            continue
-        if place != folder and Path(os.path.realpath(place.parent)).is_relative_to(real):
-            found.unreachable.append((place, "a link to a folder that it lies in"))
-            continue
-        seen.add(real)
-        try:
-            names = sorted(os.listdir(place))
-        except OSError as error:
-            found.unreachable.append((place, error.strerror or str(error)))
-            continue
-        for path in (place / name for name in names):
-            _sort(path, found, stack, links)
+        if place != folder and any(_lies_in(inner, real) for inner in (root, os.path.realpath(place.parent))):
+            found.repeated.append((place, "a link to a folder that it lies in"))
+        elif real in seen:
+            found.repeated.append((place, "a folder that is searched by another name"))
+        else:
+            seen.add(real)
+            try:
+                _list_folder(place, found, folders, links)
+            except OSError as error:
+                if place == folder:
+                    raise DataError(
+                        f"{folder} cannot be searched ({error.strerror or error}): give a folder that can be read."
+                    ) from error
+                found.unreachable.append((place, error.strerror or str(error)))
     for paths in (found.audio, found.unreadable, found.others, found.hidden):
-        paths.sort(key=lambda path: path.parts)
-    found.unreachable.sort(key=lambda case: case[0].parts)
+        paths.sort(key=_by_parts)
+    for cases in (found.repeated, found.unreachable):
+        cases.sort(key=lambda case: _by_parts(case[0]))
     return found
 
 
-def _sort(path: Path, found: FolderSearch, folders: list[Path], links: list[Path]) -> None:
+def _list_folder(
+    place: Path, found: FolderSearch, folders: list[Path], links: list[tuple[tuple[str, ...], Path]]
+) -> None:
     """Put what lies in a folder where it belongs."""
-    suffix = path.suffix.lower()
-    if path.name.startswith("."):
-        found.hidden.append(path)
-    elif path.is_dir():
-        (links if path.is_symlink() else folders).append(path)
-    elif not path.is_file():
-        if path.is_symlink():
-            found.unreachable.append((path, "a link that leads nowhere"))
-    elif suffix in AUDIO_SUFFIXES:
-        found.audio.append(path)
-    elif suffix in UNREADABLE_SUFFIXES:
-        found.unreadable.append(path)
-    else:
-        found.others.append(path)
+    with os.scandir(place) as entries:
+        for entry in entries:
+            path = place / entry.name
+            is_link = entry.is_symlink()
+            if is_hidden(entry.name):
+                found.hidden.append(path)
+            elif os.path.isdir(path) if is_link else entry.is_dir():
+                if is_link:
+                    heapq.heappush(links, (path.parts, path))
+                else:
+                    folders.append(path)
+            elif os.path.isfile(path) if is_link else entry.is_file():
+                suffix = path.suffix.lower()
+                kinds = ((AUDIO_SUFFIXES, found.audio), (UNREADABLE_SUFFIXES, found.unreadable))
+                next((paths for suffixes, paths in kinds if suffix in suffixes), found.others).append(path)
+            elif is_link:
+                found.unreachable.append((path, "a link that leads nowhere"))
 
 
-def find_files(directory: str | os.PathLike) -> list[Path]:
-    """All files of a `search_folder`, in the order of their names."""
-    found = search_folder(directory)
-    return sorted([*found.audio, *found.unreadable, *found.others], key=lambda path: path.parts)
+def _lies_in(inner: str, outer: str) -> bool:
+    return inner == outer or inner.startswith(outer.rstrip(os.sep) + os.sep)
+
+
+def _by_parts(path: Path) -> tuple[str, ...]:
+    return path.parts
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder of this name is of the system, and not of the user."""
+    return name.startswith(".") or name == MAC_SHADOWS
 
 
 def find_folders(directory: str | os.PathLike) -> list[Path]:
-    """The folders in a folder, in the order of their names; names that begin with a point are left out."""
-    return sorted(path for path in Path(directory).iterdir() if path.is_dir() and not path.name.startswith("."))
+    """The folders in a folder, links to some among them, in the order of their names; without hidden ones."""
+    return sorted(path for path in Path(directory).iterdir() if path.is_dir() and not is_hidden(path.name))
+
+
+def name_some(paths: Sequence[Path]) -> str:
+    """The first few paths, and how many more there are, for a sentence."""
+    told = ", ".join(str(path) for path in paths[:NAMES_TOLD])
+    return told if len(paths) <= NAMES_TOLD else f"{told} and {len(paths) - NAMES_TOLD} more"
 
 
 @contextmanager
@@ -140,16 +199,38 @@ def write_text(path: Path, text: str) -> None:
 def temporary_folder_beside(path: Path) -> Iterator[Path]:
     """A folder to prepare something in that is then renamed to `path`; what was not renamed is deleted.
 
-    Beside it, because only there can it be renamed rather than copied.
+    Beside it, because only there can it be renamed rather than copied. Its rights are those of any new folder.
 
     Raises:
         DataError: there is no folder to make it in.
     """
+    folder = path.absolute().with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
     try:
-        folder = Path(tempfile.mkdtemp(dir=path.absolute().parent, prefix=f".{path.name}."))
+        folder.mkdir()
     except OSError as error:
         raise unwritable(path, error) from error
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def folder_written_whole(path: Path, is_whole: Callable[[], bool]) -> Iterator[Path]:
+    """A folder to fill, which becomes `path` when all is written; otherwise nothing is left of it.
+
+    Args:
+        path: a new folder or an empty one; the folders above it are made.
+        is_whole: whether `path` holds already what is written. So another process may finish first.
+
+    Raises:
+        OSError: it cannot be written, or `path` holds something else.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with temporary_folder_beside(path) as folder:
+        yield folder
+        try:
+            os.replace(folder, path)
+        except OSError:
+            if not is_whole():
+                raise

@@ -9,19 +9,16 @@ the held-out fold are left out. Metric: accuracy, of the weights' average at the
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from datasets import Dataset
 
 from hf_audio import AudioCNNConfig
 from hf_audio.corpora.download import download_and_extract
-from hf_audio.corpora.synthetic import make_environmental_sounds
+from hf_audio.corpora.synthetic_sounds import make_environmental_sounds
 from hf_audio.data.rows import load_table
 from hf_audio.errors import ArgumentError, DataError
 from hf_audio.runs.card import TaskFacts
-from hf_audio.runs.cross_validation import cross_validate
-from hf_audio.training.fine_tune import fine_tune
 from hf_audio.training.general_sounds import (
     PRESETS,
     SEARCH_SPACE,
@@ -30,6 +27,7 @@ from hf_audio.training.general_sounds import (
     waveform_transforms,
 )
 from hf_audio.training.start import find_recordings, run_recipe
+from hf_audio.training.task import Task
 
 ESC50 = "https://github.com/karolpiczak/ESC-50/archive/refs/heads/master.zip"
 FOLDS = ("1", "2", "3", "4", "5")
@@ -108,32 +106,25 @@ def facts(args: ESC50Arguments) -> TaskFacts:
     )
 
 
-def main(args: ESC50Arguments) -> None:
-    """Train on one sound a clip."""
+def make_task(args: ESC50Arguments) -> Task:
+    """One sound a clip."""
     data_dir = find_recordings(
         args, demo=make_environmental_sounds, demo_words="sounds made out of formulas", download=download
     )
     dataset = load_recordings(data_dir)
-    held_out = {fold: np.asarray(dataset["fold"]) == fold for fold in FOLDS}
-
-    def run(args: ESC50Arguments, held_out: np.ndarray) -> dict[str, Any]:
-        return fine_tune(
-            args,
-            AudioCNNConfig(**PRESETS[args.model]),
-            dataset,
-            held_out,
-            facts(args),
-            augmentation=waveform_transforms(),
-            slow_augmentation=slow_transforms(),
-            group_column="src_file",
-            search_space=SEARCH_SPACE,
-        )
-
-    if args.folds == "all":
-        cross_validate(args, held_out, run, facts(args))
-    else:
-        run(args, held_out[args.fold])
+    folds = {fold: np.asarray(dataset["fold"]) == fold for fold in FOLDS}
+    return Task(
+        config=AudioCNNConfig(**PRESETS[args.model]),
+        dataset=dataset,
+        held_out=folds[args.fold],
+        folds=folds if args.folds == "all" else None,
+        facts=facts(args),
+        augmentation=waveform_transforms(),
+        slow_augmentation=slow_transforms(),
+        group_column="src_file",
+        search_space=SEARCH_SPACE,
+    )
 
 
 if __name__ == "__main__":
-    run_recipe(main, ESC50Arguments)
+    run_recipe(make_task, ESC50Arguments)

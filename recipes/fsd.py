@@ -19,15 +19,15 @@ from hf_audio import AudioCNNConfig
 from hf_audio.arguments import RecipeArguments
 from hf_audio.corpora.download import fetch_zenodo
 from hf_audio.corpora.freesound import load_tagged_sounds
-from hf_audio.corpora.synthetic import make_tagged_sounds
+from hf_audio.corpora.synthetic_instruments import make_tagged_sounds
 from hf_audio.errors import ArgumentError
 from hf_audio.runs.card import TaskFacts
 from hf_audio.training.augmentation import AddFastGaussianSNR, Beginning
 from hf_audio.training.defaults import suitable_epochs
-from hf_audio.training.fine_tune import fine_tune
-from hf_audio.training.label_audit import LISTENER, doubt_labels
+from hf_audio.training.label_audit import LISTENER
 from hf_audio.training.search import LogUniform, Uniform
 from hf_audio.training.start import find_recordings, run_recipe
+from hf_audio.training.task import Task
 
 logger = logging.getLogger(__name__)
 
@@ -115,8 +115,8 @@ class FSDArguments(RecipeArguments):
     label_rounds: int | None = field(
         default=None,
         metadata={
-            "help": "Rounds in which networks judge unverified labels out of fold, before training, and correct them. "
-            "By default one for the default network, none for the published ones."
+            "help": "Rounds in which networks judge and correct unverified labels. Before training, out of fold; by "
+            "default one for the default network, none for the published ones and in a dry run."
         },
     )
     validation_fraction: float = field(
@@ -144,7 +144,8 @@ class FSDArguments(RecipeArguments):
         if self.validation_fraction == 0:
             self.load_best_model_at_end = False
         if self.label_rounds is None:
-            self.label_rounds = int(self.model == "default" and self.background is None and not self.baseline)
+            wanted = self.model == "default" and self.max_train_samples is None
+            self.label_rounds = int(wanted and self.background is None and not self.baseline)
         if self.label_rounds and self.background is not None:
             raise ArgumentError("--background does not go with --label_rounds: leave one of them out.")
         if self.label_rounds < 0:
@@ -218,8 +219,8 @@ def facts(args: FSDArguments, n_clips: int) -> TaskFacts:
     )
 
 
-def main(args: FSDArguments) -> None:
-    """Train on tags."""
+def make_task(args: FSDArguments) -> Task:
+    """Tags of what sounds."""
     data_dir = find_recordings(
         args,
         demo=make_tagged_sounds,
@@ -228,22 +229,18 @@ def main(args: FSDArguments) -> None:
     )
     dataset, held_out = load_tagged_sounds(data_dir)
     settle_epochs(args, int((~held_out).sum()))
-    audit_seconds = 0.0
-    if args.label_rounds:
-        dataset, audit_seconds = doubt_labels(args, dataset, held_out, args.label_rounds)
-    fine_tune(
-        args,
-        AudioCNNConfig(**PRESETS[args.model]),
-        dataset,
-        held_out,
-        facts(args, len(dataset)),
+    return Task(
+        config=AudioCNNConfig(**PRESETS[args.model]),
+        dataset=dataset,
+        held_out=held_out,
+        facts=facts(args, len(dataset)),
         augmentation=waveform_transforms(args.model),
         slow_augmentation=None if args.model == "baseline" else slow_transforms(),
         crop_seconds=CROP_SECONDS[args.model],
-        audit_seconds=audit_seconds,
+        label_rounds=args.label_rounds or 0,
         search_space=SEARCH_SPACE,
     )
 
 
 if __name__ == "__main__":
-    run_recipe(main, FSDArguments)
+    run_recipe(make_task, FSDArguments)

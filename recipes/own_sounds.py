@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hf_audio import AudioCNNConfig
-from hf_audio.corpora.synthetic import make_environmental_sounds
+from hf_audio.corpora.synthetic_sounds import make_environmental_sounds
 from hf_audio.data.collection import Collection, load_collection
 from hf_audio.data.columns import TEST, TRAIN, VALIDATION, Columns
 from hf_audio.data.hub_datasets import load_hub_collection
@@ -24,7 +24,6 @@ from hf_audio.data.survey import Survey, survey_recordings, survey_stream
 from hf_audio.errors import ArgumentError
 from hf_audio.runs.card import TaskFacts
 from hf_audio.training.defaults import Choice, choose_defaults
-from hf_audio.training.fine_tune import fine_tune
 from hf_audio.training.general_sounds import (
     PRESETS,
     SEARCH_SPACE,
@@ -35,6 +34,7 @@ from hf_audio.training.general_sounds import (
     waveform_transforms,
 )
 from hf_audio.training.start import find_recordings, run_recipe
+from hf_audio.training.task import Task
 
 logger = logging.getLogger(__name__)
 
@@ -66,17 +66,21 @@ class OwnSoundsArguments(GeneralSoundsArguments):
     audio_column: str | None = field(default=None, metadata={"help": "Column of a data set that holds recordings."})
     streaming: bool = field(
         default=False,
-        metadata={"help": "Read Parquet files or tars of --data_dir or --dataset_name row by row, never all at once."},
+        metadata={
+            "help": "Read Parquet files or tars row by row, never all at once. They are those of --data_dir or "
+            "--dataset_name."
+        },
     )
     multi_label: bool = field(default=False, metadata={"help": "A recording may have several tags, or none."})
     path_column: str | None = field(default=None, metadata={"help": "Column of a table that names the files."})
+    audio_dir: str | None = field(default=None, metadata={"help": "Where the files of a table are, if not beside it."})
     label_column: list[str] | None = field(
         default=None,
-        metadata={"help": "Column of the labels; with --multi_label also several, of 0 and 1, named as their tags."},
+        metadata={"help": "Column of the labels. With --multi_label also several, of 0 and 1, named as their tags."},
     )
     group_column: str | None = field(
         default=None,
-        metadata={"help": "Column (recording, speaker, patient) whose clips stay together on one side of a split."},
+        metadata={"help": "Column whose clips stay together on one side of a split: recording, speaker, patient."},
     )
     split_column: str | None = field(
         default=None, metadata={"help": "Column that says train, validation or test of every recording."}
@@ -139,7 +143,7 @@ def load_recordings(args: OwnSoundsArguments) -> Collection:
             collection = load_hub_collection(args.dataset_name, args.dataset_config, columns, several=several)
         args.audio_column = collection.columns.path
     elif args.data_dir is not None:
-        collection = load_collection(args.data_dir, columns, several=several)
+        collection = load_collection(args.data_dir, columns, audio_dir=args.audio_dir, several=several)
         args.path_column = collection.columns.path
     else:
         source = find_recordings(args, demo=make_environmental_sounds, demo_words="sounds made out of formulas")
@@ -201,8 +205,8 @@ def facts(args: OwnSoundsArguments, collection: Collection, choices: Mapping[str
     )
 
 
-def main(args: OwnSoundsArguments) -> None:
-    """Train on the user's own classes."""
+def make_task(args: OwnSoundsArguments) -> Task:
+    """The user's own classes."""
     if args.streaming:
         stream, collection = load_stream(args)
         survey = survey_stream(stream)
@@ -216,12 +220,12 @@ def main(args: OwnSoundsArguments) -> None:
         args.validation_fraction = min(max(round(float(validation.sum() / n_clips), 4), 0.0001), 0.5)
         args.eval_strategy = "epoch"
     choices = choose(args, survey)
-    fine_tune(
-        args,
-        AudioCNNConfig(**fit_signal(PRESETS[args.model], args.sampling_rate, args.clip_seconds, args.excerpt_seconds)),
-        collection.dataset,
-        collection.rows(TEST),
-        facts(args, collection, choices),
+    signal = fit_signal(PRESETS[args.model], args.sampling_rate, args.clip_seconds, args.excerpt_seconds)
+    return Task(
+        config=AudioCNNConfig(**signal),
+        dataset=collection.dataset,
+        held_out=collection.rows(TEST),
+        facts=facts(args, collection, choices),
         augmentation=waveform_transforms(args.excerpt_seconds),
         slow_augmentation=slow_transforms(),
         group_column=collection.columns.group,
@@ -232,4 +236,4 @@ def main(args: OwnSoundsArguments) -> None:
 
 
 if __name__ == "__main__":
-    run_recipe(main, OwnSoundsArguments)
+    run_recipe(make_task, OwnSoundsArguments)

@@ -21,15 +21,14 @@ from datasets import Dataset
 from hf_audio import AudioCNNConfig
 from hf_audio.arguments import RecipeArguments
 from hf_audio.corpora.download import download_and_extract
-from hf_audio.corpora.synthetic import make_spoken_digits
+from hf_audio.corpora.synthetic_voices import make_spoken_digits
 from hf_audio.data.rows import from_rows
 from hf_audio.errors import ArgumentError, DataError
 from hf_audio.runs.card import TaskFacts
-from hf_audio.runs.cross_validation import cross_validate
 from hf_audio.training.augmentation import RandomPlacement
-from hf_audio.training.fine_tune import fine_tune
 from hf_audio.training.search import LogUniform, Uniform
 from hf_audio.training.start import find_recordings, run_recipe
+from hf_audio.training.task import Task
 
 FSDD = "https://github.com/Jakobovski/free-spoken-digit-dataset/archive/refs/heads/master.zip"
 CLIP_SECONDS = 2.3  # the longest recording has 2.28 s
@@ -181,34 +180,26 @@ def facts(args: SpokenDigitsArguments) -> TaskFacts:
     )
 
 
-def main(args: SpokenDigitsArguments) -> None:
-    """Train on one digit a clip."""
+def make_task(args: SpokenDigitsArguments) -> Task:
+    """One digit a clip."""
     data_dir = find_recordings(
         args, demo=make_spoken_digits, demo_words="digits spoken by synthetic voices", download=download
     )
     dataset = load_recordings(data_dir)
-
-    def run(args: SpokenDigitsArguments, held_out: np.ndarray) -> dict[str, Any]:
-        config = AudioCNNConfig(**PRESETS[args.model])
+    every = args.held_out_speaker == "all"
+    speakers = sorted(set(dataset["speaker"]))
+    return Task(
+        config=AudioCNNConfig(**PRESETS[args.model]),
+        dataset=dataset,
+        held_out=hold_out(dataset, speakers[0] if every else args.held_out_speaker),
+        folds={name: hold_out(dataset, name) for name in speakers} if every else None,
+        facts=facts(args),
+        augmentation=waveform_transforms(),
         # The official split tests on known speakers: so does its validation.
-        group_column = None if args.held_out_speaker is None else "speaker"
-        return fine_tune(
-            args,
-            config,
-            dataset,
-            held_out,
-            facts(args),
-            augmentation=waveform_transforms(),
-            group_column=group_column,
-            search_space=SEARCH_SPACE,
-        )
-
-    if args.held_out_speaker == "all":
-        speakers = sorted(set(dataset["speaker"]))
-        cross_validate(args, {name: hold_out(dataset, name) for name in speakers}, run, facts(args))
-    else:
-        run(args, hold_out(dataset, args.held_out_speaker))
+        group_column=None if args.held_out_speaker is None else "speaker",
+        search_space=SEARCH_SPACE,
+    )
 
 
 if __name__ == "__main__":
-    run_recipe(main, SpokenDigitsArguments)
+    run_recipe(make_task, SpokenDigitsArguments)

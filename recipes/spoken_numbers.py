@@ -11,7 +11,7 @@ import functools
 import logging
 import os
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,14 +33,14 @@ from hf_audio import AudioCNNConfig
 from hf_audio.arguments import RecipeArguments
 from hf_audio.corpora.digit_strings import make_digit_strings
 from hf_audio.corpora.espeak import find_language
-from hf_audio.corpora.synthetic import make_spoken_numbers
+from hf_audio.corpora.synthetic_numbers import make_spoken_numbers
 from hf_audio.data.rows import find_noises, load_numbers
 from hf_audio.errors import ArgumentError
 from hf_audio.runs.card import TaskFacts
 from hf_audio.training.augmentation import AddFastGaussianSNR, SyntheticRoom
-from hf_audio.training.fine_tune import Pretraining, fine_tune, pretrain
 from hf_audio.training.search import LogUniform, Uniform
 from hf_audio.training.start import find_recordings, run_recipe
+from hf_audio.training.task import Pretraining, Task
 
 logger = logging.getLogger(__name__)
 
@@ -113,14 +113,15 @@ class SpokenNumbersArguments(RecipeArguments):
     from_digits: bool = field(
         default=False,
         metadata={
-            "help": "--data_dir holds single digits in FSDD's layout, of which strings of six are put together."
+            "help": "--data_dir holds single digits in FSDD's layout. Of these, strings of six are put together."
         },
     )
     pretraining_clips: int | None = field(
         default=None,
         metadata={
-            "help": "Train first on so many clips that eSpeak NG speaks on the spot, in OUTPUT_DIR-pretrained; by "
-            "default 10000, and none for the demo, with --from_digits and with --model_name_or_path."
+            "help": "Train first on so many clips that eSpeak NG speaks on the spot. It is done in "
+            "OUTPUT_DIR-pretrained; by default 10000, and none for the demo, a dry run, with --from_digits and with "
+            "--model_name_or_path."
         },
     )
     pretraining_epochs: float = field(default=5, metadata={"help": "Epochs of that."})
@@ -144,7 +145,7 @@ class SpokenNumbersArguments(RecipeArguments):
             raise ArgumentError(f"--noise_dir {self.noise_dir} is not a folder: give one of recordings.")
         if self.pretraining_clips is None:
             begun = self.data_dir is None or self.from_digits or self.model_name_or_path is not None
-            self.pretraining_clips = 0 if begun else 10000
+            self.pretraining_clips = 0 if begun or self.max_train_samples is not None else 10000
         if self.pretraining_clips or self.data_dir is None:
             try:
                 find_language(self.language)
@@ -258,58 +259,52 @@ def facts(args: SpokenNumbersArguments, tests: Collection[str]) -> TaskFacts:
     )
 
 
-def main(args: SpokenNumbersArguments) -> None:
-    """Train on the digits of one number a clip."""
-    speak = functools.partial(make_spoken_numbers, language=args.language)
-    data_dir = find_recordings(
-        args, demo=functools.partial(speak, count=DEMO_CLIPS), demo_words="numbers spoken by synthetic voices"
-    )
+def make_task(args: SpokenNumbersArguments) -> Task:
+    """The digits of one number a clip."""
+    demo = functools.partial(make_spoken_numbers, language=args.language, count=DEMO_CLIPS)
+    data_dir = find_recordings(args, demo=demo, demo_words="numbers spoken by synthetic voices")
     if args.from_digits:
         with args.main_process_first(desc="strings of digits"):
             data_dir = make_digit_strings(data_dir)
+    return task_of(args, data_dir)
 
-    # Before any training, which says what is wrong with the tables while nothing is lost.
-    recordings = load_recordings(data_dir)
-    augmentation = waveform_transforms(args.noise_dir)
 
-    def run(
-        args: SpokenNumbersArguments,
-        recordings: tuple[Dataset, dict[str, np.ndarray]],
-        pretraining: Pretraining | None = None,
-    ) -> None:
-        dataset, masks = recordings
-        strong = args.pseudo_labels is not None
-        fine_tune(
-            args,
-            AudioCNNConfig(**{**PRESETS[args.model], **(STRONG if strong else {})}),
-            dataset,
-            masks["test"],
-            facts(args, masks),
-            augmentation=augmentation,
-            slow_augmentation=slow_transforms(strong),
-            validation_group_column="speaker" if "speaker" in dataset.column_names else None,
-            held_out_too={name: mask for name, mask in masks.items() if name != "test"},
-            pretraining=pretraining,
-            search_space=SEARCH_SPACE,
-        )
+def task_of(args: SpokenNumbersArguments, data_dir: Path) -> Task:
+    """The task of a folder in numbers2's layout."""
+    dataset, tests = load_recordings(data_dir)
+    strong = args.pseudo_labels is not None
+    return Task(
+        config=AudioCNNConfig(**{**PRESETS[args.model], **(STRONG if strong else {})}),
+        dataset=dataset,
+        held_out=tests["test"],
+        facts=facts(args, tests),
+        augmentation=waveform_transforms(args.noise_dir),
+        slow_augmentation=slow_transforms(strong),
+        validation_group_column="speaker" if "speaker" in dataset.column_names else None,
+        further_tests={name: rows for name, rows in tests.items() if name != "test"},
+        pretraining=describe_pretraining(args) if args.pretraining_clips else None,
+        search_space=SEARCH_SPACE,
+    )
 
-    pretraining = None
-    if args.pretraining_clips:
 
-        def speak_and_run(first: SpokenNumbersArguments) -> None:
-            with args.main_process_first(desc="clips to begin with"):
-                clips = speak(count=args.pretraining_clips)
-            run(first, load_recordings(clips))
+def describe_pretraining(args: SpokenNumbersArguments) -> Pretraining:
+    """What eSpeak NG speaks on the spot, for the network to begin with."""
+    clips = args.pretraining_clips
 
-        pretraining = pretrain(
-            args,
-            speak_and_run,
-            data_dir=None,  # its card is of eSpeak NG's clips, as the demo's is
-            num_train_epochs=args.pretraining_epochs,
-            refresh_epochs=max(round(args.pretraining_epochs), 1),  # every clip's voice is altered once
-        )
-    run(args, recordings, pretraining)
+    def make_first_task(first: SpokenNumbersArguments) -> Task:
+        with args.main_process_first(desc="clips to begin with"):
+            spoken = make_spoken_numbers(language=args.language, count=clips)
+        return replace(task_of(first, spoken), pretraining=None)
+
+    return Pretraining(
+        make_first_task,
+        {
+            "data_dir": None,  # its card is of eSpeak NG's clips, as the demo's is
+            "num_train_epochs": args.pretraining_epochs,
+            "refresh_epochs": max(round(args.pretraining_epochs), 1),  # every clip's voice is altered once
+        },
+    )
 
 
 if __name__ == "__main__":
-    run_recipe(main, SpokenNumbersArguments)
+    run_recipe(make_task, SpokenNumbersArguments)

@@ -17,13 +17,13 @@ from audiomentations import ClippingDistortion, Compose, Gain, HighPassFilter, L
 from hf_audio import AudioCNNConfig
 from hf_audio.arguments import RecipeArguments
 from hf_audio.corpora.common_voice import SPEAKER_COLUMN, load_voices
-from hf_audio.corpora.synthetic import make_voices
+from hf_audio.corpora.synthetic_voices import make_voices
 from hf_audio.runs.card import TaskFacts
 from hf_audio.runs.pitch import plot_pitch
 from hf_audio.training.augmentation import AddFastGaussianSNR, ChangeVoice, SyntheticRoom
-from hf_audio.training.fine_tune import fine_tune
 from hf_audio.training.search import LogUniform, Uniform
 from hf_audio.training.start import find_recordings, run_recipe
+from hf_audio.training.task import Task
 
 RATE = 16000
 SIGNAL = {
@@ -165,26 +165,25 @@ def facts(args: VoiceGenderArguments) -> TaskFacts:
     )
 
 
-def main(args: VoiceGenderArguments) -> None:
-    """Train on the gender of one voice a clip."""
+def make_task(args: VoiceGenderArguments) -> Task:
+    """The gender of one voice a clip."""
     data_dir = find_recordings(args, demo=make_voices, demo_words="sentences read by synthetic voices")
     dataset, splits = load_voices(data_dir)
-    fine_tune(
-        args,
-        AudioCNNConfig(**PRESETS[args.model]),
-        dataset,
-        splits["test"],
-        facts(args),
+    return Task(
+        config=AudioCNNConfig(**PRESETS[args.model]),
+        dataset=dataset,
+        held_out=splits["test"],
+        facts=facts(args),
         augmentation=waveform_transforms(),
         slow_augmentation=slow_transforms(),
         group_column=SPEAKER_COLUMN,
         validation_rows=splits["dev"] if splits["dev"].any() else None,
-        judged_together=SPEAKER_COLUMN,
-        illustrate=plot_pitch,
+        pooled_column=SPEAKER_COLUMN,
+        plot=plot_pitch,
         crop_seconds=CROP_SECONDS,
         search_space=SEARCH_SPACE,
     )
 
 
 if __name__ == "__main__":
-    run_recipe(main, VoiceGenderArguments)
+    run_recipe(make_task, VoiceGenderArguments)

@@ -79,8 +79,10 @@ def tone_shards(tones, tmp_path_factory):
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory):
     """A cache of its own for all processes of a module, and one thread each, for equal sums."""
-    tests = str(REPOSITORY / "tests")  # where the recipes of the tests find what they share
-    return {**os.environ, "PYTHONPATH": tests, "HF_HOME": str(tmp_path_factory.mktemp("home")), "OMP_NUM_THREADS": "1"}
+    # Where the recipes of the tests find what they share.
+    places = os.pathsep.join(filter(None, [str(REPOSITORY / "tests"), os.environ.get("PYTHONPATH")]))
+    home = str(tmp_path_factory.mktemp("home"))
+    return {**os.environ, "PYTHONPATH": places, "HF_HOME": home, "OMP_NUM_THREADS": "1"}
 
 
 @pytest.fixture
@@ -95,7 +97,7 @@ def run_here(monkeypatch, capsys, caplog):
         caplog.set_level("INFO")
         code = 0
         try:
-            run_recipe(tones.main, tones.TonesArguments)
+            run_recipe(tones.make_task, tones.TonesArguments)
         except SystemExit as ended:
             code = ended.code
         return code, "".join(capsys.readouterr()) + caplog.text

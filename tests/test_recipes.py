@@ -26,7 +26,9 @@ from transformers import pipeline
 import hf_audio
 from hf_audio import cli
 from hf_audio.arguments import parse_arguments
-from hf_audio.corpora.synthetic import make_environmental_sounds, make_spoken_numbers, make_voices
+from hf_audio.corpora.synthetic_numbers import make_spoken_numbers
+from hf_audio.corpora.synthetic_sounds import make_environmental_sounds
+from hf_audio.corpora.synthetic_voices import make_voices
 from hf_audio.errors import ArgumentError
 
 RECIPES = sorted((REPOSITORY / "recipes").glob("*.py"))
@@ -198,7 +200,7 @@ def test_spoken_numbers_from_training_to_pseudo_labels_and_back(spoken_numbers, 
     def train(name, *flags):
         argv = ["spoken_numbers.py", "--data_dir", str(data), "--output_dir", str(tmp_path / name), "--max_steps", "2"]
         monkeypatch.setattr(sys, "argv", [*argv, "--dataloader_num_workers", "0", *flags])
-        spoken_numbers.run_recipe(spoken_numbers.main, spoken_numbers.SpokenNumbersArguments)
+        spoken_numbers.run_recipe(spoken_numbers.make_task, spoken_numbers.SpokenNumbersArguments)
         return json.loads((tmp_path / name / "all_results.json").read_text())
 
     first = train("first", "--pretraining_clips", "0")
@@ -240,7 +242,7 @@ def test_spoken_numbers_speaks_its_own_clips_to_begin_with(spoken_numbers, tmp_p
     flags = "--max_steps", "1", "--dataloader_num_workers", "0", "--language", "en-us", "--pretraining_clips", "10"
     argv = ["spoken_numbers.py", "--data_dir", str(data), "--output_dir", str(tmp_path / "out"), *flags]
     monkeypatch.setattr(sys, "argv", argv)
-    spoken_numbers.run_recipe(spoken_numbers.main, spoken_numbers.SpokenNumbersArguments)
+    spoken_numbers.run_recipe(spoken_numbers.make_task, spoken_numbers.SpokenNumbersArguments)
     results = json.loads((tmp_path / "out-pretrained" / "all_results.json").read_text())
     assert results["train_samples"] == 10
     assert "(demo)" in (tmp_path / "out-pretrained" / "README.md").read_text()
@@ -313,7 +315,7 @@ def test_voice_gender_from_training_to_pseudo_labels_and_back(voice_gender, tmp_
     def train(name, *flags):
         argv = ["voice_gender.py", "--data_dir", str(data), "--output_dir", str(tmp_path / name), "--max_steps", "1"]
         monkeypatch.setattr(sys, "argv", [*argv, "--dataloader_num_workers", "0", *flags])
-        voice_gender.run_recipe(voice_gender.main, voice_gender.VoiceGenderArguments)
+        voice_gender.run_recipe(voice_gender.make_task, voice_gender.VoiceGenderArguments)
         return json.loads((tmp_path / name / "all_results.json").read_text())
 
     first = train("first")
@@ -354,7 +356,7 @@ def train_own_sounds(own_sounds, tmp_path, monkeypatch):
     def train(name, *flags):
         argv = ["own_sounds.py", "--output_dir", str(tmp_path / name), "--dataloader_num_workers", "0", *flags]
         monkeypatch.setattr(sys, "argv", [*argv, "--report_to", "none", "--disable_tqdm", "true", "--max_steps", "1"])
-        own_sounds.run_recipe(own_sounds.main, own_sounds.OwnSoundsArguments)
+        own_sounds.run_recipe(own_sounds.make_task, own_sounds.OwnSoundsArguments)
         return json.loads((tmp_path / name / "all_results.json").read_text())
 
     return train

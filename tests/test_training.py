@@ -31,6 +31,7 @@ from hf_audio.runs.folder import last_checkpoint
 from hf_audio.runs.scores import read_scores
 from hf_audio.training.fine_tune import fine_tune
 from hf_audio.training.start import run_recipe
+from hf_audio.training.task import Task
 
 FINISHED_FLAGS = ("--ema_decay", "0.8", "--mixup_alpha", "0.2", "--refresh_epochs", "3")
 
@@ -239,7 +240,7 @@ def test_push_to_hub_uploads_the_finished_folder_with_its_own_card(tones, tmp_pa
         assert not (tmp_path / "new").exists()
         out = tmp_path / "tones-model"
         monkeypatch.setattr(sys, "argv", command(tones, out, *flags, "hf_writer", "--hub_model_id", "lab/own")[1:])
-        run_recipe(tones_recipe.main, tones_recipe.TonesArguments)
+        run_recipe(tones_recipe.make_task, tones_recipe.TonesArguments)
         server.breaks_off = True
         sentence = refused(tones, tmp_path / "other", *flags, "hf_writer", capsys=capsys)
         assert f"`hf-audio push {tmp_path / 'other'} someone/other` goes on" in sentence
@@ -331,7 +332,14 @@ def test_a_tagger_is_trained_and_answers_with_a_probability_for_each_tag(tmp_pat
         bf16=False,
         disable_tqdm=True,
     )
-    fine_tune(args, tiny_config(), dataset, np.arange(96) % 4 == 2, tones_recipe.FACTS, crop_seconds=(0.5, 0.5))
+    task = Task(
+        config=tiny_config(),
+        dataset=dataset,
+        held_out=np.arange(96) % 4 == 2,
+        facts=tones_recipe.FACTS,
+        crop_seconds=(0.5, 0.5),
+    )
+    fine_tune(args, task)
     told = results(tmp_path / "out")
     assert told["eval_lwlrap"] > 0.8 and told["labels"] == ["high", "low", "mid"], "three tones should be learnt"
     assert {"eval_map_macro", "eval_map_micro", "eval_lwlrap_tta"} <= set(told) and "eval_accuracy" not in told

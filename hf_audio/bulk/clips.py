@@ -1,6 +1,7 @@
 """Which clips a command line means: files, folders, patterns, tables and standard input."""
 
 import glob
+import logging
 import os
 import shutil
 import sys
@@ -9,100 +10,155 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..data.columns import LABEL_COLUMNS
-from ..data.tables import TABLE_SUFFIXES, read_table
+from ..data.clip_tables import read_clip_table
+from ..data.columns import NUMBER_NAMES, Columns
+from ..data.tables import is_table
+from ..data.voice_tables import SPEAKER_COLUMN, is_voice_table, read_voice_table
 from ..errors import DataError
-from ..files import AUDIO_SUFFIXES
+from ..files import SOUND_SUFFIXES, UNREADABLE_SUFFIXES, name_some, search_folder
+
+logger = logging.getLogger(__name__)
 
 STANDARD_INPUT = "-"
+# Of answers: a table's own columns of these names would be taken for them.
+ANSWER_COLUMNS = ("number", "label")
 
 
-def find_clips(source: str | os.PathLike, *, unlabelled: bool = False) -> list[dict[str, str]]:
-    """The audio files of a folder, at any depth, or the rows of a table with a column `path`, or the one file given.
+def find_clips(
+    source: str | os.PathLike,
+    columns: Columns | None = None,
+    *,
+    audio_dir: str | os.PathLike | None = None,
+    unlabelled: bool = False,
+) -> list[dict[str, str]]:
+    """The recordings of a folder, at any depth, or those that a table names, or the one file given.
 
-    A name that is no file's may be a pattern, as `recordings/**/*.wav`, whose folders are searched too. With
-    `unlabelled`, only a table's rows whose `number` or `label` is empty; all, where it has no such column. Every row
-    has its file's full name as `path`, and whatever else the table says; of Common Voice's tables, whose label is the
-    gender, the speaker alone.
+    Of a folder, what is sound by its name, whether it can be read or not. A name that is no file's may be a pattern,
+    as `recordings/**/*.wav`, whose folders are searched too. Every clip has its file's full name as `path`, and
+    whatever else a table says, but for `ANSWER_COLUMNS`; of Common Voice's tables, whose label is the gender, the
+    speaker alone.
+
+    Args:
+        source: a folder, a table, a file, a pattern or `STANDARD_INPUT`.
+        columns: of a table, those that the user has named; the others go by their names, see `settle_columns`.
+        audio_dir: where a table's files are, by default beside it.
+        unlabelled: of a table, only the rows whose labels are empty; all, where it has no labels.
 
     Raises:
-        DataError: there is no such folder, table or file, or no such clip in it.
+        DataError: there is no such folder, table or file, or no such clip in it, or columns are named of what is no
+            table.
     """
-    path = Path(source)
-    if not str(source):
-        raise DataError("An empty name is no file: give a folder, a table with a column `path`, or a file.")
-    if path.is_dir():
-        clips = [{"path": file} for file in _search(path)]
-    elif path.suffix.lower() == ".tsv" and (voices := _read_voices(path, unlabelled)) is not None:
-        clips = voices
-    elif path.suffix.lower() in TABLE_SUFFIXES:
-        table = read_table(path, ["path"])
-        labels = [column for column in LABEL_COLUMNS if column in table]
-        if unlabelled:
-            for column in labels:
-                table = table[table[column].str.strip() == ""]
-        rows = table.drop(columns=labels).to_dict("records")
-        clips = [{**row, "path": str(path.parent / row["path"].strip())} for row in rows]
-    elif str(source) == STANDARD_INPUT or path.exists():
-        clips = [{"path": str(source)}]
+    if _is_table(source):
+        clips, labels = _read_table(Path(source), columns, audio_dir, unlabelled)
+        if unlabelled and labels is not None:
+            clips = [clip for clip, label in zip(clips, labels, strict=True) if not label]
     else:
-        found = (Path(name) for name in sorted(glob.glob(str(source), recursive=True)))
-        files = (name for file in found for name in (_search(file) if file.is_dir() else [str(file)]))
-        clips = [{"path": name} for name in dict.fromkeys(files) if Path(name).suffix.lower() in AUDIO_SUFFIXES]
+        _refuse_columns([source], columns, audio_dir)
+        clips = [{"path": file} for file in _find_files(source)]
     if not clips:
         kind = "unlabelled clips" if unlabelled else "audio files"
-        raise DataError(f"{source} holds no {kind}: give a folder, a table with a column `path`, or a file.")
+        raise DataError(f"{source} holds no {kind}: give a folder, a table that names files, or a file.")
     return clips
 
 
-def read_labels(source: str | os.PathLike) -> list[str] | None:
-    """What a table says of the clips that `find_clips` finds in it; of anything else, nothing.
-
-    Raises:
-        DataError: the table cannot be read.
-    """
-    path = Path(source)
-    if path.suffix.lower() not in TABLE_SUFFIXES or not path.is_file():
-        return None
-    table = read_table(path, ["path"])
-    column = next((column for column in LABEL_COLUMNS if column in table), None)
-    if column is None:
-        return None
-    labels = [label.strip() for label in table[column]]
-    if column == "label":
-        return labels
-    return [str(int(float(label))) if label else "" for label in labels]  # pandas writes 14.0 beside empty cells
-
-
-def _read_voices(path: Path, unlabelled: bool) -> list[dict[str, str]] | None:
-    """Of a table of Common Voice, else nothing."""
-    from ..corpora.common_voice import SPEAKER_COLUMN, is_common_voice, read_clips  # loads datasets
-
-    if not is_common_voice(path):
-        return None
-    voices = read_clips(path)
-    if unlabelled:
-        voices = voices[voices["gender"] == ""]
-    return voices.rename(columns={"client_id": SPEAKER_COLUMN})[["path", SPEAKER_COLUMN]].to_dict("records")
-
-
-def find_all_clips(sources: Sequence[str | os.PathLike]) -> list[dict[str, str]]:
+def find_all_clips(
+    sources: Sequence[str | os.PathLike],
+    columns: Columns | None = None,
+    *,
+    audio_dir: str | os.PathLike | None = None,
+) -> list[dict[str, str]]:
     """The clips of several sources, see `find_clips`, in their order; what comes again is left out.
 
     Raises:
-        DataError: a source holds none.
+        DataError: a source holds none, or columns are named and no source is a table.
     """
+    _refuse_columns(sources, columns, audio_dir)
     clips: dict[tuple, dict[str, str]] = {}
     for source in sources:
-        for clip in find_clips(source):
+        found = find_clips(source, columns, audio_dir=audio_dir) if _is_table(source) else find_clips(source)
+        for clip in found:
             clips.setdefault(tuple(sorted({**clip, "path": os.path.realpath(clip["path"])}.items())), clip)
     return list(clips.values())
 
 
-def _search(folder: Path) -> list[str]:
-    # Names that begin with a point are not recordings but what systems note about them.
-    files = (file for file in folder.rglob("[!.]*") if file.suffix.lower() in AUDIO_SUFFIXES and file.is_file())
-    return sorted(map(str, files))
+def find_examples(
+    source: str | os.PathLike, columns: Columns | None = None, *, audio_dir: str | os.PathLike | None = None
+) -> tuple[list[str], list[str] | None]:
+    """The files to check an export on, and what a table says of each, "" where nothing; nothing of other sources.
+
+    Of a folder or a pattern, recordings of kinds that are not read are left out, with a warning.
+
+    Raises:
+        DataError: as `find_clips`.
+    """
+    if _is_table(source):
+        clips, labels = _read_table(Path(source), columns, audio_dir)
+        return [clip["path"] for clip in clips], labels
+    files = [clip["path"] for clip in find_clips(source, columns, audio_dir=audio_dir)]
+    left_out = [Path(file) for file in files if Path(file).suffix.lower() in UNREADABLE_SUFFIXES]
+    if len(left_out) == len(files):
+        return files, None  # what is wrong with them is told when they are read
+    if left_out:
+        logger.warning("Of a kind that is not read, and left out: %s.", name_some(left_out))
+    return [file for file in files if Path(file) not in left_out], None
+
+
+def _is_table(source: str | os.PathLike) -> bool:
+    return is_table(source) and not os.path.isdir(source)
+
+
+def _refuse_columns(
+    sources: Sequence[str | os.PathLike], columns: Columns | None, audio_dir: str | os.PathLike | None
+) -> None:
+    """Unless one of the sources is a table."""
+    if (columns not in (None, Columns()) or audio_dir is not None) and not any(map(_is_table, sources)):
+        raise DataError(f"{sources[0]} is no table, and columns are of a table: give the table, or leave them out.")
+
+
+def _read_table(
+    path: Path, columns: Columns | None, audio_dir: str | os.PathLike | None, unlabelled: bool = False
+) -> tuple[list[dict[str, str]], list[str] | None]:
+    """The clips of a table, and the label of each, or none where it has no labels."""
+    if columns in (None, Columns()) and audio_dir is None and is_voice_table(path):
+        voices = read_voice_table(path)
+        clips = voices.rename(columns={"client_id": SPEAKER_COLUMN})[["path", SPEAKER_COLUMN]].to_dict("records")
+        return clips, voices["gender"].tolist()
+    table = read_clip_table(path, columns, audio_dir=audio_dir)
+    label_columns = table.columns.labels
+    dropped = {"path", table.columns.path, *ANSWER_COLUMNS, *(label_columns if unlabelled else ())}
+    further = {name: cells for name, cells in table.cells.items() if name not in dropped}
+    rows = zip(table.files, *further.values(), strict=True)
+    clips = [dict(zip(("path", *further), map(str, row), strict=True)) for row in rows]
+    if not label_columns:
+        return clips, None
+    said = zip(*map(table.column, label_columns), strict=True)
+    labels = [next(filter(None, cells), "") for cells in said]
+    if label_columns[0].casefold() in NUMBER_NAMES:
+        labels = [_plain_number(label) for label in labels]
+    return clips, labels
+
+
+def _plain_number(text: str) -> str:
+    try:
+        return str(int(float(text)))  # pandas writes 14.0 beside empty cells
+    except (ValueError, OverflowError):
+        return text
+
+
+def _find_files(source: str | os.PathLike) -> list[str]:
+    """Names of the files of a folder or of a pattern, or the one file."""
+    if not str(source):
+        raise DataError("An empty name is no file: give a folder, a table or a file.")
+    if os.path.isdir(source):
+        found = search_folder(source)
+        for sentence in found.losses():
+            logger.warning("%s", sentence)
+        return [str(file) for file in found.files if file.suffix.lower() in SOUND_SUFFIXES]
+    if str(source) == STANDARD_INPUT or os.path.exists(source):
+        return [str(source)]
+    names = sorted(glob.glob(str(source), recursive=True))
+    files = (file for name in names for file in (_find_files(name) if os.path.isdir(name) else [name]))
+    return [file for file in dict.fromkeys(files) if Path(file).suffix.lower() in SOUND_SUFFIXES]
 
 
 @contextmanager

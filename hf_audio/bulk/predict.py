@@ -6,13 +6,14 @@ import itertools
 import logging
 import math
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from tqdm.auto import tqdm
 
+from ..data.columns import Columns
 from ..errors import ArgumentError, AudioError, DataError
 from ..inference.checkpoint import load_classifier
 from ..inference.classifier import AudioClassifier
@@ -61,10 +62,13 @@ def predict_files(
     output: Path | None,
     question: Question,
     *,
+    columns: Columns | None = None,
+    audio_dir: str | os.PathLike | None = None,
     num_workers: int | None = None,
     resume: bool = False,
+    show: Callable[[Heading, Iterable[Row], Iterable[str], Iterable[str]], None] = print_table,
 ) -> tuple[int, int]:
-    """What a checkpoint answers to all clips of some sources, into a file or, without one, as a table on the screen.
+    """What a checkpoint answers to all clips of some sources, into a file or, without one, to `show`.
 
     Started as several processes (`accelerate launch`, `torchrun`), each answers to a part of the clips, in a Parquet
     part of its own.
@@ -74,8 +78,11 @@ def predict_files(
         sources: see `find_clips`.
         output: its name's end is its format; of a folder, a Parquet part in it.
         question: what is asked.
+        columns: of tables among the sources, those that the user has named.
+        audio_dir: where the files of tables are, by default beside them.
         num_workers: processes that decode; by default as many as suit the clips and this machine.
         resume: go on with what a killed run has left beside the output, if anything.
+        show: takes the answers as they come, where there is no output; see `print_table`.
 
     Returns the numbers of clips and of those that cannot be read.
 
@@ -83,7 +90,7 @@ def predict_files(
         DataError: there are no clips, none can be read, or the output does not suit; see also `Journal`.
         CheckpointError: the checkpoint cannot be used.
     """
-    clips = find_all_clips(sources)
+    clips = find_all_clips(sources, columns, audio_dir=audio_dir)
     rank, n_processes = _this_process()
     places = list(range(len(clips)))[rank * len(clips) // n_processes : (rank + 1) * len(clips) // n_processes]
     if n_processes > 1 and (output is None or any(clip["path"] == STANDARD_INPUT for clip in clips)):
@@ -96,7 +103,7 @@ def predict_files(
         write = choose_writer(output, over_time=question.over_time, n_clips=len(clips))
     inquiry = _Inquiry(load_classifier(checkpoint), clips, question, num_workers, quiet=rank > 0)
     if output is None or write is None:
-        return _show(inquiry.entries(places), clips, inquiry.heading, inquiry.classifier.facts)
+        return _show(inquiry.entries(places), clips, inquiry.heading, inquiry.classifier.facts, show)
     notes = output.with_name(output.name + JOURNAL_SUFFIX)
     if resume and output.exists() and not notes.exists():
         logger.warning("%s is finished already: to judge its clips anew, leave --resume out.", output)
@@ -179,7 +186,11 @@ def _write(
 
 
 def _show(
-    entries: Iterable[Entry], clips: Sequence[dict[str, str]], heading: Heading, facts: Facts
+    entries: Iterable[Entry],
+    clips: Sequence[dict[str, str]],
+    heading: Heading,
+    facts: Facts,
+    show: Callable[..., None],
 ) -> tuple[int, int]:
     """A table, clip by clip in their order; nothing but a sentence, if none can be read."""
     ordered = _in_order(entries)
@@ -200,7 +211,7 @@ def _show(
             yield entry
 
     labels = ["9" * facts.num_digits] if facts.num_digits else facts.labels
-    print_table(heading, _rows(counted(), clips, heading), [clip["path"] for clip in clips], labels)
+    show(heading, _rows(counted(), clips, heading), [clip["path"] for clip in clips], labels)
     return len(clips), n_problems
 
 

@@ -1,7 +1,6 @@
 """Common Voice's language folders: clips with the speaker's gender, and speakers that are never on two sides."""
 
 import logging
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,15 +10,12 @@ from datasets import Dataset
 from sklearn.model_selection import StratifiedGroupKFold
 
 from ..data.rows import from_rows
+from ..data.voice_tables import NEEDED_COLUMNS, SPEAKER_COLUMN, read_voice_table
 from ..errors import DataError
 
 logger = logging.getLogger(__name__)
 
 CLASSES = ("female", "male")
-# As older and newer releases write it. Whatever else stands there, or nothing, is no label.
-GENDERS = {"female": "female", "female_feminine": "female", "male": "male", "male_masculine": "male"}
-SPEAKER_COLUMN = "speaker"  # of the data set; `client_id` in the tables
-NEEDED_COLUMNS = ("client_id", "path", "gender")
 SPLITS = ("train", "dev", "test")
 WHOLE_TABLES = ("validated", "train")  # of which one is split where the folder has no named split
 
@@ -60,40 +56,15 @@ def load_voices(data_dir: Path, seed: int = 0) -> tuple[Dataset, dict[str, np.nd
         origin = split_speakers(table["client_id"].to_numpy(), table["gender"].to_numpy(), seed)
     check_speakers_apart({name: table["client_id"][origin == name] for name in SPLITS})
     table, origin = _without_contradictions(table, origin)
-    files = [data_dir / "clips" / name for name in table["path"]]
     # `from_rows` drops rows that repeat another; its splits must be found again.
     columns = {SPEAKER_COLUMN: table["client_id"].tolist(), "split": origin.tolist()}
-    dataset = from_rows(files, table["gender"].tolist(), columns, CLASSES)
+    dataset = from_rows(table["path"].tolist(), table["gender"].tolist(), columns, CLASSES)
     if len(set(dataset["label"])) < 2:
         raise DataError(
             f"{data_dir} has clips of one gender only, {table['gender'].iloc[0]}: there is nothing to tell."
         )
     split = np.asarray(dataset["split"])
     return dataset.remove_columns("split"), {name: split == name for name in SPLITS}
-
-
-def read_clips(path: str | os.PathLike) -> pd.DataFrame:
-    """A table of Common Voice as strings, each file's full name as `path`; `gender` is "female", "male" or empty.
-
-    Sentences may hold quotes, which are letters here, and tabs: what a row has more of than the header belongs to its
-    sentence.
-
-    Raises:
-        DataError: the table is missing, empty or not UTF-8 text, lacks a column, or has a row with too few cells.
-    """
-    table = _read(Path(path))
-    table["path"] = [str(Path(path).parent / "clips" / name) for name in table["path"]]
-    return table
-
-
-def is_common_voice(path: Path) -> bool:
-    """Whether a table is one of Common Voice's, by its name and header."""
-    try:
-        with path.open(encoding="utf-8-sig") as file:
-            header = file.readline().rstrip("\n").split("\t")
-    except (OSError, UnicodeDecodeError):
-        return False
-    return path.suffix == ".tsv" and set(NEEDED_COLUMNS) <= set(header)
 
 
 def check_speakers_apart(splits: Mapping[str, Sequence[str]]) -> None:
@@ -141,38 +112,8 @@ def split_speakers(speakers: np.ndarray, genders: np.ndarray, seed: int) -> np.n
     return split[np.searchsorted(who, speakers)]
 
 
-def _read(path: Path) -> pd.DataFrame:
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror}): check the path.") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not UTF-8 text ({error.reason}): export it again.") from error
-    header, *rows = [line.rstrip("\r").split("\t") for line in lines if line.strip()] or [[""]]
-    missing = [column for column in NEEDED_COLUMNS if column not in header]
-    if missing:
-        raise DataError(
-            f"{path} has no column {missing[0]!r}: its columns are {', '.join(header)}; export it as Common Voice "
-            "does, with tabs between the columns."
-        )
-    sentence = header.index("sentence") if "sentence" in header else None
-    for number, row in enumerate(rows, start=2):
-        surplus = len(row) - len(header)
-        if surplus > 0 and sentence is not None:
-            row[sentence : sentence + surplus + 1] = ["\t".join(row[sentence : sentence + surplus + 1])]
-        elif surplus:
-            raise DataError(
-                f"{path} has {len(row)} cells in line {number} and {len(header)} columns: a sentence holds a line "
-                "break, or the file is cut off; mend that line."
-            )
-    table = pd.DataFrame(rows, columns=header, dtype=str)
-    table["path"] = table["path"].str.strip()
-    table["gender"] = table["gender"].str.strip().str.lower().map(GENDERS).fillna("")
-    return table
-
-
 def _read_labelled(path: Path) -> pd.DataFrame:
-    table = _read(path)[list(NEEDED_COLUMNS)]
+    table = read_voice_table(path)[list(NEEDED_COLUMNS)]
     if table.empty:
         raise DataError(f"{path} has no rows: give a language folder with recordings.")
     labelled = table[table["gender"] != ""]

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..audio.loading import load_audio
 from ..errors import DataError
-from .synthetic import make_corpus, write_wav
+from .corpus_folder import make_corpus, write_wav
 
 RATE = 8000  # Hz, of the Free Spoken Digit Dataset
 N_DIGITS = 6

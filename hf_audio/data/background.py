@@ -14,7 +14,7 @@ from datasets import ClassLabel, Dataset
 from ..audio.loading import stream_audio, to_int16
 from ..audio.windows import cut_running
 from ..errors import AudioError, DataError
-from ..files import AUDIO_SUFFIXES, find_files
+from ..files import search_folder
 from ..models.configuration_audio_cnn import NONE_OF_THESE
 
 logger = logging.getLogger(__name__)
@@ -75,8 +75,11 @@ def load_background(
     directory = Path(directory)
     if not directory.is_dir():
         raise DataError(f"--background {directory} is not a folder: give one of recordings of the place.")
-    files = [file for file in find_files(directory) if file.suffix.lower() in AUDIO_SUFFIXES]
-    found = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]  # changed: decoded anew
+    searched = search_folder(directory)
+    for sentence in searched.left_out():
+        logger.warning("%s", sentence)
+    stamps = ((file, file.stat()) for file in searched.audio)
+    found = [(str(file), stamp.st_size, stamp.st_mtime_ns) for file, stamp in stamps]  # changed: decoded anew
     windows = None
     if found:
         try:

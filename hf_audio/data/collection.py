@@ -12,11 +12,12 @@ import numpy as np
 from datasets import Dataset
 
 from ..errors import DataError
-from ..files import AUDIO_SUFFIXES, find_files, find_folders
-from .columns import PARTS, TEST, TRAIN, VALIDATION, Columns, read_labels, read_parts, settle_columns
-from .rows import from_rows, from_tagged_rows
+from ..files import FolderSearch, find_folders, name_some, search_folder
+from .clip_tables import ClipTable, read_clip_table
+from .columns import PARTS, TEST, TRAIN, VALIDATION, Columns, read_labels, read_parts
+from .rows import from_rows, from_tagged_rows, report_left_out
 from .splits import split_off
-from .tables import TABLE_SUFFIXES, read_table
+from .tables import is_table
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +53,12 @@ class _Recording(NamedTuple):
 
 
 def load_collection(
-    source: str | os.PathLike, columns: Columns | None = None, *, several: bool = False, seed: int = 0
+    source: str | os.PathLike,
+    columns: Columns | None = None,
+    *,
+    audio_dir: str | os.PathLike | None = None,
+    several: bool = False,
+    seed: int = 0,
 ) -> Collection:
     """The recordings that a folder or a table holds; of those that are not divided, a fifth is drawn to test on.
 
@@ -61,7 +67,8 @@ def load_collection(
 
     Args:
         source: the folder, or the CSV or TSV.
-        columns: of the table.
+        columns: of the table, those that the user has named; the others go by their names, see `settle_columns`.
+        audio_dir: where the table's files are, by default in the folder, or beside the table.
         several: whether a recording may have several tags; only a table tells them.
         seed: of the draw.
 
@@ -70,27 +77,33 @@ def load_collection(
             a column is not there.
     """
     source, columns = Path(source), columns or Columns()
-    if source.suffix.lower() in TABLE_SUFFIXES and not source.is_dir():
-        return _load_listed(source, source.parent, columns, several, seed)
+    if is_table(source) and not source.is_dir():
+        table = read_clip_table(source, columns, audio_dir=audio_dir, several=several, needs_labels=True)
+        return _load_listed(table, several, seed)
     if not source.is_dir():
         raise DataError(f"{source} is neither a folder nor a CSV or TSV: give what holds or names the recordings.")
-    files = list(find_files(source))
-    tables = [file for file in files if file.suffix.lower() in TABLE_SUFFIXES]
+    searched = search_folder(source)
+    tables = [file for file in searched.others if is_table(file)]
     found = _find_recordings(source)
     one_class = len({recording.label for recording in found}) < 2
     if one_class and len(tables) == 1:
-        return _load_listed(tables[0], source, columns, several, seed)
+        table = read_clip_table(
+            tables[0], columns, audio_dir=audio_dir, search_in=source, several=several, needs_labels=True
+        )
+        return _load_listed(table, several, seed)
     if not found:
-        raise DataError(_explain_nothing(source, files, tables))
+        raise DataError(_explain_nothing(source, searched, tables))
     folders = find_folders(source)
     if one_class and len(folders) == 1 and len(inner := find_folders(folders[0])) > 1:
         raise DataError(
             f"{source} holds one folder: if the classes are {inner[0].name}, {inner[1].name} and so on, pass "
             f"{folders[0]} as --data_dir."
         )
-    if several or columns != Columns():
+    if several or columns != Columns() or audio_dir is not None:
         raise DataError(f"{source} holds class folders, which have no columns and one label a clip: give a table.")
-    _report_other_files(files, tables)
+    if tables:
+        logger.info("The folders are the classes; to go by %s instead, pass it as --data_dir.", tables[0])
+    report_left_out(searched)
     name = source.resolve().name
     return hold_out(name, *_as_rows(found, columns, several), seed)
 
@@ -133,20 +146,23 @@ def hold_out(
     return Collection(name, dataset, divided, sentence, columns)
 
 
-def _load_listed(table: Path, folder: Path, columns: Columns, several: bool, seed: int) -> Collection:
-    """The recordings of a table, which lie somewhere below a folder."""
-    cells = {name: column.tolist() for name, column in read_table(table).items()}
-    columns = settle_columns(str(table), cells, columns, several=several, path_flag="path_column")
-    n_rows = len(cells[columns.path])
-    parts = [TRAIN] * n_rows if columns.split is None else read_parts(str(table), columns.split, cells[columns.split])
-    labels = read_labels(str(table), cells, columns.labels, several=several)
+def _load_listed(table: ClipTable, several: bool, seed: int) -> Collection:
+    """The recordings of a table."""
+    path, cells, columns = table.path, table.cells, table.columns
+    n_rows = len(table.files)
+    if n_rows and not any(map(os.path.isfile, table.files)):
+        raise DataError(
+            f"None of the {n_rows} files that {path} names is there, {table.files[0]} for one: put the table into "
+            "the folder from which its names count."
+        )
+    parts = [TRAIN] * n_rows if columns.split is None else read_parts(str(path), columns.split, cells[columns.split])
+    labels = read_labels(str(path), cells, columns.labels, several=several)
     groups = [None] * n_rows if columns.group is None else name_groups(cells[columns.group])
-    paths = _find_named(table, folder, [name.strip() for name in cells[columns.path]])
-    rows = [_Recording(*row) for row in zip(parts, labels, paths, groups, strict=True)]
+    rows = [_Recording(*row) for row in zip(parts, labels, table.files, groups, strict=True)]
     labelled = [row for row in rows if several or row.label]
     if len(labelled) < n_rows:
-        logger.warning("%d rows of %s have no label; they are left out.", n_rows - len(labelled), table)
-    return hold_out(table.stem, *_as_rows(labelled, columns, several), seed, columns)
+        logger.warning("%d rows of %s have no label; they are left out.", n_rows - len(labelled), path)
+    return hold_out(path.stem, *_as_rows(labelled, columns, several), seed, columns)
 
 
 def name_groups(cells: Sequence[str]) -> list[str]:
@@ -199,49 +215,19 @@ def _in_words(label: str | Sequence[str]) -> str:
     return repr(label) if isinstance(label, str) else ", ".join(map(repr, label)) or "with nothing"
 
 
-def _find_named(table: Path, folder: Path, names: Sequence[str]) -> list[Path]:
-    """Files by the names that a table has for them: from its own folder on, or anywhere below the folder given."""
-    paths = [table.parent / name for name in names]
-    if any(path.is_file() for path in paths):
-        return paths
-    below: dict[str, list[Path]] = {}
-    for file in find_files(folder):
-        below.setdefault(file.name, []).append(file)
-    found = [[file for file in below.get(Path(name).name, []) if _ends(file, name)] for name in names]
-    if not any(found):
-        raise DataError(
-            f"None of the {len(names)} files that {table} names is there, {paths[0]} for one: put the table into "
-            "the folder from which its names count."
-        )
-    several = next((files for files in found if len(files) > 1), None)
-    if several is not None:
-        raise DataError(
-            f"{table} names {several[0].name}, which may be {several[0]} or {several[1]}: put the table into the "
-            "folder from which its names count, and name the folders below."
-        )
-    return [files[0] if files else path for files, path in zip(found, paths, strict=True)]
-
-
-def _ends(file: Path, name: str) -> bool:
-    """Whether a file may be meant by a name, `Path("x/audio/1.wav")` by "audio/1.wav"."""
-    parts = Path(name).parts
-    return file.parts[-len(parts) :] == parts
-
-
 def _find_recordings(directory: Path) -> list[_Recording]:
     """Whatever lies in class folders and is audio by its name."""
     return [
         _Recording(part, unicodedata.normalize("NFC", folder.name), file)  # of which macOS and Linux write two forms
         for part, parent in _find_parts(directory)
         for folder in find_folders(parent)
-        for file in find_files(folder)
-        if file.suffix.lower() in AUDIO_SUFFIXES
+        for file in search_folder(folder).audio
     ]
 
 
 def _find_parts(directory: Path) -> list[tuple[str, Path]]:
     """The folders of class folders with the part each is; the folder itself, where it is not divided."""
-    folders = [folder for folder in find_folders(directory) if folder.name != "__MACOSX"]  # which zips bring along
+    folders = find_folders(directory)
     named = [(PARTS.get(folder.name.casefold()), folder) for folder in folders]
     parts = [(part, folder) for part, folder in named if part is not None and find_folders(folder)]
     # A class may be called train, after the vehicle: it then has neighbours, or holds recordings itself.
@@ -257,27 +243,22 @@ def _find_parts(directory: Path) -> list[tuple[str, Path]]:
     return [(TRAIN, directory)]
 
 
-def _report_other_files(files: Sequence[Path], tables: Sequence[Path]) -> None:
-    """Say what of a folder is not read, and how it could be."""
-    if tables:
-        logger.info("The folders are the classes; to go by %s instead, pass it as --data_dir.", tables[0])
-    others = [file for file in files if file.suffix.lower() not in AUDIO_SUFFIXES | set(TABLE_SUFFIXES)]
-    if others:
-        logger.warning("%d files are no audio by their names, %s for one; left out.", len(others), others[0])
-
-
-def _explain_nothing(directory: Path, files: Sequence[Path], tables: Sequence[Path]) -> str:
+def _explain_nothing(directory: Path, searched: FolderSearch, tables: Sequence[Path]) -> str:
     if len(tables) > 1:
         return f"{directory} holds {len(tables)} tables, {tables[0]} for one: pass the one to read as --data_dir."
-    recordings = [file for file in files if file.suffix.lower() in AUDIO_SUFFIXES]
-    if recordings:
+    if searched.audio:
         return (
-            f"{directory} holds {recordings[0].name} and no class folders: put the recordings of each class into a "
-            f"folder of its own, such as {directory / 'dog' / recordings[0].name}."
+            f"{directory} holds {searched.audio[0].name} and no class folders: put the recordings of each class into "
+            f"a folder of its own, such as {directory / 'dog' / searched.audio[0].name}."
         )
-    if files:
+    if searched.unreadable:
         return (
-            f"{directory} holds nothing that is audio by its name, {files[0]} for one: convert the recordings to "
-            "WAV, FLAC, OGG or MP3."
+            f"{directory} holds recordings of kinds that are not read, {name_some(searched.unreadable)}: convert them "
+            "to WAV, FLAC, OGG or MP3."
+        )
+    if searched.others:
+        return (
+            f"{directory} holds nothing that is audio by its name, {searched.others[0]} for one: give a folder with a "
+            "folder of recordings a class."
         )
     return f"{directory} holds no files: give a folder with a folder of recordings a class."

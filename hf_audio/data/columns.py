@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..errors import DataError
-from .rows import SEPARATOR
 
 logger = logging.getLogger(__name__)
 
@@ -19,7 +18,9 @@ PARTS = {
 # What people call columns, the likeliest name first.
 PATH_NAMES = ("path", "file", "filename", "file_name", "fname", "audio")
 LABEL_NAMES = ("label", "category", "class", "tag", "tags", "labels")
+NUMBER_NAMES = ("number",)  # labels too, where no column has one of those names and a clip has one label
 SPLIT_NAMES = ("split", "subset", "part")
+SEPARATOR = ","  # of the tags of one clip
 TRUTHS = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False, "": False}
 
 
@@ -35,15 +36,22 @@ class Columns(NamedTuple):
 
 
 def settle_columns(
-    source: str, table: Mapping[str, Sequence[Any]], wanted: Columns, *, several: bool, path_flag: str
+    source: str,
+    table: Mapping[str, Sequence[Any]],
+    wanted: Columns,
+    *,
+    several: bool = False,
+    needs_labels: bool = True,
+    path_flag: str = "path_column",
 ) -> Columns:
-    """The columns that are meant.
+    """The columns that are meant: those that the user has named, and for the others those with the usual names.
 
     Args:
         source: of the table, for messages.
         table: cells by column.
         wanted: columns that the user has named.
         several: whether a clip may have several tags.
+        needs_labels: whether a table without labels is refused; else it has none.
         path_flag: by which the user names the column of the files.
 
     Raises:
@@ -56,29 +64,31 @@ def settle_columns(
     path = wanted.path or _guess(names, PATH_NAMES)
     if path is None:
         raise DataError(_unguessed(source, names, PATH_NAMES, "the files", path_flag))
-    split = wanted.split or _guess(names, SPLIT_NAMES)
-    if split is not None and wanted.split is None:
-        said = {_as_text(cell) for cell in table[split]}
-        if {TRAIN, TEST} <= {PARTS.get(cell) for cell in said}:
-            read_parts(source, split, table[split])  # raises where some cells say something else
-        elif not said <= set(PARTS):
-            split = None
+    split = wanted.split or _guess_split(table)
     labels: Sequence[str] = wanted.labels
     if not labels:
-        usual = _guess([name for name in names if name not in (path, wanted.group, split)], LABEL_NAMES)
+        left = [name for name in names if name not in (path, wanted.group, split)]
+        usual = guess_label(left, several=several)
         labels = () if usual is None else (usual,)
-    if not labels and several:
-        others = [name for name in names if name not in (path, wanted.group, split)]
-        labels = [name for name in others if _is_indicator(table[name])]
-    if not labels:
+        if usual is None and several:
+            labels = [name for name in left if _is_indicator(table[name])]
+    if not labels and needs_labels:
         raise DataError(_unguessed(source, names, LABEL_NAMES, "the labels", "label_column"))
-    settled = Columns(path, labels, wanted.group, split)
     for what, found, named in (("files", path, wanted.path), ("the split", split, wanted.split)):
         if found is not None and found != named:
             logger.info("Column of %s: %s, by its name.", what, found)
-    if not wanted.labels:
+    if labels and not wanted.labels:
         logger.info("Column of the labels: %s, by its name.", ", ".join(labels))
-    return settled
+    return Columns(path, labels, wanted.group, split)
+
+
+def _guess_split(table: Mapping[str, Sequence[Any]]) -> str | None:
+    """The column that says train and test, whatever else it says, or that says nothing but such words."""
+    split = _guess(list(table), SPLIT_NAMES)
+    if split is None:
+        return None
+    said = {_as_text(cell) for cell in table[split]}
+    return split if said <= set(PARTS) or {TRAIN, TEST} <= {PARTS.get(cell) for cell in said} else None
 
 
 def read_parts(source: str, column: str, cells: Sequence[Any]) -> list[str]:
@@ -135,6 +145,14 @@ def _as_text(cell: Any) -> str:
     return str(cell).strip().casefold()
 
 
+def guess_label(names: Sequence[str], *, several: bool = False) -> str | None:
+    """Of a table's columns the one that has the likeliest name of a column of labels, in capitals or not.
+
+    several: whether a clip may have several tags; a number is then none of them.
+    """
+    return _guess(names, LABEL_NAMES if several else LABEL_NAMES + NUMBER_NAMES)
+
+
 def _guess(names: Sequence[str], usual: Sequence[str]) -> str | None:
     by_name = {name.strip().casefold(): name for name in reversed(names)}
     return next((by_name[name] for name in usual if name in by_name), None)
@@ -145,6 +163,3 @@ def _unguessed(source: str, names: Sequence[str], usual: Sequence[str], what: st
         f"{source} has no column that is called as one of {what} usually is ({', '.join(usual)}); its columns are "
         f"{', '.join(names)}: add --{flag} NAME."
     )
-
-
-LABEL_COLUMNS = ("number", "label")

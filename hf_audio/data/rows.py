@@ -14,8 +14,10 @@ from datasets import ClassLabel, Dataset, concatenate_datasets
 
 from ..audio.loading import load_audio
 from ..errors import AudioError, DataError
-from ..files import AUDIO_SUFFIXES, find_files, find_folders
-from .tables import read_table
+from ..files import FolderSearch, find_folders, name_some, search_folder
+from .clip_tables import read_clip_table
+from .columns import SEPARATOR, Columns
+from .tables import is_table
 
 logger = logging.getLogger(__name__)
 
@@ -32,8 +34,6 @@ ENCODED_COLUMN = "encoded"
 OWN_COLUMNS = frozenset(
     {"path", "label", "index", "audio", "problem", UNVERIFIED_COLUMN, BELIEVED_COLUMN, TAUGHT_COLUMN, ENCODED_COLUMN}
 )
-
-SEPARATOR = ","  # of the tags of one clip, in tables
 
 
 def from_rows(
@@ -151,41 +151,42 @@ def load_table(
     path: str | os.PathLike,
     *,
     audio_dir: str | os.PathLike | None = None,
-    path_column: str = "path",
-    label_column: str = "label",
+    path_column: str | None = None,
+    label_column: str | None = None,
     needed_columns: Sequence[str] = (),
 ) -> Dataset:
     """A CSV, or a TSV by its name, with a column of file names and one of labels, as `from_rows` gives it.
 
-    Further columns are kept, but for those whose names this package uses itself; `needed_columns` must be among them.
-    Relative names are looked up in `audio_dir`, by default the table's own folder.
+    Columns that are not given go by their names, see `settle_columns`. Further columns are kept, but for those whose
+    names this package uses itself; `needed_columns` must be among them. Relative names are looked up in `audio_dir`,
+    by default the table's own folder.
 
     Raises:
         DataError: the table is missing, empty, not UTF-8 text or lacks a column; and as `from_rows`.
     """
-    return from_rows(*_labelled_rows(Path(path), audio_dir, path_column, label_column, needed_columns))
+    columns = Columns(path_column, () if label_column is None else (label_column,))
+    return from_rows(*_labelled_rows(Path(path), columns, audio_dir, needed_columns))
 
 
 def _labelled_rows(
-    path: Path,
-    audio_dir: str | os.PathLike | None,
-    path_column: str,
-    label_column: str,
-    needed_columns: Sequence[str] = (),
+    path: Path, columns: Columns, audio_dir: str | os.PathLike | None = None, needed_columns: Sequence[str] = ()
 ) -> tuple[list[Path], list[str], dict[str, list[str]]]:
     """Files, labels and further columns."""
-    table = read_table(path, (path_column, label_column, *needed_columns))
-    unlabelled = table[label_column].str.strip() == ""
-    if unlabelled.any():
-        logger.warning("%d rows of %s have no label; they are left out.", unlabelled.sum(), path)
-        table = table[~unlabelled]
-    folder = Path(audio_dir) if audio_dir is not None else path.parent
-    names = [name for name in table if name not in (path_column, label_column)]
+    table = read_clip_table(path, columns, audio_dir=audio_dir, needs_labels=True)
+    for column in needed_columns:
+        if column not in table.cells:
+            raise DataError(f"{path} has no column {column!r}: its columns are {', '.join(table.cells)}.")
+    (label_column,) = table.columns.labels
+    labels = table.cells[label_column]
+    kept = [row for row, label in enumerate(table.column(label_column)) if label]
+    if len(kept) < len(labels):
+        logger.warning("%d rows of %s have no label; they are left out.", len(labels) - len(kept), path)
+    names = [name for name in table.cells if name not in (table.columns.path, label_column)]
     dropped = sorted(OWN_COLUMNS & set(names))
     if dropped:
         logger.warning("Columns of %s that are left out, because their names are used here: %s.", path, dropped)
-    others = {name: table[name].tolist() for name in names if name not in dropped}
-    return [folder / name.strip() for name in table[path_column]], table[label_column].tolist(), others
+    others = {name: [table.cells[name][row] for row in kept] for name in names if name not in dropped}
+    return [table.files[row] for row in kept], [labels[row] for row in kept], others
 
 
 def load_numbers(path: str | os.PathLike, n_digits: int, number_column: str = "number") -> Dataset:
@@ -199,7 +200,7 @@ def load_numbers(path: str | os.PathLike, n_digits: int, number_column: str = "n
 
 
 def _number_rows(path: Path, n_digits: int, number_column: str) -> pd.DataFrame:
-    files, numbers, others = _labelled_rows(path, None, "path", number_column)
+    files, numbers, others = _labelled_rows(path, Columns(labels=(number_column,)))
     table = _unique_rows(files, [_digits(number, n_digits, path) for number in numbers], others)
     table["label"] = [[int(digit) for digit in digits] for digits in table["label"]]
     return table
@@ -229,7 +230,7 @@ def add_guessed(dataset: Dataset, path: str | os.PathLike) -> Dataset:
     """
     feature = dataset.features["label"]
     if isinstance(feature, ClassLabel):
-        files, names, others = _labelled_rows(Path(path), None, "path", "label")
+        files, names, others = _labelled_rows(Path(path), Columns("path", ("label",)))
         unknown = sorted(set(names) - set(feature.names))
         if unknown:
             raise DataError(f"{path} has the label {unknown[0]!r}, which the data set does not have: remove its rows.")
@@ -270,14 +271,27 @@ def load_class_folders(directory: str | os.PathLike) -> Dataset:
     directory = Path(directory)
     if not directory.is_dir():
         raise DataError(f"{directory} is not a folder: give the folder that holds one folder a class.")
-    found = [file for folder in find_folders(directory) for file in find_files(folder)]
-    files = [file for file in found if file.suffix.lower() in AUDIO_SUFFIXES]
-    if len(files) < len(found):
-        other = next(file for file in found if file.suffix.lower() not in AUDIO_SUFFIXES)
-        logger.warning("%d files are no audio by their names, %s for one; left out.", len(found) - len(files), other)
-    if not files:
+    found = FolderSearch()
+    for folder in find_folders(directory):
+        found.extend(search_folder(folder))
+    report_left_out(found)
+    if not found.audio and found.unreadable:
+        raise DataError(
+            f"{directory} holds recordings of kinds that are not read, {name_some(found.unreadable)}: convert them to "
+            "WAV or FLAC."
+        )
+    if not found.audio:
         raise DataError(f"{directory} holds no audio files in class folders, such as {directory / 'dog' / '1.wav'}.")
-    return from_rows(files, [file.relative_to(directory).parts[0] for file in files])
+    return from_rows(found.audio, [file.relative_to(directory).parts[0] for file in found.audio])
+
+
+def report_left_out(found: FolderSearch) -> None:
+    """Warn of what is not read of folders, and say how it could be."""
+    for sentence in found.left_out():
+        logger.warning("%s", sentence)
+    others = [file for file in found.others if not is_table(file)]
+    if others:
+        logger.warning("%d files are no audio by their names, %s for one; left out.", len(others), others[0])
 
 
 def find_noises(directory: str | os.PathLike) -> list[str]:
@@ -286,14 +300,16 @@ def find_noises(directory: str | os.PathLike) -> list[str]:
     Raises:
         DataError: there is none.
     """
+    found = search_folder(directory)
+    for sentence in found.left_out():
+        logger.warning("%s", sentence)
     files = []
-    for file in find_files(directory):
-        if file.suffix.lower() in AUDIO_SUFFIXES:
-            try:
-                load_audio(file, 8000)
-                files.append(str(file))
-            except AudioError as error:
-                logger.warning("Left out: %s", error)
+    for file in found.audio:
+        try:
+            load_audio(file, 8000)
+            files.append(str(file))
+        except AudioError as error:
+            logger.warning("Left out: %s", error)
     if not files:
         raise DataError(f"{directory} holds no audio that can be read: give a folder of recordings.")
     return files

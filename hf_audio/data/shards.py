@@ -1,73 +1,36 @@
-"""Sharded collections, Parquet files or tars in WebDataset's layout: found, counted, and read row after row."""
+"""Sharded collections, Parquet files or tars in WebDataset's layout: their splits found, counted and loaded."""
 
 import hashlib
 import json
 import logging
 import os
 import re
-import tarfile
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, NamedTuple
+from typing import Any
 
 import datasets
-import fsspec
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
-from datasets import ClassLabel, Dataset, Features, Value, concatenate_datasets
+from datasets import Dataset, Features, Value, concatenate_datasets
 
 from ..errors import DataError
-from ..files import AUDIO_SUFFIXES, write_text
+from ..files import write_text
 from .collection import Collection
-from .columns import LABEL_NAMES, TEST, TRAIN, VALIDATION, Columns
+from .columns import TEST, TRAIN, VALIDATION, Columns
 from .rows import ENCODED_COLUMN, from_rows
+from .shard_rows import UNREADABLE, Block, Count, count_shard, read_block
 
 logger = logging.getLogger(__name__)
 
 # Raised whenever the same shards would be counted otherwise.
-INDEX_VERSION = 1
+INDEX_VERSION = 2
 SUFFIXES = (".parquet", ".tar")
-# Files beside a recording in a tar that hold its label; a .json has it among its fields.
-LABEL_MEMBERS = ("cls", "txt")
-AUDIO_COLUMN = "audio"
-# A few rows at a time, so that memory does not grow with the size of a row group.
-ROWS_READ_TOGETHER = 16
 INDEXED_TOGETHER = 8
-# What a shard that is damaged, or a server that does not answer, can cause.
-UNREADABLE = (OSError, EOFError, ValueError, tarfile.TarError, pa.ArrowException)
-
-
-class Row(NamedTuple):
-    """A recording as a shard holds it."""
-
-    name: str
-    """SHARD#ROW, or SHARD#KEY of a tar."""
-    number: int
-    """Its number among the rows of its split."""
-    audio: bytes | None
-    """Encoded."""
-    label: str | None
-    file: str
-    """The recording's own name, or none."""
-
-
-@dataclass(frozen=True)
-class Block:
-    """Rows of a shard that lie together: a row group of a Parquet file, or all of a tar."""
-
-    shard: str
-    group: int
-    first: int
-    """Number of its first row among those of the shard."""
-    start: int
-    """Number of its first row among those of the split."""
-    rows: int
 
 
 @dataclass
@@ -178,18 +141,6 @@ def index_shards(shards: Sequence[str], columns: Columns) -> Split:
     return split
 
 
-def read_block(block: Block, first: int, stop: int, columns: Columns) -> Iterator[Row]:
-    """The rows from number `first` of a block on, up to and without number `stop`.
-
-    Raises:
-        One of `UNREADABLE`: the shard is damaged or not reached.
-    """
-    read = _parquet_rows if _is_parquet(block.shard) else _tar_rows
-    with _open(block.shard) as file:
-        for number, row in enumerate(read(file, block, first, stop, columns), start=first):
-            yield row._replace(number=block.start + number)
-
-
 def load_shards(
     source: str | os.PathLike, config: str | None = None, columns: Columns | None = None
 ) -> tuple[Split, Collection]:
@@ -253,15 +204,6 @@ def _labelled_rows(split: Split, stamps: tuple[tuple[int, ...], ...]) -> Iterato
             yield {"path": path, "label": row.label, ENCODED_COLUMN: row.audio}
 
 
-def _open(shard: str) -> IO[bytes]:
-    # A local path, or the address that `datasets` gives of a file on the Hub.
-    return fsspec.open(shard, "rb").open()
-
-
-def _is_parquet(shard: str) -> bool:
-    return shard.endswith(".parquet")
-
-
 def _cache_folder() -> Path:
     return Path(datasets.config.HF_DATASETS_CACHE) / "hf_audio" / "shards"
 
@@ -273,185 +215,19 @@ def _stamp(shard: str) -> list[int]:
     return []
 
 
-class _Count(NamedTuple):
-    groups: list[int]
-    """Rows of each block."""
-    counts: Mapping[str, int]
-    classes: list[str] | None
-    problem: str | None
-
-
-def _count(shard: str, columns: Columns) -> _Count:
+def _count(shard: str, columns: Columns) -> Count:
     key = repr((INDEX_VERSION, shard, _stamp(shard), columns))
     cached = _cache_folder() / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
     with suppress(OSError, ValueError, TypeError):
-        return _Count(*json.loads(cached.read_text(encoding="utf-8")))
+        return Count(*json.loads(cached.read_text(encoding="utf-8")))
     try:
-        with _open(shard) as file:
-            counted = _count_parquet(file, shard, columns) if _is_parquet(shard) else _count_tar(file, shard, columns)
+        counted = count_shard(shard, columns)
     except DataError:
         raise
     except UNREADABLE as error:
         reason = " ".join(str(error).split()).rstrip(".")
-        return _Count(
-            [], {}, None, f"{shard} cannot be read ({reason}), and all its rows are left out: copy it again."
-        )
+        return Count([], {}, None, f"{shard} cannot be read ({reason}), and all its rows are left out: copy it again.")
     if counted.problem is None:
         cached.parent.mkdir(parents=True, exist_ok=True)
         write_text(cached, json.dumps(counted))
     return counted
-
-
-def _count_parquet(file: IO[bytes], shard: str, columns: Columns) -> _Count:
-    parquet = pq.ParquetFile(file, pre_buffer=False)
-    _, label = _find_columns(parquet.schema_arrow, shard, columns)
-    classes = _declared_classes(parquet.schema_arrow, label)
-    groups = [parquet.metadata.row_group(group).num_rows for group in range(parquet.num_row_groups)]
-    counts: Counter[str] = Counter()
-    for batch in parquet.iter_batches(columns=[label]):
-        values = batch.column(0).value_counts().to_pylist()
-        for value in values:
-            text = _label_text(value["values"], classes)
-            if text is not None:
-                counts[text] += value["counts"]
-    return _Count(groups, counts, classes, None)
-
-
-def _find_columns(schema: pa.Schema, shard: str, columns: Columns) -> tuple[str, str]:
-    """Names of the column of audio and of that of labels."""
-    there = ", ".join(schema.names)
-    for wanted in (columns.path, *columns.labels):
-        if wanted is not None and wanted not in schema.names:
-            raise DataError(f"{shard} has no column {wanted!r}: its columns are {there}.")
-    audio = columns.path
-    if audio is None:
-        holding = [name for name in schema.names if _holds_bytes(schema.field(name).type)]
-        if AUDIO_COLUMN not in holding and len(holding) != 1:
-            raise DataError(f"{shard} has {len(holding)} columns of bytes among {there}: name the audio's one.")
-        audio = AUDIO_COLUMN if AUDIO_COLUMN in holding else holding[0]
-    elif not _holds_bytes(schema.field(audio).type):
-        raise DataError(f"{shard} holds no encoded audio in the column {audio!r}: give one of bytes.")
-    label = next((name for name in columns.labels or LABEL_NAMES if name in schema.names), None)
-    if label is None:
-        raise DataError(f"{shard} has no column that is called {' or '.join(LABEL_NAMES)}: name one of {there}.")
-    kind = schema.field(label).type
-    if not (pa.types.is_integer(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind)):
-        raise DataError(f"{shard} has {kind} values in the column {label!r}: labels are texts or whole numbers.")
-    return audio, label
-
-
-def _holds_bytes(kind: pa.DataType) -> bool:
-    if pa.types.is_struct(kind):
-        place = kind.get_field_index("bytes")
-        return place >= 0 and _holds_bytes(kind.field(place).type)
-    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
-
-
-def _declared_classes(schema: pa.Schema, label: str) -> list[str] | None:
-    # As text: `datasets` would build the audio's feature too, and that wants torchcodec.
-    with suppress(KeyError, TypeError, ValueError):
-        declared = json.loads(schema.metadata[b"huggingface"])["info"]["features"][label]
-        if declared["_type"] == ClassLabel.__name__:
-            return [str(name) for name in declared["names"]]
-    return None
-
-
-def _label_text(value: Any, classes: Sequence[str] | None) -> str | None:
-    if classes is not None and isinstance(value, int):
-        return classes[value] if 0 <= value < len(classes) else None  # -1: unlabelled
-    return str(value).strip() or None if isinstance(value, str | int) else None
-
-
-def _parquet_rows(file: IO[bytes], block: Block, first: int, stop: int, columns: Columns) -> Iterator[Row]:
-    parquet = pq.ParquetFile(file, pre_buffer=False)
-    audio, label = _find_columns(parquet.schema_arrow, block.shard, columns)
-    classes = _declared_classes(parquet.schema_arrow, label)
-    number = 0
-    for batch in parquet.iter_batches(ROWS_READ_TOGETHER, row_groups=[block.group], columns=[audio, label]):
-        begin, end = (min(max(place - number, 0), len(batch)) for place in (first, stop))
-        wanted = batch.slice(begin, end - begin)
-        values = zip(wanted[audio].to_pylist(), wanted[label].to_pylist(), strict=True)
-        for place, (recording, value) in enumerate(values, start=block.first + number + begin):
-            path = None
-            if isinstance(recording, dict):
-                recording, path = recording["bytes"], recording.get("path")
-            own = PurePosixPath(path or "").name
-            yield Row(f"{block.shard}#{place}", 0, recording, _label_text(value, classes), own)
-        number += len(batch)
-        if number >= stop:
-            return
-
-
-def _count_tar(file: IO[bytes], shard: str, columns: Columns) -> _Count:
-    counts: Counter[str] = Counter()
-    rows, problem = 0, None
-    try:
-        with tarfile.open(fileobj=file, mode="r:") as archive:
-            for _, members in _examples(archive):
-                text = _tar_label(archive, members, columns)
-                rows += 1
-                if text is not None:
-                    counts[text] += 1
-            file.seek(archive.offset)
-            if not file.read(tarfile.BLOCKSIZE).startswith(tarfile.NUL):  # cut off between two files, it just stops
-                raise tarfile.ReadError("unexpected end of data")
-    except tarfile.TarError as error:
-        if rows == 0:
-            raise
-        problem = f"{shard} is damaged ({error}), and only its first {rows} rows are read: copy it again."
-    if rows and not counts:
-        raise DataError(f"{shard} has no labels: beside 000.wav, put 000.cls, 000.txt or, with a field, 000.json.")
-    return _Count([rows] if rows else [], counts, None, problem)
-
-
-def _examples(archive: tarfile.TarFile) -> Iterator[tuple[str, dict[str, tarfile.TarInfo]]]:
-    """Files that share a name up to its first dot, with what comes behind the dot: WebDataset's examples."""
-    key = ""
-    members: dict[str, tarfile.TarInfo] = {}
-    while (member := archive.next()) is not None:
-        archive.members.clear()  # type: ignore[attr-defined]  # it would keep every header
-        folder, name = os.path.split(member.name)
-        stem, _, extension = name.partition(".")
-        if not member.isfile() or not stem:
-            continue
-        if members and f"{folder}/{stem}" != key:
-            yield key.removeprefix("/"), members
-            members = {}
-        key = f"{folder}/{stem}"
-        members[extension.lower()] = member
-    if members:
-        yield key.removeprefix("/"), members
-
-
-def _tar_label(archive: tarfile.TarFile, members: Mapping[str, tarfile.TarInfo], columns: Columns) -> str | None:
-    if not columns.labels:
-        for extension in LABEL_MEMBERS:
-            if extension in members:
-                return _content(archive, members[extension]).decode("utf-8", "replace").strip() or None
-    if "json" not in members:
-        return None
-    with suppress(ValueError, UnicodeDecodeError):
-        fields = json.loads(_content(archive, members["json"]))
-        if isinstance(fields, dict):
-            wanted = columns.labels or LABEL_NAMES
-            return next((_label_text(fields[name], None) for name in wanted if name in fields), None)
-    return None
-
-
-def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
-    content = archive.extractfile(member)
-    assert content is not None, "it is a file"
-    return content.read()
-
-
-def _tar_rows(file: IO[bytes], block: Block, first: int, stop: int, columns: Columns) -> Iterator[Row]:
-    with tarfile.open(fileobj=file, mode="r:") as archive:
-        for number, (key, members) in enumerate(_examples(archive)):
-            if number >= stop:
-                return
-            if number >= first:
-                kinds = (extension for extension in members if f".{extension.rpartition('.')[2]}" in AUDIO_SUFFIXES)
-                found = next(kinds, None)
-                audio = None if found is None else _content(archive, members[found])
-                label = _tar_label(archive, members, columns)
-                yield Row(f"{block.shard}#{key}", 0, audio, label, f"{key}.{found or ''}")

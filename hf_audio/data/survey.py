@@ -12,7 +12,8 @@ from datasets import Dataset
 from ..audio.loading import UNDECODABLE, UNKNOWN_FRAMES, load_audio
 from ..errors import AudioError, DataError
 from .rows import ENCODED_COLUMN
-from .shards import UNREADABLE, Split, read_block
+from .shard_rows import UNREADABLE, read_block
+from .shards import Split
 
 # Headers that are read: more tell nothing new.
 MOST_FILES = 2000

@@ -14,37 +14,80 @@ if TYPE_CHECKING:
 
 TAB_SUFFIXES = (".tsv", ".tab")
 TABLE_SUFFIXES = (".csv", *TAB_SUFFIXES)
+# Of TSVs the column that people have filled with text: Common Voice's sentences hold quotes, tabs and line breaks.
+TEXT_COLUMN = "sentence"
+
+
+def is_table(path: str | os.PathLike) -> bool:
+    """Whether a path is that of a table, by its name."""
+    return Path(path).suffix.lower() in TABLE_SUFFIXES
 
 
 def read_table(path: str | os.PathLike, needed_columns: Sequence[str] = ()) -> "pd.DataFrame":
-    """A CSV, or a TSV by its name, as strings.
+    """A CSV, or a TSV by its name, as strings; cells that are missing at the end of a row are empty.
+
+    The cells of a CSV may be quoted, and semicolons may stand between them, as spreadsheets write it in countries with
+    a decimal comma. In a TSV a tab is a border and a quote is a letter; what a row has more of than the header belongs
+    to its `sentence`.
 
     Raises:
-        DataError: the table is missing, empty, not UTF-8 text or lacks a column.
+        DataError: the table is missing, empty, not UTF-8 text, lacks a column or has a row with too many cells.
     """
-    import pandas as pd  # whoever writes tables, or reads none, need not wait for it
-
     path = Path(path)
-    # TSVs as Common Voice writes them hold sentences with stray quotes: a tab is a border and a quote is a letter.
-    tabs = path.suffix.lower() in TAB_SUFFIXES
     try:
-        table = pd.read_csv(
-            path,
-            sep="\t" if tabs else ",",
-            quoting=csv.QUOTE_NONE if tabs else csv.QUOTE_MINIMAL,
-            dtype=str,
-            keep_default_na=False,
-            index_col=False,  # or a comma at each line's end would shift all columns by one
-        )
+        table = _read_tabs(path) if path.suffix.lower() in TAB_SUFFIXES else _read_commas(path)
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror}): check the path.") from error
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+    except ValueError as error:  # of pandas, and UnicodeDecodeError
+        if isinstance(error, DataError):
+            raise
         reason = " ".join(str(error).split())
         raise DataError(f"{path} is not a UTF-8 table with a header ({reason}): repair or export it again.") from error
     for column in needed_columns:
         if column not in table:
-            raise DataError(f"{path} has no column {column!r}: its columns are {', '.join(table.columns)}.")
+            remedy = ""
+            if len(table.columns) == 1 and path.suffix.lower() in TAB_SUFFIXES:
+                remedy = "; export it with tabs between the columns"
+            raise DataError(f"{path} has no column {column!r}: its columns are {', '.join(table.columns)}{remedy}.")
     return table
+
+
+def _read_commas(path: Path) -> "pd.DataFrame":
+    import pandas as pd  # whoever writes tables, or reads none, need not wait for it
+
+    with path.open(encoding="utf-8-sig") as file:
+        header = file.readline()
+    return pd.read_csv(
+        path,
+        sep=";" if ";" in header and "," not in header else ",",
+        dtype=str,
+        keep_default_na=False,
+        index_col=False,  # or a comma at each line's end would shift all columns by one
+    )
+
+
+def _read_tabs(path: Path) -> "pd.DataFrame":
+    import pandas as pd
+
+    lines = path.read_text(encoding="utf-8-sig").split("\n")
+    header, *rows = [line.rstrip("\r").split("\t") for line in lines if line.strip()] or [[]]
+    if not header:
+        raise ValueError("it is empty")
+    text = header.index(TEXT_COLUMN) if TEXT_COLUMN in header else None
+    for number, row in enumerate(rows, start=2):
+        surplus = len(row) - len(header)
+        if surplus > 0 and text is not None:
+            row[text : text + surplus + 1] = ["\t".join(row[text : text + surplus + 1])]
+        elif surplus > 0 and not any(row[len(header) :]):
+            del row[len(header) :]
+        elif surplus > 0 or (surplus < 0 and text is not None):
+            raise DataError(
+                f"{path} has {len(row)} cells in line {number} and {len(header)} columns: a cell holds a tab or a "
+                "line break, or the file is cut off; mend that line."
+            )
+        row += [""] * -surplus
+    table = pd.DataFrame(rows, columns=header, dtype=str)
+    return table.loc[:, ~table.columns.duplicated()]
 
 
 def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -63,7 +63,7 @@ def make_site_beside(checkpoint: str | os.PathLike) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="hf_audio_site_") as folder:
         site = Path(folder) / "site"
         site.mkdir()
-        command = [sys.executable, "-m", "hf_audio.cli", "demo", str(checkpoint), "--output_dir", str(site)]
+        command = [sys.executable, "-m", "hf_audio.cli", "page", str(checkpoint), "--output_dir", str(site)]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         try:
             yield site

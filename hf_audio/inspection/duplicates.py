@@ -122,7 +122,7 @@ def _richest_stretch(times: np.ndarray, start: float, end: float, length: float)
 class _Reader:
     """Parts of recordings at 16 kHz; those read last are kept, for one is often compared with several."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.held: OrderedDict[tuple[str, int, int], np.ndarray] = OrderedDict()
 
     def read(self, path: str, start: float, seconds: float) -> np.ndarray:

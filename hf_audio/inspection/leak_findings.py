@@ -3,7 +3,7 @@
 import os
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from .duplicates import Copies, Link
 from .findings import Case, Finding, Severity, find
@@ -97,7 +97,7 @@ def find_shared_groups(entries: Sequence[Entry]) -> list[Finding]:
     )
 
 
-def _group(named) -> dict[str, list[Entry]]:
+def _group(named: Iterable[tuple[str, Entry]]) -> dict[str, list[Entry]]:
     grouped = defaultdict(list)
     for name, entry in named:
         if name:

@@ -2,20 +2,16 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..data.columns import LABEL_COLUMNS
-from ..data.tables import TABLE_SUFFIXES, read_table
+from ..data.clip_tables import read_clip_table
+from ..data.columns import PARTS, Columns
+from ..data.tables import is_table
 from ..errors import DataError
-from ..files import AUDIO_SUFFIXES
+from ..files import name_some, search_folder
 from .findings import Case, Finding, find
-
-SPLIT_NAMES = frozenset(
-    ["train", "training", "validation", "valid", "val", "dev", "test", "testing", "eval", "evaluation"]
-)
-SPLIT_COLUMN = "split"
 
 
 @dataclass(frozen=True)
@@ -31,18 +27,6 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Columns:
-    """How the columns of a table are called."""
-
-    path: str = "path"
-    labels: tuple[str, ...] = ()
-    """None: those of `number` and `label` that there are."""
-    split: str | None = None
-    """`None`: `split`, if there is such a column."""
-    group: str | None = None
-
-
-@dataclass(frozen=True)
 class Listing:
     """The files of a collection, each once, and what is odd about how they lie there."""
 
@@ -51,24 +35,27 @@ class Listing:
     findings: list[Finding]
 
 
-def list_files(data: str | os.PathLike, columns: Columns, audio_dir: str | os.PathLike | None = None) -> Listing:
+def list_files(
+    data: str | os.PathLike, columns: Columns | None = None, audio_dir: str | os.PathLike | None = None
+) -> Listing:
     """The files of a folder or a table.
 
     Args:
         data: a folder with one folder a class, or with one folder a split above those, or with neither; or a table.
-        columns: those of the table.
+        columns: of the table, those that the user has named; the others go by their names, see `settle_columns`.
         audio_dir: where the table's files are, by default beside it.
 
     Raises:
         DataError: there is no such folder or table, no such column, or no audio in it.
     """
     path = Path(data)
+    columns = columns or Columns()
     if path.is_dir():
         if columns != Columns() or audio_dir is not None:
             raise DataError(f"{data} is a folder, and columns are of a table: give the table, or leave them out.")
         listing = _list_folder(path)
-    elif path.suffix.lower() in TABLE_SUFFIXES:
-        listing = _list_table(path, columns, Path(audio_dir) if audio_dir is not None else path.parent)
+    elif is_table(path):
+        listing = _list_table(path, columns, audio_dir)
     else:
         raise DataError(f"{data} is neither a folder nor a table that ends in .csv or .tsv: check the path.")
     if not any(os.path.isfile(entry.path) for entry in listing.entries):
@@ -77,21 +64,17 @@ def list_files(data: str | os.PathLike, columns: Columns, audio_dir: str | os.Pa
 
 
 def _list_folder(folder: Path) -> Listing:
-    sounds: list[Path] = []
-    others: list[Case] = []
-    hidden: list[Case] = []
-    unreachable: list[Case] = []
-    for file in _walk(folder, unreachable):
-        if any(part.startswith(".") for part in file.relative_to(folder).parts):
-            hidden.append(Case((str(file),)))
-        elif file.suffix.lower() not in AUDIO_SUFFIXES:
-            others.append(Case((str(file),)))
-        else:
-            sounds.append(file)
+    found = search_folder(folder)
+    if found.unreadable and not found.audio:
+        raise DataError(
+            f"{folder} holds recordings of kinds that are not read, {name_some(found.unreadable)}: convert them to "
+            "WAV or FLAC."
+        )
+    sounds = found.audio
     places = [file.relative_to(folder).parts for file in sounds]
     tops = {parts[0].lower() for parts in places if len(parts) > 1}
     # Folders `train` and `test` may be classes, too, of trains and of tests; all of them together are not.
-    split = len(tops) > 0 and tops <= SPLIT_NAMES
+    split = len(tops) > 0 and tops <= set(PARTS)
     entries = []
     outside = []
     for file, parts in zip(sounds, places, strict=True):
@@ -108,7 +91,14 @@ def _list_folder(folder: Path) -> Listing:
             "unreachable",
             "Links or folders that lead nowhere, in a circle, or may not be read",
             "Remove links that lead in a circle or nowhere, and let yourself read the folder.",
-            unreachable,
+            [Case((str(path),), reason) for path, reason in (*found.unreachable, *found.repeated)],
+        ),
+        *find(
+            "warning",
+            "unreadable-kind",
+            "Sound of a kind that is not read, and left out",
+            "Convert them to WAV or FLAC.",
+            [Case((str(file),)) for file in found.unreadable],
         ),
         *find(
             "warning",
@@ -122,47 +112,28 @@ def _list_folder(folder: Path) -> Listing:
             "no-audio",
             "No audio by the name, and left out",
             "Convert sounds among them to WAV or FLAC.",
-            others,
+            [Case((str(file),)) for file in found.others],
         ),
-        *find("note", "hidden", "Hidden, and left out", "Delete them, if they are of no use.", hidden),
+        *find(
+            "note",
+            "hidden",
+            "Hidden, and left out",
+            "Delete them, if they are of no use.",
+            [Case((str(file),)) for file in found.hidden],
+        ),
     ]
     return Listing(entries, () if classless else ("label",), findings)
 
 
-def _walk(folder: Path, unreachable: list[Case]) -> Iterator[Path]:
-    """All files below a folder, through links too, but into no folder that it lies in itself."""
-    stack = [(folder, frozenset([os.path.realpath(folder)]))]
-    while stack:
-        place, above = stack.pop()
-        try:
-            found = sorted(place.iterdir())
-        except OSError as error:
-            unreachable.append(Case((str(place),), error.strerror or str(error)))
-            continue
-        for file in found:
-            if file.is_dir():
-                real = os.path.realpath(file)
-                if real in above:
-                    unreachable.append(Case((str(file),), "a link to a folder that it lies in"))
-                else:
-                    stack.append((file, above | {real}))
-            elif file.is_file():
-                yield file
-            elif file.is_symlink():
-                unreachable.append(Case((str(file),), "a link that leads nowhere"))
-
-
-def _list_table(path: Path, columns: Columns, folder: Path) -> Listing:
-    named = [name for name in (columns.split, columns.group) if name is not None]
-    table = read_table(path, [columns.path, *columns.labels, *named])
-    label_names = columns.labels or tuple(name for name in LABEL_COLUMNS if name in table)
-    split = columns.split or (SPLIT_COLUMN if SPLIT_COLUMN in table else None)
+def _list_table(path: Path, columns: Columns, audio_dir: str | os.PathLike | None) -> Listing:
+    table = read_clip_table(path, columns, audio_dir=audio_dir)
+    folder = path.parent if audio_dir is None else audio_dir
+    label_names = tuple(table.columns.labels)
+    labels = zip(*map(table.column, label_names), strict=True) if label_names else ((),) * len(table.files)
+    others = (table.column(table.columns.split), table.column(table.columns.group))
     by_path: dict[str, list[Entry]] = defaultdict(list)
-    for row in table.to_dict("records"):
-        file = str(folder / row[columns.path].strip())
-        labels = tuple(row[name].strip() for name in label_names)
-        others = [row[name].strip() if name is not None else "" for name in (split, columns.group)]
-        by_path[file].append(Entry(file, labels, *others))
+    for file, own, split, group in zip(map(str, table.files), labels, *others, strict=True):
+        by_path[file].append(Entry(file, own, split, group))
     missing = [Case((file,)) for file in by_path if not os.path.isfile(file)]
     repeated = [Case((file,), f"{len(rows)} times") for file, rows in by_path.items() if len(rows) > 1]
     torn = [Case((file,), _differences(rows)) for file, rows in by_path.items() if len(set(rows)) > 1]

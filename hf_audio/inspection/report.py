@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..data.columns import Columns
 from ..errors import DataError
 from ..files import written_whole
 from ..processes import work_off
@@ -20,7 +21,7 @@ from .duplicates import find_same_samples, find_same_sounds
 from .findings import SEVERITIES, Case, Finding, count
 from .label_findings import find_device_leaks, find_in_labels
 from .leak_findings import find_copies, find_shared_groups
-from .listing import Columns, Entry, list_files
+from .listing import Entry, list_files
 from .sound_findings import find_in_sounds
 
 CASES_SHOWN = 5
@@ -47,6 +48,11 @@ class Inspection:
     findings: list[Finding]
     """Errors first."""
 
+    def __str__(self) -> str:
+        return "\n".join(tell(self))
+
+    __repr__ = __str__
+
     def summary(self) -> dict[str, Any]:
         """What the collection consists of, for JSON; seconds and dB of full scale."""
         return {
@@ -71,13 +77,13 @@ def inspect(
 
     Args:
         data: see `list_files`.
-        columns: those of the table.
+        columns: of a table, those that the user has named.
         audio_dir: where the table's files are, by default beside it.
 
     Raises:
         DataError: there is nothing to inspect; what is wrong with single files is a finding.
     """
-    listing = list_files(data, columns or Columns(), audio_dir)
+    listing = list_files(data, columns, audio_dir)
     present = [entry for entry in listing.entries if os.path.isfile(entry.path)]
     try:
         told = list(work_off(measure_clip, [entry.path for entry in present], "Reading", "file"))

@@ -73,7 +73,9 @@ def make_ensemble(folders: Sequence[Path], output_dir: Path) -> dict[str, Any]:
     averaged = Scores(
         test, scores[0]["test"].references, average([parts["test"].select(test) for parts in scores], config)
     )
-    return _write(output_dir, config, networks, averaged, results, f"{chosen} The test clips chose nothing.")
+    command = ["hf-audio", "ensemble", *map(str, folders), "--output_dir", str(output_dir)]
+    chosen = f"{chosen} The test clips chose nothing."
+    return _write(output_dir, config, networks, averaged, results, chosen, shown_command(command))
 
 
 def _load(folder: Path) -> AudioCNNForAudioClassification:
@@ -139,6 +141,7 @@ def _write(
     averaged: Scores,
     members: Sequence[dict[str, Any]],
     chosen: str,
+    command: str,
 ) -> dict[str, Any]:
     model = AudioEnsembleForAudioClassification(config).eval()
     for place, member in zip(model.members, networks, strict=True):
@@ -181,7 +184,7 @@ def _write(
                 n_skipped=first["skipped_samples"],
                 hyper_parameters={"mean": config.mean, "weights": ", ".join(f"{w:.3f}" for w in config.weights)},
                 chosen=chosen,
-                command=shown_command(),
+                command=command,
                 minutes=results["train_runtime"] / 60,
                 example=Path(averaged.paths[0]).name,
                 network=network,

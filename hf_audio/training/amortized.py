@@ -3,13 +3,16 @@
 import os
 import random
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
 from ..audio.loading import from_int16, to_int16
+
+# Tells its draws from those of the same clip and epoch that are not amortised.
+AMORTIZED_DRAWS = 1
 
 
 class Amortized:
@@ -51,6 +54,7 @@ class Amortized:
         except FileNotFoundError:
             samples = self._draw(recorded(), sampling_rate, seed, turn, index)
         self.folder.mkdir(parents=True, exist_ok=True)
+        # Not by `written_whole`: what is lost is made again, and to flush every file to the disk takes longer.
         temporary = file.with_name(f".{file.name}.{os.getpid()}")
         temporary.write_bytes(samples.tobytes())
         os.replace(temporary, file)
@@ -91,12 +95,8 @@ class Occasional:
             return self.transform(samples=waveform, sample_rate=sampling_rate)
 
 
-# Tells its draws from those of the same clip and epoch that are not amortised.
-AMORTIZED_DRAWS = 1
-
-
 @contextmanager
-def seeded(*entropy: int):
+def seeded(*entropy: int) -> Iterator[None]:
     """Within it, `random` and numpy's global generator, from which audiomentations draws, follow from `entropy`."""
     states = random.getstate(), np.random.get_state()
     seed_transforms(*entropy)

@@ -22,6 +22,7 @@ from sklearn.preprocessing import StandardScaler
 
 from ..data.cache import cached_waveform
 from ..errors import AudioError, DataError
+from ..files import written_whole
 
 # Raised whenever `clip_statistics` would give other numbers for the same samples.
 STATISTICS_VERSION = 1
@@ -174,13 +175,10 @@ def _read_statistics(store: Path) -> dict[bytes, np.ndarray]:
 
 
 def _write_statistics(store: Path, known: Mapping[bytes, np.ndarray]) -> None:
-    """The whole file or none: under a temporary name first, then renamed."""
     store.parent.mkdir(parents=True, exist_ok=True)
-    temporary = store.with_name(f".{store.name}.{os.getpid()}")
     keys = np.frombuffer(b"".join(known), dtype=np.uint8).reshape(len(known), -1)  # (clips, bytes of a hash)
-    with open(temporary, "wb") as file:
+    with written_whole(store) as temporary, temporary.open("wb") as file:
         np.savez(file, keys=keys, statistics=np.stack(list(known.values())))
-    os.replace(temporary, store)
 
 
 def fit_baseline(

@@ -3,7 +3,7 @@
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,31 +13,32 @@ import torch
 from ..arguments import RecipeArguments
 from ..data.tables import write_rows
 from ..errors import ArgumentError
-from ..runs.card import METRIC_NAMES, RunFacts, TaskFacts, shown_arguments, shown_command, write_model_card
-from ..runs.folder import finishing, training_seconds
+from ..runs.card import METRIC_NAMES, RunFacts, describe_samples, shown_arguments, shown_command, write_model_card
+from ..runs.folder import finishing, prepare_output_dir, training_seconds
 from ..runs.network import NetworkFacts, machine, save_network
-from ..runs.plots import plot_curves
-from ..runs.predictions import AnyPredictions, Predictions, TwoClassPredictions
+from ..runs.plots import CURVES_NAME, plot_curves
+from ..runs.predictions import Predictions, TwoClassPredictions
 from ..runs.rejection import PICTURE_NAME as REJECTION_NAME
 from ..runs.scores import Scores, write_scores
 from .baseline import cache_statistics, fit_baseline
 from .judging import Judgement
-from .parts import Parts
-from .refit import Validated
+from .parts import check_streamable
+from .setup import divide_task
+from .task import Task
 from .trainer import AudioTrainer
+from .validated import Validated
 
 logger = logging.getLogger(__name__)
 
 
 def write_run(
     args: RecipeArguments,
-    task: TaskFacts,
+    task: Task,
     results: dict[str, Any],
     judgement: Judgement,
     skipped: Sequence[Mapping[str, str]],
     trainer: AudioTrainer | None = None,
     validation: Scores | None = None,
-    illustrate: Callable[[AnyPredictions, Path], Sequence[str]] | None = None,
 ) -> None:
     """Card, results and pictures, and with a trainer the checkpoint; `results` gains what is computed here."""
     predictions, others = judgement.predictions, judgement.others
@@ -52,7 +53,7 @@ def write_run(
         "labels": list(predictions.names),
         "seed": args.seed,
         "machine": machine(),
-        "task": asdict(task),
+        "task": asdict(task.facts),
     }
     with finishing(Path(args.output_dir), results) as folder:
         predictions.write(folder)
@@ -62,15 +63,16 @@ def write_run(
             write_rows(folder / "skipped.csv", skipped)
         network, pictures, tables = None, predictions.pictures, predictions.tables()
         if judgement.scores is not None:
-            told = {"validation": validation, "test": judgement.scores}
-            write_scores(folder, {name: scores for name, scores in told.items() if scores is not None})
+            known = {"validation": validation, "test": judgement.scores}
+            write_scores(folder, {name: scores for name, scores in known.items() if scores is not None})
         if trainer is not None:
             network = _save_network(trainer, folder)
             results |= {name: getattr(network, name) for name in ("parameters", "macs", "weights_bytes")}
+            (folder / CURVES_NAME).write_text(json.dumps(trainer.state.log_history, indent=1) + "\n")
             plot_curves(trainer.state.log_history, folder / "training_curves.png")
             pictures.append("training_curves.png")
-        if illustrate is not None:
-            pictures += illustrate(predictions, folder)
+        if task.plot is not None and trainer is not None:
+            pictures += task.plot(predictions, folder)
         if judgement.rejection is not None:
             judgement.rejection.plot(folder / REJECTION_NAME)
             pictures.append(REJECTION_NAME)
@@ -86,32 +88,37 @@ def write_run(
             n_skipped=len(skipped),
             hyper_parameters={} if network is None else shown_arguments(args),
             chosen=results["chosen"],
-            command=shown_command(),
+            command=shown_command(args.command),
+            sampled=describe_samples(args),
             minutes=training_seconds(results) / 60,
             example=Path(predictions.paths[0]).name,
             network=network,
             pictures=pictures,
         )
-        (folder / "README.md").write_text(write_model_card(task, run), encoding="utf-8")
+        (folder / "README.md").write_text(write_model_card(task.facts, run), encoding="utf-8")
     shown = {
         key: value for key, value in results.items() if key.startswith("eval_") and not key.endswith("_per_second")
     }
     logger.info("Finished in %s: %s", args.output_dir, json.dumps(shown))
 
 
-def write_baseline(args: RecipeArguments, task: TaskFacts, parts: Parts, sampling_rate: int) -> dict[str, Any]:
+def train_baseline(args: RecipeArguments, task: Task) -> dict[str, Any]:
     """Fit scikit-learn's classifier to statistics of the training clips, and leave how good it is; the results.
 
     Raises:
-        ArgumentError: the task has several answers a clip.
+        ArgumentError: the task has several answers a clip; and as `fine_tune`.
     """
-    names, test = parts.names, parts.test
+    check_streamable(args, task)
+    prepare_output_dir(args)
+    config, _, parts = divide_task(args, task)
+    names, test, sampling_rate = parts.names, parts.test, config.sampling_rate
     if names is None or parts.n_tags is not None:
         raise ArgumentError("--baseline judges one class a clip, and this task has several answers: leave it out.")
     start = time.perf_counter()
     with args.main_process_first(desc="statistics"):
-        heard, judged_on = cache_statistics(parts.clips, sampling_rate), cache_statistics(test, sampling_rate)
-    scores = fit_baseline(heard, parts.clips["label"][:], judged_on, len(names), args.seed)
+        train_statistics = cache_statistics(parts.clips, sampling_rate)
+        test_statistics = cache_statistics(test, sampling_rate)
+    scores = fit_baseline(train_statistics, parts.clips["label"][:], test_statistics, len(names), args.seed)
     kind = TwoClassPredictions if len(names) == 2 else Predictions
     predictions = kind.from_probabilities(test["path"][:], names, test["label"][:], scores)
     results: dict[str, Any] = {f"eval_{name}": value for name, value in predictions.metrics().items()}

@@ -1,4 +1,4 @@
-"""What a trained network is fitted to say, and how good that is on clips it has not heard."""
+"""A trained network fitted on its validation clips, and measured once on its test clips."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -19,8 +19,9 @@ from ..runs.rejection import Rejection, fit_margin, margins, sparing_margin
 from ..runs.scores import Scores, relative_paths
 from .network_parts import set_rejection_margin, set_temperature
 from .parts import Parts
-from .refit import Validated
+from .task import TEST
 from .trainer import AudioTrainer
+from .validated import Validated
 
 HARMONIC_METRICS = frozenset({"cer", "cer_corpus"})  # told as a mean over several test sets too
 Transform = Callable[[dict[str, list[Any]]], dict[str, list[Any]]]
@@ -28,13 +29,13 @@ Transform = Callable[[dict[str, list[Any]]], dict[str, list[Any]]]
 
 @dataclass
 class Judgement:
-    """Of a finished network, on the clips that it was held back from."""
+    """What a finished network's predictions on the held-out clips are, and how good."""
 
     metrics: dict[str, Any]
     """`eval_<metric>`, of further clips `eval_<metric>_<name>`."""
     predictions: AnyPredictions
     others: dict[str, AnyPredictions]
-    """Of further test clips, and of clips judged together."""
+    """Of further test sets, and of clips pooled by a column, by their names."""
     scores: Scores | None
     rejection: Rejection | None
 
@@ -62,7 +63,7 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray, config: PreTrainedCo
     return math.exp(minimize_scalar(loss, bounds=(math.log(0.1), math.log(10)), method="bounded").x)
 
 
-def judge_together(scores: Scores, groups: Sequence[str]) -> Scores:
+def pool_scores(scores: Scores, groups: Sequence[str]) -> Scores:
     """The mean of the probabilities of clips of one group (speaker), whose name takes the place of a path.
 
     groups: (clips,), each of one label.
@@ -96,39 +97,43 @@ def fit_answers(
         config: of the task.
         validated: the run that had validation clips, where this one trained on them.
     """
-    heard = seen = None
+    background_output = validation_output = None
     if parts.background is not None:
-        heard = trainer.predict(parts.background.fit.with_transform(plain))
+        background_output = trainer.predict(parts.background.fit.with_transform(plain))
     fit = Fit(None)
     if validated is not None:
         fit = Fit(validated.scores, validated.temperature, validated.rejection_margin)
     if parts.validation is not None:
-        seen = trainer.predict(parts.validation.with_transform(plain))
-        fit.temperature = fit_temperature(*_with_background(seen, heard), config)
-        seen = seen._replace(predictions=seen.predictions / fit.temperature)
+        validation_output = trainer.predict(parts.validation.with_transform(plain))
+        fit.temperature = fit_temperature(*_with_background(validation_output, background_output), config)
+        validation_output = validation_output._replace(predictions=validation_output.predictions / fit.temperature)
     set_temperature(trainer.model, fit.temperature)
-    if parts.background is not None and heard is not None:
+    if parts.background is not None and background_output is not None:
         rate = trainer.args.false_alarms_per_hour
         if rate is not None:
-            above = margins(heard.predictions) / fit.temperature
+            above = margins(background_output.predictions) / fit.temperature
             fit.rejection_margin = fit_margin(above, rate, parts.background.hours(above))
-        elif seen is not None:
-            fit.rejection_margin = sparing_margin(seen.predictions, seen.label_ids)
+        elif validation_output is not None:
+            fit.rejection_margin = sparing_margin(validation_output.predictions, validation_output.label_ids)
         set_rejection_margin(trainer.model, fit.rejection_margin)
     if parts.validation is not None:
-        told = trainer.predict(parts.validation.with_transform(plain)) if fit.rejection_margin else seen
-        fit.validation = _scores(config, parts.validation, told)
+        if fit.rejection_margin:  # which changes the logits
+            validation_output = trainer.predict(parts.validation.with_transform(plain))
+        fit.validation = _scores(config, parts.validation, validation_output)
     return fit
 
 
-def _with_background(seen: PredictionOutput, heard: PredictionOutput | None) -> tuple[np.ndarray, np.ndarray]:
+def _with_background(
+    validation: PredictionOutput, background: PredictionOutput | None
+) -> tuple[np.ndarray, np.ndarray]:
     """Logits and labels of validation clips, and of background as many, that hours of it do not decide alone."""
-    if heard is None:
-        return seen.predictions, seen.label_ids
-    rows = np.linspace(0, len(heard.label_ids) - 1, min(len(heard.label_ids), len(seen.label_ids))).astype(int)
+    if background is None:
+        return validation.predictions, validation.label_ids
+    n_rows = min(len(background.label_ids), len(validation.label_ids))
+    rows = np.linspace(0, len(background.label_ids) - 1, n_rows).astype(int)
     return (
-        np.concatenate([seen.predictions, heard.predictions[rows]]),
-        np.concatenate([seen.label_ids, heard.label_ids[rows]]),
+        np.concatenate([validation.predictions, background.predictions[rows]]),
+        np.concatenate([validation.label_ids, background.label_ids[rows]]),
     )
 
 
@@ -138,7 +143,7 @@ def judge(
     plain: Transform,
     config: PreTrainedConfig,
     margin: float,
-    judged_together: str | None,
+    pooled_column: str | None,
 ) -> Judgement:
     """The network on every test clip, once.
 
@@ -148,35 +153,35 @@ def judge(
         plain: makes inputs of clips as they are.
         config: of the task.
         margin: that `fit_answers` has fitted.
-        judged_together: as of `fine_tune`.
+        pooled_column: as of the `Task`.
     """
 
-    def judge_clips(clips: Dataset) -> PredictionOutput:
+    def predict(clips: Dataset) -> PredictionOutput:
         return trainer.predict(clips.with_transform(plain), metric_key_prefix="eval")
 
-    judged = {name: judge_clips(clips) for name, clips in parts.tests.items()}
-    told = {name: _scores(config, clips, judged[name]) for name, clips in parts.tests.items()}
-    predictions = {name: _predictions(config, clips["path"][:], told[name]) for name, clips in parts.tests.items()}
-    if judged_together is not None:
-        whole = judge_together(told[""], parts.test[judged_together][:])
-        predictions[judged_together] = _predictions(config, whole.paths, whole)
-    metrics: dict[str, Any] = {**judged[""].metrics}
-    others = {name: other for name, other in predictions.items() if name}
+    outputs = {name: predict(clips) for name, clips in parts.tests.items()}
+    scores = {name: _scores(config, clips, outputs[name]) for name, clips in parts.tests.items()}
+    predictions = {name: _predictions(config, clips["path"][:], scores[name]) for name, clips in parts.tests.items()}
+    if pooled_column is not None:
+        pooled = pool_scores(scores[TEST], parts.test[pooled_column][:])
+        predictions[pooled_column] = _predictions(config, pooled.paths, pooled)
+    metrics: dict[str, Any] = {**outputs[TEST].metrics}
+    others = {name: other for name, other in predictions.items() if name != TEST}
     for name, other in others.items():
         metrics |= _beside(metrics, other.metrics(), name)
     rejection = None
     if parts.background is not None:
-        heard = judge_clips(parts.background.test)
-        logits, labels = judged[""].predictions, judged[""].label_ids
+        background_logits = predict(parts.background.test).predictions
+        logits, labels = outputs[TEST].predictions, outputs[TEST].label_ids
         rejection = Rejection(
             margins(logits),
             logits[:, :-1].argmax(1) == labels,
-            margins(heard.predictions),
+            margins(background_logits),
             parts.background.hours(parts.background.test),
             margin,
         )
         metrics |= {f"eval_{name}": value for name, value in rejection.metrics().items()}
-    return Judgement(metrics, predictions[""], others, told[""], rejection)
+    return Judgement(metrics, predictions[TEST], others, scores[TEST], rejection)
 
 
 def judge_crops(trainer: AudioTrainer, collator: Callable, test: Dataset, plain: Transform) -> dict[str, float]:
@@ -190,14 +195,14 @@ def judge_crops(trainer: AudioTrainer, collator: Callable, test: Dataset, plain:
     }
 
 
-def _scores(config: PreTrainedConfig, clips: Dataset, judged: PredictionOutput) -> Scores:
-    told = probabilities(torch.from_numpy(judged.predictions), config).numpy()
-    return Scores(relative_paths(clips["path"][:]), judged.label_ids, told)
+def _scores(config: PreTrainedConfig, clips: Dataset, output: PredictionOutput) -> Scores:
+    scores = probabilities(torch.from_numpy(output.predictions), config).numpy()
+    return Scores(relative_paths(clips["path"][:]), output.label_ids, scores)
 
 
-def _predictions(config: PreTrainedConfig, paths: Sequence[str], told: Scores) -> AnyPredictions:
+def _predictions(config: PreTrainedConfig, paths: Sequence[str], scores: Scores) -> AnyPredictions:
     kind = predictions_class(config)
-    return kind.from_probabilities(paths, _names(config), told.references, told.probabilities)
+    return kind.from_probabilities(paths, _names(config), scores.references, scores.probabilities)
 
 
 def _names(config: PreTrainedConfig) -> list[str]:
@@ -206,9 +211,9 @@ def _names(config: PreTrainedConfig) -> list[str]:
 
 def _beside(results: Mapping[str, Any], metrics: Mapping[str, float], name: str) -> dict[str, float]:
     """Metrics of further test clips under their names, and the harmonic means of error rates with the first ones'."""
-    told = {f"eval_{metric}_{name}": value for metric, value in metrics.items()}
+    named = {f"eval_{metric}_{name}": value for metric, value in metrics.items()}
     for metric in HARMONIC_METRICS & set(metrics):
         rates = results[f"eval_{metric}"], metrics[metric]
         # Of a rate of zero the harmonic mean is zero, whatever the other one.
-        told[f"eval_{metric}_harmonic"] = 0.0 if min(rates) == 0 else 2 / sum(1 / rate for rate in rates)
-    return told
+        named[f"eval_{metric}_harmonic"] = 0.0 if min(rates) == 0 else 2 / sum(1 / rate for rate in rates)
+    return named

@@ -33,6 +33,7 @@ from ..runs.scores import read_scores
 from .augmentation import AddFastGaussianSNR
 from .fine_tune import fine_tune
 from .judging import fit_temperature
+from .task import Task
 
 logger = logging.getLogger(__name__)
 
@@ -230,8 +231,17 @@ def listener_arguments(folder: str, **others: Any) -> RecipeArguments:
 
 def _train(args: RecipeArguments, dataset: Dataset, held_out: np.ndarray) -> None:
     augmentation = Compose([Gain(-6, 6, p=1), AddFastGaussianSNR(min_snr_db=15, max_snr_db=50, p=0.25)])
-    config = AudioCNNConfig(**LISTENER)
-    fine_tune(args, config, dataset, held_out, FACTS, augmentation=augmentation, crop_seconds=CROP_SECONDS)
+    fine_tune(
+        args,
+        Task(
+            config=AudioCNNConfig(**LISTENER),
+            dataset=dataset,
+            held_out=held_out,
+            facts=FACTS,
+            augmentation=augmentation,
+            crop_seconds=CROP_SECONDS,
+        ),
+    )
 
 
 def with_beliefs(dataset: Dataset, believed: np.ndarray) -> Dataset:

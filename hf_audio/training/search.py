@@ -20,14 +20,27 @@ from ..arguments import ERROR_RATES, RecipeArguments
 from ..data.tables import write_rows
 from ..errors import ArgumentError
 from ..files import write_text
-from ..runs.folder import ARGUMENTS_NAME, BEST_NAME, FREE_ARGUMENTS, SEARCH_NAME, SEARCH_PICTURE, TRIALS_NAME
+from ..runs.folder import (
+    ARGUMENTS_NAME,
+    BEST_NAME,
+    FREE_ARGUMENTS,
+    SEARCH_NAME,
+    SEARCH_PICTURE,
+    TRIALS_NAME,
+    prepare_output_dir,
+)
 from ..runs.plots import plot_search
+from .parts import check_streamable
+from .setup import set_up
+from .task import Task
 from .trainer import AudioTrainer
 
 if TYPE_CHECKING:
     import optuna
 
 logger = logging.getLogger(__name__)
+
+Direction = Literal["minimize", "maximize"]
 
 # What the trainer reads while it trains. Other arguments are read before, once for all trials, and of another batch
 # size the scores after as many steps could not be compared.
@@ -61,7 +74,7 @@ class Uniform:
     high: float
     log: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not self.low < self.high or (self.log and self.low <= 0):
             raise ArgumentError(
                 f"{self} is no range: give a low end{' above 0' if self.log else ''} and a higher one."
@@ -75,21 +88,18 @@ SearchSpace = Mapping[str, Uniform]
 """Names of training arguments, of `SEARCHABLE`, and from where their values are taken."""
 
 
-def search_arguments(
-    args: RecipeArguments, space: SearchSpace | None, make_trainer: Callable[..., AudioTrainer]
-) -> dict[str, Any]:
+def search_arguments(args: RecipeArguments, task: Task) -> dict[str, Any]:
     """Try arguments until `args.search` trials are finished, and leave what was found in the output folder.
 
     The first trial has the arguments of the command. After every trial the folder holds the trials (`search.db`,
     `trials.csv`, `search.png`) and the best one's arguments (`best_arguments.yaml`, for `--config`); no model is kept.
     After a kill, the same command goes on: every trial is drawn from the seed and the trials finished before it, so
-    one that was interrupted is repeated, and the end is the same.
+    one that was interrupted is repeated, and the end is the same. Every trial has a trainer of its own, so that
+    nothing of another is left in it: weights, their average, patience.
 
     Args:
-        args: of the command; `metric_for_best_model`, told of the validation clips, is what is searched for.
-        space: of the recipe.
-        make_trainer: a trainer for some arguments, which makes its model when it trains. Every trial has one of its
-            own, so that nothing of another is left in it: weights, their average, patience.
+        args: of the command; `metric_for_best_model` of the validation clips is what is searched for.
+        task: with the `search_space`.
 
     Returns:
         The best trial's arguments, of those that were searched.
@@ -97,54 +107,96 @@ def search_arguments(
     Raises:
         ArgumentError: there is no space, or it is not the one of the trials in the folder, or they suffice already.
     """
-    import optuna
-    from optuna.trial import TrialState
-
+    space = task.search_space
     if space is None:
         raise ArgumentError("--search: this recipe declares no SEARCH_SPACE, so leave it out.")
     check_space(space)
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    metric = str(args.metric_for_best_model).removeprefix("eval_")
-    direction: Literal["minimize", "maximize"] = (
-        "minimize" if metric == "loss" or metric in ERROR_RATES else "maximize"
-    )
-    output_dir = Path(args.output_dir)
-    stored: dict[str, Any] = {
-        "storage": optuna.storages.RDBStorage(_sqlite_url(output_dir / SEARCH_NAME)),
-        "study_name": STUDY,
-        "load_if_exists": True,
-    }
-    study = optuna.create_study(direction=direction, **stored)
-    _open_study(study, args, space, metric)
-    given = {name: getattr(args, name) for name, values in space.items() if _contains(values, getattr(args, name))}
-    while (n_finished := len(_finished(study))) < args.search:
-        if n_finished == 0 and given and not study.get_trials(states=(TrialState.WAITING,)):
-            study.enqueue_trial(given)
-        trainer = make_trainer(args=_trial_arguments(args, space, direction))
+    check_streamable(args, task)
+    prepare_output_dir(args)
+    args = copy.copy(args)
+    setup = set_up(args, task)
+    study = Study(args, space)
+    while study.n_finished < args.search:
+        make_trainer = functools.partial(setup.make_trainer, None, model_init=setup.make_model)
+        study.try_once(make_trainer)
+    setup.clear()
+    return study.tell_best()
+
+
+class Study:
+    """The trials of a search, in its folder.
+
+    Args:
+        args: of the command.
+        space: of the recipe.
+
+    Raises:
+        ArgumentError: the folder holds the trials of another space, or enough of them.
+    """
+
+    def __init__(self, args: RecipeArguments, space: SearchSpace):
+        import optuna
+
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        self.args, self.space = args, space
+        self.metric = str(args.metric_for_best_model).removeprefix("eval_")
+        least_is_best = self.metric == "loss" or self.metric in ERROR_RATES
+        self.direction: Direction = "minimize" if least_is_best else "maximize"
+        self.folder = Path(args.output_dir)
+        self._stored: dict[str, Any] = {
+            "storage": optuna.storages.RDBStorage(_sqlite_url(self.folder / SEARCH_NAME)),
+            "study_name": STUDY,
+            "load_if_exists": True,
+        }
+        self._study = optuna.create_study(direction=self.direction, **self._stored)
+        _open_study(self._study, args, space, self.metric)
+
+    @property
+    def n_finished(self) -> int:
+        """How many trials are finished."""
+        return len(_finished(self._study))
+
+    def try_once(self, make_trainer: Callable[..., AudioTrainer]) -> None:
+        """Run one more trial and write what is known by then.
+
+        make_trainer: of some arguments; it makes its model when it trains.
+        """
+        import optuna
+        from optuna.trial import TrialState
+
+        args, space, n_finished = self.args, self.space, self.n_finished
+        given = {name: getattr(args, name) for name, values in space.items() if _contains(values, getattr(args, name))}
+        if n_finished == 0 and given and not self._study.get_trials(states=(TrialState.WAITING,)):
+            self._study.enqueue_trial(given)
+        trainer = make_trainer(args=_trial_arguments(args, space, self.direction))
         seed = int(np.random.SeedSequence((args.seed, n_finished)).generate_state(1)[0])
         with threadpool_limits(1, user_api="blas"):  # as `fine_tune`
             trainer.hyperparameter_search(
                 hp_space=functools.partial(draw, space),
-                compute_objective=functools.partial(_objective, trainer, metric, direction),
+                compute_objective=functools.partial(_objective, trainer, self.metric, self.direction),
                 n_trials=1,
-                direction=direction,
+                direction=self.direction,
                 backend="optuna",
                 hp_name=lambda trial: f"trial-{trial.number}",
                 sampler=optuna.samplers.TPESampler(seed=seed),
                 pruner=optuna.pruners.MedianPruner(WHOLE_TRIALS, round(WHOLE_SHARE * _count_steps(trainer))),
-                **stored,
+                **self._stored,
             )
         del trainer
         gc.collect()  # and with it its loader workers
-        trials = _finished(study)
-        _report(output_dir, args, space, metric, trials, study.best_trial)
-        logger.info("Trial %d of %d: %s", len(trials), args.search, json.dumps(_row(space, metric, trials[-1])))
-    best = read_values(space, study.best_trial.params)
-    logger.info(
-        "The best of %d trials, %s %.4f on the validation clips: %s. Train with --config %s --output_dir NEW.",
-        *(len(_finished(study)), metric, study.best_value, json.dumps(best), output_dir / BEST_NAME),
-    )
-    return best
+        trials = _finished(self._study)
+        _report(self.folder, args, space, self.metric, trials, self._study.best_trial)
+        row = json.dumps(_row(space, self.metric, trials[-1]))
+        logger.info("Trial %d of %d: %s", len(trials), args.search, row)
+
+    def tell_best(self) -> dict[str, Any]:
+        """The best trial's arguments, which are logged with how good they were."""
+        best = read_values(self.space, self._study.best_trial.params)
+        logger.info(
+            "The best of %d trials, %s %.4f on the validation clips: %s. Train with --config %s --output_dir NEW.",
+            *(self.n_finished, self.metric, self._study.best_value, json.dumps(best), self.folder / BEST_NAME),
+        )
+        return best
 
 
 def check_space(space: SearchSpace) -> None:
@@ -178,7 +230,7 @@ def _contains(values: Uniform, value: float) -> bool:
 
 
 def _sqlite_url(path: Path) -> str:
-    from sqlalchemy import URL  # brought by optuna
+    from sqlalchemy import URL
 
     return URL.create("sqlite", database=str(path.absolute())).render_as_string()
 

@@ -15,7 +15,8 @@ import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from ..data.cache import decode_clip
-from ..data.shards import UNREADABLE, Block, Row, Split, read_block
+from ..data.shard_rows import UNREADABLE, Block, Row, read_block
+from ..data.shards import Split
 from ..errors import AudioError, DataError
 from .batches import ClipTransform
 

@@ -1,8 +1,9 @@
-"""How a recipe starts: its command line, the recordings it reads, and what the user can mend told in a sentence."""
+"""How a recipe starts: its command line, the recordings it reads, and which trainings its arguments ask for."""
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,32 @@ from transformers.utils.logging import disable_progress_bar
 
 from ..arguments import Arguments, RecipeArguments, parse_arguments
 from ..errors import ArgumentError, refusals_end_in_a_sentence
+from .cross_validation import cross_validate
+from .fine_tune import fine_tune
+from .finish import train_baseline
+from .label_audit import doubt_labels
+from .pretraining import pretrain
+from .refit import refit
+from .search import search_arguments
+from .task import Task
 
 logger = logging.getLogger(__name__)
 
 
-def run_recipe(main: Callable[[Arguments], Any], arguments_class: type[Arguments]) -> None:
-    """Parse the command line and run a recipe's `main`; what the user can mend ends in a sentence and exit code 2."""
+def run_recipe(
+    make_task: Callable[[Arguments], Task],
+    arguments_class: type[Arguments],
+    argv: Sequence[str] | None = None,
+    command: Sequence[str] | None = None,
+) -> None:
+    """Parse the command line and train a recipe's task; what the user can mend ends in a sentence and exit code 2.
+
+    Args:
+        make_task: what the recipe trains, given its arguments, in which it may fill in what the user has left open.
+        arguments_class: of the recipe.
+        argv: the flags, by default those of this process.
+        command: the words before them, by default this process's program.
+    """
     first = os.environ.get("RANK", "0") == "0"  # of several processes, one speaks
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.INFO if first else logging.ERROR)
     for library in ("httpx", "httpx2", "datasets", "absl"):
@@ -24,10 +45,37 @@ def run_recipe(main: Callable[[Arguments], Any], arguments_class: type[Arguments
     disable_progress_bar()  # of single files; Trainer's own stays
     try:
         with refusals_end_in_a_sentence(speaks=first):
-            main(parse_arguments(arguments_class))
+            args = parse_arguments(arguments_class, argv, command)
+            train_task(args, make_task(args))
     finally:
         if torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
+
+
+def train_task(args: RecipeArguments, task: Task) -> dict[str, Any]:
+    """Train a task in the ways its arguments ask for; returns what `all_results.json` of the output folder holds.
+
+    Before its training may go others that hand something on to it: a label audit, a pretraining, a validated training
+    (`--refit`). `--search`, `--baseline` and a task with folds leave other things than one network.
+
+    Raises:
+        Refusal: as `fine_tune`, `cross_validate`, `search_arguments` and the others do.
+    """
+    if task.folds is not None:
+        return cross_validate(args, task, train_task)
+    if task.label_rounds:
+        dataset, seconds = doubt_labels(args, task.dataset, task.held_out, task.label_rounds)
+        before = {**task.preceding_seconds, **({"audit_runtime": seconds} if seconds else {})}
+        task = replace(task, label_rounds=0, dataset=dataset, preceding_seconds=before)
+    if task.pretraining is not None:
+        task = pretrain(args, task, task.pretraining, train_task)
+    if args.search:
+        return search_arguments(args, task)
+    if args.baseline:
+        return train_baseline(args, task)
+    if args.refit and args.validation_fraction > 0 and task.stream is None:
+        return refit(args, task)
+    return fine_tune(args, task)
 
 
 def find_recordings(

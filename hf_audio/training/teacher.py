@@ -24,6 +24,7 @@ from ..audio.loading import load_audio
 from ..audio.speech import keep_speech
 from ..data.rows import TAUGHT_COLUMN
 from ..errors import ArgumentError, CheckpointError, NoSpeechError
+from ..files import written_whole
 from ..inference.torch_classifier import TorchAudioClassifier
 from ..models import AudioCNNConfig
 from ..models.modeling_audio_cnn import by_distribution, probabilities
@@ -33,6 +34,10 @@ from .encoders import is_encoder
 
 logger = logging.getLogger(__name__)
 
+# Of a loss with a teacher: what its scores weigh against the labels, and how far both models' are flattened first.
+# Source: Hinton et al. 2015, https://arxiv.org/abs/1503.02531.
+TEACHER_WEIGHT = 0.7
+TEMPERATURE = 2.0
 JUDGED_TOGETHER = 64  # clips between two writings of the cache
 WINDOWS = "one behind the other"  # how long clips are judged; told to the cache, of which older entries overlapped
 
@@ -166,9 +171,8 @@ def judge_once(judge: TorchAudioClassifier, paths: Sequence[str], speech_only: b
         part = dict(list(missing.items())[start : start + JUDGED_TOGETHER])
         waveforms = [_load(path, judge.sampling_rate, speech_only) for path in part.values()]
         known |= dict(zip(part, judge.judge(waveforms), strict=True))
-        temporary = file.with_suffix(f".{os.getpid()}.npz")
-        np.savez(temporary, keys=list(known), scores=np.stack(list(known.values())))
-        os.replace(temporary, file)
+        with written_whole(file) as temporary, temporary.open("wb") as opened:
+            np.savez(opened, keys=list(known), scores=np.stack(list(known.values())))
     return np.stack([known[key] for key in keys])
 
 
@@ -194,14 +198,6 @@ def _fingerprint(judge: TorchAudioClassifier, speech_only: bool) -> str:
 def _key(path: str) -> str:
     status = os.stat(path)
     return hashlib.sha256(repr((path, status.st_size, status.st_mtime_ns)).encode()).hexdigest()[:32]
-
-
-# Of a loss with a teacher: what its scores weigh against the labels, and how far both models' are flattened first.
-# Source: Hinton et al. 2015, https://arxiv.org/abs/1503.02531.
-TEACHER_WEIGHT = 0.7
-
-
-TEMPERATURE = 2.0
 
 
 def flatten_scores(logits: torch.Tensor, config: PreTrainedConfig) -> torch.Tensor:

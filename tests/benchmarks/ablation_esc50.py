@@ -54,7 +54,7 @@ def run(without: str, flags: list[str]) -> None:
     elif without == "excerpts":
         recipe.waveform_transforms = lambda: waveform_transforms(SIGNAL["clip_seconds"])
     sys.argv = [str(RECIPE), *flags, *FLAGS.get(without, [])]
-    recipe.run_recipe(recipe.main, recipe.ESC50Arguments)
+    recipe.run_recipe(recipe.make_task, recipe.ESC50Arguments)
 
 
 def main() -> None:

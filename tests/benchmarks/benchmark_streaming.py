@@ -24,6 +24,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -31,7 +32,7 @@ import pyarrow.parquet as pq
 import soundfile
 from transformers import TrainerCallback
 
-import hf_audio.training.fine_tune
+import hf_audio.training.setup
 from hf_audio import AudioCNNConfig
 from hf_audio.arguments import parse_arguments
 from hf_audio.audio.loading import load_audio
@@ -39,6 +40,7 @@ from hf_audio.data.columns import TEST
 from hf_audio.data.shards import load_shards
 from hf_audio.training.fine_tune import fine_tune
 from hf_audio.training.general_sounds import PRESETS, SIGNAL, slow_transforms, waveform_transforms
+from hf_audio.training.task import Task
 from hf_audio.training.trainer import AudioTrainer
 
 SPEC = importlib.util.spec_from_file_location("esc50", Path(__file__).parents[2] / "recipes" / "esc50.py")
@@ -125,21 +127,22 @@ def train(flags: list[str], data_dir: Path, shards: Path | None, epochs: int) ->
             super().__init__(*args, **kwargs)
             self.add_callback(watch)
 
-    hf_audio.training.fine_tune.AudioTrainer = TimedTrainer
+    hf_audio.training.setup.AudioTrainer = TimedTrainer
     with tempfile.TemporaryDirectory() as out:
         own = ["--output_dir", str(Path(out) / "run"), "--num_train_epochs", str(epochs), "--save_strategy", "no"]
         args = parse_arguments(esc50.ESC50Arguments, [*flags, *own, "--disable_tqdm", "true"])
-        options = {
+        options: dict[str, Any] = {
             "augmentation": waveform_transforms(),
             "slow_augmentation": slow_transforms(),
         }
-        config = AudioCNNConfig(**PRESETS[args.model])
+        options |= {"config": AudioCNNConfig(**PRESETS[args.model]), "facts": esc50.facts(args)}
         if shards is None:
             dataset = esc50.load_recordings(data_dir)
-            fine_tune(args, config, dataset, np.asarray(dataset["fold"]) == "5", esc50.facts(args), **options)
+            task = Task(dataset=dataset, held_out=np.asarray(dataset["fold"]) == "5", **options)
         else:
-            options["stream"], collection = load_shards(shards)
-            fine_tune(args, config, collection.dataset, collection.rows(TEST), esc50.facts(args), **options)
+            stream, collection = load_shards(shards)
+            task = Task(dataset=collection.dataset, held_out=collection.rows(TEST), stream=stream, **options)
+        fine_tune(args, task)
     return watch.rates
 
 

@@ -24,7 +24,7 @@ from datasets import Dataset
 from torch.utils.data import DataLoader
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
-import hf_audio.training.fine_tune
+import hf_audio.training.setup
 import hf_audio.training.start
 from hf_audio import AudioCNNFeatureExtractor
 from hf_audio.audio.loading import load_audio
@@ -163,14 +163,14 @@ def main() -> None:
             turns.append(Turns(self))
             self.add_callback(turns[0])
 
-    hf_audio.training.fine_tune.AudioTrainer = TimedTrainer
+    hf_audio.training.setup.AudioTrainer = TimedTrainer
     with tempfile.TemporaryDirectory() as out:
         epochs = ["--num_train_epochs", str(known.rounds + 1), "--output_dir", str(Path(out) / "run")]
         sys.argv = [str(path), *flags, *epochs, "--disable_tqdm", "true"]
         arguments_class = next(
             value for value in vars(recipe).values() if isinstance(value, type) and value.__module__ == known.recipe
         )
-        hf_audio.training.start.run_recipe(recipe.main, arguments_class)
+        hf_audio.training.start.run_recipe(recipe.make_task, arguments_class)
     # The first epoch starts workers and compiles librosa's loops: left out.
     rates = {name: values[1:] for name, values in turns[0].rates.items()}
     medians = {name: statistics.median(values) for name, values in rates.items()}

@@ -6,7 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from hf_audio.bulk.clips import find_all_clips, find_clips, open_clips
+from hf_audio.bulk.clips import find_all_clips, find_clips, find_examples, open_clips
+from hf_audio.data.columns import Columns
 from hf_audio.errors import DataError
 
 
@@ -42,6 +43,69 @@ def test_patterns_find_files_and_search_folders(tone_folder):
     assert len(find_clips(f"{tone_folder}/*")) == 36  # folders
     with pytest.raises(DataError, match=r"\*\.mp3 holds no audio files"):
         find_clips(f"{tone_folder}/*.mp3")
+
+
+def test_folders_are_searched_as_for_training(tmp_path, caplog):
+    for name in ("here/0.wav", "here/.Trashes/gone.wav", "elsewhere/1.wav", "here/phone.m4a", "here/notes.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "here" / "linked").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "here" / "lost.wav").symlink_to(tmp_path / "nowhere.wav")
+    # What cannot be read is a row that says so.
+    assert names(find_clips(tmp_path / "here")) == ["0.wav", "1.wav", "phone.m4a"]
+    assert "lost.wav for one: a link that leads nowhere" in caplog.text
+    assert names(find_clips(f"{tmp_path}/he*")) == ["0.wav", "1.wav", "phone.m4a"]
+    assert names(find_clips(f"{tmp_path}/here/*.m4a")) == ["phone.m4a"]
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "expected"),
+    [
+        ("filename,category,take\na.wav,dog,1\nb.wav,,2\n", None, {"category": "dog", "take": "1"}),
+        ("File;Label\na.wav;dog\nb.wav;\n", None, {"Label": "dog"}),
+        ("path,where,species\nx,a.wav,dog\ny,b.wav,\n", Columns("where", ("species",)), {"species": "dog"}),
+        ("fname,number\na.wav,7\nb.wav,\n", None, {}),
+    ],
+)
+def test_tables_are_understood_as_for_training(tmp_path, text, columns, expected):
+    table = tmp_path / "t.csv"
+    table.write_text(text)
+    clips = find_clips(table, columns, audio_dir=tmp_path / "audio")
+    assert clips[0] == {"path": str(tmp_path / "audio" / "a.wav"), **expected} and len(clips) == 2
+    (unlabelled,) = find_clips(table, columns, unlabelled=True)
+    labels = {"category", "Label", "species", "number"}
+    assert unlabelled["path"] == str(tmp_path / "b.wav") and not labels & set(unlabelled)
+    assert find_all_clips([table], columns, audio_dir=tmp_path / "audio") == clips
+    with pytest.raises(DataError, match=r"t.csv has no column 'other'"):
+        find_clips(table, Columns("other"))
+
+
+def test_columns_are_of_tables(tmp_path, tone_folder):
+    table = tmp_path / "t.csv"
+    table.write_text("path,file\nx,tones/low/0.wav\n")
+    assert len(find_all_clips([table, tone_folder], Columns("file"))) == 36
+    for find in (find_clips, find_examples, lambda source, columns: find_all_clips([source], columns)):
+        with pytest.raises(DataError, match="tones is no table, and columns are of a table: give the table"):
+            find(tone_folder, Columns("file"))
+
+
+def test_examples_are_what_can_be_read_with_their_labels(tmp_path, tone_folder, caplog):
+    (tone_folder / "low" / "phone.m4a").touch()
+    files, labels = find_examples(tone_folder / "low")
+    assert len(files) == 12 and labels is None and "left out: " in caplog.text and "phone.m4a" in caplog.text
+    table = tmp_path / "t.csv"
+    for text, expected in (
+        ("file,class\na.wav, dog\nb.wav,\n", ["dog", ""]),
+        ("path,number\na.wav,14.0\nb.wav,\n", ["14", ""]),
+        ("path,number\na.wav,007\nb.wav,ten\n", ["7", "ten"]),
+        ("path,who\na.wav,x\nb.wav,y\n", None),
+    ):
+        table.write_text(text)
+        files, labels = find_examples(table)
+        assert [Path(file).name for file in files] == ["a.wav", "b.wav"] and labels == expected
+    (tmp_path / "v.tsv").write_text("client_id\tpath\tgender\ns\ta.mp3\tmale_masculine\nt\tb.mp3\tother\n")
+    files, labels = find_examples(tmp_path / "v.tsv")
+    assert files[0] == str(tmp_path / "clips" / "a.mp3") and labels == ["male", ""]
 
 
 def test_what_several_sources_name_twice_is_one_clip(tmp_path, tone_folder):

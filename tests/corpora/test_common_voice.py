@@ -8,7 +8,8 @@ from helpers.recordings import real
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hf_audio.corpora.common_voice import is_common_voice, load_voices, read_clips, split_speakers
+from hf_audio.corpora.common_voice import load_voices, split_speakers
+from hf_audio.data.voice_tables import is_voice_table, read_voice_table
 from hf_audio.errors import DataError
 
 HEADER = "client_id\tpath\tsentence\tup_votes\tdown_votes\tage\tgender\taccents\tlocale\tsegment"
@@ -41,7 +42,7 @@ def test_the_named_splits_and_both_generations_of_names(tmp_path):
     assert {name: mask.sum() for name, mask in splits.items()} == {"train": 8, "dev": 8, "test": 8}
     assert dataset.features["label"].names == ["female", "male"] and sum(dataset["label"]) == 12
     assert dataset[0]["path"] == str(tmp_path / "clips" / "afemale00.mp3") and dataset[0]["speaker"] == "afemale0"
-    unlabelled = read_clips(tmp_path / "train.tsv")
+    unlabelled = read_voice_table(tmp_path / "train.tsv")
     assert list(unlabelled["client_id"][unlabelled["gender"] == ""]) == ["x", "y", "z", "u"]
 
 
@@ -50,7 +51,7 @@ def test_the_named_splits_and_both_generations_of_names(tmp_path):
 )
 def test_a_gender_is_read_whatever_the_sentence_holds(tmp_path, sentence):
     rows = [*both("a"), row("s", "s", "male_masculine", sentence), *both("b")]
-    table = read_clips(write(tmp_path, train=rows) / "train.tsv")
+    table = read_voice_table(write(tmp_path, train=rows) / "train.tsv")
     assert len(table) == 17 and table["gender"][8] == "male"
     assert table["path"][8].endswith("s.mp3") and table["sentence"][8] == sentence
 
@@ -116,9 +117,9 @@ def test_other_folders_and_tables_are_refused(tmp_path):
     with pytest.raises(DataError, match=r"train\.tsv has no column 'client_id': .* with tabs between"):
         load_voices(folder)
     (folder / "train.tsv").write_bytes(HEADER.encode() + b"\n\xff\xfe")
-    with pytest.raises(DataError, match=r"train\.tsv is not UTF-8 text"):
+    with pytest.raises(DataError, match=r"train\.tsv is not a UTF-8 table"):
         load_voices(folder)
-    assert not is_common_voice(folder / "train.tsv") and is_common_voice(folder / "test.tsv")
+    assert not is_voice_table(folder / "train.tsv") and is_voice_table(folder / "test.tsv")
 
 
 def test_speakers_of_both_genders_are_left_out(tmp_path, caplog):

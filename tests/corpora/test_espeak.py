@@ -11,7 +11,7 @@ pytest.importorskip("espeakng_loader")
 
 from hf_audio.corpora import espeak
 from hf_audio.corpora.espeak import speak, voice_variants
-from hf_audio.corpora.synthetic import _TEST_VARIANTS, _TRAINING_VARIANTS
+from hf_audio.corpora.synthetic_voices import TEST_VARIANTS, TRAINING_VARIANTS
 
 
 def find_pitch(audio: np.ndarray, rate: int) -> float:
@@ -70,7 +70,7 @@ def test_number_out_of_range_raises() -> None:
 def test_voice_variants_are_sorted() -> None:
     variants = voice_variants()
     assert variants == sorted(variants)
-    assert {"m1", "f1", *_TRAINING_VARIANTS, *_TEST_VARIANTS} <= set(variants)
+    assert {"m1", "f1", *TRAINING_VARIANTS, *TEST_VARIANTS} <= set(variants)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="forks")

@@ -109,7 +109,8 @@ def test_a_class_of_one_clip_is_trained_on_and_two_single_clips_are_too_few(tmp_
     ("files", "says"),
     [
         ([], "holds no files: give a folder with a folder of recordings a class"),
-        (["a.m4a", "b/c.m4a"], r"nothing that is audio by its name, .*a.m4a for one: convert"),
+        (["a.m4a", "b/c.m4a"], r"recordings of kinds that are not read, .*a.m4a, .*c.m4a: convert them to WAV"),
+        (["a.txt"], r"nothing that is audio by its name, .*a.txt for one: give a folder"),
         (["a.wav", "b.wav"], r"holds a.wav and no class folders: put the recordings of each class"),
         (["dog/a.wav", "dog/b.wav"], "one label 'dog': a classifier needs at least two"),
         (["mine/cat/a.wav", "mine/dog/b.wav"], r"if the classes are cat, dog and so on, pass .*mine as --data_dir"),
@@ -195,6 +196,28 @@ def test_names_of_a_table_that_count_from_elsewhere_and_from_nowhere(tmp_path):
     touch(tmp_path / "audio" / "other" / "0.wav")
     with pytest.raises(DataError, match=r"t.csv names 0.wav, which may be .*audio/0.wav or .*other/0.wav"):
         load_collection(tmp_path)
+
+
+def test_the_files_of_a_table_are_where_the_user_says(tmp_path):
+    touch(*(tmp_path / folder / f"{i}.wav" for i in range(10) for folder in ("audio", "copies/deep", "meta")))
+    table = write_table(
+        tmp_path / "meta" / "t.csv", [["file", "tag"], *([f"{i}.wav", "ab"[i % 2]] for i in range(10))]
+    )
+    for folder, place in (("audio", "audio"), ("copies", "copies/deep")):
+        paths = load_collection(table, audio_dir=tmp_path / folder).dataset["path"]
+        assert {Path(path).parent for path in paths} == {tmp_path / place}
+    with pytest.raises(DataError, match="class folders, which have no columns"):
+        load_collection(fill(tmp_path / "x"), audio_dir=tmp_path)
+
+
+def test_recordings_that_are_not_read_are_told_of(tmp_path, caplog):
+    touch(fill(tmp_path) / "cat" / "memo.m4a", tmp_path / "cat" / "notes.txt", tmp_path / "dog" / "._1.wav")
+    (tmp_path / "dog" / "lost.wav").symlink_to(tmp_path / "gone.wav")
+    with caplog.at_level(logging.WARNING):
+        assert len(load_collection(tmp_path).dataset) == 20
+    memo, lost, notes = (record.getMessage() for record in caplog.records)
+    assert memo.startswith("1 recording is left out") and memo.endswith("cat/memo.m4a: convert to WAV or FLAC.")
+    assert "dog/lost.wav for one: a link that leads nowhere" in lost and "1 files are no audio" in notes
 
 
 def test_real_sounds_by_their_table(real_sounds):

@@ -10,8 +10,8 @@ from hf_audio.data.columns import PARTS, Columns, read_labels, read_parts, settl
 from hf_audio.errors import DataError
 
 
-def settle(table, *, several=False, **wanted):
-    return settle_columns("t.csv", table, Columns(**wanted), several=several, path_flag="path_column")
+def settle(table, *, several=False, needs_labels=True, **wanted):
+    return settle_columns("t.csv", table, Columns(**wanted), several=several, needs_labels=needs_labels)
 
 
 def test_usual_names_are_found_and_told(caplog):
@@ -27,8 +27,24 @@ def test_what_the_user_names_wins():
     assert settle(table, **wanted) == Columns("file", ("species",), "who", "fold")
 
 
+def test_a_number_is_a_label_where_there_is_no_other():
+    table = {"path": ["a"], "number": ["7"], "dog": ["1"]}
+    assert settle(table).labels == ("number",)
+    assert settle({**table, "Class": ["x"]}).labels == ("Class",)
+    assert settle(table, several=True).labels == ["dog"]
+
+
+def test_labels_may_be_missing_where_none_are_needed():
+    table = {"path": ["a"], "who": ["x"], "dog": ["1"]}
+    assert settle(table, needs_labels=False) == Columns("path")
+    assert settle(table, needs_labels=False, labels=("who",)).labels == ("who",)
+
+
 def test_a_column_called_split_that_says_something_else_is_none():
-    assert settle({"path": ["a"], "label": ["x"], "split": ["banana"]}).split is None
+    for said in (["banana"], ["train", "banana"], ["1", "2"]):
+        assert settle({"path": said, "label": said, "split": said}).split is None
+    for said in (["train"], ["Dev", " test"], ["train", "test", "banana"]):  # the last one is refused when it is read
+        assert settle({"path": said, "label": said, "split": said}).split == "split"
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,7 @@ def test_a_site_is_made_anew_and_what_lies_beside_it_stays(site, checkpoint, tmp
     again = shutil.copytree(site, tmp_path / "site")
     (again / "example.wav").write_bytes(b"clip")
     (again / "style.css").write_text("old")
-    cli.main(["demo", str(checkpoint), "--output_dir", str(again)])
+    cli.main(["page", str(checkpoint), "--output_dir", str(again)])
     assert f"python -m http.server --directory {again}," in capsys.readouterr().out
     assert (again / "example.wav").read_bytes() == b"clip"
     assert (again / "style.css").read_text() == (PAGE / "style.css").read_text()
@@ -142,7 +142,7 @@ def test_a_folder_that_is_no_site_is_refused_and_left_alone(checkpoint, tmp_path
     with pytest.raises(CheckpointError, match=r"holds no config\.json"):
         make_site(tmp_path, tmp_path / "site")
     with pytest.raises(SystemExit) as end:
-        cli.main(["demo", str(checkpoint), "--output_dir", str(tmp_path)])
+        cli.main(["page", str(checkpoint), "--output_dir", str(tmp_path)])
     sentence = f"error: --output_dir {tmp_path} holds other files than a site: choose a new folder."
     assert (end.value.code, capsys.readouterr().err.strip()) == (2, sentence)
     assert [entry.name for entry in tmp_path.iterdir()] == ["notes.txt"]
@@ -395,6 +395,12 @@ def test_nothing_is_asked_of_another_host(host, tmp_path, browser):
         e["params"] for e in browser.events if e.get("method") in ("Log.entryAdded", "Runtime.exceptionThrown")
     ]
     assert complaints == []
+
+
+def test_the_browser_looks_up_no_name(host, browser):
+    """Of itself, Chromium asks its maker's servers at every start."""
+    told = browser.call("Page.navigate", url=host.replace("127.0.0.1", "localhost"))
+    assert told["errorText"] == "net::ERR_NAME_NOT_RESOLVED"
 
 
 def test_it_fits_a_narrow_screen(tmp_path, page):

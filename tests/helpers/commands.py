@@ -39,7 +39,7 @@ def refused(tones, out, *flags, capsys) -> str:
     """The sentence a recipe ends with, without starting a process for it."""
     with pytest.raises(SystemExit) as stop, pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", command(tones, out, *flags)[1:])
-        run_recipe(tones_recipe.main, tones_recipe.TonesArguments)
+        run_recipe(tones_recipe.make_task, tones_recipe.TonesArguments)
     printed = capsys.readouterr().err
     assert stop.value.code == 2
     (sentence,) = [line for line in printed.splitlines() if line.startswith("error: ")]

@@ -7,19 +7,18 @@ from helpers.tones import FACTS, TonesArguments
 from hf_audio.data.columns import TEST, VALIDATION
 from hf_audio.data.shards import load_shards
 from hf_audio.training.augmentation import RandomPlacement
-from hf_audio.training.fine_tune import fine_tune
 from hf_audio.training.start import run_recipe
+from hf_audio.training.task import Task
 
 
-def main(args: TonesArguments) -> None:
+def make_task(args: TonesArguments) -> Task:
     with args.main_process_first(desc="shards"):
         stream, collection = load_shards(args.data_dir)
-    fine_tune(
-        args,
-        tiny_config(),
-        collection.dataset,
-        collection.rows(TEST),
-        FACTS,
+    return Task(
+        config=tiny_config(),
+        dataset=collection.dataset,
+        held_out=collection.rows(TEST),
+        facts=FACTS,
         stream=stream,
         validation_rows=collection.rows(VALIDATION) if VALIDATION in collection.parts else None,
         augmentation=Compose([RandomPlacement(1.0), AddGaussianNoise(0.001, args.noise, p=1)]),
@@ -28,4 +27,4 @@ def main(args: TonesArguments) -> None:
 
 
 if __name__ == "__main__":
-    run_recipe(main, TonesArguments)
+    run_recipe(make_task, TonesArguments)

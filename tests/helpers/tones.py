@@ -9,11 +9,10 @@ from helpers.checkpoints import tiny_config
 from hf_audio.arguments import RecipeArguments
 from hf_audio.data.rows import load_class_folders
 from hf_audio.runs.card import TaskFacts
-from hf_audio.runs.cross_validation import cross_validate
 from hf_audio.training.augmentation import RandomPlacement
-from hf_audio.training.fine_tune import fine_tune
 from hf_audio.training.search import LogUniform, Uniform
 from hf_audio.training.start import run_recipe
+from hf_audio.training.task import Task
 
 SEARCH_SPACE = {
     "learning_rate": LogUniform(1e-4, 3e-2),
@@ -43,27 +42,20 @@ FACTS = TaskFacts(
 )
 
 
-def main(args: TonesArguments) -> None:
+def make_task(args: TonesArguments) -> Task:
     dataset = load_class_folders(args.data_dir)
-
-    def run(args: TonesArguments, held_out: np.ndarray) -> dict:
-        return fine_tune(
-            args,
-            tiny_config(),
-            dataset,
-            held_out,
-            FACTS,
-            augmentation=Compose([RandomPlacement(1.0), AddGaussianNoise(0.001, args.noise, p=1)]),
-            slow_augmentation=Gain(-6, 6, p=0.5),
-            search_space=SEARCH_SPACE,
-        )
-
     folds = {str(fold): np.arange(len(dataset)) % 4 == fold for fold in range(4)}
-    if args.folds == "all":
-        cross_validate(args, folds, run, FACTS)
-    else:
-        run(args, folds["3"])
+    return Task(
+        config=tiny_config(),
+        dataset=dataset,
+        held_out=folds["3"],
+        folds=folds if args.folds == "all" else None,
+        facts=FACTS,
+        augmentation=Compose([RandomPlacement(1.0), AddGaussianNoise(0.001, args.noise, p=1)]),
+        slow_augmentation=Gain(-6, 6, p=0.5),
+        search_space=SEARCH_SPACE,
+    )
 
 
 if __name__ == "__main__":
-    run_recipe(main, TonesArguments)
+    run_recipe(make_task, TonesArguments)

@@ -6,8 +6,9 @@ import unicodedata
 import pytest
 from helpers.recordings import write_table
 
+from hf_audio.data.columns import Columns
 from hf_audio.errors import DataError
-from hf_audio.inspection.listing import Columns, list_files
+from hf_audio.inspection.listing import list_files
 
 
 def touch(folder, *names):
@@ -25,7 +26,7 @@ def kinds(listing):
     }
 
 
-def rows(folder, listing):
+def rows_of(folder, listing):
     return sorted((os.path.relpath(entry.path, folder), entry.labels, entry.split) for entry in listing.entries)
 
 
@@ -33,7 +34,7 @@ def test_class_folders_to_any_depth(tmp_path):
     собака = unicodedata.normalize("NFC", "собака и кот")
     touch(tmp_path, "dog/1.wav", "dog/far/2.FLAC", f"{собака}/три 3.mp3")
     listing = list_files(tmp_path, Columns())
-    assert rows(tmp_path, listing) == [
+    assert rows_of(tmp_path, listing) == [
         ("dog/1.wav", ("dog",), ""),
         ("dog/far/2.FLAC", ("dog",), ""),
         (f"{собака}/три 3.mp3", (собака,), ""),
@@ -71,9 +72,26 @@ def test_oddities_are_named(tmp_path):
         "unreachable": ["again", "cat", "gone.wav"],
         "outside-classes": ["stray.wav"],
         "no-audio": ["notes.txt"],
-        "hidden": ["._1.wav", "x.wav"],
+        "hidden": ["._1.wav", ".git"],
     }
     assert len(listing.entries) == 2
+
+
+def test_sound_that_is_not_read_is_a_warning_with_its_names(tmp_path):
+    listing = list_files(touch(tmp_path, "dog/1.wav", "dog/2.m4a", "cat/3.webm", "cat/4.flac"))
+    (finding,) = listing.findings
+    assert (finding.severity, finding.kind) == ("warning", "unreadable-kind") and "2 files" in finding.message
+    assert kinds(listing) == {"unreadable-kind": ["2.m4a", "3.webm"]} and len(listing.entries) == 2
+    with pytest.raises(DataError, match=r"phone holds recordings of kinds that are not read, .*1.m4a: convert"):
+        list_files(touch(tmp_path / "phone", "1.m4a"))
+
+
+def test_a_table_is_understood_as_for_training(tmp_path):
+    touch(tmp_path, "audio/a.wav", "audio/b.wav")
+    rows = [["Filename", "category", "subset"], ["a.wav", "dog", "Train"], ["b.wav", "cat", "test"]]
+    listing = list_files(write_table(tmp_path / "t.csv", rows))
+    assert listing.label_names == ("category",)
+    assert rows_of(tmp_path, listing) == [("audio/a.wav", ("dog",), "Train"), ("audio/b.wav", ("cat",), "test")]
 
 
 def test_a_linked_folder_is_read(tmp_path):
@@ -89,7 +107,7 @@ def test_a_table_with_all_columns(tmp_path):
         [["file", "sex", "word", "part", "who"], ["a.wav", "f", "ja", "train", "x"], ["b.wav", "m", "", "test", "x"]],
         "\t",
     )
-    columns = Columns("file", ("sex", "word"), "part", "who")
+    columns = Columns("file", ("sex", "word"), group="who", split="part")
     listing = list_files(table, columns, tmp_path / "audio")
     assert [(entry.labels, entry.split, entry.group) for entry in listing.entries] == [
         (("f", "ja"), "train", "x"),

@@ -517,7 +517,7 @@ def test_wrong_arguments_end_in_a_sentence(tmp_path, capsys):
     assert run("a=1", "a=2") == "error: Two models are called a: give NAME=2 another name."
     assert run("a/b=1") == "error: 'a/b' is no name for a model: give NAME=1, of letters, digits, . _ and -."
     assert run("a=1", "--max_seconds", "0") == "error: max_seconds=0.0 must be positive."
-    assert run("a=1", "--site", str(tmp_path)).endswith(" holds no index.html: write one by hf-audio demo.")
+    assert run("a=1", "--site", str(tmp_path)).endswith(" holds no index.html: write one by hf-audio page.")
     assert run("a=1", "--token_file", str(tmp_path / "no")).startswith(f"error: {tmp_path}/no cannot be read (")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -25,7 +25,7 @@ from transformers import (
 )
 
 from hf_audio.audio.loading import load_audio
-from hf_audio.corpora.synthetic import make_spoken_numbers
+from hf_audio.corpora.synthetic_numbers import make_spoken_numbers
 from hf_audio.inference.torch_classifier import TorchAudioClassifier
 from hf_audio.training.encoders import build_model, fit_spectrogram, load_extractor, spectrogram_length
 from hf_audio.training.start import run_recipe
@@ -34,7 +34,7 @@ from hf_audio.training.start import run_recipe
 def train(monkeypatch, data, out, encoder, *flags):
     argv = ["tones.py", "--data_dir", str(data), "--output_dir", str(out), "--model_name_or_path", str(encoder)]
     monkeypatch.setattr(sys, "argv", [*argv, "--dataloader_num_workers", "0", "--num_train_epochs", "2", *flags])
-    run_recipe(tones.main, tones.TonesArguments)
+    run_recipe(tones.make_task, tones.TonesArguments)
 
 
 @pytest.mark.parametrize("family", ["wav2vec2", "hubert", "wavlm", "whisper", "ast"])
@@ -78,7 +78,7 @@ def test_an_encoder_reads_numbers(tmp_path, monkeypatch):
     argv = ["spoken_numbers.py", "--data_dir", str(data), "--output_dir", str(tmp_path / "out"), "--max_steps", "1"]
     argv += ["--model_name_or_path", str(tmp_path / "encoder"), "--dataloader_num_workers", "0"]
     monkeypatch.setattr(sys, "argv", [*argv, "--per_device_train_batch_size", "8"])
-    run_recipe(recipe.main, recipe.SpokenNumbersArguments)
+    run_recipe(recipe.make_task, recipe.SpokenNumbersArguments)
     answer = pipeline("audio-classification", model=str(tmp_path / "out"))(str(data / "test" / "000000.wav"))
     assert set(answer) == {"text", "score"} and 0 <= int(answer["text"]) < 1_000_000
 
@@ -93,11 +93,16 @@ def test_accumulated_small_batches_train_like_one_large_batch(kind, tmp_path):
     assert judged_of_parts == pytest.approx(judged, rel=1e-3)
 
 
-def test_two_processes_train_like_one(tmp_path):
+def test_two_processes_train_like_one(environment, tmp_path):
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     script = REPOSITORY / "tests" / "helpers" / "train_tiny_encoders.py"
     done = subprocess.run(
-        [*launcher, str(script), str(tmp_path)], capture_output=True, text=True, timeout=300, check=False
+        [*launcher, str(script), str(tmp_path)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     for kind in KINDS:
@@ -200,7 +205,7 @@ def test_what_cannot_be_frozen_or_taught_is_refused_in_a_sentence(tmp_path, monk
     argv = ["tones.py", "--data_dir", str(data), "--output_dir", str(tmp_path / "new"), "--freeze", "encoder"]
     monkeypatch.setattr(sys, "argv", argv)
     with pytest.raises(SystemExit):
-        run_recipe(tones.main, tones.TonesArguments)
+        run_recipe(tones.make_task, tones.TonesArguments)
     assert "--freeze and --layer_decay are of weights to begin with" in capsys.readouterr().err
     save_encoder(tmp_path / "encoder", "wav2vec2")
     told = refused(monkeypatch, capsys, data, out, tmp_path / "encoder", "--teacher", str(checkpoint))

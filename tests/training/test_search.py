@@ -32,7 +32,7 @@ def start(tones, out, *flags) -> None:
     """A recipe, without a process for it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", command(tones, out, *flags)[1:])
-        run_recipe(tones_recipe.main, tones_recipe.TonesArguments)
+        run_recipe(tones_recipe.make_task, tones_recipe.TonesArguments)
 
 
 def refusal(capsys, tones, out, *flags) -> str:

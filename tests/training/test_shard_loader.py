@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 import hf_audio.training.shard_loader
 from hf_audio.data.cache import cache_audio
 from hf_audio.data.columns import TEST, Columns
-from hf_audio.data.shards import Row, index_shards, load_shards
+from hf_audio.data.shard_rows import Row
+from hf_audio.data.shards import index_shards, load_shards
 from hf_audio.errors import DataError
 from hf_audio.training.batches import ClipTransform
 from hf_audio.training.shard_loader import ClipStream, shuffle
@@ -221,7 +222,9 @@ def train(recipe, data_dir, out, **changes) -> dict:
         "dataloader_num_workers": 0,
         "num_train_epochs": 20,
     }
-    recipe.main(tones_recipe.TonesArguments(data_dir=str(data_dir), output_dir=str(out), **{**defaults, **changes}))
+    recipe.make_task(
+        tones_recipe.TonesArguments(data_dir=str(data_dir), output_dir=str(out), **{**defaults, **changes})
+    )
     return results(out)
 
 
@@ -261,7 +264,7 @@ def test_two_processes_train_on_a_stream_and_end_together(tone_shards, environme
 
 
 def test_what_a_stream_cannot_do_is_refused_in_a_sentence(tone_shards, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(tones_recipe, "main", streamed_tones.main)
+    monkeypatch.setattr(tones_recipe, "make_task", streamed_tones.make_task)
     for flags, sentence in {
         ("--balance", "sampler"): "--balance sampler chooses among all clips",
         ("--baseline",): "--baseline takes statistics of all clips",

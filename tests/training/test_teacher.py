@@ -186,7 +186,7 @@ def test_a_small_network_learns_what_an_encoder_says(tmp_path, encoder, monkeypa
     for name, further in {"taught": ["--teacher", str(encoder)], "alone": []}.items():
         argv = ["tones.py", "--data_dir", str(data), "--output_dir", str(tmp_path / name), *flags, *further]
         monkeypatch.setattr(sys, "argv", argv)
-        run_recipe(tones.main, tones.TonesArguments)
+        run_recipe(tones.make_task, tones.TonesArguments)
     shares = {}
     for name in ("taught", "alone"):
         rows = [line.split(",") for line in (tmp_path / name / "predictions.csv").read_text().splitlines()]

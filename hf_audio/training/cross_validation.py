@@ -4,6 +4,8 @@ import json
 import logging
 import shutil
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,38 +15,44 @@ from scipy import stats
 from ..arguments import RecipeArguments
 from ..data.tables import write_rows
 from ..errors import ArgumentError
-from .card import METRIC_NAMES, RunFacts, TaskFacts, shown_arguments, shown_command, write_model_card
-from .folder import (
+from ..runs.card import (
+    METRIC_NAMES,
+    RunFacts,
+    TaskFacts,
+    describe_samples,
+    shown_arguments,
+    shown_command,
+    write_model_card,
+)
+from ..runs.folder import (
     RESULTS_NAME,
     UNFINISHED_FOLDS,
     check_same_arguments,
     finishing,
+    make_way,
     open_output_dir,
     run_unless_finished,
     training_seconds,
 )
-from .network import machine
-from .predictions import PREDICTIONS_NAME, Predictions
+from ..runs.network import machine
+from ..runs.predictions import PREDICTIONS_NAME, Predictions
+from .task import Task
 
 logger = logging.getLogger(__name__)
 
 
 def cross_validate(
-    args: RecipeArguments,
-    folds: Mapping[str, np.ndarray],
-    run: Callable[[RecipeArguments, np.ndarray], dict[str, Any]],
-    task: TaskFacts,
+    args: RecipeArguments, task: Task, train: Callable[[RecipeArguments, Task], dict[str, Any]]
 ) -> dict[str, Any]:
-    """Hold out every fold once and leave the report on all of them in `args.output_dir`.
+    """Hold out every fold of a task once and leave the report on all of them in `args.output_dir`.
 
     The run of a fold leaves its own finished folder, `fold_<name>`. After a kill, the same command goes on: finished
     folds are read, a fold that has begun is resumed from its last checkpoint.
 
     Args:
         args: of all runs; `output_dir` is the folder above theirs.
-        folds: name of each fold -> which rows it holds out, (rows,) of bool.
-        run: trains and judges one fold: takes its arguments and its held-out rows, as `fine_tune` does.
-        task: what the card says about the task.
+        task: with `folds`.
+        train: trains and judges a task with one split, and leaves its folder finished.
 
     Returns:
         What `all_results.json` holds: of every metric the mean over folds as `eval_<metric>`, its standard deviation
@@ -54,6 +62,7 @@ def cross_validate(
     Raises:
         ArgumentError: the output folder cannot be used, or holds folds of a run with other arguments.
     """
+    assert task.folds is not None
     output_dir = Path(args.output_dir)
     if args.push_to_hub:
         raise ArgumentError(
@@ -62,28 +71,33 @@ def cross_validate(
         )
     if args.search:
         raise ArgumentError("--search tries arguments on one split, and a cross-validation has several: hold out one.")
+    make_way(args)
     if (output_dir / RESULTS_NAME).exists():
-        raise ArgumentError(f"--output_dir {output_dir} already holds a finished run: choose another folder.")
+        raise ArgumentError(
+            f"--output_dir {output_dir} already holds a finished run: choose another folder, or replace it by "
+            "--overwrite true."
+        )
     check_same_arguments(args)  # folds trained in different ways have no mean
     open_output_dir(args, UNFINISHED_FOLDS)
     results = {}
-    for name, held_out in folds.items():
+    for name, held_out in task.folds.items():
         folder = output_dir / f"fold_{name}"
         if (folder / RESULTS_NAME).exists():
             logger.info("Fold %s is finished already: %s.", name, folder)
         else:
-            logger.info("Fold %s of %s is held out.", name, ", ".join(folds))
-
-        def run_fold(args: RecipeArguments, held_out: np.ndarray = held_out) -> dict[str, Any]:
-            return run(args, held_out)
-
-        results[name] = run_unless_finished(args, folder, run_fold)
+            logger.info("Fold %s of %s is held out.", name, ", ".join(task.folds))
+        fold = replace(task, folds=None, held_out=held_out)
+        results[name] = run_unless_finished(args, folder, partial(_train_part, task=fold, train=train))
     summary = _summarise(results) | {"seed": args.seed, "machine": machine()}
     if args.process_index == 0:
-        _write_report(output_dir, args, task, results, summary)
+        _write_report(output_dir, args, task.facts, results, summary)
         shown = {key: summary[key] for key in ("eval_accuracy", "eval_accuracy_std", "eval_accuracy_interval")}
         logger.info("Finished in %s: %s", output_dir, json.dumps(shown))
     return summary
+
+
+def _train_part(args: RecipeArguments, task: Task, train: Callable[[RecipeArguments, Task], Any]) -> None:
+    train(args, task)
 
 
 def _summarise(results: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -112,7 +126,7 @@ def _summarise(results: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
 def _write_report(
     output_dir: Path,
     args: RecipeArguments,
-    task: TaskFacts,
+    facts: TaskFacts,
     results: Mapping[str, Mapping[str, Any]],
     summary: Mapping[str, Any],
 ) -> None:
@@ -130,7 +144,7 @@ def _write_report(
         rows = [{**row, "fold": fold} for row, fold in zip(judged.rows(), fold_column, strict=True)]
         write_rows(folder / PREDICTIONS_NAME, rows)
         card = write_model_card(
-            task,
+            facts,
             RunFacts(
                 metrics={metric: summary[f"eval_{metric}"] for metric in metrics},
                 intervals={metric: tuple(summary[f"eval_{metric}_interval"]) for metric in metrics},
@@ -143,7 +157,8 @@ def _write_report(
                 n_skipped=next(iter(results.values()))["skipped_samples"],
                 hyper_parameters=shown_arguments(args),
                 chosen=next(iter(results.values()))["chosen"],
-                command=shown_command(),
+                command=shown_command(args.command),
+                sampled=describe_samples(args),
                 minutes=summary["train_runtime"] / 60,
                 example=Path(judged.paths[0]).name,
                 folds=[
