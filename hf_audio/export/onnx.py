@@ -163,7 +163,7 @@ def trace(classifier: TorchAudioClassifier, path: Path) -> None:
 
 
 def quantise(
-    classifier: TorchAudioClassifier, path: Path, clips: Sequence[np.ndarray], labels: Sequence[str] | None = None
+    classifier: AudioClassifier, path: Path, clips: Sequence[np.ndarray], labels: Sequence[str] | None = None
 ) -> Export:
     """Bring the convolutions of a traced file to 8 bits, in place, and write into it how far its answers then are.
 

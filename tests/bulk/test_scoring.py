@@ -18,7 +18,9 @@ from hf_audio.bulk.decoding import Cut
 from hf_audio.bulk.scoring import judge_clips
 from hf_audio.errors import DecodingError
 from hf_audio.inference.checkpoint import load_classifier
+from hf_audio.inference.facts import Facts
 from hf_audio.inference.streaming import AudioStream
+from hf_audio.training.batches import WindowCollator
 
 
 @pytest.fixture(scope="module")
@@ -127,3 +129,14 @@ def test_scoring_leaves_the_threads_of_torch_as_they_were(checkpoint, clips):
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("overlap", [0.0, 0.75])
+def test_a_file_is_cut_as_its_waveform_is_and_as_in_training(tmp_path, overlap):
+    facts, clip = Facts(("a", "b"), RATE, clip_seconds=1.0, overlap=overlap), tone(900, 2.6)
+    soundfile.write(tmp_path / "clip.wav", clip, RATE, subtype="FLOAT")
+    *pieces, end = Cut(facts).pieces(0, str(tmp_path / "clip.wav"))
+    assert end.samples is None and len(pieces) == (3 if overlap == 0 else 8)
+    np.testing.assert_array_equal([piece.samples for piece in pieces], facts.cut(clip))
+    batch = WindowCollator(RATE, overlap=overlap)([{"input_values": clip, "labels": 0}])
+    np.testing.assert_array_equal(batch["input_values"], facts.cut(clip))

@@ -9,17 +9,12 @@ import pytest
 import soundfile
 import torch
 from helpers.checkpoints import tiny_config, trained_looking_model
-from helpers.recordings import RATE, REPOSITORY, tone, write_table
-from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2ForSequenceClassification, pipeline
+from helpers.recordings import REPOSITORY, tone, write_table
+from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2ForSequenceClassification
 
 from hf_audio import (
     AudioCNNFeatureExtractor,
-    AudioCNNForAudioClassification,
-    AudioEnsembleConfig,
-    AudioEnsembleForAudioClassification,
 )
-from hf_audio.audio.windows import split_windows
-from hf_audio.bulk.decoding import Cut
 from hf_audio.cli import main
 from hf_audio.errors import CheckpointError, ExportError
 from hf_audio.export.onnx import export_onnx
@@ -28,7 +23,6 @@ from hf_audio.inference.checkpoint import load_classifier
 from hf_audio.inference.onnx_classifier import OnnxAudioClassifier
 from hf_audio.inference.torch_classifier import TorchAudioClassifier
 from hf_audio.models.frontends import MelSpectrogram
-from hf_audio.training.batches import WindowCollator
 
 NAMES = {0: "low", 1: "mid", 2: "high"}
 KINDS = {
@@ -82,26 +76,6 @@ def test_an_exported_checkpoint_gives_torchs_answers(tmp_path, kind):
         assert set(ours(clips[0])) == {"text", "score"}
     else:
         assert [told["label"] for told in ours(clips[3])] == [told["label"] for told in torchs(clips[3])]
-
-
-def test_an_ensemble_is_one_file(tmp_path):
-    torch.manual_seed(0)
-    members = [tiny_config(id2label=NAMES), tiny_config(id2label=NAMES, sampling_rate=16000, clip_seconds=0.6)]
-    config = AudioEnsembleConfig(
-        members=[member.to_dict() for member in members],
-        weights=[0.4, 0.6],
-        sampling_rate=16000,
-        clip_seconds=1,
-        id2label=NAMES,
-    )
-    AudioEnsembleForAudioClassification(config).eval().save_pretrained(tmp_path / "checkpoint")
-    AudioCNNFeatureExtractor(sampling_rate=config.sampling_rate).save_pretrained(tmp_path / "checkpoint")
-    export_onnx(tmp_path / "checkpoint", tmp_path / "model.onnx")
-    clips = [tone(700, seconds, 16000) for seconds in (0.1, 0.7, 1, 2)]
-    torchs = TorchAudioClassifier(tmp_path / "checkpoint")
-    np.testing.assert_allclose(
-        OnnxAudioClassifier(tmp_path / "model.onnx").judge(clips), torchs.judge(clips), atol=1e-5
-    )
 
 
 def test_eight_bits_state_their_bound(tmp_path, checkpoint, capsys):
@@ -169,24 +143,3 @@ def test_what_cannot_be_exported_is_one_sentence(tmp_path, checkpoint):
         OnnxAudioClassifier(tmp_path / "model.onnx")
     with pytest.raises(SystemExit):
         main(["export", str(checkpoint), "--output", str(tmp_path / "small.onnx"), "--int8"])
-
-
-def test_windows_overlap_alike_everywhere(tmp_path):
-    folder = save(tmp_path / "overlapping", overlap=0.75, id2label=NAMES)
-    clip = np.concatenate([tone(300, 1.7), tone(2500, 0.9)])
-    windows = split_windows(clip, RATE, 0.75)
-    assert len(windows) == 8
-    model = AudioCNNForAudioClassification.from_pretrained(folder).eval()
-    with torch.no_grad():
-        expected = model(torch.from_numpy(np.stack(windows))).logits.softmax(-1).mean(0).numpy()
-    file = tmp_path / "clip.wav"
-    soundfile.write(file, clip, RATE, subtype="FLOAT")
-    export_onnx(folder, tmp_path / "model.onnx")
-    for classifier in (TorchAudioClassifier(folder), OnnxAudioClassifier(tmp_path / "model.onnx")):
-        np.testing.assert_allclose(classifier.judge([clip])[0], expected, atol=1e-5)
-        cut = [piece.samples for piece in Cut(classifier.facts).pieces(0, str(file))][:-1]
-        np.testing.assert_array_equal(cut, windows)
-    told = {row["label"]: row["score"] for row in pipeline("audio-classification", model=str(folder), top_k=3)(clip)}
-    assert [told[name] for name in NAMES.values()] == pytest.approx(expected.tolist(), abs=1e-5)
-    batch = WindowCollator(RATE, overlap=0.75)([{"input_values": clip, "labels": 0}])
-    np.testing.assert_array_equal(batch["input_values"], windows)

@@ -1,25 +1,105 @@
 """The certificate that every way to run a checkpoint gives the same answers."""
 
+import io
+
 import numpy as np
 import pytest
 import soundfile
-from helpers.recordings import RATE, tone
+import torch
+from helpers.checkpoints import save_checkpoint, save_ensemble, tiny_config
+from helpers.recordings import RATE, speech, tone
+from transformers import AutoModelForAudioClassification
 
+from hf_audio.audio.loading import load_audio
 from hf_audio.cli import main
 from hf_audio.export import verification
+from hf_audio.export.browser import find_browser
 from hf_audio.export.golden_clips import make_golden_clips
 from hf_audio.export.verification import Verdict, difference, largest, verify
 from hf_audio.inference.checkpoint import load_classifier
 from hf_audio.inference.streaming import AudioStream
+from hf_audio.models.configuration_audio_cnn import NONE_OF_THESE
+
+NAMES = {0: "low", 1: "mid", 2: "high"}
+KINDS = {
+    "windows that overlap": {"overlap": 0.75, "id2label": NAMES},
+    "a rejection margin": {"id2label": {**NAMES, 2: NONE_OF_THESE}, "rejection_margin": 1.5},
+    "numbers": {"num_digits": 3, "pooling": "attention"},
+    "tags": {"problem_type": "multi_label_classification", "overlap": 0.25, "id2label": NAMES},
+    "speech alone": {"speech_only": True, "overlap": 0.5, "temperature": 4.0, "id2label": NAMES},
+    "an ensemble": {},
+}
+STREAMS = {"WebSocket", "stream, blocks of 997", "stream, blocks of 160", "stream, whole"}
+WAYS = {"pipeline", "files", "ONNX", "ONNX, uncut", "ONNX, 8 bits", "REST", *STREAMS}
+PAGE_WAYS = {"page", "page, resampled"}
 
 
-def test_every_way_gives_the_same_answers(checkpoint):
-    verdicts = {verdict.way: verdict for verdict in verify(checkpoint)}
-    assert {"pipeline", "ONNX", "ONNX, 8 bits", "REST", "WebSocket", "stream, whole"} <= set(verdicts)
+@pytest.fixture(scope="module", params=KINDS)
+def kind(request, tmp_path_factory):
+    """What is special about a checkpoint, and its folder."""
+    folder = tmp_path_factory.mktemp("checkpoint")
+    if request.param != "an ensemble":
+        return request.param, save_checkpoint(folder, **KINDS[request.param])
+    members = [
+        tiny_config(id2label=NAMES, overlap=0.5),
+        tiny_config(id2label=NAMES, clip_seconds=0.6, overlap=0.25, sampling_rate=16000),
+    ]
+    return request.param, save_ensemble(folder, members, mean="geometric")
+
+
+@pytest.fixture(scope="module")
+def sentences():
+    """Recordings of a voice, of several windows and of less than one, and one without any."""
+    long = speech(
+        "Every winter the lake freezes. The boats come back to the harbour. We walked along the river.", RATE
+    )
+    sounds = {"long": long, "short": long[: RATE // 2], "silent": np.zeros(2 * RATE, np.float32)}
+    clips = {}
+    for name, sound in sounds.items():
+        file = io.BytesIO()
+        soundfile.write(file, sound, RATE, format="WAV")
+        clips[name] = file.getvalue()
+    return clips
+
+
+def test_every_way_gives_the_same_answers(kind, request):
+    name, folder = kind
+    clips = request.getfixturevalue("sentences") if name == "speech alone" else None
+    verdicts = {verdict.way: verdict for verdict in verify(folder, clips)}
+    assert set(verdicts) >= WAYS
+    assert name == "speech alone" or find_browser() is None or set(verdicts) >= PAGE_WAYS
     assert all(verdict.holds for verdict in verdicts.values()), verdicts
-    exact = [verdict.largest_difference for way, verdict in verdicts.items() if verdict.bound == 1e-4]
-    assert len(exact) >= 8 and max(exact) < 1e-4
+    exact = [verdict.largest_difference for verdict in verdicts.values() if verdict.bound == 1e-4]
+    assert len(exact) >= len(WAYS) and max(exact) < 1e-4
     assert verdicts["ONNX, 8 bits"].largest_difference > 0
+
+
+def by_hand(model, waveform: np.ndarray, overlap: float) -> np.ndarray:
+    """A recording's probabilities, out of a model's logits."""
+    config, size = model.config, round(model.config.clip_seconds * model.config.sampling_rate)
+    step = size - int(overlap * size)
+    if getattr(config, "num_digits", 0):
+        size = len(waveform)
+    starts = [*range(0, len(waveform) - size, step), len(waveform) - size]
+    with torch.no_grad():
+        logits = torch.stack([model(torch.from_numpy(waveform[None, s : s + size])).logits[0] for s in starts])
+    if config.problem_type == "multi_label_classification":
+        return logits.sigmoid().mean(0).numpy()
+    n_values = 10 if config.num_labels == 30 else config.num_labels
+    return logits.view(len(starts), -1, n_values).softmax(-1).mean(0).flatten().numpy()
+
+
+def test_the_answers_are_those_of_a_loop_by_hand(kind, sentences):
+    name, folder = kind
+    classifier = load_classifier(folder)
+    model = AutoModelForAudioClassification.from_pretrained(folder).eval()
+    clips = sentences if name == "speech alone" else make_golden_clips(classifier.sampling_rate, 1.0)
+    waveform = load_audio(clips.get("changing", clips["long"]), classifier.sampling_rate)
+    overlap = KINDS[name].get("overlap", 0.0)
+    scores = classifier.judge([waveform])[0]
+    np.testing.assert_allclose(scores, by_hand(model, waveform, overlap), atol=1e-5)
+    if overlap:
+        assert np.abs(scores - by_hand(model, waveform, 0.0)).max() > 1e-3, "where the windows lie matters"
 
 
 def test_a_stream_that_loses_samples_is_found(checkpoint, monkeypatch):

@@ -8,7 +8,13 @@ import torch
 from safetensors.torch import load_file
 
 from helpers.recordings import RATE, tone
-from hf_audio import AudioCNNConfig, AudioCNNForAudioClassification
+from hf_audio import (
+    AudioCNNConfig,
+    AudioCNNFeatureExtractor,
+    AudioCNNForAudioClassification,
+    AudioEnsembleConfig,
+    AudioEnsembleForAudioClassification,
+)
 
 CANVAS_BACKBONES = ("alexnet", "cnn3")  # which read inputs of one length
 
@@ -49,6 +55,33 @@ def trained_looking_model(config: AudioCNNConfig, seed: int = 0) -> AudioCNNForA
             model(batch)
         model.classifier.weight.mul_(3)  # scores that differ well from one sound to the next
     return model.eval()
+
+
+def save_checkpoint(folder: Path, **changes) -> Path:
+    """A folder with a `trained_looking_model` of a `tiny_config`."""
+    config = tiny_config(**changes)
+    trained_looking_model(config).save_pretrained(folder)
+    AudioCNNFeatureExtractor(sampling_rate=config.sampling_rate).save_pretrained(folder)
+    return folder
+
+
+def save_ensemble(folder: Path, members: list[AudioCNNConfig], **changes) -> Path:
+    """A folder with an ensemble of networks of these configurations, the first weighing the most."""
+    weights = np.arange(len(members), 0, -1.0)
+    config = AudioEnsembleConfig(
+        members=[member.to_dict() for member in members],
+        weights=(weights / weights.sum()).tolist(),
+        sampling_rate=max(member.sampling_rate for member in members),
+        clip_seconds=max(member.clip_seconds for member in members),
+        id2label=members[0].id2label,
+        **changes,
+    )
+    ensemble = AudioEnsembleForAudioClassification(config).eval()
+    for seed, (place, member) in enumerate(zip(ensemble.members, members, strict=True)):
+        place.load_state_dict(trained_looking_model(member, seed).state_dict())
+    ensemble.save_pretrained(folder)
+    AudioCNNFeatureExtractor(sampling_rate=config.sampling_rate).save_pretrained(folder)
+    return folder
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
