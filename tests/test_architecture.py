@@ -88,12 +88,8 @@ TESTED_IN = {
 # Test files of no single module, and what they are about.
 OF_NO_MODULE = {
     "test_architecture.py": "the package as a whole",
-<<<<<<< HEAD
     "test_docs.py": "README and docs/",
-=======
-    "test_docs.py": "the documentation",
     "test_init.py": "what `import hf_audio` hands on",
->>>>>>> refs/heads/ci
     "test_recipes.py": "the recipes",
     "bulk/test_label_formats.py": "answers in the formats of editors of labels",
 }
