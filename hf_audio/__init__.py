@@ -11,7 +11,42 @@ import importlib.machinery
 import sys
 from collections.abc import Sequence
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # what `__getattr__` hands on
+    from .arguments import RecipeArguments
+    from .audio.loading import load_audio
+    from .commands import (
+        audit_labels,
+        ensemble,
+        inspect,
+        make_numbers,
+        page,
+        predict,
+        pseudo_label,
+        push,
+        serve,
+        stream,
+        train,
+        verify,
+    )
+    from .export.onnx import export_onnx
+    from .inference.checkpoint import load_classifier
+    from .inference.classifier import AudioClassifier
+    from .inference.onnx_classifier import OnnxAudioClassifier
+    from .inference.pipeline import AudioClassificationPipeline
+    from .inference.streaming import AudioStream
+    from .models import (
+        AudioCNNConfig,
+        AudioCNNFeatureExtractor,
+        AudioCNNForAudioClassification,
+        AudioEnsembleConfig,
+        AudioEnsembleForAudioClassification,
+    )
+    from .runs.card import TaskFacts
+    from .runs.run import Run, load_run
+    from .training.fine_tune import fine_tune
+    from .training.task import Task
 
 __version__ = "0.1.0"
 __all__ = [
@@ -19,10 +54,72 @@ __all__ = [
     "AudioCNNFeatureExtractor",
     "AudioCNNForAudioClassification",
     "AudioClassificationPipeline",
+    "AudioClassifier",
     "AudioEnsembleConfig",
     "AudioEnsembleForAudioClassification",
+    "AudioStream",
+    "OnnxAudioClassifier",
+    "RecipeArguments",
+    "Run",
+    "Task",
+    "TaskFacts",
     "__version__",
+    "audit_labels",
+    "ensemble",
+    "export_onnx",
+    "fine_tune",
+    "inspect",
+    "load_audio",
+    "load_classifier",
+    "load_run",
+    "make_numbers",
+    "page",
+    "predict",
+    "pseudo_label",
+    "push",
+    "serve",
+    "stream",
+    "train",
+    "verify",
 ]
+
+# Module -> the public names that it defines.
+_PUBLIC = {
+    ".arguments": ("RecipeArguments",),
+    ".audio.loading": ("load_audio",),
+    ".commands": (
+        "audit_labels",
+        "ensemble",
+        "inspect",
+        "make_numbers",
+        "page",
+        "predict",
+        "pseudo_label",
+        "push",
+        "serve",
+        "stream",
+        "train",
+        "verify",
+    ),
+    ".export.onnx": ("export_onnx",),
+    ".inference.checkpoint": ("load_classifier",),
+    ".inference.classifier": ("AudioClassifier",),
+    ".inference.onnx_classifier": ("OnnxAudioClassifier",),
+    ".inference.pipeline": ("AudioClassificationPipeline",),
+    ".inference.streaming": ("AudioStream",),
+    ".models": (
+        "AudioCNNConfig",
+        "AudioCNNFeatureExtractor",
+        "AudioCNNForAudioClassification",
+        "AudioEnsembleConfig",
+        "AudioEnsembleForAudioClassification",
+    ),
+    ".runs.card": ("TaskFacts",),
+    ".runs.run": ("Run", "load_run"),
+    ".training.fine_tune": ("fine_tune",),
+    ".training.task": ("Task",),
+}
+_MODULES = {name: module for module, names in _PUBLIC.items() for name in names}
 
 
 class _RegisteringFinder(importlib.abc.MetaPathFinder):
@@ -55,7 +152,10 @@ else:
 
 
 def __getattr__(name: str) -> Any:
-    if name not in __all__:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = ".inference.pipeline" if name == "AudioClassificationPipeline" else ".models"
-    return getattr(importlib.import_module(module, __name__), name)
+    return getattr(importlib.import_module(_MODULES[name], __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_MODULES])

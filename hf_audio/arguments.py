@@ -1,24 +1,31 @@
 """The command line of a recipe: transformers' TrainingArguments with this project's defaults, and what data needs."""
 
 import argparse
+import copy
+import dataclasses
 import importlib.util
 import json
 import math
 import os
+import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from types import MappingProxyType
+from typing import Any, NoReturn, TypeVar, get_type_hints
 
 import torch
 import yaml
 from transformers import HfArgumentParser, TrainingArguments
 
 from .errors import ArgumentError
+from .flags import HELP_FLAGS, FlagFormatter, check_flags, find_neighbour, refuse_unknown
 
 # Metrics of which less is better.
 ERROR_RATES = frozenset({"cer", "cer_corpus", "equal_error_rate", "calibration_error"})
+HELP_ALL = "--help_all"
 Arguments = TypeVar("Arguments", bound="RecipeArguments")
 
 
@@ -29,148 +36,317 @@ def bf16_is_fast(use_cpu: bool) -> bool:
     return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 
 
+class Group(StrEnum):
+    """What a flag is for: the headings of a recipe's help, in their order. A field names its own in its metadata."""
+
+    TASK = "the task"
+    DATA = "data"
+    NETWORK = "network"
+    TRAINING = "training"
+    REGULARISATION = "augmentation and regularisation"
+    VALIDATION = "validation and search"
+    OUTPUT = "output"
+
+
 @dataclass
 class RecipeArguments(TrainingArguments):
-    """Every `TrainingArguments` flag, with the defaults that suit small sound classifiers, and the flags below."""
+    """Every `TrainingArguments` flag, with the defaults that suit small sound classifiers, and the flags below.
+
+    Flags with a `group` in their metadata, and those that a recipe adds, are shown by `--help`, each with the first
+    sentence of its help; the others by `--help_all`.
+    """
 
     data_dir: str | None = field(
         default=None,
-        metadata={"help": "Folder of the task's recordings. Without it, a demo corpus is made on the spot."},
+        metadata={
+            "help": "Folder of the task's recordings. Without it, a demo corpus is made on the spot.",
+            "group": Group.DATA,
+        },
     )
     download: bool = field(
-        default=False, metadata={"help": "Fetch the task's official recordings, once, instead of reading --data_dir."}
-    )
-    strict: bool = field(
-        default=False, metadata={"help": "Stop at a file that cannot be used, instead of leaving it out."}
-    )
-    validation_fraction: float = field(
-        default=0.0,
-        metadata={"help": "Share of the training clips held out to watch the training and to choose its best epoch."},
-    )
-    refit: bool = field(
         default=False,
         metadata={
-            "help": "Train again, on the validation clips too, for as many epochs as they chose; twice the time."
+            "help": "Fetch the task's official recordings, once, instead of reading --data_dir.",
+            "group": Group.DATA,
         },
     )
-    early_stopping_patience: int = field(
-        default=0, metadata={"help": "Stop after so many epochs without a better validation score; 0 never does."}
+    strict: bool = field(
+        default=False,
+        metadata={"help": "Stop at a file that cannot be used, instead of leaving it out.", "group": Group.DATA},
     )
-    mixup_alpha: float = field(
-        default=0.0, metadata={"help": "Mix pairs of clips and labels by weights from Beta(alpha, alpha); 0 does not."}
-    )
-    ema_decay: float = field(
-        default=0.0,
-        metadata={
-            "help": "Average the weights over steps with this decay, and judge and save the average; 0 does not."
-        },
-    )
-
-    refresh_epochs: int = field(
-        default=10,
-        metadata={"help": "Epochs for which the result of a costly augmentation serves before it is drawn anew."},
-    )
-    model_name_or_path: str | None = field(
+    max_train_samples: int | None = field(
         default=None,
         metadata={
-            "help": "Finished folder or Hub id of a like network, or of an audio encoder of transformers (wav2vec2, "
-            "AST, Whisper, ...), from whose weights training begins."
+            "help": "For a dry run, train on so many clips. They are drawn by the seed, of every class one before any "
+            "second one.",
+            "group": Group.DATA,
         },
     )
-    freeze: str | None = field(
+    max_eval_samples: int | None = field(
         default=None,
         metadata={
-            "help": "What of --model_name_or_path learns nothing: `encoder`, all but the head; `front`, what hears "
-            "the waveform or spectrogram first; or `none`. By default the front of a wav2vec2 and its like.",
-            "choices": ["encoder", "front", "none"],
-        },
-    )
-    layer_decay: float = field(
-        default=1.0,
-        metadata={
-            "help": "Of --model_name_or_path, each layer learns by so much more slowly than the one above it, the "
-            "head at the full rate; 1 lets all learn alike."
+            "help": "For a dry run, validate and test on so many clips each. They are drawn as the training clips.",
+            "group": Group.DATA,
         },
     )
     pseudo_labels: str | None = field(
-        default=None, metadata={"help": "Table of `hf-audio pseudo-label`, whose clips are trained on too."}
-    )
-    teacher: str | None = field(
         default=None,
         metadata={
-            "help": "Finished folder or Hub id of a model of the same classes, whose scores an AudioCNN learns too."
+            "help": "Table of `hf-audio pseudo-label`, whose clips are trained on too.",
+            "metavar": "CSV",
+            "group": Group.DATA,
         },
     )
     background: str | None = field(
         default=None,
         metadata={
-            "help": "Folder of recordings of the place where the model will listen, without any of the classes: it "
-            'learns to answer "none of these".'
+            "help": 'Folder of recordings to which the answer is "none of these". They are of the place where the '
+            "model will listen, without any of the classes.",
+            "metavar": "DIR",
+            "group": Group.DATA,
+        },
+    )
+
+    model_name_or_path: str | None = field(
+        default=None,
+        metadata={
+            "help": "Folder or Hub id from whose weights training begins. It is a finished folder of a like network, "
+            "or an audio encoder of transformers (wav2vec2, AST, Whisper, ...).",
+            "group": Group.NETWORK,
+        },
+    )
+    freeze: str | None = field(
+        default=None,
+        metadata={
+            "help": "What of --model_name_or_path learns nothing. `encoder`: all but the head; `front`: what hears "
+            "the waveform or spectrogram first; or `none`. By default the front of a wav2vec2 and its like.",
+            "choices": ["encoder", "front", "none"],
+            "group": Group.NETWORK,
+        },
+    )
+    layer_decay: float = field(
+        default=1.0,
+        metadata={
+            "help": "Of --model_name_or_path, each layer's learning rate by that of the one above. The head learns at "
+            "the full rate; 1 lets all learn alike.",
+            "group": Group.NETWORK,
+        },
+    )
+    teacher: str | None = field(
+        default=None,
+        metadata={
+            "help": "Folder or Hub id of a finished model whose scores an AudioCNN learns too. It has the same "
+            "classes.",
+            "group": Group.NETWORK,
+        },
+    )
+
+    num_train_epochs: float = field(default=3.0, metadata={"help": "Epochs.", "group": Group.TRAINING})
+    max_steps: int = field(
+        default=-1,
+        metadata={"help": "Train for so many steps instead of epochs; -1 does not.", "group": Group.TRAINING},
+    )
+    per_device_train_batch_size: int = field(
+        default=64, metadata={"help": "Training clips a device and step.", "group": Group.TRAINING}
+    )
+    per_device_eval_batch_size: int = field(
+        default=64, metadata={"help": "Evaluation clips a device and step.", "group": Group.TRAINING}
+    )
+    gradient_accumulation_steps: int = field(
+        default=1, metadata={"help": "Batches whose gradients make one step.", "group": Group.TRAINING}
+    )
+    learning_rate: float = field(
+        default=2e-3, metadata={"help": "Peak learning rate of AdamW.", "group": Group.TRAINING}
+    )
+    weight_decay: float = field(default=0.01, metadata={"help": "Weight decay of AdamW.", "group": Group.TRAINING})
+    warmup_steps: float = field(
+        default=0.1, metadata={"help": "Steps of rising learning rate; below 1, their share.", "group": Group.TRAINING}
+    )
+    lr_scheduler_type: str = field(
+        default="cosine", metadata={"help": "The learning rate's schedule.", "group": Group.TRAINING}
+    )
+    seed: int = field(default=42, metadata={"help": "Of all random draws.", "group": Group.TRAINING})
+    bf16: bool | None = field(
+        default=None,
+        metadata={
+            "help": "Train in bfloat16. By default, where the hardware multiplies it natively.",
+            "metavar": "BOOL",
+            "group": Group.TRAINING,
+        },
+    )
+    dataloader_num_workers: int | None = field(
+        default=None,
+        metadata={
+            "help": "Processes that augment clips. By default one for each core that the model leaves, at most 4.",
+            "group": Group.TRAINING,
+        },
+    )
+
+    mixup_alpha: float = field(
+        default=0.0,
+        metadata={
+            "help": "Mix pairs of clips and labels by weights from Beta(alpha, alpha); 0 does not.",
+            "group": Group.REGULARISATION,
+        },
+    )
+    label_smoothing_factor: float = field(
+        default=0.0,
+        metadata={"help": "Probability spread over all classes; 0 does not.", "group": Group.REGULARISATION},
+    )
+    ema_decay: float = field(
+        default=0.0,
+        metadata={
+            "help": "Decay of the average of the weights, which is judged and saved; 0 averages nothing.",
+            "group": Group.REGULARISATION,
+        },
+    )
+    refresh_epochs: int = field(
+        default=10,
+        metadata={
+            "help": "Epochs for which the result of a costly augmentation serves.",
+            "group": Group.REGULARISATION,
+        },
+    )
+    balance: str = field(
+        default="none",
+        metadata={
+            "help": "Show clips of smaller classes more often, or weigh them more. `sampler` shows, `loss` weighs; no "
+            "clip is left out.",
+            "choices": ["sampler", "loss", "none"],
+            "group": Group.REGULARISATION,
+        },
+    )
+    loss_robustness: float = field(
+        default=0.0,
+        metadata={
+            "help": "q of the generalised cross-entropy, which bears wrong labels better; 0 is the plain one.",
+            "group": Group.REGULARISATION,
+        },
+    )
+    unverified_weight: float = field(
+        default=1.0,
+        metadata={
+            "help": "Weight in the loss of clips whose label nobody has verified; others weigh 1.",
+            "group": Group.REGULARISATION,
+        },
+    )
+
+    validation_fraction: float = field(
+        default=0.0,
+        metadata={
+            "help": "Share of the training clips that watches the training. It chooses the best epoch.",
+            "group": Group.VALIDATION,
+        },
+    )
+    load_best_model_at_end: bool = field(
+        default=False, metadata={"help": "Keep the weights of the best validated epoch.", "group": Group.VALIDATION}
+    )
+    metric_for_best_model: str | None = field(
+        default=None, metadata={"help": "What chooses the best epoch.", "metavar": "METRIC", "group": Group.VALIDATION}
+    )
+    early_stopping_patience: int = field(
+        default=0,
+        metadata={
+            "help": "Stop after so many epochs without a better validation score; 0 never does.",
+            "group": Group.VALIDATION,
+        },
+    )
+    refit: bool = field(
+        default=False,
+        metadata={
+            "help": "Train again, on the validation clips too. As many epochs as they chose; twice the time.",
+            "group": Group.VALIDATION,
         },
     )
     false_alarms_per_hour: float | None = field(
         default=None,
         metadata={
-            "help": "How often the background may be taken for a class. By default, as seldom as costs hardly a clip, "
-            "by the validation clips, which are then 0.15 of the training clips unless --validation_fraction says."
+            "help": "How often --background may be taken for a class. By default, as seldom as costs hardly a clip, "
+            "by the validation clips, which are then 0.15 of the training clips unless --validation_fraction says.",
+            "group": Group.VALIDATION,
         },
-    )
-    unverified_weight: float = field(
-        default=1.0, metadata={"help": "What clips whose label nobody has verified weigh in the loss; others weigh 1."}
-    )
-    loss_robustness: float = field(
-        default=0.0,
-        metadata={"help": "q of the generalised cross-entropy, which bears wrong labels better; 0 is the plain one."},
-    )
-    balance: str = field(
-        default="none",
-        metadata={
-            "help": "Of classes with unequally many training clips: `sampler` shows those of the smaller ones more "
-            "often, `loss` lets them weigh more; no clip is left out.",
-            "choices": ["sampler", "loss", "none"],
-        },
-    )
-    baseline: bool = field(
-        default=False,
-        metadata={"help": "Instead of a network, judge scikit-learn's MLPClassifier on statistics of the clips."},
     )
     search: int = field(
         default=0,
         metadata={
-            "help": "Instead of one training, try so many settings of the arguments in the recipe's SEARCH_SPACE, "
-            "judged by the validation clips; after a kill, the same command goes on."
+            "help": "Instead of one training, try so many settings of the arguments. They are drawn from the recipe's "
+            "SEARCH_SPACE and judged by the validation clips; after a kill, the same command goes on.",
+            "group": Group.VALIDATION,
+        },
+    )
+    baseline: bool = field(
+        default=False,
+        metadata={
+            "help": "Judge scikit-learn's MLPClassifier on statistics of the clips, no network.",
+            "group": Group.VALIDATION,
         },
     )
     tta: int = field(
-        default=0, metadata={"help": "Judge the test clips also by so many shifted crops each, averaged; 0 does not."}
+        default=0,
+        metadata={
+            "help": "Judge the test clips also by so many shifted crops each, averaged; 0 does not.",
+            "group": Group.VALIDATION,
+        },
     )
 
-    per_device_train_batch_size: int = field(default=64, metadata={"help": "Training clips a device and step."})
-    per_device_eval_batch_size: int = field(default=64, metadata={"help": "Evaluation clips a device and step."})
-    learning_rate: float = field(default=2e-3, metadata={"help": "Peak learning rate of AdamW."})
-    weight_decay: float = field(default=0.01, metadata={"help": "Weight decay of AdamW."})
-    warmup_steps: float = field(default=0.1, metadata={"help": "Steps of rising learning rate; below 1, their share."})
-    lr_scheduler_type: str = field(default="cosine", metadata={"help": "The learning rate's schedule."})
+    output_dir: str = field(
+        default="trainer_output", metadata={"help": "Folder of the finished checkpoint.", "group": Group.OUTPUT}
+    )
+    overwrite: bool = field(
+        default=False,
+        metadata={
+            "help": "Replace the run that --output_dir holds. It is deleted when the new one starts, with what its "
+            "command has left beside it.",
+            "group": Group.OUTPUT,
+        },
+    )
+    resume_from_checkpoint: str | None = field(
+        default=None,
+        metadata={
+            "help": "Go on after a kill: `last`, or a folder checkpoint-N.",
+            "metavar": "PATH",
+            "group": Group.OUTPUT,
+        },
+    )
+    push_to_hub: bool = field(
+        default=False, metadata={"help": "Upload the finished folder to the Hugging Face Hub.", "group": Group.OUTPUT}
+    )
+    hub_model_id: str | None = field(
+        default=None,
+        metadata={
+            "help": "NAMESPACE/NAME there; by default the folder's name.",
+            "metavar": "REPO",
+            "group": Group.OUTPUT,
+        },
+    )
+    report_to: None | str | list[str] = field(
+        default="tensorboard", metadata={"help": "Where curves are written.", "metavar": "NAME", "group": Group.OUTPUT}
+    )
+
     logging_strategy: str = field(default="epoch", metadata={"help": "When the training loss is logged."})
     save_strategy: str = field(default="epoch", metadata={"help": "When a checkpoint to resume from is saved."})
     save_total_limit: int | None = field(default=1, metadata={"help": "How many such checkpoints are kept."})
-    report_to: None | str | list[str] = field(default="tensorboard", metadata={"help": "Where curves are written."})
     hub_strategy: str = field(
         default="end", metadata={"help": "When --push_to_hub uploads: once, when the folder is finished."}
     )
     remove_unused_columns: bool = field(default=False, metadata={"help": "Must stay off: rows are decoded on access."})
     dataloader_persistent_workers: bool = field(default=True, metadata={"help": "Keep loader workers over epochs."})
-    bf16: bool | None = field(
-        default=None, metadata={"help": "Train in bfloat16. By default, where the hardware multiplies it natively."}
-    )
-    dataloader_num_workers: int | None = field(
-        default=None,
-        metadata={
-            "help": "Processes that augment clips. By default one for each core that the model leaves, at most 4."
-        },
-    )
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
+        self.command = list(sys.argv)  # that the run is started by, in words; the card shows it
+        self._choose_by_the_machine()
+        if self.background is not None and self.false_alarms_per_hour is None and self.validation_fraction == 0:
+            self.validation_fraction = 0.15
+        if self.validation_fraction > 0:
+            self.eval_strategy = "epoch" if self.eval_strategy == "no" else self.eval_strategy
+        self._check_ranges()
+        self._check_what_goes_together()
+        self._choose_the_best_epoch()
+        super().__post_init__()
+        if self.search:
+            self._check_search()
+
+    def _choose_by_the_machine(self) -> None:
         # Said outright, because Trainer refuses bfloat16 and several processes on a machine that merely has no GPU.
         self.use_cpu = self.use_cpu or not torch.accelerator.is_available()
         self.bf16 = bf16_is_fast(self.use_cpu) if self.bf16 is None else self.bf16
@@ -180,33 +356,35 @@ class RecipeArguments(TrainingArguments):
             taken = torch.get_num_threads() if self.use_cpu else 0
             self.dataloader_num_workers = min(4, max((os.cpu_count() or 1) - taken, 0))
         self.dataloader_persistent_workers = self.dataloader_persistent_workers and self.dataloader_num_workers > 0
-        if self.background is not None and self.false_alarms_per_hour is None and self.validation_fraction == 0:
-            self.validation_fraction = 0.15
-        if self.validation_fraction > 0:
-            self.eval_strategy = "epoch" if self.eval_strategy == "no" else self.eval_strategy
+
+    def _check_ranges(self) -> None:
         if self.refresh_epochs < 1:
             raise ArgumentError(f"--refresh_epochs {self.refresh_epochs} must be at least 1.")
+        for name in ("max_train_samples", "max_eval_samples"):
+            if getattr(self, name) is not None and getattr(self, name) < 1:
+                raise ArgumentError(f"--{name} {getattr(self, name)} must be at least 1.")
         for name in ("mixup_alpha", "early_stopping_patience", "tta", "search"):
             if getattr(self, name) < 0:
                 raise ArgumentError(f"--{name} {getattr(self, name)} must not be negative.")
         for name in ("unverified_weight", "loss_robustness"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ArgumentError(f"--{name} {getattr(self, name)} must lie between 0 and 1.")
-        if self.background is not None and self.baseline:
-            raise ArgumentError("--background trains a network, and --baseline is none: leave one out.")
-        if self.false_alarms_per_hour is not None:
-            if self.background is None:
-                raise ArgumentError(
-                    "--false_alarms_per_hour is counted on recordings: give their folder, --background."
-                )
-            if not 0 < self.false_alarms_per_hour < math.inf:
-                raise ArgumentError(f"--false_alarms_per_hour {self.false_alarms_per_hour} must be above 0.")
+        if self.false_alarms_per_hour is not None and not 0 < self.false_alarms_per_hour < math.inf:
+            raise ArgumentError(f"--false_alarms_per_hour {self.false_alarms_per_hour} must be above 0.")
         if not 0 < self.layer_decay <= 1:
             raise ArgumentError(f"--layer_decay {self.layer_decay} must lie in (0, 1]: 0.75 is usual, 1 is none.")
         if not 0 <= self.ema_decay < 1:
             raise ArgumentError(f"--ema_decay {self.ema_decay} must lie in [0, 1).")
         if not 0 <= self.validation_fraction <= 0.5:
             raise ArgumentError(f"--validation_fraction {self.validation_fraction} must lie between 0 and 0.5.")
+
+    def _check_what_goes_together(self) -> None:
+        if self.data_dir is not None and self.download:
+            raise ArgumentError("--data_dir and --download exclude each other: give one of them.")
+        if self.background is not None and self.baseline:
+            raise ArgumentError("--background trains a network, and --baseline is none: leave one out.")
+        if self.false_alarms_per_hour is not None and self.background is None:
+            raise ArgumentError("--false_alarms_per_hour is counted on recordings: give their folder, --background.")
         if self.validation_fraction == 0 and (self.load_best_model_at_end or self.early_stopping_patience):
             raise ArgumentError(
                 "--load_best_model_at_end and --early_stopping_patience choose by a validation split: add "
@@ -223,17 +401,14 @@ class RecipeArguments(TrainingArguments):
             raise ArgumentError(
                 f"--hub_strategy {self.hub_strategy}: only a finished folder is uploaded; leave it out."
             )
+
+    def _choose_the_best_epoch(self) -> None:
         if self.early_stopping_patience:
             self.load_best_model_at_end = True
         if (self.load_best_model_at_end or self.search) and self.metric_for_best_model is None:
             self.metric_for_best_model = "accuracy"  # Trainer would take the loss
         if self.greater_is_better is None and str(self.metric_for_best_model).removeprefix("eval_") in ERROR_RATES:
             self.greater_is_better = False
-        if self.data_dir is not None and self.download:
-            raise ArgumentError("--data_dir and --download exclude each other: give one of them.")
-        super().__post_init__()
-        if self.search:
-            self._check_search()
 
     def _check_search(self) -> None:
         if self.validation_fraction == 0:
@@ -255,38 +430,149 @@ class RecipeArguments(TrainingArguments):
             raise ArgumentError("--search: there is no optuna to search with, pip install 'hf-audio[search]'.")
 
 
-def parse_arguments(arguments_class: type[Arguments], argv: Sequence[str] | None = None) -> Arguments:
+def parse_arguments(
+    arguments_class: type[Arguments], argv: Sequence[str] | None = None, command: Sequence[str] | None = None
+) -> Arguments:
     """Flags of the command line, and before them those of `--config FILE.yaml`, to an instance of `arguments_class`.
+
+    Args:
+        arguments_class: of a recipe.
+        argv: the flags, by default those of this process.
+        command: the words before them, by default this process's program.
 
     Raises:
         ArgumentError: the file is missing or is not a table of values, or an argument does not exist or cannot be.
+        SystemExit: with 0, after help was asked for and printed.
     """
-    parser = HfArgumentParser(arguments_class, allow_abbrev=False)
-    parser.error = _refuse  # argparse would print a page of usage above its sentence
-    parser.add_argument("--config", metavar="FILE.yaml", help="Arguments from a file; flags take precedence over it.")
+    argv = sys.argv[1:] if argv is None else list(argv)
+    command = sys.argv[:1] if command is None else list(command)
+    parser = RecipeParser(arguments_class, shlex.join(command))
+    if {*HELP_FLAGS, HELP_ALL} & set(argv):
+        parser.exit(message=parser.help_page(everything=HELP_ALL in argv))
     file = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     file.add_argument("--config", action="append", default=[])
-    found, flags = file.parse_known_args(sys.argv[1:] if argv is None else list(argv))
+    found, flags = file.parse_known_args(argv)
     if len(found.config) > 1:
         raise ArgumentError(f"--config is given {len(found.config)} times: give one file.")
     # Values become text on the command line, so that `1e-3`, a string to YAML, is the number it was meant to be.
-    argv = [*(_read_config(Path(found.config[0]), parser) if found.config else []), *flags]
+    given = [*(_read_config(Path(found.config[0]), parser) if found.config else []), *flags]
+    check_flags(parser, given, parser.help_command)
     try:
-        arguments, *_, unknown = parser.parse_args_into_dataclasses(argv, return_remaining_strings=True)
+        arguments, *_, unknown = parser.parse_args_into_dataclasses(given, return_remaining_strings=True)
     except ArgumentError:
         raise
     except (ValueError, ImportError) as error:  # TrainingArguments' own checks
         raise ArgumentError(" ".join(str(error).split())) from error
     if unknown:
-        raise ArgumentError(f"{' '.join(unknown)}: no such argument; see --help.")
+        refuse_unknown(unknown, parser.names, parser.help_command)
+    arguments.command = [*command, *argv]
     return arguments
 
 
-def _refuse(message: str) -> NoReturn:
-    raise ArgumentError(f"{message}.")
+def as_flags(values: Mapping[str, Any]) -> list[str]:
+    """Arguments by their names -> words of a command line; what is `None` or an empty list is left out."""
+    flags: list[str] = []
+    for name, value in values.items():
+        if name == "report_to" and value == []:
+            value = "none"
+        if name.endswith("_strategy") and value is False:
+            value = "no"  # which YAML reads as false
+        if value is not None and value != []:
+            several = isinstance(value, list | tuple)
+            flags += [f"--{name}", *(map(str, value) if several else [_as_text(value)])]
+    return flags
 
 
-def _read_config(path: Path, parser: HfArgumentParser) -> list[str]:
+class RecipeParser(HfArgumentParser):
+    """Parses a recipe's flags, and shows them by what they are for.
+
+    Args:
+        arguments_class: of the recipe.
+        prog: the command, as the user types it.
+    """
+
+    def __init__(self, arguments_class: type[RecipeArguments], prog: str):
+        self.arguments_class = arguments_class
+        super().__init__(arguments_class, prog=prog, add_help=False, allow_abbrev=False, formatter_class=FlagFormatter)
+        self.add_argument("--config", metavar="YAML", help="Arguments from a file; flags take precedence over it.")
+        self.add_argument(*HELP_FLAGS, action="store_true", help="Show these flags.")
+        self.add_argument(HELP_ALL, action="store_true", help="Show all flags, transformers' among them.")
+
+    @property
+    def names(self) -> list[str]:
+        """Of all arguments."""
+        return [action.dest for action in self._actions]
+
+    @property
+    def help_command(self) -> str:
+        """What shows the flags."""
+        return f"{self.prog} --help"
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        """Print what was asked for, on the standard output, and end."""
+        self._print_message(message or "", sys.stdout)
+        sys.exit(status)
+
+    def error(self, message: str) -> NoReturn:
+        """Refuse in a sentence; argparse would print a page of usage above it."""
+        raise ArgumentError(f"{message.removeprefix('argument ')}; see {self.help_command}.")
+
+    def _add_dataclass_arguments(self, dtype: type[RecipeArguments]) -> None:
+        hints = get_type_hints(dtype)
+        for declared in dataclasses.fields(dtype):
+            if declared.init:
+                plain = copy.copy(declared)  # whose type and metadata the parser is to read as it expects them
+                plain.type = hints[declared.name]
+                plain.metadata = MappingProxyType({k: v for k, v in declared.metadata.items() if k != "group"})
+                self._parse_dataclass_field(self, plain)
+
+    def help_page(self, everything: bool = False) -> str:
+        """The recipe's flags in groups, each with a sentence; with `everything`, all flags with all that is known."""
+        formatter = self._get_formatter()
+        formatter.add_usage(f"{self.prog} [flags]", [], [])
+        module = sys.modules[self.arguments_class.__module__]
+        formatter.add_text((module.__doc__ or "").partition("\n\n")[0])
+        groups = self._group_actions()
+        shown: list[str | None] = [*Group, *([None] if everything else [])]
+        for group in shown:
+            actions = groups.get(group, [])
+            formatter.start_section(group or "transformers' TrainingArguments")
+            formatter.add_arguments(actions if everything else [_in_short(action) for action in actions])
+            formatter.end_section()
+        formatter.start_section("further")
+        formatter.add_arguments([action for action in self._actions if action.dest in ("config", "help", "help_all")])
+        formatter.end_section()
+        return formatter.format_help()
+
+    def _group_actions(self) -> dict[str | None, list[argparse.Action]]:
+        """The flags of each group, in the order in which our own classes declare them."""
+        ours = [each for each in reversed(self.arguments_class.__mro__) if issubclass(each, RecipeArguments)]
+        order = list(dict.fromkeys(name for each in ours for name in each.__dict__.get("__annotations__", {})))
+        actions = {action.dest: action for action in reversed(self._actions)}  # of two, the one without `no_`
+        names = [field.name for field in dataclasses.fields(self.arguments_class) if field.init]
+        groups: dict[str | None, list[argparse.Action]] = {}
+        for name in sorted(names, key=lambda name: order.index(name) if name in order else len(order)):
+            groups.setdefault(find_group(self.arguments_class, name), []).append(actions[name])
+        return groups
+
+
+def find_group(arguments_class: type[RecipeArguments], name: str) -> Group | None:
+    """What a flag is for, by the nearest class that says so; the task, where a recipe has added it; else `None`."""
+    for each in arguments_class.__mro__:
+        own = getattr(each, "__dataclass_fields__", {}).get(name)
+        if own is not None and "group" in own.metadata:
+            return Group(own.metadata["group"])
+    return None if name in RecipeArguments.__dataclass_fields__ else Group.TASK
+
+
+def _in_short(action: argparse.Action) -> argparse.Action:
+    """A flag with the first sentence of its help."""
+    short = copy.copy(action)
+    short.help = (action.help or "").partition(". ")[0].removesuffix(".") + "."
+    return short
+
+
+def _read_config(path: Path, parser: RecipeParser) -> list[str]:
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -295,18 +581,14 @@ def _read_config(path: Path, parser: HfArgumentParser) -> list[str]:
         raise ArgumentError(f"--config {path} is not YAML: {' '.join(str(error).split())}.") from error
     if not isinstance(values, dict):
         raise ArgumentError(f"--config {path} must hold lines of the form `name: value`.")
-    known = {action.dest for action in parser._actions}
-    flags: list[str] = []
-    for name, value in values.items():
-        if name not in known:
-            raise ArgumentError(f"--config {path} names {name!r}, which is no argument: see --help.")
-        if name == "report_to" and value == []:
-            value = "none"
-        if name.endswith("_strategy") and value is False:
-            value = "no"  # which YAML reads as false
-        if value is not None and value != []:
-            flags += [f"--{name}", *(map(str, value) if isinstance(value, list) else [_as_text(value)])]
-    return flags
+    for name in values:
+        if name not in parser.names:
+            meant = find_neighbour(str(name), parser.names)
+            told = "" if meant is None else f"you may mean {meant}; "
+            raise ArgumentError(
+                f"--config {path} names {name!r}, which is no argument: {told}see {parser.help_command}."
+            )
+    return as_flags(values)
 
 
 def _as_text(value: Any) -> str:

@@ -115,8 +115,8 @@ class FSDArguments(RecipeArguments):
     label_rounds: int | None = field(
         default=None,
         metadata={
-            "help": "Rounds in which networks judge unverified labels out of fold, before training, and correct them. "
-            "By default one for the default network, none for the published ones."
+            "help": "Rounds in which networks judge and correct unverified labels. Before training, out of fold; by "
+            "default one for the default network, none for the published ones and in a dry run."
         },
     )
     validation_fraction: float = field(
@@ -144,7 +144,8 @@ class FSDArguments(RecipeArguments):
         if self.validation_fraction == 0:
             self.load_best_model_at_end = False
         if self.label_rounds is None:
-            self.label_rounds = int(self.model == "default" and self.background is None and not self.baseline)
+            wanted = self.model == "default" and self.max_train_samples is None
+            self.label_rounds = int(wanted and self.background is None and not self.baseline)
         if self.label_rounds and self.background is not None:
             raise ArgumentError("--background does not go with --label_rounds: leave one of them out.")
         if self.label_rounds < 0:

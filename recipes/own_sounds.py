@@ -66,18 +66,21 @@ class OwnSoundsArguments(GeneralSoundsArguments):
     audio_column: str | None = field(default=None, metadata={"help": "Column of a data set that holds recordings."})
     streaming: bool = field(
         default=False,
-        metadata={"help": "Read Parquet files or tars of --data_dir or --dataset_name row by row, never all at once."},
+        metadata={
+            "help": "Read Parquet files or tars row by row, never all at once. They are those of --data_dir or "
+            "--dataset_name."
+        },
     )
     multi_label: bool = field(default=False, metadata={"help": "A recording may have several tags, or none."})
     path_column: str | None = field(default=None, metadata={"help": "Column of a table that names the files."})
     audio_dir: str | None = field(default=None, metadata={"help": "Where the files of a table are, if not beside it."})
     label_column: list[str] | None = field(
         default=None,
-        metadata={"help": "Column of the labels; with --multi_label also several, of 0 and 1, named as their tags."},
+        metadata={"help": "Column of the labels. With --multi_label also several, of 0 and 1, named as their tags."},
     )
     group_column: str | None = field(
         default=None,
-        metadata={"help": "Column (recording, speaker, patient) whose clips stay together on one side of a split."},
+        metadata={"help": "Column whose clips stay together on one side of a split: recording, speaker, patient."},
     )
     split_column: str | None = field(
         default=None, metadata={"help": "Column that says train, validation or test of every recording."}

@@ -113,14 +113,15 @@ class SpokenNumbersArguments(RecipeArguments):
     from_digits: bool = field(
         default=False,
         metadata={
-            "help": "--data_dir holds single digits in FSDD's layout, of which strings of six are put together."
+            "help": "--data_dir holds single digits in FSDD's layout. Of these, strings of six are put together."
         },
     )
     pretraining_clips: int | None = field(
         default=None,
         metadata={
-            "help": "Train first on so many clips that eSpeak NG speaks on the spot, in OUTPUT_DIR-pretrained; by "
-            "default 10000, and none for the demo, with --from_digits and with --model_name_or_path."
+            "help": "Train first on so many clips that eSpeak NG speaks on the spot. It is done in "
+            "OUTPUT_DIR-pretrained; by default 10000, and none for the demo, a dry run, with --from_digits and with "
+            "--model_name_or_path."
         },
     )
     pretraining_epochs: float = field(default=5, metadata={"help": "Epochs of that."})
@@ -144,7 +145,7 @@ class SpokenNumbersArguments(RecipeArguments):
             raise ArgumentError(f"--noise_dir {self.noise_dir} is not a folder: give one of recordings.")
         if self.pretraining_clips is None:
             begun = self.data_dir is None or self.from_digits or self.model_name_or_path is not None
-            self.pretraining_clips = 0 if begun else 10000
+            self.pretraining_clips = 0 if begun or self.max_train_samples is not None else 10000
         if self.pretraining_clips or self.data_dir is None:
             try:
                 find_language(self.language)

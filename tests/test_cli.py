@@ -1,4 +1,7 @@
+import inspect
 import io
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -10,12 +13,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
-from helpers.recordings import RATE, tone
+from helpers.recordings import RATE, REPOSITORY, tone
 
-from hf_audio import cli
+from hf_audio import cli, commands
 from hf_audio.corpora import espeak
 from hf_audio.corpora.freesound import TAGS
 from hf_audio.corpora.synthetic_numbers import make_spoken_numbers
+from hf_audio.export import site
+from hf_audio.flags import FunctionParser, read_docstring
 from hf_audio.training import label_audit
 
 
@@ -77,10 +82,110 @@ def test_missing_espeak_is_named(
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("argv", [[], ["no-such-command"], ["make-numbers"], ["make-numbers", "x", "--count", "many"]])
-def test_command_line_that_cannot_be_read(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    code, _, err = run(capsys, *argv)
-    assert code == 2 and "usage: hf-audio" in err and "error: " in err
+@pytest.mark.parametrize(
+    ("argv", "sentence"),
+    [
+        ([], "hf-audio needs a command: see hf-audio --help."),
+        (["no-such-command"], "no-such-command is no command: see hf-audio --help."),
+        (["predcit"], "predcit is no command: you may mean hf-audio predict; see hf-audio --help."),
+        (["make-numbers"], "the following arguments are required: OUT; see hf-audio make-numbers --help."),
+        (
+            ["make-numbers", "x", "--count", "many"],
+            "--count: invalid int value: 'many'; see hf-audio make-numbers --help.",
+        ),
+        (["export", "OUT"], "the following arguments are required: --output; see hf-audio export --help."),
+        (["push", "OUT"], "the following arguments are required: REPO; see hf-audio push --help."),
+        (["push", "OUT", "a", "b"], "b: no such argument; see hf-audio push --help."),
+    ],
+)
+def test_command_line_that_cannot_be_read(argv: list[str], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, *argv) == (2, "", f"\nerror: {sentence}\n")
+
+
+@pytest.mark.parametrize(
+    ("argv", "meant"),
+    [
+        (["predict", "OUT", "a.wav", "--topk", "3"], "--topk: no such argument; you may mean --top_k; "),
+        (["predict", "OUT", "a.wav", "--top-k=3"], "--top-k: no such argument; you may mean --top_k; "),
+        (["export", "OUT", "--outputt", "a.onnx"], "--outputt: no such argument; you may mean --output; "),
+        (
+            ["inspect", "DIR", "--label_column_name", "x"],
+            "--label_column_name: no such argument; you may mean --lab",
+        ),
+        (["serve", "OUT", "--max_length_seconds", "3"], "--max_length_seconds: no such argument; see hf-audio serve"),
+        (["push", "OUT", "a", "--zebra"], "--zebra: no such argument; see hf-audio push --help."),
+    ],
+)
+def test_a_mistyped_flag_names_the_one_that_is_meant(
+    argv: list[str], meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = run(capsys, *argv)
+    assert (code, out) == (2, "") and len(err.strip().splitlines()) == 1
+    assert err.strip().startswith(f"error: {meant}")
+
+
+def test_every_command_is_a_function_of_its_name_and_arguments(capsys: pytest.CaptureFixture[str]) -> None:
+    code, overview, _ = run(capsys, "--help")
+    names = re.findall(r"^  ([a-z-]+)  ", overview, flags=re.MULTILINE)
+    assert code == 0 and len(names) == 13 and "train" in names
+    for name in names:
+        function = getattr(commands, name.replace("-", "_"))
+        assert read_docstring(function)[0] in overview
+        if name == "train":
+            continue
+        code, page, _ = run(capsys, name, "--help")
+        assert code == 0
+        for parameter in inspect.signature(function).parameters.values():
+            flag = parameter.kind is parameter.KEYWORD_ONLY
+            shown = f"--{parameter.name}" if flag else parameter.name.upper().removesuffix("S")
+            assert shown in page, (name, parameter)
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = """if True:
+        import sys
+        from hf_audio import cli
+        for name in ["--help", "train", *cli.COMMANDS]:
+            try:
+                cli.main([name] if name == "--help" else [name, "--help"])
+            except SystemExit:
+                pass
+        heavy = {"numpy", "scipy", "torch", "pandas", "transformers", "yaml", "matplotlib"} & set(sys.modules)
+        assert not heavy, heavy
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "--timeout_seconds" in done.stdout and "own_sounds" in done.stdout, done.stderr
+
+
+def test_switches_are_understood_as_recipes_understand_them() -> None:
+    parser = FunctionParser("hf-audio push", commands.push)
+    for flags, private in (
+        (["--private"], True),
+        (["--private", "true"], True),
+        (["--private=True"], True),
+        (["--private", "false"], False),
+        (["--private=false"], False),
+        ([], False),
+    ):
+        assert parser.read(["OUT", *flags, "me/x"])["private"] is private
+
+
+def test_every_command_of_the_readme_parses() -> None:
+    text = (REPOSITORY / "README.md").read_text()
+    lines = re.findall(r"^(?:.*&& )?hf-audio ([a-z-]+ .*)", text, re.MULTILINE)  # of blocks, not of sentences
+    for line in lines:
+        name, *words = shlex.split(line.partition(" &&")[0], comments=True)
+        if name != "train":
+            function, _ = cli.COMMANDS[cli.RENAMED.get(name, name)]
+            assert FunctionParser(f"hf-audio {name}", function).read(words), line
+    assert len(lines) > 5
+
+
+def test_demo_is_another_name_for_page(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(site, "make_site", lambda checkpoint, folder: folder)
+    code, out, err = run(capsys, "demo", "OUT", "--output_dir", "s")
+    assert (code, err) == (0, "hf-audio demo is now called hf-audio page.\n")
+    assert (code, out, "") == run(capsys, "page", "OUT", "--output_dir", "s")
 
 
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:

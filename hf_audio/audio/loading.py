@@ -24,6 +24,9 @@ DENSEST = 2 * 96_000
 UNKNOWN_FRAMES = 2**63 - 1
 # Of a file, decoded at once: what is shorter is resampled in one go.
 BLOCK_FRAMES = 1 << 20
+# What 16-bit samples are divided by. `to_int16` alone, the form in which training keeps its clips, has a scale of its
+# own: another one would change what networks are trained on.
+INT16_FULL_SCALE = 32768
 UNDECODABLE = (soundfile.LibsndfileError, RuntimeError, ValueError)  # what soundfile raises
 
 

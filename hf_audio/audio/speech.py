@@ -39,7 +39,7 @@ class VoiceActivity(nn.Module):
     Source: Silero Team 2024, https://github.com/snakers4/silero-vad (MIT).
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.stft = nn.Conv1d(1, 258, 256, stride=128, bias=False)
         self.encoder = nn.Sequential(
@@ -155,7 +155,7 @@ class SpeechGate:
     lasts less than `SHORTEST_SPEECH`, which only the future tells, counts too.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.network = load_voice_activity()
         self.reset()
 

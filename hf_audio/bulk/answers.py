@@ -31,7 +31,7 @@ class Heading:
     kind: str
     """"label", or "number" of models that read numbers."""
     n_answers: int
-    """How many labels are told of each clip."""
+    """How many labels each clip gets."""
     over_time: bool
     """Whether a row is a window rather than a clip."""
     sampling_rate: int
@@ -82,10 +82,10 @@ class Heading:
             yield {**row, "error": problem}
             return
         for (start, end), best in zip(spans, answers, strict=True):
-            told = {"start": round(start, 6), "end": round(end, 6)} if self.over_time else {}
+            cells = {"start": round(start, 6), "end": round(end, 6)} if self.over_time else {}
             for names, answer in zip(self._answer_columns, best, strict=False):
-                told |= dict(zip(names, answer, strict=True))
-            yield {**row, **told}
+                cells |= dict(zip(names, answer, strict=True))
+            yield {**row, **cells}
 
 
 Writer = Callable[[Path, Heading, Iterable[Row]], None]

@@ -8,79 +8,15 @@ import numpy as np
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from ..audio.loading import stream_audio
-from ..audio.speech import keep_speech
-from ..audio.windows import cut_running, cut_windows
-from ..errors import AudioError, DecodingError, NoSpeechError
-from ..inference.classifier import AudioClassifier
+from ..audio.windows import cut_running
+from ..errors import AudioError, DecodingError
+from ..inference.facts import Facts
 
 # Windows that are handed over together, and how many samples they may have: a worker holds three such parcels.
 PARCEL_WINDOWS = 16
 PARCEL_SAMPLES = 1 << 21
 # What is judged as a whole must fit into memory as a whole.
 LONGEST_WHOLE_SECONDS = 600
-
-
-@dataclass(frozen=True)
-class Cut:
-    """How recordings are cut into windows."""
-
-    sampling_rate: int
-    """In Hz."""
-    window: int | None
-    """Samples of a window; `None`: every recording is judged as a whole."""
-    hop: int | None
-    """Samples from one window's end to the next one's; `None`: windows lie as `split_windows` cuts."""
-    speech_only: bool = False
-    """Whether what nobody speaks in is cut away first or, over time, told of windows."""
-    overlap: float = 0.0
-    """Share of a window that the next one hears again, where there is no hop."""
-
-    @classmethod
-    def of_clips(cls, classifier: AudioClassifier) -> "Cut":
-        """As `AudioClassifier.split`: the mean of these windows' scores is a clip's answer."""
-        seconds = None if classifier.num_digits else classifier.clip_seconds
-        window = None if seconds is None else round(seconds * classifier.sampling_rate)
-        return cls(classifier.sampling_rate, window, None, classifier.speech_only, classifier.overlap)
-
-    def windows(self, file: str) -> Iterator[tuple[int, np.ndarray]]:
-        """Start, in samples, and samples of each window of a file.
-
-        Raises:
-            NoSpeechError: nobody speaks, where that is asked.
-            AudioError: see `stream_audio`; or the file is too long to be judged as a whole.
-        """
-        blocks: Iterable[np.ndarray] = stream_audio(file, self.sampling_rate)
-        if self.speech_only and self.hop is None:
-            remedy = "too long to find the speech in it: cut it"
-            whole = _join(blocks, LONGEST_WHOLE_SECONDS * self.sampling_rate, file, remedy)
-            blocks = [keep_speech(whole, self.sampling_rate, file)]
-        if self.window is None:
-            remedy = "and this checkpoint judges recordings as a whole: judge it in windows, with --windows"
-            yield 0, _join(blocks, LONGEST_WHOLE_SECONDS * self.sampling_rate, file, remedy)
-        elif self.hop is None:
-            yield from cut_windows(blocks, self.window, self.overlap)
-        else:
-            yield from cut_running(blocks, self.window, self.hop)
-
-    def find_silence(self, window: np.ndarray) -> float | None:
-        """Of a window, (samples,), in which nobody speaks, where that is asked over time, how probable speech is."""
-        if self.speech_only and self.hop is not None:
-            try:
-                keep_speech(window, self.sampling_rate)
-            except NoSpeechError as error:
-                return error.probability
-        return None
-
-
-def _join(blocks: Iterable[np.ndarray], limit: int, file: str, remedy: str) -> np.ndarray:
-    joined: list[np.ndarray] = []
-    n_samples = 0
-    for block in blocks:
-        joined.append(block)
-        n_samples += len(block)
-        if n_samples > limit:
-            raise AudioError(f"{file} lasts more than {LONGEST_WHOLE_SECONDS // 60} minutes, {remedy}.")
-    return joined[0] if len(joined) == 1 else np.concatenate(joined)
 
 
 @dataclass(frozen=True)
@@ -99,26 +35,66 @@ class Piece:
     """Of a window, or at the end of a clip, in which nobody speaks: how probable it is that somebody does."""
 
 
+@dataclass(frozen=True)
+class Cut:
+    """How recordings become windows: as a checkpoint's facts have it, for an answer each, or over time."""
+
+    facts: Facts
+    over_time: tuple[int, int] | None = None
+    """Samples of the windows over time, and from one's end to the next one's; `None`: one answer a recording."""
+
+    def pieces(self, clip: int, file: str) -> Iterator[Piece]:
+        """The windows of a file and its end. A file that cannot be read, perhaps from its middle on, ends so."""
+        try:
+            yield from self._windows(clip, file)
+        except AudioError as error:
+            yield Piece(clip, problem=str(error))
+        except OSError as error:  # in the middle of a file
+            yield Piece(clip, problem=f"{file} cannot be read ({error.strerror}): copy it again.")
+
+    def _windows(self, clip: int, file: str) -> Iterator[Piece]:
+        blocks: Iterable[np.ndarray] = stream_audio(file, self.facts.sampling_rate)
+        if self.over_time is not None:
+            for start, samples in cut_running(blocks, *self.over_time):
+                yield Piece(clip, start, samples, speech=self.facts.keep_speech(samples)[1])
+            yield Piece(clip)
+            return
+        speech = None
+        if self.facts.speech_only:
+            whole = np.concatenate(list(self._limit(blocks, file, "too long to find the speech in it: cut it")))
+            spoken, speech = self.facts.keep_speech(whole)
+            blocks = [spoken]
+        elif self.facts.window is None:
+            remedy = "and this checkpoint judges recordings as a whole: judge it in windows, with --windows"
+            blocks = self._limit(blocks, file, remedy)
+        if speech is None:
+            for start, samples in self.facts.cut_blocks(blocks):
+                yield Piece(clip, start, samples)
+        yield Piece(clip, speech=speech)
+
+    def _limit(self, blocks: Iterable[np.ndarray], file: str, remedy: str) -> Iterator[np.ndarray]:
+        """The blocks of a file that has to fit into memory as a whole."""
+        n_samples = 0
+        for block in blocks:
+            n_samples += len(block)
+            if n_samples > LONGEST_WHOLE_SECONDS * self.facts.sampling_rate:
+                raise AudioError(f"{file} lasts more than {LONGEST_WHOLE_SECONDS // 60} minutes, {remedy}.")
+            yield block
+
+
 def decode(files: Sequence[tuple[int, str]], cut: Cut) -> Iterator[list[Piece]]:
     """Places and names of files -> parcels of their windows, one file after the other."""
     parcel: list[Piece] = []
     n_samples = 0
     for clip, file in files:
-        problem = speech = None
-        try:
-            for start, samples in cut.windows(file):
-                parcel.append(Piece(clip, start, samples, speech=cut.find_silence(samples)))
-                n_samples += len(samples)
-                if len(parcel) >= PARCEL_WINDOWS or n_samples >= PARCEL_SAMPLES:
-                    yield parcel
-                    parcel, n_samples = [], 0
-        except NoSpeechError as error:
-            speech = error.probability
-        except AudioError as error:
-            problem = str(error)
-        except OSError as error:  # in the middle of a file
-            problem = f"{file} cannot be read ({error.strerror}): copy it again."
-        parcel.append(Piece(clip, problem=problem, speech=speech))
+        for piece in cut.pieces(clip, file):
+            parcel.append(piece)
+            if piece.samples is None:
+                continue
+            n_samples += len(piece.samples)
+            if len(parcel) >= PARCEL_WINDOWS or n_samples >= PARCEL_SAMPLES:
+                yield parcel
+                parcel, n_samples = [], 0
     yield parcel
 
 

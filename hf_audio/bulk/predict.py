@@ -6,7 +6,7 @@ import itertools
 import logging
 import math
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from ..data.columns import Columns
 from ..errors import ArgumentError, AudioError, DataError
 from ..inference.checkpoint import load_classifier
 from ..inference.classifier import AudioClassifier
-from ..inference.streaming import AudioStream
+from ..inference.facts import Facts
 from .answers import Heading, Row, Writer, choose_writer, print_table
 from .clips import STANDARD_INPUT, find_all_clips, open_clips
 from .decoding import Cut
@@ -40,7 +40,7 @@ class Question:
     hop_seconds: float | None = None
     """From one window's end to the next one's; `None`: windows do not overlap."""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.top_k < 1:
             raise ArgumentError(f"--top_k {self.top_k} must be 1 or more.")
         if self.hop_seconds is not None and not self.over_time:
@@ -48,13 +48,12 @@ class Question:
         if self.hop_seconds is not None and not 0 < self.hop_seconds < math.inf:
             raise ArgumentError(f"--hop_seconds {self.hop_seconds} must be more than 0, and a number.")
 
-    def cut(self, classifier: AudioClassifier) -> Cut:
+    def cut(self, facts: Facts) -> Cut:
         """How it is asked of a recording."""
         if not self.over_time:
-            return Cut.of_clips(classifier)
-        stream = AudioStream(classifier, hop_seconds=self.hop_seconds)
-        hop = stream.window if self.hop_seconds is None else stream.hop
-        return Cut(classifier.sampling_rate, stream.window, hop, classifier.speech_only)
+            return Cut(facts)
+        window, hop = facts.stream_windows(hop_seconds=self.hop_seconds)
+        return Cut(facts, (window, window if self.hop_seconds is None else hop))
 
 
 def predict_files(
@@ -67,8 +66,9 @@ def predict_files(
     audio_dir: str | os.PathLike | None = None,
     num_workers: int | None = None,
     resume: bool = False,
+    show: Callable[[Heading, Iterable[Row], Iterable[str], Iterable[str]], None] = print_table,
 ) -> tuple[int, int]:
-    """What a checkpoint answers to all clips of some sources, into a file or, without one, as a table on the screen.
+    """What a checkpoint answers to all clips of some sources, into a file or, without one, to `show`.
 
     Started as several processes (`accelerate launch`, `torchrun`), each answers to a part of the clips, in a Parquet
     part of its own.
@@ -82,6 +82,7 @@ def predict_files(
         audio_dir: where the files of tables are, by default beside them.
         num_workers: processes that decode; by default as many as suit the clips and this machine.
         resume: go on with what a killed run has left beside the output, if anything.
+        show: takes the answers as they come, where there is no output; see `print_table`.
 
     Returns the numbers of clips and of those that cannot be read.
 
@@ -100,35 +101,13 @@ def predict_files(
         if output.exists() and any(Path(source).exists() and os.path.samefile(source, output) for source in sources):
             raise DataError(f"--output {output} is what the clips are read from: choose another file.")
         write = choose_writer(output, over_time=question.over_time, n_clips=len(clips))
-    classifier = load_classifier(checkpoint)
-    heading = Heading(
-        list(dict.fromkeys(name for clip in clips for name in clip if name != "path")),
-        "number" if classifier.num_digits else "label",
-        1 if classifier.num_digits else min(question.top_k, len(classifier.labels)),
-        question.over_time,
-        classifier.sampling_rate,
-    )
-    num_workers = default_workers(len(places)) if num_workers is None else num_workers
-
-    def ask(places: Sequence[int], n_finished: int = 0) -> Iterator[Entry]:
-        progress = tqdm(
-            total=n_finished + len(places), initial=n_finished, desc="Predicting", unit="clip", disable=rank > 0
-        )
-        with open_clips(clips) as files, progress:
-            asked = [(place, files[place]) for place in places]
-            seconds = 0.0
-            for judgement in judge_clips(classifier, asked, question.cut(classifier), num_workers):
-                progress.update(judgement.ended)
-                seconds += sum(end - start for start, end in judgement.spans)
-                progress.set_postfix_str(f"{seconds / 3600:.2f} h judged", refresh=False)
-                entry = _entry(judgement, classifier, heading.n_answers)
-                if clips[entry.clip]["path"] == STANDARD_INPUT and entry.problem is not None:
-                    problem = entry.problem.replace(files[entry.clip], "standard input")  # of whose copy it speaks
-                    entry = replace(entry, problem=problem)
-                yield entry
-
+    inquiry = _Inquiry(load_classifier(checkpoint), clips, question, num_workers, quiet=rank > 0)
     if output is None or write is None:
-        return _show(ask(places), clips, heading, classifier)
+        return _show(inquiry.entries(places), clips, inquiry.heading, inquiry.classifier.facts, show)
+    notes = output.with_name(output.name + JOURNAL_SUFFIX)
+    if resume and output.exists() and not notes.exists():
+        logger.warning("%s is finished already: to judge its clips anew, leave --resume out.", output)
+        return len(places), 0
     request = {
         "checkpoint": fingerprint(checkpoint),
         "clips": _digest(os.fsencode(clips[place]["path"]) + b"\n" for place in places),
@@ -136,31 +115,82 @@ def predict_files(
         "--windows": question.over_time,
         "--hop_seconds": question.hop_seconds,
     }
-    notes = output.with_name(output.name + JOURNAL_SUFFIX)
-    if resume and output.exists() and not notes.exists():
-        logger.warning("%s is finished already: to judge its clips anew, leave --resume out.", output)
-        return len(places), 0
     journal = Journal(notes, request, resume)
+    # Of several processes, one may get unreadable clips alone.
+    return len(places), _write(journal, inquiry, places, output, write, all_may_fail=n_processes > 1)
+
+
+@dataclass(frozen=True)
+class _Inquiry:
+    """A checkpoint that is asked about clips."""
+
+    classifier: AudioClassifier
+    clips: Sequence[dict[str, str]]
+    question: Question
+    num_workers: int | None
+    quiet: bool
+    """Whether no progress is shown."""
+
+    @property
+    def heading(self) -> Heading:
+        """Of the table of answers."""
+        facts = self.classifier.facts
+        return Heading(
+            list(dict.fromkeys(name for clip in self.clips for name in clip if name != "path")),
+            "number" if facts.num_digits else "label",
+            1 if facts.num_digits else min(self.question.top_k, len(facts.labels)),
+            self.question.over_time,
+            facts.sampling_rate,
+        )
+
+    def entries(self, places: Sequence[int], n_finished: int = 0) -> Iterator[Entry]:
+        """The answers to the clips at these places, as they come; `n_finished`: how many others have theirs."""
+        facts, n_answers = self.classifier.facts, self.heading.n_answers
+        num_workers = default_workers(len(places) + n_finished) if self.num_workers is None else self.num_workers
+        total = n_finished + len(places)
+        progress = tqdm(total=total, initial=n_finished, desc="Predicting", unit="clip", disable=self.quiet)
+        with open_clips(self.clips) as files, progress:
+            asked = [(place, files[place]) for place in places]
+            seconds = 0.0
+            for judgement in judge_clips(self.classifier, asked, self.question.cut(facts), num_workers):
+                progress.update(judgement.ended)
+                seconds += sum(end - start for start, end in judgement.spans)
+                progress.set_postfix_str(f"{seconds / 3600:.2f} h judged", refresh=False)
+                entry = _entry(judgement, facts, n_answers)
+                if self.clips[entry.clip]["path"] == STANDARD_INPUT and entry.problem is not None:
+                    problem = entry.problem.replace(files[entry.clip], "standard input")  # of whose copy it speaks
+                    entry = replace(entry, problem=problem)
+                yield entry
+
+
+def _write(
+    journal: Journal, inquiry: _Inquiry, places: Sequence[int], output: Path, write: Writer, *, all_may_fail: bool
+) -> int:
+    """All answers into a file, by way of the journal, which is then deleted; returns how many cannot be read."""
     try:
         left = [place for place in places if place not in journal.finished]
         journal.begin()
-        for entry in ask(left, len(places) - len(left)):
+        for entry in inquiry.entries(left, len(places) - len(left)):
             journal.append(entry)
         problem = None
-        if n_processes == 1 and places and journal.n_problems == len(places):
+        if places and journal.n_problems == len(places) and not all_may_fail:
             problem = next(journal.entries()).problem
         else:
-            write(output, heading, _rows(journal.entries(), clips, heading))
+            write(output, inquiry.heading, _rows(journal.entries(), inquiry.clips, inquiry.heading))
     finally:
         journal.close()
     journal.delete()
     if problem is not None:
         raise _none_readable(problem, len(places))
-    return len(places), journal.n_problems
+    return journal.n_problems
 
 
 def _show(
-    entries: Iterable[Entry], clips: Sequence[dict[str, str]], heading: Heading, classifier: AudioClassifier
+    entries: Iterable[Entry],
+    clips: Sequence[dict[str, str]],
+    heading: Heading,
+    facts: Facts,
+    show: Callable[..., None],
 ) -> tuple[int, int]:
     """A table, clip by clip in their order; nothing but a sentence, if none can be read."""
     ordered = _in_order(entries)
@@ -180,8 +210,8 @@ def _show(
             n_problems += entry.problem is not None
             yield entry
 
-    labels = ["9" * classifier.num_digits] if classifier.num_digits else classifier.labels
-    print_table(heading, _rows(counted(), clips, heading), [clip["path"] for clip in clips], labels)
+    labels = ["9" * facts.num_digits] if facts.num_digits else facts.labels
+    show(heading, _rows(counted(), clips, heading), [clip["path"] for clip in clips], labels)
     return len(clips), n_problems
 
 
@@ -204,11 +234,11 @@ def _rows(entries: Iterable[Entry], clips: Sequence[dict[str, str]], heading: He
             yield from heading.rows(clips[clip], entry.spans, entry.answers, entry.problem)
 
 
-def _entry(judgement: Judgement, classifier: AudioClassifier, n_answers: int) -> Entry:
+def _entry(judgement: Judgement, facts: Facts, n_answers: int) -> Entry:
     answers: list[list[list[Any]]] = []
     for scores in judgement.scores:
-        told = classifier.answer(scores, n_answers)
-        best = [told] if isinstance(told, dict) else told
+        answer = facts.name(scores, n_answers)
+        best = [answer] if isinstance(answer, dict) else answer
         answers.append([[one.get("text", one.get("label")), round(one["score"], 6)] for one in best])
     spans = [list(span) for span in judgement.spans]
     return Entry(judgement.clip, spans, answers, judgement.ended, judgement.problem)

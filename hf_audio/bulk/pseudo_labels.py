@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 from ..data.tables import write_rows
 from ..errors import DataError
 from ..inference.checkpoint import load_classifier
-from ..inference.classifier import NO_SPEECH
+from ..inference.facts import NO_SPEECH, Answer
 from ..models.configuration_audio_cnn import NONE_OF_THESE
 from .decoding import Cut
 from .scoring import default_workers, judge_clips
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 def predict(checkpoint: str, clips: Sequence[Mapping[str, str]], folder: str | os.PathLike) -> list[dict[str, Any]]:
-    """Rows of `find_clips` with `number` or `label` and confidence; clips that cannot be read are told and left out.
+    """Rows of `find_clips` with `number` or `label` and confidence, without clips that cannot be read, with a warning.
 
     Args:
         checkpoint: a finished folder or a Hub id.
@@ -33,13 +33,13 @@ def predict(checkpoint: str, clips: Sequence[Mapping[str, str]], folder: str | o
         DataError: no clip can be read.
     """
     rows = []
-    for clip, answer in _listen(checkpoint, clips, top_k=1):
+    for clip, answer in _answers(checkpoint, clips, top_k=1):
         if answer is None:
             continue
         kind = "number" if isinstance(answer, dict) else "label"
         best = answer if isinstance(answer, dict) else answer[0]
-        told = {kind: best.get("text", best.get("label")), "confidence": best["score"]}
-        rows.append({**clip, "path": _relative(clip["path"], folder), **told})
+        label = {kind: best.get("text", best.get("label")), "confidence": best["score"]}
+        rows.append({**clip, "path": _relative(clip["path"], folder), **label})
     return rows
 
 
@@ -52,31 +52,31 @@ def predict_tags(checkpoint: str, clips: Sequence[Mapping[str, str]], n_tags: in
         DataError: no clip can be read, or the checkpoint reads numbers.
     """
     ranked: dict[str, list[str] | None] = {}
-    for clip, answer in _listen(checkpoint, clips, top_k=n_tags + 1):
+    for clip, answer in _answers(checkpoint, clips, top_k=n_tags + 1):
         if isinstance(answer, dict):
             raise DataError(f"{checkpoint} reads numbers, and a submission is of tags: give a classifier.")
-        tags = [told["label"] for told in answer or () if told["label"] != NONE_OF_THESE]
+        tags = [tag["label"] for tag in answer or () if tag["label"] != NONE_OF_THESE]
         ranked[Path(clip["path"]).name] = tags[:n_tags] or None
     first = Counter(tags[0] for tags in ranked.values() if tags is not None)
     usual = [tag for tag, _ in first.most_common(n_tags)]
     return [{"fname": name, "label": " ".join(usual if tags is None else tags)} for name, tags in ranked.items()]
 
 
-def _listen(
+def _answers(
     checkpoint: str, clips: Sequence[Mapping[str, str]], top_k: int
-) -> Iterator[tuple[Mapping[str, str], Any]]:
-    """Every clip with the answer to it, `None` where it cannot be read, which is told.
+) -> Iterator[tuple[Mapping[str, str], Answer | None]]:
+    """Every clip with the answer to it; `None`, and a warning, where it cannot be read.
 
     Raises:
         DataError: that is so of all.
     """
     classifier = load_classifier(checkpoint)
     files = [(place, clip["path"]) for place, clip in enumerate(clips)]
-    answers: dict[int, Any] = {}
-    judgements = judge_clips(classifier, files, Cut.of_clips(classifier), default_workers(len(clips)))
+    answers: dict[int, Answer] = {}
+    judgements = judge_clips(classifier, files, Cut(classifier.facts), default_workers(len(clips)))
     for judgement in tqdm(judgements, desc="Predicting", unit="clip", total=len(clips)):
         if judgement.problem is None:
-            answers[judgement.clip] = classifier.answer(judgement.scores[0], top_k)
+            answers[judgement.clip] = classifier.facts.name(judgement.scores[0], top_k)
         else:
             logger.warning("No answer: %s", judgement.problem)
     if not answers:

@@ -12,6 +12,7 @@ import torch
 
 from ..audio.speech import load_voice_activity
 from ..inference.classifier import AudioClassifier
+from ..inference.facts import Facts, RunningMean
 from ..inference.torch_classifier import TorchAudioClassifier
 from .decoding import Cut, Piece, decode_ahead
 
@@ -55,46 +56,50 @@ def judge_clips(
     Raises:
         DecodingError: a process that decodes died.
     """
-    if cut.speech_only:
+    facts = cut.facts
+    if facts.speech_only:
         load_voice_activity()  # that it is missing is said here rather than by a process that decodes
-    averages: dict[int, tuple[np.ndarray, int, int]] = {}
+    reductions: dict[int, _Reduction] = {}
     for parts in _score(classifier, decode_ahead(files, cut, num_workers)):
         judgements: dict[int, Judgement] = {}
         for piece, scores in parts:
-            if piece.speech is not None:
-                scores = classifier.silence(piece.speech)
-            if cut.hop is None:
-                if scores is not None and piece.samples is None:
-                    yield Judgement(piece.clip, [(0.0, 0.0)], [scores], ended=True)
-                    continue
-                if (judgement := _average(averages, piece, scores, cut)) is not None:
-                    yield judgement
-                continue
-            judgement = judgements.setdefault(piece.clip, Judgement(piece.clip))
-            if piece.samples is None or scores is None:
-                judgement.ended, judgement.problem = True, piece.problem
+            if cut.over_time is not None:
+                _add_window(judgements.setdefault(piece.clip, Judgement(piece.clip)), piece, scores, facts)
+            elif piece.samples is not None and scores is not None:
+                reductions.setdefault(piece.clip, _Reduction()).add(piece.start + len(piece.samples), scores)
             else:
-                judgement.spans.append(_span(piece.start, piece.start + len(piece.samples), cut))
-                judgement.scores.append(scores)
+                yield reductions.pop(piece.clip, _Reduction()).end(piece, facts)
         yield from judgements.values()
 
 
-def _span(start: int, end: int, cut: Cut) -> tuple[float, float]:
-    return start / cut.sampling_rate, end / cut.sampling_rate
+def _add_window(judgement: Judgement, piece: Piece, scores: np.ndarray | None, facts: Facts) -> None:
+    """To what is known of a clip over time, one of its windows, or its end."""
+    if piece.samples is None or scores is None:
+        judgement.ended, judgement.problem = True, piece.problem
+        return
+    rate = facts.sampling_rate
+    judgement.spans.append((piece.start / rate, (piece.start + len(piece.samples)) / rate))
+    judgement.scores.append(facts.reduce([scores], piece.speech))
 
 
-def _average(
-    averages: dict[int, tuple[np.ndarray, int, int]], piece: Piece, scores: np.ndarray | None, cut: Cut
-) -> Judgement | None:
-    """The mean of a clip's windows, at its end; until then the sum, the number and the end of those heard are kept."""
-    total, n_windows, end = averages.get(piece.clip, (np.zeros(1), 0, 0))
-    if piece.samples is not None and scores is not None:
-        averages[piece.clip] = total + scores, n_windows + 1, piece.start + len(piece.samples)
-        return None
-    averages.pop(piece.clip, None)
-    if piece.problem is not None:
-        return Judgement(piece.clip, ended=True, problem=piece.problem)
-    return Judgement(piece.clip, [_span(0, end, cut)], [total / n_windows], ended=True)
+class _Reduction:
+    """What the windows of a clip have said so far."""
+
+    def __init__(self) -> None:
+        self.mean = RunningMean()
+        self.n_samples = 0
+
+    def add(self, n_samples: int, scores: np.ndarray) -> None:
+        """A window that ends there, and its scores, (labels,)."""
+        self.n_samples = n_samples
+        self.mean.add([scores])
+
+    def end(self, piece: Piece, facts: Facts) -> Judgement:
+        """What the clip is, once its windows have come."""
+        if piece.problem is not None:
+            return Judgement(piece.clip, ended=True, problem=piece.problem)
+        scores = facts.reduce(() if piece.speech is not None else [self.mean.value], piece.speech)
+        return Judgement(piece.clip, [(0.0, self.n_samples / facts.sampling_rate)], [scores], ended=True)
 
 
 def _score(

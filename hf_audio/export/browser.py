@@ -28,6 +28,9 @@ APPLICATIONS = (  # of macOS
 FLAGS = (
     *("--headless=new", "--remote-debugging-pipe", "--no-first-run", "--no-default-browser-check", "--mute-audio"),
     *("--disable-background-networking", "--disable-component-update", "--disable-gpu", "--disable-dev-shm-usage"),
+    # Chromium would ask its maker for updates, models and accounts at every start, in spite of the flags above.
+    *("--disable-sync", "--disable-quic", "--no-proxy-server"),
+    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
 )
 TIMEOUT = 120  # seconds until an answer counts as lost, on a slow and busy machine too
 

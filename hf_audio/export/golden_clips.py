@@ -10,7 +10,7 @@ OTHER_RATES = (8000, 44100, 48000)
 
 
 def make_golden_clips(sampling_rate: int, clip_seconds: float | None) -> dict[str, bytes]:
-    """WAV files by their names: short, long, silent, faint, loud, stereo, at other rates, of 24 bits and of floats.
+    """WAV files by their names: short, long, changing, silent, loud, stereo, at other rates, of 24 bits and of floats.
 
     sampling_rate: of the checkpoint, in Hz; clip_seconds: its window, or `None`.
     """
@@ -20,6 +20,14 @@ def make_golden_clips(sampling_rate: int, clip_seconds: float | None) -> dict[st
         "short": _sound(0.05 * clip_seconds, sampling_rate),
         "shorter": _sound(0.4 * clip_seconds, sampling_rate),
         "long": _sound(2.3 * clip_seconds, sampling_rate),
+        "changing": np.concatenate(  # no window is like the mean of all
+            [
+                _sound(1.4 * clip_seconds, sampling_rate),
+                _sound(1.3 * clip_seconds, sampling_rate, seed=2) * 1e-2,
+                np.zeros(round(0.4 * clip_seconds * sampling_rate)),
+                np.clip(_sound(1.2 * clip_seconds, sampling_rate, seed=3) * 20, -1, 1),
+            ]
+        ),
         "silent": np.zeros(round(clip_seconds * sampling_rate)),
         "faint": _sound(clip_seconds, sampling_rate) * 1e-3,
         "loud": np.clip(_sound(clip_seconds, sampling_rate) * 20, -1, 1),

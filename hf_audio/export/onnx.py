@@ -4,10 +4,9 @@ import copy
 import json
 import logging
 import os
-import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,14 +14,17 @@ from typing import Any
 import numpy as np
 
 from ..errors import CheckpointError, ExportError
+from ..files import temporary_folder_beside, written_whole
 from ..inference.checkpoint import ONNX_SUFFIX
 from ..inference.classifier import AudioClassifier
-from ..inference.onnx_classifier import FACTS, INPUT, OUTPUT, OnnxAudioClassifier
+from ..inference.facts import Facts
+from ..inference.onnx_classifier import INPUT, OUTPUT, OnnxAudioClassifier
 from ..inference.torch_classifier import TorchAudioClassifier
 
 # Between torch and ONNX Runtime, in probability.
 TOLERANCE = 1e-4
 EXPORTABLE = ("audio_cnn", "audio_ensemble")
+EXAMPLE_WINDOWS = 2.5  # of an ensemble's longest window, in the waveform by which it is traced
 
 
 @dataclass
@@ -73,6 +75,36 @@ def export_onnx(
     from ..audio.loading import load_audio  # not needed to run what was exported
     from .golden_clips import make_golden_clips
 
+    classifier = load_exportable(checkpoint)
+    facts = classifier.facts
+    if clips is None:
+        golden = make_golden_clips(facts.sampling_rate, facts.clip_seconds)
+        waveforms = [load_audio(clip, facts.sampling_rate) for clip in golden.values()]
+    else:
+        waveforms, labels = keep_spoken(facts, [load_audio(clip, facts.sampling_rate) for clip in clips], labels)
+    with temporary_folder_beside(path) as folder:
+        written = folder / path.name
+        trace(classifier, written)
+        if int8:
+            export = quantise(classifier, written, waveforms, labels)
+        else:
+            export = _compare(written, classifier, waveforms, labels)
+            if not export.largest_difference <= TOLERANCE:  # NaN is none
+                raise ExportError(
+                    f"{checkpoint} differs by {export.largest_difference:.1e} in ONNX Runtime, more than {TOLERANCE}: "
+                    "nothing was written; try another version of onnxruntime, and report it."
+                )
+        with written_whole(path) as temporary:
+            os.replace(written, temporary)
+    return replace(export, path=path)
+
+
+def load_exportable(checkpoint: str | os.PathLike) -> TorchAudioClassifier:
+    """A checkpoint whose network is all there is between waveform and logits, on the CPU.
+
+    Raises:
+        CheckpointError: no such checkpoint, or one that does not hold its own front-end.
+    """
     classifier = TorchAudioClassifier(checkpoint, device="cpu")
     kind = classifier.model.config.model_type
     if kind not in EXPORTABLE:
@@ -80,47 +112,26 @@ def export_onnx(
             f"{checkpoint}, a {kind}, leaves its features to an extractor outside of the network: only AudioCNNs and "
             "their ensembles can be exported."
         )
-    if clips is None:
-        clips = list(make_golden_clips(classifier.sampling_rate, classifier.clip_seconds).values())
-        waveforms = [load_audio(clip, classifier.sampling_rate) for clip in clips]
-    else:
-        waveforms, labels = _select(classifier, [load_audio(clip, classifier.sampling_rate) for clip in clips], labels)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
-        written = Path(folder) / path.name
-        _trace(classifier, written)
-        if int8:
-            _quantise(written, classifier, waveforms)
-        export = _compare(written, classifier, waveforms, labels)
-        if int8 and not np.isfinite(export.largest_difference):
-            raise ExportError(f"{checkpoint} answers NaN in 8 bits: calibrate it on other clips, or leave --int8 out.")
-        if int8:
-            # Other clips differ more than those that calibrated it.
-            _set_metadata(written, int8_bound=min(1.0, round(3 * export.largest_difference, 4)))
-        elif not export.largest_difference <= TOLERANCE:  # NaN is none
-            raise ExportError(
-                f"{checkpoint} differs by {export.largest_difference:.1e} in ONNX Runtime, more than {TOLERANCE}: "
-                "nothing was written; try another version of onnxruntime, and report it."
-            )
-        os.replace(written, path)
-    return replace(export, path=path)
+    return classifier
 
 
-def _select(
-    classifier: AudioClassifier, clips: Sequence[np.ndarray], labels: Sequence[str] | None
+def keep_spoken(
+    facts: Facts, clips: Sequence[np.ndarray], labels: Sequence[str] | None
 ) -> tuple[list[np.ndarray], list[str] | None]:
-    """What the network hears of the clips, and their labels, without those in which it hears nothing."""
-    from ..errors import NoSpeechError
+    """What of the clips is scored, and their labels: where speech alone is, without clips that hold none.
 
-    heard: dict[int, np.ndarray] = {}
-    for place, clip in enumerate(clips):
-        with suppress(NoSpeechError):
-            heard[place] = classifier.select(clip)
-    if not heard:
+    Raises:
+        ExportError: no clip holds any.
+    """
+    pairs = [facts.keep_speech(clip) for clip in clips]
+    places = [place for place, (_, speech) in enumerate(pairs) if speech is None]
+    if not places:
         raise ExportError("Nobody speaks in any of the clips: give recordings of speech.")
-    return list(heard.values()), None if labels is None else [labels[place] for place in heard]
+    return [pairs[place][0] for place in places], None if labels is None else [labels[place] for place in places]
 
 
-def _trace(classifier: TorchAudioClassifier, path: Path) -> None:
+def trace(classifier: TorchAudioClassifier, path: Path) -> None:
+    """Write a classifier as an ONNX file, which nobody has compared with it yet."""
     import torch
 
     from ..models.frontends import MelSpectrogram
@@ -131,7 +142,11 @@ def _trace(classifier: TorchAudioClassifier, path: Path) -> None:
         for name, child in module.named_children():
             if isinstance(child, MelSpectrogram):
                 setattr(module, name, FactoredMelSpectrogram(child))
-    example = torch.zeros(2, round((classifier.clip_seconds or 1) * classifier.sampling_rate))
+    facts = classifier.facts
+    # Of an ensemble, the example has several windows for every member: where one window is enough, the number of
+    # windows would become a constant of the graph, which then takes nothing longer.
+    n_windows = EXAMPLE_WINDOWS if model.config.model_type == "audio_ensemble" else 1
+    example = torch.zeros(2, round(n_windows * facts.stream_seconds * facts.sampling_rate))
     with _quiet():
         program = torch.onnx.export(
             model,
@@ -144,18 +159,41 @@ def _trace(classifier: TorchAudioClassifier, path: Path) -> None:
         )
     assert program is not None
     program.save(path)
-    _set_metadata(path, **{name: getattr(classifier, name) for name in FACTS})
+    _set_metadata(path, facts.to_dict())
 
 
-def _quantise(path: Path, classifier: AudioClassifier, clips: Sequence[np.ndarray]) -> None:
+def quantise(
+    classifier: TorchAudioClassifier, path: Path, clips: Sequence[np.ndarray], labels: Sequence[str] | None = None
+) -> Export:
+    """Bring the convolutions of a traced file to 8 bits, in place, and write into it how far its answers then are.
+
+    Args:
+        classifier: that was traced.
+        path: of the file.
+        clips: waveforms, (samples,) each, which calibrate it.
+        labels: of the clips, "" where unknown.
+
+    Raises:
+        ExportError: it answers NaN.
+    """
+    _quantise(path, classifier.facts, clips)
+    export = _compare(path, classifier, clips, labels)
+    if not np.isfinite(export.largest_difference):
+        raise ExportError(f"{path.name} answers NaN in 8 bits: calibrate it on other clips, or leave --int8 out.")
+    # Other clips differ more than those that calibrated it.
+    _set_metadata(path, {"int8_bound": min(1.0, round(3 * export.largest_difference, 4))})
+    return export
+
+
+def _quantise(path: Path, facts: Facts, clips: Sequence[np.ndarray]) -> None:
     """The convolutions of the network, in place; what makes the features stays as it is."""
     import onnx
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     class Windows(CalibrationDataReader):
-        def __init__(self):
-            self.windows = (window for clip in clips for window in classifier.split(clip))
+        def __init__(self) -> None:
+            self.windows = (window for clip in clips for window in facts.cut(clip))
 
         def get_next(self) -> dict[str, np.ndarray] | None:
             window = next(self.windows, None)
@@ -164,8 +202,10 @@ def _quantise(path: Path, classifier: AudioClassifier, clips: Sequence[np.ndarra
     folded = path.with_suffix(".folded.onnx")
     with _quiet():
         quant_pre_process(str(path), str(folded), skip_symbolic_shape=True)  # batch normalisation into convolutions
-        # A resampler's filters hear the waveform itself: sixteen bits would be too few for it.
-        filters = [node.name for node in onnx.load(folded).graph.node if node.op_type == "Conv" and _hears(node)]
+        # A resampler's filters read the waveform itself: sixteen bits would be too few for it.
+        filters = [
+            node.name for node in onnx.load(folded).graph.node if node.op_type == "Conv" and _reads_waveform(node)
+        ]
         quantize_static(
             str(folded),
             str(path),
@@ -178,10 +218,10 @@ def _quantise(path: Path, classifier: AudioClassifier, clips: Sequence[np.ndarra
             nodes_to_exclude=filters,
         )
     folded.unlink()
-    _set_metadata(path, **{name: getattr(classifier, name) for name in FACTS})
+    _set_metadata(path, facts.to_dict())
 
 
-def _hears(node: Any) -> bool:
+def _reads_waveform(node: Any) -> bool:
     return any("kernels" in name for name in node.input)
 
 
@@ -192,7 +232,7 @@ def _compare(
     # Clip by clip: many long ones would not fit into memory together.
     pairs = [(classifier.judge([clip])[0], exported.judge([clip])[0]) for clip in clips]
     difference = float(np.max([np.abs(a - b).max() for a, b in pairs]))
-    first = np.array([[_first(exported, scores) for scores in pair] for pair in pairs])  # (clips, 2)
+    first = np.array([[_first(exported.facts, scores) for scores in pair] for pair in pairs])  # (clips, 2)
     accuracies = None
     if labels is not None and any(labels):
         wanted = np.array(labels)
@@ -201,18 +241,18 @@ def _compare(
     return Export(path, len(clips), difference, float((first[:, 0] == first[:, 1]).mean()), accuracies)
 
 
-def _first(classifier: AudioClassifier, scores: np.ndarray) -> str:
-    answer = classifier.answer(scores, top_k=1)
+def _first(facts: Facts, scores: np.ndarray) -> str:
+    answer = facts.name(scores, top_k=1)
     return answer["text"] if isinstance(answer, dict) else answer[0]["label"]
 
 
-def _set_metadata(path: Path, **facts: Any) -> None:
+def _set_metadata(path: Path, values: Mapping[str, Any]) -> None:
     import onnx
 
     model = onnx.load(path)
-    told = {entry.key: entry.value for entry in model.metadata_props}
-    told |= {name: json.dumps(value) for name, value in facts.items()}
-    onnx.helper.set_model_props(model, told)
+    metadata = {entry.key: entry.value for entry in model.metadata_props}
+    metadata |= {name: json.dumps(value) for name, value in values.items()}
+    onnx.helper.set_model_props(model, metadata)
     onnx.save(model, path)
 
 

@@ -13,8 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import ExportError
+from ..files import temporary_folder_beside
 from ..inference.checkpoint import ONNX_SUFFIX, load_classifier
-from ..inference.onnx_classifier import FACTS, OnnxAudioClassifier
+from ..inference.onnx_classifier import OnnxAudioClassifier
 from .onnx import export_onnx
 
 PAGE = Path(__file__).parent / "page"
@@ -42,10 +43,10 @@ def make_site(checkpoint: str | os.PathLike, output_dir: str | os.PathLike) -> P
     """
     site = Path(output_dir)
     _check_free(site)
-    if load_classifier(checkpoint).speech_only:
-        raise ExportError(f"{checkpoint} hears speech alone, which a page cannot find in sound: use hf-audio serve.")
-    with tempfile.TemporaryDirectory(dir=site.absolute().parent, prefix=f".{site.name}.") as folder:
-        written = Path(folder) / site.name
+    if load_classifier(checkpoint).facts.speech_only:
+        raise ExportError(f"{checkpoint} is of speech alone, which a page cannot find in sound: use hf-audio serve.")
+    with temporary_folder_beside(site) as folder:
+        written = folder / site.name
         _write_page(written)
         if Path(checkpoint).suffix == ONNX_SUFFIX:
             shutil.copyfile(checkpoint, written / MODEL_NAME)
@@ -62,7 +63,7 @@ def make_site_beside(checkpoint: str | os.PathLike) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="hf_audio_site_") as folder:
         site = Path(folder) / "site"
         site.mkdir()
-        command = [sys.executable, "-m", "hf_audio.cli", "demo", str(checkpoint), "--output_dir", str(site)]
+        command = [sys.executable, "-m", "hf_audio.cli", "page", str(checkpoint), "--output_dir", str(site)]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         try:
             yield site
@@ -94,9 +95,9 @@ def _write_page(folder: Path) -> None:
 
 
 def _write_facts(checkpoint: str | os.PathLike, folder: Path) -> None:
-    classifier = OnnxAudioClassifier(folder / MODEL_NAME)
-    facts = {"title": _title(checkpoint), **{name: getattr(classifier, name) for name in FACTS}}
-    (folder / FACTS_NAME).write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    facts = OnnxAudioClassifier(folder / MODEL_NAME).facts
+    values = {"title": _title(checkpoint), **facts.to_dict()}
+    (folder / FACTS_NAME).write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _title(checkpoint: str | os.PathLike) -> str:

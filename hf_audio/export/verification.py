@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import os
+import shutil
 import tempfile
 import threading
 import time
@@ -13,22 +14,23 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import soundfile
 from transformers import pipeline
 
-from ..audio.loading import load_audio
+from ..audio.loading import INT16_FULL_SCALE, load_audio
 from ..audio.windows import running_windows
+from ..bulk.decoding import Cut
+from ..bulk.scoring import judge_clips
 from ..errors import AudioError, CheckpointError
 from ..inference.classifier import AudioClassifier
+from ..inference.facts import Answer, Facts
 from ..inference.onnx_classifier import OnnxAudioClassifier
 from ..inference.streaming import AudioStream
-from ..inference.torch_classifier import TorchAudioClassifier
 from .browser import find_browser, scores_in_browser
 from .golden_clips import make_golden_clips
-from .onnx import TOLERANCE, export_onnx
+from .onnx import TOLERANCE, keep_spoken, load_exportable, quantise, trace
 from .site import make_site
 
 # Samples of a stream's blocks: a prime, 20 ms of a telephone, a sound card's buffer, and all at once.
@@ -36,8 +38,6 @@ BLOCKS = (997, 160, 4096, None)
 SOCKET_BLOCK = 997
 # Of a browser's scores where the page has resampled the clip, by another filter than Python's.
 RESAMPLED_TOLERANCE = 2e-2
-
-Answer = list[dict[str, Any]] | dict[str, Any]
 
 
 @dataclass
@@ -59,8 +59,8 @@ class Verdict:
 def verify(checkpoint: str | os.PathLike, clips: Mapping[str, bytes] | None = None) -> Iterator[Verdict]:
     """Run a checkpoint in every way there is, and compare each with torch, one after the other.
 
-    Ways: the pipeline, ONNX Runtime, ONNX Runtime in 8 bits, the page, where a browser is installed, the service over
-    HTTP and WebSocket, and streams in blocks of several sizes.
+    Ways: the pipeline, the bulk engine, ONNX Runtime, ONNX Runtime in 8 bits, the page, where a browser is installed,
+    the service over HTTP and WebSocket, and streams in blocks of several sizes.
 
     Args:
         checkpoint: a finished folder or a Hub id, of an AudioCNN or an ensemble of them.
@@ -70,11 +70,12 @@ def verify(checkpoint: str | os.PathLike, clips: Mapping[str, bytes] | None = No
         CheckpointError: no such checkpoint, or one that cannot be exported.
         AudioError: a clip cannot be read.
     """
-    classifier = TorchAudioClassifier(checkpoint, device="cpu")
-    golden = make_golden_clips(classifier.sampling_rate, classifier.clip_seconds)
-    if classifier.speech_only and clips is None:
+    classifier = load_exportable(checkpoint)
+    facts = classifier.facts
+    golden = make_golden_clips(facts.sampling_rate, facts.clip_seconds)
+    if facts.speech_only and clips is None:
         raise CheckpointError(
-            f"{checkpoint} hears speech alone: give some recordings of it, CLIPS, to be verified by."
+            f"{checkpoint} is of speech alone: give some recordings of it, CLIPS, to be verified by."
         )
     clips = golden if clips is None else clips
     expected = {name: _answer(classifier, name, clip) for name, clip in clips.items()}
@@ -85,19 +86,22 @@ def verify(checkpoint: str | os.PathLike, clips: Mapping[str, bytes] | None = No
 
     classify = pipeline("audio-classification", model=str(checkpoint), top_k=None, device="cpu")
     yield compare("pipeline", classify)
+    yield Verdict("files", len(clips), largest(_differences_of_files(classifier, clips, expected)), TOLERANCE)
     with tempfile.TemporaryDirectory() as folder:
         whole, small = Path(folder) / "whole.onnx", Path(folder) / "small.onnx"
-        export_onnx(checkpoint, whole)
+        trace(classifier, whole)
+        shutil.copyfile(whole, small)
         exported = OnnxAudioClassifier(whole)
         yield compare("ONNX", lambda clip: exported(clip, top_k=None))
-        export_onnx(checkpoint, small, list(clips.values()), int8=True)
+        waveforms, _ = keep_spoken(facts, [load_audio(clip, facts.sampling_rate) for clip in clips.values()], None)
+        quantise(classifier, small, waveforms)
         eight_bits = OnnxAudioClassifier(small)
         assert eight_bits.int8_bound is not None
         yield compare("ONNX, 8 bits", lambda clip: eight_bits(clip, top_k=None), eight_bits.int8_bound)
-        if find_browser() is not None and not classifier.speech_only:
+        if find_browser() is not None and not facts.speech_only:
             yield from _compare_page(whole, classifier, golden)
     with _service(checkpoint) as address:
-        yield compare("REST", lambda clip: _post(address, clip, classifier))
+        yield compare("REST", lambda clip: _post(address, clip, facts))
         yield _compare_socket(address, classifier, clips)
     for block in BLOCKS:
         yield _compare_stream(classifier, clips, block)
@@ -116,8 +120,8 @@ def difference(answer: Answer, expected: Answer) -> float:
         if not (isinstance(answer, dict) and isinstance(expected, dict)) or answer["text"] != expected["text"]:
             return 1.0
         return abs(answer["score"] - expected["score"])
-    scores = {told["label"]: told["score"] for told in answer}
-    others = {told["label"]: told["score"] for told in expected}
+    scores = {row["label"]: row["score"] for row in answer}
+    others = {row["label"]: row["score"] for row in expected}
     if scores.keys() != others.keys():
         return 1.0
     return largest([abs(scores[label] - others[label]) for label in others])
@@ -126,6 +130,22 @@ def difference(answer: Answer, expected: Answer) -> float:
 def largest(differences: Sequence[float]) -> float:
     """Of some differences; NaN where one is, which Python's `max` would pass over."""
     return float(np.max([0.0, *differences]))
+
+
+def _differences_of_files(
+    classifier: AudioClassifier, clips: Mapping[str, bytes], expected: Mapping[str, Answer]
+) -> list[float]:
+    """Of the bulk engine's answers, which it gives to files."""
+    differences = []
+    with tempfile.TemporaryDirectory() as folder:
+        files = [Path(folder) / str(place) for place in range(len(clips))]
+        for file, clip in zip(files, clips.values(), strict=True):
+            file.write_bytes(clip)
+        answers = list(expected.values())
+        for judgement in judge_clips(classifier, list(enumerate(map(str, files))), Cut(classifier.facts), 0):
+            answer = classifier.facts.name(judgement.scores[0], top_k=None)
+            differences.append(difference(answer, answers[judgement.clip]))
+    return differences
 
 
 @contextmanager
@@ -156,58 +176,57 @@ def _is_ready(address: str) -> bool:
         return False
 
 
-def _post(address: str, clip: bytes, classifier: AudioClassifier) -> Answer:
-    body = {"inputs": base64.b64encode(clip).decode(), "parameters": {"top_k": len(classifier.labels)}}
+def _post(address: str, clip: bytes, facts: Facts) -> Answer:
+    body = {"inputs": base64.b64encode(clip).decode(), "parameters": {"top_k": len(facts.labels)}}
     request = urllib.request.Request(
         address, data=json.dumps(body).encode(), headers={"Content-Type": "application/json"}
     )
     with urllib.request.urlopen(request, timeout=600) as response:
-        told = json.load(response)
-    return {"text": told[0]["label"], "score": told[0]["score"]} if classifier.num_digits else told
+        rows = json.load(response)
+    return {"text": rows[0]["label"], "score": rows[0]["score"]} if facts.num_digits else rows
 
 
 def _compare_socket(address: str, classifier: AudioClassifier, clips: Mapping[str, bytes]) -> Verdict:
     from websockets.sync.client import connect
 
-    differences = []
-    query = f"?sampling_rate={classifier.sampling_rate}&top_k={len(classifier.labels)}"
+    facts, differences = classifier.facts, []
+    query = f"?sampling_rate={facts.sampling_rate}&top_k={len(facts.labels)}"
     for clip in clips.values():
-        waveform = load_audio(clip, classifier.sampling_rate)
-        samples = np.clip(np.rint(waveform * 32768), -32768, 32767).astype("<i2")
-        events = AudioStream(classifier)
-        expected = [*events.push(samples.astype(np.int16)), *events.flush()]
+        waveform = load_audio(clip, facts.sampling_rate)
+        largest_sample = INT16_FULL_SCALE - 1
+        samples = np.clip(np.rint(waveform * INT16_FULL_SCALE), -INT16_FULL_SCALE, largest_sample).astype("<i2")
+        stream = AudioStream(classifier)
+        expected = [*stream.push(samples.astype(np.int16)), *stream.flush()]
         with connect(f"ws{address.removeprefix('http')}/v1/stream{query}") as socket:
             for first in range(0, len(samples), SOCKET_BLOCK):
                 socket.send(samples[first : first + SOCKET_BLOCK].tobytes())
             socket.send(json.dumps({"type": "end"}))
-            told = [json.loads(message) for message in socket]
-        answers = [classifier.answer(event.scores, top_k=None) for event in expected]
-        if [event["end"] for event in told] != [event.end for event in expected]:
+            messages = [json.loads(message) for message in socket]
+        if [message["end"] for message in messages] != [event.end for event in expected]:
             differences.append(1.0)
         else:
-            pairs = zip(told, answers, strict=True)
-            differences += [difference(event["answer"], answer) for event, answer in pairs]
+            pairs = zip(messages, expected, strict=True)
+            differences += [difference(message["answer"], facts.name(event.scores, None)) for message, event in pairs]
     return Verdict("WebSocket", len(clips), largest(differences), TOLERANCE)
 
 
 def _compare_stream(classifier: AudioClassifier, clips: Mapping[str, bytes], block: int | None) -> Verdict:
-    differences = []
+    facts, differences = classifier.facts, []
+    rate = facts.sampling_rate
     for clip in clips.values():
-        waveform = load_audio(clip, classifier.sampling_rate)
+        waveform = load_audio(clip, rate)
         stream = AudioStream(classifier)
         cuts = range(0, len(waveform), block or len(waveform))
         events = [event for first in cuts for event in stream.push(waveform[first : first + (block or len(waveform))])]
         events += stream.flush()
-        spans = list(running_windows(len(waveform), stream.window, stream.hop))
-        rate = classifier.sampling_rate
+        spans = list(running_windows(len(waveform), *facts.stream_windows()))
         if [(round(event.start * rate), round(event.end * rate)) for event in events] != spans:
             differences.append(1.0)
         else:
             expected = classifier.judge_windows([waveform[start:end] for start, end in spans])
             pairs = zip(events, expected, strict=True)
             differences += [
-                difference(classifier.answer(event.scores, None), classifier.answer(scores, None))
-                for event, scores in pairs
+                difference(facts.name(event.scores, None), facts.name(scores, None)) for event, scores in pairs
             ]
     name = "stream, whole" if block is None else f"stream, blocks of {block}"
     return Verdict(name, len(clips), largest(differences), TOLERANCE)
@@ -219,13 +238,13 @@ def _compare_page(exported: Path, classifier: AudioClassifier, clips: Mapping[st
         files = {name: Path(folder) / f"{name}.wav" for name in clips}
         for name, clip in clips.items():
             files[name].write_bytes(clip)
-        scores = scores_in_browser(site, list(files.values()))
+        rows = scores_in_browser(site, list(files.values()))
     differences: dict[bool, list[float]] = {False: [], True: []}
-    for clip, told in zip(clips.values(), scores, strict=True):
+    for clip, scores in zip(clips.values(), rows, strict=True):
         with closing(soundfile.SoundFile(io.BytesIO(clip))) as file:
             resampled = file.samplerate != classifier.sampling_rate
         expected = classifier.judge([load_audio(clip, classifier.sampling_rate)])[0]
-        differences[resampled].append(float(np.abs(told - expected).max()))
+        differences[resampled].append(float(np.abs(scores - expected).max()))
     yield Verdict("page", len(differences[False]), largest(differences[False]), TOLERANCE)
     yield Verdict("page, resampled", len(differences[True]), largest(differences[True]), RESAMPLED_TOLERANCE)
 

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import soxr
 
-from .classifier import NO_SPEECH, AudioClassifier
+from .classifier import AudioClassifier
+from .facts import NO_SPEECH
 from .streaming import AudioStream, Event
 
 # A first answer comes that soon after speech was noticed, and a new one as often.
@@ -46,7 +47,7 @@ class RunningDecision:
         self.stream = AudioStream(classifier, sampling_rate=sampling_rate, hop_seconds=HOP_SECONDS, find_speech=False)
         self._begin = 0.0  # of what the stream has heard, in seconds
         self._speaks = True
-        if classifier.speech_only:
+        if classifier.facts.speech_only:
             from ..audio.speech import BLOCK, RATE, SpeechGate  # loads torch
 
             self._gate = SpeechGate()
@@ -60,7 +61,7 @@ class RunningDecision:
 
     def push(self, samples: np.ndarray) -> list[Decision]:
         """(samples,) float32, full scale being 1 -> the decisions that they complete."""
-        if not self.classifier.speech_only:
+        if not self.classifier.facts.speech_only:
             return self._decide(self.stream.push(samples))
         self._waiting = np.concatenate([self._waiting, samples])
         whole = len(self._waiting) // self._step * self._step
@@ -97,6 +98,6 @@ class RunningDecision:
     def _decide(self, events: list[Event]) -> list[Decision]:
         decisions = []
         for event in events:
-            answer = self.classifier.answer(event.scores, top_k=1)
+            answer = self.classifier.facts.name(event.scores, top_k=1)
             decisions.append(Decision(self._begin + event.end, answer[0] if isinstance(answer, list) else answer))
         return decisions

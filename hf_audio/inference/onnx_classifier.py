@@ -9,12 +9,9 @@ import numpy as np
 
 from ..errors import CheckpointError
 from .classifier import AudioClassifier, group_by_length
+from .facts import Facts
 
 INPUT, OUTPUT = "input_values", "logits"
-
-
-# Of a classifier, in the file's metadata.
-FACTS = ("labels", "sampling_rate", "clip_seconds", "num_digits", "multi_label", "speech_only", "overlap")
 
 
 class OnnxAudioClassifier(AudioClassifier):
@@ -41,28 +38,21 @@ class OnnxAudioClassifier(AudioClassifier):
         options.intra_op_num_threads = threads
         try:
             self.session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-            told = self.session.get_modelmeta().custom_metadata_map
-            facts = {name: json.loads(told[name]) for name in FACTS}
+            metadata = self.session.get_modelmeta().custom_metadata_map
+            facts = Facts.from_metadata(metadata)
         except Exception as error:  # onnxruntime's exceptions have no ancestor of their own
             raise CheckpointError(
                 f"{path} was not written by hf-audio export: export the checkpoint again."
             ) from error
-        super().__init__(**facts)
-        self.int8_bound: float | None = json.loads(told["int8_bound"]) if "int8_bound" in told else None
+        super().__init__(facts)
+        self.int8_bound: float | None = json.loads(metadata.get("int8_bound", "null"))
         """Of a quantised file, the largest difference of a probability that may be expected."""
 
     def score(self, windows: Sequence[np.ndarray]) -> np.ndarray:
         """See `AudioClassifier.score`. Windows of one length go through the network together."""
-        scores = np.empty((len(windows), len(self.labels)), dtype=np.float32)
+        scores = np.empty((len(windows), len(self.facts.labels)), dtype=np.float32)
         for places in group_by_length(windows, padded=False):
             batch = np.stack([windows[i] for i in places]).astype(np.float32, copy=False)
             (logits,) = self.session.run([OUTPUT], {INPUT: batch})
-            scores[places] = self._probabilities(logits)
+            scores[places] = self.facts.probabilities(logits)
         return scores
-
-    def _probabilities(self, logits: np.ndarray) -> np.ndarray:
-        if self.multi_label:
-            return 1 / (1 + np.exp(-logits))
-        values = logits.reshape(len(logits), max(self.num_digits, 1), -1)
-        values = np.exp(values - values.max(-1, keepdims=True))
-        return (values / values.sum(-1, keepdims=True)).reshape(logits.shape)

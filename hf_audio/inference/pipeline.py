@@ -8,6 +8,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import replace
 from types import GeneratorType
 from typing import Any
 
@@ -19,18 +20,17 @@ from transformers.pipelines import PIPELINE_REGISTRY
 from transformers.pipelines.base import ChunkPipeline
 
 from ..audio.loading import load_audio, to_mono
-from ..audio.speech import keep_speech
-from ..audio.windows import split_windows
-from ..errors import ArgumentError, AudioError, NoSpeechError
+from ..errors import ArgumentError, AudioError
 from ..models.configuration_audio_cnn import AudioCNNConfig
 from ..models.configuration_audio_ensemble import AudioEnsembleConfig
-from ..models.modeling_audio_cnn import probabilities
-from .classifier import NO_SPEECH, WINDOWS_PER_FORWARD, read_number
+from .classifier import WINDOWS_PER_FORWARD
+from .facts import Answer, Facts
 from .kaldi_features import kaldi_features
 
 logger = logging.getLogger(__name__)
 
-SILENCE = "silence"  # beside a model's inputs: (1, 1), above 0 where nobody speaks, and then how surely
+# Beside a model's inputs, where a recording holds no speech: (1, 1), how probable speech is; for others, `SPOKEN`.
+SPEECH, SPOKEN = "speech", -1.0
 
 
 class AudioClassificationPipeline(StockAudioClassificationPipeline, ChunkPipeline):
@@ -58,13 +58,20 @@ class AudioClassificationPipeline(StockAudioClassificationPipeline, ChunkPipelin
         ImportError: a model of speech alone, and `silero-vad` is not installed.
     """
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
         if self.model.config.model_type in (AudioCNNConfig.model_type, AudioEnsembleConfig.model_type):
             self.model.to(memory_format=torch.channels_last)  # in which small networks convolve fastest
         self._kaldi_features = kaldi_features(self.feature_extractor)
 
-    def _sanitize_parameters(self, window_seconds=None, **kwargs):
+    @property
+    def facts(self) -> Facts:
+        """Of the model, as its config has them at this moment."""
+        return Facts.from_config(self.model.config, self.feature_extractor.sampling_rate)
+
+    def _sanitize_parameters(
+        self, window_seconds: float | None = None, **kwargs: Any
+    ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
         if window_seconds is not None and window_seconds <= 0:
             raise ArgumentError(f"window_seconds={window_seconds} must be positive.")
         if kwargs.get("top_k") is not None and kwargs["top_k"] < 1:
@@ -97,30 +104,20 @@ class AudioClassificationPipeline(StockAudioClassificationPipeline, ChunkPipelin
 
     def preprocess(self, inputs: Any, window_seconds: float | None = None) -> Iterator[dict[str, Any]]:
         """Yields the model's inputs for one window after the other."""
-        waveform = self._load(inputs)
-        window_seconds = window_seconds or getattr(self.model.config, "clip_seconds", None)
-        overlap = getattr(self.model.config, "overlap", 0.0)
-        rate = self.feature_extractor.sampling_rate
-        if getattr(self.model.config, "num_digits", 0):
-            if len(waveform) > (window_seconds or math.inf) * rate:
-                logger.warning(
-                    "A recording of %.1f s is longer than the numbers this model was trained on, %.1f s: what it "
-                    "reads may be wrong.",
-                    len(waveform) / rate,
-                    window_seconds,
-                )
-            window_seconds = None  # half a number is another number
-        silence = None
-        if getattr(self.model.config, "speech_only", False):
-            silence = torch.zeros(1, 1)
-            try:
-                waveform = keep_speech(waveform, rate)
-            except NoSpeechError as error:
-                silence += 1 - error.probability
-                waveform = waveform[: round((window_seconds or 1) * rate)]  # one window tells as much as many
-        windows = (
-            [waveform] if window_seconds is None else split_windows(waveform, round(window_seconds * rate), overlap)
-        )
+        waveform, facts = self._load(inputs), self.facts
+        facts = replace(facts, clip_seconds=window_seconds or facts.clip_seconds)
+        rate = facts.sampling_rate
+        if facts.num_digits and len(waveform) > (facts.clip_seconds or math.inf) * rate:
+            logger.warning(
+                "A recording of %.1f s is longer than the numbers this model was trained on, %.1f s: what it reads "
+                "may be wrong.",
+                len(waveform) / rate,
+                facts.clip_seconds,
+            )
+        spoken, speech = facts.keep_speech(waveform)
+        if speech is not None:
+            spoken = spoken[: facts.window or rate]  # the network is asked something, and its answer not used
+        windows = facts.cut(spoken)
         for number, window in enumerate(windows):
             if self._kaldi_features is None:
                 features = self.feature_extractor(window, sampling_rate=rate, return_tensors="pt")
@@ -129,22 +126,36 @@ class AudioClassificationPipeline(StockAudioClassificationPipeline, ChunkPipelin
             # An AudioCNN in half precision still computes its spectrogram in float32, so its waveform stays whole.
             if self.dtype is not None and self.model.config.model_type != AudioCNNConfig.model_type:
                 features = features.to(dtype=self.dtype)
-            if silence is not None:
-                features[SILENCE] = silence
+            if facts.speech_only:
+                features[SPEECH] = torch.tensor([[SPOKEN if speech is None else speech]])
             yield {"is_last": number == len(windows) - 1, **features}
 
     def _forward(self, model_inputs: dict[str, Any]) -> dict[str, Any]:
-        told = {name: model_inputs.pop(name) for name in ("is_last", SILENCE) if name in model_inputs}
-        return {**told, "logits": self.model(**model_inputs).logits}
+        passed_on = {name: model_inputs.pop(name) for name in ("is_last", SPEECH) if name in model_inputs}
+        return {**passed_on, "logits": self.model(**model_inputs).logits}
 
-    def get_iterator(self, inputs, num_workers, batch_size, preprocess_params, forward_params, postprocess_params):
+    def get_iterator(
+        self,
+        inputs: Any,
+        num_workers: int,
+        batch_size: int,
+        preprocess_params: dict[str, Any],
+        forward_params: dict[str, Any],
+        postprocess_params: dict[str, Any],
+    ) -> Iterator[Answer]:
         """Without a batch size, recording by recording, which spares a short clip a data loader of its own."""
         parameters = (preprocess_params, forward_params, postprocess_params)
         if batch_size == 1 and num_workers == 0 and isinstance(inputs, list | tuple | GeneratorType):
             return (self.run_single(item, *parameters) for item in inputs)
         return super().get_iterator(inputs, num_workers, batch_size, *parameters)
 
-    def run_single(self, inputs, preprocess_params, forward_params, postprocess_params):
+    def run_single(
+        self,
+        inputs: Any,
+        preprocess_params: dict[str, Any],
+        forward_params: dict[str, Any],
+        postprocess_params: dict[str, Any],
+    ) -> Answer:
         """One recording: its windows, all of one length, go through the model a few at a time."""
         windows = self.preprocess(inputs, **preprocess_params)
         outputs = []
@@ -154,24 +165,24 @@ class AudioClassificationPipeline(StockAudioClassificationPipeline, ChunkPipelin
             outputs.append(self.forward({"is_last": group[-1]["is_last"], **batch}, **forward_params))
         return self.postprocess(outputs, **postprocess_params)
 
-    def postprocess(self, model_outputs, top_k=5, function_to_apply=None) -> list[dict[str, Any]] | dict[str, Any]:
-        """Averages the windows' scores and ranks the labels, or reads a number."""
-        config = self.model.config
-        silence = model_outputs[0].get(SILENCE)
-        if silence is not None and silence[0, 0] > 0:
-            return [{"score": float(silence[0, 0]), "label": NO_SPEECH}]
-        logits = torch.cat([output["logits"] for output in model_outputs]).float()  # (windows, classes)
-        if getattr(config, "num_digits", 0):
-            text, score = read_number(probabilities(logits, config)[0].numpy(), config.num_digits)
-            return {"text": text, "score": score}
-        if function_to_apply is None:
-            multi_label = config.problem_type == "multi_label_classification"
-            regression = config.problem_type == "regression"
-            function_to_apply = "sigmoid" if multi_label else "none" if regression else "softmax"
-        apply = {"softmax": lambda x: x.softmax(-1), "sigmoid": torch.sigmoid, "none": lambda x: x}
-        scores, ids = apply[function_to_apply](logits).mean(0).topk(top_k)
-        pairs = zip(scores.tolist(), ids.tolist(), strict=True)
-        return [{"score": score, "label": config.id2label[i]} for score, i in pairs]
+    def postprocess(
+        self, model_outputs: list[dict[str, Any]], top_k: int | None = 5, function_to_apply: str | None = None
+    ) -> Answer:
+        """A recording's answer, out of its windows' logits."""
+        facts = self.facts
+        speech = float(model_outputs[0][SPEECH][0, 0]) if facts.speech_only else SPOKEN
+        if speech != SPOKEN:
+            return facts.name(facts.reduce((), speech), top_k)
+        logits = torch.cat([output["logits"] for output in model_outputs]).float().numpy()  # (windows, labels)
+        if function_to_apply is None and self.model.config.problem_type == "regression":
+            function_to_apply = "none"
+        if function_to_apply is None or facts.num_digits:
+            scores = facts.probabilities(logits)
+        elif function_to_apply == "none":
+            scores = logits
+        else:
+            scores = replace(facts, multi_label=function_to_apply == "sigmoid").probabilities(logits)
+        return facts.name(facts.reduce(scores), top_k)
 
 
 def _as_numpy(array: Any) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from ..audio.loading import load_audio
+from ..audio.loading import INT16_FULL_SCALE, load_audio
 from ..errors import AudioError, MissingExtraError
 
 BLOCK_SECONDS = 0.02
@@ -36,7 +36,7 @@ def read_samples(file: BinaryIO, sampling_rate: int, sleep: Callable[[float], An
     def blocks() -> Iterator[np.ndarray]:
         size = 2 * round(BLOCK_SECONDS * sampling_rate)
         while data := file.read(size):
-            yield np.frombuffer(data[: len(data) // 2 * 2], dtype="<i2").astype(np.float32) / 32768
+            yield np.frombuffer(data[: len(data) // 2 * 2], dtype="<i2").astype(np.float32) / INT16_FULL_SCALE
 
     return _pace(blocks(), sampling_rate, sleep)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import soxr
 
-from ..audio.loading import RATES
+from ..audio.loading import INT16_FULL_SCALE, RATES
 from ..errors import ArgumentError, AudioError
 from .classifier import AudioClassifier
 
@@ -48,17 +48,10 @@ class AudioStream:
         hop_seconds: float | None = None,
         find_speech: bool = True,
     ):
-        window_seconds = window_seconds or classifier.clip_seconds or 3.0
-        hop_seconds = hop_seconds or window_seconds / 2
         self.classifier = classifier
         self.rate = classifier.sampling_rate if sampling_rate is None else sampling_rate
         self.find_speech = find_speech
-        self.window = round(window_seconds * classifier.sampling_rate)
-        self.hop = round(hop_seconds * classifier.sampling_rate)
-        if self.window < 1 or self.hop < 1:
-            raise ArgumentError(
-                f"window_seconds={window_seconds} and hop_seconds={hop_seconds} must last a sample at least."
-            )
+        self.window, self.hop = classifier.facts.stream_windows(window_seconds, hop_seconds)
         if self.rate not in RATES:
             raise ArgumentError(f"sampling_rate={self.rate}: give samples per second, {RATES.start} to {RATES[-1]}.")
         self.reset()
@@ -82,7 +75,7 @@ class AudioStream:
         if samples.ndim != 1 or (samples.dtype.kind != "f" and samples.dtype != np.int16):
             raise AudioError(f"A block of shape {samples.shape} and type {samples.dtype}: push (samples,) of floats.")
         if samples.dtype == np.int16:
-            samples = samples.astype(np.float32) / 32768
+            samples = samples.astype(np.float32) / INT16_FULL_SCALE
         samples = samples.astype(np.float32, copy=False)
         if not np.isfinite(samples).all():
             raise AudioError("A block contains NaN or infinite samples: repair the source.")

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import AudioError, CheckpointError
 from .classifier import AudioClassifier, group_by_length
+from .facts import Facts
 
 
 class TorchAudioClassifier(AudioClassifier):
@@ -54,16 +55,7 @@ class TorchAudioClassifier(AudioClassifier):
         # Where a mask goes with it, padding changes no answer. Of transformers' encoders some have none.
         self._knows_padding = isinstance(self.extractor, AudioCNNFeatureExtractor)
         self._padding = padding_arguments(self.extractor)
-        config = self.model.config
-        super().__init__(
-            [config.id2label[i] for i in range(config.num_labels)],
-            self.extractor.sampling_rate,
-            getattr(config, "clip_seconds", None),
-            getattr(config, "num_digits", 0),
-            config.problem_type == "multi_label_classification",
-            getattr(config, "speech_only", False),
-            getattr(config, "overlap", 0.0),
-        )
+        super().__init__(Facts.from_config(self.model.config, self.extractor.sampling_rate))
 
     def score(self, windows: Sequence[np.ndarray]) -> np.ndarray:
         """See `AudioClassifier.score`. Windows of like lengths go through the model together."""
@@ -71,7 +63,7 @@ class TorchAudioClassifier(AudioClassifier):
 
         from ..models.modeling_audio_cnn import probabilities
 
-        scores = np.empty((len(windows), len(self.labels)), dtype=np.float32)
+        scores = np.empty((len(windows), len(self.facts.labels)), dtype=np.float32)
         for places in group_by_length(windows, padded=self._knows_padding):
             with torch.inference_mode():
                 logits = self.model(**self._inputs([windows[i] for i in places])).logits

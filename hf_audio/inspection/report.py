@@ -48,6 +48,11 @@ class Inspection:
     findings: list[Finding]
     """Errors first."""
 
+    def __str__(self) -> str:
+        return "\n".join(tell(self))
+
+    __repr__ = __str__
+
     def summary(self) -> dict[str, Any]:
         """What the collection consists of, for JSON; seconds and dB of full scale."""
         return {

@@ -1,6 +1,6 @@
 """The numbers of an AudioCNN: signal, front-end, backbone and head in one place."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from huggingface_hub.dataclasses import strict
 from transformers import PreTrainedConfig
@@ -125,7 +125,7 @@ class AudioCNNConfig(PreTrainedConfig):
     temperature: float | int = 1.0
     rejection_margin: float | int = 0.0
 
-    def __post_init__(self, **kwargs):
+    def __post_init__(self, **kwargs: Any) -> None:
         self.hidden_sizes = list(self.hidden_sizes)
         self.context_dilations = list(self.context_dilations)
         if self.num_digits and self.id2label is None:  # type: ignore[has-type]
@@ -154,8 +154,15 @@ class AudioCNNConfig(PreTrainedConfig):
         """`min_seconds` in samples."""
         return round(self.min_seconds * self.sampling_rate)
 
-    def validate_numbers(self):
+    def validate_numbers(self) -> None:
         """The front-end's numbers fit together, the backbone exists, and its input never shrinks to nothing."""
+        self._check_frontend()
+        self._check_augmentation()
+        self._check_head()
+        self._check_backbone()
+        self._check_windows()
+
+    def _check_frontend(self) -> None:
         if self.frontend not in self.frontends:
             raise ValueError(f"frontend={self.frontend!r} is not known: choose one of {', '.join(self.frontends)}.")
         if self.mel_scale not in ("slaney", "htk") or self.mel_norm not in ("slaney", None):
@@ -173,6 +180,8 @@ class AudioCNNConfig(PreTrainedConfig):
             raise ValueError(f"n_mfcc={self.n_mfcc} cannot exceed n_mels={self.n_mels}.")
         if self.amin <= 0:
             raise ValueError(f"amin={self.amin} must be positive: it is the floor below a logarithm.")
+
+    def _check_augmentation(self) -> None:
         if self.filter_augment_db < 0 or (self.filter_augment_db and self.frontend != "log_mel"):
             raise ValueError(
                 f"filter_augment_db={self.filter_augment_db} must not be negative, and 0 unless frontend='log_mel': "
@@ -185,6 +194,8 @@ class AudioCNNConfig(PreTrainedConfig):
             )
         if not 0 <= self.time_stretch <= 1:
             raise ValueError(f"time_stretch={self.time_stretch} must lie in [0, 1]; 1 is up to twice as slow or fast.")
+
+    def _check_head(self) -> None:
         if self.pooling not in self.poolings:
             raise ValueError(f"pooling={self.pooling!r} is not known: choose one of {', '.join(self.poolings)}.")
         if self.num_digits < 0 or (self.num_digits and self.num_labels != 10 * self.num_digits):
@@ -200,6 +211,8 @@ class AudioCNNConfig(PreTrainedConfig):
             raise ValueError(f"temperature={self.temperature} must be positive.")
         if self.rejection_margin and not rejects_background(self):
             raise ValueError(f"rejection_margin={self.rejection_margin} needs {NONE_OF_THESE!r} as the last label.")
+
+    def _check_backbone(self) -> None:
         if any(dilation < 1 for dilation in self.context_dilations):
             raise ValueError(f"context_dilations={self.context_dilations} must all be at least 1.")
         if self.backbone not in self.backbones:
@@ -210,7 +223,7 @@ class AudioCNNConfig(PreTrainedConfig):
             raise ValueError(f"knows_bands=True is of backbone='resnet', not of {self.backbone!r}: leave it out.")
         n_stages = self.n_stages.get(self.backbone)
         if n_stages is None:
-            self._validate_stages()
+            self._check_stages()
         elif len(self.hidden_sizes) != n_stages:
             raise ValueError(f"hidden_sizes={self.hidden_sizes} must be {n_stages} numbers for {self.backbone!r}.")
         if self.backbone == "shufflenet" and any(size % 2 for size in self.hidden_sizes):
@@ -220,6 +233,8 @@ class AudioCNNConfig(PreTrainedConfig):
                 f"backbone={self.backbone!r} reads a canvas of one length: min_seconds={self.min_seconds} must be "
                 f"{self.heard_seconds or self.clip_seconds}, as heard_seconds or else clip_seconds."
             )
+
+    def _check_windows(self) -> None:
         if self.heard_seconds is not None and not self.min_seconds <= self.heard_seconds <= self.clip_seconds:
             raise ValueError(
                 f"heard_seconds={self.heard_seconds} must lie between min_seconds={self.min_seconds} and "
@@ -232,7 +247,7 @@ class AudioCNNConfig(PreTrainedConfig):
         if self.clip_seconds < self.min_seconds:
             raise ValueError(f"clip_seconds={self.clip_seconds} must not be below min_seconds={self.min_seconds}.")
 
-    def _validate_stages(self):
+    def _check_stages(self) -> None:
         if len(self.hidden_sizes) < (2 if self.backbone == "resnet" else 1):
             raise ValueError(f"hidden_sizes={self.hidden_sizes} are too few stages for backbone={self.backbone!r}.")
         reduction = 2 ** (len(self.hidden_sizes) - 1)

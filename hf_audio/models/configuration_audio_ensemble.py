@@ -17,7 +17,7 @@ class AudioEnsembleConfig(PreTrainedConfig):
         weights (`list[float]`): of the members, summing up to 1.
         mean (`"arithmetic"` or `"geometric"`): of the members' probabilities.
         sampling_rate (`int`): of the waveforms the ensemble hears; members at other rates hear them resampled.
-        clip_seconds (`float`): longer audio is judged in windows of this length.
+        clip_seconds (`float`): longer audio is scored in windows of this length.
         speech_only (`bool`): as of an `AudioCNNConfig`.
 
     Raises:
@@ -34,7 +34,7 @@ class AudioEnsembleConfig(PreTrainedConfig):
     clip_seconds: float | int = 5.0
     speech_only: bool = False
 
-    def __post_init__(self, **kwargs):
+    def __post_init__(self, **kwargs: Any) -> None:
         self.members, self.weights = list(self.members), list(self.weights)
         super().__post_init__(**kwargs)
 
@@ -43,7 +43,7 @@ class AudioEnsembleConfig(PreTrainedConfig):
         """Of the networks."""
         return [AudioCNNConfig(**member) for member in self.members]
 
-    def validate_members(self):
+    def validate_members(self) -> None:
         """There is a weight for each member, and a mean."""
         if len(self.weights) != len(self.members):
             raise ValueError(f"weights={self.weights} must be {len(self.members)}, one a member.")

@@ -1,6 +1,7 @@
 """Arrays to one padded batch with its mask: all that happens to a waveform outside the model."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from transformers import BatchFeature, SequenceFeatureExtractor
@@ -19,7 +20,9 @@ class AudioCNNFeatureExtractor(SequenceFeatureExtractor):
 
     model_input_names = ("input_values", "attention_mask")
 
-    def __init__(self, sampling_rate: int = 16000, feature_size: int = 1, padding_value: float = 0.0, **kwargs):
+    def __init__(
+        self, sampling_rate: int = 16000, feature_size: int = 1, padding_value: float = 0.0, **kwargs: Any
+    ) -> None:
         super().__init__(feature_size=feature_size, sampling_rate=sampling_rate, padding_value=padding_value, **kwargs)
 
     def __call__(
@@ -28,7 +31,7 @@ class AudioCNNFeatureExtractor(SequenceFeatureExtractor):
         sampling_rate: int | None = None,
         padding: bool | str = True,
         return_tensors: str | None = None,
-        **kwargs,
+        **kwargs: Any,
     ) -> BatchFeature:
         """One clip, a 1-D array of samples, or a list of clips -> `input_values`, `attention_mask`: (batch, samples).
 

@@ -1,6 +1,7 @@
 """Waveform to features as batched modules: mel spectrogram in dB and MFCC, equal to librosa's, and augmentation."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -40,7 +41,7 @@ class ConstantModule(nn.Module):
         for name, array in self.constants().items():
             getattr(self, name).copy_(torch.from_numpy(np.ascontiguousarray(array)))
 
-    def _apply(self, fn, recurse=True):
+    def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> "ConstantModule":
         """Follow the model to its device, but stay in float32 when it is cast to half precision."""
         super()._apply(fn, recurse)
         for name, buffer in self.named_buffers(recurse=False):

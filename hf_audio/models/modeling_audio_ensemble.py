@@ -14,6 +14,7 @@ from .modeling_audio_cnn import (
     AudioCNNPreTrainedModel,
     classifier_output,
     probabilities,
+    to_logits,
 )
 
 
@@ -42,16 +43,10 @@ def mean_logits(scores: torch.Tensor, weights: Sequence[float], mean: str, confi
 
     scores: (members, batch, labels) probabilities; mean: "arithmetic" or "geometric"; config: with `problem_type`.
     """
-
-    def as_logits(scores: torch.Tensor) -> torch.Tensor:
-        if config.problem_type == "multi_label_classification":
-            return torch.logit(scores, eps=1e-7)
-        return scores.clamp(min=1e-12).log()
-
     if mean == "geometric":
-        scores = as_logits(scores)
+        scores = to_logits(scores, config)
     total = torch.stack([weight * part for weight, part in zip(weights, scores, strict=True)]).sum(0)
-    return total if mean == "geometric" else as_logits(total)
+    return total if mean == "geometric" else to_logits(total, config)
 
 
 class AudioEnsembleForAudioClassification(PreTrainedModel):

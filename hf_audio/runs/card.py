@@ -2,7 +2,6 @@
 
 import os
 import shlex
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -74,6 +73,8 @@ class RunFacts:
     """`None` for a baseline that is no network."""
     checkpoint: str | None = NAMELESS
     """What `pipeline` loads, `None` where nothing can be loaded."""
+    sampled: str = ""
+    """That but a part of the clips was used, in a sentence, where that is so."""
     folds: Sequence[Mapping[str, Any]] = ()
     """A row a fold of a cross-validation."""
     pictures: Sequence[str] = field(default_factory=tuple)
@@ -139,10 +140,17 @@ def shown_arguments(args: RecipeArguments) -> dict[str, Any]:
     return {name: values[name] for name in SHOWN_ARGUMENTS if values[name] is not None}
 
 
-def shown_command() -> str:
-    """The command line of this process. A card is read elsewhere: which recipe and data matter, not where they lay."""
-    command = shlex.join(_shown(flag, argument) for flag, argument in zip(["", *sys.argv], sys.argv, strict=False))
-    return f"python {command}" if sys.argv[0].endswith(".py") else command
+def describe_samples(args: RecipeArguments) -> str:
+    """What a card says of a dry run."""
+    given = {name: getattr(args, name) for name in ("max_train_samples", "max_eval_samples")}
+    flags = " ".join(f"--{name} {value}" for name, value in given.items() if value is not None)
+    return f"**A dry run** on a part of the clips (`{flags}`): its figures say little." if flags else ""
+
+
+def shown_command(words: Sequence[str]) -> str:
+    """A command line. A card is read elsewhere: which recipe and data matter, not where they lay."""
+    command = shlex.join(_shown(flag, argument) for flag, argument in zip(["", *words], words, strict=False))
+    return f"python {command}" if words[0].endswith(".py") else command
 
 
 def _shown(flag: str, argument: str) -> str:
@@ -263,6 +271,7 @@ def _scores(run: RunFacts, names: Sequence[str]) -> list[str]:
     sections = [
         "## How good it is",
         f"On {run.n_test} held-out clips. {run.interval_note}{flawless}",
+        *([run.sampled] if run.sampled else []),
         _table(
             ["Metric", "Value", "95 % interval"],
             [[METRIC_NAMES[name], f"{run.metrics[name]:.4f}", interval.get(name, "")] for name in names],

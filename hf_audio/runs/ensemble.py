@@ -14,6 +14,7 @@ from scipy.special import log_softmax, softmax
 from transformers import AutoModelForAudioClassification
 
 from ..errors import ArgumentError
+from ..inference.facts import Facts
 from ..models import (
     AudioCNNFeatureExtractor,
     AudioCNNForAudioClassification,
@@ -72,7 +73,9 @@ def make_ensemble(folders: Sequence[Path], output_dir: Path) -> dict[str, Any]:
     averaged = Scores(
         test, scores[0]["test"].references, average([parts["test"].select(test) for parts in scores], config)
     )
-    return _write(output_dir, config, networks, averaged, results, f"{chosen} The test clips chose nothing.")
+    command = ["hf-audio", "ensemble", *map(str, folders), "--output_dir", str(output_dir)]
+    chosen = f"{chosen} The test clips chose nothing."
+    return _write(output_dir, config, networks, averaged, results, chosen, shown_command(command))
 
 
 def _load(folder: Path) -> AudioCNNForAudioClassification:
@@ -81,7 +84,7 @@ def _load(folder: Path) -> AudioCNNForAudioClassification:
     network = AutoModelForAudioClassification.from_pretrained(folder)
     if not isinstance(network, AudioCNNForAudioClassification) or network.config.num_digits:
         raise ArgumentError(
-            f"{folder} holds a {network.config.model_type} that tells no classes: ensembles are of AudioCNNs."
+            f"{folder} holds a {network.config.model_type} that scores no classes: ensembles are of AudioCNNs."
         )
     return network
 
@@ -138,11 +141,12 @@ def _write(
     averaged: Scores,
     members: Sequence[dict[str, Any]],
     chosen: str,
+    command: str,
 ) -> dict[str, Any]:
     model = AudioEnsembleForAudioClassification(config).eval()
     for place, member in zip(model.members, networks, strict=True):
         place.load_state_dict(member.state_dict())
-    names = [config.id2label[number] for number in range(config.num_labels)]
+    names = list(Facts.from_config(config, config.sampling_rate).labels)
     predictions = predictions_class(config).from_probabilities(
         averaged.paths, names, averaged.references, averaged.probabilities
     )
@@ -180,7 +184,7 @@ def _write(
                 n_skipped=first["skipped_samples"],
                 hyper_parameters={"mean": config.mean, "weights": ", ".join(f"{w:.3f}" for w in config.weights)},
                 chosen=chosen,
-                command=shown_command(),
+                command=command,
                 minutes=results["train_runtime"] / 60,
                 example=Path(averaged.paths[0]).name,
                 network=network,

@@ -2,10 +2,11 @@
 
 import copy
 import json
+import logging
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 from ..arguments import RecipeArguments
 from ..errors import ArgumentError
 from ..files import write_text
+
+logger = logging.getLogger(__name__)
 
 RESULTS_NAME = "all_results.json"  # written last: a folder that has it is finished
 ARGUMENTS_NAME = "training_args.json"
@@ -30,9 +33,14 @@ BEST_NAME = "best_arguments.yaml"
 SEARCH = re.compile(r"training_args\.json|runs|search\.(db(-journal)?|png)|trials\.csv|best_arguments\.yaml|\..*")
 UNFINISHED_FOLDS = re.compile(r"training_args\.json|fold_.+|\..*")
 # What another run would choose for its own machine and folder is left to it.
-NOT_SAVED = ("resume_from_checkpoint", "use_cpu", "hub_token", "push_to_hub_token")
+NOT_SAVED = ("overwrite", "resume_from_checkpoint", "use_cpu", "hub_token", "push_to_hub_token")
 # May differ between the command that began a cross-validation or a search and the one that goes on with it.
 FREE_ARGUMENTS = {"output_dir", "run_name", "disable_tqdm", "report_to", "dataloader_num_workers", "search"}
+
+# Of `OUTPUT_DIR-name`: what a command trains before its own run.
+PRECEDING = ("audit", "pretrained", "validated")
+# Arguments that may name something in the output folder and read nothing from there.
+WRITTEN = ("output_dir", "logging_dir", "run_name", "hub_model_id")
 
 
 def prepare_output_dir(args: RecipeArguments) -> Path | None:
@@ -43,6 +51,7 @@ def prepare_output_dir(args: RecipeArguments) -> Path | None:
             holds a search with other arguments.
     """
     output_dir = Path(args.output_dir)
+    make_way(args)
     if args.search:
         check_same_arguments(args)
         open_output_dir(args, SEARCH)
@@ -60,7 +69,8 @@ def prepare_output_dir(args: RecipeArguments) -> Path | None:
         finished = (output_dir / RESULTS_NAME).exists()
         raise ArgumentError(
             f"--output_dir {output_dir} already holds {'a finished' if finished else 'an unfinished'} run: choose "
-            f"another folder{'' if finished else ', or go on with --resume_from_checkpoint last'}."
+            f"another folder{'' if finished else ', go on with --resume_from_checkpoint last'}, or replace it by "
+            "--overwrite true."
         )
     resumed_here = checkpoint is not None and checkpoint.parent == output_dir
     open_output_dir(args, re.compile(".*") if resumed_here else UNFINISHED_RUN)
@@ -76,11 +86,58 @@ def prepare_preceding(args: RecipeArguments, name: str) -> str:
     Raises:
         ArgumentError: as `prepare_output_dir`.
     """
-    folder = f"{args.output_dir.rstrip('/')}-{name}"
+    folder = preceding_folder(args, name)
     if wants_resume(args) and Path(folder).exists() and last_checkpoint(args.output_dir) is None:
         args.resume_from_checkpoint = None
     prepare_output_dir(args)
     return folder
+
+
+def preceding_folder(args: RecipeArguments, name: str) -> str:
+    """The folder of runs that precede a command's own; name: one of `PRECEDING`."""
+    return f"{args.output_dir.rstrip('/')}-{name}"
+
+
+def make_way(args: RecipeArguments) -> None:
+    """Where `--overwrite` asks for it, delete the run in the output folder and those that preceded it.
+
+    Of a folder that holds no run, nothing is deleted.
+
+    Raises:
+        ArgumentError: the new run reads something that would be deleted, or it cannot be deleted.
+    """
+    if not args.overwrite or wants_resume(args):
+        return
+    output_dir = Path(args.output_dir)
+    with args.main_process_first(desc="overwriting"):
+        finished = (output_dir / RESULTS_NAME).exists()
+        begun = not args.search and last_checkpoint(output_dir) is not None
+        if args.process_index > 0 or not (finished or begun):
+            return
+        preceding = [Path(preceding_folder(args, name)) for name in PRECEDING]
+        folders = [output_dir, *(folder for folder in preceding if (folder / ARGUMENTS_NAME).is_file())]
+        _check_spared(args, folders)
+        logger.warning("--overwrite: deleting the run in %s.", " and ".join(map(str, folders)))
+        try:
+            for entry in [*output_dir.iterdir(), *folders[1:]]:
+                if entry.is_dir() and not entry.is_symlink():
+                    shutil.rmtree(entry)
+                else:
+                    entry.unlink()
+        except OSError as error:
+            raise ArgumentError(
+                f"--output_dir {output_dir} cannot be emptied ({error.strerror}): choose another folder."
+            ) from error
+
+
+def _check_spared(args: RecipeArguments, folders: Sequence[Path]) -> None:
+    for name, value in args.to_dict().items():
+        if name in WRITTEN or not isinstance(value, str) or not value or not os.path.exists(value):
+            continue
+        if any(Path(value).resolve().is_relative_to(folder.resolve()) for folder in folders):
+            raise ArgumentError(
+                f"--{name} {value} lies in what --overwrite would delete: choose another --output_dir."
+            )
 
 
 def wants_resume(args: RecipeArguments) -> bool:

@@ -5,11 +5,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+CURVES_NAME = "training_curves.json"  # what the curves of a run are drawn of: Trainer's log
+
 
 def plot_curves(log_history: Sequence[dict[str, Any]], path: str | os.PathLike) -> None:
+    """What `draw_curves` draws, as a file."""
+    figure = Figure(layout="constrained")
+    draw_curves(log_history, figure)
+    figure.savefig(path, dpi=120)
+
+
+def draw_curves(log_history: Sequence[dict[str, Any]], figure: Figure) -> list[Axes]:
     """Training loss and, where there was a validation split, its scores over epochs, from Trainer's log."""
     series: dict[str, list[tuple[float, float]]] = {}
     for entry in log_history:
@@ -25,7 +35,7 @@ def plot_curves(log_history: Sequence[dict[str, Any]], path: str | os.PathLike) 
     losses = {name: points for name, points in series.items() if name.endswith("loss")}
     scores = {name: points for name, points in series.items() if name not in losses}
     panels = [panel for panel in (("loss", losses), ("score", scores)) if panel[1]]
-    figure = Figure(figsize=(5.5 * max(len(panels), 1), 3.6), layout="constrained")
+    figure.set_size_inches(5.5 * max(len(panels), 1), 3.6)
     for number, (title, lines) in enumerate(panels):
         axes = figure.add_subplot(1, len(panels), number + 1)
         for name, points in lines.items():
@@ -34,12 +44,21 @@ def plot_curves(log_history: Sequence[dict[str, Any]], path: str | os.PathLike) 
         axes.set_ylabel(title)
         axes.grid(alpha=0.25)
         axes.legend(frameon=False)
-    figure.savefig(path, dpi=120)
+    return figure.axes
 
 
 def plot_confusion_matrix(
     references: np.ndarray, predictions: np.ndarray, names: Sequence[str], path: str | os.PathLike
 ) -> None:
+    """What `draw_confusion_matrix` draws, as a file."""
+    figure = Figure(layout="constrained")
+    draw_confusion_matrix(references, predictions, names, figure)
+    figure.savefig(path, dpi=120)
+
+
+def draw_confusion_matrix(
+    references: np.ndarray, predictions: np.ndarray, names: Sequence[str], figure: Figure
+) -> Axes:
     """Counts of true (rows) against predicted (columns) classes, shaded by their share of the row.
 
     references, predictions: (clips,) class indices.
@@ -49,7 +68,7 @@ def plot_confusion_matrix(
     np.add.at(counts, (references, predictions), 1)
     share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     side = min(3.0 + 0.32 * n, 20.0)
-    figure = Figure(figsize=(side, side), layout="constrained")
+    figure.set_size_inches(side, side)
     axes = figure.add_subplot()
     axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
     size = 9 if n <= 15 else 5
@@ -60,7 +79,7 @@ def plot_confusion_matrix(
     axes.set_yticks(range(n), names, fontsize=size + 1)
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
-    figure.savefig(path, dpi=120)
+    return axes
 
 
 def plot_roc_curve(false_alarms: np.ndarray, hits: np.ndarray, names: Sequence[str], path: str | os.PathLike) -> None:

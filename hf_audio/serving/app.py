@@ -7,6 +7,7 @@ import secrets
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
@@ -90,7 +91,34 @@ def make_app(service: Service, token: str | None = None, site: Path | None = Non
         token: what clients must bear, where there is one; pages, `/health` and `/ready` are for everybody.
         site: a folder, perhaps empty still, whose index.html is served at `/` with all that lies beside it.
     """
+    app = FastAPI(
+        title="hf_audio",
+        version=__version__,
+        description=DESCRIPTION,
+        lifespan=_lifespan(service),
+        docs_url=None,  # these pages load scripts from elsewhere
+        redoc_url=None,
+    )
+    guard = _guard(token)
+    _add_answers(app, service, guard)
+    _add_operation(app, service, guard)
 
+    @app.websocket("/v1/stream")
+    async def stream(websocket: WebSocket) -> None:
+        await _serve_stream(service, websocket, token)
+
+    _add_page(app, service, site)
+    app.add_exception_handler(ServiceError, _refuse)
+    app.add_exception_handler(ValidationError, _refuse)
+    app.add_exception_handler(HTTPException, _refuse_path)
+    app.add_exception_handler(ClientDisconnect, _give_up)
+    app.add_exception_handler(Exception, _admit_failure)
+    app.add_middleware(CountingApp, service=service)
+    app.add_middleware(LingeringApp, closing=service.closing)
+    return app
+
+
+def _lifespan(service: Service) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def run(app: FastAPI) -> AsyncIterator[None]:
         loading = asyncio.create_task(asyncio.to_thread(service.load))
@@ -98,28 +126,37 @@ def make_app(service: Service, token: str | None = None, site: Path | None = Non
         await loading
         await asyncio.to_thread(service.close)
 
+    return run
+
+
+@dataclass(frozen=True)
+class _Guard:
+    """What a route has for those alone who bear the token, where there is one."""
+
+    dependencies: list[Any]
+    problems: list[HTTPStatus]
+    """That they may meet with."""
+
+
+def _guard(token: str | None) -> _Guard:
     def check_bearer(
         credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(HTTPBearer(auto_error=False))],
     ) -> None:
         _check_token(token, credentials.credentials if credentials else "")
 
-    app = FastAPI(
-        title="hf_audio",
-        version=__version__,
-        description=DESCRIPTION,
-        lifespan=run,
-        docs_url=None,  # these pages load scripts from elsewhere
-        redoc_url=None,
-    )
+    return _Guard([Depends(check_bearer)], [HTTPStatus.UNAUTHORIZED]) if token else _Guard([], [])
+
+
+def _add_answers(app: FastAPI, service: Service, guard: _Guard) -> None:
+    """The routes that answer to audio files."""
     name_path = PathParameter(description="A model's name.", json_schema_extra={"enum": list(service.checkpoints)})
-    guards = [Depends(check_bearer)] if token else []
-    unauthorized = [HTTPStatus.UNAUTHORIZED] if token else []
+    problems = [*CLASSIFYING_PROBLEMS, *guard.problems]
 
     @app.post(
         "/",
-        dependencies=guards,
+        dependencies=guard.dependencies,
         response_model=list[LabelScore],
-        responses=describe_problems([*CLASSIFYING_PROBLEMS, *unauthorized]),
+        responses=describe_problems(problems),
         openapi_extra=describe_inference(),
     )
     async def classify(request: Request) -> Response:
@@ -128,9 +165,9 @@ def make_app(service: Service, token: str | None = None, site: Path | None = Non
 
     @app.post(
         "/models/{name}",
-        dependencies=guards,
+        dependencies=guard.dependencies,
         response_model=list[LabelScore],
-        responses=describe_problems([*CLASSIFYING_PROBLEMS, *unauthorized, HTTPStatus.NOT_FOUND]),
+        responses=describe_problems([*problems, HTTPStatus.NOT_FOUND]),
         openapi_extra=describe_inference(),
     )
     async def classify_by(name: Annotated[str, name_path], request: Request) -> Response:
@@ -139,14 +176,18 @@ def make_app(service: Service, token: str | None = None, site: Path | None = Non
 
     @app.post(
         "/v1/predict",
-        dependencies=guards,
+        dependencies=guard.dependencies,
         response_model=Prediction,
-        responses=describe_problems([*CLASSIFYING_PROBLEMS, *unauthorized, HTTPStatus.NOT_FOUND]),
+        responses=describe_problems([*problems, HTTPStatus.NOT_FOUND]),
         openapi_extra=describe_upload(),
     )
     async def predict(request: Request) -> Response:
         """Classify an uploaded audio file, as a whole and, if wanted, window by window."""
         return await _predict(service, request)
+
+
+def _add_operation(app: FastAPI, service: Service, guard: _Guard) -> None:
+    """The routes by which a server is watched."""
 
     @app.get("/health", response_model=Health)
     async def health() -> Response:
@@ -161,20 +202,20 @@ def make_app(service: Service, token: str | None = None, site: Path | None = Non
 
     @app.get(
         "/metrics",
-        dependencies=guards,
+        dependencies=guard.dependencies,
         response_class=Response,
         responses={
             200: {"content": {CONTENT_TYPE_LATEST: {"schema": {"type": "string"}}}},
-            **describe_problems(unauthorized),
+            **describe_problems(guard.problems),
         },
     )
     async def metrics() -> Response:
         """Counts and times, as Prometheus reads them."""
         return Response(generate_latest(service.metrics.registry), headers={"content-type": CONTENT_TYPE_LATEST})
 
-    @app.websocket("/v1/stream")
-    async def stream(websocket: WebSocket) -> None:
-        await _serve_stream(service, websocket, token)
+
+def _add_page(app: FastAPI, service: Service, site: Path | None) -> None:
+    """The routes of people; last, because a site's files may have any path."""
 
     @app.get("/", response_class=HTMLResponse)
     async def page(request: Request) -> Response:
@@ -187,15 +228,6 @@ def make_app(service: Service, token: str | None = None, site: Path | None = Non
     if site is not None:
         app.mount("/", StaticFiles(directory=site))
 
-    app.add_exception_handler(ServiceError, _refuse)
-    app.add_exception_handler(ValidationError, _refuse)
-    app.add_exception_handler(HTTPException, _refuse_path)
-    app.add_exception_handler(ClientDisconnect, _give_up)
-    app.add_exception_handler(Exception, _admit_failure)
-    app.add_middleware(CountingApp, service=service)
-    app.add_middleware(LingeringApp, closing=service.closing)
-    return app
-
 
 async def _infer(service: Service, request: Request, name: str | None) -> Response:
     """As the inference API answers: labels with scores, a number that was read being a label too."""
@@ -206,7 +238,7 @@ async def _infer(service: Service, request: Request, name: str | None) -> Respon
         if _media_type(request) == "application/json":
             audio, top_k = await service.run_decoding(partial(_read_inference, body, classifier))
         waveform = await service.decode(audio, classifier)
-        answer = classifier.answer(await service.judge(classifier, waveform), top_k)
+        answer = classifier.facts.name(await service.judge(classifier, waveform), top_k)
         return [{"score": answer["score"], "label": answer["text"]}] if isinstance(answer, dict) else answer
 
     async with _read(service, request) as body:
@@ -230,12 +262,12 @@ async def _predict(service: Service, request: Request) -> Response:
         prediction: dict[str, Any] = {
             "model": name,
             "seconds": len(waveform) / classifier.sampling_rate,
-            "answer": classifier.answer(scores, options.top_k),
+            "answer": classifier.facts.name(scores, options.top_k),
         }
         if options.window_seconds or options.hop_seconds:
             windows = await service.judge_windows(classifier, waveform, options.window_seconds, options.hop_seconds)
             prediction["windows"] = [
-                {"start": start, "end": end, "answer": classifier.answer(row, options.top_k)}
+                {"start": start, "end": end, "answer": classifier.facts.name(row, options.top_k)}
                 for start, end, row in windows
             ]
         return prediction
@@ -282,7 +314,7 @@ def _read_inference(body: bytes, classifier: BatchedClassifier) -> tuple[bytes, 
         raise ServiceError(
             HTTPStatus.UNPROCESSABLE_ENTITY, "inputs: Give the bytes of an audio file in base64."
         ) from error
-    own = "sigmoid" if classifier.multi_label else "softmax"
+    own = "sigmoid" if classifier.facts.multi_label else "softmax"
     if request.parameters.function_to_apply not in (None, own):
         raise ServiceError(
             HTTPStatus.UNPROCESSABLE_ENTITY, f"parameters.function_to_apply: This model has {own} scores alone."

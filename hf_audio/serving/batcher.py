@@ -27,14 +27,7 @@ class BatchedClassifier(AudioClassifier):
     """
 
     def __init__(self, classifier: AudioClassifier, batcher: "Batcher"):
-        super().__init__(
-            classifier.labels,
-            classifier.sampling_rate,
-            classifier.clip_seconds,
-            classifier.num_digits,
-            classifier.multi_label,
-            classifier.speech_only,
-        )
+        super().__init__(classifier.facts)
         self.classifier = classifier
         self.batcher = batcher
 
@@ -44,9 +37,9 @@ class BatchedClassifier(AudioClassifier):
         Raises:
             RuntimeError: the batcher is closed, or the network failed.
         """
-        return np.concatenate([self.batcher.submit(self.classifier, part).result() for part in self.cut(windows)])
+        return np.concatenate([self.batcher.submit(self.classifier, part).result() for part in self.parts(windows)])
 
-    def cut(self, windows: Sequence[np.ndarray]) -> Iterator[Sequence[np.ndarray]]:
+    def parts(self, windows: Sequence[np.ndarray]) -> Iterator[Sequence[np.ndarray]]:
         """What may go through the network at once; between two parts of a long recording, others have their turn."""
         part: list[np.ndarray] = []
         for window in windows:

@@ -18,9 +18,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from ..audio.loading import load_audio
 from ..audio.speech import load_voice_activity
 from ..audio.windows import running_windows
-from ..errors import ArgumentError, AudioError, LongAudioError, NoSpeechError, UndecodableAudioError
+from ..errors import ArgumentError, AudioError, LongAudioError, UndecodableAudioError
 from ..inference.checkpoint import ONNX_SUFFIX, load_classifier
-from ..inference.streaming import AudioStream
 from .batcher import BatchedClassifier, Batcher
 
 # Decoding frees the interpreter, so two threads keep ahead of a network without taking its cores.
@@ -49,7 +48,7 @@ class Limits:
     timeout_seconds: float = 30
     """For a body to arrive, then for its answer, and for a stream's next block."""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, value in vars(self).items():
             if not 0 < value < float("inf"):
                 raise ArgumentError(f"{name}={value} must be positive.")
@@ -153,9 +152,8 @@ class Service:
         try:
             loaded = {name: load_classifier(checkpoint) for name, checkpoint in self.checkpoints.items()}
             for classifier in loaded.values():  # the first forward pass is slow: nobody shall wait for it
-                n_samples = round((classifier.clip_seconds or 1) * classifier.sampling_rate)
-                classifier.score([np.zeros(n_samples, dtype=np.float32)])
-                if classifier.speech_only:
+                classifier.score([np.zeros(classifier.facts.stream_windows()[0], dtype=np.float32)])
+                if classifier.facts.speech_only:
                     load_voice_activity()
         except Exception as error:
             self.error = error
@@ -313,17 +311,16 @@ class Service:
         """Windows, (samples,) each -> (windows, labels) probabilities."""
         parts = [
             await asyncio.wrap_future(classifier.batcher.submit(classifier.classifier, part))
-            for part in classifier.cut(windows)
+            for part in classifier.parts(windows)
         ]
         return np.concatenate(parts)
 
     async def judge(self, classifier: BatchedClassifier, waveform: np.ndarray) -> np.ndarray:
-        """A recording, (samples,), -> (labels,) probabilities, as `AudioClassifier.judge_recording` tells them."""
-        try:
-            heard = await self.run_decoding(lambda: classifier.select(waveform))
-        except NoSpeechError as error:
-            return classifier.silence(error.probability)
-        return (await self.score(classifier, classifier.split(heard))).mean(0)
+        """A recording, (samples,), to its scores, as `AudioClassifier.judge_recording` gives them."""
+        facts = classifier.facts
+        spoken, speech = await self.run_decoding(lambda: facts.keep_speech(waveform))
+        scores = await self.score(classifier, facts.cut(spoken)) if speech is None else ()
+        return facts.reduce(scores, speech)
 
     async def judge_windows(
         self,
@@ -333,20 +330,19 @@ class Service:
         hop_seconds: float | None,
     ) -> list[tuple[float, float, np.ndarray]]:
         """A waveform, (samples,), -> start and end in seconds and (labels,) probabilities of a stream's windows."""
-        stream = AudioStream(classifier, window_seconds=window_seconds, hop_seconds=hop_seconds)
-        spans = list(running_windows(len(waveform), stream.window, stream.hop))
+        facts = classifier.facts
+        spans = list(running_windows(len(waveform), *facts.stream_windows(window_seconds, hop_seconds)))
         windows = [waveform[start:end] for start, end in spans]
-        scores = list(await self.score(classifier, windows))
-        if classifier.speech_only:
-            scores = await self.run_decoding(lambda: list(map(classifier.silence_of, windows, scores)))
-        rate = classifier.sampling_rate
+        rows = await self.score(classifier, windows)
+        scores = await self.run_decoding(lambda: facts.reduce_each(windows, rows))
+        rate = facts.sampling_rate
         return [(start / rate, end / rate, row) for (start, end), row in zip(spans, scores, strict=True)]
 
 
 class Metrics:
-    """What Prometheus is told of one service."""
+    """What Prometheus reads of one service."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         self.requests = Counter("hf_audio_requests", "Requests answered.", ["path", "status"], registry=registry)

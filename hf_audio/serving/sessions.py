@@ -123,7 +123,7 @@ class StreamSession:
 
     async def _tell(self, events: Sequence[Event]) -> None:
         for event in events:
-            answer = self._classifier.answer(event.scores, self.options.top_k)
+            answer = self._classifier.facts.name(event.scores, self.options.top_k)
             await self.websocket.send_json({"start": event.start, "end": event.end, "answer": answer})
 
     @property

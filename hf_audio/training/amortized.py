@@ -3,7 +3,7 @@
 import os
 import random
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -96,7 +96,7 @@ class Occasional:
 
 
 @contextmanager
-def seeded(*entropy: int):
+def seeded(*entropy: int) -> Iterator[None]:
     """Within it, `random` and numpy's global generator, from which audiomentations draws, follow from `entropy`."""
     states = random.getstate(), np.random.get_state()
     seed_transforms(*entropy)

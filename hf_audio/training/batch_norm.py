@@ -9,7 +9,7 @@ from torch import nn
 class ProcessBatchNorm(nn.modules.batchnorm._BatchNorm):
     """Batch normalisation over all processes' batches, on devices for which torch's SyncBatchNorm is not made."""
 
-    def _check_input_dim(self, input):
+    def _check_input_dim(self, input: torch.Tensor) -> None:
         pass
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:

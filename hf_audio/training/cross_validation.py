@@ -15,12 +15,21 @@ from scipy import stats
 from ..arguments import RecipeArguments
 from ..data.tables import write_rows
 from ..errors import ArgumentError
-from ..runs.card import METRIC_NAMES, RunFacts, TaskFacts, shown_arguments, shown_command, write_model_card
+from ..runs.card import (
+    METRIC_NAMES,
+    RunFacts,
+    TaskFacts,
+    describe_samples,
+    shown_arguments,
+    shown_command,
+    write_model_card,
+)
 from ..runs.folder import (
     RESULTS_NAME,
     UNFINISHED_FOLDS,
     check_same_arguments,
     finishing,
+    make_way,
     open_output_dir,
     run_unless_finished,
     training_seconds,
@@ -62,8 +71,12 @@ def cross_validate(
         )
     if args.search:
         raise ArgumentError("--search tries arguments on one split, and a cross-validation has several: hold out one.")
+    make_way(args)
     if (output_dir / RESULTS_NAME).exists():
-        raise ArgumentError(f"--output_dir {output_dir} already holds a finished run: choose another folder.")
+        raise ArgumentError(
+            f"--output_dir {output_dir} already holds a finished run: choose another folder, or replace it by "
+            "--overwrite true."
+        )
     check_same_arguments(args)  # folds trained in different ways have no mean
     open_output_dir(args, UNFINISHED_FOLDS)
     results = {}
@@ -144,7 +157,8 @@ def _write_report(
                 n_skipped=next(iter(results.values()))["skipped_samples"],
                 hyper_parameters=shown_arguments(args),
                 chosen=next(iter(results.values()))["chosen"],
-                command=shown_command(),
+                command=shown_command(args.command),
+                sampled=describe_samples(args),
                 minutes=summary["train_runtime"] / 60,
                 example=Path(judged.paths[0]).name,
                 folds=[

@@ -8,6 +8,7 @@ from transformers import (
     AutoConfig,
     AutoFeatureExtractor,
     AutoModelForAudioClassification,
+    PreTrainedConfig,
     PreTrainedModel,
     SequenceFeatureExtractor,
 )
@@ -146,7 +147,7 @@ def fit_spectrogram(model: ASTForAudioClassification, max_length: int) -> None:
     embeddings.position_embeddings = nn.Parameter(torch.cat([of_tokens, of_patches], dim=1))
 
 
-def _load_config(name: str):
+def _load_config(name: str) -> PreTrainedConfig:
     try:
         return AutoConfig.from_pretrained(name)
     except (OSError, ValueError) as error:

@@ -13,10 +13,10 @@ import torch
 from ..arguments import RecipeArguments
 from ..data.tables import write_rows
 from ..errors import ArgumentError
-from ..runs.card import METRIC_NAMES, RunFacts, shown_arguments, shown_command, write_model_card
+from ..runs.card import METRIC_NAMES, RunFacts, describe_samples, shown_arguments, shown_command, write_model_card
 from ..runs.folder import finishing, prepare_output_dir, training_seconds
 from ..runs.network import NetworkFacts, machine, save_network
-from ..runs.plots import plot_curves
+from ..runs.plots import CURVES_NAME, plot_curves
 from ..runs.predictions import Predictions, TwoClassPredictions
 from ..runs.rejection import PICTURE_NAME as REJECTION_NAME
 from ..runs.scores import Scores, write_scores
@@ -68,6 +68,7 @@ def write_run(
         if trainer is not None:
             network = _save_network(trainer, folder)
             results |= {name: getattr(network, name) for name in ("parameters", "macs", "weights_bytes")}
+            (folder / CURVES_NAME).write_text(json.dumps(trainer.state.log_history, indent=1) + "\n")
             plot_curves(trainer.state.log_history, folder / "training_curves.png")
             pictures.append("training_curves.png")
         if task.plot is not None and trainer is not None:
@@ -87,7 +88,8 @@ def write_run(
             n_skipped=len(skipped),
             hyper_parameters={} if network is None else shown_arguments(args),
             chosen=results["chosen"],
-            command=shown_command(),
+            command=shown_command(args.command),
+            sampled=describe_samples(args),
             minutes=training_seconds(results) / 60,
             example=Path(predictions.paths[0]).name,
             network=network,

@@ -64,7 +64,7 @@ class GeneralSoundsArguments(RecipeArguments):
     save_steps: float = field(default=500, metadata={"help": "Steps between checkpoints to resume from."})
     save_strategy: str = field(default="steps", metadata={"help": "When a checkpoint to resume from is saved."})
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.load_best_model_at_end or self.early_stopping_patience:
             self.save_strategy = "epoch"  # what is best is looked for among what is saved
         super().__post_init__()

@@ -70,6 +70,11 @@ def divide(args: RecipeArguments, config: AudioCNNConfig, task: Task) -> Parts:
         masks["validation"] = task.validation_rows
     if args.background is not None:
         dataset = _expect_background(args, config, dataset)
+    if args.pseudo_labels is not None:
+        labelled, dataset = len(dataset), add_guessed(dataset, args.pseudo_labels)
+        masks = {name: np.pad(rows, (0, len(dataset) - labelled)) for name, rows in masks.items()}
+    if args.max_train_samples is not None or args.max_eval_samples is not None:
+        dataset, masks = choose_samples(args, dataset, masks, task.group_column)
     cached, masks, skipped = _decode(args, config, dataset, masks)
     train: Dataset | Split
     if stream is None:
@@ -82,6 +87,10 @@ def divide(args: RecipeArguments, config: AudioCNNConfig, task: Task) -> Parts:
     validation = tests.pop("validation", None)
     if validation is None and args.validation_fraction > 0 and not args.baseline and isinstance(train, Dataset):
         train, validation = split_validation(train, args.validation_fraction, args.seed, groups)
+        if args.max_eval_samples is not None:
+            everything = np.ones(len(validation), dtype=bool)
+            chosen = _draw(everything, _classes(validation), args.max_eval_samples, args.seed)
+            validation = validation.select(np.flatnonzero(chosen))
     if BELIEVED_COLUMN in cached.column_names:
         # What is believed is trained on, and nothing is judged by it.
         tests = {name: clips.remove_columns(BELIEVED_COLUMN) for name, clips in tests.items()}
@@ -98,6 +107,58 @@ def divide(args: RecipeArguments, config: AudioCNNConfig, task: Task) -> Parts:
     return parts
 
 
+def choose_samples(
+    args: RecipeArguments, dataset: Dataset, masks: Mapping[str, np.ndarray], group_column: str | None
+) -> tuple[Dataset, dict[str, np.ndarray]]:
+    """For a dry run, the rows that `--max_train_samples` and `--max_eval_samples` leave, and which of them masks mean.
+
+    Rows are drawn by the seed, of every class one before any second one.
+
+    Args:
+        args: with either of them.
+        dataset: all rows.
+        masks: name of a part that is held out -> its rows, (rows,) of bool; and so what is returned.
+        group_column: training clips that share its value with a held-out one are not drawn.
+
+    Raises:
+        ArgumentError: classes would be left without a training clip.
+    """
+    classes = _classes(dataset)
+    trained = ~np.any(list(masks.values()), axis=0)
+    masks = {name: _draw(rows, classes, args.max_eval_samples, args.seed) for name, rows in masks.items()}
+    held_out = np.any(list(masks.values()), axis=0)
+    if group_column is not None and trained.any():
+        groups = np.asarray(dataset[group_column])
+        trained &= ~np.isin(groups, groups[held_out])
+    n_classes = len(np.unique(classes[trained]))
+    if args.max_train_samples is not None and args.max_train_samples < n_classes:
+        raise ArgumentError(
+            f"--max_train_samples {args.max_train_samples} leaves some of {n_classes} classes without a clip: give "
+            f"{n_classes} or more."
+        )
+    kept = np.flatnonzero(held_out | _draw(trained, classes, args.max_train_samples, args.seed))
+    return dataset.select(kept), {name: rows[kept] for name, rows in masks.items()}
+
+
+def _classes(dataset: Dataset) -> np.ndarray:
+    """Class indices, (rows,); zeros where a clip has several tags or a number."""
+    if isinstance(dataset.features["label"], ClassLabel):
+        return np.asarray(dataset["label"])
+    return np.zeros(len(dataset), dtype=int)
+
+
+def _draw(rows: np.ndarray, classes: np.ndarray, n_most: int | None, seed: int) -> np.ndarray:
+    """Some of the rows that a mask means, (rows,) of bool, of every class one before any second one."""
+    if n_most is None:
+        return rows
+    places = np.random.default_rng(seed).permutation(np.flatnonzero(rows))
+    firsts = np.zeros(len(places), dtype=bool)
+    firsts[np.unique(classes[places], return_index=True)[1]] = True
+    drawn = np.zeros_like(rows)
+    drawn[np.concatenate([places[firsts], places[~firsts]])[:n_most]] = True
+    return drawn
+
+
 def check_streamable(args: RecipeArguments, task: Task) -> None:
     """Refuse arguments that ask for all clips at once, where they come as a stream, before any folder is made.
 
@@ -112,6 +173,7 @@ def check_streamable(args: RecipeArguments, task: Task) -> None:
         "--baseline": args.baseline and "takes statistics of all clips at once",
         "--balance sampler": args.balance == "sampler" and "chooses among all clips (--balance loss does not)",
         "--background": args.background is not None and "is trained on clip by clip beside the others",
+        "--max_train_samples": args.max_train_samples is not None and "chooses among all clips (use --max_steps)",
         "--teacher": args.teacher is not None and "judges clips one by one beforehand",
         "--pseudo_labels": args.pseudo_labels is not None and "adds files to a table",
         "--refit": args.refit and "adds validation clips to a table",
@@ -128,13 +190,10 @@ def check_streamable(args: RecipeArguments, task: Task) -> None:
 def _decode(
     args: RecipeArguments, config: AudioCNNConfig, dataset: Dataset, masks: Mapping[str, np.ndarray]
 ) -> tuple[Dataset, dict[str, np.ndarray], list[dict[str, str]]]:
-    """The data set, pseudo-labelled clips behind it, decoded; which of its rows each mask means; and what is left out.
+    """The data set, decoded; which of its rows each mask means; and what is left out.
 
     masks: (rows,) of bool, and so what is returned.
     """
-    if args.pseudo_labels is not None:
-        labelled, dataset = len(dataset), add_guessed(dataset, args.pseudo_labels)
-        masks = {name: np.pad(rows, (0, len(dataset) - labelled)) for name, rows in masks.items()}
     with args.main_process_first(desc="decoding"):
         # All rows together: every fold of a cross-validation then finds them decoded.
         cached, skipped = cache_audio(

@@ -74,7 +74,7 @@ class Uniform:
     high: float
     log: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not self.low < self.high or (self.log and self.low <= 0):
             raise ArgumentError(
                 f"{self} is no range: give a low end{' above 0' if self.log else ''} and a higher one."
@@ -230,7 +230,7 @@ def _contains(values: Uniform, value: float) -> bool:
 
 
 def _sqlite_url(path: Path) -> str:
-    from sqlalchemy import URL  # brought by optuna
+    from sqlalchemy import URL
 
     return URL.create("sqlite", database=str(path.absolute())).render_as_string()
 

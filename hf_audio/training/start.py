@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,10 +24,19 @@ from .task import Task
 logger = logging.getLogger(__name__)
 
 
-def run_recipe(make_task: Callable[[Arguments], Task], arguments_class: type[Arguments]) -> None:
+def run_recipe(
+    make_task: Callable[[Arguments], Task],
+    arguments_class: type[Arguments],
+    argv: Sequence[str] | None = None,
+    command: Sequence[str] | None = None,
+) -> None:
     """Parse the command line and train a recipe's task; what the user can mend ends in a sentence and exit code 2.
 
-    make_task: what the recipe trains, given its arguments, in which it may fill in what the user has left open.
+    Args:
+        make_task: what the recipe trains, given its arguments, in which it may fill in what the user has left open.
+        arguments_class: of the recipe.
+        argv: the flags, by default those of this process.
+        command: the words before them, by default this process's program.
     """
     first = os.environ.get("RANK", "0") == "0"  # of several processes, one speaks
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.INFO if first else logging.ERROR)
@@ -36,7 +45,7 @@ def run_recipe(make_task: Callable[[Arguments], Task], arguments_class: type[Arg
     disable_progress_bar()  # of single files; Trainer's own stays
     try:
         with refusals_end_in_a_sentence(speaks=first):
-            args = parse_arguments(arguments_class)
+            args = parse_arguments(arguments_class, argv, command)
             train_task(args, make_task(args))
     finally:
         if torch.distributed.is_initialized():

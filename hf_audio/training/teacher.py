@@ -124,26 +124,27 @@ def _warn_of_heard_clips(teacher: str) -> None:
 
 def _match_labels(teacher: str, judge: TorchAudioClassifier, config: AudioCNNConfig) -> list[int]:
     """Where, among the teacher's labels, each of the student's is."""
-    if judge.num_digits or config.num_digits:
-        if judge.num_digits != config.num_digits:
+    facts = judge.facts
+    if facts.num_digits or config.num_digits:
+        if facts.num_digits != config.num_digits:
             raise ArgumentError(
-                f"--teacher {teacher} reads {judge.num_digits} digits, and this task has {config.num_digits}: give a "
+                f"--teacher {teacher} reads {facts.num_digits} digits, and this task has {config.num_digits}: give a "
                 "teacher of the same task."
             )
         return list(range(config.num_labels))
     wanted = [config.id2label[number] for number in range(config.num_labels)]
-    if set(judge.labels) != set(wanted):
-        other = sorted(set(judge.labels) ^ set(wanted))[0]
+    if set(facts.labels) != set(wanted):
+        other = sorted(set(facts.labels) ^ set(wanted))[0]
         raise ArgumentError(
-            f"--teacher {teacher} knows {len(judge.labels)} classes and this task has {len(wanted)}, and {other!r} is "
+            f"--teacher {teacher} knows {len(facts.labels)} classes and this task has {len(wanted)}, and {other!r} is "
             "not of both: give a teacher of the same classes."
         )
-    if judge.multi_label != (config.problem_type == "multi_label_classification"):
+    if facts.multi_label != (config.problem_type == "multi_label_classification"):
         raise ArgumentError(
-            f"--teacher {teacher} gives {'several labels' if judge.multi_label else 'one label'} a clip, unlike this "
+            f"--teacher {teacher} gives {'several labels' if facts.multi_label else 'one label'} a clip, unlike this "
             "task: give a teacher of the same task."
         )
-    return [judge.labels.index(label) for label in wanted]
+    return [facts.labels.index(label) for label in wanted]
 
 
 def judge_once(judge: TorchAudioClassifier, paths: Sequence[str], speech_only: bool = False) -> np.ndarray:

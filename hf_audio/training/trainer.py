@@ -5,7 +5,7 @@ import ctypes
 import math
 import os
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,15 @@ from torch import nn
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader, Sampler
-from transformers import EarlyStoppingCallback, PreTrainedConfig, Trainer, TrainerCallback
+from transformers import (
+    EarlyStoppingCallback,
+    PreTrainedConfig,
+    Trainer,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
 
 from ..arguments import RecipeArguments
 from ..errors import ArgumentError
@@ -32,6 +40,8 @@ from .teacher import TEACHER_WEIGHT, distillation_loss, flatten_scores
 
 AVERAGE_NAME = "averaged_weights.pt"
 EVALUATED_TOGETHER = 256  # windows
+
+Weights = tuple[torch.Tensor, ...] | list[torch.Tensor]
 
 
 class AudioTrainer(Trainer):
@@ -65,8 +75,8 @@ class AudioTrainer(Trainer):
         teacher: nn.Module | None = None,
         features: nn.Module | None = None,
         frozen: Sequence[str] = (),
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         if model is not None and args.world_size > 1:
             model = synchronize_batch_norm(model, args.device)
         callbacks = [*kwargs.pop("callbacks", ())]
@@ -146,7 +156,7 @@ class AudioTrainer(Trainer):
             return known
         return BackgroundSampler(background, self.args.seed, known)
 
-    def create_optimizer(self, *args, **kwargs) -> torch.optim.Optimizer:
+    def create_optimizer(self, *args: Any, **kwargs: Any) -> torch.optim.Optimizer:
         """As in Trainer; with `layer_decay`, its groups divided by height, each with a learning rate of its own."""
         begun = self.optimizer is not None
         optimizer = super().create_optimizer(*args, **kwargs)
@@ -168,7 +178,9 @@ class AudioTrainer(Trainer):
             ]
         return optimizer
 
-    def training_step(self, model, inputs, num_items_in_batch=None) -> torch.Tensor:
+    def training_step(
+        self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: torch.Tensor | int | None = None
+    ) -> torch.Tensor:
         """One micro-batch, whose random numbers (dropout, masks, mixing) follow from the seed and the step.
 
         Not from how many were drawn before: that depends on loader workers, and on where a run was interrupted.
@@ -180,7 +192,13 @@ class AudioTrainer(Trainer):
         torch.manual_seed(int(np.random.SeedSequence(entropy).generate_state(1)[0]))
         return super().training_step(model, inputs, num_items_in_batch)
 
-    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+    def compute_loss(
+        self,
+        model: nn.Module,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> torch.Tensor | tuple[torch.Tensor, Any]:
         """Mean loss of one micro-batch; `num_items_in_batch` is not needed for a mean, and not passed on."""
         inputs = dict(inputs)
         labels, weights, taught = (inputs.pop(name, None) for name in ("labels", "weights", "taught"))
@@ -302,9 +320,9 @@ def average_windows(logits: torch.Tensor, counts: torch.Tensor, config: PreTrain
     return to_logits(mean, config)
 
 
-def _ema(args: RecipeArguments):
+def _ema(args: RecipeArguments) -> Callable[[Weights, Weights, torch.Tensor | int], None]:
     # The average of the first steps leans on the newest weights: without that it would remember the random start.
-    def update(averages: Sequence[torch.Tensor], weights: Sequence[torch.Tensor], n_averaged: torch.Tensor) -> None:
+    def update(averages: Weights, weights: Weights, n_averaged: torch.Tensor | int) -> None:
         n = int(n_averaged)
         keep = min(args.ema_decay, (1 + n) / (10 + n))
         if averages[0].is_floating_point():
@@ -320,7 +338,15 @@ class _AverageCallback(TrainerCallback):
     def __init__(self, average: AveragedModel):
         self.average = average
 
-    def on_step_end(self, args, state, control, model=None, **kwargs):
+    def on_step_end(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        model: nn.Module | None = None,
+        **kwargs: Any,
+    ) -> None:
+        assert model is not None
         self.average.update_parameters(model)
 
 
@@ -328,7 +354,9 @@ class _EpochCallback(TrainerCallback):
     def __init__(self, transform: ClipTransform):
         self.transform = transform
 
-    def on_epoch_begin(self, args, state, control, **kwargs):
+    def on_epoch_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
         self.transform.set_epoch(int(state.epoch or 0))
 
 
@@ -336,7 +364,9 @@ class _ResumeCallback(TrainerCallback):
     def __init__(self, stream: ClipStream):
         self.stream = stream
 
-    def on_train_begin(self, args, state, control, **kwargs):
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
         # Trainer would have the batches made that it drops.
         steps = math.ceil(len(self.stream) / args.gradient_accumulation_steps)
         epoch, steps_done = divmod(state.global_step, steps)

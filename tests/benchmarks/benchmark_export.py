@@ -41,7 +41,7 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     classifier = TorchAudioClassifier(args.checkpoint, device="cpu")
-    n_samples = round((classifier.clip_seconds or 3) * classifier.sampling_rate)
+    n_samples = classifier.facts.stream_windows()[0]
     clip = (0.1 * np.random.default_rng(0).standard_normal(n_samples)).astype(np.float32)
     clips = [row["path"] for row in find_clips(args.clips)][:64]
     with tempfile.TemporaryDirectory() as folder:

@@ -53,8 +53,8 @@ def write_clips(folder: str, source: str, n_clips: int, rate: int) -> list[str]:
 
 def predict(classifier: TorchAudioClassifier, files: Sequence[str]) -> list[str]:
     """As the command does."""
-    judged = judge_clips(classifier, list(enumerate(files)), Cut.of_clips(classifier), default_workers(len(files)))
-    best = {one.clip: classifier.answer(one.scores[0], 1)[0]["label"] for one in judged}
+    judged = judge_clips(classifier, list(enumerate(files)), Cut(classifier.facts), default_workers(len(files)))
+    best = {one.clip: classifier.facts.name(one.scores[0], 1)[0]["label"] for one in judged}
     return [best[clip] for clip in range(len(files))]
 
 

@@ -43,7 +43,7 @@ def clips(tmp_path_factory) -> list[str]:
 def judge(classifier, files, cut=None, num_workers=0) -> dict[int, np.ndarray]:
     """Scores of every clip, (spans, labels)."""
     scores: dict[int, list] = {}
-    for judgement in judge_clips(classifier, list(enumerate(files)), cut or Cut.of_clips(classifier), num_workers):
+    for judgement in judge_clips(classifier, list(enumerate(files)), cut or Cut(classifier.facts), num_workers):
         scores.setdefault(judgement.clip, []).extend(judgement.scores)
     return {clip: np.stack(parts) for clip, parts in scores.items()}
 
@@ -72,7 +72,7 @@ def test_the_engine_the_pipeline_and_a_loop_by_hand_agree(checkpoint, clips, mon
 def test_over_time_the_engine_says_what_a_stream_says(checkpoint, clips, hop_seconds):
     classifier = load_classifier(checkpoint)
     stream = AudioStream(classifier, hop_seconds=hop_seconds)
-    cut = Cut(RATE, stream.window, stream.hop)
+    cut = Cut(classifier.facts, (stream.window, stream.hop))
     spans: dict[int, list] = {}
     for judgement in judge_clips(classifier, list(enumerate(clips)), cut, 0):
         spans.setdefault(judgement.clip, []).extend(zip(judgement.spans, judgement.scores, strict=True))
@@ -88,7 +88,7 @@ def test_a_broken_file_is_told_and_passed_over(checkpoint, clips, tmp_path, num_
     (tmp_path / "empty.wav").touch()
     files = [(7, str(tmp_path / "empty.wav")), *enumerate(clips), (8, "gone.wav")]
     classifier = load_classifier(checkpoint)
-    judged = list(judge_clips(classifier, files, Cut.of_clips(classifier), num_workers))
+    judged = list(judge_clips(classifier, files, Cut(classifier.facts), num_workers))
     problems = {one.clip: one.problem for one in judged if one.problem is not None}
     assert sorted(problems) == [7, 8] and "0 bytes" in problems[7] and "gone.wav" in problems[8]
     assert len(judged) == len(files) and all(one.ended for one in judged)
@@ -102,17 +102,20 @@ def test_a_number_is_heard_as_a_whole_and_not_for_hours(tmp_path, monkeypatch):
     classifier = load_classifier(tmp_path / "model")
     (scores,) = judge(classifier, [file]).values()
     answer = pipeline("audio-classification", model=str(tmp_path / "model"))(file)
-    assert classifier.answer(scores[0]) == {"text": answer["text"], "score": pytest.approx(answer["score"], abs=1e-4)}
+    assert classifier.facts.name(scores[0]) == {
+        "text": answer["text"],
+        "score": pytest.approx(answer["score"], abs=1e-4),
+    }
     monkeypatch.setattr("hf_audio.bulk.decoding.LONGEST_WHOLE_SECONDS", 2)
-    (judgement,) = judge_clips(classifier, [(0, file)], Cut.of_clips(classifier), 0)
+    (judgement,) = judge_clips(classifier, [(0, file)], Cut(classifier.facts), 0)
     assert judgement.problem is not None and "number.wav lasts more than" in judgement.problem
 
 
 def test_a_decoding_process_that_dies_is_one_sentence(checkpoint, clips, monkeypatch):
-    monkeypatch.setattr(Cut, "windows", lambda *_: os._exit(1))
+    monkeypatch.setattr(Cut, "pieces", lambda *_: os._exit(1))
     classifier = load_classifier(checkpoint)
     with pytest.raises(DecodingError, match=r"A process that decodes has died .* go on with --resume"):
-        list(judge_clips(classifier, list(enumerate(clips)), Cut.of_clips(classifier), 1))
+        list(judge_clips(classifier, list(enumerate(clips)), Cut(classifier.facts), 1))
 
 
 def test_scoring_leaves_the_threads_of_torch_as_they_were(checkpoint, clips):

@@ -1,4 +1,4 @@
-"""Browsers that are not there or do not work; `test_demo.py` drives one that does."""
+"""Browsers that are not there or do not work; `test_site.py` drives one that does."""
 
 import pytest
 

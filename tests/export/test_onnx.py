@@ -74,7 +74,7 @@ def test_an_exported_checkpoint_gives_torchs_answers(tmp_path, kind):
     assert export.largest_difference < 1e-4 and export.agreement == 1
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["checkpoint", "model.onnx"]
     ours, torchs = load_classifier(tmp_path / "model.onnx"), TorchAudioClassifier(folder)
-    assert (ours.labels, ours.sampling_rate, ours.clip_seconds) == (torchs.labels, 8000, 1)
+    assert ours.facts == torchs.facts and (ours.sampling_rate, ours.facts.clip_seconds) == (8000, 1)
     clips = [tone(700, seconds) for seconds in (0.01, 0.3, 0.3, 1, 2.7)]
     np.testing.assert_allclose(ours.judge(clips), torchs.judge(clips), atol=1e-5)
     assert np.ptp(ours.judge(clips), axis=0).max() > 1e-3
@@ -184,7 +184,7 @@ def test_windows_overlap_alike_everywhere(tmp_path):
     export_onnx(folder, tmp_path / "model.onnx")
     for classifier in (TorchAudioClassifier(folder), OnnxAudioClassifier(tmp_path / "model.onnx")):
         np.testing.assert_allclose(classifier.judge([clip])[0], expected, atol=1e-5)
-        cut = [part for _, part in Cut.of_clips(classifier).windows(str(file))]
+        cut = [piece.samples for piece in Cut(classifier.facts).pieces(0, str(file))][:-1]
         np.testing.assert_array_equal(cut, windows)
     told = {row["label"]: row["score"] for row in pipeline("audio-classification", model=str(folder), top_k=3)(clip)}
     assert [told[name] for name in NAMES.values()] == pytest.approx(expected.tolist(), abs=1e-5)

@@ -22,7 +22,6 @@ from hf_audio.errors import BrowserError, CheckpointError, ExportError
 from hf_audio.export.browser import Browser, find_browser, scores_in_browser, serve_folder
 from hf_audio.export.golden_clips import make_golden_clips
 from hf_audio.export.site import PAGE, make_site, make_site_beside
-from hf_audio.inference.classifier import read_number
 from hf_audio.inference.torch_classifier import TorchAudioClassifier
 from hf_audio.models.modeling_audio_cnn import probabilities
 
@@ -108,7 +107,7 @@ def test_a_site_is_made_anew_and_what_lies_beside_it_stays(site, checkpoint, tmp
     again = shutil.copytree(site, tmp_path / "site")
     (again / "example.wav").write_bytes(b"clip")
     (again / "style.css").write_text("old")
-    cli.main(["demo", str(checkpoint), "--output_dir", str(again)])
+    cli.main(["page", str(checkpoint), "--output_dir", str(again)])
     assert f"python -m http.server --directory {again}," in capsys.readouterr().out
     assert (again / "example.wav").read_bytes() == b"clip"
     assert (again / "style.css").read_text() == (PAGE / "style.css").read_text()
@@ -143,7 +142,7 @@ def test_a_folder_that_is_no_site_is_refused_and_left_alone(checkpoint, tmp_path
     with pytest.raises(CheckpointError, match=r"holds no config\.json"):
         make_site(tmp_path, tmp_path / "site")
     with pytest.raises(SystemExit) as end:
-        cli.main(["demo", str(checkpoint), "--output_dir", str(tmp_path)])
+        cli.main(["page", str(checkpoint), "--output_dir", str(tmp_path)])
     sentence = f"error: --output_dir {tmp_path} holds other files than a site: choose a new folder."
     assert (end.value.code, capsys.readouterr().err.strip()) == (2, sentence)
     assert [entry.name for entry in tmp_path.iterdir()] == ["notes.txt"]
@@ -210,13 +209,13 @@ def test_numbers_are_read(tmp_path, browser):
     with serve_folder(make_site(tmp_path / "numbers", tmp_path / "site")) as address:
         browser.open(address)
         np.testing.assert_allclose(browser.choose(clip)["scores"], scores, atol=SAME_RATE)
-        number, _ = read_number(scores, 3)
+        number = classifier.facts.name(scores)["text"]
         assert text(browser, "#number output") == number and text(browser, "#status").startswith(f"{number}, ")
         assert browser.evaluate("document.querySelector('#over-time').hidden")
         for digits in ([0, 0, 0], [0, 0, 7], [0, 3, 0], [1, 0, 0]):
             certain = np.eye(10, dtype=np.float32)[digits].ravel()
-            read = compute(browser, "answer", f"m.readNumber(Float32Array.from({certain.tolist()}), 3).text")
-            assert read == read_number(certain, 3)[0]
+            read = compute(browser, "facts", f"m.readNumber(Float32Array.from({certain.tolist()}), 3).text")
+            assert read == classifier.facts.name(certain)["text"]
 
 
 @pytest.mark.parametrize("kind", [{}, {"problem_type": "multi_label_classification"}, {"num_digits": 2}], ids=str)
@@ -226,8 +225,8 @@ def test_logits_become_the_same_probabilities(page, kind):
     facts = {"multi_label": "problem_type" in kind, "num_digits": config.num_digits}
     found = compute(
         page,
-        "classifier",
-        f"Array.from(m.toProbabilities(Float32Array.from({logits[0].tolist()}), {json.dumps(facts)}))",
+        "facts",
+        f"Array.from(m.probabilities(Float32Array.from({logits[0].tolist()}), {json.dumps(facts)}))",
     )
     np.testing.assert_allclose(found, probabilities(logits, config)[0], atol=1e-6)
 
@@ -396,6 +395,12 @@ def test_nothing_is_asked_of_another_host(host, tmp_path, browser):
         e["params"] for e in browser.events if e.get("method") in ("Log.entryAdded", "Runtime.exceptionThrown")
     ]
     assert complaints == []
+
+
+def test_the_browser_looks_up_no_name(host, browser):
+    """Of itself, Chromium asks its maker's servers at every start."""
+    told = browser.call("Page.navigate", url=host.replace("127.0.0.1", "localhost"))
+    assert told["errorText"] == "net::ERR_NAME_NOT_RESOLVED"
 
 
 def test_it_fits_a_narrow_screen(tmp_path, page):

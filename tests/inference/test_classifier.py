@@ -2,14 +2,12 @@
 
 import json
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import soundfile
 from helpers.checkpoints import tiny_config, trained_looking_model
-from helpers.recordings import RATE, REPOSITORY, speech, tone
+from helpers.recordings import RATE, speech, tone
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
@@ -127,30 +125,3 @@ def test_weights_that_are_missing_or_cut_off_are_not_made_up(tmp_path, checkpoin
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(CheckpointError, match="that can be loaded"):
         load_classifier(tmp_path / "a")
-
-
-def test_importing_the_package_loads_nothing_and_registers_later():
-    code = """
-import sys
-import hf_audio
-assert not {"torch", "transformers", "numpy"} & set(sys.modules), "loaded"
-from transformers import AutoConfig
-from transformers.pipelines import PIPELINE_REGISTRY
-print(AutoConfig.for_model("audio_cnn").model_type)
-print(PIPELINE_REGISTRY.supported_tasks["audio-classification"]["impl"] is hf_audio.AudioClassificationPipeline)
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, cwd=REPOSITORY)
-    assert done.stdout.split() == ["audio_cnn", "True"], done.stderr
-
-
-@pytest.mark.parametrize("module", ["models", "inference.pipeline", "models.frontends", "training.fine_tune"])
-def test_any_module_may_be_imported_first(module):
-    code = f"""
-import hf_audio.{module}
-from transformers import AutoConfig
-from transformers.pipelines import PIPELINE_REGISTRY
-AutoConfig.for_model("audio_ensemble")
-print(PIPELINE_REGISTRY.supported_tasks["audio-classification"]["impl"].__module__)
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, cwd=REPOSITORY)
-    assert done.stdout.strip() == "hf_audio.inference.pipeline", done.stderr

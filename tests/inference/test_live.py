@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from hf_audio.audio.speech import BLOCK, RATE, SpeechGate, find_speech, speech_probabilities
 from hf_audio.inference.classifier import AudioClassifier
+from hf_audio.inference.facts import Facts
 from hf_audio.inference.live import HOP_SECONDS, RunningDecision
 
 
@@ -15,7 +16,7 @@ class Meter(AudioClassifier):
     """Tells whether a window is loud, and remembers the windows."""
 
     def __init__(self, speech_only: bool, rate: int = RATE):
-        super().__init__(["quiet", "loud"], rate, clip_seconds=1.0, speech_only=speech_only)
+        super().__init__(Facts(("quiet", "loud"), rate, clip_seconds=1.0, speech_only=speech_only))
         self.windows: list[np.ndarray] = []
 
     def score(self, windows):

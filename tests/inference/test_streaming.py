@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hf_audio.audio.windows import running_windows
 from hf_audio.errors import AudioError
 from hf_audio.inference.classifier import AudioClassifier
+from hf_audio.inference.facts import Facts
 from hf_audio.inference.streaming import AudioStream
 from hf_audio.inference.torch_classifier import TorchAudioClassifier
 
@@ -18,7 +19,7 @@ class Listener(AudioClassifier):
     """Tells of each window where it lies in a waveform that counts its samples."""
 
     def __init__(self):
-        super().__init__(["first", "length"], 100, clip_seconds=0.5)
+        super().__init__(Facts(("first", "length"), 100, clip_seconds=0.5))
         self.n_judged = 0
 
     def score(self, windows):

@@ -3,7 +3,6 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from hf_audio.inspection.picture import plot_collection
 from hf_audio.runs.plots import plot_confusion_matrix, plot_curves
 
 
@@ -40,17 +39,3 @@ def test_curves_show_losses_and_scores_apart(tmp_path, monkeypatch):
     assert drawn == {"training loss": [2.0, 1.0], "validation loss": [2.1, 1.4], "validation accuracy": [0.3, 0.6]}
     plot_curves(history[:1], tmp_path / "short.png")
     assert len(figures[1].axes) == 1
-
-
-def test_a_collection_is_drawn_by_classes_lengths_levels_and_rates(tmp_path, monkeypatch):
-    figures = texts_of(monkeypatch)
-    seconds, levels = np.array([1.0, 2.0, 2.0]), np.array([-20.0, -30.0, -200.0])
-    plot_collection({"dog": 1, "cat": 2}, seconds, levels, np.array([8000, 16000, 16000]), tmp_path / "c.png")
-    classes, lengths, loudness, rates = figures[0].axes
-    assert [label.get_text() for label in classes.get_yticklabels()] == ["cat", "dog"]
-    assert [bar.get_width() for bar in classes.patches] == [2, 1]
-    assert sum(bar.get_height() for bar in lengths.patches) == sum(bar.get_height() for bar in loudness.patches) == 3
-    assert [bar.get_height() for bar in rates.patches] == [1, 2]
-    plot_collection({}, seconds, levels, np.array([8000]), tmp_path / "without_classes.png")
-    plot_collection({str(n): n + 1 for n in range(300)}, seconds, levels, np.array([8000]), tmp_path / "many.png")
-    assert len(figures[2].axes[0].patches) == 80 and "80 of 300" in figures[2].axes[0].get_xlabel()

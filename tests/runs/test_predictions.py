@@ -6,14 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binom
-from sklearn.metrics import classification_report, f1_score, roc_auc_score
+from sklearn.metrics import classification_report, roc_auc_score
 
 from hf_audio.data.rows import tag_matrix
-from hf_audio.runs.intervals import bootstrap_interval, f1_macro
 from hf_audio.runs.predictions import NumberPredictions, Predictions, TagPredictions, TwoClassPredictions
-from hf_audio.runs.scores import Scores
-from hf_audio.training.judging import pool_scores
 
 NAMES = ["cat", "dog", "hen"]
 
@@ -135,14 +131,6 @@ def test_interval_of_tags_bears_clips_without_any():
     assert low == high == 1
 
 
-def test_bootstrap_interval_of_an_accuracy_is_the_binomial_one():
-    right = np.arange(300) < 270
-    low, high = bootstrap_interval(lambda clips: right[clips].mean(), 300)
-    assert low == pytest.approx(binom.ppf(0.025, 300, 0.9) / 300, abs=0.01)
-    assert high == pytest.approx(binom.ppf(0.975, 300, 0.9) / 300, abs=0.01)
-    assert bootstrap_interval(lambda clips: right[clips].mean(), 300) == (low, high)
-
-
 def test_numbers_are_judged_without_their_leading_zeros(tmp_path):
     references = np.array([[0, 3, 8], [0, 0, 0], [9, 4, 8]])
     read = np.array([[0, 3, 9], [0, 0, 0], [0, 4, 8]])
@@ -161,13 +149,6 @@ def test_numbers_are_judged_without_their_leading_zeros(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"predictions.csv", "confusion_matrix.png"}
     low, high = report.intervals()["cer"]
     assert 0 <= low < report.metrics()["cer"] < high <= 1
-
-
-@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=30))
-def test_fast_f1_is_scikit_learns(rows):
-    references, predicted = np.array(rows).T
-    expected = f1_score(references, predicted, labels=np.unique(references), average="macro", zero_division=0)
-    assert f1_macro(references, predicted) == pytest.approx(expected)
 
 
 def test_two_classes_have_scores_intervals_and_a_curve(tmp_path):
@@ -189,12 +170,3 @@ def test_two_classes_have_scores_intervals_and_a_curve(tmp_path):
     (tmp_path / "one").mkdir()
     one.write(tmp_path / "one")
     assert one.pictures == ["confusion_matrix.png"] and "roc_auc" not in {**one.metrics(), **one.intervals()}
-
-
-def test_a_speaker_is_judged_by_the_mean_of_the_clips():
-    scores = Scores(
-        ["0", "1", "2", "3"], np.array([1, 0, 1, 1]), np.array([[0.9, 0.1], [0.6, 0.4], [0, 1], [0.2, 0.8]])
-    )
-    whole = pool_scores(scores, ["B", "A", "B", "C"])
-    assert whole.paths == ["A", "B", "C"] and whole.references.tolist() == [0, 1, 1]
-    np.testing.assert_allclose(whole.probabilities, [[0.6, 0.4], [0.45, 0.55], [0.2, 0.8]])

@@ -204,7 +204,7 @@ def test_noise_is_none_of_these_whatever_runs_the_model(rejecting, tmp_path):
         assert classify(beep)[0]["label"] == "mid", name
     stream = AudioStream(torch_classifier, sampling_rate=RATE, hop_seconds=1.0)
     (event,) = [*stream.push(noise), *stream.flush()]
-    assert torch_classifier.answer(event.scores, 1)[0]["label"] == NONE_OF_THESE
+    assert torch_classifier.facts.name(event.scores, 1)[0]["label"] == NONE_OF_THESE
 
 
 def test_the_margin_is_what_a_class_must_be_ahead_by():

@@ -37,6 +37,7 @@ from hf_audio import AudioCNNFeatureExtractor, cli
 from hf_audio.export.onnx import export_onnx
 from hf_audio.inference.checkpoint import load_classifier
 from hf_audio.inference.classifier import AudioClassifier
+from hf_audio.inference.facts import Facts
 from hf_audio.inference.streaming import AudioStream
 from hf_audio.serving import connections
 from hf_audio.serving.app import make_app
@@ -186,7 +187,7 @@ def test_windows_of_an_upload_are_those_of_a_stream(options, url, classifier):
     windows = upload(url, **options).json()["windows"]
     assert [(w["start"], w["end"]) for w in windows] == [(event.start, event.end) for event in events]
     for window, event in zip(windows, events, strict=True):
-        agree(window["answer"], classifier.answer(event.scores))
+        agree(window["answer"], classifier.facts.name(event.scores))
 
 
 @pytest.mark.parametrize(
@@ -327,7 +328,7 @@ class GatedClassifier(AudioClassifier):
     """Answers when its gate is open."""
 
     def __init__(self):
-        super().__init__(["low", "high"], RATE, clip_seconds=1.0)
+        super().__init__(Facts(("low", "high"), RATE, clip_seconds=1.0))
         self.gate = threading.Event()
         self.gate.set()
         self.n_windows = 0
@@ -395,7 +396,7 @@ def test_nothing_is_done_for_those_who_have_left(gated):
             wait_for(lambda: metric(url, "hf_audio_body_bytes") == len(WAV))
         network.gate.set()
         assert first.result(20).ok
-    assert network.n_windows - before == len(network.split(CLIP))
+    assert network.n_windows - before == len(network.facts.cut(CLIP))
 
 
 def test_a_full_queue_and_a_late_answer_are_told(gated):
@@ -516,7 +517,7 @@ def test_wrong_arguments_end_in_a_sentence(tmp_path, capsys):
     assert run("a=1", "a=2") == "error: Two models are called a: give NAME=2 another name."
     assert run("a/b=1") == "error: 'a/b' is no name for a model: give NAME=1, of letters, digits, . _ and -."
     assert run("a=1", "--max_seconds", "0") == "error: max_seconds=0.0 must be positive."
-    assert run("a=1", "--site", str(tmp_path)).endswith(" holds no index.html: write one by hf-audio demo.")
+    assert run("a=1", "--site", str(tmp_path)).endswith(" holds no index.html: write one by hf-audio page.")
     assert run("a=1", "--token_file", str(tmp_path / "no")).startswith(f"error: {tmp_path}/no cannot be read (")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -571,7 +572,7 @@ def stream_url(url: str, query: str = "") -> str:
 
 
 def pcm(waveform: np.ndarray) -> np.ndarray:
-    return np.rint(waveform * 32767).astype("<i2")
+    return np.rint(waveform * 32768).astype("<i2")
 
 
 def converse(websocket: ClientConnection, samples: np.ndarray, block: int) -> list[dict]:
@@ -595,7 +596,7 @@ def test_a_stream_hears_what_it_hears_offline(block, url, classifier):
         assert converse(websocket, samples, block) == events
     assert [(event["start"], event["end"]) for event in events] == [(e.start, e.end) for e in expected]
     for event, other in zip(events, expected, strict=True):
-        agree(event["answer"], classifier.answer(other.scores))
+        agree(event["answer"], classifier.facts.name(other.scores))
 
 
 def test_streams_beside_each_other(url, numbers):

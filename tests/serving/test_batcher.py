@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hf_audio.inference.classifier import WINDOWS_PER_FORWARD, AudioClassifier
+from hf_audio.inference.facts import Facts
 from hf_audio.serving.batcher import LIKE_LENGTHS, SECONDS_PER_FORWARD, BatchedClassifier, Batcher
 
 RATE = 100
@@ -18,7 +19,7 @@ class LengthClassifier(AudioClassifier):
     """Tells a window's length and its first sample, notes what it was asked, and waits for a gate to open."""
 
     def __init__(self):
-        super().__init__(["length", "first"], RATE, clip_seconds=1.0)
+        super().__init__(Facts(("length", "first"), RATE, clip_seconds=1.0))
         self.batches: list[list[int]] = []
         self.gate = threading.Event()
         self.gate.set()
@@ -90,9 +91,9 @@ def test_no_more_than_the_network_takes_at_once(batcher, busy):
 
 def test_a_long_recording_lets_others_in(batcher):
     network = LengthClassifier()
-    parts = list(BatchedClassifier(network, batcher).cut([window(10)] * 40))
+    parts = list(BatchedClassifier(network, batcher).parts([window(10)] * 40))
     assert [len(part) for part in parts] == [16, 16, 8]
-    parts = list(BatchedClassifier(network, batcher).cut([window(SECONDS_PER_FORWARD * RATE * 2)] * 2))
+    parts = list(BatchedClassifier(network, batcher).parts([window(SECONDS_PER_FORWARD * RATE * 2)] * 2))
     assert [len(part) for part in parts] == [1, 1]
 
 

@@ -1,29 +1,13 @@
 /** What the model says, as elements of the page. */
 
+import { name, rank, readNumber } from "./facts.js";
+
 export const SHOWN = 5; // labels, the others folded away
 
-/** Places of the labels, best first. */
-export function rank(scores) {
-  return Array.from(scores.keys()).sort((a, b) => scores[b] - scores[a]);
-}
-
-/** The digits of a number, [[digit, probability], ...], the text without leading zeros, and how probable all are. */
-export function readNumber(scores, digits) {
-  const size = scores.length / digits;
-  const read = Array.from({ length: digits }, (_, place) => {
-    const group = scores.subarray(place * size, (place + 1) * size);
-    const [digit] = rank(group);
-    return [digit, group[digit]];
-  });
-  const text = read.map(([digit]) => digit).join("");
-  return { read, text: text.replace(/^0+(?=\d)/, ""), score: read.reduce((product, [, score]) => product * score, 1) };
-}
-
-/** The best label or the number that was read: {text, score}. */
-export function firstAnswer(scores, { labels, num_digits: digits }) {
-  if (digits) return readNumber(scores, digits);
-  const [best] = rank(scores);
-  return { text: shown(labels[best]), score: scores[best] };
+/** The best label, as people write it, or the number that was read: {text, score}. */
+export function firstAnswer(scores, facts) {
+  const { text, score } = name(scores, facts);
+  return { text: shown(text), score };
 }
 
 /** The answer in a few words, as it is spoken: "dog, 98 %". */
@@ -70,8 +54,8 @@ function fillBars(list, bars) {
     list.append(item);
   }
   bars.forEach(([label, score], i) => {
-    const [name, value, bar] = list.children[i].children;
-    name.textContent = label;
+    const [text, value, bar] = list.children[i].children;
+    text.textContent = label;
     value.textContent = percent(score);
     bar.style.setProperty("--share", score);
   });

@@ -1,11 +1,11 @@
 /** The page: takes a sound, has it judged by the worker, and shows what comes back. */
 
-import { SHOWN, firstAnswer, rank, showAnswer, shown, summary } from "./answer.js";
+import { SHOWN, firstAnswer, showAnswer, shown, summary } from "./answer.js";
 import { decodeAudio } from "./decode.js";
+import { rank, streamSeconds } from "./facts.js";
 import { Microphone } from "./microphone.js";
 import { GUTTER, drawSpectrogram, drawTimeline, drawWaveform } from "./plots.js";
 import { writeWav } from "./wav.js";
-import { windowSeconds } from "./windows.js";
 
 const HOP_SECONDS = 0.5; // between two decisions on the microphone
 const LIVE_SECONDS = 60; // that the scores of the microphone go back
@@ -16,7 +16,7 @@ const worker = new Worker(new URL("worker.js", import.meta.url), { type: "module
 
 let facts; // of model.json
 let question = 0; // number of the last one; answers to those before are late
-let current = null; // what is shown: {name, heard, spectrogram, scores, timeline, live}
+let current = null; // what is shown: {name, waveform, spectrogram, scores, timeline, live}
 let recording = null; // {microphone, blocks, length, asked, busy, timeline}
 
 const loaded = new Promise((resolve, reject) => {
@@ -96,7 +96,7 @@ function listen(session) {
   if (session.busy || session.length - session.asked < HOP_SECONDS * rate) return;
   session.busy = true;
   session.asked = session.length;
-  const samples = lastSamples(session.blocks, Math.round(windowSeconds(facts) * rate));
+  const samples = lastSamples(session.blocks, Math.round(streamSeconds(facts) * rate));
   worker.postMessage({ id: ask(), task: "listen", samples, rate });
 }
 
@@ -148,13 +148,13 @@ function ask() {
   return question;
 }
 
-function take({ error, heard, spectrogram, progress, scores, timeline, done }) {
+function take({ error, waveform, spectrogram, progress, scores, timeline, done }) {
   if (error) {
     stopRecording();
     fail(new Error(error));
     return;
   }
-  if (heard) Object.assign(current, { heard, spectrogram });
+  if (waveform) Object.assign(current, { waveform, spectrogram });
   if (progress !== undefined) {
     element("progress").value = progress;
     element("progress").hidden = progress === 1;
@@ -195,14 +195,14 @@ function report(detail) {
 // --- what is seen ---
 
 function show() {
-  if (!current?.heard) return;
-  const { name, heard, spectrogram, scores, live } = current;
+  if (!current?.waveform) return;
+  const { name, waveform, spectrogram, scores, live } = current;
   element("result").hidden = false;
   element("name").textContent = name;
   const player = element("player");
   player.hidden = !player.hasAttribute("src") || player.error !== null; // browsers play fewer WAVs than are read here
-  const seconds = heard.length / facts.sampling_rate;
-  drawWaveform(element("waveform"), heard);
+  const seconds = waveform.length / facts.sampling_rate;
+  drawWaveform(element("waveform"), waveform);
   drawSpectrogram(element("spectrogram"), spectrogram, seconds);
   element("heard").textContent = live ? "What the model hears now" : "Waveform and spectrogram";
   if (scores) showAnswer(element("answer"), scores, facts);
@@ -273,7 +273,7 @@ async function begin() {
     : `Tells ${facts.labels.length} sounds apart`;
   element("known").hidden = Boolean(facts.num_digits);
   element("known").querySelector("p").textContent = facts.labels.map(shown).join(", ");
-  element("window").textContent = `Scores over time: at each moment, of the last ${windowSeconds(facts)} s`;
+  element("window").textContent = `Scores over time: at each moment, of the last ${streamSeconds(facts)} s`;
   for (const control of document.querySelectorAll("#file, #microphone")) control.disabled = false;
   tell("Ready, for WAV, FLAC, MP3, Ogg and whatever else your browser plays.");
   listenToVisitor();

@@ -1,16 +1,17 @@
 /**
- * The thread in which sounds are resampled and judged, so that the page never stands still.
+ * The thread in which sounds are resampled and scored, so that the page never stands still.
  *
  * It says {ready: facts} once the model is loaded, or {error}. Then it is asked {id, task, samples, rate}: to "judge"
  * a whole recording, or "listen" to the last window of a microphone; and answers with {id} and, one after the other,
- * {heard, spectrogram}, {progress}, {scores}, {timeline}, {done}, or {error}. A new question ends the work on the one
- * before.
+ * {waveform, spectrogram}, {progress}, {scores}, {timeline}, {done}, or {error}. A new question ends the work on the
+ * one before.
  */
 
-import { Classifier, meanScores } from "./classifier.js";
+import { Classifier } from "./classifier.js";
+import { cut, reduce, round, streamSeconds } from "./facts.js";
 import { resample } from "./resample.js";
 import { melSpectrogram } from "./spectrogram.js";
-import { runningWindows, windowSeconds } from "./windows.js";
+import { runningWindows } from "./windows.js";
 
 const HOPS_PER_WINDOW = 8;
 const MOST_DECISIONS = 100; // over a recording's time
@@ -27,13 +28,15 @@ onmessage = async ({ data: { id, task, samples, rate } }) => {
   latest = id;
   try {
     const classifier = await loading;
-    const heard = resample(samples, rate, classifier.facts.sampling_rate);
-    if (heard.length === 0) throw new Error("The recording is shorter than one sample of the model: record it again.");
-    postMessage({ id, heard, spectrogram: melSpectrogram(heard, classifier.facts.sampling_rate) });
+    const waveform = resample(samples, rate, classifier.facts.sampling_rate);
+    if (waveform.length === 0) {
+      throw new Error("The recording is shorter than one sample of the model: record it again.");
+    }
+    postMessage({ id, waveform, spectrogram: melSpectrogram(waveform, classifier.facts.sampling_rate) });
     if (task === "listen") {
-      postMessage({ id, scores: await classifier.score(heard) });
+      postMessage({ id, scores: await classifier.score(waveform) });
     } else {
-      await judge(id, classifier, heard);
+      await judge(id, classifier, waveform);
     }
     postMessage({ id, done: true });
   } catch (error) {
@@ -41,18 +44,18 @@ onmessage = async ({ data: { id, task, samples, rate } }) => {
   }
 };
 
-async function judge(id, classifier, heard) {
+async function judge(id, classifier, waveform) {
   const { facts } = classifier;
-  const windows = classifier.split(heard);
-  const window = Math.round(windowSeconds(facts) * facts.sampling_rate);
-  const hop = Math.max(Math.ceil(window / HOPS_PER_WINDOW), Math.ceil(heard.length / MOST_DECISIONS));
+  const windows = cut(waveform, facts);
+  const window = round(streamSeconds(facts) * facts.sampling_rate);
+  const hop = Math.max(Math.ceil(window / HOPS_PER_WINDOW), Math.ceil(waveform.length / MOST_DECISIONS));
   // Half a number is another number: over time there is nothing to say of it.
-  const spans = facts.num_digits ? [] : runningWindows(heard.length, window, hop);
+  const spans = facts.num_digits ? [] : runningWindows(waveform.length, window, hop);
   const total = windows.length + spans.length;
-  let judged = 0;
+  let done = 0;
   const score = async (window) => {
     const scores = await classifier.score(window);
-    postMessage({ id, progress: ++judged / total });
+    postMessage({ id, progress: ++done / total });
     await otherMessages();
     return scores;
   };
@@ -62,10 +65,10 @@ async function judge(id, classifier, heard) {
     scores.push(await score(window));
     if (id !== latest) return;
   }
-  postMessage({ id, scores: meanScores(scores) });
+  postMessage({ id, scores: reduce(scores) });
   const timeline = [];
   for (const [start, end] of spans) {
-    timeline.push({ seconds: end / facts.sampling_rate, scores: await score(heard.subarray(start, end)) });
+    timeline.push({ seconds: end / facts.sampling_rate, scores: await score(waveform.subarray(start, end)) });
     if (id !== latest) return;
   }
   postMessage({ id, timeline });

@@ -1,5 +1,7 @@
 """Character error rate of numbers that were read aloud."""
 
+from collections.abc import Sequence
+
 import datasets
 import evaluate
 import numpy as np
@@ -25,7 +27,7 @@ class CharacterErrorRate(evaluate.Metric):
         ValueError: a reference or a prediction that is not made of digits.
     """
 
-    def _info(self):
+    def _info(self) -> evaluate.MetricInfo:
         return evaluate.MetricInfo(
             description="Edit distance over the reference's length, of numbers without their leading zeros.",
             citation="",
@@ -35,7 +37,7 @@ class CharacterErrorRate(evaluate.Metric):
             ),
         )
 
-    def _compute(self, predictions, references):
+    def _compute(self, predictions: Sequence[str], references: Sequence[str]) -> dict[str, float]:
         references = [_as_read(number) for number in references]
         errors = np.array([edit_distance(_as_read(p), r) for p, r in zip(predictions, references, strict=True)])
         lengths = np.array([len(reference) for reference in references])

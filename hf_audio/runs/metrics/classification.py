@@ -1,5 +1,7 @@
 """Metrics of one label a clip."""
 
+from collections.abc import Sequence
+
 import datasets
 import evaluate
 from sklearn.metrics import accuracy_score, f1_score
@@ -10,7 +12,7 @@ _FEATURES = datasets.Features({"predictions": datasets.Value("int64"), "referenc
 class Accuracy(evaluate.Metric):
     """The share of clips whose label is right: `compute` returns `{"accuracy": float}`."""
 
-    def _info(self):
+    def _info(self) -> evaluate.MetricInfo:
         return evaluate.MetricInfo(
             description="The share of clips whose label is right.",
             citation="",
@@ -18,14 +20,14 @@ class Accuracy(evaluate.Metric):
             features=_FEATURES,
         )
 
-    def _compute(self, predictions, references):
+    def _compute(self, predictions: Sequence[int], references: Sequence[int]) -> dict[str, float]:
         return {"accuracy": float(accuracy_score(references, predictions))}
 
 
 class F1Macro(evaluate.Metric):
     """The mean of the classes' F1 over the classes that clips are of: `compute` returns `{"f1_macro": float}`."""
 
-    def _info(self):
+    def _info(self) -> evaluate.MetricInfo:
         return evaluate.MetricInfo(
             description="The mean over classes of the harmonic mean of precision and recall.",
             citation="",
@@ -33,7 +35,7 @@ class F1Macro(evaluate.Metric):
             features=_FEATURES,
         )
 
-    def _compute(self, predictions, references):
+    def _compute(self, predictions: Sequence[int], references: Sequence[int]) -> dict[str, float]:
         # A class that no clip is of has no F1, also where it was predicted.
         occurring = sorted(set(references))
         return {

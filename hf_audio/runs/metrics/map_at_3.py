@@ -1,6 +1,6 @@
 """Mean average precision at 3, by which Freesound's tagging challenge ranked its solutions."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import datasets
@@ -29,7 +29,7 @@ class MeanAveragePrecisionAt3(evaluate.Metric):
         ValueError: no clip has a label.
     """
 
-    def _info(self):
+    def _info(self) -> evaluate.MetricInfo:
         return evaluate.MetricInfo(
             description="The mean over clips of the reciprocal place of the label among the first three predictions.",
             citation="",
@@ -40,16 +40,16 @@ class MeanAveragePrecisionAt3(evaluate.Metric):
             ),
         )
 
-    def add_batch(self, *, predictions=None, references=None, **kwargs):
+    def add_batch(self, *, predictions: Iterable[Iterable], references: Iterable, **kwargs: Any) -> None:
         """As of every metric; indices become names."""
         ranked = [[str(label) for label in row] for row in predictions]
         super().add_batch(predictions=ranked, references=[str(label) for label in references], **kwargs)
 
-    def add(self, *, prediction=None, reference=None, **kwargs):
+    def add(self, *, prediction: Iterable, reference: Any, **kwargs: Any) -> None:
         """As of every metric; indices become names."""
         self.add_batch(predictions=[prediction], references=[reference], **kwargs)
 
-    def _compute(self, predictions, references):
+    def _compute(self, predictions: Sequence[Sequence[str]], references: Sequence[str]) -> dict[str, float]:
         pairs = zip(predictions, references, strict=True)
         values = [average_precision_at_3(ranked, label) for ranked, label in pairs if label not in MISSING]
         if not values:

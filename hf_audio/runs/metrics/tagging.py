@@ -1,5 +1,7 @@
 """Metrics of several tags a clip, as the successors of Freesound's tagging challenge use them."""
 
+from collections.abc import Sequence
+
 import datasets
 import evaluate
 import numpy as np
@@ -18,7 +20,7 @@ class TaggingPrecision(evaluate.Metric):
         ValueError: no clip has a tag.
     """
 
-    def _info(self):
+    def _info(self) -> evaluate.MetricInfo:
         return evaluate.MetricInfo(
             description="Label-ranking average precision weighted by labels, and mean average precision.",
             citation="",
@@ -31,7 +33,9 @@ class TaggingPrecision(evaluate.Metric):
             ),
         )
 
-    def _compute(self, predictions, references):
+    def _compute(
+        self, predictions: Sequence[Sequence[float]], references: Sequence[Sequence[int]]
+    ) -> dict[str, float]:
         scores, tags = np.asarray(predictions), np.asarray(references)
         tagged, used = tags.any(1), tags.any(0)
         if not tagged.any():

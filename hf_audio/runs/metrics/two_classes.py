@@ -1,5 +1,7 @@
 """Metrics of two classes, of which a clip's score is the probability of the second."""
 
+from collections.abc import Sequence
+
 import datasets
 import evaluate
 import numpy as np
@@ -15,7 +17,7 @@ class TwoClassScores(evaluate.Metric):
     of one class, the last alone.
     """
 
-    def _info(self):
+    def _info(self) -> evaluate.MetricInfo:
         return evaluate.MetricInfo(
             description="Balanced accuracy, area under the ROC curve, equal error rate and calibration error.",
             citation="",
@@ -25,7 +27,7 @@ class TwoClassScores(evaluate.Metric):
             ),
         )
 
-    def _compute(self, predictions, references):
+    def _compute(self, predictions: Sequence[float], references: Sequence[int]) -> dict[str, float]:
         scores, labels = np.asarray(predictions), np.asarray(references)
         told = {}
         if 0 < labels.sum() < len(labels):

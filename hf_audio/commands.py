@@ -1,0 +1,611 @@
+"""Every command of `hf-audio` as a function with the same name and arguments; `hf_audio` hands them on.
+
+The command line is made of their signatures and docstrings. What they need is loaded when they are called.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+from .errors import ArgumentError, MissingExtraError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from .export.onnx import Export
+    from .export.verification import Verdict
+    from .inference.live import Decision
+    from .inspection.report import Inspection
+    from .runs.hub import File as UploadedFile
+    from .runs.run import Run
+    from .training.label_audit import Audit
+
+File = str | os.PathLike[str]
+STANDARD_INPUT = "-"
+
+
+def train(recipe: File, **flags: Any) -> "Run":
+    """Train a network by a recipe.
+
+    `hf_audio.train("own_sounds", data_dir="SOUNDS", max_steps=200)` does what `hf-audio train own_sounds --data_dir
+    SOUNDS --max_steps 200` does. After a kill, the same call goes on with `resume_from_checkpoint="last"`.
+
+    Args:
+        recipe: a recipe's name (`own_sounds`, `esc50`, ...), the .py file of one of your own, or a folder or table of
+            recordings, which `own_sounds` then trains on.
+        flags: the recipe's, which `hf-audio train RECIPE --help` lists; what is `None` is left at its default.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        ArgumentError: there is no such recipe, or an argument is none of its or cannot be.
+        DataError: the recordings cannot be trained on.
+    """
+    from .runs.run import Run
+    from .training.recipes import train_recipe
+
+    return Run(train_recipe(recipe, flags))
+
+
+def inspect(
+    data: File,
+    *,
+    audio_dir: File | None = None,
+    path_column: str | None = None,
+    label_column: Sequence[str] = (),
+    split_column: str | None = None,
+    group_column: str | None = None,
+    json: File | None = None,
+    png: File | None = None,
+) -> "Inspection":
+    """Find what is wrong with recordings, before training.
+
+    Reads every file of a collection once and tells what would spoil training or its score: broken, silent, clipped and
+    narrow-band files, copies and parts of one recording (in other formats, levels and rates too), also across splits
+    and under two labels, and classes that are told by their microphone. Findings are no failure: the exit code is 0.
+
+    Args:
+        data: a folder with a folder a class, also below train/ and test/, or without classes; or a .csv or .tsv
+        audio_dir: where the table's files are; by default beside it
+        path_column: of the table: names of files; by default one with a usual name
+        label_column: of the table: labels; by default one with a usual name, if any
+        split_column: of the table: splits or folds; by default one of train and test
+        group_column: of the table: speakers or recordings, which no split should share
+        json: all findings and measurements, to write
+        png: classes, lengths, levels and rates, to draw
+
+    Returns:
+        The findings and measurements; printed, it is the report.
+
+    Raises:
+        DataError: there is nothing to inspect, or nothing to draw.
+    """
+    for option, output in (("--json", json), ("--png", png)):
+        if output is not None:
+            check_folder(output, option)
+    from .data.columns import Columns
+    from .inspection import report
+
+    labels = (label_column,) if isinstance(label_column, str) else tuple(label_column)
+    inspection = report.inspect(data, Columns(path_column, labels, group_column, split_column), audio_dir)
+    if json is not None:
+        report.write_report(inspection, Path(json))
+    if png is not None:
+        report.draw_report(inspection, Path(png))
+    return inspection
+
+
+@overload
+def predict(
+    checkpoint: File,
+    paths: Sequence[File],
+    *,
+    output: None = None,
+    top_k: int = 1,
+    windows: bool = False,
+    hop_seconds: float | None = None,
+    path_column: str | None = None,
+    audio_dir: File | None = None,
+    num_workers: int | None = None,
+    resume: bool = False,
+    submission: bool = False,
+) -> "pd.DataFrame": ...
+
+
+@overload
+def predict(
+    checkpoint: File,
+    paths: Sequence[File],
+    *,
+    output: File,
+    top_k: int = 1,
+    windows: bool = False,
+    hop_seconds: float | None = None,
+    path_column: str | None = None,
+    audio_dir: File | None = None,
+    num_workers: int | None = None,
+    resume: bool = False,
+    submission: bool = False,
+) -> Path: ...
+
+
+def predict(
+    checkpoint: File,
+    paths: Sequence[File],
+    *,
+    output: File | None = None,
+    top_k: int = 1,
+    windows: bool = False,
+    hop_seconds: float | None = None,
+    path_column: str | None = None,
+    audio_dir: File | None = None,
+    num_workers: int | None = None,
+    resume: bool = False,
+    submission: bool = False,
+) -> "pd.DataFrame | Path":
+    """Run a checkpoint on audio files.
+
+    What a checkpoint answers to each clip, with its confidence: on the screen, or with --output into a file, which a
+    killed run goes on with (--resume). `accelerate launch -m hf_audio.cli predict ...` shares the clips out among
+    processes.
+
+    Args:
+        checkpoint: a finished folder, a Hub id or an ONNX file
+        paths: a file, a folder, a pattern in quotes, a table that names files, or - for standard input
+        output: .csv, .jsonl or .parquet, or a folder for Parquet parts; of one recording, with --windows, .txt
+            (Audacity), .selections.txt (Raven) or .TextGrid (Praat)
+        top_k: how many labels, best first
+        windows: scores over time, window by window
+        hop_seconds: from window to window; by default they do not overlap
+        path_column: of a table: names of files; by default one with a usual name
+        audio_dir: where a table's files are; by default beside it
+        num_workers: processes that decode; by default one for two cores
+        resume: go on with what a killed run has left, if anything
+        submission: write fname,label with three tags a clip, as Kaggle takes it
+
+    Returns:
+        A row a clip, or a window: `path`, `label` or `number`, `confidence`, `label_2` and so on, and `error` where a
+        clip cannot be read. With `output`, its path.
+
+    Raises:
+        ArgumentError: arguments that do not go together.
+        DataError: there are no clips, or the output does not suit.
+        AudioError: no clip can be read.
+        CheckpointError: the checkpoint cannot be used.
+    """
+    import pandas as pd
+
+    told: list[pd.DataFrame] = []
+
+    def collect(heading: Any, rows: Iterable[dict[str, Any]], *_: Iterable[str]) -> None:
+        told.append(pd.DataFrame(list(rows), columns=heading.columns))
+
+    answer_clips(
+        collect,
+        checkpoint,
+        paths,
+        output=output,
+        top_k=top_k,
+        windows=windows,
+        hop_seconds=hop_seconds,
+        path_column=path_column,
+        audio_dir=audio_dir,
+        num_workers=num_workers,
+        resume=resume,
+        submission=submission,
+    )
+    return told[0] if output is None else Path(output)
+
+
+def answer_clips(
+    show: Callable[..., None] | None,
+    checkpoint: File,
+    paths: Sequence[File],
+    *,
+    output: File | None,
+    num_workers: int | None,
+    resume: bool,
+    submission: bool,
+    **options: Any,
+) -> tuple[int, int]:
+    """What `predict` does; its arguments are explained there.
+
+    show: takes the heading and rows of answers without an output, as they come; `None` prints them.
+
+    Returns:
+        The numbers of clips and of those that cannot be read.
+    """
+    if num_workers is not None and num_workers < 0:
+        raise ArgumentError(f"--num_workers {num_workers} must be 0 or more.")
+    if output is None and (resume or submission):
+        raise ArgumentError("Without --output nothing is kept: add it.")
+    if output is not None:
+        check_folder(output)
+    sources = [os.fspath(path) for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
+    from .data.columns import Columns
+
+    columns = Columns(options["path_column"])
+    if submission:
+        if resume or options["windows"]:
+            raise ArgumentError(
+                "--submission is written at once and of whole clips: leave --resume and --windows out."
+            )
+        from .bulk.clips import find_all_clips
+        from .bulk.pseudo_labels import predict_tags  # loads torch
+        from .data.tables import write_rows
+
+        rows = predict_tags(os.fspath(checkpoint), find_all_clips(sources, columns, audio_dir=options["audio_dir"]))
+        write_rows(Path(str(output)), rows)
+        return len(rows), 0
+    from .bulk.answers import print_table
+    from .bulk.predict import Question, predict_files  # loads torch
+
+    return predict_files(
+        os.fspath(checkpoint),
+        sources,
+        None if output is None else Path(output),
+        Question(options["top_k"], options["windows"], options["hop_seconds"]),
+        columns=columns,
+        audio_dir=options["audio_dir"],
+        num_workers=num_workers,
+        resume=resume,
+        show=print_table if show is None else show,
+    )
+
+
+def stream(checkpoint: File, file: File | None = None, *, rate: int | None = None) -> "Iterator[Decision]":
+    """Tell what is heard right now.
+
+    A checkpoint's running decision, every quarter of a second; where it was trained on speech alone, while somebody
+    speaks.
+
+    Args:
+        checkpoint: a finished folder, a Hub id or an ONNX file
+        file: a file to play instead of the microphone, at its own speed, or - for 16-bit mono samples on the standard
+            input
+        rate: samples per second of the standard input; the checkpoint's if absent
+
+    Returns:
+        The decisions, each with its `second` and `answer`, as they are made.
+
+    Raises:
+        ArgumentError: a rate that is not of the standard input.
+        AudioError: the file cannot be read.
+        CheckpointError: the checkpoint cannot be used.
+    """
+    from .inference.checkpoint import load_classifier
+    from .inference.live import RunningDecision
+    from .inference.sources import hear_microphone, play_file, read_samples
+
+    classifier = load_classifier(os.fspath(checkpoint))
+    samples_per_second = classifier.sampling_rate if rate is None else rate
+    if file == STANDARD_INPUT:
+        blocks = read_samples(sys.stdin.buffer, samples_per_second)
+    elif rate is not None:
+        raise ArgumentError("--rate is of the standard input: give - as the file, or leave it out.")
+    elif file is None:
+        blocks = hear_microphone(samples_per_second)
+    else:
+        blocks = play_file(os.fspath(file), samples_per_second)
+    return RunningDecision(classifier, samples_per_second).listen(blocks)
+
+
+def pseudo_label(
+    checkpoint: File,
+    data: File,
+    *,
+    min_confidence: float = 0.9,
+    output: File,
+    path_column: str | None = None,
+    label_column: str | None = None,
+    audio_dir: File | None = None,
+) -> tuple[int, int]:
+    """Label clips by a checkpoint, to train on.
+
+    Labels what is unlabelled where a checkpoint is confident; a recipe's --pseudo_labels reads it.
+
+    Args:
+        checkpoint: a finished folder or a Hub id
+        data: a folder, or a table whose labels are empty in part
+        min_confidence: probability of the answer, 0 to 1
+        output: the CSV to write
+        path_column: of the table: names of files; by default one with a usual name
+        label_column: of the table: labels, empty where there is none; by default one with a usual name
+        audio_dir: where the table's files are; by default beside it
+
+    Returns:
+        How many clips are labelled, and of how many.
+
+    Raises:
+        DataError: there are no clips, or none is confident enough.
+        CheckpointError: the checkpoint cannot be used.
+    """
+    from .bulk.clips import find_clips
+    from .bulk.pseudo_labels import confident_labels, predict, write_answers  # loads torch
+    from .data.columns import Columns
+
+    if not 0 < min_confidence <= 1:
+        raise ArgumentError(f"--min_confidence {min_confidence} must lie above 0 and not above 1.")
+    check_folder(output)
+    columns = Columns(path_column, () if label_column is None else (label_column,))
+    clips = find_clips(data, columns, audio_dir=audio_dir, unlabelled=True)
+    rows = confident_labels(predict(os.fspath(checkpoint), clips, Path(output).parent), min_confidence)
+    write_answers(output, rows)
+    return len(rows), len(clips)
+
+
+def ensemble(folders: Sequence[File], *, output_dir: File) -> "Run":
+    """Average several checkpoints into one.
+
+    One checkpoint whose probabilities are the weighted mean of several ones', which have held out the same test clips.
+    Where they have the same validation clips too, those choose the weights and the mean.
+
+    Args:
+        folders: finished folders of recipes
+        output_dir: folder of the finished checkpoint
+
+    Returns:
+        The finished folder.
+
+    Raises:
+        ArgumentError: a folder is no finished run, they do not go together, or the output folder is taken.
+    """
+    from .runs.ensemble import make_ensemble  # loads torch
+    from .runs.run import load_run
+
+    make_ensemble([Path(folder) for folder in folders], Path(output_dir))
+    return load_run(output_dir)
+
+
+def audit_labels(*, data_dir: File, output: File, rounds: int = 1, seed: int = 42) -> "Audit":
+    """Find wrong labels among the unverified ones.
+
+    Trains on a part of the clips and listens to the others, each in turn, and writes which unverified labels look
+    wrong, the most suspicious ones first. Killed, the same command goes on.
+
+    Args:
+        data_dir: a folder in the layout of FSDKaggle2018
+        output: the CSV to write
+        rounds: further ones train on the labels of those before
+        seed: of the folds and the trainings
+
+    Returns:
+        What was found of every training clip.
+
+    Raises:
+        ArgumentError: there is no folder to write in.
+        DataError: the clips cannot be trained on, or all or none of them are verified.
+    """
+    import shutil
+
+    if rounds < 1:
+        raise ArgumentError(f"--rounds {rounds} must be at least 1.")
+    check_folder(output)
+    from .corpora.freesound import load_tagged_sounds
+    from .data.tables import write_rows
+    from .training import label_audit  # loads torch
+
+    output = Path(output)
+    dataset, held_out = load_tagged_sounds(Path(data_dir))
+    trainings = output.with_name(f".{output.name}.audit")
+    listener = label_audit.listener_arguments(str(trainings), seed=seed)
+    audit = label_audit.audit_labels(listener, dataset.select((~held_out).nonzero()[0]), rounds)
+    write_rows(output, audit.rows())
+    shutil.rmtree(trainings)
+    return audit
+
+
+def export(
+    checkpoint: File,
+    *,
+    output: File,
+    format: Literal["onnx"] = "onnx",
+    clips: File | None = None,
+    int8: bool = False,
+) -> "Export":
+    """Write a checkpoint as one ONNX file.
+
+    One file, waveform in, that onnxruntime runs without torch; checked against torch before it gets its name.
+
+    Args:
+        checkpoint: a finished folder or a Hub id
+        output: the file to write
+        format: of the file
+        clips: real clips to check it on: a folder, a table that names files, or a file
+        int8: quantise the convolutions to 8 bits, calibrated on --clips
+
+    Returns:
+        The file, and how far its answers are from torch's.
+
+    Raises:
+        ArgumentError: 8 bits without clips.
+        CheckpointError: the checkpoint cannot be used.
+        ExportError: the file cannot be written, or does not give torch's answers.
+    """
+    if int8 and clips is None:
+        raise ArgumentError("--int8 is calibrated on real clips: give some of the training data by --clips.")
+    from .bulk.clips import find_examples
+    from .export.onnx import export_onnx  # loads torch
+
+    paths, labels = (None, None) if clips is None else find_examples(clips)
+    return export_onnx(os.fspath(checkpoint), Path(output), paths, labels=labels, int8=int8)
+
+
+def verify(checkpoint: File, clips: File | None = None) -> "Iterator[Verdict]":
+    """Run a checkpoint in every way and compare the answers.
+
+    The same clips through torch, the pipeline, ONNX Runtime, 8 bits, the service, streams and the page in a browser,
+    where one is installed: the largest difference of each. Exit code 1 says that one is above its bound.
+
+    Args:
+        checkpoint: a finished folder or a Hub id
+        clips: a folder, a table that names files, or a file, in the place of clips made on the spot
+
+    Returns:
+        A verdict a way, each of which `holds` or not, as they are found.
+
+    Raises:
+        AudioError: a clip cannot be read.
+        CheckpointError: the checkpoint cannot be used.
+    """
+    from .bulk.clips import find_examples
+    from .export import verification  # loads torch
+
+    contents = None if clips is None else verification.read_clips(find_examples(clips)[0])
+    return verification.verify(os.fspath(checkpoint), contents)
+
+
+def serve(
+    checkpoints: Sequence[str],
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    site: File | None = None,
+    token_file: File | None = None,
+    max_megabytes: float = 32,
+    max_seconds: float = 300,
+    max_queue: int = 128,
+    max_streams: int = 32,
+    timeout_seconds: float = 30,
+) -> None:
+    """Answer over HTTP and WebSocket.
+
+    Serves checkpoints: POST an audio file to / and get its labels, as from the Hugging Face inference API; more at
+    /openapi.json. Where HF_AUDIO_TOKEN is set, clients must bear that token. Serves until it is ended.
+
+    Args:
+        checkpoints: a finished folder, a Hub id or an ONNX file, also at /models/NAME, with NAME= in front of it to
+            choose that; the first one answers at /
+        host: where to listen; 0.0.0.0 lets the network in
+        port: 0 takes a free one
+        site: what hf-audio page has written, for browsers at /; by default it is made of the first checkpoint while
+            the server starts, unless clients need a token
+        token_file: holds the token in the place of HF_AUDIO_TOKEN
+        max_megabytes: of a request
+        max_seconds: of a recording
+        max_queue: requests that are worked on or wait for it
+        max_streams: streams that are open
+        timeout_seconds: for a request to arrive, then for its answer
+
+    Raises:
+        ArgumentError: a name, a limit or an address that cannot be.
+        CheckpointError: a checkpoint cannot be used.
+        MissingExtraError: a package is not installed.
+    """
+    try:
+        from .export.site import make_site_beside
+        from .serving.app import make_app
+        from .serving.connections import Server
+        from .serving.service import Limits, Service, name_checkpoints, read_token
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(f"There is no {error.name} to serve with: pip install 'hf-audio[serve]'.") from error
+
+    names = name_checkpoints([checkpoints] if isinstance(checkpoints, str) else list(checkpoints))
+    token = read_token(None if token_file is None else Path(token_file))
+    limits = Limits(
+        max_megabytes=max_megabytes,
+        max_seconds=max_seconds,
+        max_queue=max_queue,
+        max_streams=max_streams,
+        timeout_seconds=timeout_seconds,
+    )
+    page = None if site is None else Path(site)
+    if page is not None and not (page / "index.html").is_file():
+        raise ArgumentError(f"--site {page} holds no index.html: write one by hf-audio page.")
+    with ExitStack() as stack:
+        service = Service(names, limits)
+        if page is None and token is None:
+            page = stack.enter_context(make_site_beside(next(iter(names.values()))))
+        server = Server(make_app(service, token, page), service, host, port)
+        print(f"{', '.join(names)} at {server.url}", flush=True)
+        server.run()
+
+
+def page(checkpoint: File, *, output_dir: File) -> Path:
+    """Make a web page that runs a checkpoint in the browser.
+
+    A folder for any static host: the exported model, and a page that runs it in the visitor's browser, by files or the
+    microphone.
+
+    Args:
+        checkpoint: a finished folder or a Hub id
+        output_dir: folder of the site, a new one or an earlier site
+
+    Returns:
+        The folder.
+
+    Raises:
+        CheckpointError: the checkpoint cannot be used.
+        ExportError: the folder holds something else, or lies in none that exists.
+    """
+    from .export.site import make_site  # loads torch
+
+    return make_site(os.fspath(checkpoint), Path(output_dir))
+
+
+def push(
+    checkpoint: File,
+    repo: str,
+    *,
+    private: bool = False,
+    dry_run: bool = False,
+    revision: str | None = None,
+    message: str = "Upload a checkpoint with its card",
+) -> "str | list[UploadedFile]":
+    """Upload a finished folder to the Hugging Face Hub.
+
+    Card, metrics, pictures, weights and the model's code in one commit, after they were loaded where hf_audio is not
+    installed. Checkpoints to resume from, logs and other files stay where they are.
+
+    Args:
+        checkpoint: a finished folder
+        repo: NAMESPACE/NAME, or NAME alone for your own namespace
+        private: make a repository that its owner alone sees
+        dry_run: list what would be uploaded; needs no network or token
+        revision: the branch to upload to; by default main
+        message: of the commit
+
+    Returns:
+        The address, and a call that loads the model from there; in a dry run, what would be uploaded.
+
+    Raises:
+        HubError: the folder is not finished, or the Hub does not take it.
+    """
+    from .runs import hub  # loads torch
+
+    if dry_run:
+        return hub.list_upload(Path(checkpoint), repo)
+    return hub.push(Path(checkpoint), hub.Destination(repo, private, revision, message))
+
+
+def make_numbers(out: File, *, language: str = "ru", count: int = 9000, seed: int = 0) -> Path:
+    """Speak numbers by synthetic voices, as a corpus to train on.
+
+    Makes a corpus of spoken numbers from 0 to 999,999 in the layout of numbers2, by eSpeak NG.
+
+    Args:
+        out: folder of the corpus, a new one
+        language: a language tag of eSpeak NG, such as ru, en-us or en-gb
+        count: training clips; either test has a tenth as many
+        seed: of all draws; equal seeds give equal files
+
+    Returns:
+        The folder.
+
+    Raises:
+        DataError: the folder holds something else, or an argument cannot be.
+        MissingExtraError: eSpeak NG is not installed.
+    """
+    from .corpora.synthetic_numbers import make_spoken_numbers  # loads the audio libraries
+
+    return make_spoken_numbers(Path(out), language=language, count=count, seed=seed)
+
+
+def check_folder(output: File, option: str = "--output") -> None:
+    """Before the work rather than after it."""
+    if not Path(output).parent.is_dir():
+        raise ArgumentError(f"{option} {output} is in no folder that exists: make it first.")

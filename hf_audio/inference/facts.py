@@ -1,0 +1,196 @@
+"""What a checkpoint says of itself, and how its answers follow from that: cut, reduce, name. Loads numpy alone."""
+
+import dataclasses
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..audio.windows import cut_windows
+from ..errors import ArgumentError, NoSpeechError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig
+
+NO_SPEECH = "no speech"  # in the place of a label
+STREAM_WINDOW_SECONDS = 3.0  # of a checkpoint that has no window of its own
+
+Answer = list[dict[str, Any]] | dict[str, Any]
+"""`[{"score": 0.9, "label": "dog"}, ...]`, or `{"text": "194827", "score": 0.98}` of a number."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What must be known of a checkpoint to use it, and how its answers follow from its network's scores.
+
+    Whatever runs the network, a recording is `cut` into windows (where `speech_only`, after `keep_speech`), the logits
+    become `probabilities`, and these are `reduce`d to the recording's and `name`d: so all runtimes answer alike.
+    """
+
+    labels: tuple[str, ...]
+    """The classes' names, in the order of the scores; of numbers, those of every digit's values."""
+    sampling_rate: int
+    """Of the waveforms that the network reads, in Hz."""
+    clip_seconds: float | None = None
+    """Longer recordings are cut into windows of this length; `None`: they are scored as a whole."""
+    num_digits: int = 0
+    """Of the numbers that the network reads, each a distribution of ten probabilities; 0 for classes."""
+    multi_label: bool = False
+    """Whether several classes may sound at once, so that probabilities do not sum up to 1."""
+    speech_only: bool = False
+    """Whether the network was trained on speech alone, and so is asked nothing where nobody speaks."""
+    overlap: float = 0.0
+    """Share of a window that the next one repeats."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "labels", tuple(self.labels))
+
+    @classmethod
+    def from_config(cls, config: "PreTrainedConfig", sampling_rate: int) -> "Facts":
+        """Of any audio classifier of transformers, whose feature extractor has that rate."""
+        return cls(
+            labels=tuple(config.id2label[number] for number in range(config.num_labels)),
+            sampling_rate=sampling_rate,
+            clip_seconds=getattr(config, "clip_seconds", None),
+            num_digits=getattr(config, "num_digits", 0),
+            multi_label=config.problem_type == "multi_label_classification",
+            speech_only=getattr(config, "speech_only", False),
+            overlap=getattr(config, "overlap", 0.0),
+        )
+
+    @classmethod
+    def from_metadata(cls, metadata: Mapping[str, str]) -> "Facts":
+        """Of an ONNX file's metadata, JSON by name; what the file does not know has its default.
+
+        Raises:
+            TypeError: labels or rate are missing.
+            ValueError: a value is no JSON.
+        """
+        names = [field.name for field in dataclasses.fields(cls)]
+        return cls(**{name: json.loads(metadata[name]) for name in names if name in metadata})
+
+    def to_dict(self) -> dict[str, Any]:
+        """The facts by name, as JSON has them: in `model.json` of a page, and each on its own in an ONNX file."""
+        return {**vars(self), "labels": list(self.labels)}
+
+    @property
+    def window(self) -> int | None:
+        """Samples of a window; `None` where a recording is scored as a whole: half a number is another number."""
+        if self.num_digits or self.clip_seconds is None:
+            return None
+        return round(self.clip_seconds * self.sampling_rate)
+
+    @property
+    def stream_seconds(self) -> float:
+        """How much of a stream is scored at once, unless something else is asked for."""
+        return self.clip_seconds or STREAM_WINDOW_SECONDS
+
+    def stream_windows(self, window_seconds: float | None = None, hop_seconds: float | None = None) -> tuple[int, int]:
+        """Samples of the windows that are scored over time, and from one's end to the next one's.
+
+        Args:
+            window_seconds: by default `stream_seconds`.
+            hop_seconds: by default half a window.
+
+        Raises:
+            ArgumentError: one of them lasts no sample.
+        """
+        window_seconds = window_seconds or self.stream_seconds
+        hop_seconds = hop_seconds or window_seconds / 2
+        window, hop = round(window_seconds * self.sampling_rate), round(hop_seconds * self.sampling_rate)
+        if window < 1 or hop < 1:
+            raise ArgumentError(
+                f"window_seconds={window_seconds} and hop_seconds={hop_seconds} must last a sample at least."
+            )
+        return window, hop
+
+    def keep_speech(self, waveform: np.ndarray) -> tuple[np.ndarray, float | None]:
+        """A recording, (samples,), to what of it is scored: what is spoken where `speech_only`, else all.
+
+        With it comes `None` or, where nobody speaks, the probability of speech in the recording's most promising
+        moment, which `reduce` takes; the waveform is then the whole again.
+
+        Raises:
+            MissingExtraError: `speech_only`, and `silero-vad` is not installed.
+        """
+        if not self.speech_only:
+            return waveform, None
+        from ..audio.speech import keep_speech  # loads torch
+
+        try:
+            return keep_speech(waveform, self.sampling_rate), None
+        except NoSpeechError as error:
+            return waveform, error.probability
+
+    def cut(self, waveform: np.ndarray) -> list[np.ndarray]:
+        """A recording, (samples,), to the windows that go through the network, each (at most `window` samples,)."""
+        return [samples for _, samples in self.cut_blocks([waveform])]
+
+    def cut_blocks(self, blocks: Iterable[np.ndarray]) -> Iterator[tuple[int, np.ndarray]]:
+        """A recording in blocks, (samples,) each, to the first sample and the samples of each window of `cut`."""
+        if self.window is None:
+            parts = list(blocks)
+            yield 0, parts[0] if len(parts) == 1 else np.concatenate(parts)
+        else:
+            yield from cut_windows(blocks, self.window, self.overlap)
+
+    def probabilities(self, logits: np.ndarray) -> np.ndarray:
+        """Logits (windows, labels) to probabilities: of each label, of one among all, or among a digit's ten."""
+        logits = logits.astype(np.float32, copy=False)
+        if self.multi_label:
+            return np.exp(-np.logaddexp(0, -logits))
+        values = logits.reshape(len(logits), max(self.num_digits, 1), -1)
+        values = np.exp(values - values.max(-1, keepdims=True))
+        return (values / values.sum(-1, keepdims=True)).reshape(logits.shape)
+
+    def reduce(self, scores: np.ndarray | Sequence[np.ndarray], speech: float | None = None) -> np.ndarray:
+        """The windows' scores, (windows, labels), to the recording's, (labels,): their mean.
+
+        speech: of a recording without any, see `keep_speech`: its scores, (labels + 1,), say that nobody speaks.
+        """
+        if speech is not None:
+            return np.array([0.0] * len(self.labels) + [1 - speech], dtype=np.float32)
+        mean = RunningMean()
+        mean.add(scores)
+        return mean.value
+
+    def reduce_each(self, windows: Sequence[np.ndarray], scores: np.ndarray) -> list[np.ndarray]:
+        """Parts of a recording, (samples,) each, and what each was scored, (parts, labels), each one reduced alone."""
+        pairs = zip(windows, scores, strict=True)
+        return [self.reduce([row], self.keep_speech(window)[1]) for window, row in pairs]
+
+    def name(self, scores: np.ndarray, top_k: int | None = 5) -> Answer:
+        """The scores of a recording, as `reduce` gives them, to its answer: the best labels, or the number it holds.
+
+        Returns `[{"score": 0.9, "label": "dog"}, ...]`, best first, `None` meaning all; `[{"score": 0.97, "label":
+        "no speech"}]` where nobody speaks; or, of spoken numbers, `{"text": "194827", "score": 0.98}`, the score being
+        the probability that all digits are right.
+        """
+        if len(scores) > len(self.labels):  # see `reduce`
+            return [{"score": float(scores[-1]), "label": NO_SPEECH}]
+        if self.num_digits:
+            digits = scores.reshape(self.num_digits, -1)
+            text = "".join(map(str, digits.argmax(1))).lstrip("0") or "0"
+            return {"text": text, "score": float(digits.max(1).prod())}
+        best = np.argsort(-scores, kind="stable")[:top_k]
+        return [{"score": float(scores[place]), "label": self.labels[place]} for place in best]
+
+
+class RunningMean:
+    """The mean of rows that come a few at a time, in double precision: those of hours take no more memory than one."""
+
+    def __init__(self) -> None:
+        self._total: np.ndarray | float = 0.0
+        self._n_rows = 0
+
+    def add(self, rows: np.ndarray | Sequence[np.ndarray]) -> None:
+        """Take some in, (rows, values)."""
+        self._total = self._total + np.sum(rows, axis=0, dtype=np.float64)
+        self._n_rows += len(rows)
+
+    @property
+    def value(self) -> np.ndarray:
+        """The mean of all that have come, (values,)."""
+        return np.asarray(self._total / self._n_rows)

@@ -1,0 +1,52 @@
+"""What the user can mend ends in a sentence; what only we can mend keeps its traceback."""
+
+import errno
+import inspect
+
+import pytest
+
+from hf_audio import errors
+from hf_audio.errors import DataError, MissingExtraError, Refusal, refusals_end_in_a_sentence
+
+TRACEBACK = "Traceback (most recent call last):"  # so arrives what a loader worker raised
+CLASSES = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if kind.__module__ == errors.__name__]
+
+
+def test_the_tree_of_refusals_is_drawn_whole():
+    drawn = [line.strip("│ ├└─").split()[0] for line in errors.__doc__.splitlines() if "──" in line]
+    assert sorted(drawn) == sorted(kind.__name__ for kind in CLASSES)
+    assert all(issubclass(kind, Refusal) for kind in CLASSES)
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (DataError("clips.csv has no column 'label':\n  name it."), "clips.csv has no column 'label': name it."),
+        (MissingExtraError("pip install 'hf-audio[serve]'."), "pip install 'hf-audio[serve]'."),
+        (FileNotFoundError(errno.ENOENT, "No such file or directory", "gone.wav"), "gone.wav"),
+        (OSError(errno.ENOSPC, "No space left on device"), "No space left on device"),
+        (
+            DataError(f"Caught in worker 0.\n{TRACEBACK}\nDataError: a.wav is cut."),
+            "error: a.wav is cut.",
+        ),
+    ],
+)
+def test_what_can_be_mended_is_one_sentence_and_exit_code_2(error, sentence, capsys):
+    with pytest.raises(SystemExit) as ended, refusals_end_in_a_sentence():
+        raise error
+    assert ended.value.code == 2
+    said = capsys.readouterr().err.strip()
+    assert said.startswith("error: ") and sentence in said and "\n" not in said
+
+
+def test_of_several_processes_one_speaks(capsys):
+    with pytest.raises(SystemExit), refusals_end_in_a_sentence(speaks=False):
+        raise DataError("clips.csv is empty.")
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("error", [ValueError("a bug"), KeyError("name"), OSError(errno.EIO, "Input/output error")])
+def test_a_bug_keeps_its_traceback(error):
+    with pytest.raises(type(error)) as raised, refusals_end_in_a_sentence():
+        raise error
+    assert raised.value is error

@@ -1,0 +1,33 @@
+"""What `import hf_audio` offers, and what it loads."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import hf_audio
+
+
+def test_every_public_name_is_there_and_known_to_type_checkers():
+    tree = ast.parse(Path(hf_audio.__file__).read_text())
+    typed = {
+        alias.name
+        for block in tree.body
+        if isinstance(block, ast.If) and getattr(block.test, "id", "") == "TYPE_CHECKING"
+        for statement in block.body
+        for alias in statement.names
+    }
+    assert typed | {"__version__"} == set(hf_audio.__all__) <= set(dir(hf_audio))
+    for name in hf_audio.__all__:
+        assert getattr(hf_audio, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        hf_audio.nothing  # noqa: B018
+    assert (Path(hf_audio.__file__).parent / "py.typed").is_file()
+
+
+def test_importing_loads_nothing_heavy():
+    code = "import sys, hf_audio; dir(hf_audio); hf_audio.predict, hf_audio.train; "
+    code += "assert not {'numpy', 'torch', 'transformers', 'pandas'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,35 @@
+"""Work shared out among processes: all of it, in order, and no process is left behind."""
+
+import multiprocessing
+import os
+import sys
+
+import pytest
+
+from hf_audio.processes import work_off
+
+
+def square(number: int) -> tuple[int, int]:
+    if number < 0:
+        raise ValueError(f"{number} has no root")
+    return number**2, os.getpid()
+
+
+@pytest.mark.parametrize(
+    ("n_items", "cores", "n_processes"), [(0, 4, 0), (99, 4, 1), (200, 1, 1), (200, None, 1), (100, 2, 2)]
+)
+def test_results_come_in_the_order_of_the_items(n_items, cores, n_processes, monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: cores)
+    results = list(work_off(square, range(n_items), "squares"))
+    assert [result for result, _ in results] == [number**2 for number in range(n_items)]
+    workers = {process for _, process in results}
+    assert len(workers) <= n_processes and (os.getpid() in workers) == (n_processes == 1)
+    assert not multiprocessing.active_children()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a fresh process would have to import the tests")
+def test_an_error_ends_them_all(monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    with pytest.raises(ValueError, match="-1 has no root"):
+        list(work_off(square, [*range(100), -1, *range(100)], "squares"))
+    assert not multiprocessing.active_children()
