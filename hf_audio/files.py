@@ -19,8 +19,6 @@ AUDIO_SUFFIXES = frozenset(
 UNREADABLE_SUFFIXES = frozenset(
     ".m4a .m4b .mp4 .webm .weba .mka .3gp .3ga .amr .aac .ac3 .wma .mpga .mp2 .ape .wv .ra".split()  # noqa: SIM905
 )
-
-
 SOUND_SUFFIXES = AUDIO_SUFFIXES | UNREADABLE_SUFFIXES
 # What zips made on macOS bring along: a shadow of every file.
 MAC_SHADOWS = "__MACOSX"
@@ -204,7 +202,7 @@ def temporary_folder_beside(path: Path) -> Iterator[Path]:
     Raises:
         DataError: there is no folder to make it in.
     """
-    folder = path.absolute().with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
+    folder = path.absolute().with_name(f".{path.name}-{os.getpid()}-{secrets.token_hex(4)}")
     try:
         folder.mkdir()
     except OSError as error:

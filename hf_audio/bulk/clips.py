@@ -93,14 +93,15 @@ def find_examples(
     """
     if _is_table(source):
         clips, labels = _read_table(Path(source), columns, audio_dir)
+        if not clips:
+            raise DataError(f"{source} has no rows: give a table that names files.")
         return [clip["path"] for clip in clips], labels
     files = [clip["path"] for clip in find_clips(source, columns, audio_dir=audio_dir)]
-    left_out = [Path(file) for file in files if Path(file).suffix.lower() in UNREADABLE_SUFFIXES]
-    if len(left_out) == len(files):
-        return files, None  # what is wrong with them is told when they are read
-    if left_out:
+    read = [file for file in files if Path(file).suffix.lower() not in UNREADABLE_SUFFIXES]
+    if 0 < len(read) < len(files):  # of none that is read, it is told when one of them is
+        left_out = [Path(file) for file in files if Path(file).suffix.lower() in UNREADABLE_SUFFIXES]
         logger.warning("Of a kind that is not read, and left out: %s.", name_some(left_out))
-    return [file for file in files if Path(file) not in left_out], None
+    return read or files, None
 
 
 def _is_table(source: str | os.PathLike) -> bool:
@@ -119,8 +120,8 @@ def _read_table(
     path: Path, columns: Columns | None, audio_dir: str | os.PathLike | None, unlabelled: bool = False
 ) -> tuple[list[dict[str, str]], list[str] | None]:
     """The clips of a table, and the label of each, or none where it has no labels."""
-    if columns in (None, Columns()) and audio_dir is None and is_voice_table(path):
-        voices = read_voice_table(path)
+    if columns in (None, Columns()) and is_voice_table(path):
+        voices = read_voice_table(path, audio_dir)
         clips = voices.rename(columns={"client_id": SPEAKER_COLUMN})[["path", SPEAKER_COLUMN]].to_dict("records")
         return clips, voices["gender"].tolist()
     table = read_clip_table(path, columns, audio_dir=audio_dir)

@@ -37,7 +37,7 @@ def survey_recordings(dataset: Dataset, trained: np.ndarray, seed: int = 0) -> S
     """Read the headers of the recordings that are trained on, or of 2000 of them, drawn by `seed`.
 
     Args:
-        dataset: rows of `path`, as the functions of `data.py` give them.
+        dataset: rows of `path`, as `from_rows` gives them.
         trained: which rows, (rows,) of bool.
         seed: of the draw.
 

@@ -15,8 +15,10 @@ SPEAKER_COLUMN = "speaker"  # of data sets; `client_id` in the tables
 NEEDED_COLUMNS = ("client_id", "path", "gender")
 
 
-def read_voice_table(path: str | os.PathLike) -> "pd.DataFrame":
+def read_voice_table(path: str | os.PathLike, audio_dir: str | os.PathLike | None = None) -> "pd.DataFrame":
     """A table of Common Voice as strings, each file's full name as `path`; `gender` is "female", "male" or empty.
+
+    The files lie in `audio_dir`, by default the folder `clips` beside the table.
 
     Sentences may hold quotes, which are letters here, and tabs, see `read_table`.
 
@@ -24,7 +26,8 @@ def read_voice_table(path: str | os.PathLike) -> "pd.DataFrame":
         DataError: the table is missing, empty or not UTF-8 text, lacks a column, or has a row with too few cells.
     """
     table = read_table(path, NEEDED_COLUMNS)
-    table["path"] = [str(Path(path).parent / "clips" / name.strip()) for name in table["path"]]
+    folder = Path(path).parent / "clips" if audio_dir is None else Path(audio_dir)
+    table["path"] = [str(folder / name.strip()) for name in table["path"]]
     table["gender"] = table["gender"].str.strip().str.lower().map(GENDERS).fillna("")
     return table
 

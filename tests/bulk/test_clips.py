@@ -106,6 +106,11 @@ def test_examples_are_what_can_be_read_with_their_labels(tmp_path, tone_folder, 
     (tmp_path / "v.tsv").write_text("client_id\tpath\tgender\ns\ta.mp3\tmale_masculine\nt\tb.mp3\tother\n")
     files, labels = find_examples(tmp_path / "v.tsv")
     assert files[0] == str(tmp_path / "clips" / "a.mp3") and labels == ["male", ""]
+    (clip,) = find_clips(tmp_path / "v.tsv", audio_dir=tmp_path / "mp3", unlabelled=True)
+    assert clip == {"path": str(tmp_path / "mp3" / "b.mp3"), "speaker": "t"}
+    table.write_text("path,label\n")
+    with pytest.raises(DataError, match=r"t.csv has no rows"):
+        find_examples(table)
 
 
 def test_what_several_sources_name_twice_is_one_clip(tmp_path, tone_folder):
