@@ -23,6 +23,7 @@ from hf_audio.data.shards import index_shards, load_shards
 from hf_audio.errors import DataError
 from hf_audio.training.batches import ClipTransform
 from hf_audio.training.shard_loader import ClipStream, shuffle
+from hf_audio.training.start import train_task
 
 WRITERS = {"parquet": write_parquet, "tar": write_tar}
 
@@ -222,9 +223,8 @@ def train(recipe, data_dir, out, **changes) -> dict:
         "dataloader_num_workers": 0,
         "num_train_epochs": 20,
     }
-    recipe.make_task(
-        tones_recipe.TonesArguments(data_dir=str(data_dir), output_dir=str(out), **{**defaults, **changes})
-    )
+    args = tones_recipe.TonesArguments(data_dir=str(data_dir), output_dir=str(out), **{**defaults, **changes})
+    train_task(args, recipe.make_task(args))
     return results(out)
 
 
