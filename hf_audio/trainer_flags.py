@@ -1,6 +1,8 @@
 """What transformers' own training flags mean here: which are refused, why, and between which ends others must lie."""
 
+import json
 import math
+import os
 from dataclasses import MISSING, Field
 from typing import Any
 
@@ -42,12 +44,20 @@ ALWAYS = {
 }
 # Flags that are of another one, and what that must be.
 PART_OF = {
+    "activation_checkpointing_kwargs": ("activation_checkpointing", "--activation_checkpointing true"),
+    "gradient_checkpointing_kwargs": ("gradient_checkpointing", "--gradient_checkpointing true"),
     "hub_model_id": ("push_to_hub", "--push_to_hub true"),
     "hub_private_repo": ("push_to_hub", "--push_to_hub true"),
     "hub_revision": ("push_to_hub", "--push_to_hub true"),
     "torch_compile_backend": ("torch_compile", "--torch_compile true"),
     "torch_compile_mode": ("torch_compile", "--torch_compile true"),
 }
+# What torch.utils.checkpoint takes, and transformers for it.
+CHECKPOINTING = frozenset(
+    {"use_reentrant", "preserve_rng_state", "determinism_check", "debug", "early_stop", "every_n_layers", "offload"}
+)
+# Objects of JSON that may also be the name of a file.
+FILES = frozenset({"accelerator_config", "deepspeed", "fsdp_config"})
 AT_LEAST = {
     "adam_beta1": 0,
     "adam_beta2": 0,
@@ -88,18 +98,45 @@ def check_trainer_flags(args: TrainingArguments) -> None:
         if not getattr(args, name):
             raise ArgumentError(f"--{name} false: {reason}.")
     for name, (flag, needed) in PART_OF.items():
-        if getattr(args, name) is not None and not getattr(args, flag):
+        if getattr(args, name, None) is not None and not getattr(args, flag):
             raise ArgumentError(f"--{name} does nothing without {needed}: give both, or leave it out.")
     if getattr(args, "train_sampling_strategy", "random") == "group_by_length":
         raise ArgumentError(
-            "--train_sampling_strategy group_by_length: the excerpts that are trained on have one length; leave it out."
+            "--train_sampling_strategy group_by_length: the excerpts to train on are of one length; leave it out."
         )
     if args.optim_target_modules and not str(args.optim).startswith(("galore", "apollo")):
         raise ArgumentError(
             f"--optim_target_modules is of --optim galore_... and apollo_..., not of {args.optim}: leave it out."
         )
+    if args.ddp_backend is not None and int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        raise ArgumentError("--ddp_backend is of several processes, and this is one: start them by torchrun.")
+    check_objects(args)
     check_numbers(args)
     check_loader(args)
+
+
+def check_objects(args: TrainingArguments) -> None:
+    """Refuse what should be an object of JSON and is none, or names what nobody reads.
+
+    Raises:
+        ArgumentError: there is such a flag.
+    """
+    for name in sorted(set(args._VALID_DICT_FIELDS) - FILES):
+        value = getattr(args, name, None)
+        if isinstance(value, str):
+            try:
+                value = json.loads(value)
+            except ValueError:
+                value = None
+            if not isinstance(value, dict):
+                raise ArgumentError(
+                    f"--{name} {getattr(args, name)} is no object of JSON: write it as '{{\"name\": value}}'."
+                )
+        unknown = sorted(set(value or {}) - CHECKPOINTING) if name.endswith("checkpointing_kwargs") else []
+        if unknown:
+            raise ArgumentError(
+                f"--{name} has no {unknown[0]!r}: there are {', '.join(sorted(CHECKPOINTING))}; mend it."
+            )
 
 
 def check_numbers(args: TrainingArguments) -> None:
@@ -132,9 +169,6 @@ def check_loader(args: TrainingArguments) -> None:
     for name in ("dataloader_prefetch_factor", "dataloader_multiprocessing_context"):
         if getattr(args, name, None) is not None and not args.dataloader_num_workers:
             raise ArgumentError(f"--{name} is of processes that load clips: give --dataloader_num_workers 1 or more.")
-    method = getattr(args, "dataloader_multiprocessing_context", None)
-    if method is not None and method not in (known := _start_methods()):
-        raise ArgumentError(f"--dataloader_multiprocessing_context {method}: choose one of {', '.join(known)}.")
 
 
 def check_reporting(report_to: str | list[str] | None) -> None:
@@ -170,9 +204,3 @@ def _means_nothing(value: Any, default: Any) -> bool:
 def _shown(value: Any) -> str:
     shown = " ".join(map(str, value)) if isinstance(value, list) else str(value)
     return shown.lower() if isinstance(value, bool) else shown
-
-
-def _start_methods() -> list[str]:
-    import multiprocessing
-
-    return multiprocessing.get_all_start_methods()

@@ -78,6 +78,7 @@ TESTED_IN = {
     "training/finish.py": "training/test_fine_tune.py",
     "training/pretraining.py": "test_recipes.py",
     "training/refit.py": "training/test_fine_tune.py",
+    "training/rehearsal.py": "test_trainer_flags.py",
     "training/setup.py": "training/test_fine_tune.py",
     "training/start.py": "training/test_fine_tune.py",
     "training/task.py": "training/test_fine_tune.py",

@@ -5,9 +5,9 @@ import json
 import math
 
 import pytest
+from helpers.tones import TonesArguments, make_task
 from transformers import TrainingArguments
 
-from helpers.tones import TonesArguments, make_task
 from hf_audio.arguments import RecipeArguments, parse_arguments
 from hf_audio.errors import ArgumentError
 from hf_audio.runs.folder import ARGUMENTS_NAME, RESULTS_NAME
@@ -46,7 +46,6 @@ TRAINED = [
         "ddp_bucket_cap_mb": "10",
         "ddp_broadcast_buffers": "true",
         "ddp_static_graph": "true",
-        "ddp_backend": "gloo",
         "ddp_timeout": "60",
         "fsdp_config": '{"min_num_params": 0}',
         "local_rank": "0",
@@ -109,11 +108,12 @@ TRAINED = [
     {"debug": "underflow_overflow", "skip_memory_metrics": "false", "dataloader_persistent_workers": "false"},
 ]
 REFUSED = {
-    "activation_checkpointing_kwargs": ("nonsense", "is none"),
+    "activation_checkpointing_kwargs": ("nonsense", "checkpointing_kwargs"),
     "auto_find_batch_size": ("true", "--per_device_train_batch_size"),
     "batch_eval_metrics": ("true", "metrics are of"),
     "bf16_full_eval": ("true", "float32"),
     "dataloader_prefetch_factor": ("2", "--dataloader_num_workers 1"),
+    "ddp_backend": ("gloo", "torchrun"),
     "deepspeed": ("ds.json", "too large for one device"),
     "do_eval": ("false", "--validation_fraction"),
     "do_predict": ("false", "test clips"),
@@ -123,7 +123,7 @@ REFUSED = {
     "eval_strategy": ("epoch", "--validation_fraction 0.1"),
     "fp16_full_eval": ("true", "float32"),
     "fsdp": ("full_shard", "too large for one device"),
-    "gradient_checkpointing_kwargs": ("nonsense", "is none"),
+    "gradient_checkpointing_kwargs": ("nonsense", "checkpointing_kwargs"),
     "greater_is_better": ("perhaps", "greater_is_better"),
     "hub_always_push": ("true", "finished folder"),
     "hub_model_id": ("me/tones", "--push_to_hub true"),
@@ -131,16 +131,16 @@ REFUSED = {
     "hub_revision": ("main", "--push_to_hub true"),
     "hub_strategy": ("every_save", "finished folder"),
     "include_for_metrics": ("inputs", "metrics are of"),
-    "include_num_input_tokens_seen": ("all", "language models"),
+    "include_num_input_tokens_seen": ("true", "language models"),
     "label_names": ("label", "those of the recordings"),
     "learning_rate": ("nan", "no number"),
     "length_column_name": ("samples", "as long as"),
-    "liger_kernel_config": ('{"rope": true}', "language models"),
+    "liger_kernel_config": ('{"rope": true}', "liger_kernel_config"),
     "lr_scheduler_kwargs": ('{"zigzag": 1}', "zigzag"),
     "lr_scheduler_type": ("warmup_stable_decay", "num_decay_steps"),
     "max_steps": ("0", "trains nothing"),
     "neftune_noise_alpha": ("5", "language models"),
-    "num_train_epochs": ("-1", "above 0"),
+    "num_train_epochs": ("inf", "no number"),
     "optim": ("galore_adamw", "galore"),
     "optim_target_modules": ("layer", "galore_"),
     "parallelism_config": ("{}", "parallelism_config"),
@@ -234,6 +234,31 @@ def test_what_earlier_versions_saved_starts_the_same_run(tmp_path):
     saved = {**parse_arguments(TonesArguments, []).to_dict(), "do_train": False, "do_eval": False, "do_predict": False}
     (tmp_path / "training_args.json").write_text(json.dumps(saved))
     assert parse_arguments(TonesArguments, ["--config", str(tmp_path / "training_args.json")]).do_train
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"gradient_checkpointing": "true", "gradient_checkpointing_kwargs": "nonsense"}, "no object of JSON"),
+        ({"gradient_checkpointing": "true", "gradient_checkpointing_kwargs": '{"zigzag": 1}'}, "has no 'zigzag'"),
+        ({"lr_scheduler_kwargs": "[1]"}, "no object of JSON"),
+        ({"accelerator_config": '{"zigzag": true}'}, "zigzag"),
+        ({"accelerator_config": "gone.json"}, "gone.json"),
+        ({"num_train_epochs": "0"}, "--num_train_epochs 0.0 must be above 0"),
+        ({"fp16": "true", "bf16": "true"}, "exclude each other"),
+        ({"dataloader_multiprocessing_context": "zigzag", "dataloader_num_workers": "1"}, "invalid choice"),
+        ({"report_to": "zigzag"}, "zigzag"),
+        ({"save_strategy": "zigzag"}, "zigzag"),
+        ({"refit": "true"}, "--refit goes by validation clips"),
+        ({"search": "2"}, "--search goes by validation clips"),
+        ({"early_stopping_patience": "1"}, "--early_stopping_patience goes by validation clips"),
+        ({"lr_scheduler_type": "reduce_lr_on_plateau"}, "reduce_lr_on_plateau goes by validation clips"),
+    ],
+)
+def test_values_that_cannot_be(given, says):
+    with pytest.raises(ArgumentError, match=says) as refusal:
+        parse_arguments(TonesArguments, flags(given))
+    assert "\n" not in str(refusal.value)
 
 
 def test_usual_arguments_need_no_rehearsal(monkeypatch):
