@@ -26,14 +26,17 @@ LONGEST_LINE = 100
 
 def write_page() -> str:
     """The page, as Markdown."""
-    functions, classes = [], []
+    functions, classes, refusals = [], [], []
     for name in sorted(hf_audio.__all__, key=str.casefold):
         value = getattr(hf_audio, name)
-        if inspect.isclass(value):
+        if inspect.isclass(value) and issubclass(value, Exception):
+            refusals.append(f"- `hf_audio.{name}`, a `{value.__base__.__name__}`: {_first_sentence(value)}")
+        elif inspect.isclass(value):
             classes.append("\n".join(_tell_class(name, value)))
         elif callable(value):
             functions.append("\n".join(_tell_function(name, value)))
-    return "\n".join([INTRO, "## Functions\n", *functions, "## Classes\n", *classes]).rstrip() + "\n"
+    parts = [INTRO, "## Functions\n", *functions, "## Classes\n", *classes, "## Errors\n", *refusals]
+    return "\n".join(parts).rstrip() + "\n"
 
 
 def _tell_function(name: str, function: Any) -> Iterator[str]:

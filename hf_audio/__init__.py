@@ -30,6 +30,7 @@ if TYPE_CHECKING:  # what `__getattr__` hands on
         train,
         verify,
     )
+    from .errors import ArgumentError, AudioError, CheckpointError, DataError, Refusal
     from .export.onnx import export_onnx
     from .inference.checkpoint import load_classifier
     from .inference.classifier import AudioClassifier
@@ -50,6 +51,7 @@ if TYPE_CHECKING:  # what `__getattr__` hands on
 
 __version__ = "0.1.0"
 __all__ = [
+    "ArgumentError",
     "AudioCNNConfig",
     "AudioCNNFeatureExtractor",
     "AudioCNNForAudioClassification",
@@ -57,9 +59,13 @@ __all__ = [
     "AudioClassifier",
     "AudioEnsembleConfig",
     "AudioEnsembleForAudioClassification",
+    "AudioError",
     "AudioStream",
+    "CheckpointError",
+    "DataError",
     "OnnxAudioClassifier",
     "RecipeArguments",
+    "Refusal",
     "Run",
     "Task",
     "TaskFacts",
@@ -101,6 +107,7 @@ _PUBLIC = {
         "train",
         "verify",
     ),
+    ".errors": ("ArgumentError", "AudioError", "CheckpointError", "DataError", "Refusal"),
     ".export.onnx": ("export_onnx",),
     ".inference.checkpoint": ("load_classifier",),
     ".inference.classifier": ("AudioClassifier",),

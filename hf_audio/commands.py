@@ -243,15 +243,13 @@ def answer_clips(
         write_rows(Path(str(output)), rows)
         return len(rows), 0
     from .bulk.answers import print_table
-    from .bulk.predict import Question, predict_files  # loads torch
+    from .bulk.predict import Question, Sources, predict_files  # loads torch
 
     return predict_files(
         os.fspath(checkpoint),
-        sources,
+        Sources(sources, columns, options["audio_dir"]),
         None if output is None else Path(output),
         Question(options["top_k"], options["windows"], options["hop_seconds"]),
-        columns=columns,
-        audio_dir=options["audio_dir"],
         num_workers=num_workers,
         resume=resume,
         show=print_table if show is None else show,

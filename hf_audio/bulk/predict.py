@@ -30,6 +30,30 @@ JOURNAL_SUFFIX = ".journal"
 
 
 @dataclass(frozen=True)
+class Sources:
+    """Where clips are found; see `find_all_clips`."""
+
+    names: Sequence[str]
+    """Of folders, files, patterns and tables; `-` is the standard input."""
+    columns: Columns | None = None
+    """Of tables, those that the user has named."""
+    audio_dir: str | os.PathLike | None = None
+    """Where the files of tables are, by default beside them."""
+
+    def clips(self) -> list[dict[str, str]]:
+        """All clips in their order.
+
+        Raises:
+            DataError: a source holds none.
+        """
+        return find_all_clips(self.names, self.columns, audio_dir=self.audio_dir)
+
+    def include(self, file: Path) -> bool:
+        """Whether a file that exists is one of the sources."""
+        return any(Path(name).exists() and os.path.samefile(name, file) for name in self.names)
+
+
+@dataclass(frozen=True)
 class Question:
     """What a checkpoint is asked about every clip."""
 
@@ -58,12 +82,10 @@ class Question:
 
 def predict_files(
     checkpoint: str,
-    sources: Sequence[str],
+    sources: Sources,
     output: Path | None,
     question: Question,
     *,
-    columns: Columns | None = None,
-    audio_dir: str | os.PathLike | None = None,
     num_workers: int | None = None,
     resume: bool = False,
     show: Callable[[Heading, Iterable[Row], Iterable[str], Iterable[str]], None] = print_table,
@@ -75,11 +97,9 @@ def predict_files(
 
     Args:
         checkpoint: a finished folder, a Hub id or an exported ONNX file.
-        sources: see `find_clips`.
+        sources: of the clips.
         output: its name's end is its format; of a folder, a Parquet part in it.
         question: what is asked.
-        columns: of tables among the sources, those that the user has named.
-        audio_dir: where the files of tables are, by default beside them.
         num_workers: processes that decode; by default as many as suit the clips and this machine.
         resume: go on with what a killed run has left beside the output, if anything.
         show: takes the answers as they come, where there is no output; see `print_table`.
@@ -91,7 +111,7 @@ def predict_files(
             `Journal`.
         CheckpointError: the checkpoint cannot be used.
     """
-    clips = find_all_clips(sources, columns, audio_dir=audio_dir)
+    clips = sources.clips()
     rank, n_processes = _this_process()
     places = list(range(len(clips)))[rank * len(clips) // n_processes : (rank + 1) * len(clips) // n_processes]
     if n_processes > 1 and (output is None or any(clip["path"] == STANDARD_INPUT for clip in clips)):
@@ -99,7 +119,7 @@ def predict_files(
     write: Writer | None = None
     if output is not None:
         output = _name_part(output, rank, n_processes)
-        if output.exists() and any(Path(source).exists() and os.path.samefile(source, output) for source in sources):
+        if output.exists() and sources.include(output):
             raise DataError(f"--output {output} is what the clips are read from: choose another file.")
         write = choose_writer(output, over_time=question.over_time, n_clips=len(clips))
     if output is None or write is None:

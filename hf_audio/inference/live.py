@@ -57,7 +57,7 @@ class RunningDecision:
             self._step = round(BLOCK / RATE * sampling_rate)
             self._waiting = np.zeros(0, dtype=np.float32)  # for a whole step
             self._kept = np.zeros(0, dtype=np.float32)  # not yet given to the stream
-            self._n_heard = 0
+            self._n_samples = 0
 
     def push(self, samples: np.ndarray) -> list[Decision]:
         """(samples,) float32, full scale being 1 -> the decisions that they complete."""
@@ -70,16 +70,16 @@ class RunningDecision:
 
     def _hear(self, samples: np.ndarray) -> list[Decision]:
         decisions: list[Decision] = []
-        self._n_heard += len(samples)
+        self._n_samples += len(samples)
         self._kept = np.concatenate([self._kept, samples])
         for turn in self._gate.push(samples if self._resampler is None else self._resampler.resample_chunk(samples)):
             self._speaks = turn.speaks
             if turn.speaks:
-                first = max(round(turn.second * self.rate), self._n_heard - len(self._kept))
-                self._begin, self._kept = first / self.rate, self._kept[first - self._n_heard + len(self._kept) :]
+                first = max(round(turn.second * self.rate), self._n_samples - len(self._kept))
+                self._begin, self._kept = first / self.rate, self._kept[first - self._n_samples + len(self._kept) :]
             else:
                 self.stream.reset()
-                decisions.append(Decision(self._n_heard / self.rate, {"label": NO_SPEECH, "score": 1.0}))
+                decisions.append(Decision(self._n_samples / self.rate, {"label": NO_SPEECH, "score": 1.0}))
         if self._speaks:
             decisions += self._decide(self.stream.push(self._kept))
             self._kept = self._kept[:0]
@@ -93,7 +93,7 @@ class RunningDecision:
         if self._speaks:
             yield from self._decide(self.stream.flush())
         elif not self._begin:  # nobody has spoken
-            yield Decision(self._n_heard / self.rate, {"label": NO_SPEECH, "score": 1.0})
+            yield Decision(self._n_samples / self.rate, {"label": NO_SPEECH, "score": 1.0})
 
     def _decide(self, events: list[Event]) -> list[Decision]:
         decisions = []

@@ -58,20 +58,20 @@ def hear_microphone(sampling_rate: int) -> Iterator[np.ndarray]:
         raise MissingExtraError(
             "The microphone needs the system's PortAudio (on Debian: apt install libportaudio2), or name a file."
         ) from error
-    heard: queue.Queue[np.ndarray] = queue.Queue()
+    blocks: queue.Queue[np.ndarray] = queue.Queue()
     try:
         microphone = sounddevice.InputStream(
             samplerate=sampling_rate,
             blocksize=round(BLOCK_SECONDS * sampling_rate),
             channels=1,
             dtype="float32",
-            callback=lambda samples, *_: heard.put(samples[:, 0].copy()),
+            callback=lambda samples, *_: blocks.put(samples[:, 0].copy()),
         )
     except (sounddevice.PortAudioError, ValueError) as error:
         raise AudioError(f"The microphone cannot be opened ({error}): plug one in, or name a file.") from error
     with microphone:
         while True:
-            yield heard.get()
+            yield blocks.get()
 
 
 def _pace(blocks: Iterator[np.ndarray], rate: int, sleep: Callable[[float], Any]) -> Iterator[np.ndarray]:

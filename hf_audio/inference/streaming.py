@@ -61,9 +61,9 @@ class AudioStream:
         self._resampler = None
         if self.rate != self.classifier.sampling_rate:
             self._resampler = soxr.ResampleStream(self.rate, self.classifier.sampling_rate, 1)
-        self._heard = np.zeros(0, dtype=np.float32)  # what later windows will need
+        self._samples = np.zeros(0, dtype=np.float32)  # what later windows will need
         self._begin = 0  # where that begins in the stream, in samples
-        self._judged = 0  # end of the last window
+        self._last_end = 0  # end of the last window
 
     def push(self, samples: np.ndarray) -> list[Event]:
         """(samples,), floats with full scale 1 or 16-bit integers -> the events that they complete.
@@ -79,32 +79,32 @@ class AudioStream:
         samples = samples.astype(np.float32, copy=False)
         if not np.isfinite(samples).all():
             raise AudioError("A block contains NaN or infinite samples: repair the source.")
-        return self._hear(samples, last=False)
+        return self._score(samples, last=False)
 
     def flush(self) -> list[Event]:
         """The stream has ended: its last window's event, unless a hop ended there. Then it begins anew."""
-        events = self._hear(np.zeros(0, dtype=np.float32), last=True)
+        events = self._score(np.zeros(0, dtype=np.float32), last=True)
         self.reset()
         return events
 
-    def _hear(self, samples: np.ndarray, last: bool) -> list[Event]:
+    def _score(self, samples: np.ndarray, last: bool) -> list[Event]:
         if self._resampler is not None:
             samples = self._resampler.resample_chunk(samples, last=last)
-        self._heard = np.concatenate([self._heard, samples])
-        n_samples = self._begin + len(self._heard)
-        ends = list(range(self._judged + self.hop, n_samples + 1, self.hop))
-        if last and n_samples > max(ends, default=self._judged):
+        self._samples = np.concatenate([self._samples, samples])
+        n_samples = self._begin + len(self._samples)
+        ends = list(range(self._last_end + self.hop, n_samples + 1, self.hop))
+        if last and n_samples > max(ends, default=self._last_end):
             ends.append(n_samples)
         if not ends:
             return []
         spans = [(max(end - self.window, 0), end) for end in ends]
-        windows = [self._heard[start - self._begin : end - self._begin] for start, end in spans]
+        windows = [self._samples[start - self._begin : end - self._begin] for start, end in spans]
         judge = self.classifier.judge_windows if self.find_speech else self.classifier.score
         scores = judge(windows)
-        self._judged = ends[-1]
+        self._last_end = ends[-1]
         # The next window may be the stream's last one, and end before the next hop does.
-        forgotten = max(self._judged + 1 - self.window, 0) - self._begin
-        self._heard = self._heard[forgotten:].copy()  # not a view, which would keep the whole block
+        forgotten = max(self._last_end + 1 - self.window, 0) - self._begin
+        self._samples = self._samples[forgotten:].copy()  # not a view, which would keep the whole block
         self._begin += forgotten
         rate = self.classifier.sampling_rate
         return [Event(start / rate, end / rate, row) for (start, end), row in zip(spans, scores, strict=True)]

@@ -15,7 +15,7 @@ from helpers.recordings import RATE, tone, write_table
 
 from hf_audio import cli
 from hf_audio.bulk import predict as predict_module
-from hf_audio.bulk.predict import Question, predict_files
+from hf_audio.bulk.predict import Question, Sources, predict_files
 from hf_audio.bulk.scoring import judge_clips
 from hf_audio.errors import DataError
 
@@ -24,7 +24,7 @@ ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 def predict(checkpoint, sources, output, *, resume=False, **question) -> tuple[int, int]:
     return predict_files(
-        str(checkpoint), list(map(str, sources)), output, Question(**question), num_workers=0, resume=resume
+        str(checkpoint), Sources(list(map(str, sources))), output, Question(**question), num_workers=0, resume=resume
     )
 
 

@@ -23,7 +23,7 @@ from hf_audio.inference.torch_classifier import TorchAudioClassifier
 
 def test_every_golden_clip_gets_the_pipelines_answer(checkpoint):
     classifier, classify = load_classifier(checkpoint), pipeline("audio-classification", str(checkpoint))
-    clips = make_golden_clips(RATE, classifier.clip_seconds)
+    clips = make_golden_clips(RATE, classifier.facts.clip_seconds)
     for name, clip in clips.items():
         for told, expected in zip(classifier(clip), classify(clip), strict=True):
             assert told["label"] == expected["label"], name
@@ -57,7 +57,7 @@ def test_an_encoder_without_a_mask_is_not_padded(tmp_path):
     clips = [tone(900, seconds, 16000) for seconds in (0.5, 1, 0.5, 0.7)]
     for scores, clip in zip(classifier.judge(clips), clips, strict=True):
         expected = {told["label"]: told["score"] for told in classify(clip)}
-        assert {told["label"]: told["score"] for told in classifier.answer(scores)} == pytest.approx(
+        assert {told["label"]: told["score"] for told in classifier.facts.name(scores)} == pytest.approx(
             expected, abs=1e-5
         )
 
