@@ -27,16 +27,12 @@ def find_iff_part(file: IO[bytes], begin: int, end: int) -> tuple[Part | None, i
             stop = chunk.start + extent.size
             patches = {begin + 4: _big(stop - begin - 8), chunk.start - 4: _big(extent.size)}
             if description is not None and chunk.name == b"SSND":
-                channels, _, bits = _read_common(file, description)
+                common = read_at(file, description.start, 8).ljust(8, b"\0")
+                channels, bits = int.from_bytes(common[:2], "big"), int.from_bytes(common[6:], "big")
                 n_frames = max(extent.size - 8, 0) // max(channels * ((bits + 7) // 8), 1)
                 patches[description.start + 2] = _big(n_frames)
             return patched(begin, stop, patches), extent.stop
     return None, end
-
-
-def _read_common(file: IO[bytes], chunk: Chunk) -> tuple[int, int, int]:
-    content = read_at(file, chunk.start, 8).ljust(8, b"\0")
-    return tuple(int.from_bytes(content[place], "big") for place in (slice(0, 2), slice(2, 6), slice(6, 8)))
 
 
 def _big(number: int, n_bytes: int = 4) -> bytes:

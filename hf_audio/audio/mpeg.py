@@ -95,7 +95,9 @@ def find_mpeg_part(file: IO[bytes], begin: int, end: int) -> tuple[Part | None, 
     else:
         stop = walk.stop
     spans.append(range(start, last))
-    if surplus is not None and n_frames > promised + MISCOUNTED:  # another recording, without a tag
+    if (
+        surplus is not None and promised is not None and n_frames > promised + MISCOUNTED
+    ):  # another recording, without a tag
         spans[surplus[0] :] = [surplus[1]]
         stop = surplus[2]
     elif walk.is_broken or (stop == end and not walk.is_whole and (position == begin or promised)):
