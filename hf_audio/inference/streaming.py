@@ -84,8 +84,8 @@ class AudioStream:
             raise AudioError("A block contains NaN or infinite samples: repair the source.")
         if np.abs(samples).max(initial=0) > OVERSHOOT:
             raise AudioError(
-                f"A block holds samples as large as {np.abs(samples).max():.3g}, where full scale is 1: divide them by "
-                "their full scale, or push 16-bit integers as such."
+                f"A block holds samples as large as {np.abs(samples).max():.3g}, where full scale is 1: divide them "
+                "by their full scale, or push 16-bit integers as such."
             )
         return self._score(clip(samples), last=False)
 
