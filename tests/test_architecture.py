@@ -58,6 +58,7 @@ TOO_LARGE = {  # only until they are mended
 
 # Modules without a test file of their own, and the file that tests them.
 TESTED_IN = {
+    "audio/chunks.py": "audio/test_wav.py",
     "bulk/decoding.py": "bulk/test_scoring.py",
     "commands.py": "test_cli.py",
     "data/background.py": "runs/test_rejection.py",

@@ -20,6 +20,10 @@ OUTLYING, LEAST_RATIO = 3.0, 2.0
 FEWEST_WITH_OUTLIERS = 8
 
 
+Where = Callable[[Callable[[ClipMeasures], bool], Callable[[ClipMeasures], str]], list[Case]]
+"""The cases of which something holds, and what is told of each."""
+
+
 def find_in_sounds(
     entries: Sequence[Entry], measures: Sequence[ClipMeasures], unreadable: Sequence[tuple[str, str]]
 ) -> list[Finding]:
@@ -54,28 +58,7 @@ def find_in_sounds(
                 lambda clip: f"{clip.n_clipped} samples, {_share(clip.n_clipped, clip)}",
             ),
         ),
-        *find(
-            "warning",
-            "beyond-full-scale",
-            "Floats beyond full scale, which is 1",
-            "They are heard divided by their full scale or, where that is not known, each by its own peak: divide "
-            "all by one number, so that loud ones stay louder than others.",
-            where(lambda clip: clip.full_scale != 1, lambda clip: f"divided by {clip.full_scale:.6g}"),
-        ),
-        *find(
-            "warning",
-            "opposite-phase",
-            "Channels in opposite phase, whose mean is next to silence",
-            "One channel is heard alone; look for a balanced cable on a stereo input, or a plug wired the wrong way.",
-            where(lambda clip: clip.is_opposed, lambda clip: f"{clip.channels} channels"),
-        ),
-        *find(
-            "warning",
-            "dead-channel",
-            "A channel with next to nothing in it",
-            "It is left out of the mean; look for a microphone that is not plugged in.",
-            where(lambda clip: bool(clip.dead_channels), _dead_channels),
-        ),
+        *_find_levels_and_channels(where),
         *find(
             "warning",
             "narrow-band",
@@ -104,6 +87,33 @@ def find_in_sounds(
         *_find_outliers(entries, measures),
         *_find_mixture(clips, "mixed-rates", "sampling rates", lambda clip: f"{clip.rate} Hz"),
         *_find_mixture(clips, "mixed-channels", "numbers of channels", lambda clip: count(clip.channels, "channel")),
+    ]
+
+
+def _find_levels_and_channels(where: Where) -> list[Finding]:
+    return [
+        *find(
+            "warning",
+            "beyond-full-scale",
+            "Floats beyond full scale, which is 1",
+            "They are heard divided by their full scale or, where that is not known, each by its own peak: divide "
+            "all by one number, so that loud ones stay louder than others.",
+            where(lambda clip: clip.full_scale != 1, lambda clip: f"divided by {clip.full_scale:.6g}"),
+        ),
+        *find(
+            "warning",
+            "opposite-phase",
+            "Channels in opposite phase, whose mean is next to silence",
+            "One channel is heard alone; look for a balanced cable on a stereo input, or a plug wired the wrong way.",
+            where(lambda clip: clip.is_opposed, lambda clip: f"{clip.channels} channels"),
+        ),
+        *find(
+            "warning",
+            "dead-channel",
+            "A channel with next to nothing in it",
+            "It is left out of the mean; look for a microphone that is not plugged in.",
+            where(lambda clip: bool(clip.dead_channels), _dead_channels),
+        ),
     ]
 
 
