@@ -59,6 +59,7 @@ def check_demo_run(out, cache):
     assert pipeline("audio-classification", model=str(out))(str(clip))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
 def test_two_steps_on_the_demo_corpus(recipe, run_script, tmp_path, caplog):
     pytest.importorskip("espeakng_loader")
@@ -68,6 +69,7 @@ def test_two_steps_on_the_demo_corpus(recipe, run_script, tmp_path, caplog):
     check_demo_run(tmp_path / "out", tmp_path)
 
 
+@pytest.mark.slow
 def test_accelerate_launches_a_recipe(tmp_path):
     pytest.importorskip("espeakng_loader")
     recipe = str(REPOSITORY / "recipes" / "own_sounds.py")
@@ -152,6 +154,7 @@ def test_esc50_refuses_tables_and_folds_that_cannot_be(esc50, tmp_path):
         esc50.ESC50Arguments(fold="7")
 
 
+@pytest.mark.slow
 def test_esc50_takes_what_users_hold_and_names_what_it_cannot_use(run_script, tmp_path):
     data = make_environmental_sounds(tmp_path / "data")
     first, second, third, fourth = sorted((data / "audio").glob("1-*.wav"))[:4]
@@ -207,6 +210,7 @@ def test_spoken_numbers_without_a_table_of_test_clips(spoken_numbers, tmp_path):
     assert len(dataset) == 30 and list(masks) == ["test"] and masks["test"].sum() == 3
 
 
+@pytest.mark.slow
 def test_spoken_numbers_from_training_to_pseudo_labels_and_back(spoken_numbers, tmp_path, monkeypatch, capsys):
     pytest.importorskip("espeakng_loader")
     data = make_spoken_numbers(tmp_path / "data", language="en-us", count=40)
@@ -317,6 +321,7 @@ def test_voice_gender_presets_are_small_together_too(voice_gender):
     assert sum(parameter.numel() for model in models for parameter in model.parameters()) <= 500_000
 
 
+@pytest.mark.slow
 def test_voice_gender_from_training_to_pseudo_labels_and_back(voice_gender, tmp_path, monkeypatch, capsys):
     pytest.importorskip("espeakng_loader")
     data = make_voices(tmp_path / "data")

@@ -346,6 +346,7 @@ def test_onnx_runtime_gives_the_same_scores(tmp_path):
         np.testing.assert_allclose(session.run(None, {"input_values": x.numpy()})[0], expected, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backbone", BACKBONES)
 def test_compiles(backbone):
     model = trained_looking_model(tiny_config(backbone=backbone))
@@ -490,6 +491,7 @@ def test_auto_classes_load_it_with_the_same_scores(checkpoint):
         torch.testing.assert_close(model(x).logits, expected)
 
 
+@pytest.mark.slow
 def test_a_fresh_process_without_hf_audio_gives_the_same_scores(checkpoint, tmp_path):
     np.save(tmp_path / "clip.npy", tone(700))
     code = """

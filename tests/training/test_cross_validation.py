@@ -15,6 +15,8 @@ from scipy import stats
 from sklearn.metrics import accuracy_score
 from transformers import pipeline
 
+pytestmark = pytest.mark.slow  # nearly all of them train
+
 FLAGS = ("--folds", "all", "--num_train_epochs", "8", "--ema_decay", "0.5")
 FOLDS = ("0", "1", "2", "3")
 

@@ -33,6 +33,8 @@ from hf_audio.training.fine_tune import fine_tune
 from hf_audio.training.start import run_recipe
 from hf_audio.training.task import Task
 
+pytestmark = pytest.mark.slow  # nearly all of them train
+
 FINISHED_FLAGS = ("--ema_decay", "0.8", "--mixup_alpha", "0.2", "--refresh_epochs", "3")
 
 
