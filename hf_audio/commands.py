@@ -168,8 +168,9 @@ def predict(
         submission: write fname,label with three tags a clip, as Kaggle takes it
 
     Returns:
-        A row a clip, or a window: `path`, `label` or `number`, `confidence`, `label_2` and so on, and `error` where a
-        clip cannot be read. With `output`, its path.
+        A row a clip, or a window: `path`, the columns of a table, `label` or `number`, `confidence`, `label_2` and so
+        on, and `error` where a clip cannot be read. A table's own `label` is then `true_label`. With `output`, its
+        path.
 
     Raises:
         ArgumentError: arguments that do not go together.

@@ -40,12 +40,14 @@ class OnnxAudioClassifier(AudioClassifier):
             self.session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
             metadata = self.session.get_modelmeta().custom_metadata_map
             facts = Facts.from_metadata(metadata)
+            int8_bound = json.loads(metadata.get("int8_bound", "null"))
         except Exception as error:  # onnxruntime's exceptions have no ancestor of their own
+            reason = f" ({str(error).rstrip('.')})" if isinstance(error, CheckpointError) else ""
             raise CheckpointError(
-                f"{path} was not written by hf-audio export: export the checkpoint again."
+                f"{path} was not written by hf-audio export{reason}: export the checkpoint again."
             ) from error
         super().__init__(facts)
-        self.int8_bound: float | None = json.loads(metadata.get("int8_bound", "null"))
+        self.int8_bound: float | None = int8_bound
         """Of a quantised file, the largest difference of a probability that may be expected."""
 
     def score(self, windows: Sequence[np.ndarray]) -> np.ndarray:

@@ -1,5 +1,6 @@
 """The numbers of an AudioCNN: signal, front-end, backbone and head in one place."""
 
+import math
 from typing import Any, ClassVar
 
 from huggingface_hub.dataclasses import strict
@@ -9,6 +10,9 @@ from transformers.utils import logging
 logger = logging.get_logger(__name__)
 
 NONE_OF_THESE = "none of these"  # the label of whatever is none of a model's classes, and the last of its labels
+# Of a spectrogram: three seconds at 48 kHz, and more bands than there is use for.
+MAX_FFT, MAX_MELS = 2**17, 2**12
+MAX_SPECTROGRAM = 2**29  # frames of a clip times `n_fft`: 2 GB
 
 
 def rejects_background(config: PreTrainedConfig) -> bool:
@@ -219,11 +223,26 @@ class AudioCNNConfig(PreTrainedConfig):
 
     def validate_numbers(self) -> None:
         """The front-end's numbers fit together, the backbone exists, and its input never shrinks to nothing."""
+        self._check_sizes()
         self._check_frontend()
         self._check_augmentation()
         self._check_head()
         self._check_backbone()
         self._check_windows()
+
+    def _check_sizes(self) -> None:
+        """A configuration may be a stranger's: what follows from it must be finite, and fit into memory."""
+        for name in AudioCNNConfig.__annotations__:
+            value = getattr(self, name, None)
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ValueError(f"{name}={value} must be a finite number.")
+        if self.n_fft > MAX_FFT or self.n_mels > MAX_MELS:
+            raise ValueError(f"n_fft={self.n_fft} and n_mels={self.n_mels} must not exceed {MAX_FFT} and {MAX_MELS}.")
+        if self.clip_samples / max(self.hop_length, 1) * self.n_fft > MAX_SPECTROGRAM:
+            raise ValueError(
+                f"clip_seconds={self.clip_seconds}, hop_length={self.hop_length} and n_fft={self.n_fft} make "
+                "spectrograms that fill the memory: shorten the clip, or lengthen the hop."
+            )
 
     def _check_frontend(self) -> None:
         if self.frontend not in self.frontends:

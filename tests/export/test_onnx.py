@@ -124,6 +124,25 @@ print(json.dumps(OnnxAudioClassifier(sys.argv[1])(waveform)))
         assert told["label"] == expected["label"] and told["score"] == pytest.approx(expected["score"], abs=1e-5)
 
 
+def test_a_file_of_a_stranger_is_one_sentence(tmp_path, checkpoint):
+    import onnx
+
+    export_onnx(checkpoint, tmp_path / "model.onnx")
+    model = onnx.load(tmp_path / "model.onnx")
+    metadata = {entry.key: entry.value for entry in model.metadata_props}
+    for name, value, reason in (
+        ("sampling_rate", 10**9, "sampling_rate=1000000000 must lie between"),
+        ("clip_seconds", 0, "clip_seconds=0 must last a sample"),
+        ("overlap", 1.0, "overlap=1.0 must lie between"),
+        ("num_digits", 7, "num_digits=7 needs ten labels each"),
+        ("labels", ["a"], "does not run"),
+    ):
+        onnx.helper.set_model_props(model, {**metadata, name: json.dumps(value)})
+        onnx.save(model, tmp_path / "strange.onnx")
+        with pytest.raises(CheckpointError, match=rf"strange\.onnx .*{reason}"):
+            load_classifier(tmp_path / "strange.onnx")
+
+
 def test_what_cannot_be_exported_is_one_sentence(tmp_path, checkpoint):
     with pytest.raises(ExportError, match=r"must end in \.onnx"):
         export_onnx(checkpoint, tmp_path / "model.pb")
