@@ -468,6 +468,7 @@ def test_a_folder_holds_safetensors_and_its_code(checkpoint):
     config = json.loads((checkpoint / "config.json").read_text())
     assert config["auto_map"] == {
         "AutoConfig": "configuration_audio_cnn.AudioCNNConfig",
+        "AutoModel": "modeling_audio_cnn.AudioCNNModel",
         "AutoModelForAudioClassification": "modeling_audio_cnn.AudioCNNForAudioClassification",
     }
     assert "AutoFeatureExtractor" in json.loads((checkpoint / "preprocessor_config.json").read_text())["auto_map"]
