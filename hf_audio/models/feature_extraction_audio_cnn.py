@@ -101,7 +101,7 @@ def _to_floats(clip: np.ndarray) -> np.ndarray:
     peak = np.abs(values).max()
     if clip.dtype.kind == "f" and not (1 < peak <= INTEGER_SCALES[-1] and (values == np.rint(values)).all()):
         return clip.astype(np.float32, copy=False)
-    scales = INTEGER_SCALES
+    scales: tuple[float, ...] = INTEGER_SCALES
     if peak > scales[0] and not (values % 256).any():  # 24 bits on the left of 32
         scales = scales[-1:]
     return (values / next((scale for scale in scales if peak <= scale), 1.0)).astype(np.float32)
