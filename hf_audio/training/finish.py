@@ -140,19 +140,31 @@ def _save_network(trainer: AudioTrainer, folder: Path) -> NetworkFacts:
     return save_network(model, trainer.processing_class, folder)
 
 
-def describe_choice(trainer: AudioTrainer, validated: Validated | None = None) -> str:
-    """What a card says of how the weights were chosen. validated: as in `fit_answers`."""
+def describe_choice(trainer: AudioTrainer, validated: Validated | None = None, planned: int | None = None) -> str:
+    """What a card says of how the weights were chosen.
+
+    Args:
+        trainer: whose training is over.
+        validated: as in `fit_answers`.
+        planned: the steps of the training that was resumed, which may have been to be shorter.
+    """
     args = trainer.args
     weights = "the average of the weights over the steps" if args.ema_decay else "the weights"
+    longer = ""
+    if planned is not None and planned != trainer.state.max_steps:
+        longer = (
+            f" Training was resumed to go on longer: its first part had the learning rates of {planned} steps, and "
+            f"not of {trainer.state.max_steps}."
+        )
     if validated is not None:
         return (
             f"These are {weights} after {validated.epochs:g} epochs on all training clips. A first network, trained "
             "without the validation clips, chose by them how many, and fitted the temperature; the test clips chose "
-            "nothing."
+            f"nothing.{longer}"
         )
     if not args.load_best_model_at_end or not trainer.state.best_global_step:  # too short a run to validate
-        return f"These are {weights} at the end of the last epoch; the test clips chose nothing."
+        return f"These are {weights} at the end of the last epoch; the test clips chose nothing.{longer}"
     return (
         f"These are {weights} at step {trainer.state.best_global_step}, the best by {args.metric_for_best_model} on "
-        "the validation split; the test clips chose nothing."
+        f"the validation split; the test clips chose nothing.{longer}"
     )

@@ -139,6 +139,49 @@ def test_killed_and_resumed_it_ends_with_the_same_weights(finished, tones, envir
     torch.testing.assert_close(weights(out), weights(finished), atol=0, rtol=0)
 
 
+def test_what_is_resumed_must_be_what_was_begun(tones, run_here, tmp_path):
+    begun, flags = tmp_path / "begun", ("--num_train_epochs", "2", "--report_to", "none")
+    data = shutil.copytree(tones, tmp_path / "tones")
+    assert run_here(data, begun, *flags)[0] == 0
+    (begun / "all_results.json").unlink()
+    resume = (*flags, "--resume_from_checkpoint", "last")
+
+    def refused_by(*more) -> str:
+        before = sorted(path.name for path in begun.iterdir())
+        code, said = run_here(data, begun, *resume, *more)
+        assert code == 2 and sorted(path.name for path in begun.iterdir()) == before
+        return said
+
+    assert "trained with --learning_rate 0.01, not 0.5" in refused_by("--learning_rate", "0.5")
+    assert "--per_device_train_batch_size 8, not 3" in refused_by("--per_device_train_batch_size", "3")
+    assert "--num_train_epochs 2.0, not 1.0" in refused_by("--num_train_epochs", "1")
+    (data / "low").rename(data / "very low")
+    assert "has 'high' as class 1" not in (said := refused_by()) and "'low' as class 2" in said
+    (data / "very low").rename(data / "low")
+    shutil.copytree(data / "low", data / "new")
+    assert "has 3 classes, and the recordings 4" in refused_by()
+    shutil.rmtree(data / "new")
+    shutil.copy(data / "low" / "0.wav", data / "low" / "another.wav")
+    assert "trained on other recordings" in refused_by()
+    (data / "low" / "another.wav").unlink()
+    (next(begun.glob("checkpoint-*")) / "optimizer.pt").rename(tmp_path / "optimizer.pt")
+    assert "weights without their optimiser" in refused_by()
+    shutil.move(tmp_path / "optimizer.pt", next(begun.glob("checkpoint-*")))
+    # What changes nothing may differ, and a longer training says so.
+    code, said = run_here(data, begun, *resume, "--num_train_epochs", "3", "--save_total_limit", "2")
+    assert code == 0, said
+    assert "its first part had the learning rates of 6 steps, and not of 9" in (begun / "README.md").read_text()
+
+
+def test_a_training_that_diverges_ends_in_a_sentence_and_leaves_no_network(tones, run_here, tmp_path):
+    out = tmp_path / "out"
+    code, said = run_here(tones, out, "--num_train_epochs", "40", "--learning_rate", "1e6", "--report_to", "none")
+    assert code == 2 and "Training has diverged after" in said and "--learning_rate below 1e+06" in said
+    assert not {"all_results.json", "model.safetensors", "README.md"} & {path.name for path in out.iterdir()}
+    for checkpoint in out.glob("checkpoint-*"):
+        assert all(np.isfinite(value.numpy()).all() for value in weights(checkpoint).values())
+
+
 def test_two_processes_train_and_judge_like_one(tones, environment, run_here, tmp_path):
     flags = ["--num_train_epochs", "4", "--per_device_train_batch_size", "8"]
     code, output = run_here(tones, tmp_path / "one", *flags)
