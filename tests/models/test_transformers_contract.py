@@ -300,7 +300,7 @@ def test_where_nothing_is_labelled_the_loss_is_zero(shape):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.int64])
-def test_tags_set_a_problem_type_that_is_not_set(dtype, caplog):
+def test_tags_set_a_problem_type_that_is_not_set(dtype):
     model = trained_looking_model(tiny_config())
     tags = torch.tensor([[1, 0, 1], [0, 0, 0], [0, 1, 0]])
     with torch.no_grad():
