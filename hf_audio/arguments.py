@@ -5,6 +5,7 @@ import copy
 import dataclasses
 import importlib.util
 import json
+import logging
 import math
 import os
 import shlex
@@ -22,11 +23,16 @@ from transformers import HfArgumentParser, TrainingArguments
 
 from .errors import ArgumentError
 from .flags import HELP_FLAGS, FlagFormatter, check_flags, find_neighbour, refuse_unknown
+from .trainer_flags import ALWAYS, check_reporting, check_trainer_flags
 
 # Metrics of which less is better.
 ERROR_RATES = frozenset({"cer", "cer_corpus", "equal_error_rate", "calibration_error"})
 HELP_ALL = "--help_all"
+# Schedules whose learning rate falls when validation says so.
+FOLLOWING_VALIDATION = ("reduce_lr_on_plateau", "greedy")
 Arguments = TypeVar("Arguments", bound="RecipeArguments")
+
+logger = logging.getLogger(__name__)
 
 
 def bf16_is_fast(use_cpu: bool) -> bool:
@@ -329,27 +335,69 @@ class RecipeArguments(TrainingArguments):
     hub_strategy: str = field(
         default="end", metadata={"help": "When --push_to_hub uploads: once, when the folder is finished."}
     )
+    do_train: bool = field(default=True, metadata={"help": "Must stay on: recipes train."})
+    do_eval: bool = field(default=True, metadata={"help": "Must stay on: validation clips, if any, are judged."})
+    do_predict: bool = field(default=True, metadata={"help": "Must stay on: recipes end with the test clips."})
     remove_unused_columns: bool = field(default=False, metadata={"help": "Must stay off: rows are decoded on access."})
     dataloader_persistent_workers: bool = field(default=True, metadata={"help": "Keep loader workers over epochs."})
 
     def __post_init__(self) -> None:
         self.command = list(sys.argv)  # that the run is started by, in words; the card shows it
         self._choose_by_the_machine()
+        check_trainer_flags(self)
+        # Of training clips the last, smaller batch is dropped always, see `AudioTrainer`, and of others none.
+        self.dataloader_drop_last = False
         if self.background is not None and self.false_alarms_per_hour is None and self.validation_fraction == 0:
             self.validation_fraction = 0.15
-        if self.validation_fraction > 0:
-            self.eval_strategy = "epoch" if self.eval_strategy == "no" else self.eval_strategy
         self._check_ranges()
         self._check_what_goes_together()
+        if not self.data_may_validate:
+            self.check_validation()
         self._choose_the_best_epoch()
+        check_reporting(self.report_to)
         super().__post_init__()
         if self.search:
             self._check_search()
 
+    @property
+    def data_may_validate(self) -> bool:
+        """Whether the recordings may come with a validation part, so that its share need not be given."""
+        return False
+
+    def check_validation(self) -> None:
+        """Refuse what validation clips are needed for, where there are none.
+
+        Where `data_may_validate`, it is known once the recordings are: `training.start.train_task` asks then.
+
+        Raises:
+            ArgumentError: there is such an argument.
+        """
+        if self.validation_fraction > 0:
+            return
+        needing = {
+            "--load_best_model_at_end": self.load_best_model_at_end and not self.early_stopping_patience,
+            "--early_stopping_patience": bool(self.early_stopping_patience),
+            "--save_strategy best": self.save_strategy == "best",
+            f"--lr_scheduler_type {self.lr_scheduler_type}": self.lr_scheduler_type in FOLLOWING_VALIDATION,
+            "--eval_strategy": self.eval_strategy != "no",
+            "--eval_on_start": self.eval_on_start,
+            "--search": bool(self.search),
+            "--refit": self.refit and not type(self).refit,
+        }
+        for name in (name for name, given in needing.items() if given):
+            raise ArgumentError(
+                f"{name} goes by validation clips, and there are none: add --validation_fraction 0.1 (the test clips "
+                "choose nothing)."
+            )
+
     def _choose_by_the_machine(self) -> None:
         # Said outright, because Trainer refuses bfloat16 and several processes on a machine that merely has no GPU.
         self.use_cpu = self.use_cpu or not torch.accelerator.is_available()
-        self.bf16 = bf16_is_fast(self.use_cpu) if self.bf16 is None else self.bf16
+        if self.fp16 and self.use_cpu and not self.bf16:
+            logger.warning("--fp16 is of GPUs, and there is none: training in float32.")
+            self.fp16 = self.bf16 = False
+        if self.bf16 is None:
+            self.bf16 = not self.fp16 and bf16_is_fast(self.use_cpu)
         if self.dataloader_num_workers is None:
             # Beside a model on every core, a worker would take a core from one of its threads, and so make all of them
             # wait, since they meet after every layer.
@@ -385,12 +433,7 @@ class RecipeArguments(TrainingArguments):
             raise ArgumentError("--background trains a network, and --baseline is none: leave one out.")
         if self.false_alarms_per_hour is not None and self.background is None:
             raise ArgumentError("--false_alarms_per_hour is counted on recordings: give their folder, --background.")
-        if self.validation_fraction == 0 and (self.load_best_model_at_end or self.early_stopping_patience):
-            raise ArgumentError(
-                "--load_best_model_at_end and --early_stopping_patience choose by a validation split: add "
-                "--validation_fraction 0.1 (the test clips choose nothing)."
-            )
-        if self.refit and self.lr_scheduler_type in ("reduce_lr_on_plateau", "greedy"):
+        if self.refit and self.lr_scheduler_type in FOLLOWING_VALIDATION:
             raise ArgumentError(
                 f"--lr_scheduler_type {self.lr_scheduler_type} follows validation, which the second training of "
                 "--refit has not: leave one of them out."
@@ -401,20 +444,31 @@ class RecipeArguments(TrainingArguments):
             raise ArgumentError(
                 f"--hub_strategy {self.hub_strategy}: only a finished folder is uploaded; leave it out."
             )
+        if self.fp16 and self.bf16:
+            raise ArgumentError("--fp16 and --bf16 exclude each other: give one of them.")
 
     def _choose_the_best_epoch(self) -> None:
         if self.early_stopping_patience:
             self.load_best_model_at_end = True
-        if (self.load_best_model_at_end or self.search) and self.metric_for_best_model is None:
+        chooses = self.load_best_model_at_end and self.save_strategy != "best"
+        watches = chooses or self.save_strategy == "best" or self.lr_scheduler_type in FOLLOWING_VALIDATION
+        if self.eval_strategy == "no" and (watches or self.validation_fraction > 0):
+            self.eval_strategy = "steps" if chooses and self.save_strategy == "steps" else "epoch"
+            if self.eval_strategy == "steps" and self.eval_steps is None:
+                self.eval_steps = self.save_steps
+        if chooses and self.eval_strategy != self.save_strategy:
+            raise ArgumentError(
+                f"--load_best_model_at_end chooses among what is saved: --save_strategy {_value(self.save_strategy)} "
+                f"must be --eval_strategy {_value(self.eval_strategy)}, with as many steps; give one as the other."
+            )
+        if (self.load_best_model_at_end or self.search or self.save_strategy == "best") and (
+            self.metric_for_best_model is None
+        ):
             self.metric_for_best_model = "accuracy"  # Trainer would take the loss
         if self.greater_is_better is None and str(self.metric_for_best_model).removeprefix("eval_") in ERROR_RATES:
             self.greater_is_better = False
 
     def _check_search(self) -> None:
-        if self.validation_fraction == 0:
-            raise ArgumentError(
-                "--search judges by validation clips: add --validation_fraction 0.1 (the test clips choose nothing)."
-            )
         given = {
             "baseline": self.baseline,
             "push_to_hub": self.push_to_hub,
@@ -461,7 +515,7 @@ def parse_arguments(
         arguments, *_, unknown = parser.parse_args_into_dataclasses(given, return_remaining_strings=True)
     except ArgumentError:
         raise
-    except (ValueError, ImportError) as error:  # TrainingArguments' own checks
+    except (ValueError, TypeError, ImportError, OSError, RuntimeError) as error:  # TrainingArguments' own checks
         raise ArgumentError(" ".join(str(error).split())) from error
     if unknown:
         refuse_unknown(unknown, parser.names, parser.help_command)
@@ -588,7 +642,15 @@ def _read_config(path: Path, parser: RecipeParser) -> list[str]:
             raise ArgumentError(
                 f"--config {path} names {name!r}, which is no argument: {told}see {parser.help_command}."
             )
+    if values.get("do_train") is False and values.get("do_predict") is False:
+        # Earlier versions saved so of every run, which trained and was judged all the same.
+        values = {name: value for name, value in values.items() if name not in ALWAYS}
     return as_flags(values)
+
+
+def _value(strategy: Any) -> str:
+    """Of a member of transformers' enumerations, or a text, the text."""
+    return str(getattr(strategy, "value", strategy))
 
 
 def _as_text(value: Any) -> str:

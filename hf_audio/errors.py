@@ -11,6 +11,7 @@
         ├── CheckpointError            a finished folder, a Hub id or an ONNX file
         ├── ExportError                a file or page that is to be written of one
         ├── HubError                   the Hub
+        ├── DivergedError              a training that came to numbers that are none
         ├── BrowserError               a browser that runs the page
         ├── DecodingError              a process that decodes
         └── MissingExtraError          a package that an extra of hf_audio brings (also an ImportError)
@@ -74,6 +75,10 @@ class ExportError(Refusal):
 
 class HubError(Refusal):
     """What keeps a folder from the Hub."""
+
+
+class DivergedError(Refusal):
+    """A training that came to numbers that are none, or a network that such a training has left."""
 
 
 class BrowserError(Refusal):

@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from transformers.trainer_utils import IntervalStrategy
+
 from hf_audio import AudioCNNConfig
 from hf_audio.corpora.synthetic_sounds import make_environmental_sounds
 from hf_audio.data.collection import Collection, load_collection
@@ -125,6 +127,11 @@ class OwnSoundsArguments(GeneralSoundsArguments):
             raise ArgumentError("--streaming knows one label a clip: leave --multi_label out, or read all at once.")
         super().__post_init__()
 
+    @property
+    def data_may_validate(self) -> bool:
+        """Whether the recordings may come with a validation part; then its share need not be given."""
+        return self.data_dir is not None or self.dataset_name is not None
+
 
 def load_stream(args: OwnSoundsArguments) -> tuple[Split, Collection]:
     """The shards that are trained on, and the recordings of the others."""
@@ -218,7 +225,8 @@ def make_task(args: OwnSoundsArguments) -> Task:
         n_clips = len(validation) + (stream.rows if stream else 0)
         # More than nothing, so that it is used.
         args.validation_fraction = min(max(round(float(validation.sum() / n_clips), 4), 0.0001), 0.5)
-        args.eval_strategy = "epoch"
+        if args.eval_strategy == IntervalStrategy.NO:
+            args.eval_strategy = IntervalStrategy.EPOCH
     choices = choose(args, survey)
     signal = fit_signal(PRESETS[args.model], args.sampling_rate, args.clip_seconds, args.excerpt_seconds)
     return Task(

@@ -19,7 +19,8 @@ BELOW = {
     "processes": (),
     "files": ("errors",),
     "flags": ("errors",),
-    "arguments": ("files", "flags"),
+    "trainer_flags": ("errors",),
+    "arguments": ("files", "flags", "trainer_flags"),
     "models": (),
     "audio": ("models", "files", "processes"),
     "data": ("audio",),
@@ -77,6 +78,7 @@ TESTED_IN = {
     "training/finish.py": "training/test_fine_tune.py",
     "training/pretraining.py": "test_recipes.py",
     "training/refit.py": "training/test_fine_tune.py",
+    "training/rehearsal.py": "test_trainer_flags.py",
     "training/setup.py": "training/test_fine_tune.py",
     "training/start.py": "training/test_fine_tune.py",
     "training/task.py": "training/test_fine_tune.py",
@@ -89,6 +91,8 @@ OF_NO_MODULE = {
     "test_init.py": "what `import hf_audio` hands on",
     "test_recipes.py": "the recipes",
     "bulk/test_label_formats.py": "answers in the formats of editors of labels",
+    "models/test_transformers_common.py": "transformers' own tests of any model",
+    "models/test_transformers_contract.py": "what users of transformers expect of any model",
 }
 
 

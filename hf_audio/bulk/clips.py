@@ -15,7 +15,7 @@ from ..data.columns import NUMBER_NAMES, Columns
 from ..data.tables import is_table
 from ..data.voice_tables import SPEAKER_COLUMN, is_voice_table, read_voice_table
 from ..errors import DataError
-from ..files import SOUND_SUFFIXES, UNREADABLE_SUFFIXES, name_some, search_folder
+from ..files import SOUND_SUFFIXES, is_readable, name_some, search_folder
 from .answers import TRUTH_COLUMNS, free_name
 
 logger = logging.getLogger(__name__)
@@ -96,9 +96,9 @@ def find_examples(
             raise DataError(f"{source} has no rows: give a table that names files.")
         return [clip["path"] for clip in clips], labels
     files = [clip["path"] for clip in find_clips(source, columns, audio_dir=audio_dir)]
-    read = [file for file in files if Path(file).suffix.lower() not in UNREADABLE_SUFFIXES]
+    read = [file for file in files if is_readable(file) or Path(file).suffix.lower() not in SOUND_SUFFIXES]
     if 0 < len(read) < len(files):  # of none that is read, it is told when one of them is
-        left_out = [Path(file) for file in files if Path(file).suffix.lower() in UNREADABLE_SUFFIXES]
+        left_out = [Path(file) for file in files if file not in read]
         logger.warning("Of a kind that is not read, and left out: %s.", name_some(left_out))
     return read or files, None
 

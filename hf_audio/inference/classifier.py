@@ -8,6 +8,7 @@ from itertools import groupby
 
 import numpy as np
 
+from ..audio.levels import to_floats
 from ..errors import AudioError
 from .facts import Answer, Facts
 
@@ -75,7 +76,7 @@ class AudioClassifier(ABC):
                     f"An array of shape {audio.shape} and type {audio.dtype} is no waveform: give (samples,) of "
                     "floats with full scale 1, without NaN."
                 )
-            waveform = audio.astype(np.float32, copy=False)
+            waveform = to_floats(audio, "the array")
         else:
             from ..audio.loading import load_audio  # not needed where waveforms come from elsewhere
 

@@ -3,14 +3,16 @@
 import copy
 import json
 import logging
+import math
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from transformers import PreTrainedConfig
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from ..arguments import RecipeArguments
@@ -37,8 +39,62 @@ FILES = "files"  # of a run's results: what it has left in its folder
 WRITTEN_BEFORE = re.compile(r"README\.md|[^.].*\.(json|csv|png|npz|py|safetensors)")
 # What another run would choose for its own machine and folder is left to it.
 NOT_SAVED = ("overwrite", "resume_from_checkpoint", "use_cpu", "hub_token", "push_to_hub_token")
-# May differ between the command that began a cross-validation or a search and the one that goes on with it.
+# Of one machine, folder or run.
 FREE_ARGUMENTS = {"output_dir", "run_name", "disable_tqdm", "report_to", "dataloader_num_workers", "search"}
+# These, and others that change no weight and no result, may differ between the command that began a run and the one
+# that goes on with it.
+COMPARED_NOT = FREE_ARGUMENTS | {
+    "dataloader_multiprocessing_context",
+    "dataloader_persistent_workers",
+    "dataloader_pin_memory",
+    "dataloader_prefetch_factor",
+    "do_eval",
+    "do_predict",
+    "do_train",
+    "enable_jit_checkpoint",
+    "hub_always_push",
+    "hub_model_id",
+    "hub_private_repo",
+    "hub_revision",
+    "hub_strategy",
+    "local_rank",
+    "log_level",
+    "log_level_replica",
+    "log_on_each_node",
+    "logging_first_step",
+    "logging_nan_inf_filter",
+    "logging_steps",
+    "logging_strategy",
+    "per_device_eval_batch_size",
+    "project",
+    "push_to_hub",
+    "save_on_each_node",
+    "save_only_model",
+    "save_steps",
+    "save_strategy",
+    "save_total_limit",
+    "skip_memory_metrics",
+    "strict",
+    "trackio_bucket_id",
+    "trackio_space_id",
+    "trackio_static_space_id",
+}
+# How long a schedule is changes every step of it, but for these.
+EVEN_SCHEDULES = ("constant", "constant_with_warmup")
+LENGTHS = frozenset({"num_train_epochs", "max_steps"})
+# What a config tells of how it was saved.
+NOT_OF_A_NETWORK = {
+    "_name_or_path",
+    "architectures",
+    "auto_map",
+    "dtype",
+    "id2label",
+    "label2id",
+    "torch_dtype",
+    "transformers_version",
+    "use_cache",
+}
+OPTIMIZER_NAME = "optimizer.pt"
 
 # Of `OUTPUT_DIR-name`: what a command trains before its own run.
 PRECEDING = ("audit", "pretrained", "validated")
@@ -68,6 +124,7 @@ def prepare_output_dir(args: RecipeArguments) -> Path | None:
                 f"--resume_from_checkpoint {resume}: {checkpoint or output_dir} holds no complete checkpoint; "
                 "start without the flag."
             )
+        check_resumable(args, checkpoint)
     elif (output_dir / RESULTS_NAME).exists() or last_checkpoint(output_dir) is not None:
         finished = (output_dir / RESULTS_NAME).exists()
         raise ArgumentError(
@@ -126,6 +183,7 @@ def make_way(args: RecipeArguments) -> bool:
         logger.warning("--overwrite: deleting the run in %s.", " and ".join(map(str, folders)))
         try:
             for folder in folders:
+                discard_moved(folder)
                 _delete_run(folder)
             for folder in folders[1:]:
                 if not any(folder.iterdir()):
@@ -182,6 +240,8 @@ def open_output_dir(args: RecipeArguments, own: re.Pattern) -> None:
     with args.main_process_first(desc="output folder"):
         try:
             output_dir.mkdir(parents=True, exist_ok=True)
+            if args.process_index == 0:
+                discard_moved(output_dir)
             names = sorted(entry.name for entry in output_dir.iterdir())
             foreign = [name for name in names if not own.fullmatch(name)]
             if foreign:
@@ -201,22 +261,81 @@ def saved_arguments(args: RecipeArguments) -> dict[str, Any]:
     return {name: value for name, value in args.to_dict().items() if name not in NOT_SAVED}
 
 
-def check_same_arguments(args: RecipeArguments) -> None:
+def check_same_arguments(args: RecipeArguments, folder: Path | None = None, *, free: Set[str] = frozenset()) -> None:
     """Refuse to go on in a folder whose run had other arguments.
 
+    Args:
+        args: of the command.
+        folder: of the run; by default the command's.
+        free: arguments that may differ besides those that change no result.
+
     Raises:
-        ArgumentError: the folder's arguments are other ones, but for those that change no result.
+        ArgumentError: the folder's arguments are other ones.
     """
+    folder = Path(args.output_dir) if folder is None else folder
     try:
-        before = json.loads((Path(args.output_dir) / ARGUMENTS_NAME).read_text(encoding="utf-8"))
+        before = json.loads((folder / ARGUMENTS_NAME).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return
     now = json.loads(json.dumps(saved_arguments(args)))
-    for name in sorted(set(before) & set(now) - FREE_ARGUMENTS):
-        if before[name] != now[name]:
+    for name in sorted(set(before) & set(now) - COMPARED_NOT - free):
+        if before[name] != now[name] and not _one_place(before[name], now[name]):
             raise ArgumentError(
-                f"--output_dir {args.output_dir} holds what was trained with --{name} {before[name]}, not "
-                f"{now[name]}: give the same arguments to go on, or choose another folder."
+                f"--output_dir {folder} holds what was trained with --{name} {before[name]}, not {now[name]}: give "
+                "the same arguments to go on, or choose another folder."
+            )
+
+
+def _one_place(before: Any, now: Any) -> bool:
+    """Whether two texts name one file or folder."""
+    try:
+        return isinstance(before, str) and isinstance(now, str) and os.path.samefile(before, now)
+    except (OSError, ValueError):
+        return False
+
+
+def check_resumable(args: RecipeArguments, checkpoint: Path) -> None:
+    """Refuse to go on from a checkpoint in another way than it was begun.
+
+    A longer training may follow where the learning rate does not depend on how long it is.
+
+    Raises:
+        ArgumentError: the run had other arguments, or the checkpoint holds weights alone.
+    """
+    if not (checkpoint / OPTIMIZER_NAME).is_file():
+        raise ArgumentError(
+            f"--resume_from_checkpoint: {checkpoint} holds weights without their optimiser (--save_only_model), so "
+            "nothing goes on from there: begin with them, by --model_name_or_path."
+        )
+    even = args.lr_scheduler_type in EVEN_SCHEDULES and (args.warmup_steps >= 1 or args.warmup_steps == 0)
+    check_same_arguments(args, checkpoint.parent, free=LENGTHS if even else frozenset())
+
+
+def check_same_network(config: PreTrainedConfig, checkpoint: Path) -> None:
+    """Refuse to go on from a checkpoint of other classes or another network.
+
+    config: of the network that is to go on.
+
+    Raises:
+        ArgumentError: they differ; the message names what.
+    """
+    before = type(config).from_pretrained(checkpoint)
+    classes, now = (list((each.id2label or {}).values()) for each in (before, config))
+    if classes != now:
+        place = next((k for k, pair in enumerate(zip(classes, now, strict=False)) if pair[0] != pair[1]), None)
+        told = f"{len(classes)} classes, and the recordings {len(now)}"
+        if place is not None:
+            told = f"{classes[place]!r} as class {place + 1}, and the recordings {now[place]!r}"
+        raise ArgumentError(
+            f"--resume_from_checkpoint: {checkpoint} has {told}: put the recordings back as they were, or begin in "
+            "another folder."
+        )
+    saved, wanted = (json.loads(each.to_json_string(use_diff=False)) for each in (before, config))
+    for name in sorted(set(saved) & set(wanted) - NOT_OF_A_NETWORK):
+        if saved[name] != wanted[name]:
+            raise ArgumentError(
+                f"--resume_from_checkpoint: {checkpoint} is of a network with {name} {saved[name]}, and now it would "
+                f"be {wanted[name]}: begin in another folder."
             )
 
 
@@ -238,16 +357,53 @@ def run_unless_finished(args: RecipeArguments, folder: Path, run: Callable[[Reci
 
 @contextmanager
 def finishing(output_dir: Path, results: Mapping[str, Any]) -> Iterator[Path]:
-    """A folder to write a run's files into; they are moved to `output_dir` together, and then the results follow."""
+    """A folder to write a run's files into; they are moved to `output_dir` together, the results last.
+
+    From the first move to the last, the results wait in that folder and name the files: so `discard_moved` knows
+    which of them a kill has left.
+    """
     parts = output_dir / PARTS_NAME
     shutil.rmtree(parts, ignore_errors=True)
     parts.mkdir()
     yield parts
     names = sorted(file.name for file in parts.iterdir())
     for name in names:
+        _share(parts / name)
+    write_text(parts / RESULTS_NAME, as_json({**results, FILES: names}))
+    (output_dir / RESULTS_NAME).unlink(missing_ok=True)  # of a run that is resumed: until its end it is unfinished
+    for name in [*names, RESULTS_NAME]:
         os.replace(parts / name, output_dir / name)
-    parts.rmdir()
-    write_text(output_dir / RESULTS_NAME, json.dumps({**results, FILES: names}, indent=2) + "\n")
+    shutil.rmtree(parts, ignore_errors=True)
+
+
+def discard_moved(output_dir: Path) -> None:
+    """Delete what a kill has left of the files of a run that was about to be finished."""
+    parts = output_dir / PARTS_NAME
+    with suppress(OSError, ValueError, KeyError):
+        for name in json.loads((parts / RESULTS_NAME).read_text(encoding="utf-8"))[FILES]:
+            (output_dir / name).unlink(missing_ok=True)
+    shutil.rmtree(parts, ignore_errors=True)
+
+
+def as_json(values: Mapping[str, Any] | Sequence[Any]) -> str:
+    """Values as a JSON file, which has no word for numbers that are not finite: they become null."""
+    return json.dumps(_without_nan(values), indent=2, allow_nan=False) + "\n"
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _share(path: Path) -> None:
+    """Give a file the rights of any new one: safetensors keeps its own to the owner."""
+    if os.name == "posix" and path.is_file():
+        mask = os.umask(0)
+        os.umask(mask)
+        path.chmod(0o666 & ~mask)
 
 
 def training_seconds(results: Mapping[str, Any]) -> float:

@@ -23,6 +23,7 @@ from ..data.tables import read_table, write_rows
 from ..errors import HubError
 from .card import NAMELESS
 from .folder import ARGUMENTS_NAME, RESULTS_NAME, written_files
+from .network import check_weights
 from .scores import relative_paths
 
 logger = logging.getLogger(__name__)
@@ -141,6 +142,7 @@ def check_finished(folder: Path) -> None:
 
     Raises:
         HubError: something is missing.
+        DivergedError: a weight is no finite number.
     """
     if not (folder / RESULTS_NAME).is_file():
         raise HubError(f"{folder} holds no finished run: give the --output_dir of one.")
@@ -155,6 +157,7 @@ def check_finished(folder: Path) -> None:
             )
         for name in sorted(NEEDED - names):
             raise HubError(f"{network} has no {name}: put it back, without it the weights cannot be loaded.")
+        check_weights(network)
     card = ModelCard((folder / CARD_NAME).read_text(encoding="utf-8"), ignore_metadata_errors=True)
     told = card.data.to_dict()
     if told.get("pipeline_tag") != "audio-classification" or "library_name" not in told:

@@ -2,13 +2,17 @@
 
 import os
 import platform
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import PreTrainedConfig, PreTrainedModel, SequenceFeatureExtractor
+
+from ..errors import DivergedError
 
 
 @dataclass
@@ -33,9 +37,37 @@ def count_macs(model: PreTrainedModel, extractor: SequenceFeatureExtractor) -> i
     return counter.get_total_flops() // 2
 
 
+def not_finite(state: Mapping[str, torch.Tensor]) -> str | None:
+    """The name of a tensor that holds numbers that are not finite, if there is one."""
+    for name, value in state.items():
+        if isinstance(value, torch.Tensor) and value.is_floating_point() and not bool(value.isfinite().all()):
+            return name
+    return None
+
+
+def check_weights(folder: Path) -> None:
+    """Refuse a checkpoint whose weights are no finite numbers.
+
+    Raises:
+        DivergedError: there is such a weight.
+    """
+    for file in sorted(folder.glob("*.safetensors")):
+        name = not_finite(load_file(file))
+        if name is not None:
+            raise DivergedError(
+                f"{file} holds weights that are not finite, {name} for one, as a training leaves them that has "
+                "diverged: train again with a lower --learning_rate."
+            )
+
+
 def save_network(model: PreTrainedModel, extractor: SequenceFeatureExtractor, folder: Path) -> NetworkFacts:
-    """Leave a checkpoint in a folder, and count what it is."""
+    """Leave a checkpoint in a folder, and count what it is.
+
+    Raises:
+        DivergedError: a weight is no finite number.
+    """
     model.save_pretrained(folder)
+    check_weights(folder)
     extractor.save_pretrained(folder)
     return NetworkFacts(
         config=model.config,

@@ -39,7 +39,7 @@ def fine_tune(args: RecipeArguments, task: Task) -> dict[str, Any]:
     checkpoint = prepare_output_dir(args)
     args = copy.copy(args) if task.validated is None else task.validated.arguments(args)
     args.push_to_hub = False  # Trainer would upload whatever the folder holds by then
-    setup = set_up(args, task, begins=checkpoint is None)
+    setup = set_up(args, task, checkpoint)
     trainer = setup.make_trainer(setup.model, args)
     # The threads of numpy's and scipy's BLAS spin for milliseconds after each product, on the cores of the model's.
     with threadpool_limits(1, user_api="blas"):

@@ -13,8 +13,9 @@ import torch
 from ..arguments import RecipeArguments
 from ..data.tables import write_rows
 from ..errors import ArgumentError
+from ..files import write_text
 from ..runs.card import METRIC_NAMES, RunFacts, describe_samples, shown_arguments, shown_command, write_model_card
-from ..runs.folder import finishing, prepare_output_dir, training_seconds
+from ..runs.folder import as_json, finishing, prepare_output_dir, training_seconds
 from ..runs.network import NetworkFacts, machine, save_network
 from ..runs.plots import CURVES_NAME, plot_curves
 from ..runs.predictions import Predictions, TwoClassPredictions
@@ -68,7 +69,7 @@ def write_run(
         if trainer is not None:
             network = _save_network(trainer, folder)
             results |= {name: getattr(network, name) for name in ("parameters", "macs", "weights_bytes")}
-            (folder / CURVES_NAME).write_text(json.dumps(trainer.state.log_history, indent=1) + "\n")
+            write_text(folder / CURVES_NAME, as_json(trainer.state.log_history))
             plot_curves(trainer.state.log_history, folder / "training_curves.png")
             pictures.append("training_curves.png")
         if task.plot is not None and trainer is not None:

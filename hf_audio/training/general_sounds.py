@@ -62,11 +62,15 @@ class GeneralSoundsArguments(RecipeArguments):
     ema_decay: float = field(default=0.995, metadata={"help": "Decay of the average of the weights."})
     refresh_epochs: int = field(default=40, metadata={"help": "Epochs that a pitch shift or stretch serves."})
     save_steps: float = field(default=500, metadata={"help": "Steps between checkpoints to resume from."})
-    save_strategy: str = field(default="steps", metadata={"help": "When a checkpoint to resume from is saved."})
+    save_strategy: str | None = field(  # type: ignore[assignment]
+        default=None,
+        metadata={"help": "When a checkpoint to resume from is saved. By steps, or by epochs to choose the best."},
+    )
 
     def __post_init__(self) -> None:
-        if self.load_best_model_at_end or self.early_stopping_patience:
-            self.save_strategy = "epoch"  # what is best is looked for among what is saved
+        if self.save_strategy is None:
+            chooses = self.load_best_model_at_end or self.early_stopping_patience
+            self.save_strategy = "epoch" if chooses and self.eval_strategy != "steps" else "steps"
         super().__post_init__()
 
 

@@ -169,6 +169,7 @@ class Study:
         if n_finished == 0 and given and not self._study.get_trials(states=(TrialState.WAITING,)):
             self._study.enqueue_trial(given)
         trainer = make_trainer(args=_trial_arguments(args, space, self.direction))
+        trainer.objective_where_it_diverges = -math.inf if self.direction == "maximize" else math.inf
         seed = int(np.random.SeedSequence((args.seed, n_finished)).generate_state(1)[0])
         with threadpool_limits(1, user_api="blas"):  # as `fine_tune`
             trainer.hyperparameter_search(

@@ -18,6 +18,7 @@ from ..errors import ArgumentError
 from ..inference.extractors import padding_arguments
 from ..inference.kaldi_features import kaldi_features
 from ..models import AudioCNNConfig
+from ..runs.folder import check_same_network
 from ..runs.predictions import predictions_class
 from .amortized import Amortized, Occasional
 from .batches import ClipTransform, WindowCollator
@@ -75,18 +76,19 @@ def divide_task(args: RecipeArguments, task: Task) -> tuple[AudioCNNConfig, Sequ
     return config, extractor, divide(args, config, task)
 
 
-def set_up(args: RecipeArguments, task: Task, begins: bool = True) -> TrainingSetup:
+def set_up(args: RecipeArguments, task: Task, checkpoint: Path | None = None) -> TrainingSetup:
     """Make all that a training needs, in the order in which random numbers are drawn.
 
     Args:
         args: of the training; what the best epoch is chosen by is filled in.
         task: that is trained.
-        begins: whether nothing of an interrupted training is gone on with.
+        checkpoint: of an interrupted training, which is gone on with.
 
     Raises:
         ArgumentError: an argument does not go with such data or such a network.
         DataError: the data cannot be trained on.
     """
+    begins = checkpoint is None
     set_seed(args.seed)
     keep_freed_memory()
     config, extractor, parts = divide_task(args, task)
@@ -108,6 +110,9 @@ def set_up(args: RecipeArguments, task: Task, begins: bool = True) -> TrainingSe
     plain = ClipTransform(config.sampling_rate, n_tags=n_tags)
     make_model = functools.partial(build_model, config, _find_weights(args, task), extractor, args.freeze)
     model = make_model()
+    if checkpoint is not None:
+        check_same_network(model.config, checkpoint)
+    _check_checkpointing(args, model)
     frozen = freeze(model, args.freeze)
     if args.layer_decay < 1:
         weight_heights(model)  # which refuses what has no layers, before any time is spent
@@ -156,6 +161,15 @@ def _find_weights(args: RecipeArguments, task: Task) -> str | None:
     if task.begins_with is None and (args.freeze in ("encoder", "front") or args.layer_decay < 1):
         raise ArgumentError("--freeze and --layer_decay are of weights to begin with: give --model_name_or_path too.")
     return task.begins_with
+
+
+def _check_checkpointing(args: RecipeArguments, model: PreTrainedModel) -> None:
+    """Refuse to save memory by computing activations twice, where a network has no such way."""
+    asked = args.gradient_checkpointing or getattr(args, "activation_checkpointing", False)
+    if asked and not getattr(model, "supports_gradient_checkpointing", False):
+        raise ArgumentError(
+            f"--gradient_checkpointing is not for a {model.config.model_type}, which is small: leave it out."
+        )
 
 
 def _describe_classes(args: RecipeArguments, config: AudioCNNConfig, parts: Parts) -> None:
@@ -253,7 +267,7 @@ def _find_trained_clips(
         collator,
         batch_size=args.train_batch_size,
         process=(args.process_index, args.world_size),
-        seed=args.seed,
+        seed=args.seed if args.data_seed is None else args.data_seed,
         skipped=skipped_rows(args),
         strict=args.strict,
         speech_only=config.speech_only,

@@ -18,6 +18,7 @@ from .finish import train_baseline
 from .label_audit import doubt_labels
 from .pretraining import pretrain
 from .refit import refit
+from .rehearsal import rehearse
 from .search import search_arguments
 from .task import Task
 
@@ -61,6 +62,8 @@ def train_task(args: RecipeArguments, task: Task) -> dict[str, Any]:
     Raises:
         Refusal: as `fine_tune`, `cross_validate`, `search_arguments` and the others do.
     """
+    args.check_validation()
+    rehearse(args)
     if task.folds is not None:
         return cross_validate(args, task, train_task)
     if task.label_rounds:

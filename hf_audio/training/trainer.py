@@ -2,6 +2,8 @@
 
 import contextlib
 import ctypes
+import hashlib
+import json
 import math
 import os
 from collections import defaultdict
@@ -27,10 +29,13 @@ from transformers import (
     TrainerState,
     TrainingArguments,
 )
+from transformers.trainer_callback import ExportableState
 
 from ..arguments import RecipeArguments
-from ..errors import ArgumentError
+from ..errors import ArgumentError, DivergedError
 from ..models.modeling_audio_cnn import by_distribution, classification_loss, probabilities, to_logits
+from ..runs.folder import last_checkpoint
+from ..runs.network import not_finite
 from .augmentation import mix
 from .batch_norm import synchronize_batch_norm
 from .batches import BackgroundSampler, BalancedSampler, ClipTransform
@@ -62,10 +67,13 @@ class AudioTrainer(Trainer):
     - With `features`, what a model reads is made of waveforms where the model is, after they were mixed.
     - With `balance`, every class counts the same: its clips come as often, or weigh as much in the loss.
     - A last, smaller training batch is dropped: the statistics of a few clips would disturb every layer.
+    - At the first loss that is no finite number training ends, and weights that are none are neither judged nor saved.
     """
 
     args: RecipeArguments
     loss_is_scaled_for_ga = False
+    objective_where_it_diverges: float | None = None
+    """Of a trial of a search, which goes on with the next one; otherwise, a `DivergedError` is raised."""
 
     def __init__(
         self,
@@ -84,6 +92,7 @@ class AudioTrainer(Trainer):
             callbacks.append(EarlyStoppingCallback(args.early_stopping_patience))
         if train_transform is not None:
             callbacks.append(_EpochCallback(train_transform))
+        callbacks.append(_ClipsCallback(kwargs.get("train_dataset")))
         if isinstance(kwargs.get("train_dataset"), ClipStream) and not args.ignore_data_skip:
             callbacks.append(_ResumeCallback(kwargs["train_dataset"]))
         super().__init__(model=model, args=args, callbacks=callbacks, **kwargs)
@@ -151,10 +160,11 @@ class AudioTrainer(Trainer):
             return super()._get_train_sampler(train_dataset)
         labels = self._labels()
         background = labels == self.model.config.num_labels - 1 if rejects else np.zeros(len(labels), dtype=bool)
-        known = BalancedSampler(labels[~background], self.args.seed) if balances else None
+        seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
+        known = BalancedSampler(labels[~background], seed) if balances else None
         if known is not None and not rejects:
             return known
-        return BackgroundSampler(background, self.args.seed, known)
+        return BackgroundSampler(background, seed, known)
 
     def create_optimizer(self, *args: Any, **kwargs: Any) -> torch.optim.Optimizer:
         """As in Trainer; with `layer_decay`, its groups divided by height, each with a learning rate of its own."""
@@ -190,7 +200,57 @@ class AudioTrainer(Trainer):
         self._seeded_step = step
         entropy = (self.args.seed, step, self._micro_step, self.args.process_index)
         torch.manual_seed(int(np.random.SeedSequence(entropy).generate_state(1)[0]))
-        return super().training_step(model, inputs, num_items_in_batch)
+        loss = super().training_step(model, inputs, num_items_in_batch)
+        # Of all processes: one that ended alone would leave the others waiting.
+        value = float(loss if self.args.world_size == 1 else self.accelerator.reduce(loss.detach().clone(), "mean"))
+        if not math.isfinite(value):
+            raise self._diverged(f"the loss is {value}")
+        return loss
+
+    def train(self, *args: Any, **kwargs: Any) -> Any:
+        """As in Trainer; a trial of a search that diverges has the worst objective instead of an end.
+
+        Raises:
+            DivergedError: a loss or a weight is no finite number.
+        """
+        try:
+            trained = super().train(*args, **kwargs)
+            self.check_finite()
+            return trained
+        except DivergedError:
+            if self.objective_where_it_diverges is None:
+                raise
+            self.objective = self.objective_where_it_diverges
+            return None
+
+    def check_finite(self) -> None:
+        """Refuse weights, or an average of them, that are no finite numbers.
+
+        Raises:
+            DivergedError: there is one.
+        """
+        networks = [self.model] if self.average is None else [self.model, self.average]
+        for network in networks:
+            name = not_finite(network.state_dict())
+            if name is not None:
+                raise self._diverged(f"the weights {name} are not finite")
+
+    def _diverged(self, seen: str) -> DivergedError:
+        saved = last_checkpoint(self.args.output_dir)
+        kept = "" if saved is None else f"; {saved} holds the weights before, for --model_name_or_path"
+        return DivergedError(
+            f"Training has diverged after {self.state.global_step} steps, {seen}: start again with a --learning_rate "
+            f"below {self.args.learning_rate:g}{kept}."
+        )
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
+        """As in Trainer, of finite weights.
+
+        Raises:
+            DivergedError: a weight is no finite number.
+        """
+        self.check_finite()
+        return super().evaluate(*args, **kwargs)
 
     def compute_loss(
         self,
@@ -263,6 +323,8 @@ class AudioTrainer(Trainer):
             if counts is not None:
                 logits = average_windows(logits, counts, config)
             loss = classification_loss(logits, labels, config)
+        if not bool(logits.isfinite().all()):
+            raise self._diverged("a clip has scores that are not finite")
         return (loss, None, None) if prediction_loss_only else (loss, logits, labels)
 
     def keep_average(self) -> None:
@@ -272,7 +334,12 @@ class AudioTrainer(Trainer):
             self.average = None
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
-        """As in Trainer, with the averaged weights beside a checkpoint's own."""
+        """As in Trainer, with the averaged weights beside a checkpoint's own.
+
+        Raises:
+            DivergedError: a weight is no finite number; the checkpoint before stays.
+        """
+        self.check_finite()
         super().save_model(output_dir, _internal_call)
         if self.average is not None and self.args.should_save:
             torch.save(self.average.state_dict(), Path(output_dir or self.args.output_dir) / AVERAGE_NAME)
@@ -291,6 +358,17 @@ class AudioTrainer(Trainer):
     def _load_best_model(self) -> None:
         super()._load_best_model()
         self._load_average(self.state.best_model_checkpoint)
+
+
+def _digest(clips: Dataset | ClipStream) -> str:
+    """Stands for the names and labels of clips, in their order."""
+    if isinstance(clips, ClipStream):
+        told: list[Any] = [clips.split.rows, clips.split.counts]
+    else:
+        plain = clips.with_format(None)
+        names = [Path(path).name for path in plain["path"]] if "path" in plain.column_names else []
+        told = [names, plain["label"][:]]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 
 def as_probabilities(labels: torch.Tensor, config: PreTrainedConfig) -> torch.Tensor:
@@ -358,6 +436,27 @@ class _EpochCallback(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         self.transform.set_epoch(int(state.epoch or 0))
+
+
+class _ClipsCallback(TrainerCallback, ExportableState):
+    """Has a checkpoint tell which clips it was trained on, and refuses to go on with others."""
+
+    def __init__(self, clips: Dataset | ClipStream | None):
+        self.digest = None if clips is None else _digest(clips)
+
+    def state(self) -> dict[str, Any]:
+        return {"args": {}, "attributes": {"digest": self.digest}}
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        saved = state.stateful_callbacks.get(type(self).__name__)
+        digest = saved.get("attributes", {}).get("digest") if isinstance(saved, dict) else None
+        if state.global_step and digest is not None and digest != self.digest:
+            raise ArgumentError(
+                "--resume_from_checkpoint: the checkpoint was trained on other recordings than there are now: put "
+                "them back as they were, or begin in another folder."
+            )
 
 
 class _ResumeCallback(TrainerCallback):

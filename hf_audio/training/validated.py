@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from transformers.trainer_utils import IntervalStrategy
+from transformers.trainer_utils import IntervalStrategy, SaveStrategy
 
 from ..arguments import RecipeArguments
 from ..runs.scores import Scores, read_scores
@@ -51,3 +51,5 @@ def validate_nothing(args: RecipeArguments) -> None:
     """Have a run train on all its clips."""
     args.validation_fraction, args.early_stopping_patience, args.load_best_model_at_end = 0, 0, False
     args.eval_strategy, args.eval_on_start = IntervalStrategy.NO, False
+    if args.save_strategy == SaveStrategy.BEST:  # which no epoch would be
+        args.save_strategy = SaveStrategy.EPOCH

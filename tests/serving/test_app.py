@@ -801,6 +801,7 @@ def test_every_answer_is_one_that_the_openapi_document_knows(mode, url):
 # The end
 
 
+@pytest.mark.slow
 def test_terminated_under_load_it_answers_what_it_has_accepted(checkpoint, tmp_path):
     command = [sys.executable, "-m", "hf_audio.cli", "serve", f"tones={checkpoint}", "--port", "0"]
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
