@@ -1,6 +1,7 @@
 """Files found in folders, and files written whole or not at all."""
 
 import heapq
+import importlib.util
 import os
 import re
 import secrets
@@ -8,25 +9,42 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
+from typing import Literal
 
 from .errors import NO_ROOM, DataError
 
 # Of names that libsndfile's formats have.
 AUDIO_SUFFIXES = frozenset(
-    ".wav .flac .ogg .oga .opus .mp3 .aif .aiff .aifc .au .snd .caf .w64 .rf64".split()  # noqa: SIM905
+    ".wav .flac .ogg .oga .opus .mp3 .mp2 .mpga .aif .aiff .aifc .au .snd .caf .w64 .rf64".split()  # noqa: SIM905
 )
-# Of sound that phones, browsers and video write, and that libsndfile cannot read.
-UNREADABLE_SUFFIXES = frozenset(
-    ".m4a .m4b .mp4 .webm .weba .mka .3gp .3ga .amr .aac .ac3 .wma .mpga .mp2 .ape .wv .ra".split()  # noqa: SIM905
+# Of sound that phones, browsers and video write, which libsndfile cannot read, and FFmpeg can.
+FOREIGN_SUFFIXES = frozenset(
+    ".m4a .m4b .mp4 .webm .weba .mka .3gp .3ga .amr .aac .ac3 .wma .ape .wv .ra".split()  # noqa: SIM905
 )
-SOUND_SUFFIXES = AUDIO_SUFFIXES | UNREADABLE_SUFFIXES
+SOUND_SUFFIXES = AUDIO_SUFFIXES | FOREIGN_SUFFIXES
+FOREIGN_REMEDY = "convert to WAV or FLAC, or install PyAV (pip install 'hf-audio[av]') or ffmpeg"
 # What zips made on macOS bring along: a shadow of every file.
 MAC_SHADOWS = "__MACOSX"
 # Of files that one sentence names.
 NAMES_TOLD = 3
 
 _own_folders: set[str] = set()  # names of the temporary folders of this process
+
+
+@cache
+def foreign_decoder() -> Literal["PyAV", "ffmpeg"] | None:
+    """What decodes files of `FOREIGN_SUFFIXES` here, PyAV or the ffmpeg program; `None` if neither is installed."""
+    if importlib.util.find_spec("av") is not None:
+        return "PyAV"
+    return "ffmpeg" if shutil.which("ffmpeg") else None
+
+
+def is_readable(path: str | os.PathLike) -> bool:
+    """Whether a file is, by its name, of a kind of sound that is read here."""
+    suffix = Path(path).suffix.lower()
+    return suffix in AUDIO_SUFFIXES or (suffix in FOREIGN_SUFFIXES and foreign_decoder() is not None)
 
 
 @dataclass
@@ -36,7 +54,7 @@ class FolderSearch:
     audio: list[Path] = field(default_factory=list)
     """Files that are audio by their names."""
     unreadable: list[Path] = field(default_factory=list)
-    """Files that are sound by their names, but of a kind that libsndfile cannot read."""
+    """Files that are sound by their names, but of a kind that is not read here, see `foreign_decoder`."""
     others: list[Path] = field(default_factory=list)
     """Files that are no sound by their names."""
     hidden: list[Path] = field(default_factory=list)
@@ -70,7 +88,7 @@ class FolderSearch:
             return self.losses()
         recordings = "1 recording is" if len(self.unreadable) == 1 else f"{len(self.unreadable)} recordings are"
         kinds = f"{recordings} left out, of a kind that is not read, {name_some(self.unreadable)}"
-        return [f"{kinds}: convert to WAV or FLAC.", *self.losses()]
+        return [f"{kinds}: {FOREIGN_REMEDY}.", *self.losses()]
 
 
 def search_folder(folder: str | os.PathLike) -> FolderSearch:
@@ -129,9 +147,10 @@ def _list_folder(
                 else:
                     folders.append(path)
             elif os.path.isfile(path) if is_link else entry.is_file():
-                suffix = path.suffix.lower()
-                kinds = ((AUDIO_SUFFIXES, found.audio), (UNREADABLE_SUFFIXES, found.unreadable))
-                next((paths for suffixes, paths in kinds if suffix in suffixes), found.others).append(path)
+                if is_readable(path):
+                    found.audio.append(path)
+                else:
+                    (found.unreadable if path.suffix.lower() in SOUND_SUFFIXES else found.others).append(path)
             elif is_link:
                 found.unreachable.append((path, "a link that leads nowhere"))
 

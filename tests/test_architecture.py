@@ -11,7 +11,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import yaml
 from helpers.recordings import REPOSITORY
+
+import hf_audio
 
 # What stands directly below each package, from the ground up; what those may import, it may import too.
 BELOW = {
@@ -90,6 +93,8 @@ OF_NO_MODULE = {
     "test_init.py": "what `import hf_audio` hands on",
     "test_recipes.py": "the recipes",
     "bulk/test_label_formats.py": "answers in the formats of editors of labels",
+    "models/test_transformers_common.py": "transformers' own tests of any model",
+    "models/test_transformers_contract.py": "what users of transformers expect of any model",
 }
 
 
@@ -294,6 +299,11 @@ def test_all_that_is_imported_is_declared():
             if normalised(DISTRIBUTIONS.get(top, top)) not in allowed:
                 wrong.append(f"{where(module, imported.line)}: {top}")
     assert not wrong, "imported, but not declared for this package:\n" + "\n".join(wrong)
+
+
+def test_the_citation_names_this_version():
+    citation = yaml.safe_load((REPOSITORY / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["version"] == hf_audio.__version__
 
 
 def normalised(distribution: str) -> str:

@@ -1,20 +1,23 @@
 """What a checkpoint answered, as a table, JSON lines, CSV or Parquet; the same columns everywhere."""
 
-import csv
 import itertools
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from tqdm.auto import tqdm
 
+from ..data.tables import write_cells
 from ..errors import DataError
 from ..files import written_whole
 
 ROWS_PER_GROUP = 10_000  # of Parquet
+# Of a table, that say what a clip is, by the names that answers have.
+TRUTH_COLUMNS = ("label", "number")
 Row = dict[str, Any]
 
 
@@ -23,7 +26,8 @@ class Heading:
     """What the columns are.
 
     `path`, the further columns of a table that named the clips, `start` and `end` in seconds where clips are judged
-    over time, `label` or `number` and `confidence`, `label_2` and `confidence_2` and so on, and `error`.
+    over time, `label` or `number` and `confidence`, `label_2` and `confidence_2` and so on, and `error`. A further
+    column that has one of these names is kept under another: `true_label`, `true_number`, `table_confidence`.
     """
 
     further: Sequence[str]
@@ -40,7 +44,7 @@ class Heading:
     @property
     def columns(self) -> list[str]:
         """All names in their order."""
-        return ["path", *self._clip_columns, *self._times, *itertools.chain(*self._answer_columns), "error"]
+        return ["path", *self._clip_columns.values(), *self._times, *itertools.chain(*self._answer_columns), "error"]
 
     @property
     def real_columns(self) -> set[str]:
@@ -61,10 +65,16 @@ class Heading:
         numbers = ["", *(f"_{i}" for i in range(2, self.n_answers + 1))]
         return [(f"{self.kind}{number}", f"confidence{number}") for number in numbers]
 
-    @property
-    def _clip_columns(self) -> list[str]:
+    @cached_property
+    def _clip_columns(self) -> dict[str, str]:
+        """The further columns' names, and those by which they stand beside the answer's."""
         own = {"path", *self._times, *itertools.chain(*self._answer_columns), "error"}
-        return [name for name in self.further if name not in own]
+        taken = own | set(self.further)
+        names = {}
+        for name in self.further:
+            names[name] = name if name not in own else free_name(_kept_name(name), taken)
+            taken.add(names[name])
+        return names
 
     def rows(
         self,
@@ -74,9 +84,9 @@ class Heading:
         problem: str | None,
     ) -> Iterator[Row]:
         """Of one clip; what is not known is `None`."""
-        of_clip = {name: clip.get(name, "") for name in ("path", *self._clip_columns)}
+        of_clip = {new: clip.get(name, "") for name, new in self._clip_columns.items()}
         # A name of a file may be no text.
-        of_clip["path"] = os.fsencode(of_clip["path"]).decode(errors="backslashreplace")
+        of_clip["path"] = os.fsencode(clip["path"]).decode(errors="backslashreplace")
         row: Row = {**dict.fromkeys(self.columns), **of_clip}
         if problem is not None:
             yield {**row, "error": problem}
@@ -88,16 +98,24 @@ class Heading:
             yield {**row, **cells}
 
 
+def _kept_name(name: str) -> str:
+    return f"true_{name}" if name in TRUTH_COLUMNS else f"table_{name}"
+
+
+def free_name(name: str, taken: Collection[str]) -> str:
+    """The name, or with the first number behind it that makes it another one than those that are taken."""
+    numbered = (f"{name}_{number}" for number in itertools.count(2))
+    return next(new for new in itertools.chain([name], numbered) if new not in taken)
+
+
 Writer = Callable[[Path, Heading, Iterable[Row]], None]
 
 
 def write_csv(path: Path, heading: Heading, rows: Iterable[Row]) -> None:
     """Confidences and times with six digits behind the point."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=heading.columns)
-        writer.writeheader()
-        for row in rows:
-            writer.writerow({k: f"{v:.6f}" if isinstance(v, float) else v for k, v in row.items()})
+    columns = heading.columns
+    cells = ((f"{row[name]:.6f}" if isinstance(row[name], float) else row[name] for name in columns) for row in rows)
+    write_cells(path, columns, cells)
 
 
 def write_json_lines(path: Path, heading: Heading, rows: Iterable[Row]) -> None:
@@ -151,11 +169,16 @@ def write_raven_table(path: Path, heading: Heading, rows: Iterable[Row]) -> None
 def write_text_grid(path: Path, heading: Heading, rows: Iterable[Row]) -> None:
     """An interval tier of best labels. Intervals may not overlap: each is what its window hears for the first time.
 
+    What lies between windows, and was not judged, is an interval without text.
+
     Source: https://www.fon.hum.uva.nl/praat/manual/TextGrid_file_formats.html.
     """
     intervals = []
     begin = 0.0
     for row in rows:
+        if row["start"] > begin:
+            intervals.append((begin, row["start"], ""))
+            begin = row["start"]
         intervals.append((begin, row["end"], _one_line(row[heading.kind]).replace('"', '""')))
         begin = row["end"]
     with path.open("w", encoding="utf-8") as file:
@@ -220,4 +243,7 @@ def print_table(heading: Heading, rows: Iterable[Row], paths: Iterable[str], lab
 
 
 def _cell(value: Any) -> str:
-    return "" if value is None else f"{value:.4f}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    # Names and labels of strangers may hold what a terminal obeys.
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str("" if value is None else value))

@@ -15,13 +15,12 @@ from ..data.columns import NUMBER_NAMES, Columns
 from ..data.tables import is_table
 from ..data.voice_tables import SPEAKER_COLUMN, is_voice_table, read_voice_table
 from ..errors import DataError
-from ..files import SOUND_SUFFIXES, UNREADABLE_SUFFIXES, name_some, search_folder
+from ..files import SOUND_SUFFIXES, is_readable, name_some, search_folder
+from .answers import TRUTH_COLUMNS, free_name
 
 logger = logging.getLogger(__name__)
 
 STANDARD_INPUT = "-"
-# Of answers: a table's own columns of these names would be taken for them.
-ANSWER_COLUMNS = ("number", "label")
 
 
 def find_clips(
@@ -35,14 +34,14 @@ def find_clips(
 
     Of a folder, what is sound by its name, whether it can be read or not. A name that is no file's may be a pattern,
     as `recordings/**/*.wav`, whose folders are searched too. Every clip has its file's full name as `path`, and
-    whatever else a table says, but for `ANSWER_COLUMNS`; of Common Voice's tables, whose label is the gender, the
-    speaker alone.
+    whatever else a table says, `client_id` of Common Voice's tables as `speaker`.
 
     Args:
         source: a folder, a table, a file, a pattern or `STANDARD_INPUT`.
         columns: of a table, those that the user has named; the others go by their names, see `settle_columns`.
         audio_dir: where a table's files are, by default beside it.
-        unlabelled: of a table, only the rows whose labels are empty; all, where it has no labels.
+        unlabelled: of a table, only the rows whose labels are empty, without the columns of labels and of names; all
+            rows, where it has no labels.
 
     Raises:
         DataError: there is no such folder, table or file, or no such clip in it, or columns are named of what is no
@@ -97,9 +96,9 @@ def find_examples(
             raise DataError(f"{source} has no rows: give a table that names files.")
         return [clip["path"] for clip in clips], labels
     files = [clip["path"] for clip in find_clips(source, columns, audio_dir=audio_dir)]
-    read = [file for file in files if Path(file).suffix.lower() not in UNREADABLE_SUFFIXES]
+    read = [file for file in files if is_readable(file) or Path(file).suffix.lower() not in SOUND_SUFFIXES]
     if 0 < len(read) < len(files):  # of none that is read, it is told when one of them is
-        left_out = [Path(file) for file in files if Path(file).suffix.lower() in UNREADABLE_SUFFIXES]
+        left_out = [Path(file) for file in files if file not in read]
         logger.warning("Of a kind that is not read, and left out: %s.", name_some(left_out))
     return read or files, None
 
@@ -121,13 +120,19 @@ def _read_table(
 ) -> tuple[list[dict[str, str]], list[str] | None]:
     """The clips of a table, and the label of each, or none where it has no labels."""
     if columns in (None, Columns()) and is_voice_table(path):
-        voices = read_voice_table(path, audio_dir)
-        clips = voices.rename(columns={"client_id": SPEAKER_COLUMN})[["path", SPEAKER_COLUMN]].to_dict("records")
-        return clips, voices["gender"].tolist()
+        voices = read_voice_table(path, audio_dir).rename(columns={"client_id": SPEAKER_COLUMN})
+        kept = voices[["path", SPEAKER_COLUMN]] if unlabelled else voices
+        return kept.to_dict("records"), voices["gender"].tolist()
     table = read_clip_table(path, columns, audio_dir=audio_dir)
     label_columns = table.columns.labels
-    dropped = {"path", table.columns.path, *ANSWER_COLUMNS, *(label_columns if unlabelled else ())}
-    further = {name: cells for name, cells in table.cells.items() if name not in dropped}
+    if unlabelled:
+        dropped = {"path", table.columns.path, *TRUTH_COLUMNS, *label_columns}
+        further = {name: cells for name, cells in table.cells.items() if name not in dropped}
+    else:
+        further = dict(table.cells)
+        own = further.pop("path", None)
+        if own is not None and table.columns.path != "path":
+            further[free_name("table_path", further)] = own
     rows = zip(table.files, *further.values(), strict=True)
     clips = [dict(zip(("path", *further), map(str, row), strict=True)) for row in rows]
     if not label_columns:

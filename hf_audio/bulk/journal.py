@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from ..errors import DataError
 from ..files import NO_ROOM
+from .lock import FileLock
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,8 @@ class Entry:
 class Journal:
     """A file of JSON lines: first what the run was asked, then an `Entry` a line; deleted when all is done.
 
-    A line that a kill has cut off, and parts of clips that it interrupted, do not count: those clips are done anew.
+    While it is open, no other run can open it. A line that a kill has cut off, and parts of clips that it
+    interrupted, do not count: those clips are done anew.
 
     Args:
         path: of the file.
@@ -37,7 +40,8 @@ class Journal:
         resume: whether to go on with what is there, if anything is.
 
     Raises:
-        DataError: what is there was asked something else, or is not to be gone on with; or nothing can be written.
+        DataError: another run writes it; or what is there was asked something else, or is not to be gone on with; or
+            nothing can be written.
     """
 
     def __init__(self, path: Path, request: Mapping[str, Any], resume: bool):
@@ -45,20 +49,29 @@ class Journal:
         self._lines: dict[int, list[int]] = {}  # where each finished clip's lines begin
         self._unfinished: dict[int, list[int]] = {}
         self.n_problems = 0
-        size = self._read(request, resume)
         try:
-            self._file: IO[bytes] = path.open("r+b" if size else "wb")
+            self._lock = FileLock(path)
+        except OSError as error:
+            raise self._unwritable(error) from error
+        try:
+            size = self._read(request, resume)
+            self._open(size)
+            if not size:
+                self._write(dict(request))
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def _open(self, size: int) -> None:
+        try:
+            self._file: IO[bytes] = self.path.open("r+b")
             self._file.truncate(size)  # what a kill has cut off
             self._file.seek(size)
         except OSError as error:
             raise self._unwritable(error) from error
-        if not size:
-            self._write(dict(request))
 
     def _read(self, request: Mapping[str, Any], resume: bool) -> int:
         """Take in what is there and return its length, 0 where there is nothing to go on with."""
-        if not self.path.exists():
-            return 0
         with self.path.open("rb") as file:
             first = file.readline()
             if not first.endswith(b"\n"):
@@ -151,8 +164,19 @@ class Journal:
             self._file.close()
         except OSError as error:  # what could not be written is tried once more
             raise self._unwritable(error) from error
+        finally:
+            self._lock.release()
+
+    def abandon(self) -> None:
+        """The run could not begin: leave the file for one to come, if there is anything in it."""
+        if self._lines:
+            self.close()
+        else:
+            self.delete()
 
     def delete(self) -> None:
         """All is done."""
-        self._file.close()
+        with suppress(OSError):  # what is deleted need not be written
+            self._file.close()
         self.path.unlink()
+        self._lock.release()

@@ -107,7 +107,8 @@ def predict_files(
     Returns the numbers of clips and of those that cannot be read.
 
     Raises:
-        DataError: there are no clips, none can be read, or the output does not suit; see also `Journal`.
+        DataError: there are no clips, none can be read, the output does not suit, or another run writes it; see also
+            `Journal`.
         CheckpointError: the checkpoint cannot be used.
     """
     clips = sources.clips()
@@ -121,8 +122,8 @@ def predict_files(
         if output.exists() and sources.include(output):
             raise DataError(f"--output {output} is what the clips are read from: choose another file.")
         write = choose_writer(output, over_time=question.over_time, n_clips=len(clips))
-    inquiry = _Inquiry(load_classifier(checkpoint), clips, question, num_workers, quiet=rank > 0)
     if output is None or write is None:
+        inquiry = _Inquiry(load_classifier(checkpoint), clips, question, num_workers, quiet=rank > 0)
         return _show(inquiry.entries(places), clips, inquiry.heading, inquiry.classifier.facts, show)
     notes = output.with_name(output.name + JOURNAL_SUFFIX)
     if resume and output.exists() and not notes.exists():
@@ -135,7 +136,12 @@ def predict_files(
         "--windows": question.over_time,
         "--hop_seconds": question.hop_seconds,
     }
-    journal = Journal(notes, request, resume)
+    journal = Journal(notes, request, resume)  # before anything takes time, as it keeps others from the output
+    try:
+        inquiry = _Inquiry(load_classifier(checkpoint), clips, question, num_workers, quiet=rank > 0)
+    except BaseException:
+        journal.abandon()
+        raise
     # Of several processes, one may get unreadable clips alone.
     return len(places), _write(journal, inquiry, places, output, write, all_may_fail=n_processes > 1)
 
@@ -197,8 +203,9 @@ def _write(
             problem = next(journal.entries()).problem
         else:
             write(output, inquiry.heading, _rows(journal.entries(), inquiry.clips, inquiry.heading))
-    finally:
+    except BaseException:
         journal.close()
+        raise
     journal.delete()
     if problem is not None:
         raise _none_readable(problem, len(places))

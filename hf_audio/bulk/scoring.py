@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -60,7 +60,7 @@ def judge_clips(
     if facts.speech_only:
         load_voice_activity()  # that it is missing is said here rather than by a process that decodes
     reductions: dict[int, _Reduction] = {}
-    for parts in _score(classifier, decode_ahead(files, cut, num_workers)):
+    for parts in _finite(_score(classifier, decode_ahead(files, cut, num_workers)), dict(files)):
         judgements: dict[int, Judgement] = {}
         for piece, scores in parts:
             if cut.over_time is not None:
@@ -120,6 +120,25 @@ def _score(
                 yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()
+
+
+def _finite(
+    parts: Iterable[list[tuple[Piece, np.ndarray | None]]], files: Mapping[int, str]
+) -> Iterator[list[tuple[Piece, np.ndarray | None]]]:
+    """Pieces and scores, without windows whose scores are not finite; their clips end as if they could not be read."""
+    without_answer: set[int] = set()
+    for part in parts:
+        kept: list[tuple[Piece, np.ndarray | None]] = []
+        for piece, scores in part:
+            if scores is not None and not np.isfinite(scores).all():
+                without_answer.add(piece.clip)
+            elif piece.samples is None and piece.clip in without_answer and piece.problem is None:
+                file = files[piece.clip]
+                problem = f"{file} is given scores that are not finite: it is too loud, or the checkpoint is broken."
+                kept.append((Piece(piece.clip, problem=problem), None))
+            else:
+                kept.append((piece, scores))
+        yield kept
 
 
 @contextmanager

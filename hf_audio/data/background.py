@@ -11,7 +11,7 @@ import datasets
 import numpy as np
 from datasets import ClassLabel, Dataset
 
-from ..audio.loading import stream_audio, to_int16
+from ..audio.loading import pack_samples, stream_audio
 from ..audio.windows import cut_running
 from ..errors import AudioError, DataError
 from ..files import search_folder
@@ -110,7 +110,7 @@ def _cut(files: Sequence[tuple[str, int, int]], sampling_rate: int, clip_seconds
     for file, *_ in files:
         try:
             for _, samples in cut_running(stream_audio(file, sampling_rate), window, window):
-                yield {"path": file, "audio": to_int16(samples).tobytes()}
+                yield {"path": file, "audio": pack_samples(samples)}
         except AudioError as error:
             logger.warning("Left out: %s", error)
 

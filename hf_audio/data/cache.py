@@ -13,16 +13,17 @@ import pyarrow.compute as pc
 import soundfile
 from datasets import Dataset, concatenate_datasets
 
-from ..audio.loading import from_int16, load_audio, to_int16, unreadable
+from ..audio.loading import load_audio, pack_samples, unpack_samples, unreadable
 from ..audio.speech import VERSION as VOICE_ACTIVITY_VERSION
 from ..audio.speech import keep_speech, load_voice_activity
 from ..errors import AudioError, DataError
+from ..files import foreign_decoder
 from .rows import ENCODED_COLUMN
 
 # Of recordings of an hour each, a hundred at a time would not fit into memory.
 ROWS_A_WRITE = 16
 # Raised whenever the bytes in the cache would come out differently.
-CACHE_VERSION = 1
+CACHE_VERSION = 2
 
 
 def cache_audio(
@@ -47,7 +48,7 @@ def cache_audio(
     """
     if len(dataset) == 0:
         raise DataError("There are no clips in the training or the test part: check the split.")
-    made_by: list[Any] = [CACHE_VERSION, soundfile.__libsndfile_version__, sampling_rate]
+    made_by: list[Any] = [CACHE_VERSION, soundfile.__libsndfile_version__, foreign_decoder(), sampling_rate]
     if speech_only:
         load_voice_activity()  # where it is not installed, that shall be said of no single file
         made_by.append(VOICE_ACTIVITY_VERSION)
@@ -108,7 +109,7 @@ def _decode(row: dict[str, Any], sampling_rate: int, speech_only: bool) -> dict[
 
 
 def decode_clip(source: str | bytes, name: str, sampling_rate: int, speech_only: bool) -> bytes:
-    """A file, or its contents and their name, as a cell of the column `audio`: 16-bit samples.
+    """A file, or its contents and their name, as a cell of the column `audio`, see `pack_samples`.
 
     Bytes and not a list of numbers: datasets turns a list into Python objects at every access.
 
@@ -118,10 +119,9 @@ def decode_clip(source: str | bytes, name: str, sampling_rate: int, speech_only:
     waveform = load_audio(source, sampling_rate, name=name)
     if speech_only:
         waveform = keep_speech(waveform, sampling_rate, name)
-    samples = to_int16(waveform)
-    if not samples.any():
+    if not waveform.any():
         raise AudioError(f"{name} is silent, every sample is zero: record it again or leave it out.")
-    return samples.tobytes()
+    return pack_samples(waveform)
 
 
 def longest_clip(cached: Dataset) -> tuple[str, int]:
@@ -150,4 +150,4 @@ def check_lengths(cached: Dataset, sampling_rate: int, clip_seconds: float) -> N
 
 def cached_waveform(audio: bytes) -> np.ndarray:
     """A cell of `cache_audio`'s column `audio` -> (samples,) float32."""
-    return from_int16(np.frombuffer(audio, dtype="<i2"))
+    return unpack_samples(audio)

@@ -12,7 +12,7 @@ import numpy as np
 from datasets import Dataset
 
 from ..errors import DataError
-from ..files import FolderSearch, find_folders, name_some, search_folder
+from ..files import FOREIGN_REMEDY, FolderSearch, find_folders, name_some, search_folder
 from .clip_tables import ClipTable, read_clip_table
 from .columns import PARTS, TEST, TRAIN, VALIDATION, Columns, read_labels, read_parts
 from .rows import from_rows, from_tagged_rows, report_left_out
@@ -253,8 +253,8 @@ def _explain_nothing(directory: Path, searched: FolderSearch, tables: Sequence[P
         )
     if searched.unreadable:
         return (
-            f"{directory} holds recordings of kinds that are not read, {name_some(searched.unreadable)}: convert them "
-            "to WAV, FLAC, OGG or MP3."
+            f"{directory} holds recordings of kinds that are not read, {name_some(searched.unreadable)}: "
+            f"{FOREIGN_REMEDY}."
         )
     if searched.others:
         return (

@@ -14,7 +14,7 @@ from datasets import ClassLabel, Dataset, concatenate_datasets
 
 from ..audio.loading import load_audio
 from ..errors import AudioError, DataError
-from ..files import FolderSearch, find_folders, name_some, search_folder
+from ..files import FOREIGN_REMEDY, FolderSearch, find_folders, name_some, search_folder
 from .clip_tables import read_clip_table
 from .columns import SEPARATOR, Columns
 from .tables import is_table
@@ -337,8 +337,8 @@ def load_class_folders(directory: str | os.PathLike) -> Dataset:
     report_left_out(found)
     if not found.audio and found.unreadable:
         raise DataError(
-            f"{directory} holds recordings of kinds that are not read, {name_some(found.unreadable)}: convert them to "
-            "WAV or FLAC."
+            f"{directory} holds recordings of kinds that are not read, {name_some(found.unreadable)}: "
+            f"{FOREIGN_REMEDY}."
         )
     if not found.audio:
         raise DataError(f"{directory} holds no audio files in class folders, such as {directory / 'dog' / '1.wav'}.")

@@ -207,6 +207,8 @@ def _examples(archive: tarfile.TarFile) -> Iterator[tuple[str, dict[str, tarfile
     members: dict[str, tarfile.TarInfo] = {}
     while (member := archive.next()) is not None:
         archive.members.clear()  # type: ignore[attr-defined]  # it would keep every header
+        if member.issparse():  # it may claim terabytes of zeros
+            raise tarfile.ReadError(f"{member.name} is a sparse file")
         folder, name = os.path.split(member.name)
         stem, _, extension = name.partition(".")
         if not member.isfile() or not stem:

@@ -1,15 +1,13 @@
 """What recordings are like, by their headers: how long, and at which rates."""
 
-import io
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import soundfile
 from datasets import Dataset
 
-from ..audio.loading import UNDECODABLE, UNKNOWN_FRAMES, load_audio
+from ..audio.loading import RATES, load_audio, open_audio
 from ..errors import AudioError, DataError
 from .rows import ENCODED_COLUMN
 from .shard_rows import UNREADABLE, read_block
@@ -76,15 +74,14 @@ def survey_stream(split: Split, seed: int = 0) -> Survey:
 
 def _read_header(row: dict[str, Any]) -> tuple[int, float] | None:
     """Rate and seconds; nothing where the header cannot be read or does not tell."""
-    content = row.get(ENCODED_COLUMN)
     try:
-        # Opened, because soundfile would judge by a name what the file holds.
-        with io.BytesIO(content) if content else open(row["path"], "rb") as file:
-            header = soundfile.info(file)
-    except (OSError, *UNDECODABLE):
+        with open_audio(row.get(ENCODED_COLUMN) or row["path"]) as recording:
+            frames = recording.frames
+            if frames is None:  # it does not tell
+                frames = sum(len(block) for block in recording.blocks())
+            return (recording.rate, frames / recording.rate) if frames and recording.rate in RATES else None
+    except (OSError, AudioError):
         return None
-    known = 0 < header.frames < UNKNOWN_FRAMES and header.samplerate > 0
-    return (header.samplerate, header.frames / header.samplerate) if known else None
 
 
 def _complain(row: dict[str, Any]) -> str:

@@ -1,8 +1,10 @@
 """Tables of text: CSVs and TSVs, read and written."""
 
 import csv
+import itertools
 import os
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +18,9 @@ TAB_SUFFIXES = (".tsv", ".tab")
 TABLE_SUFFIXES = (".csv", *TAB_SUFFIXES)
 # Of TSVs the column that people have filled with text: Common Voice's sentences hold quotes, tabs and line breaks.
 TEXT_COLUMN = "sentence"
+# What a spreadsheet would run rather than show. A sign alone is none.
+FORMULA = re.compile(r"'*[=+\-@\t\r\n].", re.DOTALL)
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
 def is_table(path: str | os.PathLike) -> bool:
@@ -28,7 +33,7 @@ def read_table(path: str | os.PathLike, needed_columns: Sequence[str] = ()) -> "
 
     The cells of a CSV may be quoted, and semicolons may stand between them, as spreadsheets write it in countries with
     a decimal comma. In a TSV a tab is a border and a quote is a letter; what a row has more of than the header belongs
-    to its `sentence`.
+    to its `sentence`. An apostrophe of `write_rows`, see `escape_formula`, is taken off.
 
     Raises:
         DataError: the table is missing, empty, not UTF-8 text, lacks a column or has a row with too many cells.
@@ -57,13 +62,17 @@ def _read_commas(path: Path) -> "pd.DataFrame":
 
     with path.open(encoding="utf-8-sig") as file:
         header = file.readline()
-    return pd.read_csv(
+    table = pd.read_csv(
         path,
         sep=";" if ";" in header and "," not in header else ",",
         dtype=str,
         keep_default_na=False,
         index_col=False,  # or a comma at each line's end would shift all columns by one
     )
+    for name, column in table.items():
+        if column.str.startswith("'").any():
+            table[name] = column.map(unescape_formula)
+    return table.rename(columns=unescape_formula)
 
 
 def _read_tabs(path: Path) -> "pd.DataFrame":
@@ -91,8 +100,29 @@ def _read_tabs(path: Path) -> "pd.DataFrame":
 
 
 def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """A CSV of dictionaries with the same keys, whole or not at all."""
-    with written_whole(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
+    """A CSV of dictionaries with the same keys, whole or not at all; see `escape_formula`."""
+    with written_whole(path) as temporary:
+        write_cells(temporary, list(rows[0]), (row.values() for row in rows))
+
+
+def write_cells(path: Path, header: Sequence[str], rows: Iterable[Iterable[Any]]) -> None:
+    """A CSV, row by row as they come; see `escape_formula`."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(map(escape_formula, cells) for cells in itertools.chain([header], rows))
+
+
+def escape_formula(cell: Any) -> Any:
+    """A cell of a CSV as a spreadsheet shows it: an apostrophe before text that it would take for a formula.
+
+    So `=1+1`, `+x`, `-x`, `@x`, and what begins with a tab or a line break. Numbers stay as they are, also those that
+    are text. `read_table` takes the apostrophe off again.
+    Source: https://owasp.org/www-community/attacks/CSV_Injection.
+    """
+    if isinstance(cell, str) and FORMULA.match(cell) and not NUMBER.fullmatch(cell):
+        return "'" + cell
+    return cell
+
+
+def unescape_formula(cell: str) -> str:
+    """What `escape_formula` was given."""
+    return cell[1:] if cell.startswith("'") and FORMULA.match(cell) else cell

@@ -30,4 +30,17 @@ def check_spectrogram(extractor: SequenceFeatureExtractor, config: PreTrainedCon
         )
 
 
-__all__ = ["check_spectrogram", "padding_arguments"]
+def check_rate(extractor: SequenceFeatureExtractor, config: PreTrainedConfig) -> None:
+    """Refuse an extractor of another sampling rate than its model's, to which all sounds would be too high or too low.
+
+    Raises:
+        CheckpointError: it does; the message is the reason, without the checkpoint's name.
+    """
+    takes, reads = extractor.sampling_rate, getattr(config, "sampling_rate", None)
+    if reads not in (None, takes):
+        raise CheckpointError(
+            f"its preprocessor_config.json has sampling_rate={takes!r}, and its config.json {reads!r}"
+        )
+
+
+__all__ = ["check_rate", "check_spectrogram", "padding_arguments"]

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..audio.windows import cut_windows
-from ..errors import ArgumentError, NoSpeechError
+from ..errors import ArgumentError, AudioError, CheckpointError, NoSpeechError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
 NO_SPEECH = "no speech"  # in the place of a label
 STREAM_WINDOW_SECONDS = 3.0  # of a checkpoint that has no window of its own
+# What no checkpoint exceeds, so that a stranger's cannot fill memory.
+MAX_SAMPLING_RATE, MAX_CLIP_SECONDS, MAX_OVERLAP = 1_000_000, 3600, 0.99
 
 Answer = list[dict[str, Any]] | dict[str, Any]
 """`[{"score": 0.9, "label": "dog"}, ...]`, or `{"text": "194827", "score": 0.98}` of a number."""
@@ -27,6 +29,9 @@ class Facts:
 
     Whatever runs the network, a recording is `cut` into windows (where `speech_only`, after `keep_speech`), the logits
     become `probabilities`, and these are `reduce`d to the recording's and `name`d: so all runtimes answer alike.
+
+    Raises:
+        CheckpointError: no checkpoint has such facts; the message names the value.
     """
 
     labels: tuple[str, ...]
@@ -45,13 +50,25 @@ class Facts:
     """Share of a window that the next one repeats."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "labels", tuple(self.labels))
+        object.__setattr__(self, "labels", _as_text(self.labels))
+        rate, seconds = self.sampling_rate, self.clip_seconds
+        if not _is_number(rate) or not 1 <= rate <= MAX_SAMPLING_RATE:
+            raise CheckpointError(f"sampling_rate={rate!r} must lie between 1 and {MAX_SAMPLING_RATE} Hz.")
+        if seconds is not None and not (_is_number(seconds) and 1 <= seconds * rate <= MAX_CLIP_SECONDS * rate):
+            raise CheckpointError(f"clip_seconds={seconds!r} must last a sample, and {MAX_CLIP_SECONDS} s at most.")
+        if not _is_number(self.overlap) or not 0 <= self.overlap <= MAX_OVERLAP:
+            raise CheckpointError(f"overlap={self.overlap!r} must lie between 0 and {MAX_OVERLAP} of a window.")
+        for name in ("multi_label", "speech_only"):
+            if not isinstance(getattr(self, name), bool):
+                raise CheckpointError(f"{name}={getattr(self, name)!r} must be true or false.")
+        if self.num_digits and len(self.labels) != 10 * self.num_digits:
+            raise CheckpointError(f"num_digits={self.num_digits!r} needs ten labels each, and has {len(self.labels)}.")
 
     @classmethod
     def from_config(cls, config: "PreTrainedConfig", sampling_rate: int) -> "Facts":
         """Of any audio classifier of transformers, whose feature extractor has that rate."""
         return cls(
-            labels=tuple(config.id2label[number] for number in range(config.num_labels)),
+            labels=tuple(config.id2label.get(number) for number in range(config.num_labels)),
             sampling_rate=sampling_rate,
             clip_seconds=getattr(config, "clip_seconds", None),
             num_digits=getattr(config, "num_digits", 0),
@@ -74,6 +91,11 @@ class Facts:
     def to_dict(self) -> dict[str, Any]:
         """The facts by name, as JSON has them: in `model.json` of a page, and each on its own in an ONNX file."""
         return {**vars(self), "labels": list(self.labels)}
+
+    @property
+    def function(self) -> str:
+        """That makes probabilities of the logits, as transformers' pipelines call it."""
+        return "sigmoid" if self.multi_label else "softmax"
 
     @property
     def window(self) -> int | None:
@@ -167,7 +189,14 @@ class Facts:
         Returns `[{"score": 0.9, "label": "dog"}, ...]`, best first, `None` meaning all; `[{"score": 0.97, "label":
         "no speech"}]` where nobody speaks; or, of spoken numbers, `{"text": "194827", "score": 0.98}`, the score being
         the probability that all digits are right.
+
+        Raises:
+            AudioError: scores that are not finite, and so no answer.
         """
+        if not np.isfinite(scores).all():
+            raise AudioError(
+                "The network's scores are not finite: the recording is too loud for it, or the checkpoint is broken."
+            )
         if len(scores) > len(self.labels):  # see `reduce`
             return [{"score": float(scores[-1]), "label": NO_SPEECH}]
         if self.num_digits:
@@ -176,6 +205,20 @@ class Facts:
             return {"text": text, "score": float(digits.max(1).prod())}
         best = np.argsort(-scores, kind="stable")[:top_k]
         return [{"score": float(scores[place]), "label": self.labels[place]} for place in best]
+
+
+def _as_text(labels: Any) -> tuple[str, ...]:
+    """Names of classes; those that are numbers as text."""
+    if not isinstance(labels, list | tuple) or not labels:
+        raise CheckpointError(f"labels={labels!r} must be a list of names.")
+    for place, label in enumerate(labels):
+        if not isinstance(label, str | int | float):
+            raise CheckpointError(f"Label {place} is {label!r} and must be a name.")
+    return tuple(map(str, labels))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 class RunningMean:

@@ -40,19 +40,24 @@ class OnnxAudioClassifier(AudioClassifier):
             self.session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
             metadata = self.session.get_modelmeta().custom_metadata_map
             facts = Facts.from_metadata(metadata)
+            int8_bound = json.loads(metadata.get("int8_bound", "null"))
         except Exception as error:  # onnxruntime's exceptions have no ancestor of their own
+            reason = f" ({str(error).rstrip('.')})" if isinstance(error, CheckpointError) else ""
             raise CheckpointError(
-                f"{path} was not written by hf-audio export: export the checkpoint again."
+                f"{path} was not written by hf-audio export{reason}: export the checkpoint again."
             ) from error
         super().__init__(facts)
-        self.int8_bound: float | None = json.loads(metadata.get("int8_bound", "null"))
+        self.int8_bound: float | None = int8_bound
         """Of a quantised file, the largest difference of a probability that may be expected."""
 
     def score(self, windows: Sequence[np.ndarray]) -> np.ndarray:
         """See `AudioClassifier.score`. Windows of one length go through the network together."""
-        scores = np.empty((len(windows), len(self.facts.labels)), dtype=np.float32)
+        return self.facts.probabilities(self.logits(windows))
+
+    def logits(self, windows: Sequence[np.ndarray]) -> np.ndarray:
+        """See `AudioClassifier.logits`."""
+        logits = np.empty((len(windows), len(self.facts.labels)), dtype=np.float32)
         for places in group_by_length(windows, padded=False):
             batch = np.stack([windows[i] for i in places]).astype(np.float32, copy=False)
-            (logits,) = self.session.run([OUTPUT], {INPUT: batch})
-            scores[places] = self.facts.probabilities(logits)
-        return scores
+            (logits[places],) = self.session.run([OUTPUT], {INPUT: batch})
+        return logits

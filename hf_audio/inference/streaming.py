@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import soxr
 
+from ..audio.levels import OVERSHOOT, clip
 from ..audio.loading import INT16_FULL_SCALE, RATES
 from ..errors import ArgumentError, AudioError
 from .classifier import AudioClassifier
@@ -68,8 +69,10 @@ class AudioStream:
     def push(self, samples: np.ndarray) -> list[Event]:
         """(samples,), floats with full scale 1 or 16-bit integers -> the events that they complete.
 
+        What is beyond full scale is clipped, up to twice of it: see `audio.levels`.
+
         Raises:
-            AudioError: another shape or type, or NaN; such samples are not taken in.
+            AudioError: another shape or type, NaN, or larger samples; such samples are not taken in.
         """
         samples = np.asarray(samples)
         if samples.ndim != 1 or (samples.dtype.kind != "f" and samples.dtype != np.int16):
@@ -79,7 +82,13 @@ class AudioStream:
         samples = samples.astype(np.float32, copy=False)
         if not np.isfinite(samples).all():
             raise AudioError("A block contains NaN or infinite samples: repair the source.")
-        return self._score(samples, last=False)
+        peak = np.abs(samples).max(initial=0)
+        if peak > OVERSHOOT:
+            raise AudioError(
+                f"A block holds samples as large as {peak:.3g}, where full scale is 1: divide them by "
+                "their full scale, or push 16-bit integers as such."
+            )
+        return self._score(clip(samples), last=False)
 
     def flush(self) -> list[Event]:
         """The stream has ended: its last window's event, unless a hop ended there. Then it begins anew."""
@@ -89,7 +98,7 @@ class AudioStream:
 
     def _score(self, samples: np.ndarray, last: bool) -> list[Event]:
         if self._resampler is not None:
-            samples = self._resampler.resample_chunk(samples, last=last)
+            samples = clip(self._resampler.resample_chunk(samples, last=last))
         self._samples = np.concatenate([self._samples, samples])
         n_samples = self._begin + len(self._samples)
         ends = list(range(self._last_end + self.hop, n_samples + 1, self.hop))

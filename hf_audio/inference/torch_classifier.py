@@ -2,15 +2,18 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import AudioError, CheckpointError
+from ..errors import CheckpointError
 from .classifier import AudioClassifier, group_by_length
 from .facts import Facts
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class TorchAudioClassifier(AudioClassifier):
@@ -26,26 +29,28 @@ class TorchAudioClassifier(AudioClassifier):
 
     def __init__(self, checkpoint: str | os.PathLike, device: str | None = None):
         import torch
-        from safetensors import SafetensorError
         from transformers import AutoFeatureExtractor, AutoModelForAudioClassification
 
         from ..models import AudioCNNFeatureExtractor
-        from .extractors import check_spectrogram, padding_arguments
+        from .checkpoint_numbers import check_numbers
+        from .extractors import check_rate, check_spectrogram, padding_arguments
         from .kaldi_features import kaldi_features
 
         if Path(checkpoint).is_dir():
             _check_folder(Path(checkpoint))
         try:
+            check_numbers(checkpoint)
             self.extractor = AutoFeatureExtractor.from_pretrained(checkpoint)
             model, found = AutoModelForAudioClassification.from_pretrained(checkpoint, output_loading_info=True)
+            check_rate(self.extractor, model.config)
             check_spectrogram(self.extractor, model.config)
             if found["missing_keys"]:  # which transformers would leave at random
-                raise AudioError(f"its weights lack {min(found['missing_keys'])}")
-        except (OSError, ValueError, KeyError, RuntimeError, AttributeError, SafetensorError) as error:
-            reason = str(error).split("\n")[0].rstrip(".")
+                raise CheckpointError(f"its weights lack {min(found['missing_keys'])}")
+            facts = Facts.from_config(model.config, self.extractor.sampling_rate)
+        except Exception as error:  # whatever a stranger's files bring about
             raise CheckpointError(
-                f"{checkpoint} is no audio classifier that can be loaded ({reason}): give the --output_dir of a "
-                "finished run, or a Hub id."
+                f"{checkpoint} is no audio classifier that can be loaded ({reason_of(error)}): give the --output_dir "
+                "of a finished run, or a Hub id."
             ) from error
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.model = model.eval().to(self.device, memory_format=torch.channels_last)
@@ -55,19 +60,27 @@ class TorchAudioClassifier(AudioClassifier):
         # Where a mask goes with it, padding changes no answer. Of transformers' encoders some have none.
         self._knows_padding = isinstance(self.extractor, AudioCNNFeatureExtractor)
         self._padding = padding_arguments(self.extractor)
-        super().__init__(Facts.from_config(self.model.config, self.extractor.sampling_rate))
+        super().__init__(facts)
 
     def score(self, windows: Sequence[np.ndarray]) -> np.ndarray:
         """See `AudioClassifier.score`. Windows of like lengths go through the model together."""
-        import torch
-
         from ..models.modeling_audio_cnn import probabilities
+
+        return self._run(windows, lambda logits: probabilities(logits, self.model.config))
+
+    def logits(self, windows: Sequence[np.ndarray]) -> np.ndarray:
+        """See `AudioClassifier.logits`."""
+        return self._run(windows, lambda logits: logits.float())
+
+    def _run(self, windows: Sequence[np.ndarray], function: Callable[["Tensor"], "Tensor"]) -> np.ndarray:
+        """A function of the windows' logits, (windows, labels)."""
+        import torch
 
         scores = np.empty((len(windows), len(self.facts.labels)), dtype=np.float32)
         for places in group_by_length(windows, padded=self._knows_padding):
             with torch.inference_mode():
                 logits = self.model(**self._inputs([windows[i] for i in places])).logits
-            scores[places] = probabilities(logits, self.model.config).cpu().numpy()
+            scores[places] = function(logits).cpu().numpy()
         return scores
 
     def _inputs(self, windows: Sequence[np.ndarray]) -> Mapping[str, Any]:
@@ -83,6 +96,13 @@ class TorchAudioClassifier(AudioClassifier):
         inputs = inputs.to(self.device)
         # An AudioCNN in half precision still computes its spectrogram in float32, so its waveform stays whole.
         return inputs if self._knows_padding else inputs.to(self.model.dtype)
+
+
+def reason_of(error: Exception) -> str:
+    """What is wrong, in a part of a sentence."""
+    cause = error.__cause__ if isinstance(error.__cause__, ValueError) else error  # of a configuration's own checks
+    lines = [line.strip().rstrip(".:") for line in str(cause).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__
 
 
 def _check_folder(folder: Path) -> None:

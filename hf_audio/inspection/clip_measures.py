@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.fft
 
+from ..audio.levels import ChosenChannels, choose_channels, rescale
 from ..audio.loading import open_audio, resample_blocks
 from ..errors import AudioError
 from .fingerprints import RATE, Fingerprint, find_peaks
@@ -42,6 +43,12 @@ class ClipMeasures:
     """Largest mean of a channel; full scale is 1."""
     n_clipped: int
     """Samples in runs at full scale."""
+    full_scale: float
+    """What its samples are counted in, where full scale is not 1: see `audio.levels`."""
+    dead_channels: tuple[int, ...]
+    """Channels, from 1 on, in which there is next to nothing beside the others."""
+    is_opposed: bool
+    """Whether channels are each other's opposite, so that their mean would be silence."""
     silent_start: float
     silent_end: float
     bandwidth: float
@@ -61,11 +68,12 @@ class ClipMeasures:
 def measure_clip(path: str) -> ClipMeasures | str:
     """What a recording is like, or the sentence that says why it cannot be read; memory does not grow with it."""
     try:
-        with open_audio(path) as (file, blocks):
-            meter = _Meter(file.samplerate, file.channels)
-            mono = resample_blocks(meter.read(blocks), file.samplerate, RATE, path)
-            fingerprint = find_peaks(mono)
-            return meter.tell(f"{file.format} {file.subtype}", fingerprint)
+        with open_audio(path) as recording:
+            full_scale = recording.full_scale()
+            meter = _Meter(recording.rate, recording.channels, full_scale)
+            blocks = meter.read(recording.blocks())
+            fingerprint = find_peaks(resample_blocks(blocks, recording.rate, RATE, path, full_scale))
+            return meter.tell(recording.kind, fingerprint)
     except AudioError as error:
         return str(error)
     except OSError as error:  # in the middle of a file
@@ -73,8 +81,10 @@ def measure_clip(path: str) -> ClipMeasures | str:
 
 
 class _Meter:
-    def __init__(self, rate: int, channels: int):
+    def __init__(self, rate: int, channels: int, full_scale: float):
         self.rate = rate
+        self.full_scale = full_scale
+        self.channels: ChosenChannels | None = None
         self.n_frames = 0
         self.peak = 0.0
         self.sums = np.zeros(channels)
@@ -88,7 +98,7 @@ class _Meter:
     def read(self, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         """The same blocks, each measured, (frames, channels)."""
         for block in blocks:
-            self._add(block)
+            self._add(rescale(block, self.full_scale))
             yield block
 
     def _add(self, block: np.ndarray) -> None:
@@ -106,7 +116,11 @@ class _Meter:
                 self.first_sound = self.n_frames + int(sound[0])
             self.last_sound = self.n_frames + int(sound[-1])
         self.n_frames += len(block)
-        mono = block.mean(axis=1)
+        if self.channels is None and block.shape[1] > 1:
+            chosen = choose_channels(block)
+            self.channels = None if chosen.is_silent else chosen
+        heard = slice(None) if self.channels is None else self.channels.heard
+        mono = block[:, heard].mean(axis=1)
         if len(mono) < SPECTRUM_WINDOW:
             mono = np.pad(mono, (0, SPECTRUM_WINDOW - len(mono)))
         # A window that is full in part would hold a jump, which has all frequencies.
@@ -129,6 +143,9 @@ class _Meter:
             level=level,
             offset=float(np.abs(self.sums).max() / self.n_frames),
             n_clipped=self.n_clipped,
+            full_scale=self.full_scale,
+            dead_channels=() if self.channels is None else tuple(number + 1 for number in self.channels.dead),
+            is_opposed=self.channels is not None and self.channels.is_opposed,
             silent_start=first / self.rate,
             silent_end=(self.n_frames - 1 - self.last_sound) / self.rate,
             bandwidth=bandwidth,
@@ -139,7 +156,7 @@ class _Meter:
 
 
 def _decibels(amplitude: float) -> float:
-    return 20 * math.log10(max(amplitude, 1e-10))
+    return 20 * math.log10(max(amplitude, 1e-40))
 
 
 def _count_runs(marks: np.ndarray) -> int:

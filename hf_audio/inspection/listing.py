@@ -10,7 +10,7 @@ from ..data.clip_tables import read_clip_table
 from ..data.columns import PARTS, Columns
 from ..data.tables import is_table
 from ..errors import DataError
-from ..files import name_some, search_folder
+from ..files import FOREIGN_REMEDY, name_some, search_folder
 from .findings import Case, Finding, find
 
 
@@ -67,8 +67,7 @@ def _list_folder(folder: Path) -> Listing:
     found = search_folder(folder)
     if found.unreadable and not found.audio:
         raise DataError(
-            f"{folder} holds recordings of kinds that are not read, {name_some(found.unreadable)}: convert them to "
-            "WAV or FLAC."
+            f"{folder} holds recordings of kinds that are not read, {name_some(found.unreadable)}: {FOREIGN_REMEDY}."
         )
     sounds = found.audio
     places = [file.relative_to(folder).parts for file in sounds]

@@ -56,6 +56,28 @@ def find_in_sounds(
         ),
         *find(
             "warning",
+            "beyond-full-scale",
+            "Floats beyond full scale, which is 1",
+            "They are heard divided by their full scale or, where that is not known, each by its own peak: divide "
+            "all by one number, so that loud ones stay louder than others.",
+            where(lambda clip: clip.full_scale != 1, lambda clip: f"divided by {clip.full_scale:.6g}"),
+        ),
+        *find(
+            "warning",
+            "opposite-phase",
+            "Channels in opposite phase, whose mean is next to silence",
+            "One channel is heard alone; look for a balanced cable on a stereo input, or a plug wired the wrong way.",
+            where(lambda clip: clip.is_opposed, lambda clip: f"{clip.channels} channels"),
+        ),
+        *find(
+            "warning",
+            "dead-channel",
+            "A channel with next to nothing in it",
+            "It is left out of the mean; look for a microphone that is not plugged in.",
+            where(lambda clip: bool(clip.dead_channels), _dead_channels),
+        ),
+        *find(
+            "warning",
             "narrow-band",
             "Nothing above a band far narrower than the sampling rate could hold",
             "They come from a telephone or a lower rate, which a network would learn to tell: train at a sampling "
@@ -86,7 +108,12 @@ def find_in_sounds(
 
 
 def _level(clip: ClipMeasures) -> str:
-    return "every sample is zero" if clip.peak <= -199 else f"{clip.level:.0f} dBFS"
+    return "every sample is zero" if clip.peak <= -799 else f"{clip.level:.0f} dBFS"
+
+
+def _dead_channels(clip: ClipMeasures) -> str:
+    numbers = ", ".join(map(str, clip.dead_channels))
+    return f"channel {numbers} of {clip.channels}"
 
 
 def _share(number: int, clip: ClipMeasures) -> str:

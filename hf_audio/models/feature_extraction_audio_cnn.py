@@ -9,6 +9,11 @@ from transformers.utils import logging
 
 logger = logging.get_logger(__name__)
 
+# Of 16, 24 and 32 bits.
+INTEGER_SCALES = (2.0**15, 2.0**23, 2.0**31)
+# What no augmentation makes of floats with full scale 1.
+LOUDEST = 100.0
+
 
 class AudioCNNFeatureExtractor(SequenceFeatureExtractor):
     """Pads mono waveforms to one batch and marks what is padding; the spectrogram is computed by the model.
@@ -36,15 +41,19 @@ class AudioCNNFeatureExtractor(SequenceFeatureExtractor):
         """One clip, a 1-D array of samples, or a list of clips -> `input_values`, `attention_mask`: (batch, samples).
 
         Args:
-            raw_speech: waveforms with values in [-1, 1].
+            raw_speech: waveforms with values in [-1, 1], or integers, which are divided by the full scale of 16, 24 or
+                32 bits, the first that holds all values.
             sampling_rate: their samples per second; checked against the model's.
             padding: `True` or `"longest"`, `"max_length"` with `max_length=` in samples, or `False`.
             return_tensors: `"pt"`, `"np"` or `None` for lists.
             **kwargs: the further arguments of `SequenceFeatureExtractor.pad`.
 
         Raises:
-            ValueError: another sampling rate, an array of two dimensions, or a clip without samples or with NaN.
+            ValueError: another sampling rate, an array of two dimensions, padding on the left, which the model would
+                take for sound, or a clip without samples, with NaN, or with floats far beyond full scale.
         """
+        if self.padding_side != "right":
+            raise ValueError(f"padding_side={self.padding_side!r}: this model's clips are padded on the right alone.")
         if sampling_rate is None:
             logger.warning_once(
                 f"Pass sampling_rate to {type(self).__name__}: without it, audio at another rate than "
@@ -56,7 +65,7 @@ class AudioCNNFeatureExtractor(SequenceFeatureExtractor):
                 "audio first, or pass it through pipeline('audio-classification'), which resamples."
             )
         one_clip = not isinstance(raw_speech, list | tuple) or len(raw_speech) == 0 or np.ndim(raw_speech[0]) == 0
-        clips = [np.asarray(clip, dtype=np.float32) for clip in ([raw_speech] if one_clip else raw_speech)]
+        clips = [_to_floats(np.asarray(clip)) for clip in ([raw_speech] if one_clip else raw_speech)]
         for number, clip in enumerate(clips):
             if clip.ndim != 1:
                 raise ValueError(
@@ -67,6 +76,11 @@ class AudioCNNFeatureExtractor(SequenceFeatureExtractor):
                 raise ValueError(f"Clip {number} has no samples: leave it out.")
             if not np.isfinite(clip).all():
                 raise ValueError(f"Clip {number} contains NaN or infinite samples: repair it or leave it out.")
+            if np.abs(clip).max() > LOUDEST:
+                raise ValueError(
+                    f"Clip {number} holds samples as large as {np.abs(clip).max():.3g}, where full scale is 1: divide "
+                    "them by their full scale, or pass the clip through pipeline('audio-classification'), which does."
+                )
         return self.pad(
             BatchFeature({"input_values": clips}),
             padding=padding,
@@ -74,6 +88,23 @@ class AudioCNNFeatureExtractor(SequenceFeatureExtractor):
             return_tensors=return_tensors,
             **kwargs,
         )
+
+
+def _to_floats(clip: np.ndarray) -> np.ndarray:
+    """Integers, or floats that hold such, divided by their full scale, as `hf_audio.audio.levels` has it: float32."""
+    if clip.dtype.kind in "iu" and clip.dtype.itemsize <= 2:
+        middle = 2.0 ** (8 * clip.dtype.itemsize - 1)
+        return ((clip.astype(np.float64) - middle * (clip.dtype.kind == "u")) / middle).astype(np.float32)
+    if clip.dtype.kind not in "iuf" or clip.size == 0:
+        return clip.astype(np.float32)
+    values = clip.astype(np.float64)
+    peak = np.abs(values).max()
+    if clip.dtype.kind == "f" and not (1 < peak <= INTEGER_SCALES[-1] and (values == np.rint(values)).all()):
+        return clip.astype(np.float32, copy=False)
+    scales: tuple[float, ...] = INTEGER_SCALES
+    if peak > scales[0] and not (values % 256).any():  # 24 bits on the left of 32
+        scales = scales[-1:]
+    return (values / next((scale for scale in scales if peak <= scale), 1.0)).astype(np.float32)
 
 
 __all__ = ["AudioCNNFeatureExtractor"]

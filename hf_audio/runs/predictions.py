@@ -1,6 +1,5 @@
 """What a run says about the clips it held out: scores, intervals, classes, confusions, and the clips one by one."""
 
-import csv
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from sklearn.metrics import (
 from transformers import PreTrainedConfig
 
 from ..data.rows import SEPARATOR
-from ..data.tables import write_rows
+from ..data.tables import read_table, write_rows
 from .intervals import bootstrap_interval, f1_macro
 from .metrics import Accuracy, CharacterErrorRate, F1Macro, MeanAveragePrecisionAt3, TaggingPrecision, TwoClassScores
 from .metrics.cer import edit_distance
@@ -76,8 +75,7 @@ class Predictions:
     @classmethod
     def read(cls, file: Path, names: Sequence[str]) -> "Predictions":
         """What `write` has left in a `predictions.csv`."""
-        with file.open(newline="", encoding="utf-8") as opened:
-            rows = list(csv.DictReader(opened))
+        rows = read_table(file).to_dict("records")
         numbers = {name: number for number, name in enumerate(names)}
         return cls(
             [row["path"] for row in rows],

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from transformers import AutoModelForAudioClassification, PreTrainedModel, pipeline
 
+from ..data.tables import read_table
 from ..errors import ArgumentError
 from .folder import BEST_NAME, RESULTS_NAME, last_checkpoint
 from .plots import CURVES_NAME, draw_confusion_matrix, draw_curves
@@ -59,7 +60,7 @@ class Run:
         `prediction`, `prediction_2` and `prediction_3`. Rows of a cross-validation tell their `fold` too.
         """
         self._read(RESULTS_NAME)
-        table = pd.read_csv(self.folder / PREDICTIONS_NAME, dtype=str, keep_default_na=False)
+        table = read_table(self.folder / PREDICTIONS_NAME)
         return table.assign(score=table["score"].astype(float))
 
     @property

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..audio.loading import from_int16, to_int16
+from ..audio.loading import pack_samples, unpack_samples
 
 # Tells its draws from those of the same clip and epoch that are not amortised.
 AMORTIZED_DRAWS = 1
@@ -47,23 +47,23 @@ class Amortized:
         if turn < 0:
             return recorded()
         if self.epochs == 1:
-            return from_int16(self._draw(recorded(), sampling_rate, seed, turn, index))
+            return unpack_samples(self._draw(recorded(), sampling_rate, seed, turn, index))
         file = self.folder / f"{index}-{turn}"
         try:
-            return from_int16(np.frombuffer(file.read_bytes(), dtype="<i2"))
+            return unpack_samples(file.read_bytes())
         except FileNotFoundError:
             samples = self._draw(recorded(), sampling_rate, seed, turn, index)
         self.folder.mkdir(parents=True, exist_ok=True)
         # Not by `written_whole`: what is lost is made again, and to flush every file to the disk takes longer.
         temporary = file.with_name(f".{file.name}.{os.getpid()}")
-        temporary.write_bytes(samples.tobytes())
+        temporary.write_bytes(samples)
         os.replace(temporary, file)
         (self.folder / f"{index}-{turn - 1}").unlink(missing_ok=True)
-        return from_int16(samples)
+        return unpack_samples(samples)
 
-    def _draw(self, waveform: np.ndarray, sampling_rate: int, *entropy: int) -> np.ndarray:
+    def _draw(self, waveform: np.ndarray, sampling_rate: int, *entropy: int) -> bytes:
         with seeded(AMORTIZED_DRAWS, *entropy):
-            return to_int16(self.transform(samples=waveform, sample_rate=sampling_rate))
+            return pack_samples(self.transform(samples=waveform, sample_rate=sampling_rate))
 
     def clear(self) -> None:
         """Delete the results."""

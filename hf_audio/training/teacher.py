@@ -9,7 +9,6 @@ from pathlib import Path
 
 import datasets
 import numpy as np
-import pandas as pd
 import torch
 import torch.distributed
 import torch.distributed.nn.functional
@@ -23,6 +22,7 @@ from ..arguments import RecipeArguments
 from ..audio.loading import load_audio
 from ..audio.speech import keep_speech
 from ..data.rows import TAUGHT_COLUMN
+from ..data.tables import read_table
 from ..errors import ArgumentError, CheckpointError, NoSpeechError
 from ..files import written_whole
 from ..inference.torch_classifier import TorchAudioClassifier
@@ -103,7 +103,7 @@ def _find_run(teacher: str, held_out: Sequence[str]) -> str | Path:
         _warn_of_heard_clips(teacher)
         return root
     clips = set(relative_paths(held_out))
-    judged = {run: set(pd.read_csv(run / PREDICTIONS_NAME, dtype=str)["path"]) for run in runs}
+    judged = {run: set(read_table(run / PREDICTIONS_NAME)["path"]) for run in runs}
     for run in runs:
         if clips <= judged[run]:
             return run

@@ -8,10 +8,11 @@ import pandas as pd
 import pytest
 
 from hf_audio.bulk.answers import WRITERS, Heading, choose_writer, print_table
+from hf_audio.data.tables import read_table
 from hf_audio.errors import DataError
 
 HEADING = Heading(["speaker", "confidence"], "label", 2, False, 8000)
-CLIPS = [{"path": "ä b.wav", "speaker": "Ann, Bob", "confidence": "old"}, {"path": "c.wav"}]
+CLIPS = [{"path": "ä b.wav", "speaker": "Ann, Bob", "confidence": "old"}, {"path": "c.wav", "confidence": "none"}]
 
 
 def rows() -> list[dict]:
@@ -23,8 +24,8 @@ def rows() -> list[dict]:
 
 
 EXPECTED = [
-    ["ä b.wav", "Ann, Bob", "hen", 0.75, "dog", 0.125, None],
-    ["c.wav", "", None, None, None, None, "c.wav is empty."],
+    ["ä b.wav", "Ann, Bob", "old", "hen", 0.75, "dog", 0.125, None],
+    ["c.wav", "", "none", None, None, None, None, "c.wav is empty."],
 ]
 
 
@@ -41,9 +42,44 @@ def read(path: Path) -> list[list]:
 def test_every_format_holds_the_same(tmp_path, suffix):
     path = tmp_path / f"answers{suffix}"
     choose_writer(path, over_time=False, n_clips=2)(path, HEADING, iter(rows()))
-    assert HEADING.columns == ["path", "speaker", "label", "confidence", "label_2", "confidence_2", "error"]
+    answers = ["label", "confidence", "label_2", "confidence_2", "error"]
+    assert HEADING.columns == ["path", "speaker", "table_confidence", *answers]
     assert read(path) == EXPECTED
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize(
+    ("further", "kind", "over_time", "kept"),
+    [
+        (["label", "site"], "label", False, ["true_label", "site"]),
+        (["label"], "number", False, ["label"]),
+        (["number", "error"], "number", False, ["true_number", "table_error"]),
+        (["start", "end"], "label", False, ["start", "end"]),
+        (["start", "end"], "label", True, ["table_start", "table_end"]),
+        (["label", "true_label", "label_2"], "label", False, ["true_label_2", "true_label", "table_label_2"]),
+    ],
+)
+def test_no_column_of_the_table_is_lost(further, kind, over_time, kept):
+    heading = Heading(further, kind, 2, over_time, 8000)
+    assert heading.columns[1 : len(kept) + 1] == kept and len(set(heading.columns)) == len(heading.columns)
+    clip = {"path": "a.wav", **{name: f"own {name}" for name in further}}
+    (row,) = heading.rows(clip, [(0.0, 1.0)], [[["hen", 0.75], ["dog", 0.125]]], None)
+    assert [row[name] for name in kept] == [f"own {name}" for name in further]
+    assert (row[kind], row["confidence"]) == ("hen", 0.75) and list(row) == heading.columns
+
+
+def test_a_terminal_is_told_nothing_to_obey(capsys):
+    heading = Heading([], "label", 1, False, 8000)
+    print_table(heading, heading.rows({"path": "a\n.wav"}, [(0, 1)], [[["\x1b]0;ä\x07", 1.0]]], None), [""], [""])
+    assert capsys.readouterr().out.splitlines()[1].split() == [r"a\n.wav", r"\x1b]0;ä\x07", "1.0000"]
+
+
+def test_a_csv_runs_nothing_in_a_spreadsheet(tmp_path):
+    heading = Heading(["=1+1"], "label", 1, False, 8000)
+    rows = heading.rows({"path": "-x.wav", "=1+1": "+cmd|x"}, [(0.0, 1.0)], [[["@SUM(A1)", 0.5]]], None)
+    choose_writer(tmp_path / "a.csv", over_time=False, n_clips=1)(tmp_path / "a.csv", heading, rows)
+    assert (tmp_path / "a.csv").read_text().splitlines()[1].split(",")[:3] == ["'-x.wav", "'+cmd|x", "'@SUM(A1)"]
+    assert read_table(tmp_path / "a.csv").iloc[0].to_list() == ["-x.wav", "+cmd|x", "@SUM(A1)", "0.500000", ""]
 
 
 def test_a_csv_holds_six_digits(tmp_path):

@@ -20,7 +20,7 @@ def test_clips_of_folders_tables_and_files(tmp_path, tone_folder):
     assert names(find_clips(tone_folder / "low" / "3.wav")) == ["3.wav"]
     table = tmp_path / "table.csv"
     table.write_text("path,number,speaker\na.wav,12,Ann\nsub/b.wav,,Bob\n c.wav ,,Cem\n")
-    assert find_clips(table)[1] == {"path": str(tmp_path / "sub" / "b.wav"), "speaker": "Bob"}
+    assert find_clips(table)[1] == {"path": str(tmp_path / "sub" / "b.wav"), "number": "", "speaker": "Bob"}
     assert names(find_clips(table)) == ["a.wav", "b.wav", "c.wav"]
     assert names(find_clips(table, unlabelled=True)) == ["b.wav", "c.wav"]
     table.write_text("path\na.wav\n")
@@ -61,10 +61,24 @@ def test_folders_are_searched_as_for_training(tmp_path, caplog):
 @pytest.mark.parametrize(
     ("text", "columns", "expected"),
     [
-        ("filename,category,take\na.wav,dog,1\nb.wav,,2\n", None, {"category": "dog", "take": "1"}),
-        ("File;Label\na.wav;dog\nb.wav;\n", None, {"Label": "dog"}),
-        ("path,where,species\nx,a.wav,dog\ny,b.wav,\n", Columns("where", ("species",)), {"species": "dog"}),
-        ("fname,number\na.wav,7\nb.wav,\n", None, {}),
+        (
+            "filename,category,take\na.wav,dog,1\nb.wav,,2\n",
+            None,
+            {"filename": "a.wav", "category": "dog", "take": "1"},
+        ),
+        ("File;Label\na.wav;dog\nb.wav;\n", None, {"File": "a.wav", "Label": "dog"}),
+        (
+            "path,where,species\nx,a.wav,dog\ny,b.wav,\n",
+            Columns("where", ("species",)),
+            {"where": "a.wav", "species": "dog", "table_path": "x"},
+        ),
+        (
+            "path,table_path,file,label\nx,y,a.wav,dog\nx,y,b.wav,\n",
+            Columns("file"),
+            {"table_path": "y", "file": "a.wav", "label": "dog", "table_path_2": "x"},
+        ),
+        ("path,label\na.wav,dog\nb.wav,\n", None, {"label": "dog"}),
+        ("fname,number\na.wav,7\nb.wav,\n", None, {"fname": "a.wav", "number": "7"}),
     ],
 )
 def test_tables_are_understood_as_for_training(tmp_path, text, columns, expected):
@@ -73,7 +87,7 @@ def test_tables_are_understood_as_for_training(tmp_path, text, columns, expected
     clips = find_clips(table, columns, audio_dir=tmp_path / "audio")
     assert clips[0] == {"path": str(tmp_path / "audio" / "a.wav"), **expected} and len(clips) == 2
     (unlabelled,) = find_clips(table, columns, unlabelled=True)
-    labels = {"category", "Label", "species", "number"}
+    labels = {"category", "Label", "label", "species", "number"}
     assert unlabelled["path"] == str(tmp_path / "b.wav") and not labels & set(unlabelled)
     assert find_all_clips([table], columns, audio_dir=tmp_path / "audio") == clips
     with pytest.raises(DataError, match=r"t.csv has no column 'other'"):
@@ -83,7 +97,7 @@ def test_tables_are_understood_as_for_training(tmp_path, text, columns, expected
 def test_columns_are_of_tables(tmp_path, tone_folder):
     table = tmp_path / "t.csv"
     table.write_text("path,file\nx,tones/low/0.wav\n")
-    assert len(find_all_clips([table, tone_folder], Columns("file"))) == 36
+    assert len(find_all_clips([table, tone_folder], Columns("file"))) == 37  # of one, the table says more
     for find in (find_clips, find_examples, lambda source, columns: find_all_clips([source], columns)):
         with pytest.raises(DataError, match="tones is no table, and columns are of a table: give the table"):
             find(tone_folder, Columns("file"))
@@ -106,6 +120,8 @@ def test_examples_are_what_can_be_read_with_their_labels(tmp_path, tone_folder, 
     (tmp_path / "v.tsv").write_text("client_id\tpath\tgender\ns\ta.mp3\tmale_masculine\nt\tb.mp3\tother\n")
     files, labels = find_examples(tmp_path / "v.tsv")
     assert files[0] == str(tmp_path / "clips" / "a.mp3") and labels == ["male", ""]
+    of_reader = {"path": str(tmp_path / "clips" / "a.mp3"), "speaker": "s", "gender": "male"}
+    assert find_clips(tmp_path / "v.tsv")[0] == of_reader
     (clip,) = find_clips(tmp_path / "v.tsv", audio_dir=tmp_path / "mp3", unlabelled=True)
     assert clip == {"path": str(tmp_path / "mp3" / "b.mp3"), "speaker": "t"}
     table.write_text("path,label\n")

@@ -91,6 +91,28 @@ def test_a_run_that_found_out_nothing_is_begun_anew(tmp_path):
     assert json.loads((tmp_path / "j").read_text().splitlines()[0])["checkpoint"] == "other"
 
 
+@pytest.mark.parametrize("resume", [False, True])
+def test_one_run_at_a_time_writes(tmp_path, resume):
+    first = open_journal(tmp_path / "j")
+    first.append(entry(0))
+    with pytest.raises(DataError, match=r"j is being written by another run with the same --output: wait"):
+        open_journal(tmp_path / "j", resume=resume)
+    first.append(entry(1))
+    first.close()
+    assert open_journal(tmp_path / "j").finished == {0, 1}
+
+
+def test_a_run_that_could_not_begin_leaves_what_was_there(tmp_path):
+    journal = Journal(tmp_path / "j", REQUEST, resume=False)
+    journal.abandon()
+    assert not (tmp_path / "j").exists()
+    journal = open_journal(tmp_path / "j")
+    journal.append(entry(0))
+    journal.close()
+    Journal(tmp_path / "j", REQUEST, resume=True).abandon()
+    assert open_journal(tmp_path / "j").finished == {0}
+
+
 def test_a_foreign_file_is_no_journal(tmp_path):
     (tmp_path / "j").write_text("path,label\na.wav,dog\n")
     with pytest.raises(DataError, match="is no journal of hf-audio predict, or is damaged"):

@@ -43,3 +43,11 @@ def test_a_text_grid_has_intervals_side_by_side(tmp_path, rows):
     found = re.findall(r'xmin = (\S+)\s+xmax = (\S+)\s+text = "(.*)"\n', text)
     assert found == [("0.0", "1.0", "hen"), ("1.0", "2.0", 'a ""dog"" or so'), ("2.0", "2.25", "hen")]
     assert "intervals: size = 3\n" in text
+
+
+def test_a_text_grid_leaves_time_that_was_not_judged_empty(tmp_path):
+    spans = [(2.0, 3.0), (5.0, 6.0), (6.0, 7.0)]
+    rows = HEADING.rows({"path": "a.wav"}, spans, [[["hen", 0.75]]] * 3, None)
+    found = re.findall(r'xmin = (\S+)\s+xmax = (\S+)\s+text = "(.*)"\n', write(tmp_path / "a.TextGrid", rows))
+    assert [text for *_, text in found] == ["", "hen", "", "hen", "hen"]
+    assert [tuple(map(float, span)) for *span, _ in found] == [(0, 2), (2, 3), (3, 5), (5, 6), (6, 7)]

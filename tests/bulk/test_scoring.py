@@ -140,3 +140,21 @@ def test_a_file_is_cut_as_its_waveform_is_and_as_in_training(tmp_path, overlap):
     np.testing.assert_array_equal([piece.samples for piece in pieces], facts.cut(clip))
     batch = WindowCollator(RATE, overlap=overlap)([{"input_values": clip, "labels": 0}])
     np.testing.assert_array_equal(batch["input_values"], facts.cut(clip))
+
+
+@pytest.mark.parametrize("over_time", [None, (RATE, RATE)])
+def test_scores_that_are_not_finite_are_no_answer(checkpoint, clips, monkeypatch, over_time):
+    """Also where it is one window of many; and the other clips keep theirs."""
+    classifier = load_classifier(checkpoint)
+    score, second = classifier.score, load_audio(clips[1], RATE)[RATE : RATE + 100]
+
+    def overflow(windows):
+        return np.where([[np.array_equal(window[:100], second)] for window in windows], np.inf, score(windows))
+
+    monkeypatch.setattr(classifier, "score", overflow)
+    judgements = list(judge_clips(classifier, list(enumerate(clips)), Cut(classifier.facts, over_time), 0))
+    problems = {each.clip: each.problem for each in judgements if each.ended}
+    assert sorted(problems) == list(range(len(clips)))
+    problem = f"{clips[1]} is given scores that are not finite: it is too loud, or the checkpoint is broken."
+    assert {clip: each for clip, each in problems.items() if each} == {1: problem}
+    assert all(np.isfinite(scores).all() for each in judgements for scores in each.scores)

@@ -1,8 +1,10 @@
 """CSVs and TSVs as programs and people write them."""
 
+import csv
+
 import pytest
 
-from hf_audio.data.tables import is_table, read_table
+from hf_audio.data.tables import is_table, read_table, write_rows
 from hf_audio.errors import DataError
 
 
@@ -50,3 +52,22 @@ def test_what_is_no_table_is_one_sentence(tmp_path):
         read_table(tmp_path / "t.csv")
     with pytest.raises(DataError, match="has no column 'path': its columns are path,label; export it with tabs"):
         read(tmp_path, "t.tsv", "path,label\na,b\n", needed_columns=["path"])
+
+
+FORMULAS = ["=1+1", "+cmd|' /C calc'!A0", "-x.wav", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "-1+1", "==", "'=1+1", "''-x"]
+SHOWN = ["a.wav", "'tis", "'", "''", "", "-", "=", "-1", "+1.5e-3", "-.5", "a=1", " =1", "don't", 'a,b\n"c"']
+
+
+@pytest.mark.parametrize("cell", [*FORMULAS, *SHOWN])
+def test_cells_come_back_and_run_nowhere(tmp_path, cell):
+    write_rows(tmp_path / "t.csv", [{"a": "x", "label": cell, "n": -1.5}, {"a": "y", "label": "=2", "n": 3}])
+    with (tmp_path / "t.csv").open(newline="") as file:
+        (_, written, number), (_, formula, _) = list(csv.reader(file))[1:]
+    assert written == ("'" + cell if cell in FORMULAS else cell) and (number, formula) == ("-1.5", "'=2")
+    assert read_table(tmp_path / "t.csv")["label"].to_list() == [cell, "=2"]
+
+
+def test_a_heading_runs_nowhere_either(tmp_path):
+    write_rows(tmp_path / "t.csv", [{"=cmd": "x", "-1": 2}])
+    assert (tmp_path / "t.csv").read_text().splitlines()[0] == "'=cmd,-1"
+    assert list(read_table(tmp_path / "t.csv")) == ["=cmd", "-1"]

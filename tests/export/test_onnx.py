@@ -61,6 +61,7 @@ def test_matrix_products_give_the_spectrogram(n_fft, win_length, hop_length, pow
         torch.testing.assert_close(factored(x), expected, rtol=1e-4, atol=1e-6 * float(expected.max()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_exported_checkpoint_gives_torchs_answers(tmp_path, kind):
     folder = save(tmp_path / "checkpoint", **KINDS[kind])
@@ -78,6 +79,7 @@ def test_an_exported_checkpoint_gives_torchs_answers(tmp_path, kind):
         assert [told["label"] for told in ours(clips[3])] == [told["label"] for told in torchs(clips[3])]
 
 
+@pytest.mark.slow
 def test_eight_bits_state_their_bound(tmp_path, checkpoint, capsys):
     (tmp_path / "clips").mkdir()
     for index, hertz in enumerate((250, 400, 900, 1500, 2500, 3500)):
@@ -122,6 +124,25 @@ print(json.dumps(OnnxAudioClassifier(sys.argv[1])(waveform)))
     waveform = np.sin(np.arange(6000) / 3).astype(np.float32)
     for told, expected in zip(json.loads(done.stdout), TorchAudioClassifier(checkpoint)(waveform), strict=True):
         assert told["label"] == expected["label"] and told["score"] == pytest.approx(expected["score"], abs=1e-5)
+
+
+def test_a_file_of_a_stranger_is_one_sentence(tmp_path, checkpoint):
+    import onnx
+
+    export_onnx(checkpoint, tmp_path / "model.onnx")
+    model = onnx.load(tmp_path / "model.onnx")
+    metadata = {entry.key: entry.value for entry in model.metadata_props}
+    for name, value, reason in (
+        ("sampling_rate", 10**9, "sampling_rate=1000000000 must lie between"),
+        ("clip_seconds", 0, "clip_seconds=0 must last a sample"),
+        ("overlap", 1.0, "overlap=1.0 must lie between"),
+        ("num_digits", 7, "num_digits=7 needs ten labels each"),
+        ("labels", ["a"], "does not run"),
+    ):
+        onnx.helper.set_model_props(model, {**metadata, name: json.dumps(value)})
+        onnx.save(model, tmp_path / "strange.onnx")
+        with pytest.raises(CheckpointError, match=rf"strange\.onnx .*{reason}"):
+            load_classifier(tmp_path / "strange.onnx")
 
 
 def test_what_cannot_be_exported_is_one_sentence(tmp_path, checkpoint):

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from transformers import ASTConfig
 
 from hf_audio.audio.windows import split_windows
-from hf_audio.errors import ArgumentError
+from hf_audio.errors import ArgumentError, AudioError, CheckpointError
 from hf_audio.inference.facts import Facts, RunningMean
 from hf_audio.models.modeling_audio_cnn import probabilities
 
@@ -41,6 +41,41 @@ def test_an_older_file_without_a_newer_key_is_read():
     assert Facts.from_metadata(older) == FACTS
     with pytest.raises(TypeError):
         Facts.from_metadata({"labels": '["low"]'})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"labels": []},
+        {"labels": [None, "low"]},
+        {"labels": "low"},
+        {"sampling_rate": 0},
+        {"sampling_rate": 10**9},
+        {"sampling_rate": "x"},
+        {"clip_seconds": 0.0},
+        {"clip_seconds": -1.0},
+        {"clip_seconds": 1e9},
+        {"clip_seconds": float("nan")},
+        {"clip_seconds": "x"},
+        {"overlap": 1.0},
+        {"overlap": float("nan")},
+        {"num_digits": 7},
+        {"multi_label": "x"},
+    ],
+)
+def test_facts_of_no_checkpoint_are_one_sentence(changes):
+    with pytest.raises(CheckpointError, match=rf"^{next(iter(changes))}=.*\.$|^Label 0 is None and must be a name\.$"):
+        Facts(**{**FACTS.to_dict(), **changes})
+
+
+def test_labels_that_are_numbers_are_text():
+    assert Facts([0, 1.5], 100).labels == ("0", "1.5")
+
+
+def test_what_is_not_finite_is_no_answer():
+    for scores in ([np.nan, 0.5], [0.5, np.inf]):
+        with pytest.raises(AudioError, match=r"scores are not finite: .*too loud"):
+            FACTS.name(np.array(scores))
 
 
 def test_they_do_not_change():

@@ -99,6 +99,7 @@ def refusal(capsys, *arguments) -> str:
     return told
 
 
+@pytest.mark.slow
 def test_one_commit_holds_the_run_and_transformers_alone_runs_it(run, server, loads, capsys, tmp_path):
     cli.main(["push", str(run), "tones", "--private", "--message", "First"])
     assert server.commits == [("someone/tones", "main", "First")]
@@ -199,6 +200,7 @@ def test_a_card_without_metadata_is_not_uploaded(run, server, capsys):
     assert server.requests == []
 
 
+@pytest.mark.slow
 def test_code_that_needs_more_than_transformers_is_not_uploaded(report, server, capsys):
     (report / "fold_2" / "frontends.py").unlink()  # of the other fold it is there
     told = refusal(capsys, report, "tones")

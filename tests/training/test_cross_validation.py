@@ -17,6 +17,8 @@ from scipy import stats
 from sklearn.metrics import accuracy_score
 from transformers import pipeline
 
+pytestmark = pytest.mark.slow  # nearly all of them train
+
 FLAGS = ("--folds", "all", "--num_train_epochs", "8", "--ema_decay", "0.5")
 FOLDS = ("0", "1", "2", "3")
 
@@ -68,7 +70,7 @@ def test_the_card_tells_the_folds(finished):
 
 
 @pytest.mark.parametrize("moment", ["within", "between"])
-def test_killed_it_goes_on_to_the_same_result(moment, finished, tones, environment, tmp_path):
+def test_killed_it_goes_on_to_the_same_result(moment, finished, tones, environment, run_here, tmp_path):
     out = tmp_path / "killed"
     sign = "fold_1/checkpoint-*/trainer_state.json" if moment == "within" else "fold_1/all_results.json"
     process = subprocess.Popen(
@@ -81,7 +83,7 @@ def test_killed_it_goes_on_to_the_same_result(moment, finished, tones, environme
     process.wait()
     assert not (out / "all_results.json").exists()
     untouched = (out / "fold_0" / "model.safetensors").stat().st_mtime_ns
-    code, output = run(environment, tones, out, *FLAGS)
+    code, output = run_here(tones, out, *FLAGS)
     assert code == 0, output
     assert (out / "fold_0" / "model.safetensors").stat().st_mtime_ns == untouched
     for name in FOLDS:

@@ -33,6 +33,8 @@ from hf_audio.training.fine_tune import fine_tune
 from hf_audio.training.start import run_recipe
 from hf_audio.training.task import Task
 
+pytestmark = pytest.mark.slow  # nearly all of them train
+
 FINISHED_FLAGS = ("--ema_decay", "0.8", "--mixup_alpha", "0.2", "--refresh_epochs", "3")
 
 
@@ -124,15 +126,15 @@ def kill_at_a_checkpoint(*arguments, environment) -> None:
     process.wait()
 
 
-def test_killed_and_resumed_it_ends_with_the_same_weights(finished, tones, environment, tmp_path):
+def test_killed_and_resumed_it_ends_with_the_same_weights(finished, tones, environment, run_here, tmp_path):
     out = tmp_path / "killed"
     flags = [*FINISHED_FLAGS, "--save_strategy", "steps", "--save_steps", "4"]
     kill_at_a_checkpoint(tones, out, *flags, environment=environment)
     assert not (out / "all_results.json").exists() and not (out / "model.safetensors").exists()
-    code, output = run(environment, tones, out, *flags)
+    code, output = run_here(tones, out, *flags)
     assert code == 2 and "--resume_from_checkpoint last" in output
     # 3 steps an epoch: step 4 lies within the second epoch.
-    code, output = run(environment, tones, out, *flags, "--resume_from_checkpoint", "last")
+    code, output = run_here(tones, out, *flags, "--resume_from_checkpoint", "last")
     assert code == 0, output
     torch.testing.assert_close(weights(out), weights(finished), atol=0, rtol=0)
 
@@ -180,9 +182,9 @@ def test_a_training_that_diverges_ends_in_a_sentence_and_leaves_no_network(tones
         assert all(np.isfinite(value.numpy()).all() for value in weights(checkpoint).values())
 
 
-def test_two_processes_train_and_judge_like_one(tones, environment, tmp_path):
+def test_two_processes_train_and_judge_like_one(tones, environment, run_here, tmp_path):
     flags = ["--num_train_epochs", "4", "--per_device_train_batch_size", "8"]
-    code, output = run(environment, tones, tmp_path / "one", *flags)
+    code, output = run_here(tones, tmp_path / "one", *flags)
     assert code == 0, output
     flags = ["--num_train_epochs", "4", "--per_device_train_batch_size", "4", "--per_device_eval_batch_size", "2"]
     code, output = run(environment, tones, tmp_path / "two", *flags, launcher=TWO_PROCESSES)
@@ -205,14 +207,14 @@ def test_the_best_epoch_by_validation_is_kept_and_training_stops_early(tones, ru
 
 
 def test_refitted_it_is_the_network_that_trains_on_all_clips_with_a_fitted_temperature(
-    finished, tones, environment, tmp_path
+    finished, tones, environment, run_here, tmp_path
 ):
     # Killed in the second training, and gone on with.
     out, flags = tmp_path / "out", [*FINISHED_FLAGS, "--validation_fraction", "0.2", "--refit", "true"]
     flags += ["--save_strategy", "steps", "--save_steps", "4"]
     kill_at_a_checkpoint(tones, out, *flags, environment=environment)
     assert not (out / "all_results.json").exists()
-    code, output = run(environment, tones, out, *flags, "--resume_from_checkpoint", "last")
+    code, output = run_here(tones, out, *flags, "--resume_from_checkpoint", "last")
     assert code == 0, output
     torch.testing.assert_close(weights(out), weights(finished), atol=0, rtol=0)
     temperatures = [json.loads((folder / "config.json").read_text())["temperature"] for folder in (out, finished)]

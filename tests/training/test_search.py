@@ -97,6 +97,7 @@ def test_a_trial_is_what_a_training_with_its_arguments_is(searched, tones, tmp_p
     assert told[-1] == pytest.approx(float(last["loss"]), rel=1e-6)
 
 
+@pytest.mark.slow
 def test_interrupted_the_same_command_comes_to_the_same_end(searched, tones, tmp_path, monkeypatch, capsys):
     steps, step = [], AudioTrainer.training_step
 

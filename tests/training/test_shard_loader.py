@@ -228,6 +228,7 @@ def train(recipe, data_dir, out, **changes) -> dict:
     return results(out)
 
 
+@pytest.mark.slow
 def test_a_stream_teaches_what_decoded_clips_teach(tones, tone_shards, tmp_path):
     decoded = train(tones_recipe, tones, tmp_path / "decoded")
     for kind, balance in (("parquet", "none"), ("tar", "loss")):
@@ -254,6 +255,7 @@ def test_resumed_in_the_middle_of_an_epoch_it_ends_with_the_same_weights(tone_sh
     torch.testing.assert_close(weights(tmp_path / "resumed"), weights(tmp_path / "whole"), atol=0, rtol=0)
 
 
+@pytest.mark.slow
 def test_two_processes_train_on_a_stream_and_end_together(tone_shards, environment, tmp_path):
     flags = ["--num_train_epochs", "2", "--per_device_train_batch_size", "4", "--dataloader_num_workers", "1"]
     data = tone_shards / "tar"
