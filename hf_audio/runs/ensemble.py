@@ -164,7 +164,9 @@ def _write(
         "chosen": chosen,
         "machine": machine(),
     }
-    task = TaskFacts(**{field.name: first["task"][field.name] for field in fields(TaskFacts)})
+    task = TaskFacts(
+        **{field.name: first["task"][field.name] for field in fields(TaskFacts) if field.name in first["task"]}
+    )
     output_dir.mkdir(parents=True, exist_ok=True)
     with finishing(output_dir, results) as folder:
         predictions.write(folder)

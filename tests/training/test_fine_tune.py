@@ -356,6 +356,24 @@ def write_mixtures(folder: Path, n: int) -> Dataset:
     return from_tagged_rows(paths, tags).add_column(UNVERIFIED_COLUMN, unverified)
 
 
+def test_names_of_classes_may_hold_anything(tones, run_here, tmp_path):
+    data, names = tmp_path / "tones", ["a$x_$", "a|b <i>", "two\nlines"]
+    for name, folder in zip(names, sorted(tones.iterdir()), strict=True):
+        shutil.copytree(folder, data / name)
+    code, said = run_here(data, tmp_path / "out", "--max_steps", "2")
+    assert code == 0, said
+    assert results(tmp_path / "out")["labels"] == sorted(names)
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert r"| a\$x\_\$ |" in card and r"| a\|b \<i\> |" in card and "| two lines |" in card
+    (row,) = [row for row in rows_of(tmp_path / "out" / "per_class.csv") if row["label"] == names[2]]
+    assert row["clips"] == "3"
+
+
+def rows_of(file):
+    with open(file, newline="") as opened:
+        return list(csv.DictReader(opened))
+
+
 def test_a_tagger_is_trained_and_answers_with_a_probability_for_each_tag(tmp_path):
     dataset = write_mixtures(tmp_path, 96)
     args = RecipeArguments(
