@@ -43,6 +43,7 @@ BELOW = {
 MODELS_MAY_IMPORT = {"torch", "transformers", "numpy", "huggingface_hub"}  # users of a checkpoint have them
 # Extras that a package may import; everything else that it imports is installed always.
 EXTRAS = {
+    "audio": {"av"},
     "corpora": {"demo"},
     "inference": {"export", "stream"},
     "training": {"search"},
