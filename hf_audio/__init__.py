@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # what `__getattr__` hands on
     from .arguments import RecipeArguments
-    from .audio.loading import load_audio
+    from .audio.loading import load_audio, stream_audio
     from .commands import (
         audit_labels,
         ensemble,
@@ -87,6 +87,7 @@ __all__ = [
     "push",
     "serve",
     "stream",
+    "stream_audio",
     "train",
     "verify",
 ]
@@ -94,7 +95,7 @@ __all__ = [
 # Module -> the public names that it defines.
 _PUBLIC = {
     ".arguments": ("RecipeArguments",),
-    ".audio.loading": ("load_audio",),
+    ".audio.loading": ("load_audio", "stream_audio"),
     ".commands": (
         "audit_labels",
         "ensemble",

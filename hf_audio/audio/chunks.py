@@ -17,6 +17,10 @@ MAX_CHUNKS = 1000
 PLACEHOLDER_BELOW, PLACEHOLDER_ABOVE = 1 << 24, 1 << 16
 # More than so much behind the samples that is no chunk and not zeros is sound, of a recorder that died later.
 MUCH = 1 << 16
+# What may be missing without a word: less than a hundredth of a second is.
+LITTLE = 64
+# Programs count the header among the samples, with its first eight bytes or without them.
+HEAD_BYTES = 8
 _LAST_CHUNKS = re.compile(rb"LIST|id3 |ID3 |bext|iXML|cue |fact|ANNO|NAME")
 # What files begin with, at which offset; also where one follows another.
 MAGICS = ((b"RIFF", b"WAVE"), (b"RIFX", b"WAVE"), (b"RF64", b"WAVE"), (b"FORM", b"AIFF"), (b"FORM", b"AIFC"))
@@ -111,9 +115,10 @@ def settle(file: IO[bytes], layout: Layout | None, begin: int, promised_end: int
     if is_placeholder(samples.size, size_bytes):
         return Extent(available - _chunks_at_end(file, layout, samples.start, end), end)
     missing = samples.size - available
-    if missing > max(samples.start - begin, 0):
+    counts_header = abs(samples.start - begin - missing) <= HEAD_BYTES
+    if missing > LITTLE and not counts_header:
         raise CutOffError
-    if missing > 0:  # the header was counted, or something else of no weight
+    if missing > 0:
         return Extent(available - _chunks_at_end(file, layout, samples.start, end), end)
     if after > samples.following:  # chunks, and then something
         return Extent(samples.size, end)

@@ -37,7 +37,7 @@ MAGICS = (
     (0, b"TTA1", "tta"),
 )
 # Those whose headers tell how long they are; what may be missing at the end, in seconds.
-TELL_LENGTH = ("mov", "asf", "ape", "wv", "tta")
+TELL_LENGTH = ("mov", "matroska", "asf", "ape", "wv", "tta")
 TOLERANCE_SECONDS = 0.25
 BLOCK_BYTES = 1 << 20
 AU_FLOAT = 6
@@ -140,9 +140,11 @@ class AvFile(ForeignFile):
             raise AudioError(f"{name} contains no samples: leave it out.")
         self.samplerate = self._first.sample_rate
         self.channels = self._first.layout.nb_channels
-        duration, base = streams[0].duration, streams[0].time_base
-        if demuxer in TELL_LENGTH and duration and base:
-            self.frames = int(duration * base * self.samplerate)
+        stream = streams[0]
+        if demuxer in TELL_LENGTH and stream.duration and stream.time_base:
+            self.frames = int(stream.duration * stream.time_base * self.samplerate)
+        elif demuxer in TELL_LENGTH and container.duration:
+            self.frames = int(container.duration * self.samplerate / av.time_base)
 
     def blocks(self) -> Iterator[np.ndarray]:
         """See `ForeignFile`."""
@@ -151,6 +153,8 @@ class AvFile(ForeignFile):
         try:
             for frame in self._frames:
                 block = self._read(frame)
+                if n_frames < self._padded_from < n_frames + len(block):
+                    block = block[: self._padded_from - n_frames]
                 held.append(block)
                 n_frames += len(block)
                 n_held += len(block)
@@ -163,6 +167,11 @@ class AvFile(ForeignFile):
             raise AudioError(BROKEN.format(self.name))
         if held:
             yield np.concatenate(held)
+
+    @property
+    def _padded_from(self) -> int:
+        """Of MP4 and its kin, the frames behind which the last packet is filled up: older FFmpegs do not say so."""
+        return self.frames if self.format == "MOV" and self.frames is not None else -1
 
     def _read(self, frame: Any) -> np.ndarray:
         """(frames, channels) float32."""

@@ -32,6 +32,8 @@ def find_iff_part(file: IO[bytes], begin: int, end: int) -> tuple[Part | None, i
                 n_frames = max(extent.size - 8, 0) // max(channels * ((bits + 7) // 8), 1)
                 patches[description.start + 2] = _big(n_frames)
             return patched(begin, stop, patches), extent.stop
+    if read_at(file, begin + 8, 4) in (b"AIFF", b"AIFC", b"8SVX", b"16SV"):  # for libsndfile would look long for it
+        raise CutOffError
     return None, end
 
 

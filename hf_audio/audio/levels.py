@@ -160,28 +160,18 @@ class ChosenChannels(NamedTuple):
 
 def choose_channels(block: np.ndarray) -> ChosenChannels:
     """Which channels of a recording are heard, by its first block that is not silent, (frames, channels)."""
-    block = block[: frames_judged(block.shape[1])]
-    channels = range(block.shape[1])
-    powers = np.array([block[:, channel].var(dtype=np.float64) for channel in channels])
-    loudest = powers.max(initial=0.0)
+    block = block[: frames_judged(block.shape[1])].astype(np.float64)
+    block -= block.mean(axis=0)
+    covariances = block.T @ block / len(block)
+    powers = np.diag(covariances)
+    channels, loudest = range(len(powers)), powers.max()
     if not loudest > 0:
         return ChosenChannels(list(channels), [], is_opposed=False, is_silent=True)
     alive = [channel for channel in channels if powers[channel] > DEAD * loudest]
-    dead = [channel for channel in channels if channel not in alive]
-    is_opposed = _are_opposed(block, powers, alive)
+    dead = [channel for channel in channels if powers[channel] <= DEAD * loudest]
+    deviations = np.sqrt(powers)
+    opposed = covariances < OPPOSED * np.outer(deviations, deviations)
+    is_opposed = bool(opposed[np.ix_(alive, alive)].any())
     if is_opposed:
         alive = [next(channel for channel in alive if powers[channel] >= NEARLY_AS_LOUD * loudest)]
     return ChosenChannels(alive, dead, is_opposed, is_silent=False)
-
-
-def _are_opposed(block: np.ndarray, powers: np.ndarray, alive: list[int]) -> bool:
-    """Whether a channel of (frames, channels) is the opposite of the loudest one; powers: variances, (channels,)."""
-    if len(alive) < 2:
-        return False
-    reference = alive[int(np.argmax(powers[alive]))]
-    first = block[:, reference] - block[:, reference].mean(dtype=np.float64)
-    for channel in alive:
-        covariance = float(np.mean(first * block[:, channel], dtype=np.float64))
-        if covariance < OPPOSED * float(np.sqrt(powers[reference] * powers[channel])):
-            return True
-    return False

@@ -26,6 +26,7 @@ _RATES = (44100, 48000, 32000)
 RESYNC_BYTES = 1 << 12
 # How often, before a file counts as broken; and what may lie behind the last frame.
 MAX_RESYNCS, MUCH = 100, 1 << 16
+MAX_TAGS = 100
 # libsndfile's estimate is by the first frame, and none is larger.
 LARGEST_FRAME = 2881
 # Encoders that count wrongly do so by no more.
@@ -95,9 +96,7 @@ def find_mpeg_part(file: IO[bytes], begin: int, end: int) -> tuple[Part | None, 
     else:
         stop = walk.stop
     spans.append(range(start, last))
-    if (
-        surplus is not None and promised is not None and n_frames > promised + MISCOUNTED
-    ):  # another recording, without a tag
+    if surplus is not None and n_frames > (promised or 0) + MISCOUNTED:  # another recording, without a tag
         spans[surplus[0] :] = [surplus[1]]
         stop = surplus[2]
     elif walk.is_broken or (stop == end and not walk.is_whole and (position == begin or promised)):
@@ -171,7 +170,7 @@ class FrameWalk(Iterator[tuple[int, Frame, int | None]]):
 
 def skip_tags(file: IO[bytes], position: int, end: int) -> int:
     """The first place from a position on where no title, picture or the like begins."""
-    while position < end:
+    for _ in range(MAX_TAGS):
         head = read_at(file, position, 16)
         if head[:3] == b"ID3" and len(head) >= 10:
             size = 10 + sum((byte & 127) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))

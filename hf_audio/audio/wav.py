@@ -52,13 +52,17 @@ def _find(
 def _settle(
     file: IO[bytes], begin: int, layout: Layout, form: bytes, promised_end: int, samples: Chunk, end: int
 ) -> tuple[Part | None, int]:
+    frame_bytes = max(int.from_bytes(form[12:14], layout.order), 1)
+    declared = samples.size
+    if declared % 2 and declared % frame_bytes and (declared + 1) % frame_bytes == 0:
+        samples = samples._replace(size=declared + 1)  # one byte too few, no byte that fills up
     extent = settle(file, layout, begin, promised_end, samples, end)
     stop = samples.start + extent.size
     coding = int.from_bytes(form[:2], layout.order)
     if coding in (MPEG, MP3):
         return find_mpeg_part(file, samples.start, stop)[0], extent.stop
     is_bw64 = read_at(file, begin, 4) == b"BW64"
-    if extent.size == samples.size and not is_bw64:
+    if extent.size == declared and not is_bw64:
         return Part((range(begin, extent.stop),)), extent.stop
     return Part((_header(form, extent.size, layout.order), range(samples.start, stop))), extent.stop
 

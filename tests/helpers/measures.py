@@ -20,4 +20,7 @@ SOUND = ClipMeasures(
     ends_sharply=False,
     digest="",
     fingerprint=find_peaks([np.zeros(10, np.float32)]),
+    full_scale=1.0,
+    dead_channels=(),
+    is_opposed=False,
 )

@@ -1,6 +1,7 @@
 /** Any recording that the browser can read, to mono samples at the rate it was recorded at. */
 
-import { AudioError, mixToMono, parseWav } from "./wav.js";
+import { mixToMono, toFullScale } from "./levels.js";
+import { AudioError, parseWav } from "./wav.js";
 
 const MP3_RATES = [44100, 48000, 32000]; // of MPEG 1; half and a quarter of them in MPEG 2 and 2.5
 
@@ -12,13 +13,9 @@ const MP3_RATES = [44100, 48000, 32000]; // of MPEG 1; half and a quarter of the
  */
 export async function decodeAudio(buffer, name, modelRate) {
   if (buffer.byteLength === 0) throw new AudioError(`${name} is empty (0 bytes): record or download it again.`);
-  const { channels, rate } = parseWav(buffer, name) ?? (await decodeByBrowser(buffer, name, modelRate));
+  const { channels, rate, isFloat } = parseWav(buffer, name) ?? (await decodeByBrowser(buffer, name, modelRate));
   if (channels[0].length === 0) throw new AudioError(`${name} contains no samples: record it again.`);
-  const samples = mixToMono(channels);
-  if (!samples.every(Number.isFinite)) {
-    throw new AudioError(`${name} contains NaN or infinite samples: repair it or choose another file.`);
-  }
-  return { samples, rate };
+  return { samples: mixToMono(toFullScale(channels, isFloat, name)), rate };
 }
 
 async function decodeByBrowser(buffer, name, modelRate) {
@@ -26,7 +23,7 @@ async function decodeByBrowser(buffer, name, modelRate) {
     const context = openContext(recordedRate(new Uint8Array(buffer)) ?? modelRate);
     const decoded = await context.decodeAudioData(buffer.slice(0)); // which takes its argument away
     const channels = Array.from({ length: decoded.numberOfChannels }, (_, i) => decoded.getChannelData(i));
-    return { channels, rate: decoded.sampleRate };
+    return { channels, rate: decoded.sampleRate, isFloat: false };
   } catch {
     throw new AudioError(`${name} is no audio that this browser can decode: convert it to WAV.`);
   }

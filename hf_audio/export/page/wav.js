@@ -6,54 +6,134 @@
 const PCM = 1;
 const FLOAT = 3;
 const EXTENSIBLE = 0xfffe;
-// Programs that stream cannot know the size of what they will write: they put zero or something huge into the header.
-const LARGEST_KNOWN_SIZE = 0x7fff0000 - 1;
+// Sizes that programs write that do not know it: 0, and those so little below and above 2**31 and 2**32.
+const PLACEHOLDER_BELOW = 2 ** 24;
+const PLACEHOLDER_ABOVE = 2 ** 16;
+const MUCH = 2 ** 16; // so many bytes behind the samples that are no chunk are sound, of a recorder that died later
+const LITTLE = 64; // so many bytes may be missing without a word
+const HEAD_BYTES = 8; // programs count the header among the samples, with its first eight bytes or without them
+const LAST_CHUNKS = ["LIST", "id3 ", "ID3 ", "bext", "iXML", "cue ", "fact"];
+const MAX_CHUNKS = 1000; // more are hostile
+const MAX_PARTS = 1000;
 const RATES = [100, 10_000_000]; // Hz; beyond, a header is broken
 
 /** A recording that cannot be used; the message is one sentence with its name and the remedy. */
 export class AudioError extends Error {}
 
 /**
- * The samples of a WAV file: {channels: [(samples,), ...], rate}, full scale being 1; null for whatever is no WAV of
- * plain samples.
+ * The samples of a WAV file: {channels: [(samples,), ...], rate, isFloat}, as they are; null for whatever is no WAV of
+ * plain samples. Of files joined end to end, all are read. How far samples reach is found as `audio/chunks.py` does.
  *
  * Throws an AudioError where the file is cut off, or its rate is none.
  */
 export function parseWav(buffer, name) {
   const view = new DataView(buffer);
-  if (buffer.byteLength < 12 || text(view, 0) !== "RIFF" || text(view, 8) !== "WAVE") return null;
+  const parts = [];
+  let begin = 0;
+  while (begin < view.byteLength && parts.length < MAX_PARTS) {
+    if (!beginsWav(view, begin)) {
+      if (parts.length === 0) return null;
+      break;
+    }
+    const part = parsePart(view, begin, name);
+    if (part === null) return null;
+    parts.push(part);
+    begin = part.stop;
+  }
+  const [{ channels, rate, isFloat }] = parts;
+  if (parts.length === 1) return { channels, rate, isFloat };
+  if (parts.some((part) => part.rate !== rate || part.channels.length !== channels.length)) {
+    throw new AudioError(`${name} is joined of recordings of several rates or channels: split it.`);
+  }
+  return { channels: channels.map((_, i) => concatenate(parts.map((part) => part.channels[i]))), rate, isFloat };
+}
+
+function parsePart(view, begin, name) {
+  const promisedEnd = begin + 8 + view.getUint32(begin + 4, true);
   let format = null;
-  let position = 12;
-  while (position + 8 <= view.byteLength) {
+  let position = begin + 12;
+  for (let n = 0; n < MAX_CHUNKS && position + 8 <= view.byteLength; n++) {
     const kind = text(view, position);
     const size = view.getUint32(position + 4, true);
     position += 8;
     if (kind === "fmt " && size >= 16 && position + size <= view.byteLength) format = readFormat(view, position, size);
     if (kind === "data") {
       if (format === null) return null;
-      const known = size > 0 && size <= LARGEST_KNOWN_SIZE;
-      if (known && position + size > view.byteLength) {
+      const isShort = size % 2 === 1 && size % format.frameBytes !== 0 && (size + 1) % format.frameBytes === 0;
+      const extent = settle(view, begin, promisedEnd, position, isShort ? size + 1 : size);
+      if (extent === null) {
         throw new AudioError(`${name} is cut off, its header promises more samples than it holds: copy it again.`);
       }
       if (format.rate < RATES[0] || format.rate > RATES[1]) {
         throw new AudioError(`${name} has the sampling rate ${format.rate}: record it again.`);
       }
-      const end = known ? position + size : view.byteLength;
-      const channels = readChannels(view, position, end, format);
-      return channels && { channels, rate: format.rate };
+      const channels = readChannels(view, position, position + extent.size, format);
+      return channels && { channels, rate: format.rate, isFloat: format.tag === FLOAT, stop: extent.stop };
     }
     position += size + (size % 2);
   }
   return null;
 }
 
-/** The mean of channels: (samples,). */
-export function mixToMono(channels) {
-  if (channels.length === 1) return channels[0];
-  const mono = new Float32Array(channels[0].length);
-  for (const channel of channels) for (let i = 0; i < mono.length; i++) mono[i] += channel[i];
-  for (let i = 0; i < mono.length; i++) mono[i] /= channels.length;
-  return mono;
+/** How many bytes the samples from `start` on have, and where the file or this recording ends; null: it is cut off. */
+function settle(view, begin, promisedEnd, start, size) {
+  const end = view.byteLength;
+  const available = end - start;
+  const following = start + size + (size % 2);
+  const after = size <= available ? endOfChunks(view, following) : end;
+  if (size <= available && (after >= end - 1 || beginsWav(view, after))) {
+    return { size, stop: after < end - 1 ? after : end };
+  }
+  const missing = size - available;
+  if (!isPlaceholder(size)) {
+    const countsHeader = Math.abs(start - begin - missing) <= HEAD_BYTES;
+    if (missing > LITTLE && !countsHeader) return null;
+    if (missing <= 0) {
+      const left = new Uint8Array(view.buffer, start + size, Math.min(-missing, MUCH));
+      const isSound = after <= following && left.some((byte) => byte !== 0);
+      if (!isSound || !(promisedEnd >= end - 1 || -missing > MUCH)) return { size, stop: end };
+      return { size: available, stop: end };
+    }
+  }
+  return { size: available - chunksAtEnd(view, start), stop: end };
+}
+
+function isPlaceholder(size) {
+  const near = (limit) => size - limit >= -PLACEHOLDER_BELOW && size - limit <= PLACEHOLDER_ABOVE;
+  return size === 0 || near(2 ** 31) || near(2 ** 32);
+}
+
+function beginsWav(view, position) {
+  return position + 12 <= view.byteLength && text(view, position) === "RIFF" && text(view, position + 8) === "WAVE";
+}
+
+function endOfChunks(view, position) {
+  for (let n = 0; n < MAX_CHUNKS && position + 8 <= view.byteLength; n++) {
+    const size = view.getUint32(position + 4, true);
+    if (!/^[ -~]{4}$/.test(text(view, position)) || position + 8 + size > view.byteLength) break;
+    if (beginsWav(view, position)) break;
+    position += 8 + size + (size % 2);
+  }
+  return Math.min(position, view.byteLength);
+}
+
+/** Bytes of the chunks that end a file whose samples' size is not known, such as titles. */
+function chunksAtEnd(view, start) {
+  const end = view.byteLength;
+  for (let position = Math.max(end - MUCH, start); position + 8 <= end; position++) {
+    if (LAST_CHUNKS.includes(text(view, position)) && endOfChunks(view, position) >= end - 1) return end - position;
+  }
+  return 0;
+}
+
+function concatenate(arrays) {
+  const whole = new Float32Array(arrays.reduce((size, array) => size + array.length, 0));
+  let position = 0;
+  for (const array of arrays) {
+    whole.set(array, position);
+    position += array.length;
+  }
+  return whole;
 }
 
 /** A waveform, (samples,), as the bytes of a WAV file of 32-bit floats. */

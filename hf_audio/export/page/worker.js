@@ -9,6 +9,7 @@
 
 import { Classifier } from "./classifier.js";
 import { cut, reduce, round, streamSeconds } from "./facts.js";
+import { clip } from "./levels.js";
 import { resample } from "./resample.js";
 import { melSpectrogram } from "./spectrogram.js";
 import { runningWindows } from "./windows.js";
@@ -28,7 +29,7 @@ onmessage = async ({ data: { id, task, samples, rate } }) => {
   latest = id;
   try {
     const classifier = await loading;
-    const waveform = resample(samples, rate, classifier.facts.sampling_rate);
+    const waveform = clip(resample(samples, rate, classifier.facts.sampling_rate));
     if (waveform.length === 0) {
       throw new Error("The recording is shorter than one sample of the model: record it again.");
     }

@@ -1,0 +1,59 @@
+"""Recordings in containers, whole ones and such as recorders, pipes and accidents leave behind."""
+
+import io
+import struct
+
+import numpy as np
+import soundfile
+
+RATE = 16000
+
+
+def sound(seconds: float = 2.0, rate: int = RATE, channels: int = 1) -> np.ndarray:
+    """Noise that is quiet first, so that a variable bit rate begins low: (samples,) or (samples, channels)."""
+    rng = np.random.default_rng(0)
+    n_samples = round(seconds * rate)
+    noise = (
+        rng.standard_normal((n_samples, channels))
+        * np.where(np.arange(n_samples) < n_samples / 2, 0.002, 0.2)[:, None]
+    )
+    return (noise if channels > 1 else noise[:, 0]).astype(np.float32)
+
+
+def encode(samples: np.ndarray, container: str, subtype: str | None = None, rate: int = RATE, **options) -> bytes:
+    """A file as soundfile writes it."""
+    file = io.BytesIO()
+    channels = 1 if samples.ndim == 1 else samples.shape[1]
+    with soundfile.SoundFile(file, "w", rate, channels, subtype, format=container, **options) as opened:
+        opened.write(samples)
+    return file.getvalue()
+
+
+def decode(data: bytes) -> np.ndarray:
+    """What libsndfile reads of an intact file: (samples,) float32 of one channel."""
+    return soundfile.read(io.BytesIO(data), dtype="float32")[0]
+
+
+def wav(
+    data_size: int, samples: bytes, riff_size: int | None = None, before: bytes = b"", after: bytes = b""
+) -> bytes:
+    """A WAV of 16-bit samples at `RATE`, with sizes that may be wrong, and chunks before and after the samples."""
+    form = b"fmt " + struct.pack("<IHHIIHH", 16, 1, 1, RATE, 2 * RATE, 2, 16)
+    body = b"WAVE" + form + before + b"data" + struct.pack("<I", data_size) + samples + after
+    return b"RIFF" + struct.pack("<I", len(body) if riff_size is None else riff_size) + body
+
+
+def mp3(mode: str = "VARIABLE", seconds: float = 3.0, rate: int = 44100, channels: int = 1) -> bytes:
+    """An MP3 with its tag."""
+    options = {"bitrate_mode": mode, "compression_level": 0.3}
+    return encode(sound(seconds, rate, channels), "MP3", "MPEG_LAYER_III", rate, **options)
+
+
+def without_tag(data: bytes) -> bytes:
+    """An MP3 as recorders and pipes write it: without the first frame, which holds the tag, and without titles."""
+    start = 0
+    if data[:3] == b"ID3":
+        start = 10 + sum(byte << shift for byte, shift in zip(data[6:10], (21, 14, 7, 0), strict=True))
+    places = [data.find(name, start, start + 60) for name in (b"Xing", b"Info")]
+    assert max(places) > 0, "no tag to remove"
+    return data[data.index(data[start : start + 2], start + 60) :]
