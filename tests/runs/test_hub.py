@@ -12,6 +12,7 @@ import pytest
 from helpers.fake_hub import FakeHub
 from helpers.recordings import tone
 from huggingface_hub import ModelCard, ModelCardData
+from safetensors.torch import load_file, save_file
 from transformers import pipeline
 
 from hf_audio import cli
@@ -191,6 +192,14 @@ def test_a_folder_that_lacks_something_is_not_uploaded(run, server, capsys, miss
     (run / missing).unlink()
     assert sentence in refusal(capsys, run, "tones")
     assert sentence in refusal(capsys, run, "tones", "--dry_run")
+    assert server.requests == []
+
+
+def test_weights_of_a_training_that_diverged_are_not_uploaded(run, server, capsys):
+    weights = load_file(run / "model.safetensors")
+    save_file({**weights, "classifier.bias": weights["classifier.bias"] * float("nan")}, run / "model.safetensors")
+    for flags in ((), ("--dry_run",)):
+        assert "holds weights that are not finite, classifier.bias for one" in refusal(capsys, run, "tones", *flags)
     assert server.requests == []
 
 
