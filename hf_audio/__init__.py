@@ -41,6 +41,7 @@ if TYPE_CHECKING:  # what `__getattr__` hands on
         AudioCNNConfig,
         AudioCNNFeatureExtractor,
         AudioCNNForAudioClassification,
+        AudioCNNModel,
         AudioEnsembleConfig,
         AudioEnsembleForAudioClassification,
     )
@@ -55,6 +56,7 @@ __all__ = [
     "AudioCNNConfig",
     "AudioCNNFeatureExtractor",
     "AudioCNNForAudioClassification",
+    "AudioCNNModel",
     "AudioClassificationPipeline",
     "AudioClassifier",
     "AudioEnsembleConfig",
@@ -119,6 +121,7 @@ _PUBLIC = {
         "AudioCNNConfig",
         "AudioCNNFeatureExtractor",
         "AudioCNNForAudioClassification",
+        "AudioCNNModel",
         "AudioEnsembleConfig",
         "AudioEnsembleForAudioClassification",
     ),

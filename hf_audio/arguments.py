@@ -344,7 +344,8 @@ class RecipeArguments(TrainingArguments):
     def __post_init__(self) -> None:
         self.command = list(sys.argv)  # that the run is started by, in words; the card shows it
         self._choose_by_the_machine()
-        check_trainer_flags(self)
+        ours = RecipeArguments.__dataclass_fields__  # what a recipe adds may be infinite
+        check_trainer_flags(self, [name for name, entry in ours.items() if entry.init])
         # Of training clips the last, smaller batch is dropped always, see `AudioTrainer`, and of others none.
         self.dataloader_drop_last = False
         if self.background is not None and self.false_alarms_per_hour is None and self.validation_fraction == 0:

@@ -470,6 +470,8 @@ def serve(
     max_queue: int = 128,
     max_streams: int = 32,
     timeout_seconds: float = 30,
+    allow_host: Sequence[str] = (),
+    allow_origin: Sequence[str] = (),
 ) -> None:
     """Answer over HTTP and WebSocket.
 
@@ -488,7 +490,10 @@ def serve(
         max_seconds: of a recording
         max_queue: requests that are worked on or wait for it
         max_streams: streams that are open
-        timeout_seconds: for a request to arrive, then for its answer
+        timeout_seconds: for a request to arrive, then for its answer, and for every piece of that to be taken
+        allow_host: names by which clients call the server, beside localhost and addresses; none are needed where
+            clients bear a token
+        allow_origin: origins of pages that may ask the server beside its own, as https://example.org, or *
 
     Raises:
         ArgumentError: a name, a limit or an address that cannot be.
@@ -498,6 +503,7 @@ def serve(
     try:
         from .export.site import make_site_beside
         from .serving.app import make_app
+        from .serving.callers import Callers
         from .serving.connections import Server
         from .serving.service import Limits, Service, name_checkpoints, read_token
     except ModuleNotFoundError as error:
@@ -512,6 +518,7 @@ def serve(
         max_streams=max_streams,
         timeout_seconds=timeout_seconds,
     )
+    callers = Callers.of(None if token is not None else [host, *_several(allow_host)], _several(allow_origin))
     page = None if site is None else Path(site)
     if page is not None and not (page / "index.html").is_file():
         raise ArgumentError(f"--site {page} holds no index.html: write one by hf-audio page.")
@@ -519,9 +526,13 @@ def serve(
         service = Service(names, limits)
         if page is None and token is None:
             page = stack.enter_context(make_site_beside(next(iter(names.values()))))
-        server = Server(make_app(service, token, page), service, host, port)
+        server = Server(make_app(service, token, page, callers), service, host, port)
         print(f"{', '.join(names)} at {server.url}", flush=True)
         server.run()
+
+
+def _several(values: str | Sequence[str]) -> Sequence[str]:
+    return (values,) if isinstance(values, str) else values
 
 
 def page(checkpoint: File, *, output_dir: File) -> Path:

@@ -3,10 +3,11 @@
 import heapq
 import importlib.util
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -28,6 +29,8 @@ FOREIGN_REMEDY = "convert to WAV or FLAC, or install PyAV (pip install 'hf-audio
 MAC_SHADOWS = "__MACOSX"
 # Of files that one sentence names.
 NAMES_TOLD = 3
+
+_own_folders: set[str] = set()  # names of the temporary folders of this process
 
 
 @cache
@@ -180,10 +183,13 @@ def name_some(paths: Sequence[Path]) -> str:
 def written_whole(path: str | os.PathLike) -> Iterator[Path]:
     """A name to write to, which becomes `path` when all is written; otherwise nothing is left of it.
 
+    Only a kill leaves something, until the next one writes there.
+
     Raises:
         DataError: it cannot be written, because the disk is full, say.
     """
     path = Path(path)
+    clear_abandoned(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         yield temporary
@@ -222,14 +228,48 @@ def temporary_folder_beside(path: Path) -> Iterator[Path]:
         DataError: there is no folder to make it in.
     """
     folder = path.absolute().with_name(f".{path.name}-{os.getpid()}-{secrets.token_hex(4)}")
+    clear_abandoned(path)
     try:
         folder.mkdir()
     except OSError as error:
         raise unwritable(path, error) from error
+    _own_folders.add(folder.name)
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        _own_folders.discard(folder.name)
+
+
+def clear_abandoned(path: Path) -> None:
+    """Delete what processes that are no more had begun to write in the place of a file or folder."""
+    own = re.compile(rf"\.{re.escape(path.name)}(?:\.(?P<file>\d+)|-(?P<folder>\d+)-[0-9a-f]{{8}})")
+    with suppress(OSError):
+        for entry in list(path.absolute().parent.iterdir()):
+            found = own.fullmatch(entry.name)
+            if found is None or entry.name in _own_folders:
+                continue
+            process = int(found["file"] or found["folder"])
+            # A folder with this process's number that it has not made is of one before it that had the same.
+            if _lives(process) and not (process == os.getpid() and found["folder"]):
+                continue
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry, ignore_errors=True)
+            else:
+                entry.unlink(missing_ok=True)
+
+
+def _lives(process: int) -> bool:
+    """Whether a process of this machine has this number; where that cannot be asked, yes."""
+    if os.name != "posix":
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # of another user
+        return True
+    return True
 
 
 @contextmanager

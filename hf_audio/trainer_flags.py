@@ -3,6 +3,7 @@
 import json
 import math
 import os
+from collections.abc import Iterable
 from dataclasses import MISSING, Field
 from typing import Any
 
@@ -84,8 +85,10 @@ BELOW = {"adam_beta1": 1, "adam_beta2": 1, "label_smoothing_factor": 1, "seed": 
 UNBOUNDED = frozenset({"max_grad_norm"})  # infinity: measured, and never clipped
 
 
-def check_trainer_flags(args: TrainingArguments) -> None:
+def check_trainer_flags(args: TrainingArguments, names: Iterable[str]) -> None:
     """Refuse flags that would do nothing, do harm or end in a traceback later; before transformers reads them.
+
+    names: of the arguments that must be finite where they are numbers.
 
     Raises:
         ArgumentError: there is one; the message says which and why.
@@ -111,7 +114,7 @@ def check_trainer_flags(args: TrainingArguments) -> None:
     if args.ddp_backend is not None and int(os.environ.get("WORLD_SIZE", "1")) == 1:
         raise ArgumentError("--ddp_backend is of several processes, and this is one: start them by torchrun.")
     check_objects(args)
-    check_numbers(args)
+    check_numbers(args, names)
     check_loader(args)
 
 
@@ -139,13 +142,16 @@ def check_objects(args: TrainingArguments) -> None:
             )
 
 
-def check_numbers(args: TrainingArguments) -> None:
+def check_numbers(args: TrainingArguments, names: Iterable[str]) -> None:
     """Refuse numbers that are none, or beyond what their flags can mean.
+
+    names: as in `check_trainer_flags`.
 
     Raises:
         ArgumentError: there is one.
     """
-    numbers = {name: value for name, value in vars(args).items() if isinstance(value, int | float)}
+    values = {name: getattr(args, name) for name in names}
+    numbers = {name: value for name, value in values.items() if isinstance(value, int | float)}
     for name, value in numbers.items():
         if math.isnan(value) or (math.isinf(value) and name not in UNBOUNDED):
             raise ArgumentError(f"--{name} {value} is no number to compute with: give another one.")

@@ -24,7 +24,8 @@ from hf_audio.data.hub_datasets import load_hub_collection
 from hf_audio.data.shards import Split, load_shards
 from hf_audio.data.survey import Survey, survey_recordings, survey_stream
 from hf_audio.errors import ArgumentError
-from hf_audio.runs.card import TaskFacts
+from hf_audio.runs.card import TaskFacts, hub_id
+from hf_audio.runs.markdown import code
 from hf_audio.training.defaults import Choice, choose_defaults
 from hf_audio.training.general_sounds import (
     PRESETS,
@@ -189,15 +190,17 @@ def facts(args: OwnSoundsArguments, collection: Collection, choices: Mapping[str
         hears=f"A recording in, {out} out; recordings of more than {args.clip_seconds:g} s are judged in windows.",
         dataset_name="Synthetic environmental sounds (demo)" if demo else collection.name,
         dataset_type="synthetic_environmental_sounds" if demo else "own_sounds",
+        hub_dataset=hub_id(args.dataset_name),
         data=(
             "A demo corpus of sounds made on the spot out of formulas: the figures say that the tools work, and "
             "nothing about the world."
             if demo
-            else f"The recordings of `{collection.name}`; pitch, pace, shift, gain and noise were varied in training."
+            else f"The recordings of {code(collection.name)}; pitch, pace, shift, gain and noise were varied in "
+            "training."
         )
         + (f" Chosen by the recordings:\n{chosen}" if chosen else ""),
         split=collection.split
-        + ("" if apart is None else f" No clip that shares its `{apart}` with a held-out one was trained on."),
+        + ("" if apart is None else f" No clip that shares its {code(apart)} with a held-out one was trained on."),
         limits=[
             *(["Synthetic sounds only."] if demo else []),
             *(

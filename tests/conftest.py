@@ -15,6 +15,15 @@ from helpers.recordings import RATE, REPOSITORY, real, write_parquet, write_tar,
 
 from hf_audio import AudioCNNFeatureExtractor
 
+# The marks of transformers' own tests, which `models/test_transformers_common.py` applies where they are at hand.
+TRANSFORMERS_MARKS = ("accelerate_tests", "flash_attn_test", "flash_attn_3_test", "flash_attn_4_test", "order")
+TRANSFORMERS_MARKS += ("torch_compile_test", "generate", "not_device_test")
+
+
+def pytest_configure(config):
+    for mark in TRANSFORMERS_MARKS:
+        config.addinivalue_line("markers", f"{mark}: of transformers' own tests")
+
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path_factory, monkeypatch):

@@ -304,6 +304,7 @@ def wait_until_ready(address: str) -> None:
     raise TimeoutError(address)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", pages_with("```python"), ids=lambda page: page.name)
 def test_python_blocks_run(page, finished, tmp_path, monkeypatch, request):
     """In their order, in one namespace; trainings take two steps."""
@@ -364,6 +365,7 @@ def test_the_api_page_says_what_the_code_says():
     assert (DOCS / "api.md").read_text(encoding="utf-8") == written, "run: python docs/generate_api.py"
 
 
+@pytest.mark.slow
 def test_the_notebook_runs_from_its_first_cell_to_its_last(finished, tmp_path):
     cells = [cell for cell in json.loads(NOTEBOOK.read_text())["cells"] if cell["cell_type"] == "code"]
     assert not any(cell["outputs"] or cell["execution_count"] for cell in cells), "clear the outputs"

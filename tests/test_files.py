@@ -1,13 +1,22 @@
 """Folders searched to any depth, and files and folders written whole or not at all."""
 
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from hf_audio.errors import DataError
-from hf_audio.files import find_folders, folder_written_whole, name_some, search_folder, temporary_folder_beside
+from hf_audio.files import (
+    find_folders,
+    folder_written_whole,
+    name_some,
+    search_folder,
+    temporary_folder_beside,
+    written_whole,
+)
 
 
 def touch(folder: Path, *names: str) -> Path:
@@ -178,3 +187,23 @@ def test_a_temporary_folder_that_cannot_be_made_is_one_sentence(tmp_path):
         temporary_folder_beside(tmp_path / "gone" / "folder"),
     ):
         pass
+
+
+def dead_process() -> int:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def test_what_a_killed_process_had_begun_is_cleared_by_the_next_one(tmp_path):
+    target, dead = tmp_path / "model.onnx", dead_process()
+    # In a container, every command may have the same number.
+    begun = [f".model.onnx.{dead}", *(f".model.onnx-{process}-0123abcd/weights" for process in (dead, os.getpid()))]
+    others = [f".model.onnx.{os.getppid()}", f".other.onnx.{dead}", ".model.onnx.backup", f"model.onnx.{dead}"]
+    touch(tmp_path, *begun, *others)
+    with written_whole(target) as temporary:
+        temporary.write_text("whole")
+    assert {path.name for path in tmp_path.iterdir()} == {"model.onnx", *others}
+    touch(tmp_path, *begun)
+    with temporary_folder_beside(target) as folder, temporary_folder_beside(target) as another:
+        assert {path.name for path in tmp_path.iterdir()} == {"model.onnx", folder.name, another.name, *others}

@@ -7,6 +7,7 @@ import pytest
 from helpers.recordings import REPOSITORY
 
 
+@pytest.mark.slow
 def test_importing_the_package_loads_nothing_and_registers_later():
     code = """
 import sys
@@ -21,6 +22,7 @@ print(PIPELINE_REGISTRY.supported_tasks["audio-classification"]["impl"] is hf_au
     assert done.stdout.split() == ["audio_cnn", "True"], done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", ["models", "inference.pipeline", "models.frontends", "training.fine_tune"])
 def test_any_module_may_be_imported_first(module):
     code = f"""

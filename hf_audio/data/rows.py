@@ -87,6 +87,66 @@ def from_tagged_rows(
     return Dataset.from_pandas(table[list(features)], features=features, preserve_index=False)
 
 
+def as_rows(dataset: Dataset) -> Dataset:
+    """A data set of whoever made it, as the functions above give theirs.
+
+    A column `audio`, as of the Hub's data sets, becomes `path` and `ENCODED_COLUMN`; labels that are plain numbers or
+    texts become a `ClassLabel` of their names, in their order.
+
+    Raises:
+        DataError: there are no recordings or no labels, or labels of another kind.
+    """
+    if not isinstance(dataset, Dataset):
+        raise DataError(f"The data set is a {type(dataset).__name__}: give one datasets.Dataset, such as one split.")
+    named = f"its columns are {', '.join(dataset.column_names)}"
+    if "label" not in dataset.column_names:
+        raise DataError(f"The data set has no column 'label', {named}: rename the one of the labels.")
+    heard = [name for name, feature in dataset.features.items() if isinstance(feature, datasets.Audio)]
+    if len(heard) == 1:
+        dataset = _take_recordings(dataset, heard[0])
+    if "path" not in dataset.column_names:
+        raise DataError(
+            f"The data set has no column 'path' and {len(heard)} of datasets.Audio, {named}: give the names of files, "
+            "or one column of audio."
+        )
+    for name in sorted({"audio", "index", "problem"} & set(dataset.column_names)):
+        raise DataError(f"The further column {name!r} has a name that is used otherwise: rename it.")
+    if isinstance(dataset.features["label"], ClassLabel | datasets.List):
+        return dataset
+    return _name_classes(dataset)
+
+
+def _take_recordings(dataset: Dataset, column: str) -> Dataset:
+    """`path` and `ENCODED_COLUMN` in the place of a column of audio."""
+    plain = dataset.with_format(None).cast_column(column, datasets.Audio(decode=False))
+    plain = plain.select_columns([name for name in plain.column_names if name != "path"]).flatten()
+    files = zip(plain[f"{column}.path"], plain[f"{column}.bytes"], strict=True)
+    paths = [
+        name if name and contents is None else f"{row}-{Path(name or 'clip').name}"
+        for row, (name, contents) in enumerate(files)
+    ]
+    plain = plain.remove_columns(f"{column}.path").rename_column(f"{column}.bytes", ENCODED_COLUMN)
+    return plain.add_column("path", paths)
+
+
+def _name_classes(dataset: Dataset) -> Dataset:
+    """Labels that are plain numbers or texts as a `ClassLabel`."""
+    kind = getattr(dataset.features["label"], "dtype", type(dataset.features["label"]).__name__)
+    if not str(kind).startswith(("int", "uint", "string", "large_string", "bool")):
+        raise DataError(f"The column 'label' holds {kind}: give whole numbers, texts, or a ClassLabel.")
+    labels = dataset.with_format(None)["label"][:]
+    missing = sum(label is None for label in labels)
+    if missing:
+        raise DataError(f"{missing} rows of the data set have no label: leave them out, as by Dataset.filter.")
+    values = sorted(set(labels))
+    if len(values) < 2:
+        raise DataError(f"All clips carry the one label {values[0]!r}: a classifier needs at least two classes.")
+    numbers = {value: number for number, value in enumerate(values)}
+    plain = dataset.remove_columns("label").with_format(None)
+    feature = ClassLabel(names=[str(value) for value in values])
+    return plain.add_column("label", [numbers[label] for label in labels], feature=feature)
+
+
 def class_names(dataset: Dataset) -> list[str] | None:
     """Names of the classes or tags; `None` of a data set of numbers."""
     feature = dataset.features["label"]

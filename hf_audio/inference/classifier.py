@@ -3,6 +3,7 @@
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby
 
 import numpy as np
@@ -41,6 +42,10 @@ class AudioClassifier(ABC):
     def score(self, windows: Sequence[np.ndarray]) -> np.ndarray:
         """What each waveform, (samples,) float32 at `sampling_rate`, is -> (windows, labels) float32 probabilities."""
 
+    def logits(self, windows: Sequence[np.ndarray]) -> np.ndarray:
+        """What `score` makes its probabilities of -> (windows, labels) float32."""
+        raise NotImplementedError
+
     def judge(self, waveforms: Sequence[np.ndarray]) -> np.ndarray:
         """Waveforms of any length, (samples,) each -> (waveforms, labels) float32, the mean of each one's windows."""
         windows = [self.facts.cut(waveform) for waveform in waveforms]
@@ -77,6 +82,27 @@ class AudioClassifier(ABC):
 
             waveform = load_audio(audio, self.sampling_rate)
         return self.facts.name(self.judge_recording(waveform), top_k)
+
+
+class AppliedClassifier(AudioClassifier):
+    """A classifier with another function of its logits in the place of its probabilities.
+
+    Args:
+        classifier: has the logits.
+        function: `"softmax"`, `"sigmoid"` or `"none"`, which leaves the logits themselves.
+    """
+
+    def __init__(self, classifier: AudioClassifier, function: str):
+        super().__init__(classifier.facts)
+        self.classifier = classifier
+        self.function = function
+
+    def score(self, windows: Sequence[np.ndarray]) -> np.ndarray:
+        """What the function makes of every window's logits -> (windows, labels) float32."""
+        logits = self.classifier.logits(windows)
+        if self.function == "none":
+            return logits
+        return replace(self.facts, multi_label=self.function == "sigmoid").probabilities(logits)
 
 
 def group_by_length(windows: Sequence[np.ndarray], padded: bool) -> Iterator[list[int]]:

@@ -93,6 +93,11 @@ class Facts:
         return {**vars(self), "labels": list(self.labels)}
 
     @property
+    def function(self) -> str:
+        """That makes probabilities of the logits, as transformers' pipelines call it."""
+        return "sigmoid" if self.multi_label else "softmax"
+
+    @property
     def window(self) -> int | None:
         """Samples of a window; `None` where a recording is scored as a whole: half a number is another number."""
         if self.num_digits or self.clip_seconds is None:

@@ -52,9 +52,12 @@ class OnnxAudioClassifier(AudioClassifier):
 
     def score(self, windows: Sequence[np.ndarray]) -> np.ndarray:
         """See `AudioClassifier.score`. Windows of one length go through the network together."""
-        scores = np.empty((len(windows), len(self.facts.labels)), dtype=np.float32)
+        return self.facts.probabilities(self.logits(windows))
+
+    def logits(self, windows: Sequence[np.ndarray]) -> np.ndarray:
+        """See `AudioClassifier.logits`."""
+        logits = np.empty((len(windows), len(self.facts.labels)), dtype=np.float32)
         for places in group_by_length(windows, padded=False):
             batch = np.stack([windows[i] for i in places]).astype(np.float32, copy=False)
-            (logits,) = self.session.run([OUTPUT], {INPUT: batch})
-            scores[places] = self.facts.probabilities(logits)
-        return scores
+            (logits[places],) = self.session.run([OUTPUT], {INPUT: batch})
+        return logits

@@ -147,6 +147,8 @@ class AudioClassificationPipeline(StockAudioClassificationPipeline, ChunkPipelin
         parameters = (preprocess_params, forward_params, postprocess_params)
         if batch_size == 1 and num_workers == 0 and isinstance(inputs, list | tuple | GeneratorType):
             return (self.run_single(item, *parameters) for item in inputs)
+        if isinstance(inputs, torch.utils.data.Dataset) and not isinstance(inputs, torch.utils.data.IterableDataset):
+            inputs = _Items(inputs)
         return super().get_iterator(inputs, num_workers, batch_size, *parameters)
 
     def run_single(
@@ -183,6 +185,19 @@ class AudioClassificationPipeline(StockAudioClassificationPipeline, ChunkPipelin
         else:
             scores = replace(facts, multi_label=function_to_apply == "sigmoid").probabilities(logits)
         return facts.name(facts.reduce(scores), top_k)
+
+
+class _Items:
+    """The items of a map-style data set, by its length: few of them raise the IndexError that ends a bare `for`."""
+
+    def __init__(self, dataset: torch.utils.data.Dataset):
+        self.dataset = dataset
+
+    def __len__(self) -> int:
+        return len(self.dataset)  # type: ignore[arg-type]
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self.dataset[index] for index in range(len(self)))
 
 
 def _as_numpy(array: Any) -> np.ndarray:

@@ -82,10 +82,11 @@ class AudioStream:
         samples = samples.astype(np.float32, copy=False)
         if not np.isfinite(samples).all():
             raise AudioError("A block contains NaN or infinite samples: repair the source.")
-        if np.abs(samples).max(initial=0) > OVERSHOOT:
+        peak = np.abs(samples).max(initial=0)
+        if peak > OVERSHOOT:
             raise AudioError(
-                f"A block holds samples as large as {np.abs(samples).max():.3g}, where full scale is 1: divide them "
-                "by their full scale, or push 16-bit integers as such."
+                f"A block holds samples as large as {peak:.3g}, where full scale is 1: divide them by "
+                "their full scale, or push 16-bit integers as such."
             )
         return self._score(clip(samples), last=False)
 

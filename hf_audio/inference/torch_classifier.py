@@ -2,15 +2,18 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import CheckpointError
 from .classifier import AudioClassifier, group_by_length
 from .facts import Facts
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class TorchAudioClassifier(AudioClassifier):
@@ -61,15 +64,23 @@ class TorchAudioClassifier(AudioClassifier):
 
     def score(self, windows: Sequence[np.ndarray]) -> np.ndarray:
         """See `AudioClassifier.score`. Windows of like lengths go through the model together."""
-        import torch
-
         from ..models.modeling_audio_cnn import probabilities
+
+        return self._run(windows, lambda logits: probabilities(logits, self.model.config))
+
+    def logits(self, windows: Sequence[np.ndarray]) -> np.ndarray:
+        """See `AudioClassifier.logits`."""
+        return self._run(windows, lambda logits: logits.float())
+
+    def _run(self, windows: Sequence[np.ndarray], function: Callable[["Tensor"], "Tensor"]) -> np.ndarray:
+        """A function of the windows' logits, (windows, labels)."""
+        import torch
 
         scores = np.empty((len(windows), len(self.facts.labels)), dtype=np.float32)
         for places in group_by_length(windows, padded=self._knows_padding):
             with torch.inference_mode():
                 logits = self.model(**self._inputs([windows[i] for i in places])).logits
-            scores[places] = probabilities(logits, self.model.config).cpu().numpy()
+            scores[places] = function(logits).cpu().numpy()
         return scores
 
     def _inputs(self, windows: Sequence[np.ndarray]) -> Mapping[str, Any]:

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 MOST_CLASSES = 80  # that one picture can name
+LONGEST_NAME = 40  # letters of a class that it has room for
 
 
 def plot_collection(
@@ -26,7 +27,8 @@ def plot_collection(
     grid = figure.add_gridspec(3, 2)
     axes = figure.add_subplot(grid[:, 0])
     axes.barh(range(len(shown)), list(shown.values()))
-    axes.set_yticks(range(len(shown)), list(shown), fontsize=9 if len(shown) <= 25 else 6)
+    names = [" ".join(name.split())[:LONGEST_NAME] for name in shown]
+    axes.set_yticks(range(len(shown)), names, fontsize=9 if len(shown) <= 25 else 6, parse_math=False)
     axes.set_ylim(max(len(shown), 1) - 0.4, -0.6)
     left_out = f", the largest {len(shown)} of {len(classes)}" if len(shown) < len(classes) else ""
     axes.set_xlabel(f"clips of each class{left_out}")

@@ -9,13 +9,14 @@ import transformers  # noqa: F401  # first, because its import has the package r
 from .configuration_audio_cnn import AudioCNNConfig
 from .configuration_audio_ensemble import AudioEnsembleConfig
 from .feature_extraction_audio_cnn import AudioCNNFeatureExtractor
-from .modeling_audio_cnn import AudioCNNForAudioClassification, AudioCNNPreTrainedModel
+from .modeling_audio_cnn import AudioCNNForAudioClassification, AudioCNNModel, AudioCNNPreTrainedModel
 from .modeling_audio_ensemble import AudioEnsembleForAudioClassification
 
 __all__ = [
     "AudioCNNConfig",
     "AudioCNNFeatureExtractor",
     "AudioCNNForAudioClassification",
+    "AudioCNNModel",
     "AudioCNNPreTrainedModel",
     "AudioEnsembleConfig",
     "AudioEnsembleForAudioClassification",

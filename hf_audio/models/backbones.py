@@ -1,11 +1,13 @@
 """The small CNNs: features to a sequence of embeddings, aware of which frames belong to the clip.
 
-Every backbone takes `(features, n_frames)` and returns `(embeddings, n_frames)`. Whatever lies behind a clip's end is
-set to zero before each convolution, which is what a convolution sees at the edge of a clip that stands alone: so a
-clip's scores do not depend on the longer clips in its batch.
+Every backbone takes `(features, n_frames)` and returns `(embeddings, n_frames)`; what each of its layers gives is
+appended to `hidden_states`, where there is such a list. Whatever lies behind a clip's end is set to zero before each
+convolution, which is what a convolution sees at the edge of a clip that stands alone: so a clip's scores do not depend
+on the longer clips in its batch.
 """
 
 import itertools
+from collections.abc import Iterable
 
 import torch
 from torch import nn
@@ -30,6 +32,20 @@ def mask_frames(x: torch.Tensor, n_frames: torch.Tensor | None) -> torch.Tensor:
 def band_bias(channels: int, n_bands: int | None) -> nn.Parameter | None:
     """What a layer adds to every band, (1, channels, bands, 1), or nothing where it shall not know which one it is."""
     return None if n_bands is None else nn.Parameter(torch.zeros(1, channels, n_bands, 1))
+
+
+def apply_blocks(
+    blocks: Iterable[nn.Module],
+    x: torch.Tensor,
+    n_frames: torch.Tensor | None,
+    hidden_states: list[torch.Tensor] | None,
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """One block after the other, each of which takes and returns `(x, n_frames)`."""
+    for block in blocks:
+        x, n_frames = block(x, n_frames)
+        if hidden_states is not None:
+            hidden_states.append(x)
+    return x, n_frames
 
 
 class ResidualBlock(GradientCheckpointingLayer):
@@ -96,7 +112,7 @@ class ResNet(nn.Module):
         return self.stem.weight.dtype
 
     def forward(
-        self, features: torch.Tensor, n_frames: torch.Tensor | None
+        self, features: torch.Tensor, n_frames: torch.Tensor | None, hidden_states: list[torch.Tensor] | None = None
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """features: (batch, features, frames) -> (batch, channels, frames / 2**(stages - 1))."""
         x = mask_frames(features, n_frames)[:, None]  # (batch, 1, features, frames)
@@ -106,8 +122,9 @@ class ResNet(nn.Module):
         x = self.pool(torch.relu(x))
         if n_frames is not None:
             n_frames = (n_frames + self.stem.stride[0] - 1) // 2  # a pooling drops an odd frame, a stride keeps it
-        for block in self.blocks:
-            x, n_frames = block(x, n_frames)
+        if hidden_states is not None:
+            hidden_states.append(x)
+        x, n_frames = apply_blocks(self.blocks, x, n_frames, hidden_states)
         return x.mean(2), n_frames
 
 
@@ -147,13 +164,10 @@ class Conv1dNet(nn.Module):
         return first.conv.weight.dtype
 
     def forward(
-        self, features: torch.Tensor, n_frames: torch.Tensor | None
+        self, features: torch.Tensor, n_frames: torch.Tensor | None, hidden_states: list[torch.Tensor] | None = None
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """features: (batch, features, frames) -> (batch, channels, frames / 2**(stages - 1))."""
-        x = features
-        for block in self.blocks:
-            x, n_frames = block(x, n_frames)
-        return x, n_frames
+        return apply_blocks(self.blocks, features, n_frames, hidden_states)
 
 
 class ShuffleUnit(GradientCheckpointingLayer):
@@ -225,7 +239,7 @@ class ShuffleNet(nn.Module):
         return first.weight.dtype
 
     def forward(
-        self, features: torch.Tensor, n_frames: torch.Tensor | None
+        self, features: torch.Tensor, n_frames: torch.Tensor | None, hidden_states: list[torch.Tensor] | None = None
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """features: (batch, features, frames) -> (batch, channels, frames / 32)."""
         x = self.conv1(mask_frames(features, n_frames)[:, None])
@@ -234,10 +248,14 @@ class ShuffleNet(nn.Module):
         x = self.maxpool(mask_frames(x, n_frames))  # after a ReLU, the zeros of the padding are never the largest
         if n_frames is not None:
             n_frames = (n_frames + 1) // 2
-        for stage in (self.stage2, self.stage3, self.stage4):
-            for unit in stage:
-                x, n_frames = unit(x, n_frames)
-        return self.conv5(x).mean(2), n_frames
+        if hidden_states is not None:
+            hidden_states.append(x)
+        units = itertools.chain(self.stage2, self.stage3, self.stage4)
+        x, n_frames = apply_blocks(units, x, n_frames, hidden_states)
+        x = self.conv5(x)
+        if hidden_states is not None:
+            hidden_states.append(x)
+        return x.mean(2), n_frames
 
 
 class CanvasBlock(GradientCheckpointingLayer):
@@ -276,10 +294,15 @@ class CanvasNet(nn.Module):
         return first.conv.weight.dtype
 
     def forward(
-        self, features: torch.Tensor, n_frames: torch.Tensor | None
+        self, features: torch.Tensor, n_frames: torch.Tensor | None, hidden_states: list[torch.Tensor] | None = None
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """features: (batch, features, frames) -> (batch, channels, frames), the maximum over frequencies."""
-        return self.blocks(features[:, None]).amax(2), None
+        x = features[:, None]
+        for block in self.blocks:
+            x = block(x)
+            if hidden_states is not None:
+                hidden_states.append(x)
+        return x.amax(2), None
 
 
 class AlexNet(CanvasNet):

@@ -5,6 +5,9 @@ from typing import Any, ClassVar
 
 from huggingface_hub.dataclasses import strict
 from transformers import PreTrainedConfig
+from transformers.utils import logging
+
+logger = logging.get_logger(__name__)
 
 NONE_OF_THESE = "none of these"  # the label of whatever is none of a model's classes, and the last of its labels
 # Of a spectrogram: three seconds at 48 kHz, and more bands than there is use for.
@@ -15,6 +18,24 @@ MAX_SPECTROGRAM = 2**29  # frames of a clip times `n_fft`: 2 GB
 def rejects_background(config: PreTrainedConfig) -> bool:
     """Whether a model can answer that what it hears is none of its classes."""
     return (config.id2label or {}).get(config.num_labels - 1) == NONE_OF_THESE
+
+
+def check_problem(config: PreTrainedConfig) -> None:
+    """A model's answer is one of several classes, or any number of tags.
+
+    Raises:
+        ValueError: it is a number, or the one class there is.
+    """
+    if config.problem_type == "regression":
+        raise ValueError(
+            "problem_type='regression' is for numbers, and a classifier answers classes: leave it out, or give "
+            "'multi_label_classification'."
+        )
+    if config.num_labels == 1 and config.problem_type != "multi_label_classification":
+        raise ValueError(
+            "num_labels=1 leaves nothing to choose from, and every sound would be that class: give a second one for "
+            "all other sounds, or problem_type='multi_label_classification'."
+        )
 
 
 @strict
@@ -138,6 +159,48 @@ class AudioCNNConfig(PreTrainedConfig):
             self.label2id = {name: number for number, name in enumerate(places)}
         super().__post_init__(**kwargs)
 
+    @classmethod
+    def from_dict(cls, config_dict: dict[str, Any], **kwargs: Any) -> Any:
+        """As every config; what was fitted to the stored classes is left behind where other ones take their place.
+
+        With `num_labels` or `id2label` among the arguments, a head of another size begins without the stored
+        `temperature`, `num_digits` and `rejection_margin`, and one of the same size without a margin for a label that
+        is no longer "none of these". Arguments of these names win.
+        """
+        labels = {name: kwargs[name] for name in ("id2label", "label2id") if kwargs.get(name) is not None}
+        names = {int(number): name for number, name in labels.get("id2label", {}).items()}
+        n_stored = len(config_dict.get("id2label") or (0, 1))  # two without names are not stored
+        n_labels = len(names) or kwargs.get("num_labels") or n_stored
+        fitted: dict[str, Any] = {}
+        if n_labels != n_stored:
+            fitted = {"temperature": 1.0, "num_digits": 0, "rejection_margin": 0.0}
+            config_dict = {name: value for name, value in config_dict.items() if name not in ("id2label", "label2id")}
+        elif names and names.get(n_labels - 1) != NONE_OF_THESE:
+            fitted = {"rejection_margin": 0.0}
+        fitted |= {name: kwargs[name] for name in fitted if name in kwargs}
+        return super().from_dict({**config_dict, **labels, **fitted}, **kwargs)
+
+    def follow_labels(self) -> None:
+        """Drop what was fitted to labels that have been replaced since, in place; a model calls it.
+
+        Raises:
+            ValueError: the numbers do not fit together for another reason.
+        """
+        if self.num_digits and self.num_labels != 10 * self.num_digits:
+            logger.warning("num_digits=%d is dropped: there are %d labels now.", self.num_digits, self.num_labels)
+            self.num_digits = 0
+        if self.rejection_margin and not rejects_background(self):
+            logger.warning(
+                "rejection_margin=%s is dropped: %r is no longer the last label.", self.rejection_margin, NONE_OF_THESE
+            )
+            self.rejection_margin = 0.0
+        self.validate_numbers()
+
+    @property
+    def hidden_size(self) -> int:
+        """Channels of a frame's embedding."""
+        return self.hidden_sizes[-1]
+
     @property
     def n_features(self) -> int:
         """Rows of the feature matrix the backbone reads."""
@@ -215,6 +278,7 @@ class AudioCNNConfig(PreTrainedConfig):
             raise ValueError(f"time_stretch={self.time_stretch} must lie in [0, 1]; 1 is up to twice as slow or fast.")
 
     def _check_head(self) -> None:
+        check_problem(self)
         if self.pooling not in self.poolings:
             raise ValueError(f"pooling={self.pooling!r} is not known: choose one of {', '.join(self.poolings)}.")
         if self.num_digits < 0 or (self.num_digits and self.num_labels != 10 * self.num_digits):

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from huggingface_hub.dataclasses import strict
 from transformers import PreTrainedConfig
 
-from .configuration_audio_cnn import AudioCNNConfig
+from .configuration_audio_cnn import AudioCNNConfig, check_problem
 
 
 @strict
@@ -44,7 +44,14 @@ class AudioEnsembleConfig(PreTrainedConfig):
         return [AudioCNNConfig(**member) for member in self.members]
 
     def validate_members(self) -> None:
-        """There is a weight for each member, and a mean."""
+        """There is a weight for each member, a mean, and all know the same number of classes."""
+        check_problem(self)
+        for member in self.member_configs:
+            if member.num_labels != self.num_labels:
+                raise ValueError(
+                    f"num_labels={self.num_labels}, and a member knows {member.num_labels} classes: an ensemble takes "
+                    "no other head, train a single network for other classes."
+                )
         if len(self.weights) != len(self.members):
             raise ValueError(f"weights={self.weights} must be {len(self.members)}, one a member.")
         if self.members and not abs(sum(self.weights) - 1) < 1e-3:

@@ -17,12 +17,28 @@ def length_mask(lengths: torch.Tensor, size: int) -> torch.Tensor:
     return torch.arange(size, device=lengths.device) < lengths[:, None]
 
 
-class ConstantModule(nn.Module):
+class Float32Module(nn.Module):
+    """A layer that stays in float32, whatever the rest of the model is cast to.
+
+    Decibels, their statistics, cepstra and resampled waveforms do not survive bfloat16's eight bits. A subclass makes
+    its parameters and buffers with `dtype=torch.float32`.
+    """
+
+    def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> "Float32Module":
+        """Follow the model to its device, but not to its type of numbers."""
+
+        def keep_dtype(tensor: torch.Tensor) -> torch.Tensor:
+            moved = fn(tensor)
+            return moved if moved.dtype == tensor.dtype else tensor.to(moved.device)
+
+        return super()._apply(keep_dtype, recurse)
+
+
+class ConstantModule(Float32Module):
     """A layer whose buffers follow from the config, and so are kept out of the checkpoint.
 
     `from_pretrained` hands out empty non-persistent buffers; the model's `_init_weights` calls `reset_constants` to
-    fill them. They stay in float32, whatever the rest of the model runs in: decibels, cepstra and resampled waveforms
-    do not survive bfloat16's eight bits.
+    fill them.
     """
 
     def register_constants(self) -> None:
@@ -40,15 +56,6 @@ class ConstantModule(nn.Module):
         """Fill the buffers."""
         for name, array in self.constants().items():
             getattr(self, name).copy_(torch.from_numpy(np.ascontiguousarray(array)))
-
-    def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> "ConstantModule":
-        """Follow the model to its device, but stay in float32 when it is cast to half precision."""
-        super()._apply(fn, recurse)
-        for name, buffer in self.named_buffers(recurse=False):
-            if buffer.dtype != torch.float32:
-                setattr(self, name, buffer.float())
-                self.reset_constants()
-        return self
 
 
 class Resampler(ConstantModule):

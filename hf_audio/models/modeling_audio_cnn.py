@@ -1,18 +1,40 @@
-"""AudioCNN: a mono waveform in, class scores out; the spectrogram is a layer of the model."""
+"""AudioCNN: a mono waveform in, class scores or embeddings out; the spectrogram is a layer of the model."""
+
+import os
+from typing import Any
 
 import torch
-import torch.distributed
-import torch.distributed.nn.functional
 from torch import nn
 from torch.nn import functional as F
 from transformers import PreTrainedConfig, PreTrainedModel
-from transformers.modeling_outputs import SequenceClassifierOutput
+from transformers.modeling_outputs import BaseModelOutputWithPooling, SequenceClassifierOutput
+from transformers.utils import logging
 
-from .backbones import BACKBONES, POOLINGS, AttentionPooling, ContextBlock
+from .backbones import BACKBONES, POOLINGS, AttentionPooling, ContextBlock, Pooling, ResidualBlock, ResNet, mask_frames
 from .configuration_audio_cnn import AudioCNNConfig
-from .frontends import FRONTENDS, ConstantModule, FilterAugment, MelWarp, SpecAugment, TimeStretch, center, length_mask
+from .frontends import (
+    FRONTENDS,
+    ConstantModule,
+    FilterAugment,
+    Float32Module,
+    MelWarp,
+    SpecAugment,
+    TimeStretch,
+    center,
+    length_mask,
+)
 
+logger = logging.get_logger(__name__)
+
+# Where the classes lie in a checkpoint that carries its code.
+AUTO_MAP = {
+    "AutoModel": "modeling_audio_cnn.AudioCNNModel",
+    "AutoModelForAudioClassification": "modeling_audio_cnn.AudioCNNForAudioClassification",
+}
 TRIM_BLOCK = 256  # samples
+IGNORED = -100  # the label of what nothing shall be learnt from, in torch and transformers
+# Labels that sum up to 1, nearly: mixed, rounded to four digits, or in half precision.
+SUM_TOLERANCE = 0.05
 # Of an answer that the long-term spectrum gives too, which is trusted less: what is said, and into which microphone,
 # stands in a mean spectrum too.
 NETWORK_SHARE = 0.75
@@ -44,35 +66,75 @@ def classification_loss(
     """Mean loss of a batch: binary cross-entropy a tag for `"multi_label_classification"`, cross-entropy otherwise.
 
     logits: (batch, labels). labels: (batch,) class indices, (batch, digits) digits of a number, or (batch, labels)
-    probabilities (tags, mixed or soft labels). config: the model's, with `problem_type` and perhaps `num_digits`.
-    weights: (batch,), of the clips. robustness: q of the generalised cross-entropy (1 - p^q) / q of one label, which
-    gives in where a label contradicts all the others; 0 is the plain one. Source: Zhang and Sabuncu 2018,
-    https://arxiv.org/abs/1805.07836.
+    probabilities (tags, mixed or soft labels); an index, digit or tag of -100 is left out of the means. config: the
+    model's, with `problem_type` and perhaps `num_digits`. weights: (batch,), of the clips. robustness: q of the
+    generalised cross-entropy (1 - p^q) / q of one label, which gives in where a label contradicts all the others; 0 is
+    the plain one. Source: Zhang and Sabuncu 2018, https://arxiv.org/abs/1805.07836.
+
+    Raises:
+        ValueError: probabilities of classes that do not sum up to 1.
     """
     logits = logits.float()
     if config.problem_type == "multi_label_classification":
+        known = labels != IGNORED  # (batch, labels)
         targets = labels.float() * (1 - label_smoothing) + 0.5 * label_smoothing
-        losses = F.binary_cross_entropy_with_logits(logits, targets, reduction="none").mean(1)
+        losses = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
     else:
         scores = by_distribution(logits, config)  # (batch, distributions, values)
-        targets = by_distribution(labels, config) if labels.is_floating_point() else labels.view(len(labels), -1)
+        if labels.is_floating_point():
+            targets = by_distribution(labels, config)
+            _check_sums(targets)
+            known = torch.ones_like(targets[..., 0], dtype=torch.bool)
+        else:
+            targets = labels.view(len(labels), -1)
+            known = targets != IGNORED  # (batch, distributions)
         flat = scores.flatten(0, 1), targets.flatten(0, 1)
         if robustness:
             losses = _generalised_cross_entropy(*flat, label_smoothing, robustness)
         else:
             losses = F.cross_entropy(*flat, label_smoothing=label_smoothing, reduction="none")
-        losses = losses.view(len(logits), -1).mean(1)
-    return losses.mean() if weights is None else (losses * weights).mean()
+        losses = losses.view(len(logits), -1)
+    losses = (losses * known).sum(1) / known.sum(1).clamp(min=1)
+    if weights is not None:
+        losses = losses * weights
+    return losses.sum() / known.any(1).sum().clamp(min=1)
+
+
+def _check_sums(probabilities: torch.Tensor) -> None:
+    """probabilities: (batch, distributions, values)."""
+    sums = probabilities.sum(-1)
+    wrong = (sums - 1).abs() > SUM_TOLERANCE
+    if wrong.any():
+        raise ValueError(
+            "Labels that are floats are probabilities of the classes, and those of a clip sum up to "
+            f"{sums[wrong][0].item():g} in place of 1: give the classes' numbers as integers, or, for several tags a "
+            "clip, set the config's problem_type='multi_label_classification'."
+        )
+
+
+def hears_tags(labels: torch.Tensor, config: PreTrainedConfig) -> bool:
+    """Whether labels are tags, any number of them a clip: (batch, labels) zeros and ones, not all a choice of one."""
+    if config.num_digits or labels.shape[1:] != (config.num_labels,):
+        return False
+    one_a_clip = ((labels.sum(1) - 1).abs() <= SUM_TOLERANCE).all()
+    tags = (labels == 0) | (labels == 1) | (labels == IGNORED)
+    return bool(tags.all() and not (labels.is_floating_point() and one_a_clip))
 
 
 def classifier_output(
-    logits: torch.Tensor, labels: torch.Tensor | None, config: PreTrainedConfig, return_dict: bool | None
+    logits: torch.Tensor,
+    labels: torch.Tensor | None,
+    config: PreTrainedConfig,
+    hidden_states: list[torch.Tensor] | None,
+    return_dict: bool | None,
 ) -> SequenceClassifierOutput | tuple[torch.Tensor, ...]:
-    """What a model returns: with labels, the mean loss too; with `return_dict=False`, a tuple."""
-    loss = None if labels is None else classification_loss(logits, labels, config)
-    if return_dict is False:
-        return (logits,) if loss is None else (loss, logits)
-    return SequenceClassifierOutput(loss=loss, logits=logits)
+    """What a classifier returns: with labels, the mean loss too; with `return_dict=False`, a tuple."""
+    output = SequenceClassifierOutput(
+        loss=None if labels is None else classification_loss(logits, labels, config),
+        logits=logits,
+        hidden_states=None if hidden_states is None else tuple(hidden_states),
+    )
+    return output if (config.return_dict if return_dict is None else return_dict) else output.to_tuple()
 
 
 def _generalised_cross_entropy(
@@ -80,7 +142,9 @@ def _generalised_cross_entropy(
 ) -> torch.Tensor:
     """logits: (rows, values); labels: (rows,) or (rows, values) -> (rows,)."""
     n_values = logits.shape[1]
-    targets = labels if labels.is_floating_point() else F.one_hot(labels, n_values).float()
+    targets = labels
+    if not labels.is_floating_point():
+        targets = F.one_hot(labels.masked_fill(labels == IGNORED, 0), n_values).float()
     targets = targets * (1 - label_smoothing) + label_smoothing / n_values
     scores = logits.softmax(-1).clamp(min=1e-12)  # the derivative of 0^q is infinite
     return (targets * (1 - scores.pow(q)) / q).sum(-1)
@@ -123,30 +187,54 @@ def center_short_clips(input_values: torch.Tensor, n_samples: torch.Tensor, min_
     return torch.cat([head, tail * length_mask(n_samples - min_samples, tail.shape[1])], dim=1)
 
 
+class FeatureNorm(Float32Module, nn.BatchNorm1d):
+    """Standardises every feature over the training set.
+
+    Without scale and shift of its own, so that the zeros of SpecAugment and of padding mean "as usual"; with a plain
+    mean over all batches (no momentum), because what enters does not change as the network learns; and in float32, as
+    its statistics are in decibels, tens of them, which bfloat16 would round to halves.
+    """
+
+    def __init__(self, n_features: int):
+        super().__init__(n_features, affine=False, momentum=None, dtype=torch.float32)
+
+
 class AudioCNNPreTrainedModel(PreTrainedModel):
-    """Front-end and backbone, shared by every head."""
+    """Front-end, backbone and pooling, shared by the classifier and the model without a head.
+
+    Both call these layers by the same names, so each loads the other's checkpoints.
+    """
 
     config_class = AudioCNNConfig
     base_model_prefix = "audio_cnn"
     main_input_name = "input_values"
     supports_gradient_checkpointing = True
-    # Its statistics are in decibels, tens of them: bfloat16 would round each to half a decibel.
-    _keep_in_fp32_modules_strict = ("feature_norm", "long_term_spectrum")
+    _keep_in_fp32_modules_strict: tuple[str, ...] = ("feature_norm",)
 
     def __init__(self, config: AudioCNNConfig):
+        config.follow_labels()
         super().__init__(config)
+        self.gradient_checkpointing = False
         self.frontend = FRONTENDS[config.frontend](config)
         self.time_stretch = TimeStretch(config)
         self.mel_warp = MelWarp(config)
         self.filter_augment = FilterAugment(config)
-        # Standardises every feature over the training set. Without scale and shift of its own, so that the zeros of
-        # SpecAugment and of padding mean "as usual"; and with a plain mean over all batches (no momentum), because
-        # what enters here does not change as the network learns.
-        self.feature_norm = nn.BatchNorm1d(config.n_features, affine=False, momentum=None)
+        self.feature_norm = FeatureNorm(config.n_features)
         self.spec_augment = SpecAugment(config)
         self.backbone = BACKBONES[config.backbone](config)
         channels = config.hidden_sizes[-1]
         self.context = nn.ModuleList(ContextBlock(channels, dilation) for dilation in config.context_dilations)
+        self.pooling: nn.Module
+        if config.pooling == "attention":
+            self.pooling = AttentionPooling(channels, max(config.num_digits, 1))  # every digit has frames of its own
+        else:
+            self.pooling = POOLINGS[config.pooling]()
+
+    def save_pretrained(self, save_directory: str | os.PathLike, **kwargs: Any) -> None:
+        """As every model, with the code of both kinds of model named for those who have not installed the package."""
+        if self._auto_class is not None:
+            self.config.auto_map = {**AUTO_MAP, **(getattr(self.config, "auto_map", None) or {})}
+        super().save_pretrained(save_directory, **kwargs)
 
     def _init_weights(self, module: nn.Module) -> None:
         # transformers' own initialisation, N(0, 0.02), starves a CNN of a few layers; torch's suits it.
@@ -154,6 +242,8 @@ class AudioCNNPreTrainedModel(PreTrainedModel):
             module.reset_parameters()
         elif isinstance(module, ConstantModule):
             module.reset_constants()
+        elif isinstance(module, ResNet | ResidualBlock) and module.band_bias is not None:
+            nn.init.zeros_(module.band_bias)
         else:
             super()._init_weights(module)
 
@@ -186,15 +276,29 @@ class AudioCNNPreTrainedModel(PreTrainedModel):
         return self._normalise(features, n_frames), n_frames
 
     def encode(
-        self, features: torch.Tensor, n_frames: torch.Tensor | None = None
+        self,
+        features: torch.Tensor,
+        n_frames: torch.Tensor | None = None,
+        hidden_states: list[torch.Tensor] | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """What `featurize` gives to embeddings (batch, channels, frames), and how many of their frames are valid."""
+        """What `featurize` gives to embeddings (batch, channels, frames), and how many of their frames are valid.
+
+        hidden_states: a list to which what each layer gives is appended, (batch, channels, [bands,] frames).
+        """
         masked = self.spec_augment(features)
+        if self.gradient_checkpointing and self.training:
+            masked.requires_grad_()  # re-entrant checkpointing trains no block whose inputs ask for no gradient
         # Not `self.dtype`, which looks for parameters: the replicas of DataParallel have none.
-        embeddings, n_frames = self.backbone(masked.to(self.backbone.input_dtype), n_frames)
+        embeddings, n_frames = self.backbone(masked.to(self.backbone.input_dtype), n_frames, hidden_states)
         for block in self.context:
             embeddings = block(embeddings, n_frames)
+            if hidden_states is not None:
+                hidden_states.append(embeddings)
         return embeddings, n_frames
+
+    def _hidden_states(self, wanted: bool | None) -> list[torch.Tensor] | None:
+        """An empty list to be filled, where hidden states are wanted: by the caller, or else by the config."""
+        return [] if (self.config.output_hidden_states if wanted is None else wanted) else None
 
     def _select(
         self, input_values: torch.Tensor, attention_mask: torch.Tensor | None
@@ -233,7 +337,7 @@ class AudioCNNPreTrainedModel(PreTrainedModel):
         return frames.transpose(1, 2)
 
 
-class LongTermSpectrum(nn.Module):
+class LongTermSpectrum(Float32Module):
     """A linear classifier of the long-term average spectrum, and of how much each of its bands varies.
 
     Both over all frames and over loud ones, each as loud as it weighs: in speech, those are the voiced ones. The
@@ -248,9 +352,9 @@ class LongTermSpectrum(nn.Module):
     def __init__(self, config: AudioCNNConfig):
         super().__init__()
         size = 4 * config.n_features
-        self.norm = nn.BatchNorm1d(size, affine=False, momentum=None)  # as `feature_norm`
+        self.norm = FeatureNorm(size)
         self.dropout = nn.Dropout(config.dropout)
-        self.classifier = nn.Linear(size, config.num_labels)
+        self.classifier = nn.Linear(size, config.num_labels, dtype=torch.float32)
 
     def forward(self, features: torch.Tensor, n_frames: torch.Tensor | None) -> torch.Tensor:
         """features: (batch, features, frames) -> logits (batch, labels)."""
@@ -267,25 +371,62 @@ class LongTermSpectrum(nn.Module):
         return self.classifier(self.dropout(self.norm(torch.cat(statistics, dim=1)))).float()
 
 
+class AudioCNNModel(AudioCNNPreTrainedModel):
+    """Embeddings of every frame and of a whole clip: `AutoModel`'s AudioCNN, which has no head."""
+
+    _keys_to_ignore_on_load_unexpected = (r"^classifier\.", r"^long_term_spectrum\.")
+
+    def __init__(self, config: AudioCNNConfig):
+        super().__init__(config)
+        self.post_init()
+
+    def forward(
+        self,
+        input_values: torch.Tensor,
+        attention_mask: torch.Tensor | None = None,
+        output_hidden_states: bool | None = None,
+        return_dict: bool | None = None,
+    ) -> BaseModelOutputWithPooling | tuple[torch.Tensor, ...]:
+        """Waveforms (batch, samples) to embeddings of their frames and of the whole.
+
+        `last_hidden_state` is (batch, frames, channels), zero behind a clip's end; `pooler_output`, what a classifier
+        would judge by, (batch, channels), twice as many for `pooling="mean_std"`, and for a number's digits one after
+        the other.
+
+        Args:
+            input_values: waveforms at `config.sampling_rate`, values in [-1, 1].
+            attention_mask: 1 on samples, 0 on padding at the end; `None` when nothing is padded.
+            output_hidden_states: whether to return what each layer gives, (batch, channels, [bands,] frames).
+            return_dict: `False` returns a tuple, as in every transformers model.
+        """
+        features, n_frames = self.featurize(input_values, attention_mask)
+        hidden_states = self._hidden_states(output_hidden_states)
+        embeddings, n_frames = self.encode(features, n_frames, hidden_states)
+        output = BaseModelOutputWithPooling(
+            last_hidden_state=mask_frames(embeddings, n_frames).transpose(1, 2),
+            pooler_output=self.pooling(embeddings, n_frames).flatten(1),
+            hidden_states=None if hidden_states is None else tuple(hidden_states),
+        )
+        return output if (self.config.return_dict if return_dict is None else return_dict) else output.to_tuple()
+
+
 class AudioCNNForAudioClassification(AudioCNNPreTrainedModel):
     """One score a class for a whole clip: `AutoModelForAudioClassification`'s AudioCNN."""
 
     def __init__(self, config: AudioCNNConfig):
         super().__init__(config)
         channels = config.hidden_sizes[-1]
-        self.pooling: nn.Module
         self.classifier: nn.Module
-        if config.pooling != "attention":
-            pooling = POOLINGS[config.pooling]()
-            self.pooling = pooling
-            self.classifier = nn.Linear(channels * pooling.n_statistics, config.num_labels)
+        if isinstance(self.pooling, Pooling):
+            self.classifier = nn.Linear(channels * self.pooling.n_statistics, config.num_labels)
         else:
-            # Every digit attends to frames of its own, and is told from them by a layer of its own.
-            n_outputs = max(config.num_digits, 1)
-            self.pooling = AttentionPooling(channels, n_outputs)
+            n_outputs = max(config.num_digits, 1)  # every digit is told by a layer of its own
             self.classifier = nn.Conv1d(n_outputs * channels, config.num_labels, 1, groups=n_outputs)
         self.dropout = nn.Dropout(config.dropout)
-        self.long_term_spectrum = LongTermSpectrum(config) if config.long_term_spectrum else None
+        self.long_term_spectrum = None
+        if config.long_term_spectrum:
+            self.long_term_spectrum = LongTermSpectrum(config)
+            self._keep_in_fp32_modules_strict = (*self._keep_in_fp32_modules_strict, "long_term_spectrum")
         self.post_init()
 
     def forward(
@@ -293,6 +434,7 @@ class AudioCNNForAudioClassification(AudioCNNPreTrainedModel):
         input_values: torch.Tensor,
         attention_mask: torch.Tensor | None = None,
         labels: torch.Tensor | None = None,
+        output_hidden_states: bool | None = None,
         return_dict: bool | None = None,
     ) -> SequenceClassifierOutput | tuple[torch.Tensor, ...]:
         """Waveforms (batch, samples) to logits (batch, classes), and to the loss where there are labels.
@@ -300,11 +442,17 @@ class AudioCNNForAudioClassification(AudioCNNPreTrainedModel):
         Args:
             input_values: waveforms at `config.sampling_rate`, values in [-1, 1].
             attention_mask: 1 on samples, 0 on padding at the end; `None` when nothing is padded.
-            labels: as in `classification_loss`; with them, the output carries the mean loss.
+            labels: as in `classification_loss`; with them, the output carries the mean loss. Tags, any number of zeros
+                and ones a clip, set a `problem_type` that is not set, as in transformers' own models.
+            output_hidden_states: whether to return what each layer gives, (batch, channels, [bands,] frames).
             return_dict: `False` returns a tuple, as in every transformers model.
         """
+        if labels is not None and self.config.problem_type is None and hears_tags(labels, self.config):
+            logger.warning("These labels are tags: the config's problem_type is now 'multi_label_classification'.")
+            self.config.problem_type = "multi_label_classification"
         features, n_frames = self.featurize(input_values, attention_mask)
-        pooled = self.dropout(self.pooling(*self.encode(features, n_frames)))
+        hidden_states = self._hidden_states(output_hidden_states)
+        pooled = self.dropout(self.pooling(*self.encode(features, n_frames, hidden_states)))
         if pooled.dim() == 3:  # (batch, outputs, channels)
             logits = self.classifier(pooled.flatten(1)[:, :, None])[:, :, 0].float()
         else:
@@ -315,7 +463,7 @@ class AudioCNNForAudioClassification(AudioCNNPreTrainedModel):
         if self.config.rejection_margin:
             classes, none = logits[:, :-1], logits[:, -1:]
             logits = torch.cat([classes, none + self.config.rejection_margin], dim=1)
-        return classifier_output(logits, labels, self.config, return_dict)
+        return classifier_output(logits, labels, self.config, hidden_states, return_dict)
 
     def reset_statistics(self) -> None:
         """Forget how features are distributed: other data's are another mean over all batches."""
@@ -330,7 +478,7 @@ class AudioCNNForAudioClassification(AudioCNNPreTrainedModel):
         return torch.where(torch.rand_like(logits[:, :1]) < 0.5, logits, others)
 
 
-__all__ = ["AudioCNNForAudioClassification", "AudioCNNPreTrainedModel"]
+__all__ = ["AudioCNNForAudioClassification", "AudioCNNModel", "AudioCNNPreTrainedModel"]
 
 
 def to_logits(scores: torch.Tensor, config: PreTrainedConfig) -> torch.Tensor:

@@ -55,7 +55,6 @@ class AudioEnsembleForAudioClassification(PreTrainedModel):
     config_class = AudioEnsembleConfig
     base_model_prefix = "audio_ensemble"
     main_input_name = "input_values"
-    _keep_in_fp32_modules_strict = AudioCNNPreTrainedModel._keep_in_fp32_modules_strict
     _init_weights = AudioCNNPreTrainedModel._init_weights
 
     def __init__(self, config: AudioEnsembleConfig):
@@ -63,6 +62,10 @@ class AudioEnsembleForAudioClassification(PreTrainedModel):
         members = config.member_configs
         self.members = nn.ModuleList(AudioCNNForAudioClassification(member) for member in members)
         self.resamplers = nn.ModuleList(Resampler(config.sampling_rate, member.sampling_rate) for member in members)
+        # Where they are by their own configs.
+        self._keep_in_fp32_modules_strict = {
+            name for member in self.members for name in getattr(member, "_keep_in_fp32_modules_strict", ())
+        }
         self.post_init()
 
     def forward(
@@ -70,6 +73,7 @@ class AudioEnsembleForAudioClassification(PreTrainedModel):
         input_values: torch.Tensor,
         attention_mask: torch.Tensor | None = None,
         labels: torch.Tensor | None = None,
+        output_hidden_states: bool | None = None,
         return_dict: bool | None = None,
     ) -> SequenceClassifierOutput | tuple[torch.Tensor, ...]:
         """Waveforms (batch, samples) to logits (batch, classes), whose softmax or sigmoid is the mean probability.
@@ -78,27 +82,44 @@ class AudioEnsembleForAudioClassification(PreTrainedModel):
             input_values: waveforms at `config.sampling_rate`, values in [-1, 1].
             attention_mask: 1 on samples, 0 on padding at the end; `None` when nothing is padded.
             labels: as in `classification_loss`; with them, the output carries the mean loss.
+            output_hidden_states: whether to return what each layer of each member gives, one member after the other,
+                (batch * its windows, channels, [bands,] frames).
             return_dict: `False` returns a tuple, as in every transformers model.
         """
         n_samples = torch.full_like(input_values[:, 0], input_values.shape[1]).long()
         if attention_mask is not None:
             n_samples = attention_mask.sum(-1).long()
+        wanted = self.config.output_hidden_states if output_hidden_states is None else output_hidden_states
+        hidden_states: list[torch.Tensor] | None = [] if wanted else None
         scores = []
         for member, resampler in zip(self.members, self.resamplers, strict=True):
             assert isinstance(member, AudioCNNForAudioClassification) and isinstance(resampler, Resampler)
-            scores.append(self._judge(member, resampler(input_values), resampler.n_samples(n_samples)))
+            resampled = resampler(input_values), resampler.n_samples(n_samples)
+            scores.append(self._judge(member, *resampled, hidden_states))
         logits = mean_logits(torch.stack(scores), self.config.weights, self.config.mean, self.config)
-        return classifier_output(logits, labels, self.config, return_dict)
+        return classifier_output(logits, labels, self.config, hidden_states, return_dict)
 
     def _judge(
-        self, member: AudioCNNForAudioClassification, input_values: torch.Tensor, n_samples: torch.Tensor
+        self,
+        member: AudioCNNForAudioClassification,
+        input_values: torch.Tensor,
+        n_samples: torch.Tensor,
+        hidden_states: list[torch.Tensor] | None,
     ) -> torch.Tensor:
         """Mean probabilities over the member's windows, (batch, classes)."""
         windows, lengths, needed = windows_of(
             input_values, n_samples, member.config.clip_samples, member.config.step_samples
         )
         mask = length_mask(lengths.flatten(), windows.shape[2])
-        scores = probabilities(member(windows.flatten(0, 1), attention_mask=mask).logits, self.config)
+        judged = member(
+            windows.flatten(0, 1),
+            attention_mask=mask,
+            output_hidden_states=hidden_states is not None,
+            return_dict=True,
+        )
+        if hidden_states is not None:
+            hidden_states += judged.hidden_states
+        scores = probabilities(judged.logits, self.config)
         scores = scores.unflatten(0, needed.shape)
         return (scores * needed[:, :, None]).sum(1) / needed.sum(1, keepdim=True)
 

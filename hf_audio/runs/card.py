@@ -1,8 +1,10 @@
 """The model card: what a recipe knows about its task and what a run has measured, as the README.md of a checkpoint."""
 
+import json
+import math
 import os
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from transformers import PreTrainedConfig
 from ..arguments import RecipeArguments
 from ..models import AudioCNNConfig, AudioEnsembleConfig
 from ..models.configuration_audio_cnn import NONE_OF_THESE, rejects_background
+from .markdown import code, escape, escape_rows, write_table
 from .network import NetworkFacts, machine
 from .predictions import Table
 
@@ -30,7 +33,7 @@ class TaskFacts:
     dataset_name: str
     """The data's name as people know it."""
     dataset_type: str
-    """Its id on the Hub, or a short name without spaces."""
+    """A short name for tools. One of the form NAMESPACE/NAME is taken for an id on the Hub."""
     data: str
     """Where the recordings come from and their licence."""
     split: str
@@ -43,6 +46,14 @@ class TaskFacts:
     """Of the weights."""
     tags: Sequence[str] = ()
     """Further tags for the Hub's search."""
+    hub_dataset: str | None = None
+    """The data's id on the Hub, where it comes from there."""
+
+    @property
+    def hub_datasets(self) -> list[str]:
+        """Ids on the Hub of what was trained on: one, or none."""
+        found = self.hub_dataset or (self.dataset_type if "/" in self.dataset_type else None)
+        return [] if found is None else [found]
 
 
 NAMELESS = "FOLDER_OR_HUB_ID"  # in a card, until the checkpoint has a name on the Hub
@@ -53,6 +64,7 @@ class RunFacts:
     """What the run has measured; filled by `fine_tune` and `cross_validate`."""
 
     metrics: Mapping[str, float]
+    """Of those that `describe_metrics` describes."""
     intervals: Mapping[str, tuple[float, float]]
     interval_note: str
     """Where the intervals come from, in a sentence."""
@@ -78,6 +90,12 @@ class RunFacts:
     folds: Sequence[Mapping[str, Any]] = ()
     """A row a fold of a cross-validation."""
     pictures: Sequence[str] = field(default_factory=tuple)
+    further: Sequence[str] = ()
+    """Names of further test sets."""
+    pooled: str | None = None
+    """Column by which test clips were judged together."""
+    base_model: str | None = None
+    """Id on the Hub of the checkpoint that training began with."""
 
 
 SHOWN_ARGUMENTS = (
@@ -101,6 +119,7 @@ SHOWN_ARGUMENTS = (
     "seed",
 )
 
+# Of one test set.
 METRIC_NAMES = {
     "accuracy": "Accuracy",
     "f1_macro": "Macro F1",
@@ -119,19 +138,55 @@ METRIC_NAMES = {
     "roc_auc": "Area under the ROC curve",
     "equal_error_rate": "Equal error rate",
     "calibration_error": "Calibration error",
-    "accuracy_speaker": "Accuracy, speakers",
-    "balanced_accuracy_speaker": "Balanced accuracy, speakers",
-    "roc_auc_speaker": "Area under the ROC curve, speakers",
-    "equal_error_rate_speaker": "Equal error rate, speakers",
-    "cer": "Character error rate",
-    "cer_corpus": "Character error rate over the corpus",
+    "cer": "Character error rate, mean over clips",
+    "cer_corpus": "Character error rate over all characters",
     "exact_match": "Numbers without an error",
-    "cer_ood": "Character error rate, unseen voices",
-    "cer_corpus_ood": "Character error rate over the corpus, unseen voices",
-    "exact_match_ood": "Numbers without an error, unseen voices",
-    "cer_harmonic": "Harmonic mean of the error rates on known and unseen voices",
 }
-METRIC_TYPES = {"accuracy": "accuracy", "f1_macro": "f1", "roc_auc": "roc_auc"}
+# Names on the Hub of what is computed as there: its `cer` is of all characters together, and `f1` scikit-learn's.
+METRIC_TYPES = {"accuracy": "accuracy", "f1_macro": "f1", "roc_auc": "roc_auc", "cer": "mean_cer", "cer_corpus": "cer"}
+TEST_SPLIT = "test"
+HARMONIC = "harmonic"  # the mean of an error rate over all test sets
+# In words, names of further test sets and of columns to pool by.
+SUFFIX_WORDS = {"ood": "unseen voices", "speaker": "speakers", HARMONIC: "harmonic mean over the test sets"}
+
+
+@dataclass(frozen=True)
+class MetricFacts:
+    """What a figure of a card is."""
+
+    label: str
+    """For readers."""
+    type: str
+    """For tools: a metric's name on the Hub, where it is computed as there."""
+    split: str
+    """Name of the test set."""
+
+
+def describe_metrics(
+    names: Collection[str], further: Sequence[str] = (), pooled: str | None = None
+) -> dict[str, MetricFacts]:
+    """Those of some names that are metrics, in a card's order, and what they are.
+
+    Args:
+        names: such as `cer_corpus`, `cer_ood`.
+        further: names of further test sets, which end their metrics' names.
+        pooled: the column by whose values clips were judged together, which ends those metrics' names.
+    """
+    described = {
+        name: MetricFacts(label, METRIC_TYPES.get(name, name), TEST_SPLIT) for name, label in METRIC_NAMES.items()
+    }
+    for suffix in [*([] if pooled is None else [pooled]), *further, HARMONIC]:
+        words = SUFFIX_WORDS.get(suffix, suffix)
+        for name, label in METRIC_NAMES.items():
+            kind = METRIC_TYPES.get(name, name) if suffix in further else f"{name}_{suffix}"
+            split = suffix if suffix in further else TEST_SPLIT
+            described.setdefault(f"{name}_{suffix}", MetricFacts(f"{label}, {words}", kind, split))
+    return {name: facts for name, facts in described.items() if name in names}
+
+
+def hub_id(name: str | None) -> str | None:
+    """A checkpoint's id on the Hub; `None` of a folder of this machine."""
+    return None if name is None or os.path.exists(name) else name
 
 
 def shown_arguments(args: RecipeArguments) -> dict[str, Any]:
@@ -166,10 +221,11 @@ def _shown(flag: str, argument: str) -> str:
 
 def write_model_card(task: TaskFacts, run: RunFacts) -> str:
     """The card as text: YAML metadata with a `model-index`, then Markdown."""
-    names = [name for name in METRIC_NAMES if name in run.metrics]
-    classes = ", ".join(f"`{label}`" for label in run.labels)
+    finite = [name for name, value in run.metrics.items() if math.isfinite(value)]
+    names = describe_metrics(finite, run.further, run.pooled)
+    classes = ", ".join(code(label) for label in run.labels)
     sections = [
-        f"---\n{_metadata(task, run, names).to_yaml()}\n---\n\n# {task.title}",
+        f"---\n{_metadata(task, run, names).to_yaml()}\n---\n\n# {escape(task.title)}",
         task.hears,
         f"Classes: {classes}.",
         *([] if run.network is None or run.checkpoint is None else _use(run)),
@@ -207,19 +263,21 @@ def _rejection(run: RunFacts) -> str:
     return SPEECH_ONLY if getattr(config, "speech_only", False) else NO_REJECTION
 
 
-def _metadata(task: TaskFacts, run: RunFacts, names: Sequence[str]) -> ModelCardData:
+def _metadata(task: TaskFacts, run: RunFacts, metrics: Mapping[str, MetricFacts]) -> ModelCardData:
+    # A name by itself would be taken for an id on the Hub.
+    dataset_type = next(iter(task.hub_datasets), f"{task.dataset_type} (not on the Hub)")
     results = [
         EvalResult(
             task_type="audio-classification",
             task_name="Audio classification",
-            dataset_type=task.dataset_type,
+            dataset_type=dataset_type,
             dataset_name=task.dataset_name,
-            dataset_split="test",
-            metric_type=METRIC_TYPES.get(name, name),
-            metric_name=METRIC_NAMES[name],
+            dataset_split=facts.split,
+            metric_type=facts.type,
+            metric_name=facts.label,
             metric_value=round(run.metrics[name], 5),
         )
-        for name in names
+        for name, facts in metrics.items()
     ]
     network = [] if run.network is None else [run.network.config.model_type]
     return ModelCardData(
@@ -227,15 +285,13 @@ def _metadata(task: TaskFacts, run: RunFacts, names: Sequence[str]) -> ModelCard
         license=task.license,
         library_name="transformers",
         pipeline_tag="audio-classification",
+        base_model=run.base_model,
+        datasets=task.hub_datasets or None,
+        metrics=list(dict.fromkeys(facts.type for facts in metrics.values() if facts.split == TEST_SPLIT)) or None,
         tags=["audio-classification", *network, "hf_audio", *task.tags],
         model_name=task.title,
         eval_results=results,
     )
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(str(cell) for cell in line)} |" for line in lines)
 
 
 def _use(run: RunFacts) -> list[str]:
@@ -248,7 +304,7 @@ import hf_audio  # any file, any sampling rate, stereo, long recordings
 from transformers import pipeline
 
 classifier = pipeline("audio-classification", model="{run.checkpoint}")
-print(classifier("{run.example}"))
+print(classifier({json.dumps(run.example, ensure_ascii=False)}))
 ```""",
     ]
     if not getattr(config, "num_digits", 0):  # transformers' own pipeline reads no numbers
@@ -260,7 +316,7 @@ print(classifier("{run.example}"))
     return sections
 
 
-def _scores(run: RunFacts, names: Sequence[str]) -> list[str]:
+def _scores(run: RunFacts, metrics: Mapping[str, MetricFacts]) -> list[str]:
     # Without an error there is nothing to resample; the rule of three then bounds what such a sample can miss.
     flawless = ""
     if run.metrics.get("accuracy") == 1:
@@ -272,17 +328,20 @@ def _scores(run: RunFacts, names: Sequence[str]) -> list[str]:
         "## How good it is",
         f"On {run.n_test} held-out clips. {run.interval_note}{flawless}",
         *([run.sampled] if run.sampled else []),
-        _table(
+        write_table(
             ["Metric", "Value", "95 % interval"],
-            [[METRIC_NAMES[name], f"{run.metrics[name]:.4f}", interval.get(name, "")] for name in names],
+            [
+                [escape(facts.label), f"{run.metrics[name]:.4f}", interval.get(name, "")]
+                for name, facts in metrics.items()
+            ],
         ),
         run.chosen,
     ]
     if run.folds:
         rows = [[f"{cell:.4f}" if isinstance(cell, float) else cell for cell in row.values()] for row in run.folds]
-        sections.append(_table(list(run.folds[0]), rows))
+        sections.append(write_table(list(run.folds[0]), escape_rows(rows)))
     for table in run.tables:
-        sections += [*([table.intro] if table.intro else []), _table(table.header, table.rows)]
+        sections += [*([table.intro] if table.intro else []), write_table(table.header, escape_rows(table.rows))]
     return [
         *sections,
         *(f"![{picture.removesuffix('.png').replace('_', ' ')}]({picture})" for picture in run.pictures),
@@ -302,7 +361,7 @@ def _network(network: NetworkFacts) -> list[str]:
     config = network.config
     return [
         "## What it is",
-        _table(
+        write_table(
             ["", ""],
             [
                 [
@@ -349,10 +408,11 @@ def _layers(config: PreTrainedConfig) -> list[list[str]]:
 
 
 def _training(run: RunFacts) -> list[str]:
+    arguments = list(run.hyper_parameters.items())
     return [
         "## How it was trained",
-        f"`{run.command}`, {run.minutes:.1f} minutes on {machine()}.",
-        *([_table(["Argument", "Value"], run.hyper_parameters.items())] if run.hyper_parameters else []),
+        f"{code(run.command)}, {run.minutes:.1f} minutes on {machine()}.",
+        *([write_table(["Argument", "Value"], escape_rows(arguments))] if arguments else []),
         f"PyTorch {torch.__version__}, transformers {transformers.__version__}. `training_args.json` holds every "
         "argument.",
     ]

@@ -24,7 +24,7 @@ from ..models import (
 from ..models.modeling_audio_cnn import classification_loss, probabilities
 from ..models.modeling_audio_ensemble import mean_logits
 from .card import METRIC_NAMES, RunFacts, TaskFacts, shown_command, write_model_card
-from .folder import RESULTS_NAME, finishing, training_seconds
+from .folder import RESULTS_NAME, discard_moved, finishing, training_seconds
 from .network import machine, save_network
 from .predictions import predictions_class
 from .scores import Scores, read_scores, write_scores
@@ -47,6 +47,7 @@ def make_ensemble(folders: Sequence[Path], output_dir: Path) -> dict[str, Any]:
     """
     if len(folders) < 2:
         raise ArgumentError("An ensemble has two members or more: give their folders.")
+    discard_moved(output_dir)  # of a command that was killed
     if output_dir.exists() and any(output_dir.iterdir()):
         raise ArgumentError(f"--output_dir {output_dir} already holds files: choose a new folder.")
     networks = [_load(folder) for folder in folders]
@@ -163,7 +164,9 @@ def _write(
         "chosen": chosen,
         "machine": machine(),
     }
-    task = TaskFacts(**{field.name: first["task"][field.name] for field in fields(TaskFacts)})
+    task = TaskFacts(
+        **{field.name: first["task"][field.name] for field in fields(TaskFacts) if field.name in first["task"]}
+    )
     output_dir.mkdir(parents=True, exist_ok=True)
     with finishing(output_dir, results) as folder:
         predictions.write(folder)

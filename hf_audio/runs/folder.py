@@ -7,7 +7,7 @@ import math
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -79,9 +79,6 @@ COMPARED_NOT = FREE_ARGUMENTS | {
     "trackio_space_id",
     "trackio_static_space_id",
 }
-# How long a schedule is changes every step of it, but for these.
-EVEN_SCHEDULES = ("constant", "constant_with_warmup")
-LENGTHS = frozenset({"num_train_epochs", "max_steps"})
 # What a config tells of how it was saved.
 NOT_OF_A_NETWORK = {
     "_name_or_path",
@@ -261,13 +258,13 @@ def saved_arguments(args: RecipeArguments) -> dict[str, Any]:
     return {name: value for name, value in args.to_dict().items() if name not in NOT_SAVED}
 
 
-def check_same_arguments(args: RecipeArguments, folder: Path | None = None, *, free: Set[str] = frozenset()) -> None:
+def check_same_arguments(args: RecipeArguments, folder: Path | None = None, may_grow: Sequence[str] = ()) -> None:
     """Refuse to go on in a folder whose run had other arguments.
 
     Args:
         args: of the command.
         folder: of the run; by default the command's.
-        free: arguments that may differ besides those that change no result.
+        may_grow: numbers that may be greater than they were.
 
     Raises:
         ArgumentError: the folder's arguments are other ones.
@@ -278,7 +275,9 @@ def check_same_arguments(args: RecipeArguments, folder: Path | None = None, *, f
     except (OSError, ValueError):
         return
     now = json.loads(json.dumps(saved_arguments(args)))
-    for name in sorted(set(before) & set(now) - COMPARED_NOT - free):
+    for name in sorted(set(before) & set(now) - COMPARED_NOT):
+        if name in may_grow and 0 < before[name] < now[name]:
+            continue
         if before[name] != now[name] and not _one_place(before[name], now[name]):
             raise ArgumentError(
                 f"--output_dir {folder} holds what was trained with --{name} {before[name]}, not {now[name]}: give "
@@ -295,9 +294,7 @@ def _one_place(before: Any, now: Any) -> bool:
 
 
 def check_resumable(args: RecipeArguments, checkpoint: Path) -> None:
-    """Refuse to go on from a checkpoint in another way than it was begun.
-
-    A longer training may follow where the learning rate does not depend on how long it is.
+    """Refuse to go on from a checkpoint in another way than it was begun; a longer training may follow.
 
     Raises:
         ArgumentError: the run had other arguments, or the checkpoint holds weights alone.
@@ -307,8 +304,12 @@ def check_resumable(args: RecipeArguments, checkpoint: Path) -> None:
             f"--resume_from_checkpoint: {checkpoint} holds weights without their optimiser (--save_only_model), so "
             "nothing goes on from there: begin with them, by --model_name_or_path."
         )
-    even = args.lr_scheduler_type in EVEN_SCHEDULES and (args.warmup_steps >= 1 or args.warmup_steps == 0)
-    check_same_arguments(args, checkpoint.parent, free=LENGTHS if even else frozenset())
+    check_same_arguments(args, checkpoint.parent, may_grow=("max_steps", "num_train_epochs"))
+
+
+def planned_steps(checkpoint: Path) -> int:
+    """How many steps the training was to have that has left a checkpoint."""
+    return int(json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))["max_steps"])
 
 
 def check_same_network(config: PreTrainedConfig, checkpoint: Path) -> None:

@@ -23,6 +23,7 @@ from ..data.tables import read_table, write_rows
 from ..errors import HubError
 from .card import NAMELESS
 from .folder import ARGUMENTS_NAME, RESULTS_NAME, written_files
+from .markdown import escape
 from .network import check_weights
 from .scores import relative_paths
 
@@ -142,6 +143,7 @@ def check_finished(folder: Path) -> None:
 
     Raises:
         HubError: something is missing.
+        CheckpointError: the weights cannot be read.
         DivergedError: a weight is no finite number.
     """
     if not (folder / RESULTS_NAME).is_file():
@@ -288,7 +290,7 @@ def _is_path(argument: str, value: Any) -> bool:
 def _rewrite_card(staged: Path, repo_id: str, shortened: Mapping[str, str]) -> None:
     card = (staged / CARD_NAME).read_text(encoding="utf-8")
     for path in sorted(shortened, key=len, reverse=True):  # the longest first: a folder may lie in another one
-        card = card.replace(path, shortened[path])
+        card = card.replace(path, shortened[path]).replace(escape(path), escape(shortened[path]))
     folds = [network.name for network in _networks(staged) if network != staged]
     if folds:
         card = card.replace("\n## How good it is", f"{_use_of_folds(folds, repo_id)}\n## How good it is", 1)

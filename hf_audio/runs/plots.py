@@ -10,6 +10,20 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 CURVES_NAME = "training_curves.json"  # what the curves of a run are drawn of: Trainer's log
+LONGEST_NAME = 40  # letters of a class that a picture has room for
+
+
+def shown_name(name: str) -> str:
+    """A class's name for a picture: on one line, not too long, and not hidden from legends by its first letter."""
+    line = " ".join(name.split())
+    line = line if len(line) <= LONGEST_NAME else f"{line[: LONGEST_NAME - 1]}…"
+    return f" {line}" if line.startswith("_") else line
+
+
+def _legend(axes: Axes) -> None:
+    """A legend in which a dollar sign is one, and begins no formula."""
+    for text in axes.legend(frameon=False).get_texts():
+        text.set_parse_math(False)
 
 
 def plot_curves(log_history: Sequence[dict[str, Any]], path: str | os.PathLike) -> None:
@@ -39,11 +53,11 @@ def draw_curves(log_history: Sequence[dict[str, Any]], figure: Figure) -> list[A
     for number, (title, lines) in enumerate(panels):
         axes = figure.add_subplot(1, len(panels), number + 1)
         for name, points in lines.items():
-            axes.plot(*zip(*points, strict=True), label=name, linewidth=1.8)
+            axes.plot(*zip(*points, strict=True), label=shown_name(name), linewidth=1.8)
         axes.set_xlabel("epoch")
         axes.set_ylabel(title)
         axes.grid(alpha=0.25)
-        axes.legend(frameon=False)
+        _legend(axes)
     return figure.axes
 
 
@@ -75,8 +89,10 @@ def draw_confusion_matrix(
     for row, column in zip(*np.nonzero(counts), strict=True):
         color = "white" if share[row, column] > 0.5 else "black"
         axes.text(column, row, str(counts[row, column]), ha="center", va="center", fontsize=size, color=color)
-    axes.set_xticks(range(n), names, rotation=90 if max(map(len, names)) > 2 else 0, fontsize=size + 1)
-    axes.set_yticks(range(n), names, fontsize=size + 1)
+    shown = [shown_name(name) for name in names]
+    turned = 90 if max(map(len, shown)) > 2 else 0
+    axes.set_xticks(range(n), shown, rotation=turned, fontsize=size + 1, parse_math=False)
+    axes.set_yticks(range(n), shown, fontsize=size + 1, parse_math=False)
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
     return axes
@@ -91,8 +107,9 @@ def plot_roc_curve(false_alarms: np.ndarray, hits: np.ndarray, names: Sequence[s
     axes = figure.add_subplot()
     axes.plot(false_alarms, hits, linewidth=1.8, drawstyle="steps-post")
     axes.plot([0, 1], [1, 0], color="grey", linewidth=0.8, linestyle=":")
-    axes.set_xlabel(f"share of {names[0]} taken for {names[1]}")
-    axes.set_ylabel(f"share of {names[1]} found")
+    first, second = map(shown_name, names)
+    axes.set_xlabel(f"share of {first} taken for {second}", parse_math=False)
+    axes.set_ylabel(f"share of {second} found", parse_math=False)
     axes.set_xlim(-0.02, 1.02)
     axes.set_ylim(-0.02, 1.02)
     axes.grid(alpha=0.25)
@@ -136,16 +153,16 @@ def plot_pitch_scores(
     axes = figure.add_subplot()
     for label, name in enumerate(names):
         rows = references == label
-        axes.scatter(pitches[rows], scores[rows], s=16, alpha=0.7, label=name)
+        axes.scatter(pitches[rows], scores[rows], s=16, alpha=0.7, label=shown_name(name))
     axes.axhline(0.5, color="grey", linewidth=0.8, linestyle=":")
     axes.set_xscale("log")
     ticks = [60, 80, 100, 130, 160, 200, 250, 300, 400]
     axes.set_xticks(ticks, [str(tick) for tick in ticks])
     axes.set_xticks([], minor=True)
     axes.set_xlabel("median pitch of the clip, Hz")
-    axes.set_ylabel(f"score of {names[1]}")
+    axes.set_ylabel(f"score of {shown_name(names[1])}", parse_math=False)
     axes.grid(alpha=0.25)
-    axes.legend(frameon=False)
+    _legend(axes)
     figure.savefig(path, dpi=120)
 
 

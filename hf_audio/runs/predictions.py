@@ -359,11 +359,14 @@ class NumberPredictions:
         return CharacterErrorRate(keep_in_memory=True).compute(predictions=read, references=spoken)
 
     def intervals(self) -> dict[str, tuple[float, float]]:
-        """95 % intervals of the error rate and of the share of numbers without an error, over clips."""
+        """95 % intervals of the error rates and of the share of numbers without an error, over clips."""
         spoken, read = _as_numbers(self.references), _as_numbers(self.predictions)
-        rates = np.array([edit_distance(b, a) / len(a) for a, b in zip(spoken, read, strict=True)])
+        errors = np.array([edit_distance(b, a) for a, b in zip(spoken, read, strict=True)])
+        lengths = np.array([len(number) for number in spoken])
+        rates = errors / lengths
         return {
             "cer": bootstrap_interval(lambda clips: rates[clips].mean(), len(rates)),
+            "cer_corpus": bootstrap_interval(lambda clips: errors[clips].sum() / lengths[clips].sum(), len(rates)),
             "exact_match": bootstrap_interval(lambda clips: (rates[clips] == 0).mean(), len(rates)),
         }
 

@@ -1,11 +1,11 @@
 """The HTTP and WebSocket interface of a service: the Hugging Face inference API's, one of its own, and streams."""
 
 import asyncio
-import base64
 import html
+import json
 import secrets
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -13,9 +13,10 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
+import numpy as np
 from fastapi import Depends, FastAPI, Request, WebSocket
 from fastapi import Path as PathParameter
-from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response, StreamingResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import ValidationError
@@ -23,33 +24,40 @@ from python_multipart.multipart import parse_options_header
 from starlette.datastructures import Headers, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
 from .. import __version__
-from .batcher import BatchedClassifier
+from ..inference.facts import Facts
+from .callers import Callers, CallersApp
 from .connections import LingeringApp
 from .schemas import (
+    DEFAULT_TOP_K,
     DESCRIPTION,
     Health,
+    InferenceParameters,
     InferenceRequest,
     LabelScore,
     Prediction,
     Readiness,
     StreamOptions,
     UploadOptions,
+    decode_base64,
     describe_inference,
     describe_problems,
     describe_upload,
+    holds_too_much,
     write_sentence,
 )
 from .service import Service, ServiceError
 from .sessions import INVALID_DATA, NOT_ALLOWED, TRY_LATER, StreamSession, refuse
 
-# Of an upload, between pieces of which the event loop turns to others.
-FORM_CHUNK_BYTES = 2**16
+# Of an upload and of an answer, between pieces of which the event loop turns to others.
+PIECE_BYTES = 2**16
+JSON = "application/json"
 MAX_FIELDS, MAX_FIELD_BYTES = 8, 1000
 # Nobody is there to read it: what nginx writes into its log.
 CLIENT_CLOSED_REQUEST = 499
@@ -83,13 +91,16 @@ curl -F file=@clip.wav -F top_k=3 -F hop_seconds=1 {url}v1/predict</pre>
 T = TypeVar("T")
 
 
-def make_app(service: Service, token: str | None = None, site: Path | None = None) -> FastAPI:
+def make_app(
+    service: Service, token: str | None = None, site: Path | None = None, callers: Callers | None = None
+) -> FastAPI:
     """The application that serves a service.
 
     Args:
         service: is loaded when the application starts, and closed when it ends.
         token: what clients must bear, where there is one; pages, `/health` and `/ready` are for everybody.
         site: a folder, perhaps empty still, whose index.html is served at `/` with all that lies beside it.
+        callers: whose requests are answered; by default everybody's.
     """
     app = FastAPI(
         title="hf_audio",
@@ -113,6 +124,11 @@ def make_app(service: Service, token: str | None = None, site: Path | None = Non
     app.add_exception_handler(HTTPException, _refuse_path)
     app.add_exception_handler(ClientDisconnect, _give_up)
     app.add_exception_handler(Exception, _admit_failure)
+    if callers is not None:
+        app.add_middleware(
+            CORSMiddleware, allow_origins=sorted(callers.origins), allow_methods=["GET", "POST"], allow_headers=["*"]
+        )
+        app.add_middleware(CallersApp, callers=callers)
     app.add_middleware(CountingApp, service=service)
     app.add_middleware(LingeringApp, closing=service.closing)
     return app
@@ -231,18 +247,19 @@ def _add_page(app: FastAPI, service: Service, site: Path | None) -> None:
 
 async def _infer(service: Service, request: Request, name: str | None) -> Response:
     """As the inference API answers: labels with scores, a number that was read being a label too."""
-    classifier = service.find(name)
 
-    async def answer(body: bytes) -> list[dict[str, Any]]:
-        audio, top_k = body, 5
+    async def answer(body: bytes) -> bytes:
+        audio, parameters = body, InferenceParameters()
         if _media_type(request) == "application/json":
-            audio, top_k = await service.run_decoding(partial(_read_inference, body, classifier))
+            audio, parameters = await service.run_decoding(partial(_read_inference, body))
+        classifier = service.find(name, parameters.function_to_apply)
         waveform = await service.decode(audio, classifier)
-        answer = classifier.facts.name(await service.judge(classifier, waveform), top_k)
-        return [{"score": answer["score"], "label": answer["text"]}] if isinstance(answer, dict) else answer
+        answer = classifier.facts.name(await service.judge(classifier, waveform), parameters.top_k or DEFAULT_TOP_K)
+        return _encode([{"score": answer["score"], "label": answer["text"]}] if isinstance(answer, dict) else answer)
 
+    service.find(name)
     async with _read(service, request) as body:
-        return JSONResponse(await _answer(service, request, partial(answer, body)))
+        return _respond(await _answer(service, request, partial(answer, body)))
 
 
 async def _predict(service: Service, request: Request) -> Response:
@@ -252,9 +269,10 @@ async def _predict(service: Service, request: Request) -> Response:
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "This is no form: upload the audio as multipart/form-data, field file."
         )
 
-    async def answer(body: bytes) -> dict[str, Any]:
+    async def answer(body: bytes) -> bytes:
         audio, fields = await _read_form(request.headers["content-type"], body)
         options = UploadOptions.model_validate(fields)
+        top_k = options.top_k or DEFAULT_TOP_K
         name = options.model or next(iter(service.checkpoints))
         classifier = service.find(name)
         waveform = await service.decode(audio, classifier)
@@ -262,18 +280,40 @@ async def _predict(service: Service, request: Request) -> Response:
         prediction: dict[str, Any] = {
             "model": name,
             "seconds": len(waveform) / classifier.sampling_rate,
-            "answer": classifier.facts.name(scores, options.top_k),
+            "answer": classifier.facts.name(scores, top_k),
         }
-        if options.window_seconds or options.hop_seconds:
-            windows = await service.judge_windows(classifier, waveform, options.window_seconds, options.hop_seconds)
-            prediction["windows"] = [
-                {"start": start, "end": end, "answer": classifier.facts.name(row, options.top_k)}
-                for start, end, row in windows
-            ]
-        return prediction
+        if options.window_seconds is None and options.hop_seconds is None:
+            return _encode(prediction)
+        windows = await service.judge_windows(classifier, waveform, options.window_seconds, options.hop_seconds, top_k)
+        return await service.run_decoding(partial(_encode_windows, prediction, windows, classifier.facts, top_k))
 
     async with _read(service, request) as body:
-        return JSONResponse(await _answer(service, request, partial(answer, body)))
+        return _respond(await _answer(service, request, partial(answer, body)))
+
+
+def _encode(answer: Any) -> bytes:
+    """As JSON, which has no numbers that are not finite."""
+    return json.dumps(answer, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+def _encode_windows(
+    prediction: dict[str, Any], windows: Sequence[tuple[float, float, np.ndarray]], facts: Facts, top_k: int
+) -> bytes:
+    """A prediction with its windows, one after the other: the encoder holds all threads up as long as it runs."""
+    encoded = (_encode({"start": start, "end": end, "answer": facts.name(row, top_k)}) for start, end, row in windows)
+    return _encode(prediction)[:-1] + b',"windows":[' + b",".join(encoded) + b"]}"
+
+
+def _respond(body: bytes) -> Response:
+    """An answer of JSON, a large one in pieces: so it is seen whether the client takes them."""
+    if len(body) <= PIECE_BYTES:
+        return Response(body, media_type=JSON)
+
+    async def pieces() -> AsyncGenerator[bytes, None]:
+        for first in range(0, len(body), PIECE_BYTES):
+            yield body[first : first + PIECE_BYTES]
+
+    return StreamingResponse(pieces(), media_type=JSON, headers={"content-length": str(len(body))})
 
 
 def _read(service: Service, request: Request) -> AbstractAsyncContextManager[bytes]:
@@ -305,29 +345,29 @@ def _media_type(request: Request) -> str:
     return request.headers.get("content-type", "").split(";")[0].strip().lower()
 
 
-def _read_inference(body: bytes, classifier: BatchedClassifier) -> tuple[bytes, int]:
-    """JSON -> the audio in it, and how many labels to tell."""
+def _read_inference(body: bytes) -> tuple[bytes, InferenceParameters]:
+    """JSON -> the audio in it, and what is asked of it."""
+    if holds_too_much(body):
+        raise ServiceError(
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            "The JSON holds too much: give inputs, a string of base64, and parameters.",
+        )
     request = InferenceRequest.model_validate_json(body)
     try:
-        audio = base64.b64decode(request.inputs, validate=True)
+        audio = decode_base64(request.inputs)
     except ValueError as error:
         raise ServiceError(
             HTTPStatus.UNPROCESSABLE_ENTITY, "inputs: Give the bytes of an audio file in base64."
         ) from error
-    own = "sigmoid" if classifier.facts.multi_label else "softmax"
-    if request.parameters.function_to_apply not in (None, own):
-        raise ServiceError(
-            HTTPStatus.UNPROCESSABLE_ENTITY, f"parameters.function_to_apply: This model has {own} scores alone."
-        )
-    return audio, request.parameters.top_k
+    return audio, request.parameters or InferenceParameters()
 
 
 async def _read_form(content_type: str, body: bytes) -> tuple[bytes, dict[str, str]]:
     """A form -> the bytes of its field `file`, and its other fields."""
 
     async def cut() -> AsyncGenerator[bytes, None]:
-        for first in range(0, len(body), FORM_CHUNK_BYTES):
-            yield body[first : first + FORM_CHUNK_BYTES]
+        for first in range(0, len(body), PIECE_BYTES):
+            yield body[first : first + PIECE_BYTES]
             await asyncio.sleep(0)
 
     _, parameters = parse_options_header(content_type)
@@ -344,7 +384,8 @@ async def _read_form(content_type: str, body: bytes) -> tuple[bytes, dict[str, s
     file = form.get("file")
     if not isinstance(file, UploadFile):
         raise ServiceError(HTTPStatus.UNPROCESSABLE_ENTITY, "file: Upload an audio file in this field of the form.")
-    return await file.read(), {name: value for name, value in form.items() if isinstance(value, str)}
+    # An empty field is one that a form has, and its user has not filled in.
+    return await file.read(), {name: value for name, value in form.items() if isinstance(value, str) and value}
 
 
 async def _serve_stream(service: Service, websocket: WebSocket, token: str | None) -> None:

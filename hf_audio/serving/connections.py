@@ -5,17 +5,26 @@ import contextlib
 import errno
 import os
 import socket
+from functools import partial
 from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from ..errors import ArgumentError
 from .service import Service
 
+try:
+    import resource
+except ImportError:  # of Windows, which has no limit of open files
+    resource = None  # type: ignore[assignment]
+
 # For a request's head to arrive.
 HEAD_SECONDS = 10
+# Open files that are not of connections; and how many a connection has, one of them perhaps a file of the page.
+OTHER_FILES, FILES_PER_CONNECTION = 64, 2
 # How long what a client goes on sending is thrown away after its request was refused: were the connection closed at
 # once, the system would drop the refusal too, before the client has read it.
 LINGER_SECONDS = 2
@@ -42,8 +51,8 @@ class Server(uvicorn.Server):
         timeout = service.limits.timeout_seconds
         config = uvicorn.Config(
             app,
-            http=TimedProtocol,
-            ws="websockets-sansio",
+            http=partial(TimedProtocol, patience=timeout, max_connections=_max_connections()),  # type: ignore[arg-type]
+            ws=partial(TimedWebSocket, patience=timeout),  # type: ignore[arg-type]
             ws_max_size=MAX_FRAME_BYTES,
             ws_per_message_deflate=False,  # sound does not shrink by it
             lifespan="on",
@@ -91,7 +100,10 @@ class Server(uvicorn.Server):
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=2048)
+        server = socket.create_server((host, port), family=family, backlog=2048)
+        # Of a socket whose protocol is not told, asyncio does not know that it is TCP, and leaves Nagle's algorithm
+        # on: every answer would wait for the acknowledgement of its head.
+        return socket.socket(server.family, server.type, socket.IPPROTO_TCP, server.detach())
     except OverflowError as error:
         raise ArgumentError(f"--port {port} is none: choose one from 0 to 65535.") from error
     except OSError as error:
@@ -100,17 +112,80 @@ def _listen(host: str, port: int) -> socket.socket:
         raise ArgumentError(f"Nobody can listen at {host}:{port} ({reason}): {remedy}.") from error
 
 
-class TimedProtocol(H11Protocol):
-    """HTTP whose requests' heads must come in time; uvicorn would wait for them for ever."""
+def _max_connections() -> int:
+    """So many that the system's limit of open files is not reached, at which nobody could be accepted."""
+    if resource is None:
+        return 500
+    n_files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return max((n_files - OTHER_FILES) // FILES_PER_CONNECTION, 1)
 
-    def __init__(self, *args: Any, **kwargs: Any):
+
+class WatchedWriting(asyncio.Protocol):
+    """A connection that ends where its client does not take what was written; uvicorn would wait for ever.
+
+    Nothing more is written before the last piece was taken, for which there is as much time as for a request.
+    """
+
+    transport: asyncio.Transport
+    loop: asyncio.AbstractEventLoop
+
+    def __init__(self, *args: Any, patience: float, **kwargs: Any):
         super().__init__(*args, **kwargs)
-        self._patience: asyncio.TimerHandle | None = None
+        self.patience = patience
+        self._taking: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See `asyncio.Protocol`."""
+        assert isinstance(transport, asyncio.Transport)
+        transport.set_write_buffer_limits(high=0)  # told of every byte that is left
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See `asyncio.Protocol`."""
+        super().connection_lost(exc)
+        self._taken()
+
+    def pause_writing(self) -> None:
+        """See `asyncio.Protocol`."""
+        super().pause_writing()
+        self._taking = self.loop.call_later(self.patience, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """See `asyncio.Protocol`."""
+        super().resume_writing()
+        self._taken()
+
+    def _taken(self) -> None:
+        if self._taking is not None:
+            self._taking.cancel()
+            self._taking = None
+
+
+class TimedWebSocket(WatchedWriting, WebSocketsSansIOProtocol):
+    """A WebSocket whose client must take what is sent."""
+
+
+class TimedProtocol(WatchedWriting, H11Protocol):
+    """HTTP whose requests' heads must come in time, and of which there are so many connections at most.
+
+    At more, the one that has waited longest for its client ends: one that is idle, sends a request slowly, or takes
+    its answer slowly.
+    """
+
+    def __init__(self, *args: Any, max_connections: int, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.max_connections = max_connections
+        self._patience: asyncio.TimerHandle | None = None
+        self._since = self.loop.time()  # it has waited for its client, if it does
+        self._writes_long = False  # an answer that its client did not take at once
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See `asyncio.Protocol`."""
         super().connection_made(transport)
         self._watch()
+        if len(self.connections) > self.max_connections:
+            others = (each for each in self.connections if isinstance(each, TimedProtocol) and each._is_waiting)
+            min(others, key=lambda each: each._since).transport.abort()
 
     def data_received(self, data: bytes) -> None:
         """See `asyncio.Protocol`."""
@@ -121,6 +196,22 @@ class TimedProtocol(H11Protocol):
         """See `asyncio.Protocol`."""
         super().connection_lost(exc)
         self._calm()
+
+    def pause_writing(self) -> None:
+        """See `asyncio.Protocol`."""
+        super().pause_writing()
+        if not self._writes_long:
+            self._writes_long, self._since = True, self.loop.time()
+
+    def on_response_complete(self) -> None:
+        """Its client may ask anew."""
+        self._writes_long, self._since = False, self.loop.time()
+        super().on_response_complete()
+
+    @property
+    def _is_waiting(self) -> bool:
+        answering = self.cycle is not None and not self.cycle.response_complete
+        return not answering or self.cycle.more_body or self.flow.write_paused
 
     def handle_websocket_upgrade(self, event: Any) -> None:
         """Its head has come."""

@@ -1,7 +1,8 @@
 """What goes in and out of the server, as its OpenAPI document tells it and as it is checked."""
 
+import base64
 import io
-from base64 import b64encode
+import re
 from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
@@ -41,7 +42,18 @@ PROBLEMS = {
     HTTPStatus.SERVICE_UNAVAILABLE: "The models are being loaded, the server is shutting down, or time was up.",
 }
 
-TopK = Annotated[int, Field(ge=1, description="How many labels to answer, best first.")]
+DEFAULT_TOP_K = 5
+# Labels of one answer, over all windows, which may take four megabytes of JSON.
+MAX_ANSWER_LABELS = 50_000
+FUNCTIONS = ("softmax", "sigmoid", "none")
+# Of the values in a request of JSON, which has three: more would only fill memory.
+MAX_JSON_VALUES = 1000
+DATA_URL = re.compile(r"data:[^,]*;base64,", re.IGNORECASE)
+LINE_BREAKS = b" \t\r\n"
+
+TopK = Annotated[
+    int | None, Field(ge=1, description=f"How many labels to answer, best first; {DEFAULT_TOP_K} by default.")
+]
 Seconds = Annotated[float, Field(description="In seconds.")]
 
 
@@ -110,24 +122,25 @@ class Health(BaseModel):
 class InferenceParameters(BaseModel):
     """Parameters of the Hugging Face inference API."""
 
-    top_k: TopK = 5
+    top_k: TopK = None
     function_to_apply: Annotated[
-        Literal["softmax", "sigmoid", "none"] | None, Field(description="None but the model's own is to be had.")
+        Literal["softmax", "sigmoid", "none"] | None,
+        Field(description="That makes scores of the network's logits; the model's own by default."),
     ] = None
 
 
 class InferenceRequest(BaseModel):
     """Audio with parameters, as the Hugging Face inference API takes them."""
 
-    inputs: Annotated[str, Field(description="An audio file's bytes in base64.")]
-    parameters: InferenceParameters = InferenceParameters()
+    inputs: Annotated[str, Field(description="An audio file's bytes in base64, or a data URL of them.")]
+    parameters: InferenceParameters | None = None
 
 
 class UploadOptions(BaseModel):
     """Fields of an upload, beside its file."""
 
     model: Annotated[str | None, Field(description="By default the first.")] = None
-    top_k: TopK = 5
+    top_k: TopK = None
     window_seconds: Annotated[
         float | None,
         Field(ge=MIN_HOP_SECONDS, le=MAX_WINDOW_SECONDS, description="For answers over time; by default the model's."),
@@ -146,13 +159,34 @@ class StreamOptions(BaseModel):
     model: str | None = None
     sampling_rate: Annotated[int | None, Field(ge=RATES.start, lt=RATES.stop)] = None
     hop_seconds: Annotated[float | None, Field(ge=MIN_HOP_SECONDS, le=MAX_STREAM_HOP_SECONDS)] = None
-    top_k: TopK = 5
+    top_k: TopK = None
 
 
 class StreamMessage(StreamOptions):
     """A text message in a stream: what its query would say, or that it ends."""
 
     type: Literal["begin", "end"] = "begin"
+
+
+def holds_too_much(body: bytes) -> bool:
+    """Whether JSON has more values than any request; told without building them, which would hold all threads up."""
+    n_values = 0
+    for first in range(0, len(body), 2**16):
+        n_values += sum(body.count(mark, first, first + 2**16) for mark in (b",", b":", b"[", b"{"))
+        if n_values > MAX_JSON_VALUES:
+            return True
+    return False
+
+
+def decode_base64(text: str) -> bytes:
+    """The bytes of base64, with line breaks in it or not, or of a data URL.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    start = DATA_URL.match(text)
+    encoded = text[start.end() if start else 0 :].encode("ascii").translate(None, LINE_BREAKS)
+    return base64.b64decode(encoded, validate=True)
 
 
 def write_sentence(error: ValidationError) -> str:
@@ -171,11 +205,12 @@ def describe_inference() -> dict[str, Any]:
     """The body of a request in the manner of the inference API, as OpenAPI takes it."""
     schema = InferenceRequest.model_json_schema()
     del schema["$defs"]
-    schema["properties"]["parameters"] = InferenceParameters.model_json_schema()
+    parameters = InferenceParameters.model_json_schema()
+    schema["properties"]["parameters"] = {"anyOf": [parameters, {"type": "null"}], "default": None}
     schema["properties"]["inputs"]["format"] = "byte"
     recording = io.BytesIO()
     soundfile.write(recording, np.zeros(400), 8000, format="WAV", subtype="PCM_U8")
-    example = {"inputs": b64encode(recording.getvalue()).decode(), "parameters": {"top_k": 3}}
+    example = {"inputs": base64.b64encode(recording.getvalue()).decode(), "parameters": {"top_k": 3}}
     content = {
         "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
         "application/json": {"schema": schema, "example": example},

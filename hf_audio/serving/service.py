@@ -7,6 +7,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, I
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import TypeVar
@@ -20,7 +21,9 @@ from ..audio.speech import load_voice_activity
 from ..audio.windows import running_windows
 from ..errors import ArgumentError, AudioError, LongAudioError, UndecodableAudioError
 from ..inference.checkpoint import ONNX_SUFFIX, load_classifier
+from ..inference.classifier import AppliedClassifier
 from .batcher import BatchedClassifier, Batcher
+from .schemas import FUNCTIONS, MAX_ANSWER_LABELS
 
 # Decoding frees the interpreter, so two threads keep ahead of a network without taking its cores.
 DECODING_THREADS = 2
@@ -28,6 +31,8 @@ DECODING_THREADS = 2
 HELD_BODIES = 16
 TOKEN_VARIABLE = "HF_AUDIO_TOKEN"
 NAME = re.compile(r"[A-Za-z0-9._-]+")
+# In which speech is looked for, before another request has its turn.
+WINDOWS_AT_ONCE = 16
 BATCH_SIZES = (1, 2, 4, 8, 16)
 
 T = TypeVar("T")
@@ -135,6 +140,7 @@ class Service:
         """Why the checkpoints cannot be loaded."""
         self.metrics = Metrics()
         self._classifiers: dict[str, BatchedClassifier] = {}
+        self._applied: dict[tuple[str, str], BatchedClassifier] = {}
         self._batcher = Batcher(self.metrics.batch_windows.observe)
         # A detector of voice activity that lowered the threads while it runs would lower the network's, too.
         self._decoders = ThreadPoolExecutor(
@@ -158,6 +164,12 @@ class Service:
         except Exception as error:
             self.error = error
             return
+        self._applied = {
+            (name, function): BatchedClassifier(AppliedClassifier(each, function), self._batcher)
+            for name, each in loaded.items()
+            for function in FUNCTIONS
+            if function != each.facts.function and not each.facts.num_digits
+        }
         self._classifiers = {name: BatchedClassifier(each, self._batcher) for name, each in loaded.items()}
 
     def close(self) -> None:
@@ -179,8 +191,10 @@ class Service:
                 HTTPStatus.SERVICE_UNAVAILABLE, "The models are being loaded: ask again in a few seconds."
             )
 
-    def find(self, name: str | None) -> BatchedClassifier:
+    def find(self, name: str | None, function: str | None = None) -> BatchedClassifier:
         """The classifier of that name, or the first one.
+
+        function: that makes scores of its logits, see `AppliedClassifier`, if not its own; numbers have no other.
 
         Raises:
             ServiceError: 404, there is none of that name; 503, they are not loaded.
@@ -191,7 +205,8 @@ class Service:
             )
         if not self._classifiers:
             self.check_readiness()
-        return self._classifiers[name or next(iter(self.checkpoints))]
+        name = name or next(iter(self.checkpoints))
+        return self._applied.get((name, function or ""), self._classifiers[name])
 
     @contextmanager
     def place(self) -> Iterator[None]:
@@ -328,13 +343,27 @@ class Service:
         waveform: np.ndarray,
         window_seconds: float | None,
         hop_seconds: float | None,
+        top_k: int,
     ) -> list[tuple[float, float, np.ndarray]]:
-        """A waveform, (samples,), -> start and end in seconds and (labels,) probabilities of a stream's windows."""
+        """A waveform, (samples,), -> start and end in seconds and (labels,) probabilities of a stream's windows.
+
+        Raises:
+            ServiceError: 422, so many labels of so many windows would make too large an answer.
+        """
         facts = classifier.facts
         spans = list(running_windows(len(waveform), *facts.stream_windows(window_seconds, hop_seconds)))
+        n_labels = 1 if facts.num_digits else min(top_k, len(facts.labels))
+        if len(spans) * n_labels > MAX_ANSWER_LABELS:
+            raise ServiceError(
+                HTTPStatus.UNPROCESSABLE_ENTITY,
+                f"top_k: {n_labels} labels of each of {len(spans)} windows are more than {MAX_ANSWER_LABELS}: ask for "
+                "fewer, or give a longer hop_seconds.",
+            )
         windows = [waveform[start:end] for start, end in spans]
         rows = await self.score(classifier, windows)
-        scores = await self.run_decoding(lambda: facts.reduce_each(windows, rows))
+        scores: list[np.ndarray] = []
+        for part in (slice(first, first + WINDOWS_AT_ONCE) for first in range(0, len(windows), WINDOWS_AT_ONCE)):
+            scores += await self.run_decoding(partial(facts.reduce_each, windows[part], rows[part]))
         rate = facts.sampling_rate
         return [(start / rate, end / rate, row) for (start, end), row in zip(spans, scores, strict=True)]
 

@@ -8,9 +8,10 @@ import numpy as np
 from starlette.types import Message
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from ..errors import AudioError
 from ..inference.streaming import AudioStream, Event
 from .batcher import BatchedClassifier
-from .schemas import StreamMessage, StreamOptions, ValidationError, write_sentence
+from .schemas import DEFAULT_TOP_K, StreamMessage, StreamOptions, ValidationError, write_sentence
 from .service import Service, ServiceError
 
 BYTES_PER_SAMPLE = 2
@@ -53,6 +54,8 @@ class StreamSession:
             await self.websocket.close(code, reason)
         except _RefusalError as refusal:
             await refuse(self.websocket, refusal.code, refusal.sentence)
+        except AudioError as error:
+            await refuse(self.websocket, INVALID_DATA, str(error))
 
     async def _converse(self) -> tuple[int, str]:
         """Until a good end -> why the connection closes."""
@@ -123,7 +126,7 @@ class StreamSession:
 
     async def _tell(self, events: Sequence[Event]) -> None:
         for event in events:
-            answer = self._classifier.facts.name(event.scores, self.options.top_k)
+            answer = self._classifier.facts.name(event.scores, self.options.top_k or DEFAULT_TOP_K)
             await self.websocket.send_json({"start": event.start, "end": event.end, "answer": answer})
 
     @property

@@ -3,7 +3,7 @@
 import json
 import logging
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,10 +16,11 @@ from ..arguments import RecipeArguments
 from ..data.tables import write_rows
 from ..errors import ArgumentError
 from ..runs.card import (
-    METRIC_NAMES,
+    MetricFacts,
     RunFacts,
-    TaskFacts,
+    describe_metrics,
     describe_samples,
+    hub_id,
     shown_arguments,
     shown_command,
     write_model_card,
@@ -88,9 +89,11 @@ def cross_validate(
             logger.info("Fold %s of %s is held out.", name, ", ".join(task.folds))
         fold = replace(task, folds=None, held_out=held_out)
         results[name] = run_unless_finished(args, folder, partial(_train_part, task=fold, train=train))
-    summary = _summarise(results) | {"seed": args.seed, "machine": machine()}
+    told = [name.removeprefix("eval_") for name in next(iter(results.values()))]
+    metrics = describe_metrics(told, list(task.further_tests), task.pooled_column)
+    summary = _summarise(results, metrics) | {"seed": args.seed, "machine": machine()}
     if args.process_index == 0:
-        _write_report(output_dir, args, task.facts, results, summary)
+        _write_report(args, task, results, metrics, summary)
         shown = {key: summary[key] for key in ("eval_accuracy", "eval_accuracy_std", "eval_accuracy_interval")}
         logger.info("Finished in %s: %s", output_dir, json.dumps(shown))
     return summary
@@ -100,13 +103,14 @@ def _train_part(args: RecipeArguments, task: Task, train: Callable[[RecipeArgume
     train(args, task)
 
 
-def _summarise(results: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def _summarise(results: Mapping[str, Mapping[str, Any]], metrics: Iterable[str]) -> dict[str, Any]:
     summary: dict[str, Any] = {"folds": list(results)}
     first = next(iter(results.values()))
-    for metric in METRIC_NAMES:
-        if f"eval_{metric}" not in first:
+    for metric in metrics:
+        found = [fold.get(f"eval_{metric}") for fold in results.values()]
+        if None in found:  # of folds without clips of two classes, say
             continue
-        values = np.array([fold[f"eval_{metric}"] for fold in results.values()])
+        values = np.array(found)
         spread = values.std(ddof=1)
         # Student's: a handful of folds, whose clips share recordings within a fold and none between folds.
         half = stats.t.ppf(0.975, len(values) - 1) * spread / np.sqrt(len(values))
@@ -124,17 +128,18 @@ def _summarise(results: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _write_report(
-    output_dir: Path,
     args: RecipeArguments,
-    facts: TaskFacts,
+    task: Task,
     results: Mapping[str, Mapping[str, Any]],
+    metrics: Mapping[str, MetricFacts],
     summary: Mapping[str, Any],
 ) -> None:
+    output_dir = Path(args.output_dir)
     folders = {name: output_dir / f"fold_{name}" for name in results}
     names = next(iter(results.values()))["labels"]
     parts = {name: Predictions.read(folder / PREDICTIONS_NAME, names) for name, folder in folders.items()}
     judged = Predictions.concatenate(list(parts.values()))
-    metrics = [metric for metric in METRIC_NAMES if f"eval_{metric}" in summary]
+    metrics = {name: facts for name, facts in metrics.items() if f"eval_{name}" in summary}
     with finishing(output_dir, summary) as folder:
         judged.write(folder)
         skipped = next(iter(folders.values())) / "skipped.csv"  # of the whole table, the same in every fold
@@ -144,7 +149,7 @@ def _write_report(
         rows = [{**row, "fold": fold} for row, fold in zip(judged.rows(), fold_column, strict=True)]
         write_rows(folder / PREDICTIONS_NAME, rows)
         card = write_model_card(
-            facts,
+            task.facts,
             RunFacts(
                 metrics={metric: summary[f"eval_{metric}"] for metric in metrics},
                 intervals={metric: tuple(summary[f"eval_{metric}_interval"]) for metric in metrics},
@@ -162,11 +167,14 @@ def _write_report(
                 minutes=summary["train_runtime"] / 60,
                 example=Path(judged.paths[0]).name,
                 folds=[
-                    {"Fold": name, **{METRIC_NAMES[metric]: fold[f"eval_{metric}"] for metric in metrics}}
+                    {"Fold": name, **{facts.label: fold[f"eval_{metric}"] for metric, facts in metrics.items()}}
                     for name, fold in results.items()
                 ],
                 checkpoint=None,
                 pictures=["confusion_matrix.png"],
+                further=list(task.further_tests),
+                pooled=task.pooled_column,
+                base_model=hub_id(args.model_name_or_path),
             ),
         )
         (folder / "README.md").write_text(card, encoding="utf-8")

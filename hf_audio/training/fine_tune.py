@@ -8,7 +8,7 @@ from typing import Any
 from threadpoolctl import threadpool_limits
 
 from ..arguments import RecipeArguments
-from ..runs.folder import prepare_output_dir
+from ..runs.folder import planned_steps, prepare_output_dir
 from ..runs.hub import push, read_destination
 from .finish import describe_choice, write_run
 from .judging import fit_answers, judge, judge_crops
@@ -41,11 +41,12 @@ def fine_tune(args: RecipeArguments, task: Task) -> dict[str, Any]:
     args.push_to_hub = False  # Trainer would upload whatever the folder holds by then
     setup = set_up(args, task, checkpoint)
     trainer = setup.make_trainer(setup.model, args)
+    planned = None if checkpoint is None else planned_steps(checkpoint)
     # The threads of numpy's and scipy's BLAS spin for milliseconds after each product, on the cores of the model's.
     with threadpool_limits(1, user_api="blas"):
         trained = trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
     trainer.keep_average()
-    results = _judge_and_write(trainer, setup, task, trained.metrics)
+    results = _judge_and_write(trainer, setup, task, trained.metrics, planned)
     if trainer.is_world_process_zero():
         setup.clear()
         if destination is not None:
@@ -55,11 +56,16 @@ def fine_tune(args: RecipeArguments, task: Task) -> dict[str, Any]:
 
 
 def _judge_and_write(
-    trainer: AudioTrainer, setup: TrainingSetup, task: Task, trained: dict[str, float]
+    trainer: AudioTrainer, setup: TrainingSetup, task: Task, trained: dict[str, float], planned: int | None
 ) -> dict[str, Any]:
     """Have the trained network fitted, judged on the test clips and written; returns the results.
 
-    trained: what the trainer has measured of the training.
+    Args:
+        trainer: whose training is over.
+        setup: of the training.
+        task: that was trained.
+        trained: what the trainer has measured of the training.
+        planned: the steps of the training that was resumed.
     """
     args, config, parts = setup.args, setup.config, setup.parts
     fit = fit_answers(trainer, parts, setup.plain, config, task.validated)
@@ -73,7 +79,7 @@ def _judge_and_write(
         skipped += setup.trained_clips.describe_skipped()
     results |= {
         "train_samples": count_trained(setup.trained_clips),
-        "chosen": describe_choice(trainer, task.validated),
+        "chosen": describe_choice(trainer, task.validated, planned),
     }
     if parts.validation is not None:
         results |= describe_fit(trainer, fit.temperature, fit.rejection_margin)

@@ -14,7 +14,15 @@ from ..arguments import RecipeArguments
 from ..data.tables import write_rows
 from ..errors import ArgumentError
 from ..files import write_text
-from ..runs.card import METRIC_NAMES, RunFacts, describe_samples, shown_arguments, shown_command, write_model_card
+from ..runs.card import (
+    RunFacts,
+    describe_metrics,
+    describe_samples,
+    hub_id,
+    shown_arguments,
+    shown_command,
+    write_model_card,
+)
 from ..runs.folder import as_json, finishing, prepare_output_dir, training_seconds
 from ..runs.network import NetworkFacts, machine, save_network
 from ..runs.plots import CURVES_NAME, plot_curves
@@ -43,7 +51,9 @@ def write_run(
 ) -> None:
     """Card, results and pictures, and with a trainer the checkpoint; `results` gains what is computed here."""
     predictions, others = judgement.predictions, judgement.others
-    metrics = {name: results[f"eval_{name}"] for name in METRIC_NAMES if f"eval_{name}" in results}
+    further, pooled = list(task.further_tests), task.pooled_column
+    told = [name.removeprefix("eval_") for name in results]
+    metrics = {name: results[f"eval_{name}"] for name in describe_metrics(told, further, pooled)}
     intervals = predictions.intervals()
     for name, other in others.items():
         intervals |= {f"{metric}_{name}": interval for metric, interval in other.intervals().items()}
@@ -57,15 +67,10 @@ def write_run(
         "task": asdict(task.facts),
     }
     with finishing(Path(args.output_dir), results) as folder:
-        predictions.write(folder)
-        for name, other in others.items():
-            write_rows(folder / f"predictions_{name}.csv", other.rows())
+        _write_predictions(judgement, validation, folder)
         if skipped:
             write_rows(folder / "skipped.csv", skipped)
         network, pictures, tables = None, predictions.pictures, predictions.tables()
-        if judgement.scores is not None:
-            known = {"validation": validation, "test": judgement.scores}
-            write_scores(folder, {name: scores for name, scores in known.items() if scores is not None})
         if trainer is not None:
             network = _save_network(trainer, folder)
             results |= {name: getattr(network, name) for name in ("parameters", "macs", "weights_bytes")}
@@ -95,12 +100,25 @@ def write_run(
             example=Path(predictions.paths[0]).name,
             network=network,
             pictures=pictures,
+            further=further,
+            pooled=pooled,
+            base_model=None if network is None else hub_id(args.model_name_or_path),
         )
         (folder / "README.md").write_text(write_model_card(task.facts, run), encoding="utf-8")
     shown = {
         key: value for key, value in results.items() if key.startswith("eval_") and not key.endswith("_per_second")
     }
     logger.info("Finished in %s: %s", args.output_dir, json.dumps(shown))
+
+
+def _write_predictions(judgement: Judgement, validation: Scores | None, folder: Path) -> None:
+    """What was predicted of every test clip, and the scores of those and of the validation clips."""
+    judgement.predictions.write(folder)
+    for name, other in judgement.others.items():
+        write_rows(folder / f"predictions_{name}.csv", other.rows())
+    if judgement.scores is not None:
+        known = {"validation": validation, "test": judgement.scores}
+        write_scores(folder, {name: scores for name, scores in known.items() if scores is not None})
 
 
 def train_baseline(args: RecipeArguments, task: Task) -> dict[str, Any]:
@@ -140,19 +158,31 @@ def _save_network(trainer: AudioTrainer, folder: Path) -> NetworkFacts:
     return save_network(model, trainer.processing_class, folder)
 
 
-def describe_choice(trainer: AudioTrainer, validated: Validated | None = None) -> str:
-    """What a card says of how the weights were chosen. validated: as in `fit_answers`."""
+def describe_choice(trainer: AudioTrainer, validated: Validated | None = None, planned: int | None = None) -> str:
+    """What a card says of how the weights were chosen.
+
+    Args:
+        trainer: whose training is over.
+        validated: as in `fit_answers`.
+        planned: the steps of the training that was resumed, which may have been to be shorter.
+    """
     args = trainer.args
     weights = "the average of the weights over the steps" if args.ema_decay else "the weights"
+    longer = ""
+    if planned is not None and planned != trainer.state.max_steps:
+        longer = (
+            f" Training was resumed to go on longer: its first part had the learning rates of {planned} steps, and "
+            f"not of {trainer.state.max_steps}."
+        )
     if validated is not None:
         return (
             f"These are {weights} after {validated.epochs:g} epochs on all training clips. A first network, trained "
             "without the validation clips, chose by them how many, and fitted the temperature; the test clips chose "
-            "nothing."
+            f"nothing.{longer}"
         )
     if not args.load_best_model_at_end or not trainer.state.best_global_step:  # too short a run to validate
-        return f"These are {weights} at the end of the last epoch; the test clips chose nothing."
+        return f"These are {weights} at the end of the last epoch; the test clips chose nothing.{longer}"
     return (
         f"These are {weights} at step {trainer.state.best_global_step}, the best by {args.metric_for_best_model} on "
-        "the validation split; the test clips chose nothing."
+        f"the validation split; the test clips chose nothing.{longer}"
     )

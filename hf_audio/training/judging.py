@@ -13,7 +13,7 @@ from transformers import EvalPrediction, PreTrainedConfig
 from transformers.trainer_utils import PredictionOutput
 
 from ..models.modeling_audio_cnn import classification_loss, probabilities
-from ..runs.card import METRIC_NAMES
+from ..runs.card import HARMONIC, METRIC_NAMES
 from ..runs.predictions import AnyPredictions, predictions_class
 from ..runs.rejection import Rejection, fit_margin, margins, sparing_margin
 from ..runs.scores import Scores, relative_paths
@@ -168,7 +168,9 @@ def judge(
     metrics: dict[str, Any] = {**outputs[TEST].metrics}
     others = {name: other for name, other in predictions.items() if name != TEST}
     for name, other in others.items():
-        metrics |= _beside(metrics, other.metrics(), name)
+        metrics |= _beside(other.metrics(), name)
+    if len(parts.tests) > 1:
+        metrics |= _harmonic([predictions[name].metrics() for name in parts.tests])
     rejection = None
     if parts.background is not None:
         background_logits = predict(parts.background.test).predictions
@@ -209,11 +211,19 @@ def _names(config: PreTrainedConfig) -> list[str]:
     return [config.id2label[number] for number in range(config.num_labels)]
 
 
-def _beside(results: Mapping[str, Any], metrics: Mapping[str, float], name: str) -> dict[str, float]:
-    """Metrics of further test clips under their names, and the harmonic means of error rates with the first ones'."""
-    named = {f"eval_{metric}_{name}": value for metric, value in metrics.items()}
-    for metric in HARMONIC_METRICS & set(metrics):
-        rates = results[f"eval_{metric}"], metrics[metric]
-        # Of a rate of zero the harmonic mean is zero, whatever the other one.
-        named[f"eval_{metric}_harmonic"] = 0.0 if min(rates) == 0 else 2 / sum(1 / rate for rate in rates)
-    return named
+def _beside(metrics: Mapping[str, float], name: str) -> dict[str, float]:
+    """Metrics of further test clips under their names."""
+    return {f"eval_{metric}_{name}": value for metric, value in metrics.items()}
+
+
+def _harmonic(results: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Harmonic means of error rates over all test sets."""
+    means = {}
+    for metric in sorted(HARMONIC_METRICS):
+        rates = [metrics[metric] for metrics in results if metric in metrics]
+        if len(rates) > 1:
+            # With a rate of zero the harmonic mean is zero, whatever the other ones.
+            means[f"eval_{metric}_{HARMONIC}"] = (
+                0.0 if min(rates) == 0 else len(rates) / sum(1 / rate for rate in rates)
+            )
+    return means

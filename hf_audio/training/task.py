@@ -1,5 +1,6 @@
 """What a recipe returns: the data and the facts of one task, and nothing of how networks are trained."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,9 +10,11 @@ import numpy as np
 from datasets import Dataset
 
 from ..arguments import RecipeArguments
+from ..data.rows import as_rows
 from ..data.shards import Split
+from ..errors import DataError
 from ..models import AudioCNNConfig
-from ..runs.card import TaskFacts
+from ..runs.card import HARMONIC, METRIC_NAMES, TaskFacts
 from ..runs.predictions import AnyPredictions
 
 if TYPE_CHECKING:
@@ -40,9 +43,11 @@ class Task:
     config: AudioCNNConfig
     """Of the network; its labels are set from the data."""
     dataset: Dataset
-    """Rows of `path` and `label`, as the functions of `data.rows` give them."""
+    """Rows of `path` and `label`, as the functions of `data.rows` give them; or of `audio` and `label`, as the Hub's
+    data sets have them."""
     held_out: np.ndarray
-    """Which rows are the test set, (rows,) of bool; they are judged once, after training, and choose nothing."""
+    """Which rows are the test set, (rows,) of bool, or their indices, here and below; they are judged once, after
+    training, and choose nothing."""
     facts: TaskFacts
     """What the card says about the task."""
     folds: Mapping[str, np.ndarray] | None = None
@@ -87,3 +92,63 @@ class Task:
     """How long the trainings before this one took, by their names in the results."""
     validated: "Validated | None" = None
     """The run that precedes this one by `--refit`."""
+
+    def __post_init__(self) -> None:
+        """Take rows as indices too, and refuse a data set that a training cannot read.
+
+        Raises:
+            DataError: rows that the data set does not have, or a data set without `path` and `label`.
+        """
+        object.__setattr__(self, "dataset", as_rows(self.dataset))
+        n_rows = len(self.dataset)
+        object.__setattr__(self, "held_out", as_mask(self.held_out, n_rows, "held_out"))
+        if self.validation_rows is not None:
+            object.__setattr__(self, "validation_rows", as_mask(self.validation_rows, n_rows, "validation_rows"))
+        for name in ("folds", "further_tests"):
+            masks = getattr(self, name)
+            if masks is not None:
+                masks = {key: as_mask(rows, n_rows, f"{name}[{key!r}]") for key, rows in masks.items()}
+                object.__setattr__(self, name, masks)
+        for name in self.further_tests:
+            taken = name in (TEST, "validation", HARMONIC, self.pooled_column) or _ends_a_metric(name)
+            if taken or not re.fullmatch(r"[\w-]+", name):
+                raise DataError(
+                    f"further_tests: {name!r} cannot end the names of metrics: choose another word, of letters and "
+                    "digits."
+                )
+
+
+def as_mask(rows: Any, n_rows: int, name: str) -> np.ndarray:
+    """Rows of a data set, given as (n_rows,) of bool or as indices -> (n_rows,) of bool.
+
+    Raises:
+        DataError: they are neither, or not of so many rows; name: that the message has for them.
+    """
+    given = np.asarray(sorted(rows) if isinstance(rows, set | frozenset) else rows)
+    told = f"{name} holds"
+    if given.ndim != 1:
+        raise DataError(f"{told} an array of the shape {given.shape}: give a bool for each row, or indices of rows.")
+    if given.dtype == bool:
+        if len(given) != n_rows:
+            raise DataError(f"{told} {len(given)} bools, and the data set has {n_rows} rows: give one for each row.")
+        return given
+    if len(given) == 0:
+        return np.zeros(n_rows, dtype=bool)
+    if not np.issubdtype(given.dtype, np.integer):
+        raise DataError(f"{told} values of the type {given.dtype}: give a bool for each row, or indices of rows.")
+    wrong = given[(given < 0) | (given >= n_rows)]
+    if len(wrong):
+        raise DataError(f"{told} the index {wrong[0]}, and the data set has {n_rows} rows, from 0: mend the indices.")
+    if len(np.unique(given)) < len(given):
+        raise DataError(
+            f"{told} an index twice: give each once; rows that are marked by 0 and 1 must be bools, as "
+            "`.astype(bool)` makes them."
+        )
+    mask = np.zeros(n_rows, dtype=bool)
+    mask[given] = True
+    return mask
+
+
+def _ends_a_metric(name: str) -> bool:
+    """Whether a metric of one test set ends so, as `cer_corpus` does."""
+    return any(metric.endswith(f"_{name}") for metric in METRIC_NAMES)

@@ -91,6 +91,7 @@ def test_another_checkpoint_has_another_fingerprint(checkpoint, tmp_path):
     assert predict_module.fingerprint(str(other)) != predict_module.fingerprint(str(checkpoint))
 
 
+@pytest.mark.slow
 def test_several_processes_write_a_part_each(checkpoint, tone_folder, tmp_path):
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     argv = [

@@ -109,6 +109,7 @@ def test_sounds_can_be_told_apart_but_not_by_a_threshold(sounds: Path) -> None:
     assert find_accuracy(levels, targets, test) < 0.35
 
 
+@pytest.mark.slow
 def test_sounds_are_the_same_in_another_process(sounds: Path, tmp_path: Path) -> None:
     code = """if True:
         from hf_audio.corpora.synthetic_sounds import SOUNDS, _write_sounds

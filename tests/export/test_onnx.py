@@ -61,6 +61,7 @@ def test_matrix_products_give_the_spectrogram(n_fft, win_length, hop_length, pow
         torch.testing.assert_close(factored(x), expected, rtol=1e-4, atol=1e-6 * float(expected.max()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_exported_checkpoint_gives_torchs_answers(tmp_path, kind):
     folder = save(tmp_path / "checkpoint", **KINDS[kind])
@@ -78,6 +79,7 @@ def test_an_exported_checkpoint_gives_torchs_answers(tmp_path, kind):
         assert [told["label"] for told in ours(clips[3])] == [told["label"] for told in torchs(clips[3])]
 
 
+@pytest.mark.slow
 def test_eight_bits_state_their_bound(tmp_path, checkpoint, capsys):
     (tmp_path / "clips").mkdir()
     for index, hertz in enumerate((250, 400, 900, 1500, 2500, 3500)):

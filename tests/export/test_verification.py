@@ -62,6 +62,7 @@ def sentences():
     return clips
 
 
+@pytest.mark.slow
 def test_every_way_gives_the_same_answers(kind, request):
     name, folder = kind
     clips = request.getfixturevalue("sentences") if name == "speech alone" else None

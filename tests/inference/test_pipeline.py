@@ -1,6 +1,7 @@
 """`pipeline("audio-classification")` with whatever people hold in their hands."""
 
 import http.server
+import itertools
 import logging
 import threading
 
@@ -12,6 +13,7 @@ import torch
 from helpers.checkpoints import tiny_config, trained_looking_model
 from helpers.recordings import RATE, speech, tone
 from transformers import ASTConfig, ASTFeatureExtractor, ASTForAudioClassification, pipeline
+from transformers.pipelines.pt_utils import KeyDataset
 
 from hf_audio import AudioClassificationPipeline, AudioCNNFeatureExtractor, AudioCNNForAudioClassification
 from hf_audio.audio.speech import keep_speech
@@ -121,6 +123,58 @@ def test_batches_give_what_single_calls_give(classify, batch_size):
 
 def iter_clips(clips):
     yield from clips
+
+
+class Clips(torch.utils.data.Dataset):
+    """As most are written: whatever `getitem` finds, and no IndexError behind the last one."""
+
+    def __init__(self, getitem):
+        self.getitem = getitem
+
+    def __len__(self):
+        return 3
+
+    def __getitem__(self, index):
+        return self.getitem(index)
+
+
+class Stream(torch.utils.data.IterableDataset):
+    def __iter__(self):
+        return iter(TONES)
+
+
+TONES = [tone(hertz, 0.6) for hertz in (300, 700, 2500)]
+DATASETS = {
+    "endless": Clips(lambda index: TONES[index % 3]),
+    "rows by their labels": Clips(dict(enumerate(TONES)).__getitem__),
+    "with an end": Clips(TONES.__getitem__),
+    "a part": torch.utils.data.Subset(Clips(lambda index: TONES[index % 3]), [0, 1, 2]),
+    "two joined": torch.utils.data.ConcatDataset(
+        [torch.utils.data.Subset(Clips(TONES.__getitem__), part) for part in ([0], [1, 2])]
+    ),
+    "a column": KeyDataset([{"audio": clip} for clip in TONES], "audio"),
+    "a stream": Stream(),
+}
+
+
+@pytest.mark.parametrize("options", [{}, {"batch_size": 2}, {"num_workers": 1}], ids=str)
+@pytest.mark.parametrize("dataset", DATASETS.values(), ids=DATASETS)
+def test_a_data_set_is_answered_to_its_last_item(classify, dataset, options):
+    if options.get("num_workers"):
+        options = {**options, "batch_size": 2}
+    answers = list(itertools.islice(classify(dataset, **options), 5))
+    assert [scores(answer) for answer in answers] == [
+        pytest.approx(scores(classify(clip)), abs=1e-5) for clip in TONES
+    ]
+
+
+def test_an_index_error_within_a_data_set_does_not_end_it_in_silence(classify):
+    with pytest.raises(IndexError, match="broken"):
+        list(classify(Clips(lambda index: TONES[0] if index == 0 else _raise(IndexError("broken")))))
+
+
+def _raise(error):
+    raise error
 
 
 def test_top_k_when_built_and_in_a_call(checkpoint, classify):

@@ -346,6 +346,7 @@ def test_onnx_runtime_gives_the_same_scores(tmp_path):
         np.testing.assert_allclose(session.run(None, {"input_values": x.numpy()})[0], expected, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backbone", BACKBONES)
 def test_compiles(backbone):
     model = trained_looking_model(tiny_config(backbone=backbone))
@@ -467,6 +468,7 @@ def test_a_folder_holds_safetensors_and_its_code(checkpoint):
     config = json.loads((checkpoint / "config.json").read_text())
     assert config["auto_map"] == {
         "AutoConfig": "configuration_audio_cnn.AudioCNNConfig",
+        "AutoModel": "modeling_audio_cnn.AudioCNNModel",
         "AutoModelForAudioClassification": "modeling_audio_cnn.AudioCNNForAudioClassification",
     }
     assert "AutoFeatureExtractor" in json.loads((checkpoint / "preprocessor_config.json").read_text())["auto_map"]
@@ -490,6 +492,7 @@ def test_auto_classes_load_it_with_the_same_scores(checkpoint):
         torch.testing.assert_close(model(x).logits, expected)
 
 
+@pytest.mark.slow
 def test_a_fresh_process_without_hf_audio_gives_the_same_scores(checkpoint, tmp_path):
     np.save(tmp_path / "clip.npy", tone(700))
     code = """

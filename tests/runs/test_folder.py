@@ -1,12 +1,15 @@
 """What is found in the folder of a run, and what a new run may do to it."""
 
 import json
+import os
 import shutil
+from pathlib import Path
 
 import pytest
 from helpers.checkpoints import results
 
-from hf_audio.runs.folder import last_checkpoint
+from hf_audio.arguments import RecipeArguments
+from hf_audio.runs.folder import finishing, last_checkpoint, prepare_output_dir
 
 SHORT = ("--max_steps", "2", "--report_to", "none")
 
@@ -19,7 +22,8 @@ def trained(tones, tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("runs") / "out"
     recipe = REPOSITORY / "tests" / "helpers" / "tones.py"
-    return hf_audio.train(recipe, data_dir=tones, output_dir=folder, max_steps=2, report_to="none").folder
+    flags = {"max_steps": 2, "report_to": "none", "bf16": False, "seed": 1}  # as `helpers.commands.command`
+    return hf_audio.train(recipe, data_dir=tones, output_dir=folder, **flags).folder
 
 
 @pytest.fixture
@@ -89,3 +93,44 @@ def test_the_last_checkpoint_is_the_last_complete_one(tmp_path):
         if state is not None:
             (folder / "trainer_state.json").write_text(state)
     assert last_checkpoint(tmp_path) == tmp_path / "checkpoint-10"
+
+
+@pytest.mark.parametrize("n_moved", range(4))
+def test_a_run_that_was_killed_while_its_files_were_moved_begins_anew(n_moved, tmp_path, monkeypatch):
+    args = RecipeArguments(output_dir=str(tmp_path / "out"), report_to="none")
+    prepare_output_dir(args)
+    out, moved = Path(args.output_dir), []
+
+    def replace(source, target, move=os.replace):
+        if Path(target).parent == out:
+            if len(moved) == n_moved:
+                raise KeyboardInterrupt
+            moved.append(target)
+        move(source, target)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("os.replace", replace)
+        with finishing(out, {"eval_accuracy": 1.0}) as folder:
+            for name in ("README.md", "model.safetensors", "predictions.csv"):
+                (folder / name).write_text("x")
+    assert len(list(out.glob("[!.]*"))) == n_moved + 1
+    prepare_output_dir(args)
+    assert [path.name for path in out.iterdir()] == ["training_args.json"]
+
+
+def test_results_are_json_whatever_was_measured(tmp_path):
+    with finishing(tmp_path, {"a": float("nan"), "b": [1.0, float("inf")], "c": {"d": 0.5}}):
+        pass
+    text = (tmp_path / "all_results.json").read_text()
+    told = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    assert told == {"a": None, "b": [1.0, None], "c": {"d": 0.5}, "files": []}
+
+
+def test_others_may_read_what_a_run_leaves(tmp_path):
+    mask = os.umask(0o022)
+    try:
+        with finishing(tmp_path, {}) as folder:
+            (folder / "model.safetensors").touch(0o600)
+    finally:
+        os.umask(mask)
+    assert (tmp_path / "model.safetensors").stat().st_mode & 0o777 == 0o644

@@ -12,6 +12,7 @@ import pytest
 from helpers.fake_hub import FakeHub
 from helpers.recordings import tone
 from huggingface_hub import ModelCard, ModelCardData
+from safetensors.torch import load_file, save_file
 from transformers import pipeline
 
 from hf_audio import cli
@@ -99,6 +100,7 @@ def refusal(capsys, *arguments) -> str:
     return told
 
 
+@pytest.mark.slow
 def test_one_commit_holds_the_run_and_transformers_alone_runs_it(run, server, loads, capsys, tmp_path):
     cli.main(["push", str(run), "tones", "--private", "--message", "First"])
     assert server.commits == [("someone/tones", "main", "First")]
@@ -193,12 +195,21 @@ def test_a_folder_that_lacks_something_is_not_uploaded(run, server, capsys, miss
     assert server.requests == []
 
 
+def test_weights_of_a_training_that_diverged_are_not_uploaded(run, server, capsys):
+    weights = load_file(run / "model.safetensors")
+    save_file({**weights, "classifier.bias": weights["classifier.bias"] * float("nan")}, run / "model.safetensors")
+    for flags in ((), ("--dry_run",)):
+        assert "holds weights that are not finite, classifier.bias for one" in refusal(capsys, run, "tones", *flags)
+    assert server.requests == []
+
+
 def test_a_card_without_metadata_is_not_uploaded(run, server, capsys):
     (run / "README.md").write_text("# Tones\n")
     assert "`pipeline_tag: audio-classification`" in refusal(capsys, run, "tones")
     assert server.requests == []
 
 
+@pytest.mark.slow
 def test_code_that_needs_more_than_transformers_is_not_uploaded(report, server, capsys):
     (report / "fold_2" / "frontends.py").unlink()  # of the other fold it is there
     told = refusal(capsys, report, "tones")

@@ -21,5 +21,5 @@ def test_bootstrap_interval_of_an_accuracy_is_the_binomial_one():
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=30))
 def test_fast_f1_is_scikit_learns(rows):
     references, predicted = np.array(rows).T
-    expected = f1_score(references, predicted, labels=np.unique(references), average="macro", zero_division=0)
+    expected = f1_score(references, predicted, average="macro", zero_division=0)
     assert f1_macro(references, predicted) == pytest.approx(expected)

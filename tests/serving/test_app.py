@@ -30,6 +30,7 @@ from hypothesis import HealthCheck, given, settings
 from prometheus_client.parser import text_string_to_metric_families
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
+from transformers import pipeline
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
@@ -140,9 +141,43 @@ def test_the_hugging_face_client_works_unchanged(online, url, classifier, tmp_pa
         expected = classifier(audio)
         agree(client.audio_classification(audio), expected)
         agree(client.audio_classification(audio, top_k=2, function_to_apply="softmax"), expected[:2])
-    with pytest.raises(HfHubHTTPError, match="softmax scores alone") as caught:
-        client.audio_classification(WAV, function_to_apply="sigmoid")
-    assert caught.value.response.status_code == 422
+
+
+@pytest.mark.parametrize("function", ["softmax", "sigmoid", "none"])
+@pytest.mark.parametrize("problem_type", [None, "multi_label_classification"])
+def test_functions_of_the_logits_are_the_pipelines(online, function, problem_type, tmp_path):
+    trained_looking_model(tiny_config(problem_type=problem_type)).save_pretrained(tmp_path)
+    AudioCNNFeatureExtractor(sampling_rate=RATE).save_pretrained(tmp_path)
+    soundfile.write(tmp_path / "a.wav", CLIP, RATE, subtype="FLOAT")
+    expected = pipeline("audio-classification", str(tmp_path))(str(tmp_path / "a.wav"), function_to_apply=function)
+    with serving(Service({"tones": tmp_path}, LIMITS)) as url:
+        agree(InferenceClient(model=url).audio_classification(WAV, function_to_apply=function), expected)
+    if function == "none":
+        assert not all(0 <= row["score"] <= 1 for row in expected)
+
+
+BASE64 = base64.b64encode(WAV).decode()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"inputs": BASE64, "parameters": None},
+        {"inputs": BASE64, "parameters": {}},
+        {"inputs": BASE64, "parameters": {"top_k": None, "function_to_apply": None}},
+        {"inputs": BASE64, "options": {"wait_for_model": True}},
+        {"inputs": base64.encodebytes(WAV).decode()},
+        {"inputs": base64.encodebytes(WAV).decode().replace("\n", "\r\n")},
+        {"inputs": f"data:audio/wav;base64,{BASE64}"},
+        {"inputs": f"DATA:;Base64,{base64.encodebytes(WAV).decode()}"},
+        {"inputs": f"data:audio/x-wav;codecs=1;base64,{BASE64}"},
+    ],
+    ids=lambda body: f"{body['inputs'][:12]!r} {body.get('parameters')}",
+)
+def test_requests_as_the_inference_api_allows_them(body, url, classifier):
+    response = requests.post(url, json=body, timeout=20)
+    assert response.ok, response.text
+    agree(response.json(), classifier(WAV))
 
 
 def test_every_model_answers_under_its_name(online, url, classifier, numbers):
@@ -188,6 +223,23 @@ def test_windows_of_an_upload_are_those_of_a_stream(options, url, classifier):
     assert [(w["start"], w["end"]) for w in windows] == [(event.start, event.end) for event in events]
     for window, event in zip(windows, events, strict=True):
         agree(window["answer"], classifier.facts.name(event.scores))
+
+
+def test_empty_fields_of_a_form_are_as_absent(url, classifier):
+    prediction = upload(url, top_k="", model="", window_seconds="", hop_seconds="").json()
+    agree(prediction["answer"], classifier(WAV))
+    assert "windows" not in prediction
+
+
+def test_so_many_windows_as_one_asks_for_and_no_more_than_fit_into_an_answer(url, classifier, monkeypatch):
+    monkeypatch.setattr("hf_audio.serving.app.PIECE_BYTES", 1000)  # in many pieces
+    response = upload(url, hop_seconds="0.05", top_k=2)
+    windows = response.json()["windows"]
+    assert len(windows) == 34 and int(response.headers["content-length"]) == len(response.content) > 2000
+    agree(windows[-1]["answer"], classifier.facts.name(classifier.score([CLIP[-RATE:]])[0], 2))
+    monkeypatch.setattr("hf_audio.serving.service.MAX_ANSWER_LABELS", 67)
+    refused(upload(url, hop_seconds="0.05", top_k=2), 422, "^top_k: 2 labels of each of 34 windows are more than 67")
+    assert upload(url, hop_seconds="0.05", top_k=1).ok
 
 
 @pytest.mark.parametrize(
@@ -257,7 +309,11 @@ def silence(seconds: int, **kwargs) -> bytes:
         (json_body(inputs=""), "application/json; charset=utf-8", 422, "empty"),
         (json_body(parameters={"top_k": 0}), "application/json", 422, "^parameters.top_k: "),
         (b'{"inputs": "", "parameters": {"top_k": ' + b"9" * 5000 + b"}}", "application/json", 422, "JSON"),
-        (json_body(parameters={"function_to_apply": "none"}), "application/json", 422, "softmax scores alone"),
+        (json_body(parameters={"function_to_apply": "tanh"}), "application/json", 422, "^parameters.function_to_app"),
+        (json_body(inputs="data:audio/wav,RIFF"), "application/json", 422, "^inputs: .*base64"),
+        (json_body(inputs="ä"), "application/json", 422, "^inputs: .*base64"),
+        (json_body(inputs=[1] * 2000), "application/json", 422, "^The JSON holds too much"),
+        (json_body(parameters={"x": [{}] * 500}), "application/json", 422, "^The JSON holds too much"),
         (encoded(tone(300, 20.1)), "audio/wav", 413, "longer than 20 s"),
     ],
     ids=lambda value: "" if isinstance(value, bytes) else None,  # some hold the time of day
@@ -421,6 +477,65 @@ def test_a_network_that_fails_is_admitted(gated, monkeypatch):
         patch.setattr(network, "score", lambda windows: 1 / 0)
         refused(requests.post(url, WAV, timeout=20), 500, "^The model failed")
     assert requests.post(url, WAV, timeout=20).ok
+
+
+def test_scores_that_are_not_finite_never_leave(gated, monkeypatch):
+    url, network = gated(Limits())
+    scores = np.array([[np.nan, 0.5]], dtype=np.float32)
+    monkeypatch.setattr(network, "score", lambda windows: scores.repeat(len(windows), 0))
+    refused(requests.post(url, WAV, timeout=20), 422, "scores are not finite: the recording is too loud")
+    refused(upload(url, hop_seconds=0.5), 422, "scores are not finite")
+    with connect(stream_url(url)) as websocket:
+        websocket.send(pcm(CLIP).tobytes())
+        refused_stream(websocket, 1007, "scores are not finite")
+
+
+def test_answers_do_not_wait_for_acknowledgements(url):
+    """Of head and body, which go one after the other, the body would wait 40 ms for the client's system to say so."""
+    with requests.Session() as session:
+        took = sorted(session.get(f"{url}/health", timeout=20).elapsed.total_seconds() for _ in range(20))
+    assert took[2] < 0.03
+
+
+def slow_reader(url: str) -> socket.socket:
+    host, port = url.removeprefix("http://").split(":")
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.settimeout(20)
+    client.connect((host, int(port)))
+    client.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+    return client
+
+
+def n_open(site: Path) -> int:
+    return sum(file.path.startswith(str(site)) for file in psutil.Process().open_files())
+
+
+def test_who_does_not_take_an_answer_is_not_waited_for(checkpoint, tmp_path):
+    (tmp_path / "large").write_bytes(bytes(20_000_000))
+    limits = Limits(timeout_seconds=1)
+    with serving(Service({"tones": checkpoint}, limits), site=tmp_path) as url:
+        with contextlib.ExitStack() as stack:
+            for _ in range(5):
+                stack.enter_context(slow_reader(url))
+            wait_for(lambda: n_open(tmp_path) == 5)
+            wait_for(lambda: n_open(tmp_path) == 0)
+        assert len(requests.get(f"{url}/large", timeout=20).content) == 20_000_000
+
+
+def test_who_waits_longest_makes_room_for_others(checkpoint, tmp_path, monkeypatch):
+    """However slow readers and senders are, a limit of open files keeps nobody else out."""
+    monkeypatch.setattr(connections, "_max_connections", lambda: 6)
+    (tmp_path / "large").write_bytes(bytes(20_000_000))
+    with serving(Service({"tones": checkpoint}, LIMITS), site=tmp_path) as url, contextlib.ExitStack() as stack:
+        for _ in range(10):
+            stack.enter_context(slow_reader(url))
+            client = stack.enter_context(talk(url))
+            client.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n")
+        assert requests.post(url, WAV, timeout=20).ok
+        wait_for(lambda: n_open(tmp_path) <= 6)
+        with requests.Session() as session:  # and who is answered is not turned out
+            assert session.post(url, WAV, timeout=20).ok
 
 
 def test_memory_returns(url):
@@ -686,6 +801,7 @@ def test_every_answer_is_one_that_the_openapi_document_knows(mode, url):
 # The end
 
 
+@pytest.mark.slow
 def test_terminated_under_load_it_answers_what_it_has_accepted(checkpoint, tmp_path):
     command = [sys.executable, "-m", "hf_audio.cli", "serve", f"tones={checkpoint}", "--port", "0"]
     environment = {**os.environ, "TMPDIR": str(tmp_path)}

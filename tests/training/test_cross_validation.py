@@ -1,10 +1,12 @@
 """Every fold held out once: the means, the report, and what a kill between or within folds does to them."""
 
 import csv
+import os
 import shutil
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +16,8 @@ from helpers.commands import command, run
 from scipy import stats
 from sklearn.metrics import accuracy_score
 from transformers import pipeline
+
+pytestmark = pytest.mark.slow  # nearly all of them train
 
 FLAGS = ("--folds", "all", "--num_train_epochs", "8", "--ema_decay", "0.5")
 FOLDS = ("0", "1", "2", "3")
@@ -66,7 +70,7 @@ def test_the_card_tells_the_folds(finished):
 
 
 @pytest.mark.parametrize("moment", ["within", "between"])
-def test_killed_it_goes_on_to_the_same_result(moment, finished, tones, environment, tmp_path):
+def test_killed_it_goes_on_to_the_same_result(moment, finished, tones, environment, run_here, tmp_path):
     out = tmp_path / "killed"
     sign = "fold_1/checkpoint-*/trainer_state.json" if moment == "within" else "fold_1/all_results.json"
     process = subprocess.Popen(
@@ -79,7 +83,7 @@ def test_killed_it_goes_on_to_the_same_result(moment, finished, tones, environme
     process.wait()
     assert not (out / "all_results.json").exists()
     untouched = (out / "fold_0" / "model.safetensors").stat().st_mtime_ns
-    code, output = run(environment, tones, out, *FLAGS)
+    code, output = run_here(tones, out, *FLAGS)
     assert code == 0, output
     assert (out / "fold_0" / "model.safetensors").stat().st_mtime_ns == untouched
     for name in FOLDS:
@@ -88,6 +92,56 @@ def test_killed_it_goes_on_to_the_same_result(moment, finished, tones, environme
     assert {key: now[key] for key in now if "runtime" not in key} == {
         key: whole[key] for key in whole if "runtime" not in key
     }
+
+
+class KilledError(BaseException):
+    """What no `except Exception` sees."""
+
+
+def test_killed_while_it_writes_its_report_it_goes_on(finished, tones, run_here, tmp_path, monkeypatch):
+    """Whatever file was moved last, and also where the command that goes on is killed while it clears them away."""
+    report = results(finished)["files"]
+    assert {"README.md", "predictions.csv"} <= set(report)
+    for number in range(len(report) + 1):
+        out = tmp_path / f"killed_{number}"
+        shutil.copytree(finished, out, ignore=shutil.ignore_patterns(*report, "all_results.json"))
+        for fold in FOLDS:
+            shutil.copy(finished / f"fold_{fold}" / "all_results.json", out / f"fold_{fold}")
+            shutil.copy(finished / f"fold_{fold}" / "predictions.csv", out / f"fold_{fold}")
+        moved = []
+
+        def replace(source, target, out=out, moved=moved, number=number, move=os.replace):
+            if Path(target).parent == out and Path(source).parent.name == ".unfinished":
+                if len(moved) == number:
+                    raise KilledError
+                moved.append(target)
+            move(source, target)
+
+        with monkeypatch.context() as patch:
+            patch.setattr("os.replace", replace)
+            with pytest.raises(KilledError):
+                run_here(tones, out, *FLAGS)
+        assert len(moved) == number and not (out / "all_results.json").exists()
+        if number > 1:
+            with monkeypatch.context() as patch:
+                patch.setattr("pathlib.Path.unlink", interrupted_unlink(Path.unlink))
+                with pytest.raises(KilledError):
+                    run_here(tones, out, *FLAGS)
+        code, output = run_here(tones, out, *FLAGS)
+        assert code == 0, output
+        assert results(out)["eval_accuracy"] == results(finished)["eval_accuracy"]
+        assert not (out / ".unfinished").exists()
+
+
+def interrupted_unlink(unlink):
+    """Delete one file of a report, and be killed."""
+
+    def replacement(path, *args, **options):
+        unlink(path, *args, **options)
+        if path.name == "README.md":
+            raise KilledError
+
+    return replacement
 
 
 def test_folds_of_other_arguments_are_not_mixed(finished, tones, run_here, tmp_path):

@@ -93,6 +93,7 @@ def test_accumulated_small_batches_train_like_one_large_batch(kind, tmp_path):
     assert judged_of_parts == pytest.approx(judged, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_two_processes_train_like_one(environment, tmp_path):
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     script = REPOSITORY / "tests" / "helpers" / "train_tiny_encoders.py"

@@ -33,6 +33,8 @@ from hf_audio.training.fine_tune import fine_tune
 from hf_audio.training.start import run_recipe
 from hf_audio.training.task import Task
 
+pytestmark = pytest.mark.slow  # nearly all of them train
+
 FINISHED_FLAGS = ("--ema_decay", "0.8", "--mixup_alpha", "0.2", "--refresh_epochs", "3")
 
 
@@ -124,22 +126,65 @@ def kill_at_a_checkpoint(*arguments, environment) -> None:
     process.wait()
 
 
-def test_killed_and_resumed_it_ends_with_the_same_weights(finished, tones, environment, tmp_path):
+def test_killed_and_resumed_it_ends_with_the_same_weights(finished, tones, environment, run_here, tmp_path):
     out = tmp_path / "killed"
     flags = [*FINISHED_FLAGS, "--save_strategy", "steps", "--save_steps", "4"]
     kill_at_a_checkpoint(tones, out, *flags, environment=environment)
     assert not (out / "all_results.json").exists() and not (out / "model.safetensors").exists()
-    code, output = run(environment, tones, out, *flags)
+    code, output = run_here(tones, out, *flags)
     assert code == 2 and "--resume_from_checkpoint last" in output
     # 3 steps an epoch: step 4 lies within the second epoch.
-    code, output = run(environment, tones, out, *flags, "--resume_from_checkpoint", "last")
+    code, output = run_here(tones, out, *flags, "--resume_from_checkpoint", "last")
     assert code == 0, output
     torch.testing.assert_close(weights(out), weights(finished), atol=0, rtol=0)
 
 
-def test_two_processes_train_and_judge_like_one(tones, environment, tmp_path):
+def test_what_is_resumed_must_be_what_was_begun(tones, run_here, tmp_path):
+    begun, flags = tmp_path / "begun", ("--num_train_epochs", "2", "--report_to", "none")
+    data = shutil.copytree(tones, tmp_path / "tones")
+    assert run_here(data, begun, *flags)[0] == 0
+    (begun / "all_results.json").unlink()
+    resume = (*flags, "--resume_from_checkpoint", "last")
+
+    def refused_by(*more) -> str:
+        before = sorted(path.name for path in begun.iterdir())
+        code, said = run_here(data, begun, *resume, *more)
+        assert code == 2 and sorted(path.name for path in begun.iterdir()) == before
+        return said
+
+    assert "trained with --learning_rate 0.01, not 0.5" in refused_by("--learning_rate", "0.5")
+    assert "--per_device_train_batch_size 8, not 3" in refused_by("--per_device_train_batch_size", "3")
+    assert "--num_train_epochs 2.0, not 1.0" in refused_by("--num_train_epochs", "1")
+    (data / "low").rename(data / "very low")
+    assert "has 'high' as class 1" not in (said := refused_by()) and "'low' as class 2" in said
+    (data / "very low").rename(data / "low")
+    shutil.copytree(data / "low", data / "new")
+    assert "has 3 classes, and the recordings 4" in refused_by()
+    shutil.rmtree(data / "new")
+    shutil.copy(data / "low" / "0.wav", data / "low" / "another.wav")
+    assert "trained on other recordings" in refused_by()
+    (data / "low" / "another.wav").unlink()
+    (next(begun.glob("checkpoint-*")) / "optimizer.pt").rename(tmp_path / "optimizer.pt")
+    assert "weights without their optimiser" in refused_by()
+    shutil.move(tmp_path / "optimizer.pt", next(begun.glob("checkpoint-*")))
+    # What changes nothing may differ, and a longer training says so.
+    code, said = run_here(data, begun, *resume, "--num_train_epochs", "3", "--save_total_limit", "2")
+    assert code == 0, said
+    assert "its first part had the learning rates of 6 steps, and not of 9" in (begun / "README.md").read_text()
+
+
+def test_a_training_that_diverges_ends_in_a_sentence_and_leaves_no_network(tones, run_here, tmp_path):
+    out = tmp_path / "out"
+    code, said = run_here(tones, out, "--num_train_epochs", "40", "--learning_rate", "1e6", "--report_to", "none")
+    assert code == 2 and "Training has diverged after" in said and "--learning_rate below 1e+06" in said
+    assert not {"all_results.json", "model.safetensors", "README.md"} & {path.name for path in out.iterdir()}
+    for checkpoint in out.glob("checkpoint-*"):
+        assert all(np.isfinite(value.numpy()).all() for value in weights(checkpoint).values())
+
+
+def test_two_processes_train_and_judge_like_one(tones, environment, run_here, tmp_path):
     flags = ["--num_train_epochs", "4", "--per_device_train_batch_size", "8"]
-    code, output = run(environment, tones, tmp_path / "one", *flags)
+    code, output = run_here(tones, tmp_path / "one", *flags)
     assert code == 0, output
     flags = ["--num_train_epochs", "4", "--per_device_train_batch_size", "4", "--per_device_eval_batch_size", "2"]
     code, output = run(environment, tones, tmp_path / "two", *flags, launcher=TWO_PROCESSES)
@@ -162,14 +207,14 @@ def test_the_best_epoch_by_validation_is_kept_and_training_stops_early(tones, ru
 
 
 def test_refitted_it_is_the_network_that_trains_on_all_clips_with_a_fitted_temperature(
-    finished, tones, environment, tmp_path
+    finished, tones, environment, run_here, tmp_path
 ):
     # Killed in the second training, and gone on with.
     out, flags = tmp_path / "out", [*FINISHED_FLAGS, "--validation_fraction", "0.2", "--refit", "true"]
     flags += ["--save_strategy", "steps", "--save_steps", "4"]
     kill_at_a_checkpoint(tones, out, *flags, environment=environment)
     assert not (out / "all_results.json").exists()
-    code, output = run(environment, tones, out, *flags, "--resume_from_checkpoint", "last")
+    code, output = run_here(tones, out, *flags, "--resume_from_checkpoint", "last")
     assert code == 0, output
     torch.testing.assert_close(weights(out), weights(finished), atol=0, rtol=0)
     temperatures = [json.loads((folder / "config.json").read_text())["temperature"] for folder in (out, finished)]
@@ -309,6 +354,24 @@ def write_mixtures(folder: Path, n: int) -> Dataset:
         unverified.append(number % 8 == 1)
         tags.append(list(pitches) if unverified[-1] else own)
     return from_tagged_rows(paths, tags).add_column(UNVERIFIED_COLUMN, unverified)
+
+
+def test_names_of_classes_may_hold_anything(tones, run_here, tmp_path):
+    data, names = tmp_path / "tones", ["a$x_$", "a|b <i>", "two\nlines"]
+    for name, folder in zip(names, sorted(tones.iterdir()), strict=True):
+        shutil.copytree(folder, data / name)
+    code, said = run_here(data, tmp_path / "out", "--max_steps", "2")
+    assert code == 0, said
+    assert results(tmp_path / "out")["labels"] == sorted(names)
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert r"| a\$x\_\$ |" in card and r"| a\|b \<i\> |" in card and "| two lines |" in card
+    (row,) = [row for row in rows_of(tmp_path / "out" / "per_class.csv") if row["label"] == names[2]]
+    assert row["clips"] == "3"
+
+
+def rows_of(file):
+    with open(file, newline="") as opened:
+        return list(csv.DictReader(opened))
 
 
 def test_a_tagger_is_trained_and_answers_with_a_probability_for_each_tag(tmp_path):

@@ -97,6 +97,7 @@ def test_a_trial_is_what_a_training_with_its_arguments_is(searched, tones, tmp_p
     assert told[-1] == pytest.approx(float(last["loss"]), rel=1e-6)
 
 
+@pytest.mark.slow
 def test_interrupted_the_same_command_comes_to_the_same_end(searched, tones, tmp_path, monkeypatch, capsys):
     steps, step = [], AudioTrainer.training_step
 
@@ -121,6 +122,14 @@ def test_interrupted_the_same_command_comes_to_the_same_end(searched, tones, tmp
     assert (out / "best_arguments.yaml").read_text() == (searched / "best_arguments.yaml").read_text()
 
 
+def test_a_trial_that_diverges_is_the_worst_and_the_search_goes_on(tones, tmp_path, monkeypatch):
+    monkeypatch.setattr(tones_recipe, "SEARCH_SPACE", {"learning_rate": LogUniform(1e-3, 1e30)})
+    flags = (*FLAGS, "--learning_rate", "1e20", "--metric_for_best_model", "accuracy")  # the first trial's
+    start(tones, tmp_path / "out", *flags, "--search", "2")
+    first, _ = read_trials(tmp_path / "out")
+    assert float(first["accuracy"]) == -math.inf
+
+
 def test_another_space_is_another_search(searched, tones, tmp_path, monkeypatch, capsys):
     out = tmp_path / "out"
     shutil.copytree(searched, out)
@@ -133,7 +142,10 @@ def test_another_space_is_another_search(searched, tones, tmp_path, monkeypatch,
 @pytest.mark.parametrize(
     ("flags", "sentence"),
     [
-        (("--validation_fraction", "0"), "--search judges by validation clips: add --validation_fraction 0.1"),
+        (
+            ("--validation_fraction", "0"),
+            "--search goes by validation clips, and there are none: add --validation_fraction 0.1",
+        ),
         (("--baseline",), "--baseline goes not with it"),
         (("--push_to_hub", "true"), "--push_to_hub goes not with it"),
         (("--resume_from_checkpoint", "last"), "--resume_from_checkpoint goes not with it"),

@@ -1,6 +1,7 @@
 """What AudioTrainer promises beyond Trainer: loss, averaging, windows, epochs."""
 
 import copy
+import math
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from transformers import TrainerCallback
 
 from hf_audio import AudioCNNForAudioClassification
 from hf_audio.data.rows import UNVERIFIED_COLUMN
+from hf_audio.errors import DivergedError
 from hf_audio.training.batch_norm import ProcessBatchNorm
 from hf_audio.training.batches import ClipTransform
 from hf_audio.training.trainer import average_windows
@@ -212,3 +214,27 @@ def test_batch_normalisation_over_processes_takes_rows_of_features_too(tmp_path)
         assert torch.allclose(own.running_var, usual.running_var, atol=1e-5)
     finally:
         torch.distributed.destroy_process_group()
+
+
+def test_training_ends_where_a_loss_is_no_number_and_the_checkpoint_before_is_kept(tmp_path):
+    made = trainer(tmp_path, save_strategy="epoch", num_train_epochs=4, per_device_train_batch_size=8)
+
+    class Break(TrainerCallback):
+        def on_step_end(self, args, state, control, model=None, **kwargs):
+            if state.global_step == 6:  # the second epoch's last
+                model.classifier.weight.data[0, 0] = math.inf
+
+    made.add_callback(Break())
+    with pytest.raises(DivergedError, match=r"after 6 steps, .*classifier.weight.*checkpoint-3 holds the weights"):
+        made.train()
+    assert [path.name for path in tmp_path.glob("checkpoint-*")] == ["checkpoint-3"]
+
+
+def test_a_loss_that_transformers_would_smooth_over_ends_training(tmp_path):
+    made = trainer(tmp_path)
+    compute_loss = made.compute_loss
+    made.compute_loss = lambda *args, **kwargs: (
+        compute_loss(*args, **kwargs) * (math.nan if made.state.global_step == 1 else 1)
+    )
+    with pytest.raises(DivergedError, match="after 1 steps, the loss is nan"):
+        made.train()
