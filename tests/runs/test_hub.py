@@ -58,7 +58,7 @@ def run(checkpoint, tmp_path):
     (folder / "training_args.json").write_text(json.dumps(arguments))
     bad = "/home/me/secret/low/bad.wav"
     (folder / "skipped.csv").write_text(f"path,reason\n{bad},{bad} is empty.\n")
-    for other in ("checkpoint-4/model.safetensors", "runs/Nov21/events.json", "__pycache__/x.py", "notes.txt"):
+    for other in ("checkpoint-4/model.safetensors", "runs/Nov21/events.json", "__pycache__/x.py", "answers.csv"):
         (folder / other).parent.mkdir(exist_ok=True, parents=True)
         (folder / other).write_text("mine")
     (folder / ".env.json").write_text("mine")
