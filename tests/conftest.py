@@ -31,6 +31,12 @@ def own_cache(tmp_path_factory, monkeypatch):
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path_factory.mktemp("cache"))
 
 
+@pytest.fixture
+def libsndfile_alone(monkeypatch):
+    """Neither PyAV nor ffmpeg is installed."""
+    monkeypatch.setattr("hf_audio.files.foreign_decoder", lambda: None)
+
+
 @pytest.fixture(scope="session")
 def real_digits() -> Path:
     """The Free Spoken Digit Dataset."""

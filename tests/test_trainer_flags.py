@@ -3,8 +3,10 @@
 import dataclasses
 import json
 import math
+import shutil
 
 import pytest
+from helpers.commands import load_recipe
 from helpers.tones import TonesArguments, make_task
 from transformers import TrainingArguments
 
@@ -227,6 +229,36 @@ def test_the_best_is_looked_for_as_often_as_is_saved():
         parse_arguments(
             TonesArguments, flags({**VALIDATED, "load_best_model_at_end": "true", "eval_strategy": "steps"})
         )
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"early_stopping_patience": "1"},
+        {"load_best_model_at_end": "true", "save_strategy": "steps", "save_steps": "1"},
+        {"eval_strategy": "epoch"},
+        {"save_strategy": "best"},
+    ],
+    ids=lambda given: next(iter(given)),
+)
+def test_a_validation_part_of_the_recordings_is_enough(given, tones, tmp_path):
+    own_sounds = load_recipe("own_sounds")
+    for part in ("train", "validation", "test"):
+        shutil.copytree(tones, tmp_path / "sounds" / part)
+        for file in (tmp_path / "sounds" / part).rglob("*.wav"):
+            file.rename(file.with_name(f"{part}_{file.name}"))
+    common = {"data_dir": str(tmp_path / "sounds"), "output_dir": str(tmp_path / "out"), "model": "micro"}
+    common |= {"max_steps": "2", "report_to": "none", "disable_tqdm": "true", "dataloader_num_workers": "0"}
+    words = [word for name, value in {**common, **given}.items() for word in (f"--{name}", value)]
+    args = parse_arguments(own_sounds.OwnSoundsArguments, words, ["own_sounds"])
+    train_task(args, own_sounds.make_task(args))
+    curves = json.loads((tmp_path / "out" / "training_curves.json").read_text())
+    assert any("eval_accuracy" in entry for entry in curves), "the validation part was judged"
+    shutil.rmtree(tmp_path / "sounds" / "validation")
+    args = parse_arguments(own_sounds.OwnSoundsArguments, [*words, "--overwrite", "true"], ["own_sounds"])
+    with pytest.raises(ArgumentError, match="goes by validation clips, and there are none"):
+        train_task(args, own_sounds.make_task(args))
+    assert (tmp_path / "out" / RESULTS_NAME).exists(), "nothing is deleted for what cannot be trained"
 
 
 def test_what_earlier_versions_saved_starts_the_same_run(tmp_path):

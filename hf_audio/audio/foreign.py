@@ -63,12 +63,9 @@ def find_demuxer(file: IO[bytes]) -> str | None:
 
 def remedy(file: IO[bytes]) -> str:
     """How the sentence ends about a file that cannot be decoded."""
-    decoder = files.foreign_decoder()
-    if decoder is not None:
-        return f"libsndfile or {decoder} can decode: convert it to WAV or FLAC"
     if find_demuxer(file) is None:
         return "libsndfile can decode: convert it to WAV or FLAC"
-    return f"libsndfile can decode: {files.FOREIGN_REMEDY.replace('convert', 'convert it')}"
+    return f"libsndfile can decode: {files.FOREIGN_REMEDY}"
 
 
 class ForeignFile:
@@ -141,6 +138,7 @@ class AvFile(ForeignFile):
         self.samplerate = self._first.sample_rate
         self.channels = self._first.layout.nb_channels
         stream = streams[0]
+        self._is_padded = demuxer == "mov" and stream.codec_context.name == "aac"
         if demuxer in TELL_LENGTH and stream.duration and stream.time_base:
             self.frames = int(stream.duration * stream.time_base * self.samplerate)
         elif demuxer in TELL_LENGTH and container.duration:
@@ -170,8 +168,8 @@ class AvFile(ForeignFile):
 
     @property
     def _padded_from(self) -> int:
-        """Of MP4 and its kin, the frames behind which the last packet is filled up: older FFmpegs do not say so."""
-        return self.frames if self.format == "MOV" and self.frames is not None else -1
+        """Of AAC in MP4, the frames behind which the last packet is filled up: older FFmpegs decode that, too."""
+        return self.frames if self._is_padded and self.frames is not None else -1
 
     def _read(self, frame: Any) -> np.ndarray:
         """(frames, channels) float32."""

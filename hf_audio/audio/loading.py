@@ -125,7 +125,7 @@ def _open_parts(data: IO[bytes], name: str) -> Iterator[tuple[soundfile.SoundFil
     if not parts or (len(parts) == 1 and parts[0].pieces == (range(size),) and parts[0].frames is None):
         data.seek(0)
         try:
-            yield soundfile.SoundFile(data), None
+            yield soundfile.SoundFile(_descriptor(data)), None
             return
         except UNDECODABLE:
             stream = find_cut_out_stream(data)
@@ -134,6 +134,15 @@ def _open_parts(data: IO[bytes], name: str) -> Iterator[tuple[soundfile.SoundFil
             parts = [stream]
     for part in parts:
         yield soundfile.SoundFile(PartFile(data, part)), part
+
+
+def _descriptor(data: IO[bytes]) -> IO[bytes] | int:
+    """A descriptor of a file on the disk, by which libsndfile reads it itself: half the time that calls back take."""
+    if isinstance(data, io.BytesIO):
+        return data
+    descriptor = os.dup(data.fileno())  # which `SoundFile` closes
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from .clip_measures import ClipMeasures
-from .findings import Case, Finding, count, find
+from .findings import Case, Finding, Severity, count, find
 from .listing import Entry
 
 FEWEST_CLIPPED = 10
@@ -20,91 +21,17 @@ OUTLYING, LEAST_RATIO = 3.0, 2.0
 FEWEST_WITH_OUTLIERS = 8
 
 
-def find_in_sounds(
-    entries: Sequence[Entry], measures: Sequence[ClipMeasures], unreadable: Sequence[tuple[str, str]]
-) -> list[Finding]:
-    """Findings of recordings, and of pairs (path, reason) that cannot be read."""
-    clips = list(zip(entries, measures, strict=True))
+class Check(NamedTuple):
+    """What may be wrong with one recording that sounds at all."""
 
-    def where(holds: Callable[[ClipMeasures], bool], detail: Callable[[ClipMeasures], str]) -> list[Case]:
-        return [Case((entry.path,), detail(clip)) for entry, clip in clips if holds(clip) and not clip.is_silent]
-
-    return [
-        *find(
-            "error",
-            "unreadable",
-            "Cannot be read",
-            "Record, copy or convert them again, or leave them out; training leaves them out and says so.",
-            [Case((path,), reason) for path, reason in unreadable],
-        ),
-        *find(
-            "error",
-            "silent",
-            "Silent, below -60 dBFS",
-            "Record them again or leave them out; if silence is a class, record the noise of an empty room for it.",
-            [Case((entry.path,), _level(clip)) for entry, clip in clips if clip.is_silent],
-        ),
-        *find(
-            "warning",
-            "clipped",
-            "Clipped, the waves cut off at full scale",
-            "Record with a lower gain; if these are few, leave them out.",
-            where(
-                lambda clip: clip.n_clipped >= FEWEST_CLIPPED,
-                lambda clip: f"{clip.n_clipped} samples, {_share(clip.n_clipped, clip)}",
-            ),
-        ),
-        *find(
-            "warning",
-            "beyond-full-scale",
-            "Floats beyond full scale, which is 1",
-            "They are heard divided by their full scale or, where that is not known, each by its own peak: divide "
-            "all by one number, so that loud ones stay louder than others.",
-            where(lambda clip: clip.full_scale != 1, lambda clip: f"divided by {clip.full_scale:.6g}"),
-        ),
-        *find(
-            "warning",
-            "opposite-phase",
-            "Channels in opposite phase, whose mean is next to silence",
-            "One channel is heard alone; look for a balanced cable on a stereo input, or a plug wired the wrong way.",
-            where(lambda clip: clip.is_opposed, lambda clip: f"{clip.channels} channels"),
-        ),
-        *find(
-            "warning",
-            "dead-channel",
-            "A channel with next to nothing in it",
-            "It is left out of the mean; look for a microphone that is not plugged in.",
-            where(lambda clip: bool(clip.dead_channels), _dead_channels),
-        ),
-        *find(
-            "warning",
-            "narrow-band",
-            "Nothing above a band far narrower than the sampling rate could hold",
-            "They come from a telephone or a lower rate, which a network would learn to tell: train at a sampling "
-            "rate of twice the lowest band, or record all with the same device.",
-            where(
-                lambda clip: clip.ends_sharply and NARROWEST_BAND < clip.bandwidth < NARROW_BAND * clip.rate / 2,
-                lambda clip: f"{clip.bandwidth:.0f} Hz of {clip.rate / 2:.0f} Hz",
-            ),
-        ),
-        *find(
-            "note",
-            "offset",
-            "With an offset, the mean being not zero",
-            "Take the mean away, or look for a fault in the sound card.",
-            where(lambda clip: clip.offset >= LARGEST_OFFSET, lambda clip: f"{clip.offset:.3f} of full scale"),
-        ),
-        *find(
-            "note",
-            "silent-ends",
-            "Silence, below -60 dBFS, at the ends for more than a second or half the time",
-            "Cut it away where classes differ in it, or a network may learn the length of the sound alone.",
-            where(_has_silent_ends, lambda clip: f"{clip.silent_start:.2f} s before, {clip.silent_end:.2f} s after"),
-        ),
-        *_find_outliers(entries, measures),
-        *_find_mixture(clips, "mixed-rates", "sampling rates", lambda clip: f"{clip.rate} Hz"),
-        *_find_mixture(clips, "mixed-channels", "numbers of channels", lambda clip: count(clip.channels, "channel")),
-    ]
+    severity: Severity
+    kind: str
+    title: str
+    remedy: str
+    holds: Callable[[ClipMeasures], bool]
+    """Whether it is wrong with a clip."""
+    detail: Callable[[ClipMeasures], str]
+    """By how much."""
 
 
 def _level(clip: ClipMeasures) -> str:
@@ -123,6 +50,101 @@ def _share(number: int, clip: ClipMeasures) -> str:
 def _has_silent_ends(clip: ClipMeasures) -> bool:
     silence = clip.silent_start + clip.silent_end
     return silence > LONGEST_SILENCE or silence > LARGEST_SILENT_SHARE * clip.seconds
+
+
+CHECKS = (
+    Check(
+        "warning",
+        "clipped",
+        "Clipped, the waves cut off at full scale",
+        "Record with a lower gain; if these are few, leave them out.",
+        lambda clip: clip.n_clipped >= FEWEST_CLIPPED,
+        lambda clip: f"{clip.n_clipped} samples, {_share(clip.n_clipped, clip)}",
+    ),
+    Check(
+        "warning",
+        "beyond-full-scale",
+        "Floats beyond full scale, which is 1",
+        "They are heard divided by their full scale or, where that is not known, each by its own peak: divide "
+        "all by one number, so that loud ones stay louder than others.",
+        lambda clip: clip.full_scale != 1,
+        lambda clip: f"divided by {clip.full_scale:.6g}",
+    ),
+    Check(
+        "warning",
+        "opposite-phase",
+        "Channels in opposite phase, whose mean is next to silence",
+        "One channel is heard alone; look for a balanced cable on a stereo input, or a plug wired the wrong way.",
+        lambda clip: clip.is_opposed,
+        lambda clip: f"{clip.channels} channels",
+    ),
+    Check(
+        "warning",
+        "dead-channel",
+        "A channel with next to nothing in it",
+        "It is left out of the mean; look for a microphone that is not plugged in.",
+        lambda clip: bool(clip.dead_channels),
+        _dead_channels,
+    ),
+    Check(
+        "warning",
+        "narrow-band",
+        "Nothing above a band far narrower than the sampling rate could hold",
+        "They come from a telephone or a lower rate, which a network would learn to tell: train at a sampling "
+        "rate of twice the lowest band, or record all with the same device.",
+        lambda clip: clip.ends_sharply and NARROWEST_BAND < clip.bandwidth < NARROW_BAND * clip.rate / 2,
+        lambda clip: f"{clip.bandwidth:.0f} Hz of {clip.rate / 2:.0f} Hz",
+    ),
+    Check(
+        "note",
+        "offset",
+        "With an offset, the mean being not zero",
+        "Take the mean away, or look for a fault in the sound card.",
+        lambda clip: clip.offset >= LARGEST_OFFSET,
+        lambda clip: f"{clip.offset:.3f} of full scale",
+    ),
+    Check(
+        "note",
+        "silent-ends",
+        "Silence, below -60 dBFS, at the ends for more than a second or half the time",
+        "Cut it away where classes differ in it, or a network may learn the length of the sound alone.",
+        _has_silent_ends,
+        lambda clip: f"{clip.silent_start:.2f} s before, {clip.silent_end:.2f} s after",
+    ),
+)
+
+
+def find_in_sounds(
+    entries: Sequence[Entry], measures: Sequence[ClipMeasures], unreadable: Sequence[tuple[str, str]]
+) -> list[Finding]:
+    """Findings of recordings, and of pairs (path, reason) that cannot be read."""
+    clips = list(zip(entries, measures, strict=True))
+    findings = [
+        *find(
+            "error",
+            "unreadable",
+            "Cannot be read",
+            "Record, copy or convert them again, or leave them out; training leaves them out and says so.",
+            [Case((path,), reason) for path, reason in unreadable],
+        ),
+        *find(
+            "error",
+            "silent",
+            "Silent, below -60 dBFS",
+            "Record them again or leave them out; if silence is a class, record the noise of an empty room for it.",
+            [Case((entry.path,), _level(clip)) for entry, clip in clips if clip.is_silent],
+        ),
+    ]
+    for check in CHECKS:
+        wrong = [(entry, clip) for entry, clip in clips if not clip.is_silent and check.holds(clip)]
+        cases = [Case((entry.path,), check.detail(clip)) for entry, clip in wrong]
+        findings += find(check.severity, check.kind, check.title, check.remedy, cases)
+    return [
+        *findings,
+        *_find_outliers(entries, measures),
+        *_find_mixture(clips, "mixed-rates", "sampling rates", lambda clip: f"{clip.rate} Hz"),
+        *_find_mixture(clips, "mixed-channels", "numbers of channels", lambda clip: count(clip.channels, "channel")),
+    ]
 
 
 def _find_outliers(entries: Sequence[Entry], measures: Sequence[ClipMeasures]) -> list[Finding]:

@@ -143,6 +143,7 @@ def check_finished(folder: Path) -> None:
 
     Raises:
         HubError: something is missing.
+        CheckpointError: the weights cannot be read.
         DivergedError: a weight is no finite number.
     """
     if not (folder / RESULTS_NAME).is_file():

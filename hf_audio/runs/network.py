@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import PreTrainedConfig, PreTrainedModel, SequenceFeatureExtractor
 
-from ..errors import DivergedError
+from ..errors import CheckpointError, DivergedError
 
 
 @dataclass
@@ -49,10 +50,14 @@ def check_weights(folder: Path) -> None:
     """Refuse a checkpoint whose weights are no finite numbers.
 
     Raises:
+        CheckpointError: a file of weights cannot be read.
         DivergedError: there is such a weight.
     """
     for file in sorted(folder.glob("*.safetensors")):
-        name = not_finite(load_file(file))
+        try:
+            name = not_finite(load_file(file))
+        except SafetensorError as error:
+            raise CheckpointError(f"{file} holds no weights that can be read ({error}): put it back.") from error
         if name is not None:
             raise DivergedError(
                 f"{file} holds weights that are not finite, {name} for one, as a training leaves them that has "

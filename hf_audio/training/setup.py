@@ -268,7 +268,6 @@ def _find_trained_clips(
         batch_size=args.train_batch_size,
         process=(args.process_index, args.world_size),
         seed=args.seed if args.data_seed is None else args.data_seed,
-        skipped=skipped_rows(args),
-        strict=args.strict,
+        skipped=None if args.strict else skipped_rows(args),
         speech_only=config.speech_only,
     )

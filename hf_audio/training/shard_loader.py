@@ -45,8 +45,7 @@ class ClipStream(IterableDataset):
         batch_size: clips a batch, in each process.
         process: number of this process, and of how many.
         seed: of the order.
-        skipped: a file, where rows that cannot be used are noted.
-        strict: whether one is an error.
+        skipped: a file, where rows that cannot be used are noted; `None` where one is an error.
         speech_only: whether what is no speech is cut away.
 
     Raises:
@@ -62,8 +61,7 @@ class ClipStream(IterableDataset):
         batch_size: int,
         process: tuple[int, int],
         seed: int,
-        skipped: Path,
-        strict: bool = False,
+        skipped: Path | None,
         speech_only: bool = False,
     ):
         self.split = split
@@ -77,7 +75,6 @@ class ClipStream(IterableDataset):
         self.n_batches = rows // self.batch_size
         self.seed = seed
         self.skipped = skipped
-        self.strict = strict
         self.speech_only = speech_only
         self.passed_over = 0, 0
         self._numbers = {name: number for number, name in enumerate(split.names)}
@@ -206,7 +203,7 @@ class ClipStream(IterableDataset):
             return None
 
     def _skip(self, name: str, reason: str, useless: set[str]) -> None:
-        if self.strict:
+        if self.skipped is None:
             raise DataError(f"A row cannot be used and --strict is on: {reason}")
         useless.add(name)
         logger.warning("Left out: %s", reason)
@@ -221,7 +218,7 @@ class ClipStream(IterableDataset):
     def read_skipped(self) -> list[dict[str, str]]:
         """The rows of all processes that could not be used, as `{"path", "reason"}`, each once, by their names."""
         try:
-            lines = self.skipped.read_text(encoding="utf-8").splitlines()
+            lines = [] if self.skipped is None else self.skipped.read_text(encoding="utf-8").splitlines()
         except FileNotFoundError:
             return []
         rows = {row["path"]: row for row in map(json.loads, lines)}

@@ -130,19 +130,15 @@ def test_nothing_is_decoded_that_is_longer_than_allowed():
 
 
 @pytest.mark.parametrize("max_seconds", [None, 1e3])
-@pytest.mark.parametrize(
-    ("total", "words"), [(0, "not audio"), (1, ""), (RATE * 500, "cut off|not audio"), (2**36 - 1, "")]
-)
+@pytest.mark.parametrize(("total", "words"), [(0, ""), (1, ""), (RATE * 500, "cut off"), (2**36 - 1, "cut off")])
 def test_what_a_header_says_of_its_length_is_no_more_than_a_promise(total, words, max_seconds):
     """As a FLAC lies, or says nothing where it was written into a pipe."""
     data = GOOD_FLAC[:21] + bytes([GOOD_FLAC[21] & 0xF0 | total >> 32]) + (total % 2**32).to_bytes(4) + GOOD_FLAC[26:]
-    if total == 1:
-        assert len(load_audio(data, RATE, max_seconds)) == 1
-    elif total == 2**36 - 1 and max_seconds is None:
-        pytest.skip("what is asked for is to decode 10 GB")
-    else:
-        with pytest.raises(AudioError, match=words or "longer than 1000 s"):
+    if words:
+        with pytest.raises(AudioError, match=words):
             load_audio(data, RATE, max_seconds)
+    else:
+        np.testing.assert_array_equal(load_audio(data, RATE, max_seconds), load_audio(GOOD_FLAC, RATE))
 
 
 def test_a_limit_bounds_channels_and_rates_too():
@@ -186,8 +182,9 @@ def test_a_recording_is_opened_as_it_is(tmp_path, monkeypatch):
     monkeypatch.setattr(loading, "BLOCK_FRAMES", 1000)
     samples = np.stack([tone(300, 0.5), -tone(900, 0.5)], axis=1)
     soundfile.write(tmp_path / "a.wav", samples, RATE, subtype="FLOAT")
-    with loading.open_audio(tmp_path / "a.wav") as (file, blocks):
-        assert (file.samplerate, file.channels, file.format) == (RATE, 2, "WAV")
-        read = list(blocks)
+    with loading.open_audio(tmp_path / "a.wav") as recording:
+        assert (recording.rate, recording.channels, recording.kind) == (RATE, 2, "WAV FLOAT")
+        assert recording.frames == len(samples) and recording.full_scale() == 1
+        read = list(recording.blocks())
     assert [len(block) for block in read] == [1000] * 4 + [0]
     np.testing.assert_array_equal(np.concatenate(read), samples)

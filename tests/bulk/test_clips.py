@@ -103,6 +103,7 @@ def test_columns_are_of_tables(tmp_path, tone_folder):
             find(tone_folder, Columns("file"))
 
 
+@pytest.mark.usefixtures("libsndfile_alone")
 def test_examples_are_what_can_be_read_with_their_labels(tmp_path, tone_folder, caplog):
     (tone_folder / "low" / "phone.m4a").touch()
     files, labels = find_examples(tone_folder / "low")

@@ -12,7 +12,7 @@ from helpers.recordings import RATE, tone
 from hf_audio.audio.loading import load_audio
 from hf_audio.data import cache
 from hf_audio.data.cache import cache_audio, cached_waveform, longest_clip
-from hf_audio.data.rows import load_class_folders
+from hf_audio.data.rows import from_rows, load_class_folders
 from hf_audio.errors import DataError
 
 
@@ -107,3 +107,36 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(tone_folder, tmp_path, m
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, handler)
     assert not list((tmp_path / "cache").rglob("*.arrow"))
+
+
+def test_what_is_trained_on_is_what_is_heard_in_use(tmp_path):
+    """Whatever its samples are counted in, and however faint: to what rounding to 16 bits leaves of the peak."""
+    sound = tone(300)
+    kinds = {
+        "counts": sound * 32768,
+        "pascals": sound * 7,
+        "faint": sound * 4e-5,
+        "fainter": sound * 1e-9,
+        "whole": np.round(sound * 32768),
+        "opposed": np.stack([sound, -sound], 1),
+        "dead": np.stack([0 * sound, sound], 1),
+        "plain": sound,
+    }
+    for name, samples in kinds.items():
+        soundfile.write(tmp_path / f"{name}.wav", samples, RATE, subtype="FLOAT")
+    files = [str(tmp_path / f"{name}.wav") for name in kinds]
+    for rate in (RATE, 6000):
+        cached, skipped = cache_audio(from_rows(files, [*"abababab"]), rate)
+        assert skipped == []
+        for row in cached:
+            heard = load_audio(row["path"], rate)
+            worst = 1e-3 * np.abs(heard).max()
+            np.testing.assert_allclose(cached_waveform(row["audio"]), heard, atol=worst, err_msg=row["path"])
+
+
+def test_only_zeros_are_called_zero(tmp_path):
+    soundfile.write(tmp_path / "zero.wav", np.zeros(1000), RATE)
+    soundfile.write(tmp_path / "faint.wav", tone(300) * 1e-6, RATE, subtype="FLOAT")
+    files = [str(tmp_path / "zero.wav"), str(tmp_path / "faint.wav")]
+    cached, (skipped,) = cache_audio(from_rows(files, ["a", "b"]), RATE)
+    assert cached["path"][:] == [files[1]] and "every sample is zero" in skipped["reason"]

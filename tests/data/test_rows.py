@@ -28,6 +28,7 @@ from hf_audio.data.rows import (
 from hf_audio.errors import DataError
 
 
+@pytest.mark.usefixtures("libsndfile_alone")
 def test_class_folders_become_rows(tone_folder, caplog):
     (tone_folder / "low" / "deeper" / "still").mkdir(parents=True)
     soundfile.write(tone_folder / "low" / "deeper" / "still" / "x.flac", tone(300), RATE)

@@ -1,5 +1,8 @@
 """What one shard holds: counted, and read from any row on."""
 
+import tarfile
+import tracemalloc
+
 import fsspec
 import pyarrow.parquet as pq
 import pytest
@@ -70,3 +73,32 @@ def test_shards_are_read_from_an_address_too(tmp_path, kind):
     split = index_shards([f"memory://shards/0.{kind}"], Columns())
     read = [row for block in split.blocks for row in read_block(block, 0, block.rows, split.columns)]
     assert [(row.audio, row.label) for row in read] == [(content, label) for content, _, label in ROWS]
+
+
+def sparse_member(name, size):
+    """The header of a GNU sparse file of so many bytes, of which one block of 512 is there, and that block."""
+    header = bytearray(tarfile.TarInfo(name).tobuf(tarfile.GNU_FORMAT)[:512])
+    for place, digits, number in (
+        (124, 12, 512), (386, 12, 0), (398, 12, 512), (410, 12, size), (422, 12, 0), (483, 12, size)
+    ):  # fmt: skip
+        header[place : place + digits] = f"{number:0{digits - 1}o}".encode() + b"\0"
+    header[156:157], header[257:265], header[482] = b"S", b"ustar  \0", 0
+    header[148:156] = b" " * 8
+    header[148:156] = f"{sum(header):06o}".encode() + b"\0 "
+    return bytes(header) + b"RIFF".ljust(512, b"\0")
+
+
+def test_a_sparse_file_is_not_filled_up(tmp_path):
+    whole = write_tar(tmp_path / "0.tar", ROWS).read_bytes()
+    alone, behind = tmp_path / "alone.tar", tmp_path / "behind.tar"
+    alone.write_bytes(sparse_member("000.wav", 2 * 10**9) + bytes(1024))
+    behind.write_bytes(
+        whole.rstrip(b"\0").ljust(-(-len(whole.rstrip(b"\0")) // 512) * 512, b"\0") + sparse_member("x.wav", 10**9)
+    )
+    tracemalloc.start()
+    with pytest.raises(tarfile.ReadError, match=r"000\.wav is a sparse file"):
+        count_shard(str(alone), Columns())
+    assert "x.wav is a sparse file" in str(count_shard(str(behind), Columns()).problem)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10**7

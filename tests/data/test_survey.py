@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import soundfile
+from helpers.containers import encode, mp3, sound, wav, without_tag
 from helpers.recordings import RATE, tone, write_parquet
 
 from hf_audio.data import survey
@@ -58,3 +59,19 @@ def test_of_a_stream_the_first_rows_of_some_row_groups_are_read(tmp_path, monkey
     found = survey.survey_stream(split)
     assert found.n_clips == 20 and len(found.rates) in (5, 6)
     assert {(rate - 8000) % 5 for rate in found.rates} <= {0, 1, 2}
+
+
+def test_lengths_are_the_truth_where_headers_are_not(tmp_path):
+    samples = sound(3.0, 44100)
+    contents = [
+        without_tag(mp3()),
+        mp3() + mp3(),
+        wav(0, (sound(3.0) * 32767).astype("<i2").tobytes()),
+        encode(samples, "OGG", rate=44100) * 2,
+    ]
+    files = []
+    for number, content in enumerate(contents):
+        (tmp_path / f"{number}.bin").write_bytes(content)
+        files.append(str(tmp_path / f"{number}.bin"))
+    survey = survey_recordings(from_rows(files, [*"abab"]), np.ones(4, dtype=bool))
+    assert survey.seconds == pytest.approx([3, 6, 3, 6], abs=0.1)

@@ -14,6 +14,8 @@ from hf_audio.inference.facts import Facts
 from hf_audio.inference.streaming import AudioStream
 from hf_audio.inference.torch_classifier import TorchAudioClassifier
 
+COUNTS = 1024  # to a full scale
+
 
 class Listener(AudioClassifier):
     """Tells of each window where it lies in a waveform that counts its samples."""
@@ -24,7 +26,7 @@ class Listener(AudioClassifier):
 
     def score(self, windows):
         self.n_judged += len(windows)
-        return np.array([[window[0], len(window)] for window in windows], dtype=np.float32)
+        return np.array([[COUNTS * window[0], len(window)] for window in windows], dtype=np.float32)
 
 
 @settings(deadline=None)
@@ -35,7 +37,7 @@ class Listener(AudioClassifier):
     hop=st.integers(1, 120),
 )
 def test_any_blocks_give_the_windows_of_the_whole(n_samples, blocks, window, hop):
-    listener, waveform = Listener(), np.arange(n_samples, dtype=np.float32)
+    listener, waveform = Listener(), np.arange(n_samples, dtype=np.float32) / COUNTS
     stream = AudioStream(listener, window_seconds=window / 100, hop_seconds=hop / 100)
     for _ in range(2):  # flushed, it begins anew
         events = []
@@ -79,13 +81,20 @@ def test_sixteen_bit_blocks_are_the_same_sound(checkpoint):
     np.testing.assert_array_equal([event.scores for event in integers], [event.scores for event in floats])
 
 
+def test_what_swings_beyond_full_scale_is_clipped(checkpoint):
+    classifier, sound = TorchAudioClassifier(checkpoint), tone(900, 2.0)
+    loud = (sound / np.abs(sound).max() * 1.9).astype(np.float32)
+    events, expected = AudioStream(classifier).push(loud), AudioStream(classifier).push(np.clip(loud, -1, 1))
+    np.testing.assert_array_equal([event.scores for event in events], [event.scores for event in expected])
+
+
 def test_a_bad_block_is_refused_and_nothing_is_lost():
     stream = AudioStream(Listener(), hop_seconds=0.1)
-    stream.push(np.arange(5, dtype=np.float32))
-    for block in (np.zeros((2, 5)), np.array([np.nan]), np.zeros(3, dtype=np.int32), np.array(["a"])):
+    stream.push(np.arange(5, dtype=np.float32) / COUNTS)
+    for block in (np.zeros((2, 5)), np.array([np.nan]), np.zeros(3, dtype=np.int32), np.array(["a"]), np.full(3, 2.1)):
         with pytest.raises(AudioError, match="A block"):
             stream.push(block)
-    (event,) = stream.push(np.arange(5, 10, dtype=np.float32))
+    (event,) = stream.push(np.arange(5, 10, dtype=np.float32) / COUNTS)
     assert tuple(event.scores) == (0, 10)
     with pytest.raises(ValueError, match="hop_seconds"):
         AudioStream(Listener(), hop_seconds=0.001)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 import soxr
+from helpers.recordings import RATE, tone
 from helpers.scenes import SCENE_RATE, scene
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -121,3 +122,27 @@ def test_memory_does_not_grow_with_length(tmp_path, monkeypatch):
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] - peaks[0] < 2**20, "three minutes more, which at 16 kHz are 11 MB"
+
+
+def test_channels_that_cancel_each_other_or_are_dead(tmp_path):
+    sound = tone(300, 1.0)
+    pairs = {"opposed": (sound, -sound), "dead": (sound, 0 * sound), "both": (sound, sound)}
+    measures = {}
+    for name, pair in pairs.items():
+        soundfile.write(tmp_path / f"{name}.wav", np.stack(pair, 1), RATE)
+        measures[name] = measure_clip(str(tmp_path / f"{name}.wav"))
+    assert [measures[name].is_opposed for name in pairs] == [True, False, False]
+    assert [measures[name].dead_channels for name in pairs] == [(), (2,), ()]
+    peaks = [measures[name].fingerprint for name in pairs]  # of one channel, as training and use hear it
+    for other in peaks[1:]:
+        np.testing.assert_array_equal(peaks[0].hashes, other.hashes)
+
+
+def test_floats_beyond_full_scale_and_faint_ones(tmp_path):
+    sound = tone(300, 1.0)
+    for name, factor in (("loud", 5000.0), ("plain", 1.0), ("faint", 1e-8)):
+        soundfile.write(tmp_path / f"{name}.wav", sound * factor, RATE, subtype="FLOAT")
+    loud, plain, faint = (measure_clip(str(tmp_path / f"{name}.wav")) for name in ("loud", "plain", "faint"))
+    assert loud.full_scale == pytest.approx(5000 * np.abs(sound).max()) and loud.peak == pytest.approx(0, abs=1e-4)
+    assert loud.n_clipped == 0 and (plain.full_scale, faint.full_scale) == (1, 1)
+    assert faint.peak == pytest.approx(plain.peak - 160, abs=0.1) and faint.is_silent

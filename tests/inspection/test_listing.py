@@ -77,6 +77,7 @@ def test_oddities_are_named(tmp_path):
     assert len(listing.entries) == 2
 
 
+@pytest.mark.usefixtures("libsndfile_alone")
 def test_sound_that_is_not_read_is_a_warning_with_its_names(tmp_path):
     listing = list_files(touch(tmp_path, "dog/1.wav", "dog/2.m4a", "cat/3.webm", "cat/4.flac"))
     (finding,) = listing.findings

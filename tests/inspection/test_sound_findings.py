@@ -26,6 +26,9 @@ def test_each_fault_names_its_file_alone():
     faults = {
         "silent": {"level": -61.0, "silent_start": 2.0, "silent_end": 2.0, "offset": 0.5},
         "clipped": {"n_clipped": 10},
+        "beyond-full-scale": {"full_scale": 20.0},
+        "opposite-phase": {"is_opposed": True},
+        "dead-channel": {"dead_channels": (2,)},
         "narrow-band": {"bandwidth": 4000.0, "ends_sharply": True},
         "offset": {"offset": -0.0 + 0.02},
         "silent-ends": {"silent_start": 0.5, "silent_end": 0.6},

@@ -12,6 +12,7 @@ import pytest
 from helpers.fake_hub import FakeHub
 from helpers.recordings import tone
 from huggingface_hub import ModelCard, ModelCardData
+from safetensors.torch import load_file, save_file
 from transformers import pipeline
 
 from hf_audio import cli
@@ -57,9 +58,11 @@ def run(checkpoint, tmp_path):
     (folder / "training_args.json").write_text(json.dumps(arguments))
     bad = "/home/me/secret/low/bad.wav"
     (folder / "skipped.csv").write_text(f"path,reason\n{bad},{bad} is empty.\n")
-    for other in ("checkpoint-4/model.safetensors", "runs/Nov21/events.json", "__pycache__/x.py", "answers.csv"):
+    for other in ("checkpoint-4/model.safetensors", "runs/Nov21/events.json", "__pycache__/x.py"):
         (folder / other).parent.mkdir(exist_ok=True, parents=True)
         (folder / other).write_text("mine")
+    for other in ("answers.csv", "predictions_of_mine.csv", "report.json", "findings.png", "model.onnx", "mine.py"):
+        (folder / other).write_text("/home/me/secret")
     (folder / ".env.json").write_text("mine")
     (tmp_path / "outside.json").write_text("mine")
     (folder / "link.json").symlink_to(tmp_path / "outside.json")
@@ -191,6 +194,14 @@ def test_a_folder_that_lacks_something_is_not_uploaded(run, server, capsys, miss
     (run / missing).unlink()
     assert sentence in refusal(capsys, run, "tones")
     assert sentence in refusal(capsys, run, "tones", "--dry_run")
+    assert server.requests == []
+
+
+def test_weights_of_a_training_that_diverged_are_not_uploaded(run, server, capsys):
+    weights = load_file(run / "model.safetensors")
+    save_file({**weights, "classifier.bias": weights["classifier.bias"] * float("nan")}, run / "model.safetensors")
+    for flags in ((), ("--dry_run",)):
+        assert "holds weights that are not finite, classifier.bias for one" in refusal(capsys, run, "tones", *flags)
     assert server.requests == []
 
 

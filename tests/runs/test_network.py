@@ -1,10 +1,12 @@
 """What a network is, counted by hand."""
 
+import pytest
 import torch
 from helpers.checkpoints import tiny_config
 
 from hf_audio import AudioCNNFeatureExtractor, AudioCNNForAudioClassification
-from hf_audio.runs.network import count_macs
+from hf_audio.errors import CheckpointError, DivergedError
+from hf_audio.runs.network import check_weights, count_macs, save_network
 
 
 def test_multiply_accumulates_by_hand():
@@ -15,3 +17,15 @@ def test_multiply_accumulates_by_hand():
     convolutions = config.n_mels * 8 * 5 * frames + 8 * 12 * 5 * (frames // 2)
     assert count_macs(model, AudioCNNFeatureExtractor(sampling_rate=8000)) == filters + convolutions + 12 * 3
     assert model(torch.zeros(1, 8000)).logits.shape == (1, 3)
+
+
+def test_weights_that_are_no_numbers_are_neither_left_nor_published(tmp_path):
+    model = AudioCNNForAudioClassification(tiny_config())
+    save_network(model, AudioCNNFeatureExtractor(sampling_rate=8000), tmp_path)
+    check_weights(tmp_path)
+    model.classifier.bias.data[0] = float("nan")
+    with pytest.raises(DivergedError, match=r"model.safetensors holds weights that are not finite, classifier.bias"):
+        save_network(model, AudioCNNFeatureExtractor(sampling_rate=8000), tmp_path)
+    (tmp_path / "model.safetensors").write_bytes(b"cut off")
+    with pytest.raises(CheckpointError, match="holds no weights that can be read"):
+        check_weights(tmp_path)
