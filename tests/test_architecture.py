@@ -60,6 +60,7 @@ TOO_LARGE = {  # which are command lines: each parameter is a flag
 
 # Modules without a test file of their own, and the file that tests them.
 TESTED_IN = {
+    "audio/chunks.py": "audio/test_wav.py",
     "bulk/decoding.py": "bulk/test_scoring.py",
     "commands.py": "test_cli.py",
     "data/background.py": "runs/test_rejection.py",

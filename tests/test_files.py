@@ -49,12 +49,8 @@ def test_files_come_in_order_by_their_kinds_and_hidden_ones_not(tmp_path):
     assert found.files == sorted([*found.audio, *found.unreadable, *found.others]) and len(found.files) == 9
     assert names(tmp_path, find_folders(tmp_path)) == ["a", "a-b", "b", "d"]
     (memo,) = found.left_out()
-    assert (
-        memo.startswith("2 recordings are left out")
-        and "memo.m4a" in memo
-       
+    assert memo.startswith("2 recordings are left out") and "memo.m4a" in memo
     assert ": convert to WAV or FLAC, or install PyAV" in memo
-    )
 
 
 def test_the_order_is_that_of_the_names_folder_by_folder(tmp_path):

@@ -103,7 +103,7 @@ def test_without_a_decoder_the_sentence_names_one(tmp_path, recordings):
     path = tmp_path / "memo.m4a"
     path.write_bytes(recordings[1]["a.m4a"])
     with pytest.raises(
-        UndecodableAudioError, match=r"memo\.m4a is not audio .*: convert to .* pip install 'hf-audio\[av\]'"
+        UndecodableAudioError, match=r"memo\.m4a is not audio .*: convert to .*pip install 'hf-audio\[av\]'"
     ):
         load_audio(path, RATE)
     with pytest.raises(UndecodableAudioError) as error:

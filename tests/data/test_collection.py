@@ -218,10 +218,8 @@ def test_recordings_that_are_not_read_are_told_of(tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         assert len(load_collection(tmp_path).dataset) == 20
     memo, lost, notes = (record.getMessage() for record in caplog.records)
-    assert (
-        memo.startswith("1 recording is left out")
+    assert memo.startswith("1 recording is left out")
     assert "cat/memo.m4a: convert to WAV or FLAC, or install PyAV" in memo
-    )
     assert "dog/lost.wav for one: a link that leads nowhere" in lost and "1 files are no audio" in notes
 
 

@@ -73,5 +73,5 @@ def test_lengths_are_the_truth_where_headers_are_not(tmp_path):
     for number, content in enumerate(contents):
         (tmp_path / f"{number}.bin").write_bytes(content)
         files.append(str(tmp_path / f"{number}.bin"))
-    survey = survey_recordings(from_rows(files, [*"abab"]), np.ones(4, dtype=bool))
-    assert survey.seconds == pytest.approx([3, 6, 3, 6], abs=0.1)
+    found = survey.survey_recordings(from_rows(files, [*"abab"]), np.ones(4, dtype=bool))
+    assert found.seconds == pytest.approx([3, 6, 3, 6], abs=0.1)
