@@ -36,7 +36,13 @@ SEARCH = re.compile(r"training_args\.json|runs|search\.(db(-journal)?|png)|trial
 UNFINISHED_FOLDS = re.compile(r"training_args\.json|fold_.+|\..*")
 FILES = "files"  # of a run's results: what it has left in its folder
 # By older versions, which did not note them.
-WRITTEN_BEFORE = re.compile(r"README\.md|[^.].*\.(json|csv|png|npz|py|safetensors)")
+WRITTEN_BEFORE = re.compile(
+    r"README\.md|(predictions(_(?P<test>.+))?|per_class|skipped|trials)\.csv|scores\.npz"
+    r"|(config|preprocessor_config|(all|train|eval|test)_results|training_args|training_curves|trainer_state)\.json"
+    r"|(confusion_matrix|pitch_scores|rejection|roc_curve|search|training_curves)\.png"
+    r"|model(-\d+-of-\d+)?\.safetensors|model\.safetensors\.index\.json"
+    r"|(backbones|frontends|(configuration|modeling|feature_extraction)_audio_\w+)\.py"
+)
 # What another run would choose for its own machine and folder is left to it.
 NOT_SAVED = ("overwrite", "resume_from_checkpoint", "use_cpu", "hub_token", "push_to_hub_token")
 # Of one machine, folder or run.
@@ -194,10 +200,13 @@ def make_way(args: RecipeArguments) -> bool:
 
 def written_files(folder: Path) -> set[str]:
     """Names of the files that a finished run has left in its folder; what else lies there is the user's."""
+    results: dict[str, Any] = {}
     with suppress(OSError, ValueError, KeyError):
         results = json.loads((folder / RESULTS_NAME).read_text(encoding="utf-8"))
         return {*results[FILES], RESULTS_NAME, ARGUMENTS_NAME}
-    return {path.name for path in folder.iterdir() if WRITTEN_BEFORE.fullmatch(path.name)}
+    matches = filter(None, (WRITTEN_BEFORE.fullmatch(path.name) for path in folder.iterdir()))
+    # Of further tests, each has its figures.
+    return {match[0] for match in matches if match["test"] is None or any(match["test"] in name for name in results)}
 
 
 def _delete_run(folder: Path) -> None:

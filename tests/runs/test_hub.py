@@ -58,9 +58,11 @@ def run(checkpoint, tmp_path):
     (folder / "training_args.json").write_text(json.dumps(arguments))
     bad = "/home/me/secret/low/bad.wav"
     (folder / "skipped.csv").write_text(f"path,reason\n{bad},{bad} is empty.\n")
-    for other in ("checkpoint-4/model.safetensors", "runs/Nov21/events.json", "__pycache__/x.py", "answers.csv"):
+    for other in ("checkpoint-4/model.safetensors", "runs/Nov21/events.json", "__pycache__/x.py"):
         (folder / other).parent.mkdir(exist_ok=True, parents=True)
         (folder / other).write_text("mine")
+    for other in ("answers.csv", "predictions_of_mine.csv", "report.json", "findings.png", "model.onnx", "mine.py"):
+        (folder / other).write_text("/home/me/secret")
     (folder / ".env.json").write_text("mine")
     (tmp_path / "outside.json").write_text("mine")
     (folder / "link.json").symlink_to(tmp_path / "outside.json")
