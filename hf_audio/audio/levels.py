@@ -9,8 +9,8 @@
 3. Floats beyond 1 that are whole numbers are such integers. Others, such as pascals, are divided by the recording's
    peak. A file's peak is that of the whole file, found by reading it once more, also where it is heard in blocks.
 4. What is beyond any scale (2**32) or not finite is refused.
-5. What MP3, Vorbis, Opus and AAC decode to beyond full scale, and what a resampler swings beyond it, is clipped, as
-   a 16-bit file would have it.
+5. What MP3, Vorbis, Opus and AAC decode to beyond full scale, and what a resampler swings beyond it, is clipped at
+   the network's rate, as a 16-bit file would have it.
 
 A live stream cannot be asked for its peak: up to twice full scale is clipped there, and beyond it is refused.
 

@@ -296,17 +296,18 @@ def resample_blocks(
         is_first, is_last = number == 0, len(block) < block_frames(block.shape[1])
         if not np.isfinite(block).all():
             raise _not_finite(name)
-        block = mixer.mix(clip(rescale(block, full_scale)))
+        block = mixer.mix(rescale(block, full_scale))
+        if is_first:
+            _check_recording(block, rate, name)
         if is_first and is_last:
-            yield to_mono(block, rate, sampling_rate, name)
+            yield _resample(block, rate, sampling_rate, name)
             return
         if is_first:
-            to_mono(block, rate, rate, name)  # the rate is one that a resampler takes
             resampler = None if rate == sampling_rate else soxr.ResampleStream(rate, sampling_rate, 1)
         if resampler is not None:
-            block = clip(resampler.resample_chunk(block, last=is_last))
+            block = resampler.resample_chunk(block, last=is_last)
         if len(block):
-            yield block
+            yield clip(block)
 
 
 def _name(source: str | os.PathLike | bytes) -> str:
@@ -357,18 +358,27 @@ def to_mono(samples: np.ndarray, rate: int, sampling_rate: int, name: str = "the
     samples = np.asarray(samples)
     if samples.ndim not in (1, 2):
         raise AudioError(f"{name} has the shape {samples.shape}: give (samples,) or (channels, samples).")
+    _check_recording(samples, rate, name)
+    samples = to_floats(samples, name)
+    if samples.ndim == 2:
+        samples = Mixer().mix(samples if samples.shape[0] > samples.shape[1] else samples.T)
+    return _resample(samples, rate, sampling_rate, name)
+
+
+def _check_recording(samples: np.ndarray, rate: float, name: str) -> None:
     if samples.size == 0:
         raise AudioError(f"{name} contains no samples: leave it out.")
     if not isinstance(rate, numbers.Real) or not RATES.start <= rate < RATES.stop:
         raise AudioError(f"{name} has the sampling rate {rate}: give samples per second, {RATES.start} or more.")
-    samples = to_floats(samples, name)
-    if samples.ndim == 2:
-        samples = Mixer().mix(samples if samples.shape[0] > samples.shape[1] else samples.T)
+
+
+def _resample(samples: np.ndarray, rate: float, sampling_rate: int, name: str) -> np.ndarray:
+    """(samples,) at `rate` to those at `sampling_rate`, none beyond full scale."""
     if rate != sampling_rate:
-        samples = clip(soxr.resample(samples, rate, sampling_rate))
+        samples = soxr.resample(samples, rate, sampling_rate)
         if samples.size == 0:
             raise AudioError(f"{name} is shorter than one sample at {sampling_rate} Hz: leave it out.")
-    return np.ascontiguousarray(samples)
+    return clip(np.ascontiguousarray(samples))
 
 
 def to_int16(waveform: np.ndarray) -> np.ndarray:

@@ -30,6 +30,16 @@ class AudioCNNFeatureExtractor(SequenceFeatureExtractor):
     ) -> None:
         super().__init__(feature_size=feature_size, sampling_rate=sampling_rate, padding_value=padding_value, **kwargs)
 
+    def pad(self, *args: Any, **kwargs: Any) -> BatchFeature:
+        """As every feature extractor's, on the right alone.
+
+        Raises:
+            ValueError: `padding_side` is "left", which the model would take for sound.
+        """
+        if self.padding_side != "right":
+            raise ValueError(f"padding_side={self.padding_side!r}: this model's clips are padded on the right alone.")
+        return super().pad(*args, **kwargs)
+
     def __call__(
         self,
         raw_speech: np.ndarray | Sequence[float] | Sequence[np.ndarray],
@@ -52,8 +62,6 @@ class AudioCNNFeatureExtractor(SequenceFeatureExtractor):
             ValueError: another sampling rate, an array of two dimensions, padding on the left, which the model would
                 take for sound, or a clip without samples, with NaN, or with floats far beyond full scale.
         """
-        if self.padding_side != "right":
-            raise ValueError(f"padding_side={self.padding_side!r}: this model's clips are padded on the right alone.")
         if sampling_rate is None:
             logger.warning_once(
                 f"Pass sampling_rate to {type(self).__name__}: without it, audio at another rate than "
@@ -97,10 +105,10 @@ def _to_floats(clip: np.ndarray) -> np.ndarray:
         return ((clip.astype(np.float64) - middle * (clip.dtype.kind == "u")) / middle).astype(np.float32)
     if clip.dtype.kind not in "iuf" or clip.size == 0:
         return clip.astype(np.float32)
-    values = clip.astype(np.float64)
-    peak = np.abs(values).max()
-    if clip.dtype.kind == "f" and not (1 < peak <= INTEGER_SCALES[-1] and (values == np.rint(values)).all()):
+    peak = max(float(clip.max()), -float(clip.min()))
+    if clip.dtype.kind == "f" and not (1 < peak <= INTEGER_SCALES[-1] and (clip == np.rint(clip)).all()):
         return clip.astype(np.float32, copy=False)
+    values = clip.astype(np.float64)
     scales: tuple[float, ...] = INTEGER_SCALES
     if peak > scales[0] and not (values % 256).any():  # 24 bits on the left of 32
         scales = scales[-1:]

@@ -168,6 +168,20 @@ def find_sound(
     return start, torch.minimum(last * TRIM_BLOCK, n_samples) - start
 
 
+def check_padding(attention_mask: torch.Tensor | None, is_training: bool) -> None:
+    """Refuse padding in front of clips, which would be taken for sound; attention_mask: (batch, samples).
+
+    Raises:
+        ValueError: there is some. In training on a GPU, which it would hold up, this is not looked for.
+    """
+    if attention_mask is None or torch.compiler.is_compiling() or torch.compiler.is_exporting():
+        return
+    if is_training and attention_mask.device.type != "cpu":
+        return
+    if bool(((attention_mask[:, 0] == 0) & (attention_mask[:, -1] != 0)).any()):
+        raise ValueError("The attention_mask begins with zeros: pad clips on the right, with padding_side='right'.")
+
+
 def center_short_clips(input_values: torch.Tensor, n_samples: torch.Tensor, min_samples: int) -> torch.Tensor:
     """Move clips of fewer than `min_samples` to the middle of as many, with zeros around them.
 
@@ -257,6 +271,7 @@ class AudioCNNPreTrainedModel(PreTrainedModel):
         """
         config = self.config
         n_frames = None
+        check_padding(attention_mask, self.training)
         if config.trim_db is not None or config.heard_seconds is not None or config.repeat_short:
             input_values, attention_mask = self._select(input_values, attention_mask)
         if attention_mask is not None:

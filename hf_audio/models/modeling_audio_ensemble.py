@@ -12,6 +12,7 @@ from .frontends import Resampler, length_mask
 from .modeling_audio_cnn import (
     AudioCNNForAudioClassification,
     AudioCNNPreTrainedModel,
+    check_padding,
     classifier_output,
     probabilities,
     to_logits,
@@ -86,6 +87,7 @@ class AudioEnsembleForAudioClassification(PreTrainedModel):
                 (batch * its windows, channels, [bands,] frames).
             return_dict: `False` returns a tuple, as in every transformers model.
         """
+        check_padding(attention_mask, self.training)
         n_samples = torch.full_like(input_values[:, 0], input_values.shape[1]).long()
         if attention_mask is not None:
             n_samples = attention_mask.sum(-1).long()

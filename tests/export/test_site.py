@@ -11,6 +11,7 @@ import soundfile
 import soxr
 import torch
 from helpers.checkpoints import tiny_config, trained_looking_model
+from helpers.containers import encode, wav
 from helpers.recordings import RATE, tone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -299,6 +300,47 @@ def test_wav_is_read_as_libsndfile_reads_it(site, page, subtype, container):
     )
     assert found["rate"] == 11025
     np.testing.assert_allclose(found["samples"], load_audio(clip, 11025), atol=1e-7)
+
+
+def odd_wavs():
+    """WAVs with levels, channels and sizes that need a rule, and how much of one is cut off."""
+    wave, words = tone(500, 0.5, 16000), (tone(500, 0.5, 16000) * 32767).astype("<i2")
+    title = b"LIST" + (4).to_bytes(4, "little") + b"INFO"
+    floats = {
+        "counts": wave * 20000,
+        "pascals": wave * 7,
+        "whole": np.round(wave * 32767),
+        "shifted": np.round(wave * 32767) * 65536,
+        "faint": wave * 1e-6,
+        "opposed": np.stack([wave, -0.9 * wave], 1),
+        "louder": np.stack([0.5 * wave, -wave], 1),
+        "dead": np.stack([0 * wave + 0.25, wave], 1),
+        "four": np.stack([wave, -wave, 0.2 * wave[::-1], 0 * wave], 1),
+    }
+    data, size = words.tobytes(), 2 * len(words)
+    sizes = {
+        "zero": wav(0, data),
+        "streamed": wav(0xFFFFFFFF, data, after=title),
+        "with header": wav(size + 44, data),
+        "short": wav(size - 1, data),
+        "half": wav(size // 2, data),
+        "joined": wav(size, data) + wav(size, data, after=title),
+        "filled up": wav(size, data, after=bytes(100)),
+    }
+    return {**{name: encode(samples, "WAV", "FLOAT") for name, samples in floats.items()}, **sizes}
+
+
+ODD_WAVS = odd_wavs()
+
+
+@pytest.mark.parametrize("name", ODD_WAVS)
+def test_odd_wavs_are_heard_as_python_hears_them(site, page, name):
+    clip = site.parent / "odd.wav"
+    clip.write_bytes(ODD_WAVS[name])
+    decoded = "const { samples, rate } = await m.decodeAudio(await answer.arrayBuffer(), 'odd.wav', 8000)"
+    fetched = "const answer = await fetch('../odd.wav', { cache: 'no-store' })"
+    found = compute(page, "decode", f"{{ {fetched}; {decoded}; return Array.from(samples); }}")
+    np.testing.assert_allclose(found, load_audio(clip, 16000), atol=1e-6)
 
 
 @pytest.mark.parametrize("extension", ["flac", "ogg", "mp3"])

@@ -546,3 +546,12 @@ def test_saved_and_loaded_it_scores_the_same(kind, tmp_path):
 def test_a_head_of_another_size_can_be_put_on(checkpoint):
     model = AudioCNNForAudioClassification.from_pretrained(checkpoint, num_labels=7, ignore_mismatched_sizes=True)
     assert model(torch.zeros(1, 4000)).logits.shape == (1, 7)
+
+
+def test_a_mask_with_padding_in_front_is_refused():
+    model = AudioCNNForAudioClassification(tiny_config(num_labels=3)).eval()
+    mask = torch.ones(2, RATE, dtype=torch.long)
+    mask[1, :100] = 0
+    with pytest.raises(ValueError, match="begins with zeros: pad clips on the right"):
+        model(torch.zeros(2, RATE), attention_mask=mask)
+    model(torch.zeros(2, RATE), attention_mask=mask.flip(1))

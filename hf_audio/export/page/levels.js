@@ -11,7 +11,7 @@ const OPPOSED = -0.9;
 
 /**
  * Channels, (samples,) each, with full scale 1. `isFloat`: they come from a file of floats, and may be counted in
- * something else; what others have beyond full scale is clipped.
+ * something else; what others have beyond full scale is clipped once it has its last rate.
  */
 export function toFullScale(channels, isFloat, name) {
   let peak = 0;
@@ -23,8 +23,7 @@ export function toFullScale(channels, isFloat, name) {
       peak = Math.max(peak, Math.abs(sample));
     }
   }
-  if (peak <= 1) return channels;
-  if (!isFloat) return channels.map(clip);
+  if (peak <= 1 || !isFloat) return channels;
   if (peak > LOUDEST) {
     throw new AudioError(`${name} holds samples as large as ${peak.toPrecision(3)}, where full scale is 1: repair it.`);
   }
