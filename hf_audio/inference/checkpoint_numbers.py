@@ -2,9 +2,11 @@
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from transformers import PreTrainedConfig, SequenceFeatureExtractor
+import torch
+from transformers import AutoConfig, AutoModelForAudioClassification, PreTrainedConfig, SequenceFeatureExtractor
 
 from ..errors import CheckpointError
 
@@ -16,12 +18,14 @@ LARGEST = {
     **dict.fromkeys(("feature_size", "num_mel_bins", "n_mels", "n_mfcc"), 2**14),
 }
 LONGEST_LIST = 1000  # of sizes, one a layer
+MOST_PARAMETERS = 4_000_000_000  # of a Hub id, whose files are elsewhere
+WEIGHTS = (".safetensors", ".bin")
 
 
 def check_numbers(checkpoint: str | os.PathLike) -> None:
     """Read the JSON files of a finished folder or Hub id, and refuse sizes that no network for sound has.
 
-    The weights' own sizes need no check: those that the configuration has must be theirs.
+    Parameters that are more than its weights can hold would be made up, one by one, before the difference is told.
 
     Raises:
         CheckpointError: there is such a size; the message is the reason, without the checkpoint's name.
@@ -29,6 +33,19 @@ def check_numbers(checkpoint: str | os.PathLike) -> None:
     """
     _check(PreTrainedConfig.get_config_dict(checkpoint)[0], "config.json")
     _check(SequenceFeatureExtractor.get_feature_extractor_dict(checkpoint)[0], "preprocessor_config.json")
+    _check_parameters(checkpoint)
+
+
+def _check_parameters(checkpoint: str | os.PathLike) -> None:
+    config = AutoConfig.from_pretrained(checkpoint)
+    with torch.random.fork_rng(devices=[]), torch.device("meta"):  # sizes without memory
+        model = AutoModelForAudioClassification.from_config(config)
+    n_parameters = sum(parameter.numel() for parameter in model.parameters())
+    most = MOST_PARAMETERS
+    if Path(checkpoint).is_dir():
+        most = 2 * sum(file.stat().st_size for file in Path(checkpoint).iterdir() if file.suffix in WEIGHTS)
+    if n_parameters > most:
+        raise CheckpointError(f"its config.json is of {n_parameters:,} parameters, more than its weights can hold")
 
 
 def _check(numbers: Mapping[str, Any], file: str) -> None:
