@@ -9,6 +9,8 @@ from .parts import CutOffError, Part, patched, read_at
 MARK = b"fLaC\0\0\0\x22"  # with the head of the description that comes first
 DESCRIPTION_BYTES = 34
 MAX_BLOCKS = 1000
+SHORTEST_FRAME = 10  # bytes, of silence in one channel of 8 bits
+LONGEST_HEAD = 16  # of a frame, in bytes
 SEARCH_BYTES = 1 << 20
 _SYNC = re.compile(rb"\xff[\xf8\xf9]", re.DOTALL)
 
@@ -23,7 +25,8 @@ def find_flac_part(file: IO[bytes], begin: int, end: int) -> tuple[Part | None, 
     if sound is None:
         return None, end
     stop = _find_next(file, sound, end)
-    last = stop - 128 if read_at(file, stop - 128, 3) == b"TAG" else stop
+    tag = max(stop - 128, sound)  # of ID3v1
+    last = tag if read_at(file, tag, 3) == b"TAG" else stop
     described = read_at(file, begin + 8, DESCRIPTION_BYTES)
     promised = int.from_bytes(described[13:18], "big") & (2**36 - 1)
     held = _count(file, sound, last, described, is_checked=False)
@@ -78,8 +81,9 @@ def _count(file: IO[bytes], sound: int, end: int, described: bytes, is_checked: 
 
 def _read_frame(frame: bytes, described: bytes) -> int | None:
     """The samples of the recording up to a frame's end, by its header; `None` if it is none."""
-    if len(frame) < 16 or frame[2] >> 4 == 0 or frame[2] & 15 == 15 or frame[3] >> 4 > 10 or frame[3] & 1:
+    if len(frame) < SHORTEST_FRAME or frame[2] >> 4 == 0 or frame[2] & 15 == 15 or frame[3] >> 4 > 10 or frame[3] & 1:
         return None
+    frame = frame[:LONGEST_HEAD].ljust(LONGEST_HEAD, b"\0")
     length = 1 if frame[4] < 0x80 else 8 - (frame[4] ^ 0xFF).bit_length()
     if frame[4] in (0xFF,) or 0x80 <= frame[4] < 0xC0:
         return None

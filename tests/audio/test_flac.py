@@ -1,7 +1,10 @@
 """FLAC files whose header does not know how long they are, cut off, or joined."""
 
+import io
+
 import numpy as np
 import pytest
+import soundfile
 from helpers.containers import RATE, decode, encode, sound
 
 from hf_audio.audio.loading import load_audio, open_audio
@@ -43,3 +46,11 @@ def test_files_joined_end_to_end_are_heard_to_their_end():
     expected = np.concatenate([decode(data), decode(other)])
     np.testing.assert_array_equal(load_audio(data + other, RATE), expected)
     np.testing.assert_array_equal(load_audio(promising(data, 0) + promising(other, 0), RATE), expected)
+
+
+@pytest.mark.parametrize("n_samples", [1, 100, 4096, 4097, 8000 * 600])
+@pytest.mark.parametrize("subtype", ["PCM_S8", "PCM_16", "PCM_24"])
+def test_silence_whose_last_frame_is_a_few_bytes_is_whole(n_samples, subtype):
+    file = io.BytesIO()
+    soundfile.write(file, np.zeros(n_samples), 8000, format="FLAC", subtype=subtype)
+    assert len(load_audio(file.getvalue(), 8000)) == n_samples
