@@ -45,7 +45,7 @@ def read_scores(folder: Path) -> dict[str, Scores]:
         OSError: there is nothing.
     """
     with np.load(folder / SCORES_NAME) as arrays:
-        names = {name.partition("_")[0] for name in arrays}
+        names = dict.fromkeys(name.partition("_")[0] for name in arrays)
         parts = {part: [arrays[f"{part}_{field.name}"] for field in fields(Scores)] for part in names}
     return {part: Scores(paths.tolist(), *others) for part, (paths, *others) in parts.items()}
 
