@@ -104,7 +104,15 @@ class OwnSoundsArguments(GeneralSoundsArguments):
         default=None, metadata={"help": "Test clips a device and step. Chosen by the longest recording."}
     )
     num_train_epochs: float | None = field(  # type: ignore[assignment]
-        default=None, metadata={"help": "Epochs. Chosen by the number of training clips."}
+        default=None, metadata={"help": "Epochs. Chosen by the number of training clips, as the most there may be."}
+    )
+    stop_when_settled: bool | None = field(
+        default=None,
+        metadata={
+            "help": "End before the last epoch where nothing more is gained. By default, where neither "
+            "--num_train_epochs nor --max_steps is given.",
+            "metavar": "BOOL",
+        },
     )
 
     def __post_init__(self):
@@ -126,6 +134,10 @@ class OwnSoundsArguments(GeneralSoundsArguments):
             raise ArgumentError("--streaming reads shards: say where they are, with --data_dir or --dataset_name.")
         if self.streaming and self.multi_label:
             raise ArgumentError("--streaming knows one label a clip: leave --multi_label out, or read all at once.")
+        if self.stop_when_settled is None:
+            given = self.num_train_epochs is not None or self.max_steps > 0 or self.lr_scheduler_type != "cosine"
+            chooses = self.search or self.refit or self.load_best_model_at_end or self.early_stopping_patience
+            self.stop_when_settled = not given and not chooses
         super().__post_init__()
 
     @property
@@ -242,6 +254,7 @@ def make_task(args: OwnSoundsArguments) -> Task:
         group_column=collection.columns.group,
         validation_rows=validation if validation.any() else None,
         stream=stream,
+        stop_when_settled=bool(args.stop_when_settled),
         search_space=SEARCH_SPACE,
     )
 

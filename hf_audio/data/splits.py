@@ -115,7 +115,7 @@ def split_off(dataset: Dataset, fraction: float, seed: int, group_column: str | 
     Raises:
         DataError: too few clips or groups.
     """
-    labels, names = _strata(dataset)
+    labels, names = strata(dataset)
     drawn = np.zeros(len(dataset), dtype=bool)
     if group_column is None:
         counts = np.bincount(labels, minlength=labels.max() + 1)
@@ -162,7 +162,7 @@ def split_off(dataset: Dataset, fraction: float, seed: int, group_column: str | 
     return drawn
 
 
-def _strata(dataset: Dataset) -> tuple[np.ndarray, list[str]]:
+def strata(dataset: Dataset) -> tuple[np.ndarray, list[str]]:
     """What a split keeps in proportion, (rows,) of indices, and what they are called: classes, or the rarest tags."""
     names = class_names(dataset)
     if names is None:

@@ -9,6 +9,7 @@ from typing import Any
 from ..arguments import RecipeArguments
 from ..runs.folder import check_same_arguments, prepare_preceding, run_unless_finished
 from ..runs.hub import read_destination
+from .budget import share_time
 from .fine_tune import fine_tune
 from .task import Task
 from .validated import FITTED_NAME, Validated
@@ -26,7 +27,7 @@ def refit(args: RecipeArguments, task: Task) -> dict[str, Any]:
         ArgumentError: either folder cannot be used; and as `fine_tune`.
     """
     read_destination(args)
-    first = copy.copy(args)
+    first = copy.copy(share_time(args, 2))
     first.output_dir = prepare_preceding(args, "validated")
     first.push_to_hub, first.refit = False, False
     check_same_arguments(first)

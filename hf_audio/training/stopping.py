@@ -1,0 +1,166 @@
+"""When a training has learnt what it can: some of the training clips are kept apart, and say what is still gained."""
+
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from datasets import Dataset
+from transformers import PreTrainedConfig, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.trainer_callback import ExportableState
+
+from ..data.splits import strata
+from ..models.modeling_audio_cnn import probabilities
+from .length import FALLING_SHARE, HeldBack, Length, saved_attributes
+
+if TYPE_CHECKING:
+    from .trainer import AudioTrainer
+
+logger = logging.getLogger(__name__)
+
+# Training clips that are kept apart: of classes that have enough, a share, and of large sets so many.
+LEAST_CLIPS = 100
+LEAST_OF_A_CLASS = 5
+HELD_SHARE = 0.2
+MOST_HELD = 400
+LEAST_HELD = 20
+# They are judged after epochs that lie ever further apart, by this factor.
+CHECK_FACTOR = 1.15
+# Nothing is gained any more where, over the last of these shares of the steps, it was less than this.
+WATCHED_SHARE = 0.4
+LEAST_GAIN = 0.005
+# Of the planned epochs, before which nothing is decided.
+LEAST_SHARE = 0.1
+
+
+def hold_back(clips: Dataset, seed: int, group_column: str | None) -> HeldBack | None:
+    """Which training clips are kept apart, drawn by the seed; `None` where there are too few.
+
+    Clips of one group (recording, speaker) are kept apart together. Every class keeps three fifths of its clips or
+    more; a class of fewer than five clips, or of one group, keeps all of them.
+    """
+    if len(clips) < LEAST_CLIPS:
+        return None
+    numbers, _ = strata(clips)
+    groups = (
+        np.arange(len(clips)) if group_column is None else np.unique(clips[group_column][:], return_inverse=True)[1]
+    )
+    counts = np.bincount(numbers)
+    share = min(HELD_SHARE, MOST_HELD / len(clips))
+    generator = np.random.default_rng(seed)
+    held = np.zeros(len(clips), dtype=bool)
+    held_counts = np.zeros_like(counts)
+    for number in np.argsort(counts, kind="stable"):
+        if counts[number] < LEAST_OF_A_CLASS:
+            continue
+        for group in generator.permutation(np.unique(groups[numbers == number])):
+            if held_counts[number] >= max(share * counts[number], 1):
+                break
+            rows = (groups == group) & ~held
+            after = held_counts + np.bincount(numbers[rows], minlength=len(counts))
+            if (after <= (1 - 0.6) * counts).all():
+                held |= rows
+                held_counts = after
+    return HeldBack(held, numbers) if held.sum() >= LEAST_HELD else None
+
+
+class Stopping(TrainerCallback, ExportableState):
+    """Has a training begin its end when clips that it does not learn from say that nothing more is gained.
+
+    Args:
+        trainer: of the training.
+        length: of the training, which is open-ended.
+        clips: that are not learnt from, as they are judged.
+    """
+
+    def __init__(self, trainer: "AudioTrainer", length: Length, clips: Dataset):
+        self.trainer = trainer
+        self.length = length
+        self.clips = clips
+        self.checks: list[tuple[int, float]] = []
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint notes."""
+        return {"args": {}, "attributes": {"checks": self.checks}}
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Go on as a checkpoint says."""
+        self.checks = [(int(epoch), value) for epoch, value in saved_attributes(state, type(self)).get("checks", [])]
+
+    def on_epoch_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Judge the clips where it is time to, and decide."""
+        epoch = round(state.epoch or 0)
+        if state.global_step >= self.length.steps_before_falling or epoch < self._next_check():
+            return
+        self.checks.append((epoch, mean_right(self.trainer, self.clips)))
+        if not has_settled(self.checks, args.num_train_epochs):
+            return
+        n_clips, before, now = len(self.clips), value_before(self.checks), self.checks[-1][1]
+        steps = round(state.global_step / (1 - FALLING_SHARE))
+        epochs = round(epoch / (1 - FALLING_SHARE))
+        why = (
+            f"Training was ended after {epochs} of at most {args.num_train_epochs:g} epochs, because nothing more was "
+            f"gained: the right class's probability on {n_clips} training clips that were kept apart until epoch "
+            f"{epoch} was {now:.3f} then, and {before:.3f} in the first {1 - WATCHED_SHARE:.0%} of that time."
+        )
+        logger.info("%s", why)
+        self.length.settled = True
+        self.length.end_at(min(steps, state.max_steps), why)
+
+    def _next_check(self) -> float:
+        return max(self.checks[-1][0] * CHECK_FACTOR, self.checks[-1][0] + 1) if self.checks else 1
+
+
+def value_before(checks: Sequence[tuple[float, float]]) -> float:
+    """The best value before the watched share of the epochs, or nothing."""
+    watched = (1 - WATCHED_SHARE) * checks[-1][0]
+    return max((value for epoch, value in checks if epoch <= watched), default=0.0)
+
+
+def has_settled(checks: Sequence[tuple[float, float]], most_epochs: float) -> bool:
+    """Whether what is judged has not become better for some time.
+
+    Args:
+        checks: epochs and what was judged after them, of which more is better.
+        most_epochs: that were planned.
+    """
+    if checks[-1][0] < LEAST_SHARE * most_epochs:
+        return False
+    return max(value for _, value in checks) < value_before(checks) + LEAST_GAIN
+
+
+@torch.no_grad()
+def mean_right(trainer: "AudioTrainer", clips: Dataset) -> float:
+    """How probable the network thinks the right class of clips: the mean over classes of their clips' means.
+
+    Of clips with several tags, how probable it thinks the tags they have.
+    """
+    size = trainer.args.per_device_eval_batch_size
+    parts = []
+    for first in range(0, len(clips), size):
+        rows = [clips[place] for place in range(first, min(first + size, len(clips)))]
+        _, logits, labels = trainer.prediction_step(trainer.model, trainer.data_collator(rows), False)
+        assert logits is not None
+        assert labels is not None
+        parts.append(_right(logits, labels, trainer.model.config))
+    numbers, right = np.concatenate(parts, axis=1)
+    sums, counts = np.bincount(numbers.astype(int), right), np.bincount(numbers.astype(int))
+    mean = torch.tensor(float(np.mean(sums[counts > 0] / counts[counts > 0])), device=trainer.args.device)
+    if trainer.args.world_size > 1:  # so that no rounding has processes decide differently
+        torch.distributed.broadcast(mean, 0)
+    return float(mean)
+
+
+def _right(logits: torch.Tensor, labels: torch.Tensor, config: PreTrainedConfig) -> np.ndarray:
+    """Classes and the probabilities of the right ones, (2, clips); of tags, (2, clips' tags)."""
+    given = probabilities(logits, config).float().cpu().numpy()
+    told = labels.cpu().numpy()
+    if config.problem_type == "multi_label_classification":
+        places, tags = np.nonzero(told)
+        return np.stack([tags, given[places, tags]])
+    return np.stack([told, given[np.arange(len(told)), told]])
