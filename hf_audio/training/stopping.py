@@ -10,6 +10,7 @@ from datasets import Dataset
 from transformers import PreTrainedConfig, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_callback import ExportableState
 
+from ..data.rows import UNVERIFIED_COLUMN
 from ..data.splits import strata
 from ..models.modeling_audio_cnn import probabilities
 from .length import FALLING_SHARE, HeldBack, Length, saved_attributes
@@ -23,6 +24,7 @@ logger = logging.getLogger(__name__)
 LEAST_CLIPS = 100
 LEAST_OF_A_CLASS = 5
 HELD_SHARE = 0.2
+MOST_OF_A_CLASS = 0.4
 MOST_HELD = 400
 LEAST_HELD = 20
 # They are judged after epochs that lie ever further apart, by this factor.
@@ -46,6 +48,9 @@ def hold_back(clips: Dataset, seed: int, group_column: str | None) -> HeldBack |
     groups = (
         np.arange(len(clips)) if group_column is None else np.unique(clips[group_column][:], return_inverse=True)[1]
     )
+    doubtful = np.zeros(len(clips), dtype=bool)
+    if UNVERIFIED_COLUMN in clips.column_names:
+        doubtful = np.isin(groups, groups[np.asarray(clips[UNVERIFIED_COLUMN][:], dtype=bool)])
     counts = np.bincount(numbers)
     share = min(HELD_SHARE, MOST_HELD / len(clips))
     generator = np.random.default_rng(seed)
@@ -54,12 +59,12 @@ def hold_back(clips: Dataset, seed: int, group_column: str | None) -> HeldBack |
     for number in np.argsort(counts, kind="stable"):
         if counts[number] < LEAST_OF_A_CLASS:
             continue
-        for group in generator.permutation(np.unique(groups[numbers == number])):
+        for group in generator.permutation(np.unique(groups[(numbers == number) & ~doubtful])):
             if held_counts[number] >= max(share * counts[number], 1):
                 break
-            rows = (groups == group) & ~held
+            rows = groups == group
             after = held_counts + np.bincount(numbers[rows], minlength=len(counts))
-            if (after <= (1 - 0.6) * counts).all():
+            if not held[rows].any() and (after <= MOST_OF_A_CLASS * counts).all():
                 held |= rows
                 held_counts = after
     return HeldBack(held, numbers) if held.sum() >= LEAST_HELD else None
