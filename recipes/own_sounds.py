@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 from transformers.trainer_utils import IntervalStrategy
 
 from hf_audio import AudioCNNConfig
@@ -172,14 +173,16 @@ def load_recordings(args: OwnSoundsArguments) -> Collection:
     return collection
 
 
-def choose(args: OwnSoundsArguments, survey: Survey) -> Mapping[str, Choice]:
+def choose(args: OwnSoundsArguments, survey: Survey, drawn: int | None = None) -> Mapping[str, Choice]:
     """Fill in what the user has left open, and say why so.
+
+    drawn: clips of an epoch, where some of them come several times.
 
     Raises:
         ArgumentError: excerpts would be longer than clips, or shorter than the network can hear.
     """
     given = {name: getattr(args, name) for name in CHOSEN if getattr(args, name) is not None}
-    choices = choose_defaults(survey, given)
+    choices = choose_defaults(survey, given, drawn)
     for name, (value, why) in choices.items():
         setattr(args, name, value)
         logger.info("%s %s: %s.", name, value, why)
@@ -189,6 +192,14 @@ def choose(args: OwnSoundsArguments, survey: Survey) -> Mapping[str, Choice]:
             f"{args.clip_seconds:g}: give another one, or leave it out."
         )
     return choices
+
+
+def count_drawn(args: OwnSoundsArguments, collection: Collection) -> int | None:
+    """How many clips an epoch of `--balance sampler` has: of every class as many as the largest one."""
+    if args.balance != "sampler" or args.streaming or args.multi_label:
+        return None
+    counts = np.bincount(np.asarray(collection.dataset["label"])[collection.rows(TRAIN)])
+    return int(counts.max() * (counts > 0).sum())
 
 
 def facts(args: OwnSoundsArguments, collection: Collection, choices: Mapping[str, Choice]) -> TaskFacts:
@@ -242,7 +253,7 @@ def make_task(args: OwnSoundsArguments) -> Task:
         args.validation_fraction = min(max(round(float(validation.sum() / n_clips), 4), 0.0001), 0.5)
         if args.eval_strategy == IntervalStrategy.NO:
             args.eval_strategy = IntervalStrategy.EPOCH
-    choices = choose(args, survey)
+    choices = choose(args, survey, count_drawn(args, collection))
     signal = fit_signal(PRESETS[args.model], args.sampling_rate, args.clip_seconds, args.excerpt_seconds)
     return Task(
         config=AudioCNNConfig(**signal),

@@ -117,7 +117,10 @@ class Clock(TrainerCallback):
         if args.deadline is None or self.length.steps is not None:
             most = "at most " if self.length.open_ended else ""
             hint = f"; --max_minutes {math.ceil(seconds / 180)} would do with less" if seconds > SHORT_SECONDS else ""
-            logger.info("Training takes %sabout %s on this machine: %s%s.", most, in_words(seconds), planned, hint)
+            drawn = self._describe_draws()
+            logger.info(
+                "Training takes %sabout %s on this machine: %s%s%s.", most, in_words(seconds), planned, drawn, hint
+            )
             return
         now = time.time()
         self.ends = args.deadline - self._agree(self.judging()) - WRITING_SECONDS
@@ -134,6 +137,14 @@ class Clock(TrainerCallback):
             "--max_minutes %g: %d of %d steps (%s) fit into that on this machine, with a learning rate to match.",
             *(args.max_minutes, state.max_steps, self.most_steps, planned),
         )
+
+    def _describe_draws(self) -> str:
+        """What `--balance sampler` costs."""
+        clips = self.trainer.train_dataset
+        if self.trainer.args.balance != "sampler" or not isinstance(clips, Dataset):
+            return ""
+        drawn = len(self.trainer._get_train_sampler(clips))  # type: ignore[arg-type]
+        return f" of {drawn} clips, {drawn / len(clips):.1f} times as many as there are, by --balance sampler"
 
     def _fit(self, state: TrainerState, pace: float) -> None:
         """Plan as many steps as there is time for; none of them again once half of them are made."""

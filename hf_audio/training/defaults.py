@@ -35,12 +35,13 @@ class Choice(NamedTuple):
     why: str
 
 
-def choose_defaults(survey: Survey, given: Mapping[str, Any]) -> dict[str, Choice]:
+def choose_defaults(survey: Survey, given: Mapping[str, Any], drawn: int | None = None) -> dict[str, Choice]:
     """The arguments of a recipe that the user has not given, by their names.
 
     Args:
         survey: of the recordings to train on.
         given: arguments that the user has given, by their names; the others follow from them too.
+        drawn: clips of an epoch, where some of them come several times; by default, each comes once.
     """
     choices: dict[str, Choice] = {}
 
@@ -55,7 +56,7 @@ def choose_defaults(survey: Survey, given: Mapping[str, Any]) -> dict[str, Choic
     settle("excerpt_seconds", *_choose_excerpt_seconds(survey.seconds, clip_seconds))
     settle("per_device_train_batch_size", *_choose_batch_size(survey.n_clips))
     settle("per_device_eval_batch_size", *_choose_judged_together(survey.seconds))
-    settle("num_train_epochs", *_choose_epochs(survey, clip_seconds))
+    settle("num_train_epochs", *_choose_epochs(survey, clip_seconds, survey.n_clips if drawn is None else drawn))
     return choices
 
 
@@ -104,9 +105,12 @@ def _choose_judged_together(seconds: np.ndarray) -> Choice:
     return Choice(value, f"recordings last up to {longest:.1f} s, and wait whole in memory to be judged")
 
 
-def _choose_epochs(survey: Survey, clip_seconds: float) -> Choice:
+def _choose_epochs(survey: Survey, clip_seconds: float, drawn: int) -> Choice:
     # An epoch takes one excerpt of every recording, which of long ones is little.
     parts = min(max(float(survey.seconds.mean()) / clip_seconds, 1), 4)
-    value = max(round(parts * suitable_epochs(survey.n_clips * parts)), 1)
+    value = max(round(parts * suitable_epochs(survey.n_clips * parts) * survey.n_clips / drawn), 1)
     long = " of long recordings" if parts > 1 else ""
-    return Choice(value, f"{survey.n_clips} clips{long}, of each an excerpt an epoch: {value * survey.n_clips} in all")
+    often = (
+        ", of each an excerpt an epoch" if drawn == survey.n_clips else f", of which an epoch draws {drawn} excerpts"
+    )
+    return Choice(value, f"{survey.n_clips} clips{long}{often}: {value * drawn} in all")

@@ -13,6 +13,7 @@ from transformers.trainer_callback import ExportableState
 from ..data.rows import UNVERIFIED_COLUMN
 from ..data.splits import strata
 from ..models.modeling_audio_cnn import probabilities
+from .judging import fit_temperature
 from .length import FALLING_SHARE, HeldBack, Length, saved_attributes
 
 if TYPE_CHECKING:
@@ -29,11 +30,15 @@ MOST_HELD = 400
 LEAST_HELD = 20
 # They are judged after epochs that lie ever further apart, by this factor.
 CHECK_FACTOR = 1.15
-# Nothing is gained any more where, over the last of these shares of the steps, it was less than this.
+# Nothing is gained any more where, in the last of these shares of the epochs so far, the right classes have not become
+# more probable by this, and by this share of a clip: what lies below could be chance.
 WATCHED_SHARE = 0.4
 LEAST_GAIN = 0.005
-# Of the planned epochs, before which nothing is decided.
-LEAST_SHARE = 0.1
+LEAST_CLIP = 0.2
+# Of the planned epochs, before which nothing is decided: networks that have learnt little may be about to begin.
+LEAST_SHARE = 0.15
+LEAST_SHARE_UNLEARNT = 0.35
+LITTLE_LEARNT = 0.2  # of the way from guessing to knowing
 
 
 def hold_back(clips: Dataset, seed: int, group_column: str | None) -> HeldBack | None:
@@ -103,15 +108,17 @@ class Stopping(TrainerCallback, ExportableState):
         if state.global_step >= self.length.steps_before_falling or epoch < self._next_check():
             return
         self.checks.append((epoch, mean_right(self.trainer, self.clips)))
-        if not has_settled(self.checks, args.num_train_epochs):
+        n_clips, chance = len(self.clips), 1 / self.trainer.model.config.num_labels
+        if not has_settled(self.checks, args.num_train_epochs, n_clips, chance):
             return
-        n_clips, before, now = len(self.clips), value_before(self.checks), self.checks[-1][1]
+        before, now = value_before(self.checks), max(value for _, value in self.checks)
         steps = round(state.global_step / (1 - FALLING_SHARE))
         epochs = round(epoch / (1 - FALLING_SHARE))
         why = (
             f"Training was ended after {epochs} of at most {args.num_train_epochs:g} epochs, because nothing more was "
-            f"gained: the right class's probability on {n_clips} training clips that were kept apart until epoch "
-            f"{epoch} was {now:.3f} then, and {before:.3f} in the first {1 - WATCHED_SHARE:.0%} of that time."
+            f"gained: {n_clips} training clips were kept apart until epoch {epoch}, and the right class had a "
+            f"probability of {now:.3f} on them at most, and of {before:.3f} after {1 - WATCHED_SHARE:.0%} of that "
+            "time already. In the last epochs they were learnt too."
         )
         logger.info("%s", why)
         self.length.settled = True
@@ -127,33 +134,39 @@ def value_before(checks: Sequence[tuple[float, float]]) -> float:
     return max((value for epoch, value in checks if epoch <= watched), default=0.0)
 
 
-def has_settled(checks: Sequence[tuple[float, float]], most_epochs: float) -> bool:
+def has_settled(checks: Sequence[tuple[float, float]], most_epochs: float, n_clips: int, chance: float) -> bool:
     """Whether what is judged has not become better for some time.
 
     Args:
-        checks: epochs and what was judged after them, of which more is better.
+        checks: epochs, and how probable the right classes were after them.
         most_epochs: that were planned.
+        n_clips: that were judged.
+        chance: how probable the right class is to who guesses.
     """
-    if checks[-1][0] < LEAST_SHARE * most_epochs:
+    best = max(value for _, value in checks)
+    unlearnt = best < chance + LITTLE_LEARNT * (1 - chance)
+    if checks[-1][0] < (LEAST_SHARE_UNLEARNT if unlearnt else LEAST_SHARE) * most_epochs:
         return False
-    return max(value for _, value in checks) < value_before(checks) + LEAST_GAIN
+    return best < value_before(checks) + LEAST_GAIN + LEAST_CLIP / n_clips
 
 
 @torch.no_grad()
 def mean_right(trainer: "AudioTrainer", clips: Dataset) -> float:
     """How probable the network thinks the right class of clips: the mean over classes of their clips' means.
 
-    Of clips with several tags, how probable it thinks the tags they have.
+    Of clips with several tags, how probable it thinks the tags they have. Probabilities are at the temperature that
+    fits them best: that a network merely becomes surer of itself is no gain.
     """
     size = trainer.args.per_device_eval_batch_size
-    parts = []
+    parts: list[tuple[torch.Tensor, torch.Tensor]] = []
     for first in range(0, len(clips), size):
         rows = [clips[place] for place in range(first, min(first + size, len(clips)))]
         _, logits, labels = trainer.prediction_step(trainer.model, trainer.data_collator(rows), False)
         assert logits is not None
         assert labels is not None
-        parts.append(_right(logits, labels, trainer.model.config))
-    numbers, right = np.concatenate(parts, axis=1)
+        parts.append((logits.float().cpu(), labels.cpu()))
+    logits, labels = (torch.cat(columns) for columns in zip(*parts, strict=True))
+    numbers, right = _right(logits, labels, trainer.model.config)
     sums, counts = np.bincount(numbers.astype(int), right), np.bincount(numbers.astype(int))
     mean = torch.tensor(float(np.mean(sums[counts > 0] / counts[counts > 0])), device=trainer.args.device)
     if trainer.args.world_size > 1:  # so that no rounding has processes decide differently
@@ -163,8 +176,9 @@ def mean_right(trainer: "AudioTrainer", clips: Dataset) -> float:
 
 def _right(logits: torch.Tensor, labels: torch.Tensor, config: PreTrainedConfig) -> np.ndarray:
     """Classes and the probabilities of the right ones, (2, clips); of tags, (2, clips' tags)."""
-    given = probabilities(logits, config).float().cpu().numpy()
-    told = labels.cpu().numpy()
+    told = labels.numpy()
+    temperature = fit_temperature(logits.numpy(), told, config)
+    given = probabilities(logits / temperature, config).numpy()
     if config.problem_type == "multi_label_classification":
         places, tags = np.nonzero(told)
         return np.stack([tags, given[places, tags]])

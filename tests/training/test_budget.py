@@ -15,6 +15,7 @@ from hf_audio.training.batches import ClipTransform
 from hf_audio.training.budget import Clock, judging_seconds, share_time
 
 JUDGING = 4.0
+FLAGS = {"per_device_train_batch_size": 3, "num_train_epochs": 40, "lr_scheduler_type": "cosine"}  # 120 steps
 
 
 class MadeClock(TrainerCallback):
@@ -40,9 +41,9 @@ def timed(tmp_path, monkeypatch):
 
     def train(clock, seconds=None, resume=None, **arguments):
         monkeypatch.setattr(budget, "time", SimpleNamespace(time=clock.time, perf_counter=clock.perf_counter))
-        flags = {"per_device_train_batch_size": 8, "num_train_epochs": 100, "lr_scheduler_type": "cosine"}
+        flags = {**FLAGS, **arguments}
         minutes = None if seconds is None else seconds / 60
-        run = trainer(tmp_path / "out", **{**flags, "max_minutes": minutes, **arguments})
+        run = trainer(tmp_path / "out", dataset=noise_clips(9, 800), max_minutes=minutes, **flags)
         if seconds is not None:
             run.args.deadline = clock.now + seconds
         run.add_callback(clock)
@@ -55,15 +56,12 @@ def timed(tmp_path, monkeypatch):
 
 def test_the_time_is_told_and_the_training_stays_as_it_is(timed, tmp_path, caplog):
     caplog.set_level("INFO")
-    clock = MadeClock(pace=1.0)
-    run = timed(clock)
+    run = timed(MadeClock(pace=2.5))
     (told,) = [record.message for record in caplog.records if "on this machine" in record.message]
-    assert "5 minutes" in told and "100 epochs" in told and "--max_minutes 2 " in told
-    plain = trainer(
-        tmp_path, per_device_train_batch_size=8, num_train_epochs=100, lr_scheduler_type="cosine"
-    )  # which has no clock
+    assert "5 minutes" in told and "40 epochs" in told and "--max_minutes 2 " in told
+    plain = trainer(tmp_path, dataset=noise_clips(9, 800), **FLAGS)  # which has no clock
     plain.train()
-    assert run.state.global_step == 300
+    assert run.state.global_step == 120
     torch.testing.assert_close(run.model.state_dict(), plain.model.state_dict(), atol=0, rtol=0)
 
 
@@ -74,25 +72,25 @@ def test_of_a_short_training_no_shorter_one_is_suggested(timed, caplog):
     assert "seconds" in told and "--max_minutes" not in told
 
 
-@pytest.mark.parametrize("slow_from", [math.inf, 40, 60])
+@pytest.mark.parametrize("slow_from", [math.inf, 18, 24])
 def test_the_whole_training_fits_into_its_time_and_ends_with_no_learning_rate(timed, slow_from):
-    clock = MadeClock(1.0, slow_from)
+    clock = MadeClock(2.5, slow_from)
     run = timed(clock, seconds=120.0)
     left = 1000 + 120 - budget.WRITING_SECONDS - JUDGING - clock.now
-    assert -4 <= left <= 12, "to the hundredth part if the pace stays, else nearly"
-    assert run.state.global_step == run.state.max_steps < 300
+    assert -1 <= left <= (3 if slow_from == math.inf else 15)
+    assert run.state.global_step == run.state.max_steps < 120
     assert clock.rates[-1] < 0.1 * clock.rates[0]
-    assert f"{run.state.max_steps} of 300 steps" in run.length.why
+    assert f"{run.state.max_steps} of 120 steps" in run.length.why
 
 
 def test_where_time_is_ample_nothing_changes(timed):
     run = timed(MadeClock(0.1), seconds=600.0)
-    assert run.state.global_step == 300 and not run.length.why
+    assert run.state.global_step == 120 and not run.length.why
 
 
 def test_where_too_little_is_left_a_quarter_of_the_time_is_trained(timed, caplog):
     clock = MadeClock(1.0)
-    timed(clock, seconds=16.0, per_device_train_batch_size=2)
+    timed(clock, seconds=16.0)
     assert "so the run will take" in caplog.text
     assert clock.now - 1000 == pytest.approx(8 + 4, abs=3)
 
@@ -134,5 +132,5 @@ def test_no_time_is_refused(minutes):
 
 @pytest.mark.parametrize("other", [{"baseline": True}, {"search": 3, "validation_fraction": 0.2}])
 def test_what_is_no_training_of_one_network_is_not_planned(other):
-    with pytest.raises(ArgumentError, match="--max_minutes plans one network's training|leave one out"):
+    with pytest.raises(ArgumentError, match=r"--max_minutes plans"):
         RecipeArguments(max_minutes=3, **other)

@@ -1,4 +1,4 @@
-"""A training whose end is found out on the way: its learning rate, the clips that wait, and what a resumed one knows."""
+"""A training whose end is found out on the way: its learning rate, the clips that wait, what a resumed one knows."""
 
 import math
 
