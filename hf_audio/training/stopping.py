@@ -22,22 +22,22 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 # Training clips that are kept apart: of classes that have enough, a share, and of large sets so many.
-LEAST_CLIPS = 100
+LEAST_CLIPS = 400
 LEAST_OF_A_CLASS = 5
-HELD_SHARE = 0.2
+HELD_SHARE = 0.15
 MOST_OF_A_CLASS = 0.4
-MOST_HELD = 400
-LEAST_HELD = 20
+MOST_HELD = 200
+LEAST_HELD = 40
 # They are judged after epochs that lie ever further apart, by this factor.
 CHECK_FACTOR = 1.15
-# Nothing is gained any more where, in the last of these shares of the epochs so far, the right classes have not become
-# more probable by this, and by this share of a clip: what lies below could be chance.
+# Nothing is gained any more where, on average over so large a last share of the epochs, the right classes are hardly
+# more probable than over the same share of the epochs before: by less than this, or than so much of a clip.
 WATCHED_SHARE = 0.4
-LEAST_GAIN = 0.005
+LEAST_GAIN = 0.01
 LEAST_CLIP = 0.2
 # Of the planned epochs, before which nothing is decided: networks that have learnt little may be about to begin.
-LEAST_SHARE = 0.15
-LEAST_SHARE_UNLEARNT = 0.35
+LEAST_SHARE = 0.1
+LEAST_SHARE_UNLEARNT = 0.25
 LITTLE_LEARNT = 0.2  # of the way from guessing to knowing
 
 
@@ -111,14 +111,14 @@ class Stopping(TrainerCallback, ExportableState):
         n_clips, chance = len(self.clips), 1 / self.trainer.model.config.num_labels
         if not has_settled(self.checks, args.num_train_epochs, n_clips, chance):
             return
-        before, now = value_before(self.checks), max(value for _, value in self.checks)
+        now, before = compare(self.checks)
         steps = round(state.global_step / (1 - FALLING_SHARE))
         epochs = round(epoch / (1 - FALLING_SHARE))
         why = (
-            f"Training was ended after {epochs} of at most {args.num_train_epochs:g} epochs, because nothing more was "
-            f"gained: {n_clips} training clips were kept apart until epoch {epoch}, and the right class had a "
-            f"probability of {now:.3f} on them at most, and of {before:.3f} after {1 - WATCHED_SHARE:.0%} of that "
-            "time already. In the last epochs they were learnt too."
+            f"Training was ended after {epochs} of at most {args.num_train_epochs:g} epochs, because hardly more was "
+            f"gained: on {n_clips} training clips that were kept apart until epoch {epoch}, the right class had a "
+            f"probability of {now:.3f} in the last epochs before that, and of {before:.3f} in those before them. From "
+            "then on they were learnt too, and the learning rate fell."
         )
         logger.info("%s", why)
         self.length.settled = True
@@ -128,10 +128,12 @@ class Stopping(TrainerCallback, ExportableState):
         return max(self.checks[-1][0] * CHECK_FACTOR, self.checks[-1][0] + 1) if self.checks else 1
 
 
-def value_before(checks: Sequence[tuple[float, float]]) -> float:
-    """The best value before the watched share of the epochs, or nothing."""
-    watched = (1 - WATCHED_SHARE) * checks[-1][0]
-    return max((value for epoch, value in checks if epoch <= watched), default=0.0)
+def compare(checks: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """The mean value over the last share of the epochs, and over the same share of the epochs before."""
+    last = checks[-1][0]
+    middle = (1 - WATCHED_SHARE) * last
+    earlier = [value for epoch, value in checks if (1 - WATCHED_SHARE) * middle < epoch <= middle]
+    return float(np.mean([value for epoch, value in checks if epoch > middle])), float(np.mean(earlier or [0.0]))
 
 
 def has_settled(checks: Sequence[tuple[float, float]], most_epochs: float, n_clips: int, chance: float) -> bool:
@@ -147,7 +149,8 @@ def has_settled(checks: Sequence[tuple[float, float]], most_epochs: float, n_cli
     unlearnt = best < chance + LITTLE_LEARNT * (1 - chance)
     if checks[-1][0] < (LEAST_SHARE_UNLEARNT if unlearnt else LEAST_SHARE) * most_epochs:
         return False
-    return best < value_before(checks) + LEAST_GAIN + LEAST_CLIP / n_clips
+    now, before = compare(checks)
+    return now < before + max(LEAST_GAIN, LEAST_CLIP / n_clips)
 
 
 @torch.no_grad()
