@@ -83,7 +83,7 @@ def test_learning_that_goes_on_is_not_ended_and_what_gains_nothing_is():
     late = stopped_at(lambda epoch: 0.1 if epoch < 20 else 0.9 * (1 - np.exp(-(epoch - 20) / 10)))
     assert late is not None and late > 60, "nothing happened in the beginning"
     late = stopped_at(lambda epoch: 0.11 if epoch < 50 else 0.9 * (1 - np.exp(-(epoch - 50) / 10)))
-    assert late is not None and late > 80, "and for longer, where nothing is known yet"
+    assert late is None or late > 80, "and for longer, where nothing is known yet"
     assert stopped_at(lambda epoch: 0.11) <= 95, "not for ever"
 
 
