@@ -221,7 +221,7 @@ def _read_tag(head: bytes, frame: Frame) -> Tag | None:
             if flags >> number & 1:
                 numbers[number] = int.from_bytes(head[place : place + 4], "big")
                 place += 4
-        return Tag(*numbers, has_one_rate=name == b"Info")
+        return Tag(numbers[0], numbers[1], has_one_rate=name == b"Info")
     if head[36:40] == b"VBRI":
         return Tag(int.from_bytes(head[50:54], "big"), int.from_bytes(head[46:50], "big"), has_one_rate=False)
     return None
