@@ -345,7 +345,12 @@ def _read_by_folders(source: Path, searched: FolderSearch, tables: Sequence[Path
         if len(usable) == 1:
             return usable[0] if len(tables) == 1 else _say_which(usable[0])
         if len(tables) == 1 and len(folders.classes) < 2:
-            return _read_one_table(tables[0], asked, source)  # which says what is wrong with it
+            try:
+                return _read_one_table(tables[0], asked, source)
+            except DataError as error:
+                if asked.names_columns:
+                    raise
+                folders.problem = str(error)
         if len(usable) > 1 and folders.problem is None:
             folders.problem = (
                 f"{source} holds {len(usable)} tables that name its recordings, {usable[0].table.path} for one: pass "
@@ -425,8 +430,10 @@ def _as_recordings(
 ) -> Recordings:
     """What class folders hold."""
     problem = folders.problem or _explain(source, folders, searched, tables)
-    if problem is None and asked.names_columns:
-        problem = f"{source} holds class folders, which have no columns and one label a clip: give a table."
+    if asked.names_columns:
+        raise DataError(
+            problem or f"{source} holds class folders, which have no columns and one label a clip: give a table."
+        )
     rows = folders.rows
     cells = {"label": [row.label for row in rows]}
     columns = Columns("path", ("label",) if rows else (), folders.group)
