@@ -13,6 +13,7 @@ from datasets import Dataset
 from ..errors import DataError
 from .clip_tables import ClipTable
 from .columns import TEST, TRAIN, VALIDATION, Columns, read_labels, read_parts
+from .excerpts import cut_recordings
 from .part_names import read_part_name
 from .recordings import PART_CELLS, Recordings, read_recordings
 from .rows import from_rows, from_tagged_rows, report_left_out
@@ -79,9 +80,20 @@ def load_collection(
         raise DataError(found.problem)
     _report(found)
     listed = _list_recordings(found.table, several)
-    columns = found.table.columns
+    columns, split = found.table.columns, found.split
+    if columns.split is None and columns.group is None and not several:
+        listed, split = _cut_long_recordings(listed)
     collection = hold_out(found.name, *_as_rows(listed, columns, several), seed, columns)
-    return replace(collection, columns=found.columns, split=found.split or collection.split)
+    return replace(collection, columns=found.columns, split=split or collection.split)
+
+
+def _cut_long_recordings(listed: list[_Recording]) -> tuple[list[_Recording], str]:
+    """Excerpts with their parts, and a sentence on them, where hardly a class has a recording to hold out."""
+    excerpts = cut_recordings([(recording.path, str(recording.label)) for recording in listed])
+    if excerpts is None:
+        return listed, ""
+    logger.warning("%s", excerpts.sentence)
+    return [_Recording(piece.part, piece.label, piece.path) for piece in excerpts.pieces], excerpts.sentence
 
 
 def _report(found: Recordings) -> None:

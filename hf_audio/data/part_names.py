@@ -7,8 +7,8 @@ from .columns import PARTS, TRAIN
 
 # Words beside the one of the part that say nothing: `train_audio`, `test_metadata`, `testing_list`, `trainset`.
 NEUTRAL = frozenset(
-    "annotation annotations audio audios clip clips csv data dataset file files flac ground label "  # noqa: SIM905
-    "labels list lists meta metadata mp3 official part recording recordings set sound sounds "
+    "annotation annotations audio audios clip clips competition csv data dataset file files flac ground "  # noqa: SIM905
+    "label labels list lists meta metadata mp3 official part post recording recordings scoring set sound sounds "
     "split truth wav wavs".split()
 )
 WORD = re.compile(r"[^\W_]+")

@@ -139,8 +139,19 @@ def _read_one_table(path: Path, asked: _Asked, source: Path | None = None) -> Re
         table = asked.read(path, source)
     elif layout is not None:
         said = [f"{path} is read as {layout.name}'s{layout.note and ': ' + layout.note}."]
+    if source is None and len(beside := _tables_of_parts_beside(path)) > 1:
+        said.append(
+            f"{', '.join(beside)} lie side by side and {path.name} alone is read: give the folder for all parts."
+        )
     found = Recordings(path.stem, table, said=said)
     return _take_parts(found, source or path.parent, asked)
+
+
+def _tables_of_parts_beside(path: Path) -> list[str]:
+    """The names of a table and of those beside it, if their names are those of parts."""
+    beside = {file.stem: file.name for file in sorted(path.parent.iterdir()) if is_table(file)}
+    parts = name_parts(beside)
+    return [beside[stem] for stem in parts] if path.stem in parts else []
 
 
 def _read_as_known(path: Path, layout: TableLayout, search_in: Path, asked: _Asked) -> ClipTable | None:
@@ -281,11 +292,18 @@ def _join(
     columns = first.columns._replace(split=PART_CELLS)
     names = [name for name in first.cells if all(name in table.cells for _, table in joined)]
     cells = {name: [cell for _, table in joined for cell in table.cells[name]] for name in names}
-    cells[PART_CELLS] = [part for part, table in joined for _ in table.files]
+    cells[PART_CELLS] = [cell for part, table in joined for cell in _part_cells(part, table)]
     files = [file for _, table in joined for file in table.files]
     table = ClipTable(pairs[0][1], cells, columns, files)
     found = Recordings(source.resolve().name, table, searched=None, warnings=warnings)
     return _without_unnamed(found, searched)
+
+
+def _part_cells(part: str, table: ClipTable) -> list[str]:
+    """The part of every row: that of the table, but one to train on may say itself which rows validate."""
+    if part == TRAIN and table.columns.split is not None:
+        return table.column(table.columns.split)
+    return [part] * len(table.files)
 
 
 def _read_alike(path: Path, search_in: Path, first: ClipTable, asked: _Asked) -> ClipTable:
@@ -411,7 +429,7 @@ def _read_tables_of_parts(
             pairs.append((parts[top], one[0], directory / top))
         else:
             bare.append(top)
-    if all(part != TRAIN for part, _, _ in pairs):
+    if all(part != TRAIN for part, _, _ in pairs) or (bare and len(folders.classes) > 1):
         return None
     found = _join(source, searched, pairs, asked)
     if found is not None:
@@ -448,12 +466,17 @@ def _as_recordings(
         list(folders.warnings),
         problem,
     )
+    found.warnings += [
+        f"{path} is {reason}: its recordings count once."
+        for path, reason in searched.repeated
+        if path.parent == directory
+    ]
     if not rows:  # all of them are outside, and of no class
         found.table = replace(found.table, cells={}, files=folders.outside)
         found.outside = []
     elif folders.has_parts:
         return _with_parts(found, [row.part for row in rows])
-    if tables:
+    if tables and rows:
         found.said.append(f"The folders are the classes; to go by {tables[0]} instead, pass it as --data_dir.")
     return _take_lists(found, directory)
 

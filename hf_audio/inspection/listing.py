@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ..data.columns import Columns
 from ..data.recordings import Recordings, read_recordings
 from ..errors import DataError
-from .findings import Case, Finding, find
+from .findings import Case, Finding, Severity, find
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,8 @@ def list_files(
 
 def _tell_reading(found: Recordings) -> list[Finding]:
     """How the files were read, and why nothing can be trained on them."""
-    problem = [] if found.problem is None else [Finding("error", "layout", found.problem, "")]
+    severity: Severity = "error" if found.table.columns.labels else "warning"  # recordings may be none of any class
+    problem = [] if found.problem is None else [Finding(severity, "layout", found.problem, "")]
     doubts = [Finding("warning", "layout", sentence, "") for sentence in found.warnings]
     return [*problem, *doubts, *(Finding("note", "layout", sentence, "") for sentence in found.said)]
 

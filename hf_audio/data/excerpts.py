@@ -1,0 +1,149 @@
+"""Long recordings cut into excerpts, of which the last are tested: where hardly a class has a second recording."""
+
+import hashlib
+import json
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import datasets
+import numpy as np
+import soundfile
+
+from ..audio.loading import open_audio, stream_audio
+from ..errors import AudioError, DataError
+from ..files import folder_written_whole
+from .columns import TEST, TRAIN
+
+# Raised whenever excerpts would come out differently.
+VERSION = 1
+TEST_SHARE = 0.2  # of the time
+SHORTEST, LONGEST = 1.0, 5.0  # seconds of an excerpt
+EXCERPTS = 60  # of the class with the shortest recordings, if that is possible
+FEWEST_EXCERPTS = 15  # of a class
+SUBTYPE = "PCM_24"  # finer than the 16 bits in which training keeps clips
+
+
+class Excerpt(NamedTuple):
+    """A file with a piece of a recording."""
+
+    path: Path
+    label: str
+    part: str
+
+
+@dataclass(frozen=True)
+class Excerpts:
+    """All pieces of a collection."""
+
+    pieces: list[Excerpt]
+    sentence: str
+    """How the test pieces were chosen, and what figures of them tell."""
+
+
+def cut_recordings(recordings: Sequence[tuple[Path, str]]) -> Excerpts | None:
+    """Cut recordings into excerpts, where fewer than two classes have a second one that could be held out.
+
+    All excerpts are as long, a 60th of what the class with the shortest recordings has, but 1 to 5 s. The last fifth
+    of each recording's time is tested; the excerpt before it is left out, so that no sound goes on from training into
+    the test. Excerpts are kept as files in the `datasets` cache.
+
+    Args:
+        recordings: files and their labels.
+
+    Returns:
+        The excerpts, or `None` where there are recordings to hold out, or some that cannot be read.
+
+    Raises:
+        DataError: a class is too short to be cut, or there is no room for the excerpts.
+    """
+    counts = Counter(label for _, label in recordings)
+    if len(counts) < 2 or sum(count > 1 for count in counts.values()) > 1:
+        return None
+    try:
+        lengths = [_measure(path) for path, _ in recordings]
+    except (OSError, AudioError):
+        return None
+    seconds: dict[str, float] = defaultdict(float)
+    for (_, label), length in zip(recordings, lengths, strict=True):
+        seconds[label] += length
+    shortest = min(seconds, key=lambda label: seconds[label])
+    window = round(min(max(seconds[shortest] / EXCERPTS, SHORTEST), LONGEST), 1)
+    if seconds[shortest] < FEWEST_EXCERPTS * window:
+        raise DataError(
+            f"{len(recordings)} recordings of {len(counts)} classes are too few to hold out any, and too short to be "
+            f"cut: {shortest!r} has {seconds[shortest]:.1f} s; record two or more of each class, or "
+            f"{FEWEST_EXCERPTS * window:g} s."
+        )
+    pieces = []
+    for (path, label), length in zip(recordings, lengths, strict=True):
+        n_windows = int(length / window)
+        n_tested = max(round(TEST_SHARE * n_windows), 1)
+        files = _cut(path, window)
+        if not files:
+            return None
+        for number, file in enumerate(files):
+            if number != n_windows - n_tested - 1:
+                pieces.append(Excerpt(file, label, TEST if number >= n_windows - n_tested else TRAIN))
+    sentence = (
+        f"The {len(recordings)} recordings were cut into excerpts of {window:g} s, and the last fifth of each "
+        f"recording in time was tested, {window:g} s before it left out. So the figures tell about known recordings "
+        "only, and new ones may be judged worse."
+    )
+    return Excerpts(pieces, sentence)
+
+
+def _measure(path: Path) -> float:
+    """Seconds of a recording, of which some headers do not tell.
+
+    Raises:
+        AudioError: it cannot be read.
+    """
+    with open_audio(path) as recording:
+        frames = recording.frames
+        if frames is None:
+            frames = sum(len(block) for block in recording.blocks())
+        return frames / recording.rate
+
+
+def _cut(path: Path, window: float) -> list[Path]:
+    """The files of a recording's excerpts, one after the other; none where it cannot be read."""
+    status = os.stat(path)
+    made_by = [VERSION, os.path.realpath(path), status.st_size, status.st_mtime_ns, window]
+    digest = hashlib.sha256(json.dumps(made_by).encode()).hexdigest()[:32]
+    folder = Path(datasets.config.HF_DATASETS_CACHE) / "hf_audio" / "excerpts" / digest
+    if not folder.is_dir():
+        try:
+            with folder_written_whole(folder, folder.is_dir) as temporary:
+                _write_excerpts(path, window, temporary)
+        except AudioError:
+            return []
+        except (OSError, soundfile.LibsndfileError) as error:
+            raise DataError(
+                f"Excerpts of {path} cannot be kept in {folder.parent} ({error}): make room there, or set HF_HOME to "
+                "a folder on another disk."
+            ) from error
+    return sorted(folder.iterdir())
+
+
+def _write_excerpts(path: Path, window: float, folder: Path) -> None:
+    with open_audio(path) as recording:
+        rate = recording.rate
+    size = round(window * rate)
+    for number, samples in enumerate(_windows(stream_audio(path, rate), size)):
+        start = number * window
+        name = f"{path.stem}_{start:08.1f}-{start + window:08.1f}s.wav"
+        soundfile.write(folder / name, samples, rate, SUBTYPE, format="WAV")
+
+
+def _windows(blocks: Iterator[np.ndarray], size: int) -> Iterator[np.ndarray]:
+    """Blocks of samples in pieces of one size; what is left at the end is dropped."""
+    held = np.zeros(0, dtype=np.float32)
+    for block in blocks:
+        held = np.concatenate([held, block])
+        while len(held) >= size:
+            yield held[:size]
+            held = held[size:]
