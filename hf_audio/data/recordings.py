@@ -73,6 +73,10 @@ class _Asked:
         """Whether what was asked for is in tables alone."""
         return self.several or self.wanted != Columns() or self.audio_dir is not None
 
+    def strict(self) -> "_Asked":
+        """The same, of tables that have labels."""
+        return replace(self, needs_labels=True)
+
     def read(self, table: Path, search_in: Path | None = None, **columns: Any) -> ClipTable:
         """A table; columns: in the place of those that the user has named."""
         return read_clip_table(
@@ -361,10 +365,12 @@ def _read_by_folders(source: Path, searched: FolderSearch, tables: Sequence[Path
     if not is_clear or asked.names_columns:
         usable = _find_usable(source, tables, asked)
         if len(usable) == 1:
-            return usable[0] if len(tables) == 1 else _say_which(usable[0])
+            found = _without_unnamed(usable[0], searched)
+            return found if len(tables) == 1 else _say_which(found)
         if len(tables) == 1 and len(folders.classes) < 2:
             try:
-                return _read_one_table(tables[0], asked, source)
+                found = _read_one_table(tables[0], asked if asked.names_columns else asked.strict(), source)
+                return _without_unnamed(found, searched)
             except DataError as error:
                 if asked.names_columns:
                     raise
@@ -386,7 +392,7 @@ def _find_usable(source: Path, tables: Sequence[Path], asked: _Asked) -> list[Re
     usable = []
     for table in tables:
         try:
-            found = _read_one_table(table, replace(asked, needs_labels=True), source)
+            found = _read_one_table(table, asked.strict(), source)
         except DataError:
             continue
         if any(map(os.path.isfile, found.table.files)):
@@ -466,11 +472,8 @@ def _as_recordings(
         list(folders.warnings),
         problem,
     )
-    found.warnings += [
-        f"{path} is {reason}: its recordings count once."
-        for path, reason in searched.repeated
-        if path.parent == directory
-    ]
+    doubled = [path for path, reason in searched.repeated if path.parent == directory and "another name" in reason]
+    found.warnings += [f"{path} is searched by another name: its recordings count once." for path in doubled]
     if not rows:  # all of them are outside, and of no class
         found.table = replace(found.table, cells={}, files=folders.outside)
         found.outside = []
