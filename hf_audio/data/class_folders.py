@@ -19,10 +19,7 @@ CONTAINERS = frozenset(
     "audio audios classes clips commands corpus data dataset datasets keywords recordings samples "  # noqa: SIM905
     "sounds wav wavs words".split()
 )
-NOISES = frozenset(
-    "background backgrounds background_noise background_noises ambient ambience noise noises "  # noqa: SIM905
-    "silence".split()
-)
+NOISE_WORDS = frozenset({"ambience", "ambient", "background", "backgrounds", "noise", "noises", "silence"})
 # Where recordings wait for somebody to sort them.
 UNSORTED = frozenset(
     "download downloads inbox incoming temp tmp to_label to_sort trash unlabeled unlabelled "  # noqa: SIM905
@@ -48,13 +45,14 @@ KINDS = (
     Kind("ids", re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"), True),
     Kind("ids", re.compile(r"(?=.*\d)[0-9a-f]{16,}"), True),
     Kind("ids", re.compile(r"\d{9,}"), True),
+    Kind("folders without a name", re.compile(r"(?:new|untitled) folder(?: ?\(?\d+\)?)?"), True),
     Kind("years", re.compile(rf"(?P<stem>){_YEAR}"), False),
     Kind(
         "people, devices or sessions",
         re.compile(
             r"(?P<stem>actor|batch|channel|chunk|client|day|device|folder|part|participant|patient|person|phone|mic|"
             r"microphone|rec|recorder|recording|recordist|sensor|session|singer|site|spk|speaker|station|subject|tape|"
-            r"upload|user|visit|week)[-_ ]?(?:\d+|[a-z])"
+            r"upload|user|visit|week)[-_ ]?(?:\d+|[a-z]|[0-9a-f]{4,})"
         ),
         False,
     ),
@@ -255,12 +253,12 @@ def _look_for_containers(directory: Path, placed: Placed, reading: ClassFolders)
     """`dataset/yes/1.wav` beside `background_noise/1.wav`, where the words are the classes."""
     tops = sorted({places[0] for _, places in placed})
     holders = _holders(placed)
-    noises = [top for top in tops if _plain(top) in NOISES]
+    noises = [top for top in tops if NOISE_WORDS.intersection(_words(top))]
     direct = {places[0] for _, places in placed if len(places) == 1}
     inner = {top: sorted(name for name, above in holders.items() if above == {top}) for top in tops}
     shared = {top for above in holders.values() if len(above) > 1 for top in above}
     full = [top for top in tops if len(inner[top]) > 1 and top not in direct | shared and top not in noises]
-    containers = [top for top in full if set(WORD.findall(top.casefold().replace("_", " "))) <= CONTAINERS]
+    containers = [top for top in full if CONTAINERS.issuperset(_words(top))]
     others = [top for top in tops if top not in noises]
     if len(containers) == 1 and others == containers and noises:
         reading.rows = [Sorted(file, _composed(places[1])) for file, places in placed if places[0] == containers[0]]
@@ -270,16 +268,24 @@ def _look_for_containers(directory: Path, placed: Placed, reading: ClassFolders)
         reading.said += [_offer_background(directory / noise) for noise in noises]
     elif containers and len(tops) > 1:
         reading.problem = _explain_container(directory, containers[0], inner[containers[0]], tops)
-    elif len(full) == 1 and others == full and noises and not all(find_kind(name) for name in inner[full[0]]):
-        reading.problem = _explain_container(directory, full[0], inner[full[0]], tops)
+    elif len(full) == 1 < len(tops) == 1 + len(direct) and not any(map(_is_session, inner[full[0]])):
+        explained = _explain_container(directory, full[0], inner[full[0]], tops)
+        if others == full:
+            reading.problem = explained
+        else:  # one class may have been sorted further than the others
+            reading.warnings.append(explained)
+
+
+def _is_session(name: str) -> bool:
+    """Whether a folder is called as one for the recordings of a day or a person: `2023-05-01`, `session2`, `r03`."""
+    return find_kind(name) is not None or re.fullmatch(r"[^\W\d_]{0,2}[-_ ]?\d+", name) is not None
 
 
 def _explain_container(directory: Path, container: str, inner: Sequence[str], tops: Sequence[str]) -> str:
     other = next(top for top in tops if top != container)
     return (
         f"{directory} holds {container}/ with the folders {_some(inner)}, and {other}: if those are the classes, pass "
-        f"{directory / container} as --data_dir; if {container} is one class, move its recordings out of the folders "
-        "in it."
+        f"{directory / container} as --data_dir; if {container} is one class, move its recordings out of the folders."
     )
 
 
@@ -288,7 +294,7 @@ def _doubt_names(directory: Path, reading: ClassFolders) -> None:
     names = reading.classes
     kinds = {name: kind for name in names if (kind := find_kind(name)) is not None}
     sure = [name for name, kind in kinds.items() if kind.is_sure]
-    unsorted = [name for name in names if _plain(name) in UNSORTED]
+    unsorted = [name for name in names if "_".join(_words(name)) in UNSORTED]
     parts = [name for name in names if (read := read_part_name(name)) is not None and not read[1]]
     remedy = "put the label of each recording into a table with the columns file_name and label, or sort them by class"
     if len(sure) > 1:
@@ -319,8 +325,8 @@ def _stem(name: str, kind: Kind) -> tuple[str, str]:
     return kind.words, found["stem"] if found else ""
 
 
-def _plain(name: str) -> str:
-    return "_".join(WORD.findall(name.casefold().replace("_", " ")))
+def _words(name: str) -> list[str]:
+    return [word.casefold() for word in WORD.findall(name)]
 
 
 def _composed(name: str) -> str:

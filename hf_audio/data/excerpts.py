@@ -24,6 +24,7 @@ TEST_SHARE = 0.2  # of the time
 SHORTEST, LONGEST = 1.0, 5.0  # seconds of an excerpt
 EXCERPTS = 60  # of the class with the shortest recordings, if that is possible
 FEWEST_EXCERPTS = 15  # of a class
+FEWEST_TO_CUT = 5  # of a recording
 SUBTYPE = "PCM_24"  # finer than the 16 bits in which training keeps clips
 
 
@@ -49,7 +50,8 @@ def cut_recordings(recordings: Sequence[tuple[Path, str]]) -> Excerpts | None:
 
     All excerpts are as long, a 60th of what the class with the shortest recordings has, but 1 to 5 s. The last fifth
     of each recording's time is tested; the excerpt before it is left out, so that no sound goes on from training into
-    the test. Excerpts are kept as files in the `datasets` cache.
+    the test. Where one class has many short recordings, they stay whole, excerpts of the others are as long as these,
+    and every fifth is tested. Excerpts are kept as files in the `datasets` cache.
 
     Args:
         recordings: files and their labels.
@@ -58,42 +60,64 @@ def cut_recordings(recordings: Sequence[tuple[Path, str]]) -> Excerpts | None:
         The excerpts, or `None` where there are recordings to hold out, or some that cannot be read.
 
     Raises:
-        DataError: a class is too short to be cut, or there is no room for the excerpts.
+        DataError: no class has a second recording, and one is too short to be cut; or there is no room for the
+            excerpts.
     """
     counts = Counter(label for _, label in recordings)
-    if len(counts) < 2 or sum(count > 1 for count in counts.values()) > 1:
+    many = [label for label, count in counts.items() if count > 1]
+    if len(counts) < 2 or len(many) > 1:
         return None
     try:
         lengths = [_measure(path) for path, _ in recordings]
     except (OSError, AudioError):
         return None
+    of_many = [length for (_, label), length in zip(recordings, lengths, strict=True) if label in many]
+    usual = float(np.median(of_many)) if of_many else 0
     seconds: dict[str, float] = defaultdict(float)
     for (_, label), length in zip(recordings, lengths, strict=True):
         seconds[label] += length
-    shortest = min(seconds, key=lambda label: seconds[label])
-    window = round(min(max(seconds[shortest] / EXCERPTS, SHORTEST), LONGEST), 1)
+    are_short = 0 < usual < FEWEST_EXCERPTS * SHORTEST
+    cut = [label for label in seconds if label not in many or not are_short]
+    shortest = min(cut, key=lambda label: seconds[label])
+    window = _round(usual if are_short else seconds[shortest] / EXCERPTS)
     if seconds[shortest] < FEWEST_EXCERPTS * window:
+        if many:
+            return None
         raise DataError(
             f"{len(recordings)} recordings of {len(counts)} classes are too few to hold out any, and too short to be "
             f"cut: {shortest!r} has {seconds[shortest]:.1f} s; record two or more of each class, or "
             f"{FEWEST_EXCERPTS * window:g} s."
         )
-    pieces = []
-    for (path, label), length in zip(recordings, lengths, strict=True):
-        n_windows = int(length / window)
-        n_tested = max(round(TEST_SHARE * n_windows), 1)
-        files = _cut(path, window)
-        if not files:
-            return None
-        for number, file in enumerate(files):
-            if number != n_windows - n_tested - 1:
-                pieces.append(Excerpt(file, label, TEST if number >= n_windows - n_tested else TRAIN))
-    sentence = (
-        f"The {len(recordings)} recordings were cut into excerpts of {window:g} s, and the last fifth of each "
-        f"recording in time was tested, {window:g} s before it left out. So the figures tell about known recordings "
-        "only, and new ones may be judged worse."
+    pieces: list[Excerpt] = []
+    for number, ((path, label), length) in enumerate(zip(recordings, lengths, strict=True)):
+        if label in cut:
+            pieces += _cut_recording(path, label, window, int(length / window))
+        else:
+            pieces.append(Excerpt(path, label, TEST if number % round(1 / TEST_SHARE) == 0 else TRAIN))
+    return Excerpts(pieces, _explain(sum(label in cut for _, label in recordings), window))
+
+
+def _round(seconds: float) -> float:
+    return round(min(max(seconds, SHORTEST), LONGEST), 1)
+
+
+def _explain(n_cut: int, window: float) -> str:
+    return (
+        f"{n_cut} recordings were cut into excerpts of {window:g} s, because their classes have no others; the last "
+        f"fifth of each recording in time was tested, {window:g} s before it left out. So the figures tell about "
+        "known recordings only, and new ones may be judged worse."
     )
-    return Excerpts(pieces, sentence)
+
+
+def _cut_recording(path: Path, label: str, window: float, n_windows: int) -> list[Excerpt]:
+    """The excerpts of a recording, but for the one before those that are tested; or itself, if it cannot be cut."""
+    files = _cut(path, window) if n_windows >= FEWEST_TO_CUT else []
+    first = n_windows - max(round(TEST_SHARE * n_windows), 1)
+    return [
+        Excerpt(file, label, TEST if number >= first else TRAIN)
+        for number, file in enumerate(files)
+        if number != first - 1
+    ] or [Excerpt(path, label, TRAIN)]
 
 
 def _measure(path: Path) -> float:

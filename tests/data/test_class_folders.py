@@ -26,13 +26,14 @@ def read(*folders: str) -> ClassFolders:
         (["dog", "noise", "silence", "_unknown_"], ["_unknown_", "dog", "noise", "silence"]),
         (["drone/2023-01-02", "drone/2023-01-05", "background"], ["background", "drone"]),
         (["train", "bus"], ["bus", "train"]),
-        (["train/steam", "train/electric", "bus"], ["bus", "train"]),
+        (["train/r01", "train/r02", "bus"], ["bus", "train"]),
         (["test bench", "motor"], ["motor", "test bench"]),
         (["C4", "D4", "E4"], ["C4", "D4", "E4"]),
         (["recording studio", "street"], ["recording studio", "street"]),
         (["words", "music"], ["music", "words"]),
         (["level1", "level2"], ["level1", "level2"]),
         (["decade", "facade"], ["decade", "facade"]),
+        (["drone/1", "drone/2", "background noise"], ["background noise", "drone"]),
     ],
 )
 def test_ordinary_folders_are_classes_and_nothing_is_said(folders, classes):
@@ -84,6 +85,8 @@ def test_dates_and_people_above_the_classes_are_groups(above):
             ["words/yes", "words/no", "extra"],
             "words/ with the folders no, yes, and extra: if those are",
         ),
+        (["New folder", "New folder (2)"], "which are folders without a name and no classes"),
+        (["speech_v2/yes", "speech_v2/no", "white_noise"], "speech_v2/ with the folders no, yes, and white_noise"),
         (["drone/mavic", "drone/phantom", "noise"], "drone/ with the folders mavic, phantom, and noise"),
     ],
 )
@@ -96,6 +99,12 @@ def test_folders_that_may_be_classes_are_doubted(folders):
     reading = read(*folders)
     assert reading.problem is None and reading.classes == sorted(folders)
     assert "and are trained as classes: if they are none, put the label" in reading.warnings[0]
+
+
+def test_folders_in_one_class_alone_are_told():
+    reading = read("animals/cat", "animals/dog", "rain", "wind")
+    assert reading.classes == ["animals", "rain", "wind"] and reading.problem is None
+    assert "animals/ with the folders cat, dog, and rain: if those are the classes" in reading.warnings[0]
 
 
 @pytest.mark.parametrize("noise", ["background_noise", "Background", "noise", "silence"])
