@@ -268,11 +268,11 @@ def _look_for_containers(directory: Path, placed: Placed, reading: ClassFolders)
         reading.said += [_offer_background(directory / noise) for noise in noises]
     elif containers and len(tops) > 1:
         reading.problem = _explain_container(directory, containers[0], inner[containers[0]], tops)
-    elif len(full) == 1 < len(tops) == 1 + len(direct) and not any(map(_is_session, inner[full[0]])):
+    elif len(full) == 1 < len(tops) and not any(map(_is_session, inner[full[0]])):
         explained = _explain_container(directory, full[0], inner[full[0]], tops)
         if others == full:
             reading.problem = explained
-        else:  # one class may have been sorted further than the others
+        elif len(tops) == 1 + len(direct):  # one class may have been sorted further than the others
             reading.warnings.append(explained)
 
 

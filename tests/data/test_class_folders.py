@@ -87,6 +87,7 @@ def test_dates_and_people_above_the_classes_are_groups(above):
         ),
         (["New folder", "New folder (2)"], "which are folders without a name and no classes"),
         (["speech_v2/yes", "speech_v2/no", "white_noise"], "speech_v2/ with the folders no, yes, and white_noise"),
+        (["v2/yes", "v2/no", "noise/inside", "noise/outside"], "v2/ with the folders no, yes, and noise"),
         (["drone/mavic", "drone/phantom", "noise"], "drone/ with the folders mavic, phantom, and noise"),
     ],
 )
