@@ -31,6 +31,7 @@ LEAST_SHARE = 0.25
 # How often a plan is compared with the clock, and by which share of its steps it may be wrong.
 COMPARISONS = 10
 TOLERANCE = 0.05
+SHORT_SHARE = 0.5  # of the steps that there would be, below which nothing is kept apart in order to stop sooner
 JUDGED_CLIPS = 8  # of a test set, to see how long all will take
 SHORT_SECONDS = 150.0  # of a training for which no shorter one is suggested
 
@@ -152,13 +153,15 @@ class Clock(TrainerCallback):
         steps = done + max(int(self._agree(self.ends - time.time()) / pace), 1)
         most = state.max_steps if self.length.settled or 2 * done > state.max_steps else self.most_steps
         steps = min(steps, most)
-        if abs(steps - state.max_steps) > TOLERANCE * (state.max_steps - done):
-            args = self.trainer.args
-            self.length.end_at(
-                steps,
-                f"`--max_minutes {args.max_minutes:g}` was given: {steps} of {self.most_steps} steps fit into that, "
-                "with the learning rate of a training of that length.",
-            )
+        minutes = f"{self.trainer.args.max_minutes:g}"
+        why = (
+            f"`--max_minutes {minutes}` was given: {steps} of {self.most_steps} steps fit into that, with a learning "
+            "rate to match."
+        )
+        if self.length.open_ended and not self.length.settled and steps < SHORT_SHARE * self.most_steps:
+            self.length.settle_for(steps, why)  # there is no time to find out that there is too much of it
+        elif abs(steps - state.max_steps) > TOLERANCE * (state.max_steps - done):
+            self.length.end_at(steps, why)
         self.next_comparison = done + max((state.max_steps - done) // COMPARISONS, 1)
 
     def _agree(self, value: float) -> float:

@@ -18,7 +18,7 @@ from .judging import fit_answers, judge, judge_crops
 from .parts import check_streamable
 from .setup import TrainingSetup, count_trained, set_up
 from .shard_loader import ClipStream
-from .stopping import Stopping, hold_back
+from .stopping import LEAST_HELD, Stopping, hold_back
 from .task import Task
 from .trainer import AudioTrainer
 from .validated import describe_fit
@@ -69,7 +69,7 @@ def _plan_length(trainer: AudioTrainer, setup: TrainingSetup, task: Task) -> Non
             length.held = hold_back(parts.train, args.seed, task.group_column)
             if length.held is not None:
                 watched = parts.train.select(np.flatnonzero(length.held.rows))
-        if watched is not None:
+        if watched is not None and len(watched) >= LEAST_HELD:
             length.open_ended = True
             trainer.add_callback(Stopping(trainer, length, watched.with_transform(setup.plain)))
     tests = [clips.with_transform(setup.plain) for clips in parts.tests.values()]

@@ -103,6 +103,13 @@ class Length(TrainerCallback, ExportableState):
         self.steps, self.why = max(steps, self.trainer.state.global_step + 1), why
         self._follow()
 
+    def settle_for(self, steps: int, why: str) -> None:
+        """As `end_at`, of a training that is no longer open-ended: no clip waits any more from the next epoch on."""
+        self.open_ended = False
+        if self.held is not None:
+            self.held.until = min(self.held.until, int(self.trainer.state.epoch or 0) + 1)
+        self.end_at(steps, why)
+
     def _follow(self) -> None:
         assert self.steps is not None
         trainer = self.trainer
@@ -117,8 +124,8 @@ class Length(TrainerCallback, ExportableState):
     def state(self) -> dict[str, Any]:
         """What a checkpoint notes."""
         until = None if self.held is None or math.isinf(self.held.until) else self.held.until
-        told = {"steps": self.steps, "why": self.why, "settled": self.settled, "until": until}
-        return {"args": {}, "attributes": told}
+        noted = {name: getattr(self, name) for name in ("steps", "why", "settled", "open_ended")}
+        return {"args": {}, "attributes": {**noted, "until": until}}
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
@@ -128,7 +135,8 @@ class Length(TrainerCallback, ExportableState):
         if saved.get("until") is not None and self.held is not None:
             self.held.until = saved["until"]
         if saved.get("steps") is not None:
-            self.steps, self.why, self.settled = saved["steps"], saved["why"], saved["settled"]
+            for name in ("steps", "why", "settled", "open_ended"):
+                setattr(self, name, saved[name])
             self._follow()
 
     def on_epoch_begin(

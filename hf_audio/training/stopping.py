@@ -105,7 +105,8 @@ class Stopping(TrainerCallback, ExportableState):
     ) -> None:
         """Judge the clips where it is time to, and decide."""
         epoch = round(state.epoch or 0)
-        if state.global_step >= self.length.steps_before_falling or epoch < self._next_check():
+        begun = state.global_step >= self.length.steps_before_falling
+        if not self.length.open_ended or begun or epoch < self._next_check():
             return
         self.checks.append((epoch, mean_right(self.trainer, self.clips)))
         n_clips, chance = len(self.clips), 1 / self.trainer.model.config.num_labels

@@ -3,6 +3,7 @@
 import math
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from helpers.trainers import noise_clips, trainer
@@ -13,6 +14,7 @@ from hf_audio.errors import ArgumentError
 from hf_audio.training import budget
 from hf_audio.training.batches import ClipTransform
 from hf_audio.training.budget import Clock, judging_seconds, share_time
+from hf_audio.training.length import HeldBack
 
 JUDGING = 4.0
 FLAGS = {"per_device_train_batch_size": 3, "num_train_epochs": 40, "lr_scheduler_type": "cosine"}  # 120 steps
@@ -81,6 +83,21 @@ def test_the_whole_training_fits_into_its_time_and_ends_with_no_learning_rate(ti
     assert run.state.global_step == run.state.max_steps < 120
     assert clock.rates[-1] < 0.1 * clock.rates[0]
     assert f"{run.state.max_steps} of 120 steps" in run.length.why
+
+
+def test_where_time_is_short_nothing_waits(tmp_path, monkeypatch):
+    clock = MadeClock(2.5)
+    monkeypatch.setattr(budget, "time", SimpleNamespace(time=clock.time, perf_counter=clock.perf_counter))
+    run = trainer(tmp_path, dataset=noise_clips(9, 800), max_minutes=2.0, **FLAGS)
+    run.args.deadline = clock.now + 120
+    run.length.open_ended, run.length.held = True, HeldBack(np.arange(9) < 3, np.arange(9) % 3)
+    run.add_callback(clock)
+    run.add_callback(Clock(run, run.length, lambda: JUDGING))
+    run.train()
+    planned = run.state.max_steps
+    assert run.length.held.until == 2 and planned < 50, "the fifth step, of three an epoch, has used up five seconds"
+    cosine = [0.5 * (1 + math.cos(math.pi * step / planned)) for step in range(planned)]
+    assert clock.rates[-20:] == pytest.approx([0.1 * rate for rate in cosine[-20:]])
 
 
 def test_where_time_is_ample_nothing_changes(timed):
