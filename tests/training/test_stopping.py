@@ -1,16 +1,20 @@
 """When a training has learnt what it can, by clips that are kept apart."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from datasets import ClassLabel, Dataset, Features, Sequence, Value
-from helpers.checkpoints import tiny_config
+from helpers import tones as tones_recipe
+from helpers.checkpoints import results, tiny_config
 from helpers.trainers import noise_clips, trainer
 
 from hf_audio import AudioCNNForAudioClassification
 from hf_audio.data.rows import UNVERIFIED_COLUMN
 from hf_audio.training import stopping
 from hf_audio.training.batches import ClipTransform
+from hf_audio.training.fine_tune import fine_tune
 from hf_audio.training.stopping import Stopping, has_settled, hold_back, mean_right
 
 
@@ -124,3 +128,16 @@ def test_a_training_begins_its_end_where_nothing_is_gained(tmp_path, monkeypatch
     last = watcher.checks[-1][0]
     assert 10 <= last <= 20 and run.state.global_step == 3 * 2 * last
     assert f"after {2 * last} of at most 100 epochs" in run.length.why
+
+
+@pytest.mark.slow
+def test_a_run_that_was_ended_has_learnt_all_clips_and_says_so(tones, tmp_path, monkeypatch):
+    for name, value in {"LEAST_CLIPS": 20, "LEAST_HELD": 3}.items():
+        monkeypatch.setattr(stopping, name, value)
+    monkeypatch.setattr("hf_audio.training.fine_tune.LEAST_HELD", 3)
+    flags = {"num_train_epochs": 60, "report_to": "none", "bf16": False, "disable_tqdm": True, "save_strategy": "no"}
+    args = tones_recipe.TonesArguments(data_dir=str(tones), output_dir=str(tmp_path / "out"), **flags)
+    fine_tune(args, replace(tones_recipe.make_task(args), stop_when_settled=True))
+    told, card = results(tmp_path / "out"), (tmp_path / "out" / "README.md").read_text()
+    assert told["epoch"] < 60 and told["train_samples"] == 27 and told["eval_accuracy"] > 0.7
+    assert f"ended after {told['epoch']:g} of at most 60 epochs" in card and "on 6 training clips" in card
