@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from datasets import Dataset, concatenate_datasets
 
-from ..data.columns import SEPARATOR
+from ..data.tags import SEPARATOR
 from ..data.rows import UNVERIFIED_COLUMN, from_rows, from_tagged_rows
 from ..data.tables import read_table
 from ..errors import DataError

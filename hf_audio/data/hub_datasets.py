@@ -14,8 +14,9 @@ from datasets.exceptions import DatasetNotFoundError
 
 from ..errors import DataError
 from .collection import Collection, hold_out, name_groups
-from .columns import PARTS, TEST, TRAIN, VALIDATION, Columns, read_labels, read_parts, settle_columns
+from .columns import PARTS, TEST, TRAIN, VALIDATION, Columns, read_class_order, read_labels, read_parts, settle_columns
 from .rows import ENCODED_COLUMN, from_rows, from_tagged_rows
+from .tags import unquote
 
 logger = logging.getLogger(__name__)
 
@@ -73,6 +74,7 @@ def load_hub_collection(
     if settled.split is not None:
         told = read_parts(name, settled.split, cells[settled.split])
     labels = read_labels(name, cells, settled.labels, several=several)
+    classes = _declared_classes(dataset, settled.labels) or read_class_order(cells, settled.labels, labels)
     groups = {} if settled.group is None else {settled.group: name_groups(cells[settled.group])}
     places = [(split, row) for split in used for row in range(len(splits[split]))]
     recordings = _read_recordings(name, dataset, str(settled.path), places)
@@ -90,7 +92,7 @@ def load_hub_collection(
         # They get one until they are: to choose rows first would have all recordings copied, when joined to others.
         labels = [label or labels[labelled[0]] for label in labels]
     make = from_tagged_rows if several else from_rows
-    rows = make(recordings["path"], labels, groups)
+    rows = make(recordings["path"], labels, groups, classes)
     rows = concatenate_datasets([rows, recordings.remove_columns("path")], axis=1).select(labelled)
     return hold_out(Path(name).resolve().name, rows, np.array(told, dtype=object)[labelled], seed, settled)
 
@@ -151,6 +153,15 @@ def _join(name: str, parts: Sequence[Dataset]) -> Dataset:
         return concatenate_datasets(plain).with_format(None)  # or it would go on to speak of columns by their names
     except ValueError as error:
         raise DataError(f"The splits of {name} have columns of different kinds: {_first_line(error)}") from error
+
+
+def _declared_classes(dataset: Dataset, columns: Sequence[str]) -> list[str] | None:
+    """The classes of a column of `ClassLabel`, in its order; of those without a clip, the ids are kept."""
+    feature = dataset.features[columns[0]]
+    feature = feature.feature if isinstance(feature, datasets.List) else feature
+    if len(columns) > 1 or not isinstance(feature, ClassLabel):
+        return None
+    return [unquote(name) for name in feature.names]
 
 
 def _read_cells(dataset: Dataset, column: str) -> list[Any]:

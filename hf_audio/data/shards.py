@@ -4,7 +4,6 @@ import hashlib
 import json
 import logging
 import os
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +19,7 @@ from datasets import Dataset, Features, Value, concatenate_datasets
 
 from ..errors import DataError
 from ..files import write_text
+from .classes import order_classes
 from .collection import Collection
 from .columns import TEST, TRAIN, VALIDATION, Columns
 from .rows import ENCODED_COLUMN, from_rows
@@ -53,11 +53,10 @@ class Split:
 
     @cached_property
     def names(self) -> list[str]:
-        """The classes: those that are declared, or else the labels that occur, sorted, whole numbers by their size."""
+        """The classes: those that are declared, or else the labels that occur, as `order_classes` has them."""
         if self.classes is not None:
             return self.classes
-        by_size = all(re.fullmatch(r"-?\d+", label) for label in self.counts)
-        return sorted(self.counts, key=int if by_size else None)
+        return order_classes(self.counts)
 
     @property
     def shards(self) -> list[str]:

@@ -14,7 +14,7 @@ from sklearn.metrics import (
 )
 from transformers import PreTrainedConfig
 
-from ..data.rows import SEPARATOR
+from ..data.tags import SEPARATOR
 from ..data.tables import read_table, write_rows
 from .intervals import bootstrap_interval, f1_macro
 from .metrics import Accuracy, CharacterErrorRate, F1Macro, MeanAveragePrecisionAt3, TaggingPrecision, TwoClassScores
