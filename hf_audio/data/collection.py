@@ -220,9 +220,7 @@ def _without_repeats(found: Sequence[_Recording], several: bool) -> list[_Record
     return sorted(kept.values(), key=lambda recording: str(recording.path))
 
 
-def _explain_two_labels(
-    found: Sequence[_Recording], first: _Recording, recording: _Recording, several: bool
-) -> str:
+def _explain_two_labels(found: Sequence[_Recording], first: _Recording, recording: _Recording, several: bool) -> str:
     """Why one file cannot have two labels, or two sets of tags in two parts."""
     labels: dict[Path, set[str]] = {}
     for row in found:
