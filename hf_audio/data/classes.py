@@ -40,17 +40,29 @@ def find_numbering(
     Returns `None` where no column with such a name has one number for each label and one label for each number.
     """
     labelled = [(row, label) for row, label in enumerate(labels) if isinstance(label, str) and label]
-    n_classes = len({label for _, label in labelled})
     for name in cells:
-        if name in label_columns or simple_name(name) not in ID_NAMES or len(cells[name]) != len(labels):
+        if name in label_columns or not is_numbering(name) or len(cells[name]) != len(labels):
             continue
-        said = {(str(cells[name][row]).strip(), label) for row, label in labelled}
-        if len(said) != n_classes or not all(NUMBER.fullmatch(number) for number, _ in said):
-            continue
-        by_number = {Decimal(number): label for number, label in said}
-        if set(by_number) == set(range(n_classes)):
-            return name, [by_number[Decimal(number)] for number in range(n_classes)]
+        classes = order_by_numbers({(str(cells[name][row]), label) for row, label in labelled})
+        if classes is not None:
+            return name, classes
     return None
+
+
+def is_numbering(column: str) -> bool:
+    """Whether a column is called as one that numbers labels."""
+    return simple_name(column) in ID_NAMES
+
+
+def order_by_numbers(pairs: Iterable[tuple[str, str]]) -> list[str] | None:
+    """Labels by their numbers, of pairs (number, label); `None` where they are not one to one and 0, 1, 2, ..."""
+    said = {(number.strip(), label) for number, label in pairs}
+    if not all(NUMBER.fullmatch(number) for number, _ in said):
+        return None
+    by_number = {Decimal(number): label for number, label in said}
+    if len({label for _, label in said}) != len(said) or set(by_number) != set(range(len(said))):
+        return None
+    return [by_number[Decimal(number)] for number in range(len(said))]
 
 
 def simple_name(column: str) -> str:

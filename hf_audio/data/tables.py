@@ -136,8 +136,8 @@ def _find_delimiter(text: str) -> tuple[str, str]:
             if fits and len(header) > most:
                 found, most = delimiter, len(header)
     if not found:
-        header = next((line for line in text.splitlines() if line.strip()), "")
-        found = next((delimiter for delimiter in DELIMITERS if delimiter in header), ",")
+        first = next((line for line in text.splitlines() if line.strip()), "")
+        found = next((delimiter for delimiter in DELIMITERS if delimiter in first), ",")
     return found, text
 
 
@@ -194,14 +194,14 @@ def _read_tabs(path: Path, text: str) -> "pd.DataFrame":
     header, *rows = [line.rstrip("\r").split("\t") for line in lines if line.strip()] or [[]]
     if not header:
         raise ValueError("it is empty")
-    text = header.index(TEXT_COLUMN) if TEXT_COLUMN in header else None
+    place = header.index(TEXT_COLUMN) if TEXT_COLUMN in header else None
     for number, row in enumerate(rows, start=2):
         surplus = len(row) - len(header)
-        if surplus > 0 and text is not None:
-            row[text : text + surplus + 1] = ["\t".join(row[text : text + surplus + 1])]
+        if surplus > 0 and place is not None:
+            row[place : place + surplus + 1] = ["\t".join(row[place : place + surplus + 1])]
         elif surplus > 0 and not any(row[len(header) :]):
             del row[len(header) :]
-        elif surplus > 0 or (surplus < 0 and text is not None):
+        elif surplus > 0 or (surplus < 0 and place is not None):
             raise DataError(
                 f"{path} has {len(row)} cells in line {number} and {len(header)} columns: a cell holds a tab or a "
                 "line break, or the file is cut off; mend that line."

@@ -34,7 +34,7 @@ def unquote(cell: str) -> str:
 
 
 def holds_lists(cells: Sequence[str]) -> bool:
-    """Whether all cells of a column that hold anything are the text of lists with quotes in them, `['dog', 'rain']`."""
+    """Whether all cells of a column that hold anything are the text of lists with quotes, `['dog', 'rain']`."""
     said = [text for cell in cells if (text := _list_text(cell))]
     return all(map(_is_bracketed, said)) and any(text[1:-1].strip().startswith(tuple(QUOTES)) for text in said)
 
