@@ -30,9 +30,9 @@ from hf_audio.training.defaults import Choice, choose_defaults, describe_unheard
 from hf_audio.training.general_sounds import (
     PRESETS,
     SEARCH_SPACE,
+    SHORTEST_HEARD,
     GeneralSoundsArguments,
     fit_signal,
-    shortest_heard,
     slow_transforms,
     waveform_transforms,
 )
@@ -177,10 +177,9 @@ def choose(args: OwnSoundsArguments, survey: Survey) -> Mapping[str, Choice]:
     for name, (value, why) in choices.items():
         setattr(args, name, value)
         logger.info("%s %s: %s.", name, value, why)
-    shortest = shortest_heard(args.sampling_rate)
-    if not shortest <= args.excerpt_seconds <= args.clip_seconds:
+    if not SHORTEST_HEARD <= args.excerpt_seconds <= args.clip_seconds:
         raise ArgumentError(
-            f"--excerpt_seconds {args.excerpt_seconds:g} must lie between {shortest:g} and --clip_seconds "
+            f"--excerpt_seconds {args.excerpt_seconds:g} must lie between {SHORTEST_HEARD:g} and --clip_seconds "
             f"{args.clip_seconds:g}: give another one, or leave it out."
         )
     check_band(args, survey)

@@ -76,19 +76,15 @@ class GeneralSoundsArguments(RecipeArguments):
         super().__post_init__()
 
 
-def pace(sampling_rate: float) -> float:
+def pace(sampling_rate: float, excerpt_seconds: float) -> float:
     """How many times shorter frames are than those of sounds that people hear: 1 but for ultrasound and infrasound.
 
-    Calls of bats and mice are shorter, and those of elephants are longer than a frame of 46 ms.
+    Calls of bats and mice are shorter than a frame of 46 ms, and a period of an elephant's is longer; but an excerpt
+    must have frames enough for the network.
     """
     if sampling_rate > FASTEST_AUDIBLE:
         return (sampling_rate / FASTEST_AUDIBLE) ** 0.5
-    return min(sampling_rate / SLOWEST_AUDIBLE, 1)
-
-
-def shortest_heard(sampling_rate: float) -> float:
-    """Seconds that an excerpt must last at such a rate."""
-    return SHORTEST_HEARD / min(pace(sampling_rate), 1)
+    return min(max(sampling_rate / SLOWEST_AUDIBLE, 1.25 * SHORTEST_HEARD / excerpt_seconds), 1)
 
 
 def fit_signal(
@@ -99,7 +95,8 @@ def fit_signal(
     Masks hide the same share. clip_seconds: of the windows in which recordings are judged; excerpt_seconds: of the
     excerpts trained on.
     """
-    scale = sampling_rate / preset["sampling_rate"] / pace(sampling_rate)
+    faster = pace(sampling_rate, excerpt_seconds)
+    scale = sampling_rate / preset["sampling_rate"] / faster
     win_length = round(preset["win_length"] * scale)
     return {
         **preset,
@@ -109,9 +106,7 @@ def fit_signal(
         "n_fft": 1 << (win_length - 1).bit_length(),
         "win_length": win_length,
         "hop_length": round(preset["hop_length"] * scale),
-        "time_mask_frames": round(
-            preset["time_mask_frames"] * pace(sampling_rate) * excerpt_seconds / preset["min_seconds"]
-        ),
+        "time_mask_frames": round(preset["time_mask_frames"] * faster * excerpt_seconds / preset["min_seconds"]),
     }
 
 
