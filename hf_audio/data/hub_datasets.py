@@ -14,7 +14,18 @@ from datasets.exceptions import DatasetNotFoundError
 
 from ..errors import DataError
 from .collection import Collection, hold_out, name_groups
-from .columns import PARTS, TEST, TRAIN, VALIDATION, Columns, read_class_order, read_labels, read_parts, settle_columns
+from .columns import (
+    PARTS,
+    TEST,
+    TRAIN,
+    VALIDATION,
+    Columns,
+    guess_label,
+    read_class_order,
+    read_labels,
+    read_parts,
+    settle_columns,
+)
 from .rows import ENCODED_COLUMN, from_rows, from_tagged_rows
 from .tags import unquote
 
@@ -56,12 +67,7 @@ def load_hub_collection(
         logger.warning("Left out, as neither for training nor for validation or test by their names: %s.", ignored)
     used = {split: part for split, part in parts.items() if part is not None}
     dataset = _join(name, [splits[split] for split in used])
-    wanted = columns or Columns()
-    if wanted.path is None:
-        heard = [column for column, feature in dataset.features.items() if isinstance(feature, Audio)]
-        if len(heard) == 1:
-            wanted = wanted._replace(path=heard[0])
-            logger.info("Column of the recordings: %s, the only one of audio.", heard[0])
+    wanted = _guess_by_features(dataset, columns or Columns(), several)
     cells = {column: _read_cells(dataset, column) for column in dataset.column_names}
     settled = settle_columns(name, cells, wanted, several=several, path_flag="audio_column")
     for column in (*settled.labels, settled.group, settled.split):
@@ -153,6 +159,22 @@ def _join(name: str, parts: Sequence[Dataset]) -> Dataset:
         return concatenate_datasets(plain).with_format(None)  # or it would go on to speak of columns by their names
     except ValueError as error:
         raise DataError(f"The splits of {name} have columns of different kinds: {_first_line(error)}") from error
+
+
+def _guess_by_features(dataset: Dataset, wanted: Columns, several: bool) -> Columns:
+    """The columns that the user has named, and the only one of audio, and of classes where no name tells the labels."""
+    if wanted.path is None:
+        heard = [column for column, feature in dataset.features.items() if isinstance(feature, Audio)]
+        if len(heard) == 1:
+            wanted = wanted._replace(path=heard[0])
+            logger.info("Column of the recordings: %s, the only one of audio.", heard[0])
+    others = [column for column in dataset.column_names if column != wanted.path]
+    if not wanted.labels and guess_label(others, several=several) is None:
+        classed = [column for column in others if _declared_classes(dataset, (column,)) is not None]
+        if len(classed) == 1:
+            wanted = wanted._replace(labels=tuple(classed))
+            logger.info("Column of the labels: %s, the only one of classes.", classed[0])
+    return wanted
 
 
 def _declared_classes(dataset: Dataset, columns: Sequence[str]) -> list[str] | None:

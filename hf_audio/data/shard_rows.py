@@ -142,13 +142,20 @@ def _find_columns(schema: pa.Schema, shard: str, columns: Columns) -> tuple[str,
         audio = AUDIO_COLUMN if AUDIO_COLUMN in holding else holding[0]
     elif not _holds_bytes(schema.field(audio).type):
         raise DataError(f"{shard} holds no encoded audio in the column {audio!r}: give one of bytes.")
-    label = columns.labels[0] if columns.labels else guess_label([name for name in schema.names if name != audio])
+    label = columns.labels[0] if columns.labels else _guess_label(schema, audio)
     if label is None:
         raise DataError(f"{shard} has no column that is called {' or '.join(LABEL_NAMES)}: name one of {there}.")
     kind = schema.field(label).type
     if not (pa.types.is_integer(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind)):
         raise DataError(f"{shard} has {kind} values in the column {label!r}: labels are texts or whole numbers.")
     return audio, label
+
+
+def _guess_label(schema: pa.Schema, audio: str) -> str | None:
+    """The column with the likeliest name, or else the only one whose classes are declared."""
+    others = [name for name in schema.names if name != audio]
+    classed = [name for name in others if _declared_classes(schema, name) is not None]
+    return guess_label(others) or (classed[0] if len(classed) == 1 else None)
 
 
 def _holds_bytes(kind: pa.DataType) -> bool:
