@@ -55,9 +55,9 @@ def is_numbering(column: str) -> bool:
 
 
 def order_by_numbers(pairs: Iterable[tuple[str, str]]) -> list[str] | None:
-    """Labels by their numbers, of pairs (number, label); `None` where they are not one to one and 0, 1, 2, ..."""
+    """Labels by their numbers, of pairs (number, label); `None` but where they are one to one and 0, 1, 2, ..."""
     said = {(number.strip(), label) for number, label in pairs}
-    if not all(NUMBER.fullmatch(number) for number, _ in said):
+    if not said or not all(NUMBER.fullmatch(number) for number, _ in said):
         return None
     by_number = {Decimal(number): label for number, label in said}
     if len({label for _, label in said}) != len(said) or set(by_number) != set(range(len(said))):

@@ -162,7 +162,7 @@ def _join(name: str, parts: Sequence[Dataset]) -> Dataset:
 
 
 def _guess_by_features(dataset: Dataset, wanted: Columns, several: bool) -> Columns:
-    """The columns that the user has named, and the only one of audio, and of classes where no name tells the labels."""
+    """The columns that are named, and the only one of audio, and of classes where no name tells the labels."""
     if wanted.path is None:
         heard = [column for column, feature in dataset.features.items() if isinstance(feature, Audio)]
         if len(heard) == 1:

@@ -72,7 +72,7 @@ def read_table(path: str | os.PathLike, needed_columns: Sequence[str] = ()) -> "
         if isinstance(error, DataError):
             raise
         reason = " ".join(str(error).split())
-        raise DataError(f"{path} is not a table with a header ({reason}): repair or export it again.") from error
+        raise DataError(f"{path} is not a UTF-8 table with a header ({reason}): repair or export it again.") from error
     for column in needed_columns:
         if column not in table:
             raise DataError(f"{path} has no column {column!r}: its columns are {', '.join(table.columns)}.")
@@ -98,7 +98,9 @@ def _read_text(path: Path) -> str:
         # Words of other scripts have many such letters in a row, and broken UTF-8 has whole letters beside it.
         whole = any(letter not in "\ufffd" and not letter.isascii() for letter in content.decode("utf-8", "replace"))
         if coding is not None or b"\0" in content or whole or UNKNOWN_CODES.search(content):
-            raise DataError(f"{path} is not UTF-8 text: export the table as CSV in UTF-8.") from error
+            raise DataError(
+                f"{path} is not a UTF-8 table, nor of another coding that can be told: export it in UTF-8."
+            ) from error
     text = content.decode("cp1252")
     word = next((word for word in re.findall(r'[^\s,;|"]+', text) if not word.isascii()), "a blank")
     logger.warning(
