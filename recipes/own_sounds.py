@@ -192,7 +192,7 @@ def check_band(args: OwnSoundsArguments, survey: Survey) -> None:
     Raises:
         ArgumentError: the band is none.
     """
-    highest = args.f_max or args.sampling_rate / 2
+    highest = args.sampling_rate / 2 if args.f_max is None else args.f_max
     lowest = AudioCNNConfig.f_min if args.f_min is None else args.f_min
     if not 0 <= lowest < highest <= args.sampling_rate / 2:
         raise ArgumentError(

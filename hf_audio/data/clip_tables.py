@@ -31,8 +31,8 @@ class ClipTable:
     """Of every row."""
 
     def column(self, name: str | None) -> list[str]:
-        """The cells of a column, without the blanks around them; of none, nothing in every row."""
-        return [""] * len(self.files) if name is None else [cell.strip() for cell in self.cells[name]]
+        """The cells of a column, without the blanks and quotes around them; of none, nothing in every row."""
+        return [""] * len(self.files) if name is None else [unquote(cell) for cell in self.cells[name]]
 
 
 def read_clip_table(

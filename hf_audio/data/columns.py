@@ -85,6 +85,9 @@ def settle_columns(
         if usual is None and several:
             labels = [name for name in left if _is_indicator(table[name])]
     if not labels and needs_labels:
+        tags = [] if several else [name for name in names if _is_indicator(table[name])]
+        if len(tags) > 1:
+            raise DataError(f"{source} has columns of 0 and 1, {', '.join(tags[:3])}: for tags, add --multi_label.")
         raise DataError(_unguessed(source, names, LABEL_NAMES, "the labels", "label_column"))
     for what, found, named in (("files", path, wanted.path), ("the split", split, wanted.split)):
         if found is not None and found != named:

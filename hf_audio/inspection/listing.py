@@ -9,6 +9,7 @@ from pathlib import Path
 from ..data.clip_tables import read_clip_table
 from ..data.columns import PARTS, Columns
 from ..data.tables import is_table
+from ..data.tags import holds_lists, suspect_tags
 from ..errors import DataError
 from ..files import FOREIGN_REMEDY, name_some, search_folder
 from .findings import Case, Finding, find
@@ -151,9 +152,10 @@ def _list_table(path: Path, columns: Columns, audio_dir: str | os.PathLike | Non
             "error",
             "contradicted",
             "Listed more than once, under different labels, splits or groups",
-            "Keep the row that is right; of several tags, tagging recipes know.",
+            "Keep the row that is right; if a recording may have several labels, train with --multi_label.",
             torn,
         ),
+        *_find_several(label_names, [rows[0].labels for rows in by_path.values()]),
         *find("note", "repeated", "Listed more than once", "Remove the rows that repeat one before.", repeated),
         *find(
             "note",
@@ -164,6 +166,16 @@ def _list_table(path: Path, columns: Columns, audio_dir: str | os.PathLike | Non
         ),
     ]
     return Listing([rows[0] for rows in by_path.values()], label_names, findings)
+
+
+def _find_several(names: Sequence[str], labels: Sequence[tuple[str, ...]]) -> list[Finding]:
+    """Columns whose cells look as if several tags were in them."""
+    found = []
+    for name, cells in zip(names, zip(*labels, strict=True), strict=False):
+        doubt = "They are the text of lists" if holds_lists(cells) else suspect_tags(cells)
+        if doubt is not None:
+            found.append(Finding("note", "several", f"Column {name}: {doubt}.", "For tags, train with --multi_label."))
+    return found
 
 
 def _differences(rows: Sequence[Entry]) -> str:

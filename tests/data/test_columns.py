@@ -40,6 +40,11 @@ def test_further_names_of_columns(names, cells, path, label):
     assert (found.path, *found.labels) == (path, label)
 
 
+def test_columns_of_tags_where_one_label_is_asked_for():
+    with pytest.raises(DataError, match=r"t.csv has columns of 0 and 1, dog, cat: for tags, add --multi_label"):
+        settle({"path": ["a", "b"], "dog": ["0", "1"], "cat": ["1", ""]})
+
+
 def test_two_columns_of_files_are_a_question():
     with pytest.raises(DataError, match="add --path_column"):
         settle({"left": ["a.wav"], "right": ["b.wav"], "label": ["x"]})
