@@ -113,12 +113,13 @@ def _holds_sounds(cells: Sequence[Any]) -> bool:
 
 
 def _guess_split(table: Mapping[str, Sequence[Any]]) -> str | None:
-    """The column that says train and test, whatever else it says, or that says nothing but such words."""
-    split = _guess(list(table), SPLIT_NAMES)
-    if split is None:
-        return None
-    said = {_as_text(cell) for cell in table[split]}
-    return split if said <= set(PARTS) or {TRAIN, TEST} <= {PARTS.get(cell) for cell in said} else None
+    """The first column that says train and test, whatever else it says, or that says nothing but such words."""
+    for usual in SPLIT_NAMES:
+        split = _guess(list(table), (usual,))
+        said = set() if split is None else {_as_text(cell) for cell in table[split]}
+        if said and (said <= set(PARTS) or {TRAIN, TEST} <= {PARTS.get(cell) for cell in said}):
+            return split
+    return None
 
 
 def read_parts(source: str, column: str, cells: Sequence[Any]) -> list[str]:

@@ -84,6 +84,8 @@ def load_hub_collection(
     groups = {} if settled.group is None else {settled.group: name_groups(cells[settled.group])}
     places = [(split, row) for split in used for row in range(len(splits[split]))]
     recordings = _read_recordings(name, dataset, str(settled.path), places)
+    if several:
+        labels = _join_tags(recordings["path"][:], labels, told)
     kept = _without_repeats(recordings["path"][:], labels, told)
     if len(kept) < len(told):
         logger.warning("%d rows repeat a file; they are left out.", len(told) - len(kept))
@@ -101,6 +103,14 @@ def load_hub_collection(
     rows = make(recordings["path"], labels, groups, classes)
     rows = concatenate_datasets([rows, recordings.remove_columns("path")], axis=1).select(labelled)
     return hold_out(Path(name).resolve().name, rows, np.array(told, dtype=object)[labelled], seed, settled)
+
+
+def _join_tags(paths: Sequence[str], tags: Sequence[Sequence[str]], told: Sequence[str]) -> list[list[str]]:
+    """The tags of every row, with those of other rows that name its file for the same part."""
+    joined: dict[tuple[str, str], set[str]] = {}
+    for path, own, part in zip(paths, tags, told, strict=True):
+        joined.setdefault((path, part), set()).update(own)
+    return [sorted(joined[path, part]) for path, part in zip(paths, told, strict=True)]
 
 
 def _without_repeats(paths: Sequence[str], labels: Sequence[Any], told: Sequence[str]) -> list[int]:
