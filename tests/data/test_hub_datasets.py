@@ -100,6 +100,18 @@ def test_ids_are_those_of_the_data_set_also_of_classes_without_a_clip(tmp_path):
     assert class_names(load_hub_collection(folder, columns=Columns(labels=("target",))).dataset) == ["0", "1", "2"]
 
 
+def test_a_row_a_tag(tmp_path):
+    for name in "abcdefgh":
+        soundfile.write(tmp_path / f"{name}.wav", tone(300, 0.1), RATE)
+    files = [f"{name}.wav" for name in "abcdefgha"]
+    rows = {"file": files, "tags": ["x", "y", "x;y", "y", "x", "y", "x", "y", "z"]}
+    features = {name: {"dtype": "string", "_type": "Value"} for name in rows}
+    dataset = load_hub_collection(str(write_parquet(tmp_path, "train", rows, features)), several=True).dataset
+    names = class_names(dataset)
+    tags = {path[-5]: [names[tag] for tag in own] for path, own in zip(dataset["path"], dataset["label"], strict=True)}
+    assert len(dataset) == 8 and tags["a"] == ["x", "z"] and tags["c"] == ["x", "y"]
+
+
 def test_changed_contents_are_decoded_again_and_the_same_ones_not(tmp_path, monkeypatch):
     def lengths(folder):
         collection = load_hub_collection(str(folder))
