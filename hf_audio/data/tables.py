@@ -34,8 +34,8 @@ MARKS = {
 }
 # What people give the name of a table to.
 FOREIGN_STARTS = {b"PK\x03\x04": "a workbook or a zip", b"\xd0\xcf\x11\xe0": "a workbook", b"<!DOCTYPE": "a web page"}
-# Three in a row are no western word, and the others are none of its letters.
-UNKNOWN_CODES = re.compile(rb"[\x80-\xff]{3}|[\x81\x8d\x8f\x90\x9d]")
+# Three in a row are no western word, and the others are no letters of one, but for a rare one.
+UNKNOWN_CODES = re.compile(rb"[\x80-\xff]{3}|[\x81\x8d\x8f\x90\x9d\xff]")
 TAB_SUFFIXES = (".tsv", ".tab")
 TABLE_SUFFIXES = (".csv", *TAB_SUFFIXES)
 # Of TSVs the column that people have filled with text: Common Voice's sentences hold quotes, tabs and line breaks.
