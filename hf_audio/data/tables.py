@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError
 from ..files import written_whole
+from .metadata_tables import is_metadata_table, read_metadata_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,7 +48,7 @@ NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 def is_table(path: str | os.PathLike) -> bool:
     """Whether a path is that of a table, by its name."""
-    return Path(path).suffix.lower() in TABLE_SUFFIXES
+    return Path(path).suffix.lower() in TABLE_SUFFIXES or is_metadata_table(Path(path))
 
 
 def read_table(path: str | os.PathLike, needed_columns: Sequence[str] = ()) -> "pd.DataFrame":
@@ -64,8 +65,11 @@ def read_table(path: str | os.PathLike, needed_columns: Sequence[str] = ()) -> "
     """
     path = Path(path)
     try:
-        text = _read_text(path)
-        table = _read_tabs(path, text) if _has_bare_tabs(path, text) else _read_cells(path, text)
+        if is_metadata_table(path):
+            table = read_metadata_table(path)
+        else:
+            text = _read_text(path)
+            table = _read_tabs(path, text) if _has_bare_tabs(path, text) else _read_cells(path, text)
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror}): check the path.") from error
     except (ValueError, csv.Error) as error:  # ValueError: of pandas
