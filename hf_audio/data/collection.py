@@ -161,7 +161,11 @@ def _list_recordings(table: ClipTable, several: bool) -> tuple[list[_Recording],
             f"None of the {n_rows} files that {path} names is there, {table.files[0]} for one: put the table into "
             "the folder from which its names count."
         )
-    labels = read_labels(str(path), cells, columns.labels, several=several)
+    labels: Sequence[str | list[str]]
+    if path.is_dir():  # names of folders
+        labels = table.cells[columns.labels[0]]
+    else:
+        labels = read_labels(str(path), cells, columns.labels, several=several)
     groups = [None] * n_rows if columns.group is None else name_groups(cells[columns.group])
     rows = [_Recording(*row) for row in zip(read_parts_of(table), labels, table.files, groups, strict=True)]
     labelled = [row for row in rows if several or row.label]

@@ -63,12 +63,9 @@ def list_files(
             problem or f"{data} holds no audio files: give a folder of recordings, or a table with their paths."
         )
     place = str(table.path.parent if audio_dir is None else audio_dir)
-    findings = [
-        *_tell_reading(found),
-        *_find_in_rows(by_path, bool(label_names), place),
-        *_find_several(label_names, [rows[0].labels for rows in by_path.values()]),
-        *_find_left_out(found),
-    ]
+    findings = [*_tell_reading(found), *_find_in_rows(by_path, bool(label_names), place), *_find_left_out(found)]
+    if not found.is_sorted:
+        findings += _find_several(label_names, [rows[0].labels for rows in by_path.values()])
     return Listing(entries, label_names, findings)
 
 
