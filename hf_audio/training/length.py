@@ -131,7 +131,7 @@ class Length(TrainerCallback, ExportableState):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         """Go on as a checkpoint says."""
-        saved = saved_attributes(state, type(self))
+        saved = saved_attributes(state, self)
         if saved.get("until") is not None and self.held is not None:
             self.held.until = saved["until"]
         if saved.get("steps") is not None:
@@ -156,9 +156,10 @@ def falling_steps(steps: int) -> int:
     return max(round(FALLING_SHARE * steps), 1)
 
 
-def saved_attributes(state: TrainerState, kind: type) -> dict[str, Any]:
+def saved_attributes(state: TrainerState, callback: ExportableState) -> dict[str, Any]:
     """What the checkpoint that is gone on with holds of a callback; nothing, where a training begins."""
-    saved = state.stateful_callbacks.get(kind.__name__)
+    # Trainer saves only what it finds there, and older checkpoints hold nothing of it.
+    saved = state.stateful_callbacks.setdefault(type(callback).__name__, callback.state())
     return saved.get("attributes", {}) if state.global_step and isinstance(saved, dict) else {}
 
 

@@ -98,7 +98,7 @@ class Stopping(TrainerCallback, ExportableState):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         """Go on as a checkpoint says."""
-        self.checks = [(int(epoch), value) for epoch, value in saved_attributes(state, type(self)).get("checks", [])]
+        self.checks = [(int(epoch), value) for epoch, value in saved_attributes(state, self).get("checks", [])]
 
     def on_epoch_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any

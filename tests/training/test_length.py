@@ -1,5 +1,6 @@
 """A training whose end is found out on the way: its learning rate, the clips that wait, what a resumed one knows."""
 
+import json
 import math
 
 import numpy as np
@@ -97,3 +98,16 @@ def test_a_resumed_training_knows_its_end_and_what_waits(tmp_path):
         resumed.train(resume_from_checkpoint=str(tmp_path / "out" / f"checkpoint-{step}"))
         assert resumed.state.global_step == 12 and resumed.length.why == "Enough."
         torch.testing.assert_close(resumed.model.state_dict(), whole.model.state_dict(), atol=0, rtol=0)
+
+
+def test_a_checkpoint_of_before_is_gone_on_with(tmp_path):
+    flags = {"num_train_epochs": 2, "save_strategy": "steps", "save_steps": 1, "save_total_limit": 9}
+    trainer(tmp_path, per_device_train_batch_size=8, **flags).train()
+    noted = tmp_path / "checkpoint-2" / "trainer_state.json"
+    state = json.loads(noted.read_text())
+    del state["stateful_callbacks"]["Length"]
+    noted.write_text(json.dumps(state))
+    run = trainer(tmp_path, per_device_train_batch_size=8, **flags)
+    run.train(resume_from_checkpoint=str(noted.parent))
+    assert run.state.global_step == 6
+    assert "Length" in json.loads((tmp_path / "checkpoint-6" / "trainer_state.json").read_text())["stateful_callbacks"]
