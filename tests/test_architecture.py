@@ -32,7 +32,7 @@ BELOW = {
     "corpora": ("data",),
     "inspection": ("data",),
     "runs": ("data", "inference", "arguments"),
-    "training": ("runs", "corpora"),
+    "training": ("runs", "corpora", "inspection"),
     "bulk": ("data", "inference"),
     "serving": ("bulk",),
     "export": ("serving",),

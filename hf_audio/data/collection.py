@@ -3,6 +3,7 @@
 import logging
 import os
 import unicodedata
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -55,10 +56,11 @@ class Collection:
     @property
     def untested(self) -> list[str]:
         """Classes that are trained on and have no test clip, so that no figure tells of them."""
+        found: dict[str, set[int]] = defaultdict(set)
+        for part, tags in zip(self.parts, self.dataset["label"], strict=True):
+            found[part] |= set(tags) if isinstance(tags, list) else {tags}
         names = class_names(self.dataset) or []
-        labels = np.array([tags if isinstance(tags, list) else [tags] for tags in self.dataset["label"]], dtype=object)
-        found = {part: {tag for tags in labels[self.rows(part)] for tag in tags} for part in (TRAIN, TEST)}
-        return [name for number, name in enumerate(names) if number in found[TRAIN] - found[TEST]]
+        return [names[number] for number in sorted(found[TRAIN] - found[TEST])]
 
 
 class _Recording(NamedTuple):
@@ -186,7 +188,7 @@ def draw_test(
     return replace(collection, parts=divided, split=sentence, is_drawn=True)
 
 
-def _load_listed(table: ClipTable, several: bool, seed: int) -> Collection:
+def _load_listed(table: ClipTable, several: bool, seed: int | None) -> Collection:
     """The recordings of a table."""
     path, cells, columns = table.path, table.cells, table.columns
     n_rows = len(table.files)

@@ -26,7 +26,7 @@ def split_held_out(dataset: Dataset, held_out: Sequence[np.ndarray], group_colum
     Raises:
         DataError: a part would be empty, or no training clip of a class is left.
     """
-    tested = np.any(held_out, axis=0)
+    tested = np.any([np.zeros(len(dataset), dtype=bool), *held_out], axis=0)
     trained = ~tested
     if group_column is not None:
         groups = np.asarray(dataset[group_column])

@@ -25,7 +25,7 @@ RESULTS_NAME = "all_results.json"  # written last: a folder that has it is finis
 ARGUMENTS_NAME = "training_args.json"
 PARTS_NAME = ".unfinished"
 # Seconds, in a run's results: of its own training, and of those that it took before.
-RUNTIMES = ("train_runtime", "audit_runtime", "pretrain_runtime", "validated_runtime")
+RUNTIMES = ("train_runtime", "audit_runtime", "pretrain_runtime", "validated_runtime", "folds_runtime")
 # What an unfinished run leaves, and an unfinished cross-validation; into other files nothing is mixed.
 UNFINISHED_RUN = re.compile(r"training_args\.json|runs|checkpoint-\d+|tmp-checkpoint-\d+|\..*")
 SEARCH_NAME = "search.db"
@@ -100,7 +100,7 @@ NOT_OF_A_NETWORK = {
 OPTIMIZER_NAME = "optimizer.pt"
 
 # Of `OUTPUT_DIR-name`: what a command trains before its own run.
-PRECEDING = ("audit", "pretrained", "validated")
+PRECEDING = ("audit", "pretrained", "validated", "folds")
 # Arguments that may name something in the output folder and read nothing from there.
 WRITTEN = ("output_dir", "logging_dir", "run_name", "hub_model_id")
 
