@@ -40,6 +40,8 @@ from .validated import Validated
 
 logger = logging.getLogger(__name__)
 
+INTERVALS = "The intervals are what 1000 resamplings of those clips give."
+
 
 def write_run(
     args: RecipeArguments,
@@ -87,9 +89,7 @@ def write_run(
         run = RunFacts(
             metrics=metrics,
             intervals=intervals,
-            interval_note="The intervals are what 1000 resamplings of those clips give."
-            if task.crossed is None
-            else task.crossed.note(),
+            interval_note=INTERVALS if task.crossed is None else task.crossed.note(),
             labels=predictions.names,
             tables=tables,
             n_train=str(results["train_samples"]),
