@@ -152,7 +152,9 @@ def _describe(drawn: Collection, grouping: Grouping | None, why_not: str, clips:
 def _tell(grouping: Grouping | None, why_not: str = "") -> str:
     """What figures tell of test clips that are drawn."""
     if grouping is not None:
-        return f"So the figures tell of recordings that were never heard, as far as {grouping.by} say which are one."
+        return (
+            f"So the figures tell of recordings that were never heard, if {grouping.by} tell which clips are of one."
+        )
     if why_not:
         return f"{why_not}. So the figures tell of new clips of known recordings."
     return "So the figures tell of new clips; where several are of one recording, of known recordings."

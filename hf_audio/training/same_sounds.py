@@ -32,6 +32,7 @@ VERSION = 1
 MOST_FILES, MOST_BYTES = 20_000, 8e9
 UNCOMPRESSED = (".wav", ".aif", ".aiff", ".aifc", ".au", ".caf", ".w64", ".rf64")
 COMPRESSION = 8
+QUIET_SECONDS = 3  # before a bar of progress
 SILENT = -799  # dB of full scale, of a peak: every sample is zero
 
 
@@ -86,7 +87,7 @@ def search_same_sounds(paths: Sequence[str]) -> SameSounds | None:
 
 def _search(paths: Sequence[str]) -> SameSounds:
     try:
-        told = list(work_off(measure_clip, list(map(str, paths)), "Searching for copies", "file"))
+        told = list(work_off(measure_clip, list(map(str, paths)), "Searching for copies", "file", QUIET_SECONDS))
     except BrokenProcessPool as error:
         raise DataError("A process that reads files has died: free some memory.") from error
     unusable = {row: clip for row, clip in enumerate(told) if isinstance(clip, str)}
