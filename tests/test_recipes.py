@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import runpy
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -445,16 +446,17 @@ def test_own_sounds_of_several_tags_and_of_speakers(train_own_sounds, tmp_path):
     assert len(judged) == 5 * len(set(judged)) and results["train_samples"] == 30 - len(judged)
 
 
-def test_own_sounds_of_few_recordings_is_judged_by_folds_and_trained_on_all(
-    train_own_sounds, tmp_path, caplog, capsys
-):
+def test_own_sounds_of_few_recordings_is_judged_by_folds_and_refitted(train_own_sounds, tmp_path, caplog, capsys):
+    generator = np.random.default_rng(0)
     speakers = [
-        tmp_path / "data" / label / f"{who}_{i}.wav"
+        tmp_path / "data" / label / f"{who}_{number}.wav"
         for label in ("a", "b")
         for who in ("ann", "bob")
-        for i in range(3)
+        for number in range(3)
     ]
-    record(*speakers)
+    for path in speakers:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, generator.normal(0, 0.1, RATE // 2), RATE)
     flags = "--data_dir", str(tmp_path / "data"), "--sampling_rate", "4000"
     with caplog.at_level(logging.INFO):
         results = train_own_sounds("out", *flags)
@@ -464,11 +466,11 @@ def test_own_sounds_of_few_recordings_is_judged_by_folds_and_trained_on_all(
     with open(out / "predictions.csv", newline="") as file:
         judged = {row["path"]: row for row in csv.DictReader(file)}
     assert set(judged) == {path.relative_to(tmp_path / "data").as_posix() for path in speakers}
-    for fold, heard in (("1", "ann"), ("2", "bob")):
+    for fold in ("1", "2"):
         with open(tmp_path / "out-folds" / f"fold_{fold}" / "predictions.csv", newline="") as file:
             rows = list(csv.DictReader(file))
         assert len({Path(row["path"]).name[:3] for row in rows}) == 1 and len(rows) == 6
-        assert all(judged[row["path"]]["score"] == row["score"] for row in rows), heard
+        assert all(judged[row["path"]]["score"] == row["score"] for row in rows)
     card = (out / "README.md").read_text()
     assert "judged once, by one of 2 networks" in card and "12 clips were trained on" in card
     # After a kill in the last training, the folds are read and the same network comes out.
