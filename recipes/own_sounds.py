@@ -234,7 +234,6 @@ def divide(args: OwnSoundsArguments, collection: Collection) -> Division:
             "--refit trains on test clips too, and these are given: leave it out, or add --validation_fraction 0.1, "
             "whose clips it trains on then."
         )
-    args.refit = bool(args.refit and validates)
     return division
 
 

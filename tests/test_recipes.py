@@ -483,6 +483,9 @@ def test_own_sounds_of_few_recordings_is_judged_by_folds_and_refitted(train_own_
     with pytest.raises(SystemExit):
         train_own_sounds("on", *flags, "--model_name_or_path", str(out))
     assert "was trained on clips that would be tested on here" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        train_own_sounds("taught", *flags, "--teacher", str(out))
+    assert "was trained on all its clips" in capsys.readouterr().err
 
 
 def test_own_sounds_of_a_data_set(train_own_sounds, tmp_path):

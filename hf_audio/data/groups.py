@@ -249,7 +249,7 @@ def _read_names(paths: Sequence[str], labels: Sequence[str]) -> list[_Name]:
     for path, parts, label in zip(paths, split, labels, strict=True):
         places = [place for place, part in enumerate(parts) if part == label]
         below = parts[places[-1] + 1 if places else common :]
-        folders = tuple(part for part in below if part.casefold() not in PARTS)
+        folders = tuple(part for part in below if not any(run.casefold() in PARTS for run in RUN.findall(part)))
         names.append(_Name(unicodedata.normalize("NFC", PurePath(path).stem), folders, label))
     return names
 

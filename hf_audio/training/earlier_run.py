@@ -14,9 +14,9 @@ import numpy as np
 
 from ..data.tables import read_table
 from ..errors import ArgumentError
-from ..runs.folder import ARGUMENTS_NAME, RESULTS_NAME
+from ..runs.folder import ARGUMENTS_NAME
 from ..runs.predictions import PREDICTIONS_NAME
-from .crossed import TRAINED_ON_ALL
+from .crossed import is_trained_on_all
 
 
 def find_held_out(
@@ -41,10 +41,10 @@ def find_held_out(
     if not held_out.any():
         return None
     # Of another collection, a few names may be the same by chance.
-    is_same = held_out.sum() >= len(judged) or source in _read(folder / ARGUMENTS_NAME, "data_dir", "dataset_name")
+    is_same = held_out.sum() >= len(judged) or source in _sources(folder)
     kept: np.ndarray | None = held_out
     heard = None
-    if any(_read(folder / RESULTS_NAME, TRAINED_ON_ALL)):
+    if is_trained_on_all(folder):
         heard = held_out if tested is None else held_out & tested
         kept = None
     elif tested is not None and (held_out & ~tested).any():  # so the data was divided otherwise then
@@ -60,11 +60,11 @@ def find_held_out(
     return kept
 
 
-def _read(file: Path, *names: str) -> list[Any]:
-    """Values of a JSON file, of one that cannot be read none."""
+def _sources(run: Path) -> list[Any]:
+    """What a run has read its clips from."""
     with suppress(OSError, ValueError):
-        table = json.loads(file.read_text(encoding="utf-8"))
-        return [table.get(name) for name in names]
+        arguments = json.loads((run / ARGUMENTS_NAME).read_text(encoding="utf-8"))
+        return [arguments.get(name) for name in ("data_dir", "dataset_name")]
     return []
 
 

@@ -189,9 +189,11 @@ def judge(
 
 def judge_by_folds(crossed: Crossed, config: PreTrainedConfig) -> Judgement:
     """The networks of a cross-validation, in the place of one that was trained on all clips afterwards."""
-    predictions = _predictions(config, crossed.scores.paths, crossed.scores)
+    scores = crossed.scores
+    predictions = _predictions(config, scores.paths, scores)
     metrics = {f"eval_{name}": value for name, value in predictions.metrics().items()}
-    return Judgement(metrics, predictions, {}, None, None)
+    scores = Scores(relative_paths(scores.paths), scores.references, scores.probabilities)
+    return Judgement(metrics, predictions, {}, scores, None)
 
 
 def judge_crops(trainer: AudioTrainer, collator: Callable, test: Dataset, plain: Transform) -> dict[str, float]:

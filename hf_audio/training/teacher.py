@@ -30,6 +30,7 @@ from ..models import AudioCNNConfig
 from ..models.modeling_audio_cnn import by_distribution, probabilities
 from ..runs.predictions import PREDICTIONS_NAME
 from ..runs.scores import relative_paths
+from .crossed import is_trained_on_all
 from .encoders import is_encoder
 
 logger = logging.getLogger(__name__)
@@ -102,6 +103,11 @@ def _find_run(teacher: str, held_out: Sequence[str]) -> str | Path:
             )
         _warn_of_heard_clips(teacher)
         return root
+    if is_trained_on_all(root):
+        raise ArgumentError(
+            f"--teacher {teacher} was trained on all its clips, those that are held out here among them: give a "
+            "teacher that held out the same ones."
+        )
     clips = set(relative_paths(held_out))
     judged = {run: set(read_table(run / PREDICTIONS_NAME)["path"]) for run in runs}
     for run in runs:
