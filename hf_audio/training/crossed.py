@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,15 +13,6 @@ from datasets import Dataset
 from ..runs.folder import RESULTS_NAME, training_seconds
 from ..runs.scores import Scores, read_scores, relative_paths
 from .validated import FITTED_NAME, Validated
-
-TRAINED_ON_ALL = "trained_on_all"  # of a run's results
-
-
-def is_trained_on_all(folder: Path) -> bool:
-    """Whether a finished run has left a network that was trained on its test clips too, and judged by others."""
-    with suppress(OSError, ValueError):
-        return bool(json.loads((folder / RESULTS_NAME).read_text(encoding="utf-8")).get(TRAINED_ON_ALL))
-    return False
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from .recording_groups import GROUP_COLUMN, Clips, Wishes, find_grouping, keep_t
 
 logger = logging.getLogger(__name__)
 
-# A test part of fewer clips tells little: then all are held out once, each in one of so many folds.
-FEW_CLIPS, MOST_FOLDS = 30, 5
+# A test part of fewer clips, of recordings in so many pieces, tells little: all are held out once, in so many folds.
+FEW_CLIPS, PIECES, MOST_FOLDS = 30, 1.5, 5
 # Of recordings that are trained on, so many clips are kept to tell how much better those are known than new ones.
 KNOWN_SHARE, FEWEST_KNOWN, MOST_KNOWN = 0.05, 20, 200
 LARGEST_KNOWN_SHARE = 0.2  # of one recording's clips
@@ -74,8 +74,9 @@ def _wants_folds(drawn: Collection, grouping: Grouping | None, wishes: Wishes) -
     """Whether all clips are held out once, because a part of them is too few to judge by."""
     if not wishes.may_refit or drawn.rows(VALIDATION).any() or wishes.refits is False:
         return False
-    few = grouping is not None and drawn.rows(TEST).sum() < FEW_CLIPS
-    return bool(wishes.refits or few)
+    n_clips = len(drawn.parts)
+    in_pieces = grouping is not None and n_clips >= PIECES * grouping.n_groups
+    return bool(wishes.refits or (in_pieces and drawn.rows(TEST).sum() < FEW_CLIPS))
 
 
 def _fold(drawn: Collection, grouping: Grouping | None, clips: Clips, seed: int) -> Division:

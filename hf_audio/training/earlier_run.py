@@ -14,9 +14,8 @@ import numpy as np
 
 from ..data.tables import read_table
 from ..errors import ArgumentError
-from ..runs.folder import ARGUMENTS_NAME
+from ..runs.folder import ARGUMENTS_NAME, is_trained_on_all
 from ..runs.predictions import PREDICTIONS_NAME
-from .crossed import is_trained_on_all
 
 
 def find_held_out(

@@ -8,9 +8,8 @@ from typing import Any
 from threadpoolctl import threadpool_limits
 
 from ..arguments import RecipeArguments
-from ..runs.folder import planned_steps, prepare_output_dir
+from ..runs.folder import TRAINED_ON_ALL, planned_steps, prepare_output_dir
 from ..runs.hub import push, read_destination
-from .crossed import TRAINED_ON_ALL
 from .finish import describe_choice, write_run
 from .judging import fit_answers, judge, judge_by_folds, judge_crops
 from .parts import check_streamable

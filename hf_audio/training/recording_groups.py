@@ -58,18 +58,18 @@ class Clips:
 
     @classmethod
     def of(cls, collection: Collection) -> "Clips":
-        """A collection's clips, each of which is read once, unless there are very many or they are no files."""
+        """A collection's clips, each of which is read once, unless there are very many."""
         dataset = collection.dataset
         paths = dataset["path"][:]
         classes = None if has_tags(dataset) else class_names(dataset)
         labels = ["all"] * len(paths) if classes is None else [classes[number] for number in dataset["label"]]
+        names = paths
         if ENCODED_COLUMN in dataset.column_names:
             names = [str(Path(path).with_name(ROW_NUMBER.sub("", Path(path).name))) for path in paths]
-            return cls(collection, paths, names, labels, None)
-        sounds = search_same_sounds(paths)
+        sounds = search_same_sounds(dataset)
         if sounds is None:
-            logger.info("Copies are not searched for among so many files; `hf-audio inspect` does it.")
-        return cls(collection, paths, paths, labels, sounds)
+            logger.info("Copies are not searched for among so many recordings; `hf-audio inspect` does it.")
+        return cls(collection, paths, names, labels, sounds)
 
     @property
     def usable(self) -> np.ndarray:

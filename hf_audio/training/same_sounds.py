@@ -4,19 +4,22 @@ import hashlib
 import json
 import logging
 import os
+import tempfile
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import datasets
 import soundfile
+from datasets import Dataset
 
 from ..audio.loading import unreadable
 from ..data.groups import join_groups
+from ..data.rows import ENCODED_COLUMN
 from ..errors import DataError
 from ..files import foreign_decoder, write_text
 from ..inspection.clip_measures import ClipMeasures, measure_clip
@@ -51,38 +54,70 @@ class SameSounds:
         return sum(map(len, self.copies))
 
 
-def search_same_sounds(paths: Sequence[str]) -> SameSounds | None:
-    """Read every file once and search for copies, however they were encoded; `None` of too large a collection.
+def search_same_sounds(dataset: Dataset) -> SameSounds | None:
+    """Read every recording once and search for copies, however they were encoded; `None` of too large a collection.
 
-    What was found is kept beside the decoded audio, under a name made of the files' names, sizes and times.
+    What was found is kept beside the decoded audio, under a name made of the files' names, sizes and times, or of
+    their contents.
+
+    Args:
+        dataset: rows of `path`, and perhaps of `ENCODED_COLUMN`.
 
     Raises:
-        DataError: a process that reads files has died.
+        DataError: a process that reads files has died, or there is no room for the contents of a data set.
     """
-    sizes: list[list[Any]] = []
+    digest = hashlib.sha256(json.dumps([VERSION, soundfile.__libsndfile_version__, foreign_decoder()]).encode())
     n_bytes = 0.0
-    for path in paths:
-        entry: list[Any] = [str(path)]
-        with suppress(OSError):
-            status = os.stat(path)
-            entry += [status.st_size, status.st_mtime_ns]
-            compressed = not str(path).lower().endswith(UNCOMPRESSED)
-            n_bytes += status.st_size * (COMPRESSION if compressed else 1)
-        sizes.append(entry)
-    if len(paths) > MOST_FILES or n_bytes > MOST_BYTES:
+    if len(dataset) > MOST_FILES:
         return None
-    made_by = [VERSION, soundfile.__libsndfile_version__, foreign_decoder()]
-    digest = hashlib.sha256(json.dumps([made_by, sizes]).encode()).hexdigest()[:32]
-    file = Path(datasets.config.HF_DATASETS_CACHE) / "hf_audio" / f"same-sounds-{digest}.json"
+    for row in dataset.select_columns([name for name in ("path", ENCODED_COLUMN) if name in dataset.column_names]):
+        told: list[Any] = [row["path"]]
+        size = 0
+        if content := row.get(ENCODED_COLUMN):
+            size = len(content)
+            told.append(hashlib.sha256(content).hexdigest())
+        else:
+            with suppress(OSError):
+                status = os.stat(row["path"])
+                size = status.st_size
+                told += [size, status.st_mtime_ns]
+        n_bytes += size * (1 if row["path"].lower().endswith(UNCOMPRESSED) else COMPRESSION)
+        if n_bytes > MOST_BYTES:
+            return None
+        digest.update(json.dumps(told).encode())
+    file = Path(datasets.config.HF_DATASETS_CACHE) / "hf_audio" / f"same-sounds-{digest.hexdigest()[:32]}.json"
     with suppress(OSError, ValueError, KeyError, AttributeError):
         kept = json.loads(file.read_text(encoding="utf-8"))
         return SameSounds({int(row): reason for row, reason in kept["unusable"].items()}, kept["copies"])
-    found = _search(paths)
-    if not any(reason.startswith(unreadable(paths[row])) for row, reason in found.unusable.items()):
+    with _as_files(dataset) as paths:
+        found = _search(paths)
+        momentary = any(reason.startswith(unreadable(paths[row])) for row, reason in found.unusable.items())
+    if not momentary:
         with suppress(OSError, DataError):  # then the next run reads them again
             file.parent.mkdir(parents=True, exist_ok=True)
             write_text(file, json.dumps({"unusable": found.unusable, "copies": found.copies}))
     return found
+
+
+@contextmanager
+def _as_files(dataset: Dataset) -> Iterator[list[str]]:
+    """Paths of the recordings; those that a data set comes with are written to a folder meanwhile."""
+    paths = dataset["path"][:]
+    if ENCODED_COLUMN not in dataset.column_names:
+        yield paths
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        for row, content in enumerate(dataset[ENCODED_COLUMN]):
+            if content:
+                paths[row] = str(Path(folder) / f"{row}{Path(paths[row]).suffix}")
+                try:
+                    Path(paths[row]).write_bytes(content)
+                except OSError as error:
+                    raise DataError(
+                        f"The recordings cannot be written to {folder} to search for copies ({error.strerror}): make "
+                        "room there, or set TMPDIR to a folder on another disk."
+                    ) from error
+        yield paths
 
 
 def _search(paths: Sequence[str]) -> SameSounds:

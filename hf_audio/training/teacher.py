@@ -28,9 +28,9 @@ from ..files import written_whole
 from ..inference.torch_classifier import TorchAudioClassifier
 from ..models import AudioCNNConfig
 from ..models.modeling_audio_cnn import by_distribution, probabilities
+from ..runs.folder import is_trained_on_all
 from ..runs.predictions import PREDICTIONS_NAME
 from ..runs.scores import relative_paths
-from .crossed import is_trained_on_all
 from .encoders import is_encoder
 
 logger = logging.getLogger(__name__)

@@ -24,7 +24,7 @@ def found(monkeypatch):
 
     def find(unusable: Sequence[int] = (), copies: Sequence[Sequence[int]] = ()) -> None:
         sounds = SameSounds(dict.fromkeys(unusable, "broken"), [list(rows) for rows in copies])
-        monkeypatch.setattr(recording_groups, "search_same_sounds", lambda paths: sounds)
+        monkeypatch.setattr(recording_groups, "search_same_sounds", lambda dataset: sounds)
 
     find()
     return find

@@ -5,7 +5,9 @@ import os
 import numpy as np
 import pytest
 import soundfile
+from datasets import Dataset
 
+from hf_audio.data.rows import ENCODED_COLUMN
 from hf_audio.training import same_sounds
 from hf_audio.training.same_sounds import search_same_sounds
 
@@ -33,28 +35,36 @@ NAMES = ["0.wav", "1.wav", "2.wav", "copy.wav", "fainter.flac", "silent.wav", "b
 
 def test_copies_and_what_cannot_be_used_are_found_once_and_kept(folder, monkeypatch):
     paths = [str(folder / name) for name in NAMES]
-    found = search_same_sounds(paths)
+    found = search_same_sounds(Dataset.from_dict({"path": paths}))
     assert found is not None
     assert [sorted(rows) for rows in found.copies] == [[0, 3, 4]] and found.n_copies == 3
     assert set(found.unusable) == {5, 6} and "broken.wav" in found.unusable[6]
     monkeypatch.setattr(same_sounds, "_search", lambda paths: pytest.fail("it is searched again"))
-    assert search_same_sounds(paths) == found
+    assert search_same_sounds(Dataset.from_dict({"path": paths})) == found
 
 
 def test_a_changed_file_is_read_again(folder):
     paths = [str(folder / name) for name in NAMES[:4]]
-    first = search_same_sounds(paths)
+    first = search_same_sounds(Dataset.from_dict({"path": paths}))
     assert first is not None and first.copies == [[0, 3]]
     soundfile.write(folder / "copy.wav", np.random.default_rng(9).normal(0, 0.1, RATE), RATE)
     os.utime(folder / "copy.wav", (1, 1))
-    again = search_same_sounds(paths)
+    again = search_same_sounds(Dataset.from_dict({"path": paths}))
     assert again is not None and again.copies == []
 
 
 def test_a_large_collection_is_left_alone(folder, monkeypatch):
     paths = [str(folder / name) for name in NAMES]
     monkeypatch.setattr(same_sounds, "MOST_FILES", 3)
-    assert search_same_sounds(paths) is None
+    assert search_same_sounds(Dataset.from_dict({"path": paths})) is None
     monkeypatch.setattr(same_sounds, "MOST_FILES", 100)
     monkeypatch.setattr(same_sounds, "MOST_BYTES", 100)
-    assert search_same_sounds(paths) is None
+    assert search_same_sounds(Dataset.from_dict({"path": paths})) is None
+
+
+def test_recordings_that_come_with_a_data_set_are_searched_too(folder):
+    contents = [(folder / name).read_bytes() for name in NAMES]
+    names = [f"train/{row}-{name}" for row, name in enumerate(NAMES)]
+    found = search_same_sounds(Dataset.from_dict({"path": names, ENCODED_COLUMN: contents}))
+    assert found is not None and [sorted(rows) for rows in found.copies] == [[0, 3, 4]]
+    assert set(found.unusable) == {5, 6}
