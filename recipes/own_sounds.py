@@ -131,8 +131,8 @@ class OwnSoundsArguments(GeneralSoundsArguments):
         default=None,
         metadata={
             "help": "Leave a network that is trained on all clips, the test clips too. It is judged by others, from "
-            "which a fifth of the recordings is held out in turn, in six times the time; by default, where the test "
-            "clips would be under 30. With --validation_fraction, the test clips stay held out.",
+            "which a fifth of the recordings is held out in turn, in six times the time; by default, where few "
+            "recordings could be tested on. With --validation_fraction, the test clips stay held out.",
             "group": Group.VALIDATION,
         },
     )
