@@ -451,7 +451,7 @@ def test_own_sounds_of_few_recordings_is_judged_by_folds_and_refitted(train_own_
     speakers = [
         tmp_path / "data" / label / f"{who}_{number}.wav"
         for label in ("a", "b")
-        for who in ("ann", "bob")
+        for who in ("s01", "s02")
         for number in range(3)
     ]
     for path in speakers:

@@ -27,6 +27,8 @@ UNREMARKABLE: dict[str, Namer] = {
     "number in brackets": lambda r, c, i: f"{c} ({i})",
     "number of a camera": lambda r, c, i: f"IMG_{1000 + i}",
     "kinds of the class": lambda r, c, i: f"{c[:2]}_{'abc'[i % 3] * 4}_{i // 3}",
+    "conditions": lambda r, c, i: f"{['loud', 'quiet'][i % 2]}_{i // 2}",
+    "notes": lambda r, c, i: f"{'CDEFGAB'[i % 7]}{i // 7}",
     "uuid": lambda r, c, i: str(uuid.UUID(int=r.getrandbits(128))),
     "hash": lambda r, c, i: f"{r.getrandbits(64):016x}",
     "short hash": lambda r, c, i: f"{r.getrandbits(32):08x}",
@@ -77,6 +79,11 @@ def test_spoken_digits_are_grouped_by_speaker():
     found = group_by_names([path for path, _ in rows], [label for _, label in rows])
     assert found is not None
     assert set(found.keys) == {"jackson", "theo"}
+
+
+def test_the_name_of_a_class_is_no_recording_even_if_it_is_a_number():
+    rows = [(f"/m/{key}/{key}_{i}.wav", key) for key in "abc0123" for i in range(25)]
+    assert group_by_names([path for path, _ in rows], [label for _, label in rows]) is None
 
 
 def test_classes_are_named_whose_files_are_all_of_one_recording():
