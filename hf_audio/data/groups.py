@@ -26,6 +26,10 @@ SCHEMES = {
     "LibriSpeech": re.compile(r"(?P<group>\d{2,5})-\d{3,6}-\d{4}"),
     "NSynth": re.compile(r"(?P<group>[a-z]+_[a-z]+_\d{3})-\d{3}-\d{3}"),
     "AudioSet": re.compile(r"Y?(?P<group>[\w-]{11})_\d+\.\d+_\d+\.\d+"),
+    "speaker by that word": re.compile(
+        r"(?:.*[^a-z])?(?P<group>(?:speaker|spk|subject|subj|person|patient|actor|participant)[-_ ]?\d+)(?:\D.*)?",
+        re.I,
+    ),
     "identifier first": re.compile(rf"(?P<group>{UUID})[-_ ].+"),
 }
 SCHEME_SHARE = 0.9  # of a class's names, those that must be of a scheme
@@ -311,9 +315,8 @@ def _by_day(names: Sequence[_Name]) -> Iterator[list[str | None]]:
 
 
 def _by_number(names: Sequence[_Name]) -> Iterator[list[str | None]]:
-    """By what stands before the last number, or with it where words follow, or before the numbers before that."""
-    runs = [name.runs for name in names]
-    numbers = [[run for run in reversed(own) if run[0].isdigit()] for own in runs]
+    """By what stands before the last number, or ends with it where words may follow, or before earlier numbers."""
+    numbers = [[run for run in reversed(name.runs) if run[0].isdigit()] for name in names]
     for stripped in range(NUMBERS_STRIPPED):
         yield [
             name.below(name.stem[: own[stripped][1]]) if len(own) > stripped else None
@@ -321,8 +324,7 @@ def _by_number(names: Sequence[_Name]) -> Iterator[list[str | None]]:
         ]
         if stripped == 0:
             yield [
-                name.below(name.stem[: own[0][2]]) if own and own[0] != all_runs[-1] else None
-                for name, own, all_runs in zip(names, numbers, runs, strict=True)
+                name.below(name.stem[: own[0][2]]) if own else None for name, own in zip(names, numbers, strict=True)
             ]
 
 

@@ -62,6 +62,8 @@ REMARKABLE: dict[str, tuple[Namer, int]] = {
     "days of a recorder": (lambda r, c, i: f"202301{i // 8 + 1:02d}_03{i % 8:02d}00", 5),
     "recordings of one day": (lambda r, c, i: f"20230102_03{i // 8:02d}00_{i % 8}", 5),
     "speaker and words": (lambda r, c, i: f"{1001 + i // 5}_{'ABCDE'[i % 5] * 3}_ANG_XX", 8),
+    "speaker by that word": (lambda r, c, i: f"{c}_{i // 5}_Subject_{i % 5}_x", 5),
+    "versions of a recording": (lambda r, c, i: f"{c}{i // 4:03d}{['', '_pitch', '_noise', ' - Copy'][i % 4]}", 20),
     "identifier of a device": (lambda r, c, i: f"{uuid.UUID(int=i // 4)}-{1430742197 + i}-1.0-m-04-hu", 10),
     "folders of sessions": (lambda r, c, i: f"session{i // 8}/{i}", 5),
 }
