@@ -1,9 +1,9 @@
 """How far a figure may be off by the clips that happened to be held out: 95 % intervals, each of its own measure.
 
-A score between 0 and 1 gets Wilson's interval, with as many clips as would make a plain share vary as much as the score
-does. So 18 right of 18 are not "1.0 to 1.0". How much a score varies follows from its influence values: by how much
-each clip moves it (the infinitesimal jackknife: Efron 1982, https://doi.org/10.1137/1.9781611970319). Clips of one
-group (recording, speaker) are summed up first, because they are alike: the groups are what was drawn, not the clips.
+A score between 0 and 1 gets Wilson's interval, with as many clips as would make a plain share vary as much as the
+score does. So 18 right of 18 are not "1.0 to 1.0". How much a score varies follows from its influence values: by how
+much each clip moves it (the infinitesimal jackknife: Efron 1982, https://doi.org/10.1137/1.9781611970319). Clips of
+one group (recording, speaker) are summed up first, because they are alike: groups were drawn, not clips.
 """
 
 from collections.abc import Callable
@@ -84,9 +84,7 @@ def f1_macro_interval(
     return _class_mean_interval(f1.sum() / known, influence / known, references, hit.astype(float), groups)
 
 
-def roc_auc_interval(
-    labels: np.ndarray, scores: np.ndarray, groups: np.ndarray | None = None
-) -> tuple[float, float]:
+def roc_auc_interval(labels: np.ndarray, scores: np.ndarray, groups: np.ndarray | None = None) -> tuple[float, float]:
     """95 % interval of the area under the ROC curve. labels: (clips,) of 0 and 1; scores: (clips,).
 
     Source of the influence values: DeLong et al. 1988, https://doi.org/10.2307/2531595; of groups: Obuchowski 1997,

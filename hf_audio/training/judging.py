@@ -14,12 +14,12 @@ from transformers.trainer_utils import PredictionOutput
 
 from ..models.modeling_audio_cnn import classification_loss, probabilities
 from ..runs.card import HARMONIC, METRIC_NAMES
-from ..runs.predictions import AnyPredictions, predictions_class
+from ..runs.predictions import AnyPredictions, Predictions, predictions_class
 from ..runs.rejection import Rejection, fit_margin, margins, sparing_margin
 from ..runs.scores import Scores, relative_paths
 from .network_parts import set_rejection_margin, set_temperature
 from .parts import Parts
-from .task import TEST
+from .task import TEST, Task
 from .trainer import AudioTrainer
 from .validated import Validated
 
@@ -38,6 +38,8 @@ class Judgement:
     """Of further test sets, and of clips pooled by a column, by their names."""
     scores: Scores | None
     rejection: Rejection | None
+    rival: Predictions | None = None
+    """The answers of logistic regression to the same clips, or to some of them."""
 
 
 def compute_metrics(prediction: EvalPrediction, config: PreTrainedConfig) -> dict[str, float]:
@@ -143,7 +145,7 @@ def judge(
     plain: Transform,
     config: PreTrainedConfig,
     margin: float,
-    pooled_column: str | None,
+    task: Task,
 ) -> Judgement:
     """The network on every test clip, once.
 
@@ -153,8 +155,9 @@ def judge(
         plain: makes inputs of clips as they are.
         config: of the task.
         margin: that `fit_answers` has fitted.
-        pooled_column: as of the `Task`.
+        task: that was trained.
     """
+    pooled_column, group_column = task.pooled_column, task.group_column or task.pooled_column
 
     def predict(clips: Dataset) -> PredictionOutput:
         return trainer.predict(clips.with_transform(plain), metric_key_prefix="eval")
@@ -162,6 +165,9 @@ def judge(
     outputs = {name: predict(clips) for name, clips in parts.tests.items()}
     scores = {name: _scores(config, clips, outputs[name]) for name, clips in parts.tests.items()}
     predictions = {name: _predictions(config, clips["path"][:], scores[name]) for name, clips in parts.tests.items()}
+    for name, clips in parts.tests.items():
+        if group_column in clips.column_names:
+            predictions[name].groups = np.asarray(clips[group_column][:]).astype(str)
     if pooled_column is not None:
         pooled = pool_scores(scores[TEST], parts.test[pooled_column][:])
         predictions[pooled_column] = _predictions(config, pooled.paths, pooled)
