@@ -82,10 +82,11 @@ def make_ensemble(folders: Sequence[Path], output_dir: Path) -> dict[str, Any]:
 
 def _read_groups(folder: Path, paths: Sequence[str]) -> np.ndarray | None:
     """What the test clips of a run belong together by, (clips,), where its predictions tell."""
-    table = read_table(folder / PREDICTIONS_NAME)
-    if GROUP_COLUMN not in table:
+    if not (folder / PREDICTIONS_NAME).is_file():
         return None
-    return table.set_index("path")[GROUP_COLUMN].loc[list(paths)].to_numpy()
+    rows = read_table(folder / PREDICTIONS_NAME).to_dict("records")
+    groups = {row["path"]: row[GROUP_COLUMN] for row in rows if GROUP_COLUMN in row}
+    return np.array([groups[path] for path in paths]) if groups.keys() >= set(paths) else None
 
 
 def _load(folder: Path) -> AudioCNNForAudioClassification:

@@ -197,8 +197,6 @@ def _design_effect(share: float, influence: np.ndarray, numbers: np.ndarray | No
     """How many times as many clips were needed as if each were a group of its own (Kish 1965, Survey Sampling)."""
     if numbers is None:
         return 1.0
-    if not 0 < share < 1:  # nothing tells whether a group's clips are judged alike: they may be
-        return len(numbers) / (numbers.max() + 1)
     variance, _ = _variance(influence, numbers)
     return max(variance * len(numbers) / (share * (1 - share)), 1.0)
 
@@ -213,10 +211,13 @@ def _class_mean_interval(
     """
     numbers = group_numbers(groups)
     accuracy = float(right.mean())
-    clips = np.bincount(references)
+    if numbers is None or 0 < accuracy < 1:
+        clips = np.bincount(references) / _design_effect(accuracy, (right - accuracy) / len(right), numbers)
+    else:  # nothing tells whether a group's clips are judged alike: they may be
+        pairs = np.unique(np.stack([references, numbers]), axis=1)
+        clips = np.bincount(pairs[0]).astype(float)
     clips = clips[clips > 0]
     most = len(clips) ** 2 / float((1 / clips).sum())
-    most /= _design_effect(accuracy, (right - accuracy) / len(right), numbers)
     return _share_interval(score, influence, most, groups, bounded=True)
 
 

@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 CARD_NAME = "README.md"
 FIGURES = 3  # that are told
 NAMES_TOLD = 10  # of classes
-RIVAL_WORDS = "Logistic regression on statistics of the clips"
+RIVAL_WORDS = "Logistic regression on simple statistics of the clips"
 
 
 def summary_of_card(results: Mapping[str, Any]) -> list[str]:
@@ -43,13 +43,17 @@ def summary_of_card(results: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def tell_summary(output_dir: Path, results: Mapping[str, Any]) -> None:
+def tell_summary(output_dir: Path, results: Mapping[str, Any], *, brief: bool = False) -> None:
     """Log what stands last on the screen: figures, what they are worth, where the card lies and what comes next.
 
     Args:
         output_dir: of the finished run.
         results: of its `all_results.json`.
+        brief: whether another run of the command tells the rest.
     """
+    if brief:
+        logger.info("Finished: %s. %s", output_dir, " ".join(_describe_figures(results)[:1]))
+        return
     lines = [*_describe_figures(results), *_describe_rivals(results, repr), *_untested(results, repr)]
     for line in lines:
         logger.info("%s", line)
@@ -92,8 +96,8 @@ def describe_verdict(results: Mapping[str, Any], quote: Callable[[str], str]) ->
     if results.get(RIVAL) == BETTER:
         return [
             "The logistic regression is better than the network, by more than chance: a clip's average spectrum tells "
-            "these classes apart, and the network has not learnt as much yet. Train it longer, or look for what is "
-            "wrong with hf-audio inspect."
+            "these classes apart, and the network has not learnt as much yet. Train it longer, or look with hf-audio "
+            "inspect for what is wrong with the recordings."
         ]
     return []
 
@@ -132,8 +136,8 @@ def _describe_rivals(results: Mapping[str, Any], quote: Callable[[str], str]) ->
     told = []
     if MAJORITY in results:
         told.append(
-            f"For comparison: {describe_constant(results, quote)}, the largest class in training, has an accuracy of "
-            f"{results[MAJORITY_ACCURACY]:.3f}."
+            f"For comparison: {describe_constant(results, quote)} has an accuracy of {results[MAJORITY_ACCURACY]:.3f} "
+            "(no class has more training clips)."
         )
     elif PRIOR_LWLRAP in results:
         told.append(
@@ -143,7 +147,7 @@ def _describe_rivals(results: Mapping[str, Any], quote: Callable[[str], str]) ->
         some = f" on {results[RIVAL_CLIPS]} of these clips" if RIVAL_CLIPS in results else ""
         alike = results[RIVAL] == ALIKE and results.get(LEARNT)
         chance = "; the difference to the network may be chance" if alike else ""
-        told.append(f"{RIVAL_WORDS} has {results[RIVAL_ACCURACY]:.3f}{some}{chance}.")
+        told.append(f"{RIVAL_WORDS} has an accuracy of {results[RIVAL_ACCURACY]:.3f}{some}{chance}.")
     return told
 
 

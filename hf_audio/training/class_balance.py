@@ -8,13 +8,14 @@ from ..data.rows import class_names, has_tags
 from ..models.configuration_audio_cnn import NONE_OF_THESE
 from ..runs.summary import name_labels
 from .parts import Parts
+from .task import Task
 
 logger = logging.getLogger(__name__)
 
 UNEQUAL = 3  # times the clips of the smallest class: a remedy is named
 
 
-def report_classes(args: RecipeArguments, parts: Parts) -> None:
+def report_classes(args: RecipeArguments, task: Task, parts: Parts) -> None:
     """Log the classes a network is about to be trained on, and warn of those that no test clip is of."""
     counts = {name: count for name, count in parts.class_counts().items() if name != NONE_OF_THESE}
     if not counts:  # numbers
@@ -23,7 +24,7 @@ def report_classes(args: RecipeArguments, parts: Parts) -> None:
         logger.info("%s", line)
     tested = _tested(parts)
     untested = [name for name in counts if name not in tested]
-    if untested:
+    if untested and task.purpose == "result":
         logger.warning(
             "No test clip is of %s: the figures will not cover %s.",
             name_labels(untested, repr),

@@ -88,7 +88,7 @@ def cross_validate(
             logger.info("Fold %s is finished already: %s.", name, folder)
         else:
             logger.info("Fold %s of %s is held out.", name, ", ".join(task.folds))
-        fold = replace(task, folds=None, held_out=held_out)
+        fold = replace(task, folds=None, held_out=held_out, purpose="fold")
         results[name] = run_unless_finished(args, folder, partial(_train_part, task=fold, train=train))
     told = [name.removeprefix("eval_") for name in next(iter(results.values()))]
     metrics = describe_metrics(told, list(task.further_tests), task.pooled_column)
@@ -104,8 +104,8 @@ def _train_part(args: RecipeArguments, task: Task, train: Callable[[RecipeArgume
 
 
 def _summarise(results: Mapping[str, Mapping[str, Any]], metrics: Iterable[str]) -> dict[str, Any]:
-    summary: dict[str, Any] = {"folds": list(results)}
     first = next(iter(results.values()))
+    summary: dict[str, Any] = {"folds": list(results), "labels": first["labels"]}
     for metric in metrics:
         found = [fold.get(f"eval_{metric}") for fold in results.values()]
         if None in found:  # of folds without clips of two classes, say
@@ -148,6 +148,10 @@ def _write_report(
     rivals = {name: _read_rival(folder, names) for name, folder in folders.items()}
     summary |= compare_folds([(results[name], parts[name], rivals[name]) for name in results])
     metrics = {name: facts for name, facts in metrics.items() if f"eval_{name}" in summary}
+    for name, (low, high) in judged.intervals().items():  # folds may agree by chance, and flawless ones always do
+        if name in metrics:
+            told = summary[f"eval_{name}_interval"]
+            summary[f"eval_{name}_interval"] = [min(told[0], low), max(told[1], high)]
     with finishing(output_dir, summary) as folder:
         judged.write(folder)
         skipped = next(iter(folders.values())) / "skipped.csv"  # of the whole table, the same in every fold
@@ -162,7 +166,8 @@ def _write_report(
                 metrics={metric: summary[f"eval_{metric}"] for metric in metrics},
                 intervals={metric: tuple(summary[f"eval_{metric}_interval"]) for metric in metrics},
                 interval_note=f"Means over {len(results)} folds, each held out from a run of its own, in `fold_NAME`; "
-                "the intervals are Student's, of the mean, from the differences between folds.",
+                "the intervals are Student's, of the mean, from the differences between folds, and no narrower than "
+                "those of all clips together.",
                 summary=summary_of_card(summary),
                 labels=judged.names,
                 tables=judged.tables(),

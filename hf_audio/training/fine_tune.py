@@ -44,7 +44,7 @@ def fine_tune(args: RecipeArguments, task: Task) -> dict[str, Any]:
     args = copy.copy(args) if task.validated is None else task.validated.arguments(args)
     args.push_to_hub = False  # Trainer would upload whatever the folder holds by then
     setup = set_up(args, task, checkpoint)
-    report_classes(args, setup.parts)
+    report_classes(args, task, setup.parts)
     trainer = setup.make_trainer(setup.model, args)
     planned = None if checkpoint is None else planned_steps(checkpoint)
     # The threads of numpy's and scipy's BLAS spin for milliseconds after each product, on the cores of the model's.
@@ -100,6 +100,6 @@ def _judge_and_write(
         results |= describe_fit(trainer, fit.temperature, fit.rejection_margin)
     results |= task.preceding_seconds
     if trainer.is_world_process_zero():
-        results |= compare(judgement, parts, config.sampling_rate)
+        results |= compare(judgement, parts, task)
         write_run(args, task, results, judgement, skipped, trainer, fit.validation)
     return results

@@ -108,7 +108,7 @@ def write_run(
             base_model=None if network is None else hub_id(args.model_name_or_path),
         )
         (folder / "README.md").write_text(write_model_card(task.facts, run), encoding="utf-8")
-    tell_summary(Path(args.output_dir), results)
+    tell_summary(Path(args.output_dir), results, brief=task.purpose != "result")
 
 
 def _write_predictions(judgement: Judgement, validation: Scores | None, folder: Path) -> None:
@@ -132,7 +132,7 @@ def train_baseline(args: RecipeArguments, task: Task) -> dict[str, Any]:
     check_streamable(args, task)
     prepare_output_dir(args)
     config, _, parts = divide_task(args, task)
-    report_classes(args, parts)
+    report_classes(args, task, parts)
     names, test, sampling_rate = parts.names, parts.test, config.sampling_rate
     if names is None or parts.n_tags is not None:
         raise ArgumentError("--baseline judges one class a clip, and this task has several answers: leave it out.")

@@ -30,7 +30,8 @@ def refit(args: RecipeArguments, task: Task) -> dict[str, Any]:
     first.output_dir = prepare_preceding(args, "validated")
     first.push_to_hub, first.refit = False, False
     check_same_arguments(first)
-    results = run_unless_finished(first, Path(first.output_dir), lambda part: fine_tune(part, task))
+    first_task = replace(task, purpose="preparation")
+    results = run_unless_finished(first, Path(first.output_dir), lambda part: fine_tune(part, first_task))
     validated = Validated(first.output_dir, results["train_runtime"], **results[FITTED_NAME])
     logger.info("What %s has chosen is trained on all clips.", first.output_dir)
     seconds = {**task.preceding_seconds, "validated_runtime": validated.seconds}

@@ -26,6 +26,7 @@ from ..runs.comparison import compare_with_constant, compare_with_rival
 from ..runs.predictions import Predictions
 from .judging import Judgement
 from .parts import Parts
+from .task import Task
 
 N_MELS = 64
 FRAME_SECONDS = 0.046
@@ -37,22 +38,22 @@ MOST_SECONDS = 10.0
 PARTS_HEARD = 4  # of a longer clip, evenly spaced
 
 
-def compare(judgement: Judgement, parts: Parts, sampling_rate: int) -> dict[str, Any]:
+def compare(judgement: Judgement, parts: Parts, task: Task) -> dict[str, Any]:
     """What a network is worth beside a constant answer and, of one class a clip, beside the rival.
 
     Args:
         judgement: of the network; gains the rival's answers.
         parts: of the run.
-        sampling_rate: of the decoded clips.
+        task: that was trained; before a training that counts, there is no rival.
 
     Returns:
         For the run's results.
     """
     predictions = judgement.predictions
     compared = compare_with_constant(predictions, parts.class_counts())
-    if isinstance(predictions, Predictions):
+    if isinstance(predictions, Predictions) and task.purpose != "preparation":
         with threadpool_limits(1, user_api="blas"):  # as in training: they would spin on the cores of others
-            judged = judge_rival(parts, predictions, sampling_rate)
+            judged = judge_rival(parts, predictions, task.config.sampling_rate)
         if judged is not None:
             judgement.rival, clips = judged
             compared |= compare_with_rival(predictions, judgement.rival, clips)

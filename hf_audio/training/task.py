@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from datasets import Dataset
@@ -92,6 +92,9 @@ class Task:
     """How long the trainings before this one took, by their names in the results."""
     validated: "Validated | None" = None
     """The run that precedes this one by `--refit`."""
+    purpose: Literal["result", "fold", "preparation"] = "result"
+    """What the run is for: its figures are those that count, or a fold's, or of a training before the one that counts.
+    """
 
     def __post_init__(self) -> None:
         """Take rows as indices too, and refuse a data set that a training cannot read.
