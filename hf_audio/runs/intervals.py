@@ -159,7 +159,7 @@ def is_better(differences: np.ndarray, weights: np.ndarray | None = None, groups
     mean = float(np.average(differences, weights=weights))
     variance, degrees = _variance(weights / weights.sum() * (differences - mean), numbers)
     degrees = len(differences) - 1 if numbers is None else degrees
-    return mean > 0 and mean > stats.t.ppf(1 - TAIL, max(degrees, 1)) * np.sqrt(variance)
+    return bool(mean > 0 and mean > stats.t.ppf(1 - TAIL, max(degrees, 1)) * np.sqrt(variance))
 
 
 def group_numbers(groups: np.ndarray | None) -> np.ndarray | None:

@@ -86,13 +86,10 @@ def describe_verdict(results: Mapping[str, Any], quote: Callable[[str], str]) ->
         quote: puts a class's name into a sentence.
     """
     if results.get(LEARNT) is False:
-        constant = describe_constant(results, quote)
-        more = _main_figure(results) > results.get(MAJORITY_ACCURACY, results.get(PRIOR_LWLRAP, 0))
-        chance = "; what it has more may be chance" if more else ""
-        return [
-            f"No better than {constant}{chance}. Nothing shows that these classes were learnt: check the labels, or "
-            "give more clips, of the small classes first."
-        ]
+        constant, figure = describe_constant(results, quote), results.get("eval_accuracy", results.get("eval_lwlrap"))
+        more = figure > results.get(MAJORITY_ACCURACY, results.get(PRIOR_LWLRAP))
+        sentence = f"No better than {constant}{'; what it has more may be chance' if more else ''}."
+        return [f"{sentence} {_explain_nothing(results)}"]
     if results.get(RIVAL) == BETTER:
         return [
             "The logistic regression is better than the network, by more than chance: a clip's average spectrum tells "
@@ -100,6 +97,15 @@ def describe_verdict(results: Mapping[str, Any], quote: Callable[[str], str]) ->
             "inspect for what is wrong with the recordings."
         ]
     return []
+
+
+def _explain_nothing(results: Mapping[str, Any]) -> str:
+    """What may be done where nothing was learnt."""
+    if results.get(RIVAL) == BETTER:
+        return "The logistic regression is, so there is something to learn: train longer."
+    if results.get("eval_roc_auc_interval", (0, 0))[0] > 0.5:
+        return "Yet its scores tell the classes apart: try --balance loss, so that the smaller one counts as much."
+    return "Nothing shows that it has learnt: check the labels, or give more clips, of small classes first."
 
 
 def describe_intervals(group_column: str | None, predictions: AnyPredictions) -> str:
@@ -114,10 +120,6 @@ def describe_intervals(group_column: str | None, predictions: AnyPredictions) ->
     if numbers is None or group_column is None:
         return f"{sentence}."
     return f"{sentence}; the clips of one {code(group_column)} count together, of {numbers.max() + 1} in all."
-
-
-def _main_figure(results: Mapping[str, Any]) -> float:
-    return float(results.get("eval_accuracy", results.get("eval_lwlrap", 0)))
 
 
 def _describe_figures(results: Mapping[str, Any]) -> list[str]:

@@ -154,7 +154,7 @@ def _draw(rows: np.ndarray, seed: int) -> np.ndarray:
 
 def _fit(train: np.ndarray, labels: np.ndarray, test: np.ndarray, n_classes: int) -> np.ndarray:
     """Probabilities, (test clips, classes), 0 for a class without training clips. train, test: (clips, statistics)."""
-    model = make_pipeline(StandardScaler(), LogisticRegression(C=PENALTY, max_iter=300))
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=PENALTY, max_iter=100, tol=1e-3))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # nothing that the user could mend
         model.fit(train, labels)

@@ -32,8 +32,8 @@ def test_a_card_begins_with_figures_beside_what_needs_no_hearing():
         "Macro F1 0.182.",
         "For comparison: always answering `hungry` has an accuracy of 0.838 (no class has more training clips).",
         "Logistic regression on simple statistics of the clips has an accuracy of 0.811.",
-        "**No better than always answering `hungry`. Nothing shows that these classes were learnt: check the labels, "
-        "or give more clips, of the small classes first.**",
+        "**No better than always answering `hungry`. Nothing shows that it has learnt: check the labels, or give more "
+        "clips, of small classes first.**",
         "Not tested, because no test clip is of them: `cold`.",
     ]
 
@@ -71,6 +71,13 @@ def test_a_run_among_others_is_told_in_one_line(caplog, tmp_path):
 def test_what_little_more_there_is_may_be_chance():
     (told,) = describe_verdict(RESULTS | {"eval_accuracy": 0.85}, repr)
     assert told.startswith("No better than always answering 'hungry'; what it has more may be chance.")
+
+
+def test_where_there_is_something_to_learn_the_remedy_is_another_one():
+    (told,) = describe_verdict(RESULTS | {"rival": "better"}, repr)
+    assert told.endswith("The logistic regression is, so there is something to learn: train longer.")
+    (told,) = describe_verdict(RESULTS | {"eval_roc_auc_interval": [0.8, 0.9]}, repr)
+    assert "try --balance loss" in told
 
 
 def test_a_better_rival_is_said_aloud():
