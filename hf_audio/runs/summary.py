@@ -119,7 +119,7 @@ def describe_intervals(group_column: str | None, predictions: AnyPredictions) ->
     numbers = group_numbers(predictions.groups)
     if numbers is None or group_column is None:
         return f"{sentence}."
-    return f"{sentence}; the clips of one {code(group_column)} count together, of {numbers.max() + 1} in all."
+    return f"{sentence}; clips of one {code(group_column)} count together, and there are {numbers.max() + 1} of these."
 
 
 def _describe_figures(results: Mapping[str, Any]) -> list[str]:

@@ -418,6 +418,7 @@ def test_a_tagger_is_trained_and_answers_with_a_probability_for_each_tag(tmp_pat
     fine_tune(args, task)
     told = results(tmp_path / "out")
     assert told["eval_lwlrap"] > 0.8 and told["labels"] == ["high", "low", "mid"], "three tones should be learnt"
+    assert told["learnt"] and told["eval_prior_lwlrap"] < told["eval_lwlrap"]
     assert {"eval_map_macro", "eval_map_micro", "eval_lwlrap_tta"} <= set(told) and "eval_accuracy" not in told
     low, high = told["eval_lwlrap_interval"]
     assert low <= told["eval_lwlrap"] <= high
