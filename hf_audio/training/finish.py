@@ -32,7 +32,7 @@ from ..runs.scores import Scores, write_scores
 from ..runs.summary import describe_intervals, summary_of_card, tell_summary
 from .baseline import cache_statistics, fit_baseline
 from .class_balance import report_classes
-from .judging import Judgement
+from .judging import Judgement, read_groups
 from .parts import check_streamable
 from .setup import divide_task
 from .task import Task
@@ -143,6 +143,7 @@ def train_baseline(args: RecipeArguments, task: Task) -> dict[str, Any]:
     scores = fit_baseline(train_statistics, parts.clips["label"][:], test_statistics, len(names), args.seed)
     kind = TwoClassPredictions if len(names) == 2 else Predictions
     predictions = kind.from_probabilities(test["path"][:], names, test["label"][:], scores)
+    predictions.groups = read_groups(test, task)
     results: dict[str, Any] = {f"eval_{name}": value for name, value in predictions.metrics().items()}
     results |= {
         "train_samples": len(parts.clips),

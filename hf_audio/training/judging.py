@@ -157,7 +157,7 @@ def judge(
         margin: that `fit_answers` has fitted.
         task: that was trained.
     """
-    pooled_column, group_column = task.pooled_column, task.group_column or task.pooled_column
+    pooled_column = task.pooled_column
 
     def predict(clips: Dataset) -> PredictionOutput:
         return trainer.predict(clips.with_transform(plain), metric_key_prefix="eval")
@@ -166,8 +166,7 @@ def judge(
     scores = {name: _scores(config, clips, outputs[name]) for name, clips in parts.tests.items()}
     predictions = {name: _predictions(config, clips["path"][:], scores[name]) for name, clips in parts.tests.items()}
     for name, clips in parts.tests.items():
-        if group_column in clips.column_names:
-            predictions[name].groups = np.asarray(clips[group_column][:]).astype(str)
+        predictions[name].groups = read_groups(clips, task)
     if pooled_column is not None:
         pooled = pool_scores(scores[TEST], parts.test[pooled_column][:])
         predictions[pooled_column] = _predictions(config, pooled.paths, pooled)
@@ -190,6 +189,12 @@ def judge(
         )
         metrics |= {f"eval_{name}": value for name, value in rejection.metrics().items()}
     return Judgement(metrics, predictions[TEST], others, scores[TEST], rejection)
+
+
+def read_groups(clips: Dataset, task: Task) -> np.ndarray | None:
+    """What test clips belong together by (recording, speaker), (clips,), where the task has a column for it."""
+    column = task.group_column or task.pooled_column
+    return np.asarray(clips[column][:]).astype(str) if column in clips.column_names else None
 
 
 def judge_crops(trainer: AudioTrainer, collator: Callable, test: Dataset, plain: Transform) -> dict[str, float]:

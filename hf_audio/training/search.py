@@ -32,6 +32,7 @@ from ..runs.folder import (
     prepare_output_dir,
 )
 from ..runs.plots import plot_search
+from .class_balance import report_classes
 from .parts import check_streamable
 from .setup import set_up
 from .task import Task
@@ -117,6 +118,7 @@ def search_arguments(args: RecipeArguments, task: Task) -> dict[str, Any]:
     prepare_output_dir(args)
     args = copy.copy(args)
     setup = set_up(args, task)
+    report_classes(args, task, setup.parts)
     study = Study(args, space)
     while study.n_finished < args.search:
         make_trainer = functools.partial(setup.make_trainer, None, model_init=setup.make_model)

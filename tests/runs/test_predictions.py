@@ -164,6 +164,20 @@ def test_groups_are_written_read_and_counted_together(tmp_path):
     assert read.intervals() == told.intervals() != predictions([0, 1, 2] * 6, [0, 1, 1] * 6).intervals()
 
 
+def test_two_classes_that_are_told_apart_by_few_clips_may_still_have_errors():
+    second = np.linspace(0, 1, 20)
+    paths = [f"{number}.wav" for number in range(20)]
+    told = TwoClassPredictions.from_probabilities(
+        paths, ["a", "b"], (second > 0.5).astype(int), np.stack([1 - second, second], 1)
+    )
+    assert told.metrics()["equal_error_rate"] == 0 and told.metrics()["roc_auc"] == 1
+    for groups in (None, np.arange(20) // 2):
+        told.groups = groups
+        low, high = told.intervals()["equal_error_rate"]
+        assert low == 0 and 0.1 < high < 0.5
+        assert told.intervals()["roc_auc"][0] < 0.9
+
+
 def test_numbers_without_an_error_may_still_have_some():
     digits = np.array([[0, 3], [4, 8]] * 10)
     told = NumberPredictions.from_probabilities([""] * 20, [], digits, np.eye(10)[digits].reshape(20, 20))
