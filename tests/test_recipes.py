@@ -350,6 +350,8 @@ def test_voice_gender_from_training_to_pseudo_labels_and_back(voice_gender, tmp_
     validated = json.loads((tmp_path / "first-validated" / "all_results.json").read_text())
     assert (validated["train_samples"], first["train_samples"], first["eval_samples"]) == (42 - 3, 42 - 3 + 8, 12)
     assert {"eval_roc_auc", "eval_accuracy_speaker", "eval_roc_auc_speaker", "eval_f1_female"} <= set(first)
+    with open(tmp_path / "first" / "predictions.csv", newline="") as file:
+        assert len({row["group"] for row in csv.DictReader(file)}) == 12, "clips of one speaker count together"
     with open(tmp_path / "first" / "predictions_speaker.csv", newline="") as file:
         assert len(list(csv.DictReader(file))) == 12
     card = (tmp_path / "first" / "README.md").read_text()
