@@ -263,7 +263,6 @@ def facts(args: OwnSoundsArguments, division: Division, choices: Mapping[str, Ch
     out = "tags of what sounds in it" if args.multi_label else "the class of the sound"
     chosen = "".join(f"\n- `{name}` {value}: {why}" for name, (value, why) in choices.items())
     apart = collection.columns.group
-    untested = ", ".join(map(code, division.untested))
     whole = [] if apart is None else [f"No clip that shares its {code(apart)} with a held-out one was trained on."]
     return TaskFacts(
         title="Sounds (demo)" if demo else collection.name,
@@ -285,11 +284,6 @@ def facts(args: OwnSoundsArguments, division: Division, choices: Mapping[str, Ch
             *(
                 ["Clips of one recording or place may be on both sides of the split, and new ones be judged worse."]
                 if division.hears_known
-                else []
-            ),
-            *(
-                [f"None of these was held out, so nothing is known of how they are told: {untested}."]
-                if untested
                 else []
             ),
             *([] if args.multi_label else ["One class a clip, also where several sound at once."]),

@@ -2,7 +2,6 @@
 
 import logging
 import os
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from .columns import TEST, TRAIN, VALIDATION, Columns, read_labels, read_parts
 from .excerpts import cut_recordings
 from .part_names import read_part_name
 from .recordings import PART_CELLS, Recordings, read_recordings
-from .rows import class_names, from_rows, from_tagged_rows, report_left_out
+from .rows import from_rows, from_tagged_rows, report_left_out
 from .splits import split_off
 
 logger = logging.getLogger(__name__)
@@ -52,15 +51,6 @@ class Collection:
     def rows(self, part: str) -> np.ndarray:
         """Which rows are of a part, (rows,) of bool."""
         return self.parts == part
-
-    @property
-    def untested(self) -> list[str]:
-        """Classes that are trained on and have no test clip, so that no figure tells of them."""
-        found: dict[str, set[int]] = defaultdict(set)
-        for part, tags in zip(self.parts, self.dataset["label"], strict=True):
-            found[part] |= set(tags) if isinstance(tags, list) else {tags}
-        names = class_names(self.dataset) or []
-        return [names[number] for number in sorted(found[TRAIN] - found[TEST])]
 
 
 class _Recording(NamedTuple):

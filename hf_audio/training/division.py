@@ -11,7 +11,7 @@ from ..data.collection import Collection, draw_test
 from ..data.columns import TEST, TRAIN, VALIDATION
 from ..data.groups import Grouping, join_groups
 from ..data.splits import fold_groups
-from .recording_groups import GROUP_COLUMN, Clips, Wishes, find_grouping, keep_together, name_classes, with_groups
+from .recording_groups import GROUP_COLUMN, Clips, Wishes, find_grouping, keep_together, with_groups
 
 logger = logging.getLogger(__name__)
 
@@ -38,8 +38,6 @@ class Division:
     """What the figures tell, in sentences for the card."""
     hears_known: bool = True
     """Whether recordings of the test clips may have been trained on."""
-    untested: Sequence[str] = ()
-    """Classes of which no figure tells."""
     keeps_groups: bool = True
     """Whether clips are not trained on that share their group with held-out ones."""
 
@@ -98,7 +96,6 @@ def _fold(drawn: Collection, grouping: Grouping | None, clips: Clips, seed: int)
         mask = np.zeros(len(clips.paths), dtype=bool)
         mask[rows[fold]] = True
         folds[str(number)] = mask
-    tested = {clips.labels[row] for row in np.flatnonzero(np.any(list(folds.values()), axis=0))}
     logger.info(
         "A test part would be %d clips of %d %ss: instead, all are held out once, in %d folds, and the network that "
         "is left is trained on all of them. These are %d trainings; --refit false is one, with that test part.",
@@ -119,7 +116,6 @@ def _fold(drawn: Collection, grouping: Grouping | None, clips: Clips, seed: int)
         folds,
         tells=_tell(grouping),
         hears_known=grouping is None,
-        untested=sorted(set(clips.labels) - tested),
     )
 
 
@@ -133,9 +129,7 @@ def _keep_held_out(collection: Collection) -> Division:
         groups = np.asarray(collection.dataset[collection.group_column])
         shares = bool(np.isin(groups[tested], groups[~tested]).any())
     # What that run has heard, it has heard: nothing would be gained by leaving it out now.
-    return Division(
-        replace(collection, split=sentence), hears_known=shares, untested=collection.untested, keeps_groups=not shares
-    )
+    return Division(replace(collection, split=sentence), hears_known=shares, keeps_groups=not shares)
 
 
 def _describe(drawn: Collection, grouping: Grouping | None, why_not: str, clips: Clips, seed: int) -> Division:
@@ -156,7 +150,7 @@ def _describe(drawn: Collection, grouping: Grouping | None, why_not: str, clips:
                 f" For comparison, {known.sum()} clips of recordings that were trained on were held out too: those "
                 f"figures end with `{KNOWN}`."
             )
-    return Division(drawn, None, further, tells, grouping is None, drawn.untested)
+    return Division(drawn, None, further, tells, grouping is None)
 
 
 def _tell(grouping: Grouping | None, why_not: str = "") -> str:
@@ -228,10 +222,7 @@ def _judge_division(clips: Clips, grouping: Grouping | None, wishes: Wishes) -> 
             if (tested & ~known).sum() >= FEWEST_KNOWN:
                 further[UNHEARD] = tested & ~known
                 tells.append(f"The figures of the others end with `{UNHEARD}`.")
-    untested = collection.untested
-    if untested:
-        logger.warning("No test clip of %s: the figures say nothing of them.", name_classes(untested))
-    return Division(collection, None, further, " ".join(tells), hears_known, untested)
+    return Division(collection, None, further, " ".join(tells), hears_known)
 
 
 def _of_both_sides(groups: Sequence[Sequence[int]], tested: np.ndarray) -> np.ndarray:
