@@ -14,8 +14,8 @@ from sklearn.metrics import (
 )
 from transformers import PreTrainedConfig
 
-from ..data.rows import SEPARATOR
 from ..data.tables import read_table, write_rows
+from ..data.tags import SEPARATOR
 from ..models.configuration_audio_cnn import NONE_OF_THESE
 from .intervals import (
     balanced_accuracy_interval,
