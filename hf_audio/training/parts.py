@@ -57,11 +57,13 @@ class Parts:
 
     def class_counts(self) -> dict[str, int]:
         """Training clips of every class or tag, by their names; none of numbers."""
+        if self.names is None:
+            return {}
         if isinstance(self.train, Split):
             return {name: self.train.counts[name] for name in self.train.names}
         labels = self.train.with_format(None)["label"][:]
         counts = Counter(chain.from_iterable(labels) if self.n_tags is not None else labels)
-        return {name: counts[number] for number, name in enumerate(self.names or ())}
+        return {name: counts[number] for number, name in enumerate(self.names)}
 
     @property
     def n_tags(self) -> int | None:

@@ -3,14 +3,15 @@
 import logging
 
 import pytest
+from datasets import Dataset
 from helpers.checkpoints import tiny_config
 from helpers.recordings import write_tones
 from helpers.tones import FACTS, TonesArguments
 
 from hf_audio.data.rows import load_class_folders
 from hf_audio.training.class_balance import describe_counts, report_classes
-from hf_audio.training.parts import divide
-from hf_audio.training.task import Task
+from hf_audio.training.parts import Parts, divide
+from hf_audio.training.task import TEST, Task
 
 
 def test_equal_classes_are_one_sentence():
@@ -46,3 +47,11 @@ def test_classes_that_are_not_tested_are_named(purpose, tmp_path, caplog):
     warned = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     expected = ["No test clip is of 'high', 'mid': the figures will not cover them."]
     assert warned == (expected if purpose == "result" else [])
+
+
+def test_numbers_have_no_classes_to_tell_of(caplog):
+    digits = Dataset.from_dict({"path": ["a.wav"], "label": [[1, 2]]})
+    parts = Parts(digits, None, {TEST: digits}, None)
+    assert parts.class_counts() == {}
+    report_classes(None, None, parts)
+    assert caplog.messages == []
