@@ -26,7 +26,7 @@ from hf_audio.data.survey import Survey, survey_recordings, survey_stream
 from hf_audio.errors import ArgumentError
 from hf_audio.runs.card import TaskFacts, hub_id
 from hf_audio.runs.markdown import code
-from hf_audio.training.defaults import Choice, choose_defaults
+from hf_audio.training.defaults import Choice, choose_defaults, describe_unheard
 from hf_audio.training.general_sounds import (
     PRESETS,
     SEARCH_SPACE,
@@ -90,6 +90,12 @@ class OwnSoundsArguments(GeneralSoundsArguments):
     )
     sampling_rate: int | None = field(
         default=None, metadata={"help": "Samples per second that the network hears. Chosen by the recordings."}
+    )
+    f_min: float | None = field(
+        default=None, metadata={"help": "Lowest frequency that the network hears, in Hz. 20 by default."}
+    )
+    f_max: float | None = field(
+        default=None, metadata={"help": "Highest frequency, in Hz. Half of --sampling_rate by default."}
     )
     clip_seconds: float | None = field(
         default=None, metadata={"help": "Longer recordings are judged in windows of this. Chosen by the recordings."}
@@ -166,7 +172,7 @@ def choose(args: OwnSoundsArguments, survey: Survey) -> Mapping[str, Choice]:
     Raises:
         ArgumentError: excerpts would be longer than clips, or shorter than the network can hear.
     """
-    given = {name: getattr(args, name) for name in CHOSEN if getattr(args, name) is not None}
+    given = {name: getattr(args, name) for name in (*CHOSEN, "f_max") if getattr(args, name) is not None}
     choices = choose_defaults(survey, given)
     for name, (value, why) in choices.items():
         setattr(args, name, value)
@@ -176,7 +182,25 @@ def choose(args: OwnSoundsArguments, survey: Survey) -> Mapping[str, Choice]:
             f"--excerpt_seconds {args.excerpt_seconds:g} must lie between {SHORTEST_HEARD:g} and --clip_seconds "
             f"{args.clip_seconds:g}: give another one, or leave it out."
         )
+    check_band(args, survey)
     return choices
+
+
+def check_band(args: OwnSoundsArguments, survey: Survey) -> None:
+    """Warn where the network will not hear what there is to hear.
+
+    Raises:
+        ArgumentError: the band is none.
+    """
+    highest = args.sampling_rate / 2 if args.f_max is None else args.f_max
+    lowest = AudioCNNConfig.f_min if args.f_min is None else args.f_min
+    if not 0 <= lowest < highest <= args.sampling_rate / 2:
+        raise ArgumentError(
+            f"--f_min {lowest:g} and --f_max {highest:g} Hz must rise from 0 to half of --sampling_rate "
+            f"{args.sampling_rate}: give others, or leave them out."
+        )
+    for sentence in describe_unheard(survey, args.sampling_rate, lowest, highest):
+        logger.warning("%s", sentence)
 
 
 def facts(args: OwnSoundsArguments, collection: Collection, choices: Mapping[str, Choice]) -> TaskFacts:
@@ -232,6 +256,7 @@ def make_task(args: OwnSoundsArguments) -> Task:
             args.eval_strategy = IntervalStrategy.EPOCH
     choices = choose(args, survey)
     signal = fit_signal(PRESETS[args.model], args.sampling_rate, args.clip_seconds, args.excerpt_seconds)
+    signal |= {name: value for name in ("f_min", "f_max") if (value := getattr(args, name)) is not None}
     return Task(
         config=AudioCNNConfig(**signal),
         dataset=collection.dataset,

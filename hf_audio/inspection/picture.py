@@ -17,10 +17,11 @@ def plot_collection(
     levels: np.ndarray,
     rates: np.ndarray,
     file: str | os.PathLike | IO[bytes],
+    further: str = "",
 ) -> None:
     """How many clips the classes have, and how long, how loud and of which sampling rates the clips are.
 
-    seconds, levels, rates: (clips,), levels in dB of full scale, rates in Hz.
+    seconds, levels, rates: (clips,), levels in dB of full scale, rates in Hz. further: what is written below them.
     """
     shown = dict(sorted(classes.items(), key=lambda item: -item[1])[:MOST_CLASSES])
     figure = Figure(figsize=(9, max(5.0, 0.16 * len(shown) + 1.5)), layout="constrained")
@@ -39,7 +40,7 @@ def plot_collection(
     panels[1].set_xlabel("level, dB of full scale (-100 and below in one bar)")
     values, counts = np.unique(rates, return_counts=True)
     panels[2].bar([str(value) for value in values], counts)
-    panels[2].set_xlabel("sampling rate, Hz")
+    panels[2].set_xlabel("sampling rate, Hz" + (f"\n{further}" if further else ""))
     for panel in panels:
         panel.set_ylabel("clips")
     figure.savefig(file, dpi=120, format="png")

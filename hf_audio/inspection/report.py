@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..data.bands import upper_end
 from ..data.columns import Columns
 from ..errors import DataError
 from ..files import written_whole
@@ -67,7 +68,15 @@ class Inspection:
             "formats": _frequencies(clip.format for clip in self.measures),
             "lengths": _quantiles([clip.seconds for clip in self.measures]),
             "levels": _quantiles([clip.level for clip in self.measures]),
+            "bands": self.reach(),
         }
+
+    def reach(self) -> dict[str, float]:
+        """The Hz below which half of the files have 95 and 99 % of the energy of their sounds, the noise apart."""
+        bands = np.array([clip.bands for clip in self.measures if any(clip.bands)])
+        if not len(bands):
+            return {}
+        return {f"{share:.0%}": round(float(np.median(upper_end(bands, share)))) for share in (0.95, 0.99)}
 
 
 def inspect(
@@ -132,7 +141,7 @@ def write_report(inspection: Inspection, path: Path) -> None:
     """Everything as JSON: the summary, all findings with all their files, and what was measured of each file."""
     clips = []
     for entry, clip in zip(inspection.entries, inspection.measures, strict=True):
-        measured = {name: value for name, value in vars(clip).items() if name != "fingerprint"}
+        measured = {name: value for name, value in vars(clip).items() if name not in ("fingerprint", "bands")}
         clips.append({**asdict(entry), **measured})
     report = {
         **inspection.summary(),
@@ -163,6 +172,7 @@ def draw_report(inspection: Inspection, path: Path) -> None:
             np.array([clip.level for clip in inspection.measures]),
             np.array([clip.rate for clip in inspection.measures]),
             file,
+            f"energy: {_reach(inspection)}" if inspection.reach() else "",
         )
 
 
@@ -177,6 +187,8 @@ def tell(inspection: Inspection) -> Iterator[str]:
         )
         for title, name, unit in (("rates", "rates", " Hz"), ("channels", "channels", ""), ("formats", "formats", "")):
             yield f"{title:<14}" + _listed({f"{key}{unit}": number for key, number in summary[name].items()})
+        if summary["bands"]:
+            yield f"{'energy':<14}{_reach(inspection)} (the middle one of the files, noise apart)"
     for name, counts in inspection.label_counts.items():
         title = "classes" if len(inspection.label_counts) == 1 else f"{name}"
         yield f"{title:<14}{len(counts)}: {_listed(counts)}" if counts else f"{title:<14}none"
@@ -194,6 +206,10 @@ def tell(inspection: Inspection) -> Iterator[str]:
     numbers = Counter(finding.severity for finding in inspection.findings)
     yield ""
     yield ", ".join(count(numbers[severity], severity) for severity in SEVERITIES) + "."
+
+
+def _reach(inspection: Inspection) -> str:
+    return ", ".join(f"{share} below {hertz / 1000:.3g} kHz" for share, hertz in inspection.reach().items())
 
 
 def _duration(seconds: float) -> str:

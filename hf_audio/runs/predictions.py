@@ -14,8 +14,8 @@ from sklearn.metrics import (
 )
 from transformers import PreTrainedConfig
 
-from ..data.rows import SEPARATOR
 from ..data.tables import read_table, write_rows
+from ..data.tags import SEPARATOR
 from .intervals import bootstrap_interval, f1_macro
 from .metrics import Accuracy, CharacterErrorRate, F1Macro, MeanAveragePrecisionAt3, TaggingPrecision, TwoClassScores
 from .metrics.cer import edit_distance
