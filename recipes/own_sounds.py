@@ -1,10 +1,10 @@
 """Own sounds: a recording in, one of the user's own classes out; whatever else is needed is chosen by the recordings.
 
 Data: a folder with a folder of recordings a class, or `train/`, `validation/` and `test/` with such folders in them,
-or a CSV or TSV that names the recordings; or, with `--dataset_name`, a data set of the Hub. Of recordings that nobody
-has divided, a fifth is held out. With `--streaming`, Parquet files or tars (WebDataset), told apart by `train` and
-`test` in their names. Metric: accuracy of the weights' average at the last epoch; with `--multi_label`, label-weighted
-label-ranking average precision.
+or a CSV or TSV that names the recordings, or a layout that is known (docs/own_sounds.md); or, with `--dataset_name`, a
+data set of the Hub. Of recordings that nobody has divided, a fifth is held out. With `--streaming`, Parquet files or
+tars (WebDataset), told apart by `train` and `test` in their names. Metric: accuracy of the weights' average at the
+last epoch; with `--multi_label`, label-weighted label-ranking average precision.
 
     accelerate launch --config_file accelerate_config.yaml recipes/own_sounds.py --data_dir DIR --output_dir OUT
 """

@@ -107,7 +107,7 @@ def read_class_folders(directory: Path, audio: Iterable[Path]) -> ClassFolders:
     reading = ClassFolders()
     found: list[tuple[Path, tuple[str, ...]]] = []
     for file in audio:
-        places = file.relative_to(directory).parts[:-1]
+        places = file.parts[len(directory.parts) : -1]
         if places:
             found.append((file, places))
         else:
