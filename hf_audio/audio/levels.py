@@ -141,8 +141,13 @@ class Mixer:
             chosen = choose_channels(block)
             self._chosen = None if chosen.is_silent else chosen
         if self._chosen is None or len(self._chosen.heard) == block.shape[1]:
-            return block.mean(axis=1)
-        return block[:, self._chosen.heard].mean(axis=1)
+            return _average(block)
+        return _average(block[:, self._chosen.heard])
+
+
+def _average(block: np.ndarray) -> np.ndarray:
+    """(frames, channels) float32 -> (frames,): numpy's mean, of two channels in a tenth of its time."""
+    return (block[:, 0] + block[:, 1]) / np.float32(2) if block.shape[1] == 2 else block.mean(axis=1)
 
 
 def frames_judged(channels: int) -> int:
@@ -162,9 +167,9 @@ class ChosenChannels(NamedTuple):
 
 def choose_channels(block: np.ndarray) -> ChosenChannels:
     """Which channels of a recording are heard, by its first block that is not silent, (frames, channels)."""
-    block = block[: frames_judged(block.shape[1])].astype(np.float64)
-    block -= block.mean(axis=0)
-    covariances = block.T @ block / len(block)
+    judged = np.ascontiguousarray(block[: frames_judged(block.shape[1])].T, dtype=np.float64)  # (channels, frames)
+    judged -= judged.mean(axis=1, keepdims=True)
+    covariances = judged @ judged.T / judged.shape[1]
     powers = np.diag(covariances)
     channels, loudest = range(len(powers)), powers.max()
     if not loudest > 0:

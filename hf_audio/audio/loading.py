@@ -20,7 +20,7 @@ from ..errors import AudioError, LongAudioError, UndecodableAudioError
 from .containers import MAX_PARTS, find_cut_out_stream, find_parts
 from .foreign import ForeignFile, open_foreign, remedy
 from .levels import LevelMeter, Mixer, clip, rescale, to_floats
-from .parts import CutOffError, Part, PartFile
+from .parts import CutOffError, Part, open_part
 
 # Samples per second that a recording may claim; beyond, a header is broken, and resampling would never end.
 RATES = range(100, 10_000_001)
@@ -133,7 +133,7 @@ def _open_parts(data: IO[bytes], name: str) -> Iterator[tuple[soundfile.SoundFil
                 raise
             parts = [stream]
     for part in parts:
-        yield soundfile.SoundFile(PartFile(data, part)), part
+        yield soundfile.SoundFile(open_part(data, part)), part
 
 
 def _descriptor(data: IO[bytes]) -> IO[bytes] | int:

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import IO, NamedTuple
 
 from .chunks import begins_recording
-from .parts import CutOffError, Part, read_at
+from .parts import CutOffError, Part, joined, read_at
 
 # Kilobits a second, by MPEG 1 or 2, layer, and the number in the header.
 _BIT_RATES = {
@@ -34,6 +34,17 @@ MISCOUNTED = 2
 # What a header may look like; where the tag lies in a frame.
 _HEADER = re.compile(rb"\xff[\xe2-\xe7\xf2-\xf7\xfa-\xff][\x10-\xef]", re.DOTALL)
 TAG_REACH = 60
+
+
+class Tag(NamedTuple):
+    """What a first frame that holds no sound promises of those that follow."""
+
+    frames: int
+    """0: it does not say."""
+    size: int
+    """In bytes, with the tag's own frame or without it; 0: it does not say."""
+    has_one_rate: bool
+    """Whether all frames are as large as the first one, but for a byte."""
 
 
 class Frame(NamedTuple):
@@ -77,13 +88,17 @@ def find_mpeg_part(file: IO[bytes], begin: int, end: int) -> tuple[Part | None, 
     first = next(walk, None)
     if first is None:
         return None, end
-    position, frame, promised = first
+    position, frame, tag = first
+    whole = _find_promised_end(file, position, frame, tag, end)
+    if whole is not None:
+        return Part((range(position, whole),)), end
+    promised = None if tag is None else tag.frames
     start = position if promised is None else position + frame.size
     spans, n_frames, stop = [], int(promised is None), end
     last = position + frame.size  # where the frame before ends
     surplus = None
-    for at, following, tag in walk:
-        if following.kind != frame.kind or tag is not None:
+    for at, following, further in walk:
+        if following.kind != frame.kind or further is not None:
             stop = at
             break
         if at != last:
@@ -105,13 +120,23 @@ def find_mpeg_part(file: IO[bytes], begin: int, end: int) -> tuple[Part | None, 
         return Part(tuple(spans), n_frames * frame.samples, (n_frames + 2) * LARGEST_FRAME), stop
     if n_frames < promised:
         raise CutOffError
-    return Part((range(position, position + frame.size), *spans)), stop
+    return Part(joined([range(position, position + frame.size), *spans])), stop
 
 
-class FrameWalk(Iterator[tuple[int, Frame, int | None]]):
-    """The frames of a file, whatever lies between them: where each begins, and what a tag in it promises.
+def _find_promised_end(file: IO[bytes], position: int, frame: Frame, tag: Tag | None, end: int) -> int | None:
+    """Where the sound ends, where a tag's count of bytes and the file say the same; then no frame is looked at."""
+    if tag is None or not tag.frames or not tag.size:
+        return None
+    if tag.has_one_rate and abs(tag.size / (tag.frames + 1) - frame.size) > 1:
+        return None
+    for stop in (position + tag.size, position + frame.size + tag.size):
+        if stop <= end and skip_tags(file, stop, end) == end:
+            return stop
+    return None
 
-    A tag promises a number of frames, itself not among them; 0: it does not say; `None`: the frame holds sound.
+
+class FrameWalk(Iterator[tuple[int, Frame, Tag | None]]):
+    """The frames of a file, whatever lies between them: where each begins, and its tag, if it holds no sound.
 
     Args:
         file: that is read.
@@ -130,7 +155,7 @@ class FrameWalk(Iterator[tuple[int, Frame, int | None]]):
         self._kind: tuple[int, int, int] | None = None
         self._resyncs = 0
 
-    def __next__(self) -> tuple[int, Frame, int | None]:
+    def __next__(self) -> tuple[int, Frame, Tag | None]:
         """The next frame."""
         head = read_at(self._file, self._position, TAG_REACH)
         frame = read_header(head[1], head[2]) if len(head) > 2 and head[0] == 0xFF else None
@@ -184,11 +209,19 @@ def skip_tags(file: IO[bytes], position: int, end: int) -> int:
     return min(position, end)
 
 
-def _read_tag(head: bytes, frame: Frame) -> int | None:
+def _read_tag(head: bytes, frame: Frame) -> Tag | None:
     if frame.kind[1] != 3 or len(head) < TAG_REACH:
         return None
     is_mono = head[3] >> 6 == 3
     place = 4 + ((17 if is_mono else 32) if frame.kind[0] == 1 else (9 if is_mono else 17))
-    if head[place : place + 4] in (b"Xing", b"Info"):
-        return int.from_bytes(head[place + 8 : place + 12], "big") if head[place + 7] & 1 else 0
-    return int.from_bytes(head[50:54], "big") if head[36:40] == b"VBRI" else None
+    name = head[place : place + 4]
+    if name in (b"Xing", b"Info"):
+        flags, place, numbers = head[place + 7], place + 8, [0, 0]
+        for number in range(2):  # those that are not told take no room
+            if flags >> number & 1:
+                numbers[number] = int.from_bytes(head[place : place + 4], "big")
+                place += 4
+        return Tag(numbers[0], numbers[1], has_one_rate=name == b"Info")
+    if head[36:40] == b"VBRI":
+        return Tag(int.from_bytes(head[50:54], "big"), int.from_bytes(head[46:50], "big"), has_one_rate=False)
+    return None

@@ -2,10 +2,12 @@
 
 import io
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import IO, Any
+from typing import IO, Any, cast
+
+READ_AT_ONCE = 1 << 24  # bytes
 
 
 class CutOffError(Exception):
@@ -39,6 +41,23 @@ def patched(begin: int, end: int, patches: Mapping[int, bytes]) -> Part:
     return Part((*pieces, range(position, end)))
 
 
+def joined(ranges: Iterable[range]) -> tuple[range, ...]:
+    """Ranges of a file, those that follow on each other as one."""
+    pieces: list[range] = []
+    for piece in ranges:
+        if pieces and pieces[-1].stop == piece.start:
+            pieces[-1] = range(pieces[-1].start, piece.stop)
+        else:
+            pieces.append(piece)
+    return tuple(pieces)
+
+
+def open_part(file: IO[bytes], part: Part) -> IO[bytes]:
+    """A part as a file; a small one is read at once, for libsndfile asks for a few hundred bytes at a time."""
+    opened = PartFile(file, part)
+    return io.BytesIO(opened.read()) if opened.size <= READ_AT_ONCE else cast(IO[bytes], opened)
+
+
 class PartFile(io.RawIOBase):
     """A part as a file that can be read and sought in.
 
@@ -51,7 +70,8 @@ class PartFile(io.RawIOBase):
         self._file = file
         self._pieces = [piece for piece in part.pieces if len(piece)]
         self._ends = list(accumulate(map(len, self._pieces)))
-        self._size = (self._ends[-1] if self._ends else 0) + part.padding
+        self.size = (self._ends[-1] if self._ends else 0) + part.padding
+        """In bytes."""
         self._position = 0
 
     def readable(self) -> bool:
@@ -68,14 +88,14 @@ class PartFile(io.RawIOBase):
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         """As of any file."""
-        self._position = max(offset + (0, self._position, self._size)[whence], 0)
+        self._position = max(offset + (0, self._position, self.size)[whence], 0)
         return self._position
 
     def readinto(self, buffer: Any) -> int:
         """As of any file; what is read is whole unless the part ends."""
         view = memoryview(buffer).cast("B")
         filled = 0
-        while filled < len(view) and self._position < self._size:
+        while filled < len(view) and self._position < self.size:
             content = self._read_piece(len(view) - filled)
             if not content:  # the file has become shorter
                 break
@@ -88,7 +108,7 @@ class PartFile(io.RawIOBase):
         """At most so many bytes from the position on, of one piece."""
         number = bisect_right(self._ends, self._position)
         if number == len(self._pieces):
-            return bytes(min(size, self._size - self._position))
+            return bytes(min(size, self.size - self._position))
         piece = self._pieces[number]
         inside = self._position - (self._ends[number - 1] if number else 0)
         size = min(size, len(piece) - inside)

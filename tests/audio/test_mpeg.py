@@ -52,6 +52,27 @@ def test_the_samples_are_those_that_the_tag_would_have_given():
     np.testing.assert_array_equal(whole, np.clip(decode(tagged), -1, 1))
 
 
+@pytest.mark.parametrize("mode", ["CONSTANT", "VARIABLE"])
+def test_a_tag_is_believed_only_where_its_counts_fit(mode):
+    tagged = mp3(mode)
+    whole = load_audio(tagged, 44100)
+    place = max(tagged.find(b"Info"), tagged.find(b"Xing"))
+    (n_bytes,) = struct.unpack(">I", tagged[place + 12 :][:4])
+    assert tagged[place + 7] & 3 == 3 and len(tagged) - 200 < n_bytes <= len(tagged)
+    for data in (
+        PICTURE + tagged + TITLE,
+        PICTURE + tagged + APE,
+        tagged[: place + 12] + bytes(4) + tagged[place + 16 :],
+    ):
+        np.testing.assert_array_equal(load_audio(data, 44100), whole)
+    too_few = tagged[: place + 8] + struct.pack(">I", 10) + tagged[place + 12 :]
+    if mode == "CONSTANT":
+        assert lengths(too_few) >= len(whole)
+    cut = tagged[: len(tagged) // 2]
+    with pytest.raises(AudioError, match="cut off"):
+        load_audio(cut, 44100)
+
+
 def test_a_stream_that_was_cut_out_of_its_middle_is_read_from_its_first_frame_on():
     data = without_tag(mp3())
     cut_out = lengths(data[1000:-100])

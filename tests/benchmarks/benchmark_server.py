@@ -24,7 +24,7 @@ import numpy as np
 OFFLINE = """
 import sys, time
 from hf_audio.audio.loading import load_audio
-from hf_audio.inference.classifier import TorchAudioClassifier
+from hf_audio.inference.torch_classifier import TorchAudioClassifier
 classifier = TorchAudioClassifier(sys.argv[1])
 files = sys.argv[2:]
 def judge(files):
