@@ -147,7 +147,14 @@ METRIC_TYPES = {"accuracy": "accuracy", "f1_macro": "f1", "roc_auc": "roc_auc", 
 TEST_SPLIT = "test"
 HARMONIC = "harmonic"  # the mean of an error rate over all test sets
 # In words, names of further test sets and of columns to pool by.
-SUFFIX_WORDS = {"ood": "unseen voices", "speaker": "speakers", HARMONIC: "harmonic mean over the test sets"}
+SUFFIX_WORDS = {
+    "ood": "unseen voices",
+    "speaker": "speakers",
+    "known_recordings": "new clips of known recordings",
+    "unheard_recordings": "clips of unheard recordings",
+    "without_copies": "clips without a copy in training",
+    HARMONIC: "harmonic mean over the test sets",
+}
 
 
 @dataclass(frozen=True)

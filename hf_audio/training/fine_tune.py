@@ -8,10 +8,10 @@ from typing import Any
 from threadpoolctl import threadpool_limits
 
 from ..arguments import RecipeArguments
-from ..runs.folder import planned_steps, prepare_output_dir
+from ..runs.folder import TRAINED_ON_ALL, planned_steps, prepare_output_dir
 from ..runs.hub import push, read_destination
 from .finish import describe_choice, write_run
-from .judging import fit_answers, judge, judge_crops
+from .judging import fit_answers, judge, judge_by_folds, judge_crops
 from .parts import check_streamable
 from .setup import TrainingSetup, count_trained, set_up
 from .shard_loader import ClipStream
@@ -69,9 +69,14 @@ def _judge_and_write(
     """
     args, config, parts = setup.args, setup.config, setup.parts
     fit = fit_answers(trainer, parts, setup.plain, config, task.validated)
-    judgement = judge(trainer, parts, setup.plain, config, fit.rejection_margin, task.pooled_column)
-    results = {**judgement.metrics, **trained, "epoch": trainer.state.epoch}
-    if args.tta > 0:
+    results: dict[str, Any] = {}
+    if task.crossed is None:
+        judgement = judge(trainer, parts, setup.plain, config, fit.rejection_margin, task.pooled_column)
+    else:
+        judgement = judge_by_folds(task.crossed, config)
+        results |= {TRAINED_ON_ALL: True, "folds": task.crossed.names}
+    results |= {**judgement.metrics, **trained, "epoch": trainer.state.epoch}
+    if args.tta > 0 and task.crossed is None:
         crops = setup.make_collator(config.clip_samples, crops=args.tta)
         results |= judge_crops(trainer, crops, parts.test, setup.plain)
     skipped = [*parts.skipped]
@@ -79,11 +84,12 @@ def _judge_and_write(
         skipped += setup.trained_clips.describe_skipped()
     results |= {
         "train_samples": count_trained(setup.trained_clips),
-        "chosen": describe_choice(trainer, task.validated, planned),
+        "chosen": describe_choice(trainer, task.validated, planned, task.crossed),
     }
     if parts.validation is not None:
         results |= describe_fit(trainer, fit.temperature, fit.rejection_margin)
     results |= task.preceding_seconds
     if trainer.is_world_process_zero():
-        write_run(args, task, results, judgement, skipped, trainer, fit.validation)
+        validation = fit.validation if task.crossed is None else None  # which another network had
+        write_run(args, task, results, judgement, skipped, trainer, validation)
     return results

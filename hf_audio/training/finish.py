@@ -30,6 +30,7 @@ from ..runs.predictions import Predictions, TwoClassPredictions
 from ..runs.rejection import PICTURE_NAME as REJECTION_NAME
 from ..runs.scores import Scores, write_scores
 from .baseline import cache_statistics, fit_baseline
+from .crossed import Crossed
 from .judging import Judgement
 from .parts import check_streamable
 from .setup import divide_task
@@ -38,6 +39,8 @@ from .trainer import AudioTrainer
 from .validated import Validated
 
 logger = logging.getLogger(__name__)
+
+INTERVALS = "The intervals are what 1000 resamplings of those clips give."
 
 
 def write_run(
@@ -86,7 +89,7 @@ def write_run(
         run = RunFacts(
             metrics=metrics,
             intervals=intervals,
-            interval_note="The intervals are what 1000 resamplings of those clips give.",
+            interval_note=INTERVALS if task.crossed is None else task.crossed.note(),
             labels=predictions.names,
             tables=tables,
             n_train=str(results["train_samples"]),
@@ -99,6 +102,7 @@ def write_run(
             minutes=training_seconds(results) / 60,
             example=Path(predictions.paths[0]).name,
             network=network,
+            folds=[] if task.crossed is None else task.crossed.rows({"accuracy": "Accuracy"}),
             pictures=pictures,
             further=further,
             pooled=pooled,
@@ -158,13 +162,19 @@ def _save_network(trainer: AudioTrainer, folder: Path) -> NetworkFacts:
     return save_network(model, trainer.processing_class, folder)
 
 
-def describe_choice(trainer: AudioTrainer, validated: Validated | None = None, planned: int | None = None) -> str:
+def describe_choice(
+    trainer: AudioTrainer,
+    validated: Validated | None = None,
+    planned: int | None = None,
+    crossed: Crossed | None = None,
+) -> str:
     """What a card says of how the weights were chosen.
 
     Args:
         trainer: whose training is over.
         validated: as in `fit_answers`.
         planned: the steps of the training that was resumed, which may have been to be shorter.
+        crossed: the cross-validation that has judged the training.
     """
     args = trainer.args
     weights = "the average of the weights over the steps" if args.ema_decay else "the weights"
@@ -174,6 +184,11 @@ def describe_choice(trainer: AudioTrainer, validated: Validated | None = None, p
             f" Training was resumed to go on longer: its first part had the learning rates of {planned} steps, and "
             f"not of {trainer.state.max_steps}."
         )
+    if crossed is not None:
+        many = "at the end of the last epoch"
+        if validated is not None:
+            many = f"after {validated.epochs:g} epochs, in the mean what the folds have chosen by validation clips"
+        return f"These are {weights} {many}, trained on all clips; what a fold held out chose nothing in it.{longer}"
     if validated is not None:
         return (
             f"These are {weights} after {validated.epochs:g} epochs on all training clips. A first network, trained "

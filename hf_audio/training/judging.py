@@ -17,6 +17,7 @@ from ..runs.card import HARMONIC, METRIC_NAMES
 from ..runs.predictions import AnyPredictions, predictions_class
 from ..runs.rejection import Rejection, fit_margin, margins, sparing_margin
 from ..runs.scores import Scores, relative_paths
+from .crossed import Crossed
 from .network_parts import set_rejection_margin, set_temperature
 from .parts import Parts
 from .task import TEST
@@ -184,6 +185,15 @@ def judge(
         )
         metrics |= {f"eval_{name}": value for name, value in rejection.metrics().items()}
     return Judgement(metrics, predictions[TEST], others, scores[TEST], rejection)
+
+
+def judge_by_folds(crossed: Crossed, config: PreTrainedConfig) -> Judgement:
+    """The networks of a cross-validation, in the place of one that was trained on all clips afterwards."""
+    scores = crossed.scores
+    predictions = _predictions(config, scores.paths, scores)
+    metrics = {f"eval_{name}": value for name, value in predictions.metrics().items()}
+    scores = Scores(relative_paths(scores.paths), scores.references, scores.probabilities)
+    return Judgement(metrics, predictions, {}, scores, None)
 
 
 def judge_crops(trainer: AudioTrainer, collator: Callable, test: Dataset, plain: Transform) -> dict[str, float]:

@@ -28,7 +28,8 @@ class Parts:
     """Clips, those of a background behind them; or shards, which are decoded while they are trained on."""
     validation: Dataset | None
     tests: dict[str, Dataset]
-    """Held-out clips by the names of the test sets, the first of which is `TEST`."""
+    """Held-out clips by the names of the test sets, the first of which is `TEST`; none, where a cross-validation has
+    judged the task already."""
     names: list[str] | None
     """Of the classes or tags; `None` of numbers."""
     skipped: list[dict[str, str]] = field(default_factory=list)
@@ -54,7 +55,8 @@ class Parts:
     @property
     def n_tags(self) -> int | None:
         """How many tags there are, where a clip may have several."""
-        return len(self.names) if self.names is not None and has_tags(self.test) else None
+        clips = self.train if isinstance(self.train, Dataset) else self.test
+        return len(self.names) if self.names is not None and has_tags(clips) else None
 
 
 def divide(args: RecipeArguments, config: AudioCNNConfig, task: Task) -> Parts:
@@ -65,7 +67,8 @@ def divide(args: RecipeArguments, config: AudioCNNConfig, task: Task) -> Parts:
         DataError: the data cannot be trained on.
     """
     dataset, stream = task.dataset, task.stream
-    masks = {TEST: task.held_out, **task.further_tests}
+    # Where a cross-validation has judged the task already, all clips are trained on.
+    masks = {TEST: task.held_out, **task.further_tests} if task.crossed is None else {}
     if task.validation_rows is not None and args.validation_fraction > 0:
         masks["validation"] = task.validation_rows
     if args.background is not None:
