@@ -27,6 +27,7 @@ from ..runs.card import (
 )
 from ..runs.folder import (
     RESULTS_NAME,
+    SKIPPED_NAME,
     UNFINISHED_FOLDS,
     check_same_arguments,
     finishing,
@@ -142,7 +143,7 @@ def _write_report(
     metrics = {name: facts for name, facts in metrics.items() if f"eval_{name}" in summary}
     with finishing(output_dir, summary) as folder:
         judged.write(folder)
-        skipped = next(iter(folders.values())) / "skipped.csv"  # of the whole table, the same in every fold
+        skipped = next(iter(folders.values())) / SKIPPED_NAME  # of the whole table, the same in every fold
         if skipped.exists():
             shutil.copy(skipped, folder)
         fold_column = [name for name, part in parts.items() for _ in part.paths]
