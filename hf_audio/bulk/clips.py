@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..data.clip_tables import read_clip_table
 from ..data.columns import NUMBER_NAMES, Columns
+from ..data.recordings import PART_CELLS, read_recordings
 from ..data.tables import is_table
 from ..data.voice_tables import SPEAKER_COLUMN, is_voice_table, read_voice_table
 from ..errors import DataError
@@ -123,13 +123,15 @@ def _read_table(
         voices = read_voice_table(path, audio_dir).rename(columns={"client_id": SPEAKER_COLUMN})
         kept = voices[["path", SPEAKER_COLUMN]] if unlabelled else voices
         return kept.to_dict("records"), voices["gender"].tolist()
-    table = read_clip_table(path, columns, audio_dir=audio_dir)
+    table = read_recordings(path, columns, audio_dir=audio_dir, needs_labels=False).table
     label_columns = table.columns.labels
     if unlabelled:
         dropped = {"path", table.columns.path, *TRUTH_COLUMNS, *label_columns}
         further = {name: cells for name, cells in table.cells.items() if name not in dropped}
     else:
         further = dict(table.cells)
+    further.pop(PART_CELLS, None)
+    if not unlabelled:
         own = further.pop("path", None)
         if own is not None and table.columns.path != "path":
             further[free_name("table_path", further)] = own

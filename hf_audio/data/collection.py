@@ -2,7 +2,6 @@
 
 import logging
 import os
-import unicodedata
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,12 +12,13 @@ import numpy as np
 from datasets import Dataset
 
 from ..errors import DataError
-from ..files import FOREIGN_REMEDY, FolderSearch, find_folders, name_some, search_folder
-from .clip_tables import ClipTable, read_clip_table
-from .columns import PARTS, TEST, TRAIN, VALIDATION, Columns, read_labels, read_parts
+from .clip_tables import ClipTable
+from .columns import TEST, TRAIN, VALIDATION, Columns, read_labels, read_parts
+from .excerpts import cut_recordings
+from .part_names import read_part_name
+from .recordings import PART_CELLS, Recordings, read_recordings
 from .rows import class_names, from_rows, from_tagged_rows, report_left_out
 from .splits import split_off
-from .tables import is_table
 
 logger = logging.getLogger(__name__)
 
@@ -80,8 +80,7 @@ def load_collection(
 ) -> Collection:
     """The recordings that a folder or a table holds; of those that are not divided, a fifth is drawn to test on.
 
-    A folder has a folder of recordings a class, or `train/`, `validation/` and `test/` with such folders in them, or
-    else one table that names the recordings. Files that are there twice, by links, count once.
+    What a folder means is said by `read_recordings`. Files that are there twice, by links, count once.
 
     Args:
         source: the folder, or the CSV or TSV.
@@ -94,36 +93,43 @@ def load_collection(
         DataError: there are no recordings, fewer than two classes or too few clips, a recording is of two classes, or
             a column is not there.
     """
-    source, columns = Path(source), columns or Columns()
-    if is_table(source) and not source.is_dir():
-        table = read_clip_table(source, columns, audio_dir=audio_dir, several=several, needs_labels=True)
-        return _load_listed(table, several, seed)
-    if not source.is_dir():
-        raise DataError(f"{source} is neither a folder nor a CSV or TSV: give what holds or names the recordings.")
-    searched = search_folder(source)
-    tables = [file for file in searched.others if is_table(file)]
-    found = _find_recordings(source)
-    one_class = len({recording.label for recording in found}) < 2
-    if one_class and len(tables) == 1:
-        table = read_clip_table(
-            tables[0], columns, audio_dir=audio_dir, search_in=source, several=several, needs_labels=True
+    found = read_recordings(source, columns, audio_dir=audio_dir, several=several)
+    if found.problem is not None:
+        raise DataError(found.problem)
+    _report(found)
+    listed = _list_recordings(found.table, several)
+    columns, split = found.table.columns, found.split
+    if columns.split is None and columns.group is None and not several:
+        listed, split = _cut_long_recordings(listed)
+    collection = hold_out(found.name, *_as_rows(listed, columns, several), seed, columns)
+    return replace(collection, columns=found.columns, split=split or collection.split)
+
+
+def _cut_long_recordings(listed: list[_Recording]) -> tuple[list[_Recording], str]:
+    """Excerpts with their parts, and a sentence on them, where hardly a class has a recording to hold out."""
+    excerpts = cut_recordings([(recording.path, str(recording.label)) for recording in listed])
+    if excerpts is None:
+        return listed, ""
+    logger.warning("%s", excerpts.sentence)
+    return [_Recording(piece.part, piece.label, piece.path) for piece in excerpts.pieces], excerpts.sentence
+
+
+def _report(found: Recordings) -> None:
+    """Say how the recordings were read, and what of them is left out."""
+    for sentence in found.said:
+        logger.info("%s", sentence)
+    for sentence in found.warnings:
+        logger.warning("%s", sentence)
+    if found.searched is not None:
+        report_left_out(found.searched)
+    if found.outside:
+        place = "no class folder" if found.is_sorted else "no row of the table"
+        logger.warning(
+            "%d recordings are left out, because they are in %s, %s for one.",
+            len(found.outside),
+            place,
+            found.outside[0],
         )
-        return _load_listed(table, several, seed)
-    if not found:
-        raise DataError(_explain_nothing(source, searched, tables))
-    folders = find_folders(source)
-    if one_class and len(folders) == 1 and len(inner := find_folders(folders[0])) > 1:
-        raise DataError(
-            f"{source} holds one folder: if the classes are {inner[0].name}, {inner[1].name} and so on, pass "
-            f"{folders[0]} as --data_dir."
-        )
-    if several or columns != Columns() or audio_dir is not None:
-        raise DataError(f"{source} holds class folders, which have no columns and one label a clip: give a table.")
-    if tables:
-        logger.info("The folders are the classes; to go by %s instead, pass it as --data_dir.", tables[0])
-    report_left_out(searched)
-    name = source.resolve().name
-    return hold_out(name, *_as_rows(found, columns, several), seed)
 
 
 def hold_out(
@@ -188,8 +194,8 @@ def draw_test(
     return replace(collection, parts=divided, split=sentence, is_drawn=True)
 
 
-def _load_listed(table: ClipTable, several: bool, seed: int | None) -> Collection:
-    """The recordings of a table."""
+def _list_recordings(table: ClipTable, several: bool) -> list[_Recording]:
+    """The recordings of a table that have a label."""
     path, cells, columns = table.path, table.cells, table.columns
     n_rows = len(table.files)
     if n_rows and not any(map(os.path.isfile, table.files)):
@@ -197,14 +203,28 @@ def _load_listed(table: ClipTable, several: bool, seed: int | None) -> Collectio
             f"None of the {n_rows} files that {path} names is there, {table.files[0]} for one: put the table into "
             "the folder from which its names count."
         )
-    parts = [TRAIN] * n_rows if columns.split is None else read_parts(str(path), columns.split, cells[columns.split])
     labels = read_labels(str(path), cells, columns.labels, several=several)
     groups = [None] * n_rows if columns.group is None else name_groups(cells[columns.group])
-    rows = [_Recording(*row) for row in zip(parts, labels, table.files, groups, strict=True)]
+    rows = [_Recording(*row) for row in zip(read_parts_of(table), labels, table.files, groups, strict=True)]
     labelled = [row for row in rows if several or row.label]
     if len(labelled) < n_rows:
         logger.warning("%d rows of %s have no label; they are left out.", n_rows - len(labelled), path)
-    return hold_out(path.stem, *_as_rows(labelled, columns, several), seed, columns)
+    return labelled
+
+
+def read_parts_of(table: ClipTable) -> list[str]:
+    """`TRAIN`, `VALIDATION` or `TEST` of every row.
+
+    Raises:
+        DataError: a cell of the user's column says something else.
+    """
+    column = table.columns.split
+    if column is None:
+        return [TRAIN] * len(table.files)
+    if column != PART_CELLS:
+        return read_parts(str(table.path), column, table.cells[column])
+    read = [read_part_name(name) for name in table.cells[column]]
+    return [TRAIN if found is None else found[0] for found in read]
 
 
 def name_groups(cells: Sequence[str]) -> list[str]:
@@ -255,52 +275,3 @@ def _as_set(label: str | Sequence[str]) -> set[str]:
 
 def _in_words(label: str | Sequence[str]) -> str:
     return repr(label) if isinstance(label, str) else ", ".join(map(repr, label)) or "with nothing"
-
-
-def _find_recordings(directory: Path) -> list[_Recording]:
-    """Whatever lies in class folders and is audio by its name."""
-    return [
-        _Recording(part, unicodedata.normalize("NFC", folder.name), file)  # of which macOS and Linux write two forms
-        for part, parent in _find_parts(directory)
-        for folder in find_folders(parent)
-        for file in search_folder(folder).audio
-    ]
-
-
-def _find_parts(directory: Path) -> list[tuple[str, Path]]:
-    """The folders of class folders with the part each is; the folder itself, where it is not divided."""
-    folders = find_folders(directory)
-    named = [(PARTS.get(folder.name.casefold()), folder) for folder in folders]
-    parts = [(part, folder) for part, folder in named if part is not None and find_folders(folder)]
-    # A class may be called train, after the vehicle: it then has neighbours, or holds recordings itself.
-    if len(parts) == len(folders) and any(part == TRAIN for part, _ in parts):
-        return parts
-    divided = [folder for part, folder in parts if part == TRAIN and len(find_folders(folder)) > 1]
-    if divided and sum(part is not None for part, _ in named) > 1:
-        other = next(folder for folder in folders if folder not in [own for _, own in parts])
-        raise DataError(
-            f"{directory} holds {divided[0].name}/ with class folders, and {other.name}, which is no such part: move "
-            f"{other.name} elsewhere, or sort its recordings into class folders."
-        )
-    return [(TRAIN, directory)]
-
-
-def _explain_nothing(directory: Path, searched: FolderSearch, tables: Sequence[Path]) -> str:
-    if len(tables) > 1:
-        return f"{directory} holds {len(tables)} tables, {tables[0]} for one: pass the one to read as --data_dir."
-    if searched.audio:
-        return (
-            f"{directory} holds {searched.audio[0].name} and no class folders: put the recordings of each class into "
-            f"a folder of its own, such as {directory / 'dog' / searched.audio[0].name}."
-        )
-    if searched.unreadable:
-        return (
-            f"{directory} holds recordings of kinds that are not read, {name_some(searched.unreadable)}: "
-            f"{FOREIGN_REMEDY}."
-        )
-    if searched.others:
-        return (
-            f"{directory} holds nothing that is audio by its name, {searched.others[0]} for one: give a folder with a "
-            "folder of recordings a class."
-        )
-    return f"{directory} holds no files: give a folder with a folder of recordings a class."

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError
 from ..files import written_whole
+from .metadata_tables import is_metadata_table, read_metadata_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +26,7 @@ NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 def is_table(path: str | os.PathLike) -> bool:
     """Whether a path is that of a table, by its name."""
-    return Path(path).suffix.lower() in TABLE_SUFFIXES
+    return Path(path).suffix.lower() in TABLE_SUFFIXES or is_metadata_table(Path(path))
 
 
 def read_table(path: str | os.PathLike, needed_columns: Sequence[str] = ()) -> "pd.DataFrame":
@@ -40,7 +41,10 @@ def read_table(path: str | os.PathLike, needed_columns: Sequence[str] = ()) -> "
     """
     path = Path(path)
     try:
-        table = _read_tabs(path) if path.suffix.lower() in TAB_SUFFIXES else _read_commas(path)
+        if is_metadata_table(path):
+            table = read_metadata_table(path)
+        else:
+            table = _read_tabs(path) if path.suffix.lower() in TAB_SUFFIXES else _read_commas(path)
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror}): check the path.") from error
     except ValueError as error:  # of pandas, and UnicodeDecodeError

@@ -189,7 +189,8 @@ def tell(inspection: Inspection) -> Iterator[str]:
             yield f"    {_show(case, inspection.data)}"
         if len(finding.cases) > CASES_SHOWN:
             yield f"    and {len(finding.cases) - CASES_SHOWN} more"
-        yield f"  -> {finding.remedy}"
+        if finding.remedy:
+            yield f"  -> {finding.remedy}"
     numbers = Counter(finding.severity for finding in inspection.findings)
     yield ""
     yield ", ".join(count(numbers[severity], severity) for severity in SEVERITIES) + "."

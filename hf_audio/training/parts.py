@@ -11,6 +11,7 @@ from datasets import ClassLabel, Dataset, concatenate_datasets
 from ..arguments import RecipeArguments
 from ..data.background import Background, add_none, load_background
 from ..data.cache import cache_audio
+from ..data.readable import check_readable
 from ..data.rows import BELIEVED_COLUMN, add_guessed, class_names, has_tags
 from ..data.shards import Split
 from ..data.splits import check_classes, split_held_out, split_validation
@@ -82,6 +83,8 @@ def divide(args: RecipeArguments, config: AudioCNNConfig, task: Task) -> Parts:
     if args.max_train_samples is not None or args.max_eval_samples is not None:
         dataset, masks = choose_samples(args, dataset, masks, task.group_column)
     cached, masks, skipped = _decode(args, config, dataset, masks)
+    if stream is None:
+        check_readable(dataset, cached["index"], skipped)
     train: Dataset | Split
     if stream is None:
         train, *others = split_held_out(cached, list(masks.values()), task.group_column)

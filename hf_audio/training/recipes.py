@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 PACKAGE = Path(__file__).resolve().parents[1]
 OWN_SOUNDS = "own_sounds"
-TABLE_SUFFIXES = (".csv", ".tsv")
+TABLE_SUFFIXES = (".csv", ".tsv", ".tab", ".jsonl")
 COMMAND = ("hf-audio", "train")
 
 

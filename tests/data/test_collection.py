@@ -64,7 +64,9 @@ def test_whoever_has_divided_already_keeps_that(tmp_path):
 
 
 def test_a_class_may_be_called_train_or_test(tmp_path):
-    assert class_names(load_collection(fill(tmp_path / "a", ("train", "test"))).dataset) == ["test", "train"]
+    assert class_names(load_collection(fill(tmp_path / "a", ("train", "car"))).dataset) == ["car", "train"]
+    with pytest.raises(DataError, match="holds test, train, called as the parts of a data set are, and no class"):
+        load_collection(fill(tmp_path / "parts", ("train", "test")))
     folder = fill(tmp_path / "b", ("train/steam", "train/electric", "bus"))
     assert class_names(load_collection(folder).dataset) == ["bus", "train"]
 

@@ -85,6 +85,15 @@ def write_tar(path: Path, rows, extension: str = "txt") -> Path:
     return path
 
 
+def touch(folder: Path, *names: str) -> Path:
+    """Empty files of these names: nothing listens to them."""
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+    return folder
+
+
 def write_table(path: Path, rows, delimiter: str = ",") -> Path:
     """A CSV or TSV of rows, the header first."""
     with open(path, "w", newline="", encoding="utf-8") as file:

@@ -135,10 +135,10 @@ def test_what_is_wrong_with_a_table(tmp_path):
 @pytest.mark.parametrize(
     ("names", "data", "columns", "says"),
     [
-        ((), "gone", Columns(), "gone is neither a folder nor a table"),
+        ((), "gone", Columns(), "gone is neither a folder nor a CSV or TSV"),
         ((), "gone.csv", Columns(), "cannot be read"),
-        (("a.txt",), "", Columns(), "holds no audio files"),
-        (("a.wav",), "", Columns("file"), "is a folder, and columns are of a table"),
+        (("x/a.txt",), "x", Columns(), "holds nothing that is audio by its name"),
+        (("a.wav",), "", Columns("file"), "has no column 'file'"),
         (("a.wav",), "t.csv", Columns(labels=("animal",)), "has no column 'animal'"),
         (("a.wav",), "t.csv", Columns(group="who"), "has no column 'who'"),
         ((), "t.csv", Columns(), "holds no audio files"),

@@ -125,11 +125,11 @@ def test_a_sound_collection_has_no_findings(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("argv", "says"),
     [
-        (["gone"], "gone is neither a folder nor a table"),
-        (["."], "holds no audio files"),
+        (["gone"], "gone is neither a folder nor a CSV or TSV"),
+        (["."], "holds no files: give a folder"),
         ([".", "--json", "gone/report.json"], "--json gone/report.json is in no folder that exists"),
         ([".", "--png", "gone/p.png"], "--png gone/p.png is in no folder that exists"),
-        ([".", "--label_column", "x"], "columns are of a table"),
+        ([".", "--label_column", "x"], "holds no files: give a folder"),
     ],
 )
 def test_what_cannot_be_looked_at_ends_in_a_sentence(argv, says, tmp_path, monkeypatch, capsys):
