@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..problems import group_by_reason
 from .clip_measures import ClipMeasures
 from .findings import Case, Finding, Severity, count, find
 from .listing import Entry
@@ -120,13 +121,7 @@ def find_in_sounds(
     """Findings of recordings, and of pairs (path, reason) that cannot be read."""
     clips = list(zip(entries, measures, strict=True))
     findings = [
-        *find(
-            "error",
-            "unreadable",
-            "Cannot be read",
-            "Record, copy or convert them again, or leave them out; training leaves them out and says so.",
-            [Case((path,), reason) for path, reason in unreadable],
-        ),
+        *_find_unreadable(unreadable),
         *find(
             "error",
             "silent",
@@ -145,6 +140,20 @@ def find_in_sounds(
         *_find_mixture(clips, "mixed-rates", "sampling rates", lambda clip: f"{clip.rate} Hz"),
         *_find_mixture(clips, "mixed-channels", "numbers of channels", lambda clip: count(clip.channels, "channel")),
     ]
+
+
+def _find_unreadable(unreadable: Sequence[tuple[str, str]]) -> list[Finding]:
+    """A finding for every reason, that of most files first."""
+    findings = []
+    for problems in group_by_reason({"path": path, "reason": reason} for path, reason in unreadable):
+        findings += find(
+            "error",
+            "unreadable",
+            "Cannot be read",
+            "Record, copy or convert them again, or leave them out; training leaves them out and says so.",
+            [Case((problem["path"],), problem["reason"]) for problem in problems],
+        )
+    return findings
 
 
 def _find_outliers(entries: Sequence[Entry], measures: Sequence[ClipMeasures]) -> list[Finding]:
