@@ -61,6 +61,7 @@ def inspect(
     group_column: str | None = None,
     json: File | None = None,
     png: File | None = None,
+    groups: File | None = None,
 ) -> "Inspection":
     """Find what is wrong with recordings, before training.
 
@@ -77,6 +78,7 @@ def inspect(
         group_column: of the table: speakers or recordings, which no split should share
         json: all findings and measurements, to write
         png: classes, lengths, levels and rates, to draw
+        groups: a .csv of path, label and group, to write and train on; a group is one sound or recording
 
     Returns:
         The findings and measurements; printed, it is the report.
@@ -84,7 +86,7 @@ def inspect(
     Raises:
         DataError: there is nothing to inspect, or nothing to draw.
     """
-    for option, output in (("--json", json), ("--png", png)):
+    for option, output in (("--json", json), ("--png", png), ("--groups", groups)):
         if output is not None:
             check_folder(output, option)
     from .data.columns import Columns
@@ -94,6 +96,8 @@ def inspect(
     inspection = report.inspect(data, Columns(path_column, labels, group_column, split_column), audio_dir)
     if json is not None:
         report.write_report(inspection, Path(json))
+    if groups is not None:
+        report.write_groups(inspection, Path(groups))
     if png is not None:
         report.draw_report(inspection, Path(png))
     return inspection

@@ -21,11 +21,13 @@ BELOW = {
     "errors": (),
     "processes": (),
     "files": ("errors",),
+    "problems": ("files",),
+    "lettering": (),
     "flags": ("errors",),
     "trainer_flags": ("errors",),
     "arguments": ("files", "flags", "trainer_flags"),
     "models": (),
-    "audio": ("models", "files", "processes"),
+    "audio": ("models", "files", "processes", "problems", "lettering"),
     "data": ("audio",),
     "inference": ("audio",),
     "registration": ("inference",),
@@ -54,6 +56,7 @@ DISTRIBUTIONS = {"sklearn": "scikit-learn", "yaml": "pyyaml"}  # where the name 
 
 MAX_PARAMETERS, MAX_LINES = 8, 60
 TOO_LARGE = {  # which are command lines: each parameter is a flag
+    "hf_audio/commands.py inspect",
     "hf_audio/commands.py predict",
     "hf_audio/commands.py serve",
 }

@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 
 RESULTS_NAME = "all_results.json"  # written last: a folder that has it is finished
 ARGUMENTS_NAME = "training_args.json"
+SKIPPED_NAME = "skipped.csv"  # files that could not be used, and why
 PARTS_NAME = ".unfinished"
 # Seconds, in a run's results: of its own training, and of those that it took before.
 RUNTIMES = ("train_runtime", "audit_runtime", "pretrain_runtime", "validated_runtime", "folds_runtime")

@@ -23,7 +23,7 @@ from ..data.tables import read_table, write_rows
 from ..errors import HubError
 from .card import NAMELESS
 from .comparison import LEARNT
-from .folder import ARGUMENTS_NAME, RESULTS_NAME, written_files
+from .folder import ARGUMENTS_NAME, RESULTS_NAME, SKIPPED_NAME, written_files
 from .markdown import escape
 from .network import check_weights
 from .scores import relative_paths
@@ -32,7 +32,6 @@ from .summary import describe_constant
 logger = logging.getLogger(__name__)
 
 CARD_NAME = "README.md"
-SKIPPED_NAME = "skipped.csv"
 FOLD = re.compile(r"fold_.+")
 NEEDED = frozenset({"config.json", "preprocessor_config.json"})
 WEIGHTS = frozenset({"model.safetensors", "model.safetensors.index.json"})

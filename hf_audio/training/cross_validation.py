@@ -27,6 +27,7 @@ from ..runs.card import (
 from ..runs.comparison import RIVAL_NAME, compare_folds
 from ..runs.folder import (
     RESULTS_NAME,
+    SKIPPED_NAME,
     UNFINISHED_FOLDS,
     check_same_arguments,
     finishing,
@@ -154,7 +155,7 @@ def _write_report(
             summary[f"eval_{name}_interval"] = [min(told[0], low), max(told[1], high)]
     with finishing(output_dir, summary) as folder:
         judged.write(folder)
-        skipped = next(iter(folders.values())) / "skipped.csv"  # of the whole table, the same in every fold
+        skipped = next(iter(folders.values())) / SKIPPED_NAME  # of the whole table, the same in every fold
         if skipped.exists():
             shutil.copy(skipped, folder)
         fold_column = [name for name, part in parts.items() for _ in part.paths]

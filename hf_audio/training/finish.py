@@ -23,7 +23,7 @@ from ..runs.card import (
     write_model_card,
 )
 from ..runs.comparison import RIVAL_NAME, compare_with_constant
-from ..runs.folder import as_json, finishing, prepare_output_dir, training_seconds
+from ..runs.folder import SKIPPED_NAME, as_json, finishing, prepare_output_dir, training_seconds
 from ..runs.network import NetworkFacts, machine, save_network
 from ..runs.plots import CURVES_NAME, plot_curves
 from ..runs.predictions import AnyPredictions, Predictions, TwoClassPredictions
@@ -72,7 +72,7 @@ def write_run(
     with finishing(Path(args.output_dir), results) as folder:
         _write_predictions(judgement, validation, folder)
         if skipped:
-            write_rows(folder / "skipped.csv", skipped)
+            write_rows(folder / SKIPPED_NAME, skipped)
         network, pictures, tables = None, predictions.pictures, predictions.tables()
         if trainer is not None:
             network = _save_network(trainer, folder)

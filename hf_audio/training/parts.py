@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import chain
+from pathlib import Path
 
 import numpy as np
 from datasets import ClassLabel, Dataset, concatenate_datasets
@@ -18,6 +19,8 @@ from ..data.shards import Split
 from ..data.splits import check_classes, split_held_out, split_validation
 from ..errors import ArgumentError, DataError
 from ..models import AudioCNNConfig
+from ..problems import count_problems
+from ..runs.folder import SKIPPED_NAME
 from .task import TEST, Task
 
 logger = logging.getLogger(__name__)
@@ -217,8 +220,8 @@ def _decode(
         cached, skipped = cache_audio(
             dataset, config.sampling_rate, strict=args.strict, speech_only=config.speech_only
         )
-    for row in skipped:
-        logger.warning("Left out: %s", row["reason"])
+    for sentence in count_problems(skipped, str(Path(args.output_dir) / SKIPPED_NAME)):
+        logger.warning("%s", sentence)
     kept = np.asarray(cached["index"], dtype=int)
     return cached, {name: np.asarray(rows, dtype=bool)[kept] for name, rows in masks.items()}, skipped
 

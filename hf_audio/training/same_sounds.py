@@ -29,7 +29,7 @@ from ..processes import work_off
 logger = logging.getLogger(__name__)
 
 # Raised whenever the search finds something else in the same files.
-VERSION = 1
+VERSION = 2
 # Of larger collections every recording would be read for more than some minutes. Bytes of WAV; of what is compressed,
 # each is about eight.
 MOST_FILES, MOST_BYTES = 20_000, 8e9
