@@ -394,7 +394,7 @@ class RecipeArguments(TrainingArguments):
             "--eval_strategy": self.eval_strategy != "no",
             "--eval_on_start": self.eval_on_start,
             "--search": bool(self.search),
-            "--refit": self.refit and not type(self).refit,
+            "--refit": self.refit and type(self).refit is False,
         }
         for name in (name for name, given in needing.items() if given):
             raise ArgumentError(

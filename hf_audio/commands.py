@@ -61,6 +61,7 @@ def inspect(
     group_column: str | None = None,
     json: File | None = None,
     png: File | None = None,
+    groups: File | None = None,
 ) -> "Inspection":
     """Find what is wrong with recordings, before training.
 
@@ -77,6 +78,7 @@ def inspect(
         group_column: of the table: speakers or recordings, which no split should share
         json: all findings and measurements, to write
         png: classes, lengths, levels and rates, to draw
+        groups: a .csv of path, label and group, to write and train on; a group is one sound or recording
 
     Returns:
         The findings and measurements; printed, it is the report.
@@ -84,7 +86,7 @@ def inspect(
     Raises:
         DataError: there is nothing to inspect, or nothing to draw.
     """
-    for option, output in (("--json", json), ("--png", png)):
+    for option, output in (("--json", json), ("--png", png), ("--groups", groups)):
         if output is not None:
             check_folder(output, option)
     from .data.columns import Columns
@@ -94,6 +96,8 @@ def inspect(
     inspection = report.inspect(data, Columns(path_column, labels, group_column, split_column), audio_dir)
     if json is not None:
         report.write_report(inspection, Path(json))
+    if groups is not None:
+        report.write_groups(inspection, Path(groups))
     if png is not None:
         report.draw_report(inspection, Path(png))
     return inspection
@@ -563,6 +567,7 @@ def push(
     *,
     private: bool = False,
     dry_run: bool = False,
+    anyway: bool = False,
     revision: str | None = None,
     message: str = "Upload a checkpoint with its card",
 ) -> "str | list[UploadedFile]":
@@ -576,6 +581,7 @@ def push(
         repo: NAMESPACE/NAME, or NAME alone for your own namespace
         private: make a repository that its owner alone sees
         dry_run: list what would be uploaded; needs no network or token
+        anyway: also a network that is no better than always answering the largest class
         revision: the branch to upload to; by default main
         message: of the commit
 
@@ -583,13 +589,14 @@ def push(
         The address, and a call that loads the model from there; in a dry run, what would be uploaded.
 
     Raises:
-        HubError: the folder is not finished, or the Hub does not take it.
+        HubError: the folder is not finished, or nothing shows that its network has learnt, or the Hub does not take
+            it.
     """
     from .runs import hub  # loads torch
 
     if dry_run:
-        return hub.list_upload(Path(checkpoint), repo)
-    return hub.push(Path(checkpoint), hub.Destination(repo, private, revision, message))
+        return hub.list_upload(Path(checkpoint), repo, anyway=anyway)
+    return hub.push(Path(checkpoint), hub.Destination(repo, private, revision, message), anyway=anyway)
 
 
 def make_numbers(out: File, *, language: str = "ru", count: int = 9000, seed: int = 0) -> Path:

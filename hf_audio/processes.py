@@ -15,13 +15,17 @@ Result = TypeVar("Result")
 
 
 def work_off(
-    function: Callable[[Item], Result], items: Sequence[Item], description: str, unit: str = "clip"
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    description: str,
+    unit: str = "clip",
+    quiet_seconds: float = 0,
 ) -> Iterator[Result]:
     """What a function makes of each item, in their order, in as many processes as there are cores and work for.
 
-    An error ends them all.
+    An error ends them all. A bar of progress is shown after `quiet_seconds`.
     """
-    with tqdm(total=len(items), desc=description, unit=unit) as bar:
+    with tqdm(total=len(items), desc=description, unit=unit, delay=quiet_seconds) as bar:
         # Threads would not do: they share the random numbers of the C library, from which eSpeak draws breath.
         workers = min(os.cpu_count() or 1, len(items) // 50)
         if workers < 2:

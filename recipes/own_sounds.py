@@ -18,6 +18,7 @@ import numpy as np
 from transformers.trainer_utils import IntervalStrategy
 
 from hf_audio import AudioCNNConfig
+from hf_audio.arguments import Group
 from hf_audio.corpora.synthetic_sounds import make_environmental_sounds
 from hf_audio.data.collection import Collection, load_collection
 from hf_audio.data.columns import TEST, TRAIN, VALIDATION, Columns
@@ -28,6 +29,8 @@ from hf_audio.errors import ArgumentError
 from hf_audio.runs.card import TaskFacts, hub_id
 from hf_audio.runs.markdown import code
 from hf_audio.training.defaults import Choice, choose_defaults, describe_unheard
+from hf_audio.training.division import Division, divide_collection
+from hf_audio.training.earlier_run import find_held_out
 from hf_audio.training.general_sounds import (
     PRESETS,
     SEARCH_SPACE,
@@ -37,6 +40,7 @@ from hf_audio.training.general_sounds import (
     slow_transforms,
     waveform_transforms,
 )
+from hf_audio.training.recording_groups import GROUP_BY, Wishes
 from hf_audio.training.start import find_recordings, run_recipe
 from hf_audio.training.task import Task
 
@@ -86,6 +90,22 @@ class OwnSoundsArguments(GeneralSoundsArguments):
         default=None,
         metadata={"help": "Column whose clips stay together on one side of a split: recording, speaker, patient."},
     )
+    group_pattern: str | None = field(
+        default=None,
+        metadata={
+            "help": "Regular expression that finds the recording or the speaker in a file's name, whose clips stay "
+            "together. Its first group counts, or all that it matches.",
+            "metavar": "REGEX",
+        },
+    )
+    group_by: str | None = field(
+        default=None,
+        metadata={
+            "help": "What says which clips stay together, where no column does: the folder below the class, or the "
+            "name. By default names, where every class then has several recordings; `none`: nothing.",
+            "choices": list(GROUP_BY),
+        },
+    )
     split_column: str | None = field(
         default=None, metadata={"help": "Column that says train, validation or test of every recording."}
     )
@@ -122,6 +142,16 @@ class OwnSoundsArguments(GeneralSoundsArguments):
         },
     )
 
+    refit: bool | None = field(  # type: ignore[assignment]
+        default=None,
+        metadata={
+            "help": "Leave a network that is trained on all clips, the test clips too. It is judged by others, from "
+            "which a fifth of the recordings is held out in turn, in six times the time; by default, where few "
+            "recordings could be tested on. With --validation_fraction, the test clips stay held out.",
+            "group": Group.VALIDATION,
+        },
+    )
+
     def __post_init__(self):
         for name in CHOSEN:
             value = getattr(self, name)
@@ -139,6 +169,13 @@ class OwnSoundsArguments(GeneralSoundsArguments):
             )
         if self.streaming and self.data_dir is None and self.dataset_name is None:
             raise ArgumentError("--streaming reads shards: say where they are, with --data_dir or --dataset_name.")
+        grouping = [name for name in ("group_column", "group_pattern", "group_by") if getattr(self, name) is not None]
+        if len(grouping) > 1:
+            raise ArgumentError(f"--{grouping[0]} and --{grouping[1]} exclude each other: give one of them.")
+        if self.group_by not in (None, *GROUP_BY):
+            raise ArgumentError(f"--group_by {self.group_by} must be one of {', '.join(GROUP_BY)}.")
+        if self.streaming and (self.group_pattern is not None or self.group_by is not None):
+            raise ArgumentError("--streaming goes by --group_column alone: leave --group_pattern and --group_by out.")
         if self.streaming and self.multi_label:
             raise ArgumentError("--streaming knows one label a clip: leave --multi_label out, or read all at once.")
         if self.stop_when_settled is None:
@@ -160,23 +197,63 @@ def load_stream(args: OwnSoundsArguments) -> tuple[Split, Collection]:
         return load_shards(str(args.dataset_name or args.data_dir), args.dataset_config, columns)
 
 
-def load_recordings(args: OwnSoundsArguments) -> Collection:
-    """The user's recordings, or a demo corpus; the columns that were found are noted in the arguments."""
+def load_recordings(args: OwnSoundsArguments) -> Division:
+    """The user's recordings, or a demo corpus, divided; the columns that were found are noted in the arguments."""
     several = args.multi_label
     columns = Columns(args.path_column, tuple(args.label_column or ()), args.group_column, args.split_column)
     if args.dataset_name is not None:
         columns = columns._replace(path=args.audio_column)
         with args.main_process_first(desc="data set"):
-            collection = load_hub_collection(args.dataset_name, args.dataset_config, columns, several=several)
+            collection = load_hub_collection(
+                args.dataset_name, args.dataset_config, columns, several=several, seed=None
+            )
         args.audio_column = collection.columns.path
     elif args.data_dir is not None:
-        collection = load_collection(args.data_dir, columns, audio_dir=args.audio_dir, several=several)
+        collection = load_collection(args.data_dir, columns, audio_dir=args.audio_dir, several=several, seed=None)
         args.path_column = collection.columns.path
     else:
         source = find_recordings(args, demo=make_environmental_sounds, demo_words="sounds made out of formulas")
-        return load_collection(source, Columns(group="src_file"))
+        return Division(load_collection(source, Columns(group="src_file")), hears_known=False)
     args.label_column, args.split_column = list(collection.columns.labels) or None, collection.columns.split
-    return collection
+    return divide(args, collection)
+
+
+def divide(args: OwnSoundsArguments, collection: Collection) -> Division:
+    """A collection divided as its recordings and the arguments say.
+
+    Raises:
+        ArgumentError: --refit does not go with another argument, or with the parts that the data came with.
+    """
+    validates = bool(args.validation_fraction > 0 or collection.rows(VALIDATION).any())
+    kept = find_held_out(
+        args.model_name_or_path,
+        str(args.data_dir or args.dataset_name),
+        collection.dataset["path"][:],
+        collection.rows(TEST) if collection.rows(TEST).any() else None,
+    )
+    against = {
+        "--multi_label": args.multi_label,
+        "--background": args.background is not None,
+        "--pseudo_labels": args.pseudo_labels is not None,
+        "--teacher": args.teacher is not None,
+        "--search": bool(args.search),
+        "--baseline": args.baseline,
+        "--max_train_samples": args.max_train_samples is not None,
+        "--max_eval_samples": args.max_eval_samples is not None,
+    }
+    hindering = [name for name, given in against.items() if given]
+    refits = None if args.refit and validates else args.refit  # then it is of the validation clips
+    if refits and hindering:
+        raise ArgumentError(f"--refit trains several networks, and {hindering[0]} is of one: leave one of them out.")
+    wishes = Wishes(args.group_pattern, args.group_by, refits, may_refit=not hindering and not validates)
+    with args.main_process_first(desc="division"):
+        division = divide_collection(collection, wishes, kept=kept)
+    if refits and division.folds is None:
+        raise ArgumentError(
+            "--refit trains on test clips too, and these are given: leave it out, or add --validation_fraction 0.1, "
+            "whose clips it trains on then."
+        )
+    return division
 
 
 def choose(args: OwnSoundsArguments, survey: Survey, drawn: int | None = None) -> Mapping[str, Choice]:
@@ -226,12 +303,14 @@ def check_band(args: OwnSoundsArguments, survey: Survey) -> None:
         logger.warning("%s", sentence)
 
 
-def facts(args: OwnSoundsArguments, collection: Collection, choices: Mapping[str, Choice]) -> TaskFacts:
+def facts(args: OwnSoundsArguments, division: Division, choices: Mapping[str, Choice]) -> TaskFacts:
     """What the card says."""
+    collection = division.collection
     demo = args.data_dir is None and args.dataset_name is None
     out = "tags of what sounds in it" if args.multi_label else "the class of the sound"
     chosen = "".join(f"\n- `{name}` {value}: {why}" for name, (value, why) in choices.items())
     apart = collection.columns.group
+    whole = [] if apart is None else [f"No clip that shares its {code(apart)} with a held-out one was trained on."]
     return TaskFacts(
         title="Sounds (demo)" if demo else collection.name,
         hears=f"A recording in, {out} out; recordings of more than {args.clip_seconds:g} s are judged in windows.",
@@ -246,13 +325,12 @@ def facts(args: OwnSoundsArguments, collection: Collection, choices: Mapping[str
             "training."
         )
         + (f" Chosen by the recordings:\n{chosen}" if chosen else ""),
-        split=collection.split
-        + ("" if apart is None else f" No clip that shares its {code(apart)} with a held-out one was trained on."),
+        split=" ".join([collection.split, *whole, *([division.tells] if division.tells else [])]),
         limits=[
             *(["Synthetic sounds only."] if demo else []),
             *(
                 ["Clips of one recording or place may be on both sides of the split, and new ones be judged worse."]
-                if apart is None
+                if division.hears_known
                 else []
             ),
             *([] if args.multi_label else ["One class a clip, also where several sound at once."]),
@@ -264,11 +342,14 @@ def facts(args: OwnSoundsArguments, collection: Collection, choices: Mapping[str
 
 def make_task(args: OwnSoundsArguments) -> Task:
     """The user's own classes."""
+    stream = None
     if args.streaming:
         stream, collection = load_stream(args)
+        division = Division(collection, hears_known=collection.columns.group is None)
         survey = survey_stream(stream)
     else:
-        stream, collection = None, load_recordings(args)
+        division = load_recordings(args)
+        collection = division.collection
         survey = survey_recordings(collection.dataset, collection.rows(TRAIN))
     validation = collection.rows(VALIDATION)
     if validation.any() and args.validation_fraction == 0:
@@ -284,10 +365,14 @@ def make_task(args: OwnSoundsArguments) -> Task:
         config=AudioCNNConfig(**signal),
         dataset=collection.dataset,
         held_out=collection.rows(TEST),
-        facts=facts(args, collection, choices),
+        facts=facts(args, division, choices),
+        folds=division.folds,
+        refits=division.folds is not None,
+        further_tests=division.further_tests,
         augmentation=waveform_transforms(args.excerpt_seconds),
         slow_augmentation=slow_transforms(),
-        group_column=collection.columns.group,
+        group_column=collection.group_column if division.keeps_groups else None,
+        validation_group_column=collection.group_column,
         validation_rows=validation if validation.any() else None,
         stream=stream,
         stop_when_settled=bool(args.stop_when_settled),

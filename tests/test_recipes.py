@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import runpy
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -349,6 +350,8 @@ def test_voice_gender_from_training_to_pseudo_labels_and_back(voice_gender, tmp_
     validated = json.loads((tmp_path / "first-validated" / "all_results.json").read_text())
     assert (validated["train_samples"], first["train_samples"], first["eval_samples"]) == (42 - 3, 42 - 3 + 8, 12)
     assert {"eval_roc_auc", "eval_accuracy_speaker", "eval_roc_auc_speaker", "eval_f1_female"} <= set(first)
+    with open(tmp_path / "first" / "predictions.csv", newline="") as file:
+        assert len({row["group"] for row in csv.DictReader(file)}) == 12, "clips of one speaker count together"
     with open(tmp_path / "first" / "predictions_speaker.csv", newline="") as file:
         assert len(list(csv.DictReader(file))) == 12
     card = (tmp_path / "first" / "README.md").read_text()
@@ -463,6 +466,48 @@ def test_own_sounds_of_several_tags_and_of_speakers(train_own_sounds, tmp_path):
     with open(tmp_path / "out" / "predictions.csv", newline="") as file:
         judged = [int(Path(row["path"]).stem) % 6 for row in csv.DictReader(file)]
     assert len(judged) == 5 * len(set(judged)) and results["train_samples"] == 30 - len(judged)
+
+
+def test_own_sounds_of_few_recordings_is_judged_by_folds_and_refitted(train_own_sounds, tmp_path, caplog, capsys):
+    generator = np.random.default_rng(0)
+    speakers = [
+        tmp_path / "data" / label / f"{who}_{number}.wav"
+        for label in ("a", "b")
+        for who in ("s01", "s02")
+        for number in range(3)
+    ]
+    for path in speakers:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, generator.normal(0, 0.1, RATE // 2), RATE)
+    flags = "--data_dir", str(tmp_path / "data"), "--sampling_rate", "4000"
+    with caplog.at_level(logging.INFO):
+        results = train_own_sounds("out", *flags)
+    assert "12 files are 2 recordings by their names" in caplog.text and "These are 3 trainings" in caplog.text
+    assert (results["train_samples"], results["eval_samples"], results["trained_on_all"]) == (12, 12, True)
+    out = tmp_path / "out"
+    with open(out / "predictions.csv", newline="") as file:
+        judged = {row["path"]: row for row in csv.DictReader(file)}
+    assert set(judged) == {path.relative_to(tmp_path / "data").as_posix() for path in speakers}
+    for fold in ("1", "2"):
+        with open(tmp_path / "out-folds" / f"fold_{fold}" / "predictions.csv", newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert len({Path(row["path"]).name[:3] for row in rows}) == 1 and len(rows) == 6
+        assert all(judged[row["path"]]["score"] == row["score"] for row in rows)
+    card = (out / "README.md").read_text()
+    assert "judged once, by one of 2 networks" in card and "12 clips were trained on" in card
+    # After a kill in the last training, the folds are read and the same network comes out.
+    first = load_file(out / "model.safetensors")
+    shutil.rmtree(out)
+    folds = (tmp_path / "out-folds" / "all_results.json").stat().st_mtime_ns
+    train_own_sounds("out", *flags)
+    assert (tmp_path / "out-folds" / "all_results.json").stat().st_mtime_ns == folds
+    assert all(torch.equal(first[name], again) for name, again in load_file(out / "model.safetensors").items())
+    with pytest.raises(SystemExit):
+        train_own_sounds("on", *flags, "--model_name_or_path", str(out))
+    assert "was trained on clips that would be tested on here" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        train_own_sounds("taught", *flags, "--teacher", str(out))
+    assert "was trained on all its clips" in capsys.readouterr().err
 
 
 def test_own_sounds_of_a_data_set(train_own_sounds, tmp_path):

@@ -18,6 +18,7 @@ from ..errors import ArgumentError, AudioError, DataError
 from ..inference.checkpoint import load_classifier
 from ..inference.classifier import AudioClassifier
 from ..inference.facts import Facts
+from ..problems import count_problems
 from .answers import Heading, Row, Writer, choose_writer, print_table
 from .clips import STANDARD_INPUT, find_all_clips, open_clips
 from .decoding import Cut
@@ -203,6 +204,8 @@ def _write(
             problem = next(journal.entries()).problem
         else:
             write(output, inquiry.heading, _rows(journal.entries(), inquiry.clips, inquiry.heading))
+            for sentence in count_problems(_problems(journal.entries(), inquiry.clips), str(output)):
+                logger.warning("%s", sentence)
     except BaseException:
         journal.close()
         raise
@@ -210,6 +213,12 @@ def _write(
     if problem is not None:
         raise _none_readable(problem, len(places))
     return journal.n_problems
+
+
+def _problems(entries: Iterable[Entry], clips: Sequence[dict[str, str]]) -> Iterator[dict[str, str]]:
+    for entry in entries:
+        if entry.problem is not None:
+            yield {"path": clips[entry.clip]["path"], "reason": entry.problem}
 
 
 def _show(

@@ -15,6 +15,7 @@ from ..errors import DataError
 from ..inference.checkpoint import load_classifier
 from ..inference.facts import NO_SPEECH, Answer
 from ..models.configuration_audio_cnn import NONE_OF_THESE
+from ..problems import count_problems
 from .decoding import Cut
 from .scoring import default_workers, judge_clips
 
@@ -73,12 +74,15 @@ def _answers(
     classifier = load_classifier(checkpoint)
     files = [(place, clip["path"]) for place, clip in enumerate(clips)]
     answers: dict[int, Answer] = {}
+    problems = []
     judgements = judge_clips(classifier, files, Cut(classifier.facts), default_workers(len(clips)))
     for judgement in tqdm(judgements, desc="Predicting", unit="clip", total=len(clips)):
         if judgement.problem is None:
             answers[judgement.clip] = classifier.facts.name(judgement.scores[0], top_k)
         else:
-            logger.warning("No answer: %s", judgement.problem)
+            problems.append({"path": clips[judgement.clip]["path"], "reason": judgement.problem})
+    for sentence in count_problems(problems):
+        logger.warning("%s", sentence)
     if not answers:
         raise DataError(f"No clip could be read, {clips[0]['path']} for one: the warnings above say why.")
     for place, clip in enumerate(clips):

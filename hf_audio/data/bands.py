@@ -47,8 +47,9 @@ class Spectrum:
 
     def add(self, power: np.ndarray) -> None:
         """Add a few windows that follow one another, (windows, bins) of power."""
-        floor = np.convolve(np.pad(np.median(power, axis=0), 4, mode="edge"), np.full(9, 1 / 9), mode="valid")
-        usual = np.array([np.median(floor[octave == _OCTAVES]) for octave in range(_OCTAVES.max() + 1)])
+        lasting = np.median(power, axis=0)
+        floor = np.convolve(np.pad(lasting, 4, mode="edge"), np.full(9, 1 / 9), mode="valid")
+        usual = np.array([np.median(lasting[octave == _OCTAVES]) for octave in range(_OCTAVES.max() + 1)])
         floor = np.minimum(floor, TONE * usual[_OCTAVES])
         self._sound += np.where(power > STANDS_OUT * floor, power, 0).sum(axis=0)
         self._noise += floor * len(power)
@@ -110,8 +111,12 @@ def deep(bands: np.ndarray) -> np.ndarray:
     return bands[:, BORDERS[1:] <= DEEP * 1.001].sum(axis=1) > NEXT_TO_ALL
 
 
-def upper_end(bands: np.ndarray, share: float) -> np.ndarray:
-    """The Hz below which such a share of the energy lies, 0 of silence: (recordings, bands) -> (recordings,)."""
+def upper_end(bands: np.ndarray, share: float, lowest: float = 0) -> np.ndarray:
+    """The Hz below which such a share of the energy above `lowest` Hz lies: (recordings, bands) -> (recordings,).
+
+    0 where there is none.
+    """
+    bands = np.where(BORDERS[:-1] * 1.001 >= lowest, bands, 0)
     energy = bands.sum(axis=1, keepdims=True)
     place = np.argmax(np.cumsum(bands, axis=1) >= share * energy * (1 - 1e-9), axis=1)
     return np.where(energy[:, 0] > 0, BORDERS[1:][place], 0)

@@ -92,7 +92,8 @@ def _find_named(table: Path, names: Sequence[str], folder: Path, search_in: Path
         for key in {_key(file.name), _key(file.stem)} if file.suffix.lower() in SOUND_SUFFIXES else {_key(file.name)}:
             below.setdefault(key, []).append(file)
     found = [_find_below(table, name, below) for name in map(_plain_path, names)]
-    moved = next((row for row, file in enumerate(found) if file is not None), None)
+    pairs = enumerate(zip(names, found, strict=True))
+    moved = next((row for row, (name, file) in pairs if file is not None and not str(file).endswith(f"/{name}")), None)
     if moved is not None:
         n_found = sum(file is not None for file in found)
         logger.info(

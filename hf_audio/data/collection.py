@@ -39,6 +39,14 @@ class Collection:
     """Where the parts come from, in a sentence."""
     columns: Columns
     """Those of the table."""
+    is_drawn: bool = False
+    """Whether the test clips were drawn from the training clips, and did not come with the data."""
+    group_column: str | None = None
+    """Column of the data set whose clips stay on one side of a split; by default that of `columns`."""
+
+    def __post_init__(self) -> None:
+        """Group by the table's column, where nothing else groups."""
+        self.group_column = self.group_column or self.columns.group
 
     def rows(self, part: str) -> np.ndarray:
         """Which rows are of a part, (rows,) of bool."""
@@ -58,7 +66,7 @@ def load_collection(
     *,
     audio_dir: str | os.PathLike | None = None,
     several: bool = False,
-    seed: int = 0,
+    seed: int | None = 0,
 ) -> Collection:
     """The recordings that a folder or a table holds; of those that are not divided, a fifth is drawn to test on.
 
@@ -69,7 +77,7 @@ def load_collection(
         columns: of the table, those that the user has named; the others go by their names, see `settle_columns`.
         audio_dir: where the table's files are, by default in the folder, or beside the table.
         several: whether a recording may have several tags; only a table tells them.
-        seed: of the draw.
+        seed: of the draw; `None`: nothing is drawn, which is `draw_test`'s.
 
     Raises:
         DataError: there are no recordings, fewer than two classes or too few clips, a recording is of two classes, or
@@ -115,7 +123,7 @@ def _report(found: Recordings) -> None:
 
 
 def hold_out(
-    name: str, dataset: Dataset, parts: Sequence[str] | np.ndarray, seed: int, columns: Columns | None = None
+    name: str, dataset: Dataset, parts: Sequence[str] | np.ndarray, seed: int | None, columns: Columns | None = None
 ) -> Collection:
     """The collection; where it has no test clips, a fifth of the training clips are drawn for that, by `seed`.
 
@@ -123,7 +131,7 @@ def hold_out(
         name: of the collection.
         dataset: its rows.
         parts: of every row.
-        seed: of the draw.
+        seed: of the draw; `None`: nothing is drawn, which is `draw_test`'s.
         columns: whose `group` keeps its clips together.
 
     Raises:
@@ -136,20 +144,44 @@ def hold_out(
     if (divided == TEST).any():
         sentence = "The test clips are those that the data came with."
         return Collection(name, dataset, divided, sentence, columns)
-    candidates = np.flatnonzero(divided == TRAIN)
-    if columns.group is not None and (divided == VALIDATION).any():
-        groups = np.asarray(dataset[columns.group])
+    collection = Collection(name, dataset, divided, "", columns)
+    return collection if seed is None else draw_test(collection, seed)
+
+
+def draw_test(
+    collection: Collection, seed: int, usable: np.ndarray | None = None, kept: np.ndarray | None = None
+) -> Collection:
+    """The collection with a fifth of its training clips drawn to test on, groups staying whole.
+
+    Args:
+        collection: without test clips.
+        seed: of the draw.
+        usable: which rows can be read and may be drawn, (rows,) of bool; by default all.
+        kept: rows that are test clips, instead of any draw, (rows,) of bool.
+
+    Raises:
+        DataError: there are too few clips or groups.
+    """
+    divided, column = collection.parts.copy(), collection.group_column
+    if kept is not None:
+        divided[kept] = TEST
+        return replace(collection, parts=divided, is_drawn=True)
+    candidates = np.flatnonzero((divided == TRAIN) & (True if usable is None else usable))
+    if len(candidates) == 0:
+        raise DataError(f"{collection.name} has no clip that can be read: convert the files to WAV or FLAC.")
+    if column is not None and (divided == VALIDATION).any():
+        groups = np.asarray(collection.dataset[column])
         candidates = candidates[~np.isin(groups[candidates], groups[divided == VALIDATION])]
         if len(candidates) == 0:
-            raise DataError(f"Every {columns.group} has validation clips, so none is left to test on: say so of some.")
-    drawn = split_off(dataset.select(candidates), TEST_FRACTION, seed, columns.group, TEST)
+            raise DataError(f"Every {column} has validation clips, so none is left to test on: say so of some.")
+    drawn = split_off(collection.dataset.select(candidates), TEST_FRACTION, seed, column, TEST)
     divided[candidates[drawn]] = TEST
-    whole = "" if columns.group is None else f", none that share their `{columns.group}` with training clips"
+    whole = "" if column is None else f", none that share their `{column}` with training clips"
     sentence = (
         f"A fifth of the clips, drawn at random in every class{whole}, was held out; the draw does not depend on "
         "`--seed`."
     )
-    return Collection(name, dataset, divided, sentence, columns)
+    return replace(collection, parts=divided, split=sentence, is_drawn=True)
 
 
 def _list_recordings(table: ClipTable, several: bool) -> tuple[list[_Recording], list[str] | None]:

@@ -41,7 +41,7 @@ def load_hub_collection(
     columns: Columns | None = None,
     *,
     several: bool = False,
-    seed: int = 0,
+    seed: int | None = 0,
 ) -> Collection:
     """The recordings of a data set, whose contents stay where `datasets` keeps them, in `ENCODED_COLUMN`.
 
@@ -53,7 +53,7 @@ def load_hub_collection(
         config: of a data set that has several.
         columns: which hold the recordings (`path`) and what is said of them.
         several: whether a recording may have several tags.
-        seed: of the draw.
+        seed: of the draw; `None`: nothing is drawn, which is `draw_test`'s.
 
     Raises:
         DataError: the data set cannot be had or read, or as `load_collection`.

@@ -26,7 +26,7 @@ def split_held_out(dataset: Dataset, held_out: Sequence[np.ndarray], group_colum
     Raises:
         DataError: a part would be empty, or no training clip of a class is left.
     """
-    tested = np.any(held_out, axis=0)
+    tested = np.any([np.zeros(len(dataset), dtype=bool), *held_out], axis=0)
     trained = ~tested
     if group_column is not None:
         groups = np.asarray(dataset[group_column])
@@ -103,7 +103,7 @@ def split_off(dataset: Dataset, fraction: float, seed: int, group_column: str | 
 
     Of several tags, the rarest one counts as the class. A class with one clip keeps it, with a warning. With
     `group_column` (speaker, recording), whole groups are drawn, one of `round(1 / fraction)` folds of them, but none
-    that has all clips of a class.
+    that has all clips of a class. To test on, a clip or a group of every class is drawn that has two.
 
     Args:
         dataset: rows with a `label`.
@@ -116,50 +116,129 @@ def split_off(dataset: Dataset, fraction: float, seed: int, group_column: str | 
         DataError: too few clips or groups.
     """
     labels, names = strata(dataset)
-    drawn = np.zeros(len(dataset), dtype=bool)
     if group_column is None:
-        counts = np.bincount(labels, minlength=labels.max() + 1)
-        single = counts[labels] < 2
-        if single.any():
-            lonely = ", ".join(sorted({names[label] for label in labels[single]}))
-            logger.warning("One clip only, so trained on and not %s: %s.", JUDGED[part], lonely)
-        rows, labels = np.flatnonzero(~single), labels[~single]
-        n_classes = len(set(labels.tolist()))
-        n_drawn = max(round(fraction * len(rows)), n_classes)
-        if n_classes == 0 or len(rows) - n_drawn < n_classes:
-            raise DataError(f"{len(dataset)} clips are too few to hold out {fraction:g} of them for {part}.")
-        splitter = StratifiedShuffleSplit(1, test_size=n_drawn, random_state=seed)
-        drawn[rows[next(splitter.split(rows, labels))[1]]] = True
+        drawn = _draw_clips(labels, names, fraction, seed, part)
+        groups = np.arange(len(labels)).astype(str)
     else:
         if group_column not in dataset.column_names:
             raise DataError(f"There is no column {group_column!r} to group by: {', '.join(dataset.column_names)}.")
         groups = np.asarray(dataset[group_column])
-        kept = _needed_groups(groups, labels)
-        if kept:
-            logger.warning(
-                "%s has all clips of a class, so trained on and not %s: %s.",
-                group_column,
-                JUDGED[part],
-                ", ".join(kept[:10]),
-            )
-        rows = np.flatnonzero(~np.isin(groups, kept))
-        n_groups = len(set(groups[rows].tolist()))
-        if n_groups < 2:
-            raise DataError(f"Only one {group_column} is left: a {part} part needs another one.")
-        labels, groups = labels[rows], groups[rows]
-        if np.bincount(labels).max() < 2:
-            raise DataError(f"{len(rows)} clips are too few to hold out {fraction:g} of them for {part}.")
-        # scikit-learn asks for as many clips of the most frequent class as there are folds.
-        n_folds = max(2, min(round(1 / fraction), n_groups, np.bincount(labels).max()))
-        splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # of classes with fewer clips than there are folds
-            folds = [fold for _, fold in splitter.split(labels, labels, groups)]
-        # A group that is much larger than others makes a fold of its own.
-        fitting = [fold for fold in folds if len(fold) <= 2 * fraction * len(rows)] or [min(folds, key=len)]
-        held_out = max(fitting, key=lambda fold: len(np.unique(labels[fold])))
-        drawn[rows[held_out]] = True
+        drawn = _draw_groups(groups, labels, names, fraction, seed, part, group_column)
+    if part == "test":
+        _cover_classes(drawn, groups, labels, seed)
     return drawn
+
+
+def _draw_clips(labels: np.ndarray, names: Sequence[str], fraction: float, seed: int, part: str) -> np.ndarray:
+    """Single clips to hold out, as `split_off`; labels: (rows,) of indices of names."""
+    drawn = np.zeros(len(labels), dtype=bool)
+    counts = np.bincount(labels, minlength=labels.max() + 1)
+    single = counts[labels] < 2
+    if single.any():
+        lonely = ", ".join(sorted({names[label] for label in labels[single]}))
+        logger.warning("One clip only, so trained on and not %s: %s.", JUDGED[part], lonely)
+    rows, left = np.flatnonzero(~single), labels[~single]
+    n_classes = len(set(left.tolist()))
+    n_drawn = max(round(fraction * len(rows)), n_classes)
+    if n_classes == 0 or len(rows) - n_drawn < n_classes:
+        raise DataError(f"{len(labels)} clips are too few to hold out {fraction:g} of them for {part}.")
+    splitter = StratifiedShuffleSplit(1, test_size=n_drawn, random_state=seed)
+    drawn[rows[next(splitter.split(rows, left))[1]]] = True
+    return drawn
+
+
+def _draw_groups(
+    groups: np.ndarray, labels: np.ndarray, names: Sequence[str], fraction: float, seed: int, part: str, column: str
+) -> np.ndarray:
+    """Whole groups to hold out, as `split_off`."""
+    drawn = np.zeros(len(labels), dtype=bool)
+    kept = needed_groups(groups, labels)
+    if kept:
+        classes = [names[label] for label in np.unique(labels) if len(np.unique(groups[labels == label])) == 1]
+        logger.warning(
+            "All clips of a class are of one %s, so trained on and not %s: %s.",
+            column,
+            JUDGED[part],
+            ", ".join(f"{name} ({group})" for name, group in zip(classes, kept.values(), strict=True)),
+        )
+    rows = np.flatnonzero(~np.isin(groups, list(kept.values())))
+    n_groups = len(set(groups[rows].tolist()))
+    if n_groups < 2:
+        raise DataError(f"Only one {column} is left: a {part} part needs another one.")
+    left, own = labels[rows], groups[rows]
+    if np.bincount(left).max() < 2:
+        raise DataError(f"{len(rows)} clips are too few to hold out {fraction:g} of them for {part}.")
+    # scikit-learn asks for as many clips of the most frequent class as there are folds.
+    n_folds = max(2, min(round(1 / fraction), n_groups, np.bincount(left).max()))
+    splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of classes with fewer clips than there are folds
+        folds = [fold for _, fold in splitter.split(left, left, own)]
+    # A group that is much larger than others makes a fold of its own.
+    fitting = [fold for fold in folds if len(fold) <= 2 * fraction * len(rows)] or [min(folds, key=len)]
+    near = (
+        1.5 * fraction * len(rows) if part == "test" else np.inf
+    )  # of few groups, some folds hold one more than others
+    held_out = max(fitting, key=lambda fold: (len(np.unique(left[fold])), len(fold) <= near))
+    drawn[rows[held_out]] = True
+    return drawn
+
+
+def _cover_classes(drawn: np.ndarray, groups: np.ndarray, labels: np.ndarray, seed: int) -> None:
+    """Draw a group more of every class of which none is drawn, where one is left to train on; drawn: changed.
+
+    Of those that can be drawn without taking a class's last one, it is one of the smallest.
+    """
+    order = np.random.default_rng(seed).permutation(np.unique(groups))
+    for label in np.unique(labels):
+        if drawn[labels == label].any():
+            continue
+        own = set(groups[labels == label].tolist())
+        for group in sorted(
+            (group for group in order.tolist() if group in own), key=lambda group: sum(groups == group)
+        ):
+            taken = groups == group
+            left = ~drawn & ~taken
+            if np.isin(labels[taken], labels[left]).all():
+                drawn |= taken
+                break
+
+
+def fold_groups(groups: np.ndarray, labels: np.ndarray, n_folds: int, seed: int) -> list[np.ndarray]:
+    """Folds of whole groups, each to be held out once, (rows,) of bool each; classes in their proportions.
+
+    A class is never held out as a whole: a group without which a class had no clip to train on is in no fold.
+
+    Args:
+        groups: (rows,).
+        labels: indices of classes, (rows,).
+        n_folds: at most so many; fewer where there are fewer groups.
+        seed: of the draw.
+
+    Raises:
+        DataError: fewer than two groups can be held out.
+    """
+    kept = list(needed_groups(groups, labels).values())
+    names, members = np.unique(groups, return_inverse=True)
+    counts = np.zeros((len(names), labels.max() + 1))  # clips of each class in each group
+    np.add.at(counts, (members, labels), 1)
+    order = [group for group in np.random.default_rng(seed).permutation(len(names)) if names[group] not in kept]
+    n_folds = min(n_folds, len(order))
+    if n_folds < 2:
+        raise DataError(f"{len(order)} groups of clips are too few to hold each out once: two are needed at least.")
+    filled = np.zeros((n_folds, counts.shape[1]))
+    fold_of = np.full(len(names), -1)
+    shares = counts / counts.sum(0).clip(1)  # a rare class counts as much as a frequent one
+    # The largest first; each into the fold that has least of its classes, and of those into the one that has least.
+    for group in sorted(order, key=lambda group: -counts[group].sum()):
+        fold = min(range(n_folds), key=lambda fold: (filled[fold] @ (counts[group] > 0), filled[fold].sum()))
+        fold_of[group] = fold
+        filled[fold] += shares[group]
+    folds = [fold_of[members] == fold for fold in range(n_folds)]
+    for fold in folds:
+        untaught = ~np.isin(labels, labels[~fold])
+        fold &= ~np.isin(groups, groups[untaught])
+    return [fold for fold in folds if fold.any()]
 
 
 def strata(dataset: Dataset) -> tuple[np.ndarray, list[str]]:
@@ -174,7 +253,7 @@ def strata(dataset: Dataset) -> tuple[np.ndarray, list[str]]:
     return np.array([min(row, key=counts.__getitem__, default=len(names)) for row in tags]), [*names, "no tag"]
 
 
-def _needed_groups(groups: np.ndarray, labels: np.ndarray) -> list[str]:
-    """Those without which some class would have no clip."""
-    owners = {label: np.unique(groups[labels == label]) for label in np.unique(labels)}
-    return sorted({str(own[0]) for own in owners.values() if len(own) == 1})
+def needed_groups(groups: np.ndarray, labels: np.ndarray) -> dict[int, str]:
+    """Classes all of whose clips are of one group, by their indices, and that group, which has to be trained on."""
+    owners = {int(label): np.unique(groups[labels == label]) for label in np.unique(labels)}
+    return {label: str(own[0]) for label, own in owners.items() if len(own) == 1}

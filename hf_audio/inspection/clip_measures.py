@@ -11,7 +11,7 @@ from ..audio.levels import ChosenChannels, choose_channels, rescale
 from ..audio.loading import open_audio, resample_blocks
 from ..data.bands import WINDOW, Spectrum, spectra
 from ..errors import AudioError
-from .fingerprints import RATE, Fingerprint, find_peaks
+from .fingerprints import RATE, Fingerprint, take_fingerprint
 
 # In what follows, full scale is 1.
 SILENCE = 10 ** (-60 / 20)
@@ -72,7 +72,7 @@ def measure_clip(path: str) -> ClipMeasures | str:
             full_scale = recording.full_scale()
             meter = _Meter(recording.rate, recording.channels, full_scale)
             blocks = meter.read(recording.blocks())
-            fingerprint = find_peaks(resample_blocks(blocks, recording.rate, RATE, path, full_scale))
+            fingerprint = take_fingerprint(resample_blocks(blocks, recording.rate, RATE, path, full_scale))
             return meter.tell(recording.kind, fingerprint)
     except AudioError as error:
         return str(error)

@@ -19,11 +19,16 @@ SHIFT_TOLERANCE = 0.02
 # Below lies rumble, and the hum of the same mains.
 LOWEST_HERTZ = 60
 OVERSAMPLING = 4
+BLOCK_OF_ENERGY = 64
 # Many votes are proof enough of waveforms that an encoder or a filter has changed. Few are no more than what vowels of
 # one voice have in common by chance, or strokes of one bell: then the waveforms must be the same.
 MANY_VOTES = 25
 LEAST_CORRELATION, LEAST_WITH_FEW_VOTES = 0.5, 0.93
-WAVEFORMS_HELD = 64
+# Points that stand out are few, and alike where an animal calls or a drum is struck again: then the waveforms must be
+# the same but for noise. The fewer values of them could differ at all (seconds times the width of the band), the less
+# may; of steady tones one value could, and equal ones prove nothing.
+LEAST_WITH_OUTSTANDING, DISTINCT, LEAST_DISTINCT = 0.97, 16_000, 20
+SAMPLES_HELD = 1 << 25  # 128 MB
 
 
 @dataclass(frozen=True)
@@ -97,15 +102,22 @@ def _compare(
     compared = min(end - start, LONGEST_COMPARED)
     if compared <= 0:
         return None
-    peaks = measures[first].fingerprint.frames / FRAMES_PER_SECOND
-    begin = _richest_stretch(peaks, start, end, compared)
+    fingerprint = measures[first].fingerprint
+    points = fingerprint.outstanding if match.by_outstanding else fingerprint.peaks
+    begin = _richest_stretch(points.frames / FRAMES_PER_SECOND, start, end, compared)
     try:
         left = reader.read(paths[first], begin, compared)
         right = reader.read(paths[second], begin + match.shift, compared)
     except AudioError:  # it has been removed meanwhile
         return None
     correlation, lag = correlate(left, right)
-    needed = LEAST_CORRELATION if match.n_votes >= MANY_VOTES else LEAST_WITH_FEW_VOTES
+    if match.by_outstanding:
+        distinct = min(distinctness(left), distinctness(right))
+        if distinct < LEAST_DISTINCT:
+            return None
+        needed = max(LEAST_WITH_OUTSTANDING, 1 - distinct / DISTINCT)
+    else:
+        needed = LEAST_CORRELATION if match.n_votes >= MANY_VOTES else LEAST_WITH_FEW_VOTES
     return Link(first, second, match.shift + lag, end - start, correlation) if correlation >= needed else None
 
 
@@ -123,25 +135,34 @@ class _Reader:
     """Parts of recordings at 16 kHz; those read last are kept, for one is often compared with several."""
 
     def __init__(self) -> None:
-        self.held: OrderedDict[tuple[str, int, int], np.ndarray] = OrderedDict()
+        self.held: OrderedDict[str, tuple[int, np.ndarray]] = OrderedDict()
+        self.n_held = 0
 
     def read(self, path: str, start: float, seconds: float) -> np.ndarray:
         """(samples,) float32."""
         begin, end = round(max(start, 0) * RATE), round((start + seconds) * RATE)
-        if (path, begin, end) in self.held:
-            self.held.move_to_end((path, begin, end))
-            return self.held[path, begin, end]
+        first, samples = self.held.get(path, (0, np.empty(0, np.float32)))
+        if not (first <= begin and end <= first + len(samples)):
+            first, samples = self._read(path, begin, end)
+        self.held.move_to_end(path)
+        return samples[begin - first : end - first]
+
+    def _read(self, path: str, begin: int, end: int) -> tuple[int, np.ndarray]:
+        """A part, or all from the beginning, if that is no more than what is compared at most; and where it begins."""
+        first = 0 if end <= LONGEST_COMPARED * RATE else begin
         parts = []
         position = 0
         for block in stream_audio(path, RATE):
-            parts.append(block[max(begin - position, 0) : max(end - position, 0)])
+            parts.append(block[max(first - position, 0) : max(end - position, 0)])
             position += len(block)
             if position >= end:
                 break
-        self.held[path, begin, end] = np.concatenate(parts)
-        if len(self.held) > WAVEFORMS_HELD:
-            self.held.popitem(last=False)
-        return self.held[path, begin, end]
+        samples = np.concatenate(parts)
+        self.n_held += len(samples) - len(self.held.pop(path, (0, parts[0][:0]))[1])
+        self.held[path] = first, samples
+        while self.n_held > SAMPLES_HELD and len(self.held) > 1:
+            self.n_held -= len(self.held.popitem(last=False)[1][1])
+        return first, samples
 
 
 def correlate(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
@@ -159,8 +180,28 @@ def correlate(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
     energies = 2 * np.square(np.abs(spectra)).sum(axis=1) / size
     lags = np.arange(-reach * OVERSAMPLING, reach * OVERSAMPLING + 1)
     best = lags[np.abs(products[lags]).argmax()]
-    correlation = abs(products[best]) / max(float(np.sqrt(energies.prod())), 1e-20)
-    return float(correlation), float(best) / OVERSAMPLING / RATE
+    before, highest, after = np.abs(products[best - 1]), np.abs(products[best]), np.abs(products[best + 1])
+    # And by a parabola between those, which are an eighth of the period of the highest notes apart.
+    offset = np.clip((before - after) / min(2 * (before - 2 * highest + after), -1e-20), -0.5, 0.5)
+    highest -= (before - after) * offset / 4
+    correlation = min(highest / max(float(np.sqrt(energies.prod())), 1e-20), 1.0)
+    return float(correlation), float(best + offset) / OVERSAMPLING / RATE
+
+
+def distinctness(samples: np.ndarray) -> float:
+    """How many values of a waveform at 16 kHz, (samples,), could differ: its duration times the width of its band.
+
+    Both are effective ones, of which a sum's square over the sum of squares tells how many values have a part in it.
+    """
+    spectrum = np.square(np.abs(scipy.fft.rfft(samples.astype(np.float64))))
+    spectrum[: int(LOWEST_HERTZ * len(samples) / RATE) + 1] = 0
+    energies = np.add.reduceat(np.square(samples, dtype=np.float64), np.arange(0, len(samples), BLOCK_OF_ENERGY))
+    width = _participants(spectrum) * RATE / len(samples)
+    return width * _participants(energies) * BLOCK_OF_ENERGY / RATE
+
+
+def _participants(values: np.ndarray) -> float:
+    return float(values.sum() ** 2 / max(float(np.square(values).sum()), 1e-40))
 
 
 def _gather(links: Sequence[Link]) -> list[Copies]:

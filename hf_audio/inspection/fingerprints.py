@@ -1,7 +1,11 @@
-"""What a sound is known by, however it was encoded: peaks of its spectrogram, as in Wang, ISMIR 2003.
+"""What a sound is known by, however it was encoded: peaks of its spectrogram, as in Wang, ISMIR 2003, and its sweeps.
 
 Of two recordings that hold the same sound, the peaks lie alike, all shifted by one time. Pairs of peaks that are near
 to each other (landmarks) are looked up in a table, and each that two recordings have in common is a vote for a shift.
+
+A whistle or a call that glides is one ridge of the spectrogram, with hardly a peak but those of the noise around it.
+So what stands out is matched once more by itself: the loud peaks, and places where a pitch glides across fixed
+frequencies. A steady tone has neither, and is not told from another one of its pitch.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -45,15 +49,61 @@ NO_SHIFT = 1 << 23
 FEWEST_VOTES = 8
 LEAST_SHARE = 0.25
 
+# Pitch is that of the strongest partial in a window as short as glides are fast, where it has most of the energy and
+# is not too far below the loudest moment near it in time. It glides by so many bins from frame to frame, at most.
+PITCH_WINDOW = 256
+_PITCH_TAPER = (np.hanning(PITCH_WINDOW + 1)[:-1] * 2 / PITCH_WINDOW).astype(np.float32)
+PITCH_STEP = WINDOW // PITCH_WINDOW  # bins of the spectrogram in one of the short window
+LOWEST_PITCH = 2
+PARTIAL_WIDTH = 2  # bins of the short window on either side
+LEAST_ENERGY = 0.5
+LOUD_RANGE = 10 ** (-25 / 20)
+PITCH_RANGE = 10 ** (-30 / 20)
+FASTEST_GLIDE = 40.0
+# Faint noise has no part in them, so both recordings must have most of them where they overlap.
+LEAST_VOTED, LEAST_SHARE_OF_OUTSTANDING, LEAST_PART_OF_OUTSTANDING = 0.3, 0.6, 0.3
+# Calls of one kind, or words of one voice, may be alike in thousands of pairs: each is compared with so many others.
+FEWEST_VOTES_OF_OUTSTANDING, MOST_ALIKE = 16, 20
+
+
+@dataclass(frozen=True)
+class Points:
+    """Places in a spectrogram, in the order of time."""
+
+    frames: np.ndarray
+    """(points,) int32, in hops of 8 ms."""
+    bins: np.ndarray
+    """(points,) int16, in steps of 15.6 Hz."""
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def between(self, start: int, end: int) -> "Points":
+        """Those of the frames from `start` to before `end`."""
+        inside = (self.frames >= start) & (self.frames < end)
+        return Points(self.frames[inside], self.bins[inside])
+
+    def moved(self, shift: int) -> "Points":
+        """All so many frames later."""
+        return Points(self.frames + shift, self.bins)
+
+    def numbers(self, behind: int = 0, beside: int = 0) -> np.ndarray:
+        """Each point, so many frames and bins away, as one number."""
+        return (self.frames.astype(np.int64) + behind) * 2 * N_BINS + self.bins + beside
+
+    def share_in(self, other: "Points") -> float:
+        """How many of the points, of which there is one at least, the other has, too, two frames or a bin away."""
+        near = [other.numbers(behind, beside) for behind in range(-2, 3) for beside in range(-1, 2)]
+        return float(np.isin(self.numbers(), np.concatenate(near)).mean())
+
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """The peaks of one recording, in the order of time; a second of sound takes 720 bytes at most."""
+    """What one recording is known by; a second of sound takes 1.5 kB at most."""
 
-    frames: np.ndarray
-    """(peaks,) int32, in hops of 8 ms."""
-    bins: np.ndarray
-    """(peaks,) int16, in steps of 15.6 Hz."""
+    peaks: Points
+    outstanding: Points
+    """The loud ones of the peaks, and where the pitch glides across a frequency, one a frame at most."""
     n_frames: int
 
     @property
@@ -72,28 +122,84 @@ class Match:
     """Seconds by which the sound comes later in the second."""
     n_votes: int
     share: float
-    """Of the peaks that the recording with fewer of them has where both overlap, how many the other one has too."""
+    """Of the points that the recording with fewer of them has where both overlap, how many the other one has too."""
+    by_outstanding: bool = False
+    """Whether the points are those that stand out, and not all peaks."""
 
 
-def find_peaks(blocks: Iterable[np.ndarray]) -> Fingerprint:
-    """Blocks of a recording at 16 kHz, (samples,) float32 each -> its peaks."""
-    frames, bins = [np.empty(0, np.int32)], [np.empty(0, np.int16)]
+def take_fingerprint(blocks: Iterable[np.ndarray]) -> Fingerprint:
+    """Blocks of a recording at 16 kHz, (samples,) float32 each -> what it is known by."""
+    peaks: list[Points] = []
+    outstanding: list[Points] = []
     n_frames = 0
-    for start, magnitudes, first, end in _spectrogram(blocks):
+    for start, samples, first, end in _stretches(blocks):
         n_frames = start + end
-        highest = maximum_filter(magnitudes, (2 * NEAR_FRAMES + 1, 2 * NEAR_BINS + 1), mode="constant")
-        loudest = maximum_filter(magnitudes.max(axis=1), 2 * NEAR_IN_TIME + 1, mode="constant")
-        floor = np.maximum(loudest * DYNAMIC_RANGE, FAINTEST)[:, None]
-        at, bin_at = np.nonzero((magnitudes == highest) & (magnitudes > floor))
-        chosen = _strongest(at, magnitudes[at, bin_at], start)
-        chosen = chosen[(at[chosen] >= first) & (at[chosen] < end)]
-        frames.append((at[chosen] + start).astype(np.int32))
-        bins.append(bin_at[chosen].astype(np.int16))
-    return Fingerprint(np.concatenate(frames), np.concatenate(bins), n_frames)
+        found, loud = _find_peaks(samples, start)
+        for points, own in ((peaks, found), (outstanding, _join([loud, _find_sweeps(samples)]))):
+            points.append(own.between(first, end).moved(start))
+    return Fingerprint(_join(peaks), _join(outstanding), n_frames)
 
 
-def _spectrogram(blocks: Iterable[np.ndarray]) -> Iterator[tuple[int, np.ndarray, int, int]]:
-    """Parts of it, (frames, bins), with the number of their first frame and what is no margin: first frame and end."""
+def _join(parts: Sequence[Points]) -> Points:
+    frames, bins = (np.concatenate(values) for values in ([p.frames for p in parts], [p.bins for p in parts]))
+    order = np.argsort(frames, kind="stable")
+    return Points(frames[order].astype(np.int32), bins[order].astype(np.int16))
+
+
+def _find_peaks(samples: np.ndarray, start: int) -> tuple[Points, Points]:
+    """Those of a stretch that begins with the frame `start`, and the loud ones of them."""
+    magnitudes = _magnitudes(samples)
+    highest = maximum_filter(magnitudes, (2 * NEAR_FRAMES + 1, 2 * NEAR_BINS + 1), mode="constant")
+    loudest = _loudest(magnitudes)
+    floor = np.maximum(loudest * DYNAMIC_RANGE, FAINTEST)[:, None]
+    at, bin_at = np.nonzero((magnitudes == highest) & (magnitudes > floor))
+    chosen = _strongest(at, magnitudes[at, bin_at], start)
+    at, bin_at = at[chosen], bin_at[chosen]
+    loud = magnitudes[at, bin_at] > loudest[at] * LOUD_RANGE
+    return Points(at, bin_at), Points(at[loud], bin_at[loud])
+
+
+def _loudest(magnitudes: np.ndarray) -> np.ndarray:
+    """The largest magnitude near each frame in time, (frames,)."""
+    return maximum_filter(magnitudes.max(axis=1), 2 * NEAR_IN_TIME + 1, mode="constant")
+
+
+def _find_sweeps(samples: np.ndarray) -> Points:
+    """Where the pitch crosses frequencies in a stretch, each at the frame that it is nearest to."""
+    margin = (WINDOW - PITCH_WINDOW) // 2  # so that the short windows are in the middle of the long ones
+    frames = np.lib.stride_tricks.sliding_window_view(samples[margin : len(samples) - margin], PITCH_WINDOW)[::HOP]
+    magnitudes = np.abs(scipy.fft.rfft(frames * _PITCH_TAPER, axis=1))
+    magnitudes[:, :LOWEST_PITCH] = 0
+    strongest = magnitudes[:, PARTIAL_WIDTH:-PARTIAL_WIDTH].argmax(axis=1) + PARTIAL_WIDTH
+    around = np.take_along_axis(magnitudes, strongest[:, None] + np.arange(-PARTIAL_WIDTH, PARTIAL_WIDTH + 1), axis=1)
+    power = np.square(around).sum(axis=1)
+    peak = around[:, PARTIAL_WIDTH]
+    heard = power > LEAST_ENERGY * np.square(magnitudes).sum(axis=1)
+    heard &= peak > np.maximum(_loudest(magnitudes) * PITCH_RANGE, FAINTEST)
+    # Between bins by a parabola through the logarithms of three.
+    before, own, after = np.log(np.maximum(around[:, PARTIAL_WIDTH - 1 : PARTIAL_WIDTH + 2], FAINTEST)).T
+    offset = np.clip((before - after) / np.minimum(2 * (before - 2 * own + after), -1e-9), -0.5, 0.5)
+    return _cross((strongest + offset) * PITCH_STEP - LOWEST_BIN, heard)
+
+
+def _cross(pitch: np.ndarray, heard: np.ndarray) -> Points:
+    """Which whole bins the pitch crosses from frame to frame; of several, the roundest one, which copies cross too.
+
+    pitch: (frames,), in bins; heard: (frames,), whether there is one.
+    """
+    before, after = pitch[:-1], pitch[1:]
+    low = np.floor(np.minimum(before, after)).astype(int)
+    high = np.floor(np.maximum(before, after)).astype(int)
+    at = np.flatnonzero(heard[:-1] & heard[1:] & (np.abs(after - before) < FASTEST_GLIDE) & (high > low))
+    low, high, before, after = low[at], high[at], before[at], after[at]
+    crossed = high.copy()
+    for power in range(1, int(np.log2(FASTEST_GLIDE)) + 2):
+        crossed = np.where(high >> power > low >> power, high >> power << power, crossed)
+    return Points(np.round(at + (crossed - before) / (after - before)).astype(np.int64), crossed)
+
+
+def _stretches(blocks: Iterable[np.ndarray]) -> Iterator[tuple[int, np.ndarray, int, int]]:
+    """Parts of a recording, with the number of their first frame and what is no margin: first frame and end."""
     size = (FRAMES_AT_ONCE - 1) * HOP + WINDOW
     step = FRAMES_AT_ONCE - 2 * NEAR_IN_TIME
     held = np.empty(0, np.float32)
@@ -101,13 +207,12 @@ def _spectrogram(blocks: Iterable[np.ndarray]) -> Iterator[tuple[int, np.ndarray
     for block in blocks:
         held = np.concatenate([held, block])
         while len(held) >= size + HOP:  # so that something is left for the last part
-            magnitudes = _magnitudes(held[:size])
-            yield start, magnitudes, NEAR_IN_TIME if start else 0, FRAMES_AT_ONCE - NEAR_IN_TIME
+            yield start, held[:size], NEAR_IN_TIME if start else 0, FRAMES_AT_ONCE - NEAR_IN_TIME
             held = held[step * HOP :]
             start += step
     # What is too short for one window is padded with silence, and the end, less than a hop, does not count.
-    magnitudes = _magnitudes(np.pad(held, (0, max(0, WINDOW - len(held)))))
-    yield start, magnitudes, NEAR_IN_TIME if start else 0, len(magnitudes)
+    held = np.pad(held, (0, max(0, WINDOW - len(held))))
+    yield start, held, NEAR_IN_TIME if start else 0, (len(held) - WINDOW) // HOP + 1
 
 
 def _magnitudes(samples: np.ndarray) -> np.ndarray:
@@ -124,26 +229,51 @@ def _strongest(at: np.ndarray, magnitudes: np.ndarray, start: int) -> np.ndarray
 
 
 def find_matches(fingerprints: Sequence[Fingerprint]) -> list[Match]:
-    """Pairs of recordings that have many landmarks in common at one shift, and peaks besides; the surest ones first.
+    """Pairs of recordings that have many landmarks in common at one shift, and peaks besides.
 
-    Time and memory grow with the seconds of sound rather than with the number of pairs.
+    Those by all peaks first, then those by what stands out, the surest ones of either first. Time and memory grow with
+    the seconds of sound rather than with the number of pairs.
     """
-    hashes, frames, owners = _tabulate(fingerprints)
+    return [*_match(fingerprints, by_outstanding=False), *_match(fingerprints, by_outstanding=True)]
+
+
+def _match(fingerprints: Sequence[Fingerprint], by_outstanding: bool) -> list[Match]:
+    """The surest ones first."""
+    points = [fingerprint.outstanding if by_outstanding else fingerprint.peaks for fingerprint in fingerprints]
+    hashes, frames, owners = _tabulate(points, [fingerprint.seconds for fingerprint in fingerprints])
     counts = np.bincount(owners, minlength=len(fingerprints))
+    elected = [pair for start, end in _blocks_of(counts) for pair in _vote(hashes, frames, owners, start, end)]
     matches = []
-    for start, end in _blocks_of(counts):
-        for first, second, shift, n_votes in _vote(hashes, frames, owners, start, end):
-            share = _shared(fingerprints[first], fingerprints[second], shift)
-            if share >= LEAST_SHARE:
-                matches.append(Match(first, second, shift / FRAMES_PER_SECOND, n_votes, share))
+    for first, second, shift, n_votes in _choose_alike(elected, counts) if by_outstanding else elected:
+        lengths = (fingerprints[first].n_frames, fingerprints[second].n_frames)
+        share = _shared((points[first], points[second]), lengths, shift, by_outstanding)
+        if share >= (LEAST_SHARE_OF_OUTSTANDING if by_outstanding else LEAST_SHARE):
+            matches.append(Match(first, second, shift / FRAMES_PER_SECOND, n_votes, share, by_outstanding))
     return sorted(matches, key=lambda match: -match.n_votes * match.share)
 
 
-def _tabulate(fingerprints: Sequence[Fingerprint]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _choose_alike(elected: Sequence[tuple[int, int, int, int]], counts: np.ndarray) -> list[tuple[int, int, int, int]]:
+    """Of pairs that were voted for, those of which one recording has hardly any that are more alike.
+
+    counts: (recordings,), their landmarks.
+    """
+    shares = [n_votes / min(counts[first], counts[second]) for first, second, _, n_votes in elected]
+    n_chosen = np.zeros(len(counts), dtype=int)
+    chosen = []
+    for place in np.argsort(-np.array(shares), kind="stable"):
+        first, second, _, n_votes = elected[place]
+        if shares[place] < LEAST_VOTED:
+            break
+        if n_votes >= FEWEST_VOTES_OF_OUTSTANDING and min(n_chosen[first], n_chosen[second]) < MOST_ALIKE:
+            n_chosen[[first, second]] += 1
+            chosen.append(elected[place])
+    return chosen
+
+
+def _tabulate(points: Sequence[Points], seconds: Sequence[float]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Landmarks of all recordings, their frames and owners, each (landmarks,), sorted by landmark, then by owner."""
-    seconds = sum(fingerprint.seconds for fingerprint in fingerprints)
-    kept = 1 + int(seconds * LANDMARKS_PER_SECOND) // MOST_LANDMARKS
-    parts = [_landmarks(fingerprint, kept) for fingerprint in fingerprints]
+    kept = 1 + int(sum(seconds) * LANDMARKS_PER_SECOND) // MOST_LANDMARKS
+    parts = [_landmarks(own, length, kept) for own, length in zip(points, seconds, strict=True)]
     empty = np.empty(0, np.int32)
     hashes = np.concatenate([empty, *(hashes for hashes, _ in parts)])
     frames = np.concatenate([empty, *(frames for _, frames in parts)])
@@ -152,11 +282,11 @@ def _tabulate(fingerprints: Sequence[Fingerprint]) -> tuple[np.ndarray, np.ndarr
     return hashes[order], frames[order], owners[order]
 
 
-def _landmarks(fingerprint: Fingerprint, kept: int) -> tuple[np.ndarray, np.ndarray]:
+def _landmarks(points: Points, seconds: float, kept: int) -> tuple[np.ndarray, np.ndarray]:
     """Of one recording, every `kept`-th: the two bins and the time between them as one number, and the first frame."""
-    frames, bins = fingerprint.frames, fingerprint.bins.astype(np.int32)
+    frames, bins = points.frames, points.bins.astype(np.int32)
     # A short knock among silence has few peaks: each is paired with more of the others.
-    partners = int(LANDMARKS_PER_SECOND * fingerprint.seconds / max(len(frames), 1))
+    partners = int(LANDMARKS_PER_SECOND * seconds / max(len(frames), 1))
     partners = min(max(partners, FEWEST_PARTNERS), MOST_PARTNERS)
     n_partners = np.zeros(len(frames), np.int32)
     hashes, firsts = [np.empty(0, np.int32)], [np.empty(0, np.int32)]
@@ -216,25 +346,20 @@ def _vote(
         yield first + start, second, shift - NO_SHIFT, int(together[place])
 
 
-def _shared(first: Fingerprint, second: Fingerprint, shift: int) -> float:
-    """Share of the peaks, where both overlap and of the recording with fewer, that the other one has too."""
-    frames = first.frames + shift
-    heard = (frames >= 0) & (frames < second.n_frames)
-    left = _Peaks(frames[heard], first.bins[heard])
-    heard = (second.frames >= shift) & (second.frames < shift + first.n_frames)
-    right = _Peaks(second.frames[heard], second.bins[heard])
-    fewer, more = sorted((left, right), key=lambda peaks: len(peaks.frames))
-    if len(fewer.frames) == 0:
+def _shared(points: tuple[Points, Points], n_frames: tuple[int, int], shift: int, by_outstanding: bool) -> float:
+    """Share of the points, where two recordings overlap, that both have.
+
+    Of all peaks, it is that of the recording with fewer; of what stands out, the smaller one of both, or 0 where most
+    of both lie elsewhere.
+    """
+    first, second = points
+    left = first.moved(shift).between(0, n_frames[1])
+    right = second.between(shift, shift + n_frames[0])
+    fewer, more = sorted((left, right), key=len)
+    if len(fewer) == 0:
         return 0.0
-    near = [more.numbers(behind, beside) for behind in range(-2, 3) for beside in range(-1, 2)]
-    return float(np.isin(fewer.numbers(), np.concatenate(near)).mean())
-
-
-@dataclass(frozen=True)
-class _Peaks:
-    frames: np.ndarray
-    bins: np.ndarray
-
-    def numbers(self, behind: int = 0, beside: int = 0) -> np.ndarray:
-        """Each peak, so many frames and bins away, as one number."""
-        return (self.frames.astype(np.int64) + behind) * 2 * N_BINS + self.bins + beside
+    if not by_outstanding:
+        return fewer.share_in(more)
+    if max(len(left) / len(first), len(right) / len(second)) < LEAST_PART_OF_OUTSTANDING:
+        return 0.0
+    return min(fewer.share_in(more), more.share_in(fewer))

@@ -2,16 +2,17 @@
 
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import numpy as np
 
 from .clip_measures import ClipMeasures
-from .findings import Case, Finding, find
+from .findings import Case, Finding, count, find
 from .listing import Entry
 
 LARGEST_IMBALANCE = 10
+MOST_BROKEN = 0.5  # of a class's files
 CASES_OF_A_CLASS = 20
 # What is said of a class must hold of so many clips, and of such shares of it and of the others.
 FEWEST_CLIPS = 8
@@ -39,6 +40,31 @@ def find_in_labels(entries: Sequence[Entry], label_names: Sequence[str]) -> list
         findings += _find_sizes(by_class, f" of {name!r}" if len(label_names) > 1 else "")
         findings += _find_misspelt(by_class)
         findings += _find_untaught(by_class)
+    return findings
+
+
+def find_broken_classes(
+    entries: Sequence[Entry], label_names: Sequence[str], usable: Collection[str]
+) -> list[Finding]:
+    """Classes of which most files are broken or silent, as where one recorder's are.
+
+    usable: paths of the files that are neither.
+    """
+    findings = []
+    for column, name in enumerate(label_names):
+        by_class = defaultdict(list)
+        for entry in entries:
+            if entry.labels[column]:
+                by_class[entry.labels[column]].append(entry)
+        cases = []
+        for label, own in by_class.items():
+            broken = [entry for entry in own if entry.path not in usable]
+            if len(broken) >= MOST_BROKEN * len(own):
+                told = f"{len(own) - len(broken)} of {count(len(own), 'file')} can be used"
+                cases.append(_named(broken, f"{label}: {told}"))
+        column_name = f" of {name!r}" if len(label_names) > 1 else ""
+        title = f"In classes{column_name} of which half or more cannot be used, {len(cases)} of {len(by_class)}"
+        findings += find("error", "broken-class", title, "See below why: they are left out of training.", cases)
     return findings
 
 

@@ -4,11 +4,13 @@ import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from ..data.columns import Columns
 from ..data.recordings import Recordings, read_recordings
 from ..data.tags import holds_lists, suspect_tags
 from ..errors import DataError
+from ..files import FOREIGN_REMEDY
 from .findings import Case, Finding, Severity, find
 
 
@@ -62,11 +64,26 @@ def list_files(
         raise DataError(
             problem or f"{data} holds no audio files: give a folder of recordings, or a table with their paths."
         )
+    if found.is_sorted and found.searched is not None:
+        entries += _of_foreign_kinds(found.searched.unreadable, entries, len(label_names))
     place = str(table.path.parent if audio_dir is None else audio_dir)
     findings = [*_tell_reading(found), *_find_in_rows(by_path, bool(label_names), place), *_find_left_out(found)]
     if not found.is_sorted:
         findings += _find_several(label_names, [rows[0].labels for rows in by_path.values()])
     return Listing(entries, label_names, findings)
+
+
+def _of_foreign_kinds(files: Sequence[Path], entries: Sequence[Entry], n_labels: int) -> list[Entry]:
+    """Recordings of kinds that are not read here, as files of the classes in whose folders they lie."""
+    beside = {os.path.dirname(entry.path): entry for entry in entries}
+    found = []
+    for file in files:
+        own = next((beside[str(folder)] for folder in file.parents if str(folder) in beside), None)
+        if own is None and n_labels == 1:  # nothing of the class can be read
+            found.append(Entry(str(file), (file.parent.name,)))
+        else:
+            found.append(Entry(str(file), ("",) * n_labels if own is None else own.labels, own.split if own else ""))
+    return found
 
 
 def _tell_reading(found: Recordings) -> list[Finding]:
@@ -132,9 +149,9 @@ def _find_left_out(found: Recordings) -> list[Finding]:
         *find(
             "warning",
             "unreadable-kind",
-            "Sound of a kind that is not read, and left out",
-            "Convert them to WAV or FLAC.",
-            [Case((str(file),)) for file in searched.unreadable],
+            "Sound of a kind that is not read here, and left out",
+            f"{FOREIGN_REMEDY[0].upper()}{FOREIGN_REMEDY[1:]}.",
+            [] if found.is_sorted else [Case((str(file),)) for file in searched.unreadable],
         ),
         *findings,
         *find(

@@ -1,14 +1,22 @@
 """A collection in pictures: classes, lengths, levels and rates."""
 
 import os
+from collections import Counter
 from collections.abc import Mapping
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
-MOST_CLASSES = 80  # that one picture can name
-LONGEST_NAME = 40  # letters of a class that it has room for
+from ..lettering import letter
+
+MOST_CLASSES = 40  # that one picture can name
+LONGEST_NAME = 28  # letters of a class that it has room for
+MOST_RATES = 8
+# A card shows it 800 pixels wide, which makes it a fifth smaller.
+WIDTH, DPI, LETTERS = 8.5, 120, 8
 
 
 def plot_collection(
@@ -24,23 +32,40 @@ def plot_collection(
     seconds, levels, rates: (clips,), levels in dB of full scale, rates in Hz. further: what is written below them.
     """
     shown = dict(sorted(classes.items(), key=lambda item: -item[1])[:MOST_CLASSES])
-    figure = Figure(figsize=(9, max(5.0, 0.16 * len(shown) + 1.5)), layout="constrained")
-    grid = figure.add_gridspec(3, 2)
+    figure = Figure(figsize=(WIDTH, max(6.0, 0.17 * len(shown) + 1.5)), layout="constrained")
+    grid = figure.add_gridspec(3, 2, height_ratios=[1, 1, 1.2])
     axes = figure.add_subplot(grid[:, 0])
     axes.barh(range(len(shown)), list(shown.values()))
-    names = [" ".join(name.split())[:LONGEST_NAME] for name in shown]
-    axes.set_yticks(range(len(shown)), names, fontsize=9 if len(shown) <= 25 else 6, parse_math=False)
+    lettering = letter(list(shown), LONGEST_NAME)
+    style: dict[str, Any] = {"fontfamily": lettering.families, "parse_math": False}
+    axes.set_yticks(range(len(shown)), lettering.names, fontsize=LETTERS, **style)
     axes.set_ylim(max(len(shown), 1) - 0.4, -0.6)
     left_out = f", the largest {len(shown)} of {len(classes)}" if len(shown) < len(classes) else ""
     axes.set_xlabel(f"clips of each class{left_out}")
-    panels = [figure.add_subplot(grid[row, 1]) for row in range(3)]
-    panels[0].hist(seconds, bins=40)
-    panels[0].set_xlabel("length, s")
-    panels[1].hist(np.maximum(levels, -100), bins=40)
-    panels[1].set_xlabel("level, dB of full scale (-100 and below in one bar)")
-    values, counts = np.unique(rates, return_counts=True)
-    panels[2].bar([str(value) for value in values], counts)
-    panels[2].set_xlabel("sampling rate, Hz" + (f"\n{further}" if further else ""))
-    for panel in panels:
+    axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+    lengths, loudness, kinds = (figure.add_subplot(grid[row, 1]) for row in range(3))
+    lengths.hist(seconds, bins=40)
+    lengths.set_xlabel("length, s")
+    loudness.hist(np.maximum(levels, -100), bins=40)
+    loudness.set_xlabel("level, dB of full scale (-100 and below in one bar)", fontsize=LETTERS + 1)
+    for panel in (lengths, loudness):
         panel.set_ylabel("clips")
-    figure.savefig(file, dpi=120, format="png")
+        panel.xaxis.set_major_locator(MaxNLocator(4))
+    _draw_rates(rates, kinds)
+    figure.supxlabel(further, fontsize=LETTERS + 1)
+    figure.savefig(file, dpi=DPI, format="png")
+
+
+def _draw_rates(rates: np.ndarray, axes: Axes) -> None:
+    """A bar for each rate, or for the most frequent ones and one for all others."""
+    numbers = Counter(rates.tolist())
+    usual = sorted(rate for rate, _ in numbers.most_common(MOST_RATES if len(numbers) > MOST_RATES + 1 else None))
+    bars = {f"{rate} Hz": numbers[rate] for rate in usual}
+    others = sum(numbers.values()) - sum(bars.values())
+    if others:
+        bars[f"{len(numbers) - len(usual)} other rates"] = others
+    axes.barh(range(len(bars)), list(bars.values()))
+    axes.set_yticks(range(len(bars)), list(bars), fontsize=LETTERS)
+    axes.invert_yaxis()
+    axes.set_xlabel("clips of each sampling rate")
+    axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))

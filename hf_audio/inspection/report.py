@@ -4,7 +4,7 @@ import json
 import os
 import textwrap
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,13 +14,15 @@ import numpy as np
 
 from ..data.bands import upper_end
 from ..data.columns import Columns
+from ..data.groups import group_by_names, join_groups
+from ..data.tables import write_rows
 from ..errors import DataError
 from ..files import written_whole
 from ..processes import work_off
 from .clip_measures import ClipMeasures, measure_clip
-from .duplicates import find_same_samples, find_same_sounds
+from .duplicates import Copies, find_same_samples, find_same_sounds
 from .findings import SEVERITIES, Case, Finding, count
-from .label_findings import find_device_leaks, find_in_labels
+from .label_findings import find_broken_classes, find_device_leaks, find_in_labels
 from .leak_findings import find_copies, find_shared_groups
 from .listing import Entry, list_files
 from .sound_findings import find_in_sounds
@@ -29,6 +31,7 @@ CASES_SHOWN = 5
 FILES_SHOWN = 3
 CLASSES_SHOWN = 8
 LONGEST_DETAIL = 160
+ZERO = -799  # dB of full scale, of a peak: every sample is zero
 QUANTILES = {"min": 0.0, "lower_quartile": 0.25, "median": 0.5, "upper_quartile": 0.75, "max": 1.0}
 
 
@@ -45,7 +48,11 @@ class Inspection:
     label_names: tuple[str, ...]
     label_counts: dict[str, dict[str, int]]
     """Of each label column: how many files each class has, the unreadable ones among them."""
+    readable_counts: dict[str, dict[str, int]]
+    """As `label_counts`, of the files that can be read."""
     split_counts: dict[str, int]
+    copies: list[Copies]
+    """Which of `entries` hold one sound."""
     findings: list[Finding]
     """Errors first."""
 
@@ -62,6 +69,7 @@ class Inspection:
             "n_readable": len(self.entries),
             "seconds": round(sum(clip.seconds for clip in self.measures), 3),
             "classes": self.label_counts,
+            "readable_classes": self.readable_counts,
             "splits": self.split_counts,
             "rates": _frequencies(clip.rate for clip in self.measures),
             "channels": _frequencies(clip.channels for clip in self.measures),
@@ -72,11 +80,12 @@ class Inspection:
         }
 
     def reach(self) -> dict[str, float]:
-        """The Hz below which half of the files have 95 and 99 % of the energy of their sounds, the noise apart."""
+        """The Hz below which 5, 95 and 99 % of the sounds' energy lies, each file counted alike, noise apart."""
         bands = np.array([clip.bands for clip in self.measures if any(clip.bands)])
         if not len(bands):
             return {}
-        return {f"{share:.0%}": round(float(np.median(upper_end(bands, share)))) for share in (0.95, 0.99)}
+        together = bands.mean(axis=0, keepdims=True)
+        return {f"{share:.0%}": round(float(upper_end(together, share)[0])) for share in (0.05, 0.95, 0.99)}
 
 
 def inspect(
@@ -101,13 +110,14 @@ def inspect(
     pairs = [(entry, clip) for entry, clip in zip(present, told, strict=True) if isinstance(clip, ClipMeasures)]
     unreadable = [(entry.path, clip) for entry, clip in zip(present, told, strict=True) if isinstance(clip, str)]
     entries, measures = [entry for entry, _ in pairs], [clip for _, clip in pairs]
-    same_samples = find_same_samples(measures)
-    same_sounds = find_same_sounds([entry.path for entry in entries], measures)
+    usable = {entry.path for entry, clip in pairs if clip.peak > ZERO}
+    copies = [*find_same_samples(measures), *find_same_sounds([entry.path for entry in entries], measures)]
     findings = [
         *listing.findings,
         *find_in_labels(listing.entries, listing.label_names),
+        *find_broken_classes(listing.entries, listing.label_names, usable),
         *find_in_sounds(entries, measures, unreadable),
-        *find_copies(entries, [*same_samples, *same_sounds], [clip.seconds for clip in measures]),
+        *find_copies(entries, copies, [clip.seconds for clip in measures]),
         *find_shared_groups(listing.entries),
         *find_device_leaks(entries, measures),
     ]
@@ -117,13 +127,19 @@ def inspect(
         measures,
         len(listing.entries),
         listing.label_names,
-        {
-            name: _frequencies(entry.labels[column] for entry in listing.entries if entry.labels[column])
-            for column, name in enumerate(listing.label_names)
-        },
+        _count_labels(listing.entries, listing.label_names),
+        _count_labels(entries, listing.label_names),
         _frequencies(entry.split for entry in listing.entries if entry.split),
+        copies,
         sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity)),
     )
+
+
+def _count_labels(entries: Sequence[Entry], label_names: Sequence[str]) -> dict[str, dict[str, int]]:
+    return {
+        name: _frequencies(entry.labels[column] for entry in entries if entry.labels[column])
+        for column, name in enumerate(label_names)
+    }
 
 
 def _frequencies(values: Iterator[Any]) -> dict[str, int]:
@@ -152,6 +168,39 @@ def write_report(inspection: Inspection, path: Path) -> None:
     with written_whole(path) as temporary:
         # Names of files may hold bytes that are no UTF-8.
         temporary.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
+
+
+def write_groups(inspection: Inspection, path: Path) -> None:
+    """A table of the labelled files that can be read, with the group of each.
+
+    Files of one group hold one sound, are named as pieces of one recording, or have the group that their table tells.
+    Training takes it as `--data_dir`, with `--group_column group`. Names tell groups where each class keeps several.
+
+    Raises:
+        DataError: no file can be read, or the table cannot be written.
+    """
+    labelled = [any(entry.labels) or not inspection.label_names for entry in inspection.entries]
+    entries = [entry for entry, kept in zip(inspection.entries, labelled, strict=True) if kept]
+    if not entries:
+        raise DataError(f"No labelled file of {inspection.data} can be read: label some, or leave --groups out.")
+    places = np.cumsum(labelled) - 1
+    copies = [[int(places[row]) for row in group.members if labelled[row]] for group in inspection.copies]
+    paths = [entry.path for entry in entries]
+    told = [[entry.group or None for entry in entries]]
+    if not any(told[0]):
+        named = group_by_names(paths, ["/".join(entry.labels) for entry in entries])
+        told = [] if named is None or named.sparse else [named.keys]
+    groups = join_groups(paths, told, filter(None, copies))
+    folder = str(path.parent.absolute())
+    rows = []
+    for entry, group in zip(entries, groups, strict=True):
+        file = os.path.abspath(entry.path)
+        inside = os.path.commonpath([file, folder]) == folder
+        labels = dict(zip(inspection.label_names, entry.labels, strict=True))
+        split = {"split": entry.split} if inspection.split_counts else {}
+        name = os.path.relpath(group, folder) if inside and os.path.isabs(group) else group
+        rows.append({"path": os.path.relpath(file, folder) if inside else file, **labels, **split, "group": name})
+    write_rows(path, rows)
 
 
 def draw_report(inspection: Inspection, path: Path) -> None:
@@ -188,10 +237,15 @@ def tell(inspection: Inspection) -> Iterator[str]:
         for title, name, unit in (("rates", "rates", " Hz"), ("channels", "channels", ""), ("formats", "formats", "")):
             yield f"{title:<14}" + _listed({f"{key}{unit}": number for key, number in summary[name].items()})
         if summary["bands"]:
-            yield f"{'energy':<14}{_reach(inspection)} (the middle one of the files, noise apart)"
+            yield f"{'energy':<14}{_reach(inspection)} (noise apart)"
     for name, counts in inspection.label_counts.items():
         title = "classes" if len(inspection.label_counts) == 1 else f"{name}"
-        yield f"{title:<14}{len(counts)}: {_listed(counts)}" if counts else f"{title:<14}none"
+        read = inspection.readable_counts[name]
+        told = {
+            label: number if read.get(label) == number else f"{read.get(label, 0)} of {number} can be read"
+            for label, number in counts.items()
+        }
+        yield f"{title:<14}{len(counts)}: {_listed(told)}" if counts else f"{title:<14}none"
     if inspection.split_counts:
         yield f"{'splits':<14}{_listed(inspection.split_counts)}"
     for finding in inspection.findings:
@@ -218,7 +272,7 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 60:.1f} min" if seconds < 3600 else f"{seconds / 3600:.2f} h"
 
 
-def _listed(counts: dict[str, int]) -> str:
+def _listed(counts: Mapping[str, int | str]) -> str:
     shown = ", ".join(f"{name} ({number})" for name, number in list(counts.items())[:CLASSES_SHOWN])
     return f"{shown}, and {len(counts) - CLASSES_SHOWN} more" if len(counts) > CLASSES_SHOWN else shown
 

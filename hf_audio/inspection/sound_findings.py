@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..data.bands import DEEP, deep, unheard, upper_end
+from ..problems import group_by_reason
 from .clip_measures import ClipMeasures
 from .findings import Case, Finding, Severity, count, find
 from .listing import Entry
@@ -123,13 +124,7 @@ def find_in_sounds(
     """Findings of recordings, and of pairs (path, reason) that cannot be read."""
     clips = list(zip(entries, measures, strict=True))
     findings = [
-        *find(
-            "error",
-            "unreadable",
-            "Cannot be read",
-            "Record, copy or convert them again, or leave them out; training leaves them out and says so.",
-            [Case((path,), reason) for path, reason in unreadable],
-        ),
+        *_find_unreadable(unreadable),
         *find(
             "error",
             "silent",
@@ -179,6 +174,20 @@ def _find_unheard(clips: Sequence[tuple[Entry, ClipMeasures]]) -> list[Finding]:
             ]
             found += find("note", kind, title, remedy, cases)
     return found
+
+
+def _find_unreadable(unreadable: Sequence[tuple[str, str]]) -> list[Finding]:
+    """A finding for every reason, that of most files first."""
+    findings = []
+    for problems in group_by_reason({"path": path, "reason": reason} for path, reason in unreadable):
+        findings += find(
+            "error",
+            "unreadable",
+            "Cannot be read",
+            "Record, copy or convert them again, or leave them out; training leaves them out and says so.",
+            [Case((problem["path"],), problem["reason"]) for problem in problems],
+        )
+    return findings
 
 
 def _find_outliers(entries: Sequence[Entry], measures: Sequence[ClipMeasures]) -> list[Finding]:

@@ -23,9 +23,10 @@ logger = logging.getLogger(__name__)
 
 RESULTS_NAME = "all_results.json"  # written last: a folder that has it is finished
 ARGUMENTS_NAME = "training_args.json"
+SKIPPED_NAME = "skipped.csv"  # files that could not be used, and why
 PARTS_NAME = ".unfinished"
 # Seconds, in a run's results: of its own training, and of those that it took before.
-RUNTIMES = ("train_runtime", "audit_runtime", "pretrain_runtime", "validated_runtime")
+RUNTIMES = ("train_runtime", "audit_runtime", "pretrain_runtime", "validated_runtime", "folds_runtime")
 # What an unfinished run leaves, and an unfinished cross-validation; into other files nothing is mixed.
 UNFINISHED_RUN = re.compile(r"training_args\.json|runs|checkpoint-\d+|tmp-checkpoint-\d+|\..*")
 SEARCH_NAME = "search.db"
@@ -34,6 +35,8 @@ SEARCH_PICTURE = "search.png"
 BEST_NAME = "best_arguments.yaml"
 SEARCH = re.compile(r"training_args\.json|runs|search\.(db(-journal)?|png)|trials\.csv|best_arguments\.yaml|\..*")
 UNFINISHED_FOLDS = re.compile(r"training_args\.json|fold_.+|\..*")
+# Of a run's results: whether the network was trained on the test clips too, which others had judged before.
+TRAINED_ON_ALL = "trained_on_all"
 FILES = "files"  # of a run's results: what it has left in its folder
 # By older versions, which did not note them.
 WRITTEN_BEFORE = re.compile(
@@ -100,7 +103,7 @@ NOT_OF_A_NETWORK = {
 OPTIMIZER_NAME = "optimizer.pt"
 
 # Of `OUTPUT_DIR-name`: what a command trains before its own run.
-PRECEDING = ("audit", "pretrained", "validated")
+PRECEDING = ("audit", "pretrained", "validated", "folds")
 # Arguments that may name something in the output folder and read nothing from there.
 WRITTEN = ("output_dir", "logging_dir", "run_name", "hub_model_id")
 
@@ -207,6 +210,13 @@ def written_files(folder: Path) -> set[str]:
     matches = filter(None, (WRITTEN_BEFORE.fullmatch(path.name) for path in folder.iterdir()))
     # Of further tests, each has its figures.
     return {match[0] for match in matches if match["test"] is None or any(match["test"] in name for name in results)}
+
+
+def is_trained_on_all(folder: Path) -> bool:
+    """Whether a finished run has left a network that was trained on its test clips too, and judged by others."""
+    with suppress(OSError, ValueError, AttributeError):
+        return bool(json.loads((folder / RESULTS_NAME).read_text(encoding="utf-8")).get(TRAINED_ON_ALL))
+    return False
 
 
 def _delete_run(folder: Path) -> None:

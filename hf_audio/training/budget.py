@@ -36,12 +36,12 @@ JUDGED_CLIPS = 8  # of a test set, to see how long all will take
 SHORT_SECONDS = 150.0  # of a training for which no shorter one is suggested
 
 
-def share_time(args: RecipeArguments, parts: int) -> RecipeArguments:
-    """The arguments of the next of so many trainings, which share what is left of `--max_minutes`."""
+def share_time(args: RecipeArguments, parts: int, taken: int = 1) -> RecipeArguments:
+    """The arguments of the next of so many trainings, or of `taken` ones, which share what `--max_minutes` leaves."""
     if args.deadline is None:
         return args
     part, now = copy.copy(args), time.time()
-    part.allotted_seconds = max(args.deadline - now, 0) / max(parts, 1)
+    part.allotted_seconds = max(args.deadline - now, 0) * taken / max(parts, 1)
     part.deadline = now + part.allotted_seconds
     return part
 
@@ -49,7 +49,7 @@ def share_time(args: RecipeArguments, parts: int) -> RecipeArguments:
 def judging_seconds(trainer: "AudioTrainer", tests: Iterable[Dataset]) -> float:
     """How long it will take to judge test sets, by a few clips of each; clips: as they are judged."""
     seconds = 0.0
-    for clips in tests:
+    for clips in filter(len, tests):
         places = np.unique(np.linspace(0, len(clips) - 1, JUDGED_CLIPS).round().astype(int))
         start = time.perf_counter()
         for place in places.tolist():

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..data.bands import DEEP, deep, unheard, upper_end
+from ..data.bands import DEEP, RUMBLE, deep, unheard, upper_end
 from ..data.survey import Survey
 
 # Of the networks' inputs, Hz. Above 11 kHz there is little left to tell most sounds by, and twice the time to pay.
@@ -93,7 +93,7 @@ def higher_rate(survey: Survey, rate: float) -> int | None:
     lost = unheard(survey.bands, rate / 2)
     if lost.mean() < SHARE_ULTRASONIC:
         return None
-    needed = 2 * np.quantile(upper_end(survey.bands[lost], ENERGY_HEARD), RECORDINGS_HEARD, method="higher")
+    needed = 2 * np.quantile(upper_end(survey.bands[lost], ENERGY_HEARD, RUMBLE), RECORDINGS_HEARD, method="higher")
     return min((usual for usual in HIGH_RATES if usual >= 0.99 * needed), default=HIGH_RATES[-1])
 
 

@@ -2,6 +2,7 @@
 
 import copy
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,15 @@ from datasets import Dataset
 from threadpoolctl import threadpool_limits
 
 from ..arguments import RecipeArguments
-from ..runs.folder import planned_steps, prepare_output_dir
-from ..runs.hub import push, read_destination
+from ..errors import HubError
+from ..runs.folder import TRAINED_ON_ALL, planned_steps, prepare_output_dir
+from ..runs.hub import Destination, check_learnt, push, read_destination
 from .budget import Clock, judging_seconds
+from .class_balance import report_classes
 from .finish import describe_choice, write_run
-from .judging import fit_answers, judge, judge_crops
+from .judging import fit_answers, judge, judge_by_folds, judge_crops
 from .parts import check_streamable
+from .rival import compare
 from .setup import TrainingSetup, count_trained, set_up
 from .shard_loader import ClipStream
 from .stopping import LEAST_HELD, Stopping, hold_back
@@ -44,6 +48,7 @@ def fine_tune(args: RecipeArguments, task: Task) -> dict[str, Any]:
     args = copy.copy(args) if task.validated is None else task.validated.arguments(args)
     args.push_to_hub = False  # Trainer would upload whatever the folder holds by then
     setup = set_up(args, task, checkpoint)
+    report_classes(args, task, setup.parts)
     trainer = setup.make_trainer(setup.model, args)
     _plan_length(trainer, setup, task)
     planned = None if checkpoint is None else planned_steps(checkpoint)
@@ -55,7 +60,7 @@ def fine_tune(args: RecipeArguments, task: Task) -> dict[str, Any]:
     if trainer.is_world_process_zero():
         setup.clear()
         if destination is not None:
-            logger.info("%s", push(Path(args.output_dir), destination))
+            _push(Path(args.output_dir), destination, results)
     trainer.accelerator.wait_for_everyone()
     return results
 
@@ -76,6 +81,16 @@ def _plan_length(trainer: AudioTrainer, setup: TrainingSetup, task: Task) -> Non
     trainer.add_callback(Clock(trainer, length, lambda: judging_seconds(trainer, tests) * (1 + args.tta)))
 
 
+def _push(folder: Path, destination: Destination, results: Mapping[str, Any]) -> None:
+    """Upload a finished folder, unless nothing was learnt."""
+    try:
+        check_learnt(folder, results)
+    except HubError as error:  # the training is over and its folder whole: that is no failure
+        logger.warning("%s", error)
+    else:
+        logger.info("%s", push(folder, destination))
+
+
 def _judge_and_write(
     trainer: AudioTrainer, setup: TrainingSetup, task: Task, trained: dict[str, float], planned: int | None
 ) -> dict[str, Any]:
@@ -90,9 +105,14 @@ def _judge_and_write(
     """
     args, config, parts = setup.args, setup.config, setup.parts
     fit = fit_answers(trainer, parts, setup.plain, config, task.validated)
-    judgement = judge(trainer, parts, setup.plain, config, fit.rejection_margin, task.pooled_column)
-    results = {**judgement.metrics, **trained, "epoch": trainer.state.epoch}
-    if args.tta > 0:
+    results: dict[str, Any] = {}
+    if task.crossed is None:
+        judgement = judge(trainer, parts, setup.plain, config, fit.rejection_margin, task)
+    else:
+        judgement = judge_by_folds(task.crossed, config)
+        results |= {TRAINED_ON_ALL: True, "judging_folds": task.crossed.names}
+    results |= {**judgement.metrics, **trained, "epoch": trainer.state.epoch}
+    if args.tta > 0 and task.crossed is None:
         crops = setup.make_collator(config.clip_samples, crops=args.tta)
         results |= judge_crops(trainer, crops, parts.test, setup.plain)
     skipped = [*parts.skipped]
@@ -100,11 +120,13 @@ def _judge_and_write(
         skipped += setup.trained_clips.describe_skipped()
     results |= {
         "train_samples": count_trained(setup.trained_clips),
-        "chosen": describe_choice(trainer, task.validated, planned),
+        "chosen": describe_choice(trainer, task.validated, planned, task.crossed),
     }
     if parts.validation is not None:
         results |= describe_fit(trainer, fit.temperature, fit.rejection_margin)
     results |= task.preceding_seconds
     if trainer.is_world_process_zero():
-        write_run(args, task, results, judgement, skipped, trainer, fit.validation)
+        results |= compare(judgement, parts, task) if task.crossed is None else task.crossed.compared()
+        validation = fit.validation if task.crossed is None else None  # which another network had
+        write_run(args, task, results, judgement, skipped, trainer, validation)
     return results

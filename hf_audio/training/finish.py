@@ -1,6 +1,5 @@
 """What a run leaves behind when it is over: checkpoint, results, pictures and card, moved into place together."""
 
-import json
 import logging
 import time
 from collections.abc import Mapping, Sequence
@@ -23,14 +22,18 @@ from ..runs.card import (
     shown_command,
     write_model_card,
 )
-from ..runs.folder import as_json, finishing, prepare_output_dir, training_seconds
+from ..runs.comparison import RIVAL_NAME, compare_with_constant
+from ..runs.folder import SKIPPED_NAME, as_json, finishing, prepare_output_dir, training_seconds
 from ..runs.network import NetworkFacts, machine, save_network
 from ..runs.plots import CURVES_NAME, plot_curves
-from ..runs.predictions import Predictions, TwoClassPredictions
+from ..runs.predictions import AnyPredictions, Predictions, TwoClassPredictions
 from ..runs.rejection import PICTURE_NAME as REJECTION_NAME
 from ..runs.scores import Scores, write_scores
+from ..runs.summary import describe_intervals, summary_of_card, tell_summary
 from .baseline import cache_statistics, fit_baseline
-from .judging import Judgement
+from .class_balance import report_classes
+from .crossed import Crossed
+from .judging import Judgement, read_groups
 from .parts import check_streamable
 from .setup import divide_task
 from .task import Task
@@ -69,7 +72,7 @@ def write_run(
     with finishing(Path(args.output_dir), results) as folder:
         _write_predictions(judgement, validation, folder)
         if skipped:
-            write_rows(folder / "skipped.csv", skipped)
+            write_rows(folder / SKIPPED_NAME, skipped)
         network, pictures, tables = None, predictions.pictures, predictions.tables()
         if trainer is not None:
             network = _save_network(trainer, folder)
@@ -86,7 +89,8 @@ def write_run(
         run = RunFacts(
             metrics=metrics,
             intervals=intervals,
-            interval_note="The intervals are what 1000 resamplings of those clips give.",
+            summary=summary_of_card(results),
+            interval_note=_describe_intervals(task, predictions),
             labels=predictions.names,
             tables=tables,
             n_train=str(results["train_samples"]),
@@ -99,21 +103,27 @@ def write_run(
             minutes=training_seconds(results) / 60,
             example=Path(predictions.paths[0]).name,
             network=network,
+            folds=[] if task.crossed is None else task.crossed.rows({"accuracy": "Accuracy"}),
             pictures=pictures,
             further=further,
             pooled=pooled,
             base_model=None if network is None else hub_id(args.model_name_or_path),
         )
         (folder / "README.md").write_text(write_model_card(task.facts, run), encoding="utf-8")
-    shown = {
-        key: value for key, value in results.items() if key.startswith("eval_") and not key.endswith("_per_second")
-    }
-    logger.info("Finished in %s: %s", args.output_dir, json.dumps(shown))
+    tell_summary(Path(args.output_dir), results, brief=task.purpose != "result")
+
+
+def _describe_intervals(task: Task, predictions: AnyPredictions) -> str:
+    """Whose figures a card tells, where not the network's own, and how their intervals came about."""
+    told = describe_intervals(task.group_column or task.pooled_column, predictions)
+    return told if task.crossed is None else f"{task.crossed.note()} {told}"
 
 
 def _write_predictions(judgement: Judgement, validation: Scores | None, folder: Path) -> None:
     """What was predicted of every test clip, and the scores of those and of the validation clips."""
     judgement.predictions.write(folder)
+    if judgement.rival is not None:
+        write_rows(folder / RIVAL_NAME, judgement.rival.rows())
     for name, other in judgement.others.items():
         write_rows(folder / f"predictions_{name}.csv", other.rows())
     if judgement.scores is not None:
@@ -130,6 +140,7 @@ def train_baseline(args: RecipeArguments, task: Task) -> dict[str, Any]:
     check_streamable(args, task)
     prepare_output_dir(args)
     config, _, parts = divide_task(args, task)
+    report_classes(args, task, parts)
     names, test, sampling_rate = parts.names, parts.test, config.sampling_rate
     if names is None or parts.n_tags is not None:
         raise ArgumentError("--baseline judges one class a clip, and this task has several answers: leave it out.")
@@ -140,6 +151,7 @@ def train_baseline(args: RecipeArguments, task: Task) -> dict[str, Any]:
     scores = fit_baseline(train_statistics, parts.clips["label"][:], test_statistics, len(names), args.seed)
     kind = TwoClassPredictions if len(names) == 2 else Predictions
     predictions = kind.from_probabilities(test["path"][:], names, test["label"][:], scores)
+    predictions.groups = read_groups(test, task)
     results: dict[str, Any] = {f"eval_{name}": value for name, value in predictions.metrics().items()}
     results |= {
         "train_samples": len(parts.clips),
@@ -148,6 +160,7 @@ def train_baseline(args: RecipeArguments, task: Task) -> dict[str, Any]:
         "clips chose nothing.",
     }
     if args.process_index == 0:
+        results |= compare_with_constant(predictions, parts.class_counts())
         write_run(args, task, results, Judgement(results, predictions, {}, None, None), parts.skipped)
     return results
 
@@ -158,13 +171,19 @@ def _save_network(trainer: AudioTrainer, folder: Path) -> NetworkFacts:
     return save_network(model, trainer.processing_class, folder)
 
 
-def describe_choice(trainer: AudioTrainer, validated: Validated | None = None, planned: int | None = None) -> str:
+def describe_choice(
+    trainer: AudioTrainer,
+    validated: Validated | None = None,
+    planned: int | None = None,
+    crossed: Crossed | None = None,
+) -> str:
     """What a card says of how the weights were chosen.
 
     Args:
         trainer: whose training is over.
         validated: as in `fit_answers`.
         planned: the steps of the training that was resumed, which may have been to be shorter.
+        crossed: the cross-validation that has judged the training.
     """
     args = trainer.args
     weights = "the average of the weights over the steps" if args.ema_decay else "the weights"
@@ -174,6 +193,11 @@ def describe_choice(trainer: AudioTrainer, validated: Validated | None = None, p
             f" Training was resumed to go on longer: its first part had the learning rates of {planned} steps, and "
             f"not of {trainer.state.max_steps}."
         )
+    if crossed is not None:
+        many = "at the end of the last epoch"
+        if validated is not None:
+            many = f"after {validated.epochs:g} epochs, in the mean what the folds have chosen by validation clips"
+        return f"These are {weights} {many}, trained on all clips; what a fold held out chose nothing in it.{longer}"
     if validated is not None:
         return (
             f"These are {weights} after {validated.epochs:g} epochs on all training clips. A first network, trained "

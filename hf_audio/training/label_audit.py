@@ -19,6 +19,7 @@ from ..data.cache import cache_audio
 from ..data.rows import BELIEVED_COLUMN, UNVERIFIED_COLUMN, class_names, has_tags
 from ..errors import DataError
 from ..models import AudioCNNConfig
+from ..problems import count_problems
 from ..runs.card import TaskFacts
 from ..runs.folder import (
     UNFINISHED_FOLDS,
@@ -173,7 +174,10 @@ def audit_labels(args: RecipeArguments, dataset: Dataset, rounds: int = 1) -> Au
     check_same_arguments(args)
     open_output_dir(args, UNFINISHED_FOLDS)
     # Without the clips that cannot be read, of which no network says anything.
-    dataset = cache_audio(dataset, LISTENER["sampling_rate"], strict=args.strict)[0].remove_columns(["audio", "index"])
+    cached, skipped = cache_audio(dataset, LISTENER["sampling_rate"], strict=args.strict)
+    for sentence in count_problems(skipped):
+        logger.warning("%s", sentence)
+    dataset = cached.remove_columns(["audio", "index"])
     names = class_names(dataset) or []
     given = np.asarray(dataset["label"][:])
     believed = np.eye(len(names))[given]
@@ -240,6 +244,7 @@ def _train(args: RecipeArguments, dataset: Dataset, held_out: np.ndarray) -> Non
             facts=FACTS,
             augmentation=augmentation,
             crop_seconds=CROP_SECONDS,
+            purpose="preparation",
         ),
     )
 

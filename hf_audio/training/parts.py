@@ -1,8 +1,11 @@
 """What a run trains on, validates by and is judged on, decoded: the parts of a data set, a stream, a background."""
 
 import logging
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
 
 import numpy as np
 from datasets import ClassLabel, Dataset, concatenate_datasets
@@ -16,6 +19,8 @@ from ..data.shards import Split
 from ..data.splits import check_classes, split_held_out, split_validation
 from ..errors import ArgumentError, DataError
 from ..models import AudioCNNConfig
+from ..problems import count_problems
+from ..runs.folder import SKIPPED_NAME
 from .task import TEST, Task
 
 logger = logging.getLogger(__name__)
@@ -29,7 +34,8 @@ class Parts:
     """Clips, those of a background behind them; or shards, which are decoded while they are trained on."""
     validation: Dataset | None
     tests: dict[str, Dataset]
-    """Held-out clips by the names of the test sets, the first of which is `TEST`."""
+    """Held-out clips by the names of the test sets, the first of which is `TEST`; none, where a cross-validation has
+    judged the task already."""
     names: list[str] | None
     """Of the classes or tags; `None` of numbers."""
     skipped: list[dict[str, str]] = field(default_factory=list)
@@ -52,10 +58,21 @@ class Parts:
             raise TypeError("A stream is not at hand as a whole.")
         return self.train
 
+    def class_counts(self) -> dict[str, int]:
+        """Training clips of every class or tag, by their names; none of numbers."""
+        if self.names is None:
+            return {}
+        if isinstance(self.train, Split):
+            return {name: self.train.counts[name] for name in self.train.names}
+        labels = self.train.with_format(None)["label"][:]
+        counts = Counter(chain.from_iterable(labels) if self.n_tags is not None else labels)
+        return {name: counts[number] for number, name in enumerate(self.names)}
+
     @property
     def n_tags(self) -> int | None:
         """How many tags there are, where a clip may have several."""
-        return len(self.names) if self.names is not None and has_tags(self.test) else None
+        clips = self.train if isinstance(self.train, Dataset) else self.test
+        return len(self.names) if self.names is not None and has_tags(clips) else None
 
 
 def divide(args: RecipeArguments, config: AudioCNNConfig, task: Task) -> Parts:
@@ -66,7 +83,8 @@ def divide(args: RecipeArguments, config: AudioCNNConfig, task: Task) -> Parts:
         DataError: the data cannot be trained on.
     """
     dataset, stream = task.dataset, task.stream
-    masks = {TEST: task.held_out, **task.further_tests}
+    # Where a cross-validation has judged the task already, all clips are trained on.
+    masks = {TEST: task.held_out, **task.further_tests} if task.crossed is None else {}
     if task.validation_rows is not None and args.validation_fraction > 0:
         masks["validation"] = task.validation_rows
     if args.background is not None:
@@ -202,8 +220,8 @@ def _decode(
         cached, skipped = cache_audio(
             dataset, config.sampling_rate, strict=args.strict, speech_only=config.speech_only
         )
-    for row in skipped:
-        logger.warning("Left out: %s", row["reason"])
+    for sentence in count_problems(skipped, str(Path(args.output_dir) / SKIPPED_NAME)):
+        logger.warning("%s", sentence)
     kept = np.asarray(cached["index"], dtype=int)
     return cached, {name: np.asarray(rows, dtype=bool)[kept] for name, rows in masks.items()}, skipped
 

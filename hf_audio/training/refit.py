@@ -1,15 +1,20 @@
-"""Two trainings for one network: the first is validated, the second learns from the validation clips too."""
+"""Several trainings for one network: others are validated or judged, and the last one learns from all clips."""
 
 import copy
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from ..arguments import RecipeArguments
 from ..runs.folder import check_same_arguments, prepare_preceding, run_unless_finished
 from ..runs.hub import read_destination
 from .budget import share_time
+from .cross_validation import cross_validate
+from .crossed import Crossed
 from .fine_tune import fine_tune
 from .task import Task
 from .validated import FITTED_NAME, Validated
@@ -31,8 +36,42 @@ def refit(args: RecipeArguments, task: Task) -> dict[str, Any]:
     first.output_dir = prepare_preceding(args, "validated")
     first.push_to_hub, first.refit = False, False
     check_same_arguments(first)
-    results = run_unless_finished(first, Path(first.output_dir), lambda part: fine_tune(part, task))
+    first_task = replace(task, purpose="preparation")
+    results = run_unless_finished(first, Path(first.output_dir), lambda part: fine_tune(part, first_task))
     validated = Validated(first.output_dir, results["train_runtime"], **results[FITTED_NAME])
     logger.info("What %s has chosen is trained on all clips.", first.output_dir)
     seconds = {**task.preceding_seconds, "validated_runtime": validated.seconds}
     return fine_tune(args, replace(task, validated=validated, preceding_seconds=seconds))
+
+
+def refit_on_all(
+    args: RecipeArguments, task: Task, train: Callable[[RecipeArguments, Task], dict[str, Any]]
+) -> dict[str, Any]:
+    """Judge a task by cross-validation, and leave a network that is trained on all clips; returns its results.
+
+    The folds lie in `OUTPUT_DIR-folds`; after a kill, the same command goes on, with `--resume_from_checkpoint last`
+    in the last training.
+
+    Args:
+        args: of all trainings.
+        task: with `folds`.
+        train: trains and judges a task with one split, and leaves its folder finished.
+
+    Raises:
+        ArgumentError: either folder cannot be used; and as `cross_validate` and `fine_tune`.
+    """
+    assert task.folds is not None
+    read_destination(args)
+    folded = copy.copy(share_time(args, len(task.folds) + 1, len(task.folds)))
+    folded.output_dir = prepare_preceding(args, "folds")
+    folded.push_to_hub, folded.overwrite = False, False
+    check_same_arguments(folded)
+    folder = Path(folded.output_dir)
+    judged = replace(task, refits=False, purpose="preparation")
+    run_unless_finished(folded, folder, lambda part: cross_validate(part, judged, train))
+    crossed = Crossed.read(folder, task.dataset, task.folds, task.group_column)
+    logger.info("What the %d folds have judged is trained on all clips.", len(crossed.names))
+    seconds = {**task.preceding_seconds, "folds_runtime": crossed.seconds}
+    nothing = np.zeros(len(task.dataset), dtype=bool)
+    last = replace(task, folds=None, refits=False, held_out=nothing, crossed=crossed, preceding_seconds=seconds)
+    return fine_tune(args, replace(last, validated=crossed.validated))

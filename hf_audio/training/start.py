@@ -17,7 +17,7 @@ from .fine_tune import fine_tune
 from .finish import train_baseline
 from .label_audit import doubt_labels
 from .pretraining import pretrain
-from .refit import refit
+from .refit import refit, refit_on_all
 from .rehearsal import rehearse
 from .search import search_arguments
 from .task import Task
@@ -65,7 +65,7 @@ def train_task(args: RecipeArguments, task: Task) -> dict[str, Any]:
     args.check_validation()
     rehearse(args)
     if task.folds is not None:
-        return cross_validate(args, task, train_task)
+        return refit_on_all(args, task, train_task) if task.refits else cross_validate(args, task, train_task)
     if task.label_rounds:
         dataset, seconds = doubt_labels(args, task.dataset, task.held_out, task.label_rounds)
         before = {**task.preceding_seconds, **({"audit_runtime": seconds} if seconds else {})}

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from datasets import Dataset
@@ -18,6 +18,7 @@ from ..runs.card import HARMONIC, METRIC_NAMES, TaskFacts
 from ..runs.predictions import AnyPredictions
 
 if TYPE_CHECKING:
+    from .crossed import Crossed
     from .search import SearchSpace
     from .validated import Validated
 
@@ -52,6 +53,8 @@ class Task:
     """What the card says about the task."""
     folds: Mapping[str, np.ndarray] | None = None
     """For a cross-validation, in the place of `held_out`: name of each fold -> which rows it holds out."""
+    refits: bool = False
+    """Whether a network that is trained on all clips follows the folds, which judge it."""
     augmentation: Augmentation | None = None
     """An audiomentations transform for training clips, drawn anew in every epoch."""
     slow_augmentation: Augmentation | None = None
@@ -95,6 +98,11 @@ class Task:
     """How long the trainings before this one took, by their names in the results."""
     validated: "Validated | None" = None
     """The run that precedes this one by `--refit`."""
+    crossed: "Crossed | None" = None
+    """The cross-validation that judges this training, which has no test clips then."""
+    purpose: Literal["result", "fold", "preparation"] = "result"
+    """What the run is for: its figures are those that count, or a fold's, or of a training before the one that counts.
+    """
 
     def __post_init__(self) -> None:
         """Take rows as indices too, and refuse a data set that a training cannot read.

@@ -28,6 +28,7 @@ from ..files import written_whole
 from ..inference.torch_classifier import TorchAudioClassifier
 from ..models import AudioCNNConfig
 from ..models.modeling_audio_cnn import by_distribution, probabilities
+from ..runs.folder import is_trained_on_all
 from ..runs.predictions import PREDICTIONS_NAME
 from ..runs.scores import relative_paths
 from .encoders import is_encoder
@@ -102,6 +103,11 @@ def _find_run(teacher: str, held_out: Sequence[str]) -> str | Path:
             )
         _warn_of_heard_clips(teacher)
         return root
+    if is_trained_on_all(root):
+        raise ArgumentError(
+            f"--teacher {teacher} was trained on all its clips, those that are held out here among them: give a "
+            "teacher that held out the same ones."
+        )
     clips = set(relative_paths(held_out))
     judged = {run: set(read_table(run / PREDICTIONS_NAME)["path"]) for run in runs}
     for run in runs:

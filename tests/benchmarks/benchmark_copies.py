@@ -1,9 +1,10 @@
 """How many altered copies of ESC-50 clips `hf-audio inspect` finds among the originals, and what else it reports.
 
-python tests/benchmarks/benchmark_copies.py ESC-50 [--count 200] [--seed 0]
+python tests/benchmarks/benchmark_copies.py [ESC-50] [--count 200] [--seed 0]
 
-ESC-50 is the folder with `audio/`. Copies, each of a kind beside all originals: MP3 and Ogg Vorbis as soundfile writes
-them, -12 to +6 dB, 16 kHz, 0.3 to 1 s cut off the beginning, and noise at a signal-to-noise ratio of 30 dB.
+ESC-50 is the folder with `audio/`; without it, made-up calls of a second. Copies, each of a kind beside all originals:
+MP3 and Ogg Vorbis as soundfile writes them, -12 to +6 dB, 16 kHz, 0.3 to 1 s (of calls, a third) cut off the
+beginning, and noise at a signal-to-noise ratio of 30 dB.
 """
 
 import argparse
@@ -16,7 +17,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from helpers.scenes import COPIES, SCENE_RATE, write_copy
+import soundfile
+from helpers.scenes import COPIES, SCENE_RATE, call, write_copy
 
 from hf_audio.audio.loading import load_audio
 from hf_audio.inspection.clip_measures import measure_clip
@@ -25,11 +27,18 @@ from hf_audio.inspection.duplicates import find_same_sounds
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("data", type=Path, metavar="ESC-50")
+    parser.add_argument("data", type=Path, metavar="ESC-50", nargs="?")
     parser.add_argument("--count", type=int, default=200, help="originals that are copied")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
-    paths = sorted(str(path) for path in (args.data / "audio").iterdir())
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(args.count if args.data is None else 0):
+            soundfile.write(Path(folder) / f"{number:04d}.wav", call(number), SCENE_RATE)
+        search(sorted(str(path) for path in (args.data / "audio" if args.data else Path(folder)).iterdir()), args)
+
+
+def search(paths: list[str], args: argparse.Namespace) -> None:
+    """Print what is found among the originals, and of the copies of each kind."""
     begun = time.process_time()
     measures = [measure_clip(path) for path in paths]
     read = time.process_time()

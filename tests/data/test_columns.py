@@ -45,6 +45,12 @@ def test_columns_of_tags_where_one_label_is_asked_for():
         settle({"path": ["a", "b"], "dog": ["0", "1"], "cat": ["1", ""]})
 
 
+def test_a_table_without_a_header():
+    with pytest.raises(DataError, match=r"t.csv has no header: its first line names 0.wav; write path,label above it"):
+        settle({"0.wav": ["1.wav", "2.wav"], "dog": ["cat", "dog"]})
+    assert settle({"path": ["a"], "label": ["x"], "dog.wav": ["1"]}).path == "path"
+
+
 def test_two_columns_of_files_are_a_question():
     with pytest.raises(DataError, match="add --path_column"):
         settle({"left": ["a.wav"], "right": ["b.wav"], "label": ["x"]})

@@ -3,7 +3,7 @@
 import numpy as np
 
 from hf_audio.inspection.clip_measures import ClipMeasures
-from hf_audio.inspection.fingerprints import find_peaks
+from hf_audio.inspection.fingerprints import take_fingerprint
 
 SOUND = ClipMeasures(
     rate=16000,
@@ -19,7 +19,7 @@ SOUND = ClipMeasures(
     bandwidth=8000.0,
     ends_sharply=False,
     digest="",
-    fingerprint=find_peaks([np.zeros(10, np.float32)]),
+    fingerprint=take_fingerprint([np.zeros(10, np.float32)]),
     full_scale=1.0,
     dead_channels=(),
     is_opposed=False,

@@ -25,6 +25,21 @@ def scene(seed: int, seconds: float = 3.0, rate: int = SCENE_RATE) -> np.ndarray
     return samples.astype(np.float32)
 
 
+def call(seed: int, seconds: float = 1.0, rate: int = SCENE_RATE) -> np.ndarray:
+    """What a bird may whistle, one to four glides over no noise at all: (samples,) float32."""
+    random = np.random.default_rng([seed, 54321])
+    t = np.arange(round(seconds * rate)) / rate
+    samples = np.zeros_like(t)
+    for _ in range(random.integers(1, 5)):
+        begin, length = seconds * random.uniform(0, 0.6), seconds * random.uniform(0.1, 0.4)
+        low, high = np.exp(random.uniform(np.log(800), np.log(7500), 2))
+        inside = (t >= begin) & (t < begin + length)
+        u = (t[inside] - begin) / length
+        glide = np.sin(2 * np.pi * length * (low * u + (high - low) * u**2 / 2)) * np.sin(np.pi * u)
+        samples[inside] += random.uniform(0.1, 0.5) * glide
+    return samples.astype(np.float32)
+
+
 def write_copy(kind: str, samples: np.ndarray, path: Path, seed: int = 0) -> Path:
     """A copy of samples at 22,050 Hz beside `path`, in another format, at another level, ...; its name."""
     random = np.random.default_rng(seed)
@@ -35,7 +50,7 @@ def write_copy(kind: str, samples: np.ndarray, path: Path, seed: int = 0) -> Pat
     elif kind == "rate":
         samples, rate = soxr.resample(samples, rate, 16000), 16000
     elif kind == "trim":
-        samples = samples[round(random.uniform(0.3, 1) * rate) :]
+        samples = samples[round(min(random.uniform(0.3, 1), len(samples) / rate / 3) * rate) :]
     elif kind == "noise":
         deviation = np.sqrt(np.mean(np.square(samples))) * 10 ** (-30 / 20)
         samples = samples + random.standard_normal(len(samples)) * deviation

@@ -133,7 +133,7 @@ def test_channels_that_cancel_each_other_or_are_dead(tmp_path):
         measures[name] = measure_clip(str(tmp_path / f"{name}.wav"))
     assert [measures[name].is_opposed for name in pairs] == [True, False, False]
     assert [measures[name].dead_channels for name in pairs] == [(), (2,), ()]
-    peaks = [measures[name].fingerprint for name in pairs]  # of one channel, as training and use hear it
+    peaks = [measures[name].fingerprint.peaks for name in pairs]  # of one channel, as training and use hear it
     for other in peaks[1:]:
         np.testing.assert_array_equal(peaks[0].bins, other.bins)
 

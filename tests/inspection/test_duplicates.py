@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import soundfile
 import soxr
-from helpers.scenes import COPIES, SCENE_RATE, scene, write_copy
+from helpers.scenes import COPIES, SCENE_RATE, call, scene, write_copy
 
 from hf_audio.inspection.clip_measures import measure_clip
-from hf_audio.inspection.duplicates import correlate, find_same_samples, find_same_sounds
+from hf_audio.inspection.duplicates import correlate, distinctness, find_same_samples, find_same_sounds
 
 N_SOUNDS = 12
 
@@ -37,6 +37,62 @@ def test_each_copy_is_found_and_nothing_else(kind, originals, tmp_path):
         assert link.correlation > 0.85
         lost = sounds[0].size / SCENE_RATE - soundfile.info(copies[group.members[0]]).duration
         assert link.shift == pytest.approx(-lost if kind == "trim" else 0, abs=0.002 if kind == "trim" else 0.06)
+
+
+@pytest.mark.parametrize("kind", ["noise", "mp3", "gain", "later"])
+def test_copies_of_single_calls_are_found_and_nothing_else(kind, tmp_path):
+    calls = [call(seed) for seed in range(20)]
+    paths = []
+    for seed, samples in enumerate(calls):
+        paths.append(tmp_path / f"{seed}.wav")
+        soundfile.write(paths[-1], samples, SCENE_RATE)
+    for seed, samples in enumerate(calls):
+        if kind == "later":  # and with noise
+            samples = np.pad(samples, (500 * seed + 100, 0))
+        paths.append(write_copy(kind if kind != "later" else "noise", samples, tmp_path / f"copy_{seed}", seed))
+    groups = find_same_sounds([str(path) for path in paths], measure(paths))
+    assert {group.members for group in groups} <= {(seed, 20 + seed) for seed in range(20)}
+    assert len(groups) >= 18
+
+
+def test_calls_drums_and_tones_of_one_kind_are_not_one_sound(tmp_path):
+    random = np.random.default_rng(0)
+    t = np.arange(SCENE_RATE // 2) / SCENE_RATE
+    hann = np.hanning(len(t))
+    kinds = {
+        # One bird's call, whose length and pitches vary by some percent.
+        "call": lambda: hann * np.sin(2 * np.pi * (3000 * _vary(random) * t + 1500 * _vary(random) * t**2)),
+        # One drum, whose modes are struck more or less.
+        "drum": lambda: sum(
+            random.uniform(0.1, 1) * np.sin(2 * np.pi * mode * (t + 0.005 * np.exp(-60 * t))) * np.exp(-10 * t)
+            for mode in (110, 175, 260, 330, 410)
+        ),
+        "tone": lambda: hann * np.sin(2 * np.pi * 1000 * t + random.uniform(0, 6)),
+    }
+    paths = []
+    for kind, make in kinds.items():
+        for number in range(12):
+            samples = np.pad(0.3 * make(), (round(2000 * random.uniform(0, 1)), 4000))
+            paths.append(tmp_path / f"{kind}_{number}.wav")
+            soundfile.write(paths[-1], samples + 0.001 * random.standard_normal(len(samples)), SCENE_RATE)
+    assert find_same_sounds([str(path) for path in paths], measure(paths)) == []
+
+
+def _vary(random: np.random.Generator) -> float:
+    return 1 + 0.03 * random.standard_normal()
+
+
+def test_distinctness_is_seconds_times_band():
+    t = np.arange(16000) / 16000
+    tone = np.sin(2 * np.pi * 1000 * t)
+    glide = np.sin(2 * np.pi * (1000 * t + 1000 * t**2))  # 2000 Hz wide
+    noise = np.random.default_rng(0).standard_normal(16000)
+    assert distinctness(tone) == pytest.approx(1, abs=0.5)
+    assert distinctness(glide) == pytest.approx(2000, rel=0.1)
+    assert distinctness(np.pad(glide, 16000)) == pytest.approx(2000, rel=0.1)
+    # Of noise, half of what an even spectrum would have takes part.
+    assert distinctness(noise) == pytest.approx(4000, rel=0.1)
+    assert distinctness(np.zeros(100)) == 0
 
 
 def test_parts_of_one_recording_are_one_group(tmp_path):

@@ -78,11 +78,14 @@ def test_oddities_are_named(tmp_path):
 
 
 @pytest.mark.usefixtures("libsndfile_alone")
-def test_sound_that_is_not_read_is_a_warning_with_its_names(tmp_path):
-    listing = list_files(touch(tmp_path, "dog/1.wav", "dog/2.m4a", "cat/3.webm", "cat/4.flac"))
-    (finding,) = listing.findings
-    assert (finding.severity, finding.kind) == ("warning", "unreadable-kind") and "2 files" in finding.message
-    assert kinds(listing) == {"unreadable-kind": ["2.m4a", "3.webm"]} and len(listing.entries) == 2
+def test_sound_of_kinds_that_are_not_read_is_of_its_class(tmp_path):
+    listing = list_files(touch(tmp_path, "dog/1.wav", "dog/far/2.m4a", "cow/3.webm", "cat/4.flac"))
+    assert rows_of(tmp_path, listing) == [
+        ("cat/4.flac", ("cat",), ""),
+        ("cow/3.webm", ("cow",), ""),
+        ("dog/1.wav", ("dog",), ""),
+        ("dog/far/2.m4a", ("dog",), ""),
+    ]
     with pytest.raises(DataError, match=r"phone holds recordings of kinds that are not read, .*1.m4a: convert"):
         list_files(touch(tmp_path / "phone", "1.m4a"))
 

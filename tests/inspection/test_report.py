@@ -14,6 +14,8 @@ from helpers.scenes import SCENE_RATE, scene, write_copy
 from matplotlib.image import imread
 
 from hf_audio import cli
+from hf_audio.data.collection import load_collection
+from hf_audio.data.columns import Columns
 from hf_audio.inspection import report as inspection
 
 
@@ -53,6 +55,19 @@ def faulty(tmp_path_factory):
     soundfile.write(cats / "stereo.wav", np.stack([scene(92), scene(93)], axis=1), SCENE_RATE)
     (cats / "round").symlink_to(folder / "train")
     return folder
+
+
+def test_the_band_of_the_sounds_is_told(tmp_path, capsys):
+    times = np.arange(96000) / 96000
+    for number, hertz in enumerate((1000, 3000, 30000, 30000)):
+        (tmp_path / str(number % 2)).mkdir(exist_ok=True)
+        tone = 0.3 * np.sin(2 * np.pi * hertz * times) + 0.001 * np.random.default_rng(number).standard_normal(96000)
+        soundfile.write(tmp_path / str(number % 2) / f"{number}.wav", tone, 96000)
+    code, out, _ = inspect(capsys, tmp_path, "--json", tmp_path / "report.json", "--png", tmp_path / "picture.png")
+    assert code == 0 and "energy        5% below 1.09 kHz, 95% below 35 kHz, 99% below 35 kHz (noise apart)" in out
+    assert "note: Most of the sound above 11.025 kHz, half the usual rate of training: 2 files." in out
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["bands"] == {"5%": 1094, "95%": 35002, "99%": 35002} and "bands" not in report["clips"][0]
 
 
 def test_every_fault_is_found_and_names_its_files(faulty, tmp_path, capsys):
@@ -172,3 +187,50 @@ def test_no_torch_is_loaded_to_inspect(tmp_path):
     code += "assert not {'torch', 'transformers', 'datasets'} & set(sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.usefixtures("libsndfile_alone")
+def test_classes_whose_files_cannot_be_used_are_seen(tmp_path, capsys):
+    for name in ("cat", "cow", "dog", "frog"):
+        (tmp_path / name).mkdir()
+        for number in range(4):
+            soundfile.write(tmp_path / name / f"{number}.wav", scene(ord(name[1]) + number, 0.5), SCENE_RATE)
+    for number in range(4):
+        (tmp_path / "cow" / f"{number}.wav").unlink()
+        (tmp_path / "cow" / f"{number}.m4a").write_bytes(b"\0\0\0\x18ftypM4A " + bytes(100))
+        soundfile.write(tmp_path / "frog" / f"{number}.wav", np.zeros(8000), SCENE_RATE)
+    (tmp_path / "dog" / "0.wav").write_bytes(b"")
+    (tmp_path / "dog" / "1.wav").write_bytes(b"no sound")
+    code, out, _ = inspect(capsys, tmp_path)
+    assert code == 0 and "files         16, 10 can be read" in out
+    assert "cow (0 of 4 can be read)" in out and "dog (2 of 4 can be read)" in out and "cat (4)" in out
+    assert "error: In classes of which half or more cannot be used, 3 of 4: 10 files." in out
+    for told in ("cow: 0 of 4 files", "dog: 2 of 4 files", "frog: 0 of 4 files"):
+        assert f"{told} can be used" in out
+    # One finding a reason, and of phones' files what reads them.
+    assert "error: Cannot be read: 4 files.\n    cow/0.m4a: is not audio that libsndfile can decode" in out
+    assert "pip install" in out and out.count("error: Cannot be read: 1 file.") == 2
+
+
+def test_groups_of_copies_and_names_are_written_for_training(tmp_path, capsys):
+    rows = {}
+    for name, seed in (("cat", 0), ("dog", 20)):
+        (tmp_path / name).mkdir()
+        for place in range(3):
+            for piece in range(2):
+                samples = scene(seed + 2 * place + piece)
+                soundfile.write(tmp_path / name / f"{name}_rec{place}_{piece}.wav", samples, SCENE_RATE)
+    write_copy("gain", scene(21), tmp_path / "dog" / "dog_rec2_9")
+    code, *_ = inspect(capsys, tmp_path, "--groups", tmp_path / "groups.csv")
+    collection = load_collection(tmp_path / "groups.csv", Columns(group="group"))
+    assert code == 0 and collection.dataset.features["label"].names == ["cat", "dog"]
+    for row in collection.dataset:
+        rows.setdefault(row["group"], set()).add(os.path.basename(row["path"]))
+    assert sorted(map(sorted, rows.values())) == [
+        ["cat_rec0_0.wav", "cat_rec0_1.wav"],
+        ["cat_rec1_0.wav", "cat_rec1_1.wav"],
+        ["cat_rec2_0.wav", "cat_rec2_1.wav"],
+        # A copy joins two recordings.
+        ["dog_rec0_0.wav", "dog_rec0_1.wav", "dog_rec2_0.wav", "dog_rec2_1.wav", "dog_rec2_9.wav"],
+        ["dog_rec1_0.wav", "dog_rec1_1.wav"],
+    ]

@@ -45,10 +45,9 @@ def test_what_is_no_fault():
     assert named({"seconds": 3.9}, {"seconds": 1.1}, {"silent_end": 0.7}) == {}
 
 
-def test_unreadable_files_are_errors_with_their_reasons():
-    (finding,) = find_in_sounds([], [], [("a.wav", "a.wav is empty."), ("b.wav", "b.wav is cut off.")])
-    assert finding.severity == "error" and finding.message == "Cannot be read: 2 files."
-    assert [(case.files, case.detail) for case in finding.cases] == [
-        (("a.wav",), "a.wav is empty."),
-        (("b.wav",), "b.wav is cut off."),
-    ]
+def test_unreadable_files_are_errors_with_a_finding_a_reason():
+    told = [("a.wav", "a.wav is empty."), ("b.wav", "b.wav is cut off."), ("c.wav", "c.wav is cut off.")]
+    first, second = find_in_sounds([], [], told)
+    assert (first.severity, first.kind, first.message) == ("error", "unreadable", "Cannot be read: 2 files.")
+    assert [case.files for case in first.cases] == [("b.wav",), ("c.wav",)]
+    assert [(case.files, case.detail) for case in second.cases] == [(("a.wav",), "a.wav is empty.")]
