@@ -10,6 +10,7 @@ import math
 import os
 import shlex
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -151,6 +152,15 @@ class RecipeArguments(TrainingArguments):
     max_steps: int = field(
         default=-1,
         metadata={"help": "Train for so many steps instead of epochs; -1 does not.", "group": Group.TRAINING},
+    )
+    max_minutes: float | None = field(
+        default=None,
+        metadata={
+            "help": "Plan the whole run into so many minutes, its learning rate and the judging included. It never "
+            "becomes longer than without.",
+            "metavar": "MINUTES",
+            "group": Group.TRAINING,
+        },
     )
     per_device_train_batch_size: int = field(
         default=64, metadata={"help": "Training clips a device and step.", "group": Group.TRAINING}
@@ -343,6 +353,7 @@ class RecipeArguments(TrainingArguments):
 
     def __post_init__(self) -> None:
         self.command = list(sys.argv)  # that the run is started by, in words; the card shows it
+        self._set_deadline()
         self._choose_by_the_machine()
         ours = RecipeArguments.__dataclass_fields__  # what a recipe adds may be infinite
         check_trainer_flags(self, [name for name, entry in ours.items() if entry.init])
@@ -390,6 +401,24 @@ class RecipeArguments(TrainingArguments):
                 f"{name} goes by validation clips, and there are none: add --validation_fraction 0.1 (the test clips "
                 "choose nothing)."
             )
+
+    def _set_deadline(self) -> None:
+        """Note when the run should be over, and how many seconds it has; trainings that share them have their own."""
+        self.deadline: float | None = None
+        self.allotted_seconds = math.inf
+        if self.max_minutes is None:
+            return
+        if not 0 < self.max_minutes < math.inf:
+            raise ArgumentError(
+                f"--max_minutes {self.max_minutes:g} must be above 0: give the minutes of the whole run."
+            )
+        for name, given in {"--search": self.search, "--baseline": self.baseline}.items():
+            if given:
+                raise ArgumentError(
+                    f"--max_minutes plans the training of one network, which {name} is not: leave one out."
+                )
+        self.allotted_seconds = 60 * self.max_minutes
+        self.deadline = time.time() + self.allotted_seconds
 
     def _choose_by_the_machine(self) -> None:
         # Said outright, because Trainer refuses bfloat16 and several processes on a machine that merely has no GPU.

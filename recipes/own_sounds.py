@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 from transformers.trainer_utils import IntervalStrategy
 
 from hf_audio import AudioCNNConfig
@@ -130,7 +131,15 @@ class OwnSoundsArguments(GeneralSoundsArguments):
         default=None, metadata={"help": "Test clips a device and step. Chosen by the longest recording."}
     )
     num_train_epochs: float | None = field(  # type: ignore[assignment]
-        default=None, metadata={"help": "Epochs. Chosen by the number of training clips."}
+        default=None, metadata={"help": "Epochs. Chosen by the number of training clips, as the most there may be."}
+    )
+    stop_when_settled: bool | None = field(
+        default=None,
+        metadata={
+            "help": "End before the last epoch where nothing more is gained. By default, where neither "
+            "--num_train_epochs nor --max_steps is given.",
+            "metavar": "BOOL",
+        },
     )
 
     refit: bool | None = field(  # type: ignore[assignment]
@@ -169,6 +178,10 @@ class OwnSoundsArguments(GeneralSoundsArguments):
             raise ArgumentError("--streaming goes by --group_column alone: leave --group_pattern and --group_by out.")
         if self.streaming and self.multi_label:
             raise ArgumentError("--streaming knows one label a clip: leave --multi_label out, or read all at once.")
+        if self.stop_when_settled is None:
+            given = self.num_train_epochs is not None or self.max_steps > 0 or self.lr_scheduler_type != "cosine"
+            chooses = self.search or self.refit or self.load_best_model_at_end or self.early_stopping_patience
+            self.stop_when_settled = not given and not chooses
         super().__post_init__()
 
     @property
@@ -243,14 +256,16 @@ def divide(args: OwnSoundsArguments, collection: Collection) -> Division:
     return division
 
 
-def choose(args: OwnSoundsArguments, survey: Survey) -> Mapping[str, Choice]:
+def choose(args: OwnSoundsArguments, survey: Survey, drawn: int | None = None) -> Mapping[str, Choice]:
     """Fill in what the user has left open, and say why so.
+
+    drawn: clips of an epoch, where some of them come several times.
 
     Raises:
         ArgumentError: excerpts would be longer than clips, or shorter than the network can hear.
     """
     given = {name: getattr(args, name) for name in (*CHOSEN, "f_max") if getattr(args, name) is not None}
-    choices = choose_defaults(survey, given)
+    choices = choose_defaults(survey, given, drawn)
     for name, (value, why) in choices.items():
         setattr(args, name, value)
         logger.info("%s %s: %s.", name, value, why)
@@ -261,6 +276,14 @@ def choose(args: OwnSoundsArguments, survey: Survey) -> Mapping[str, Choice]:
         )
     check_band(args, survey)
     return choices
+
+
+def count_drawn(args: OwnSoundsArguments, collection: Collection) -> int | None:
+    """How many clips an epoch of `--balance sampler` has: of every class as many as the largest one."""
+    if args.balance != "sampler" or args.streaming or args.multi_label:
+        return None
+    counts = np.bincount(np.asarray(collection.dataset["label"])[collection.rows(TRAIN)])
+    return int(counts.max() * (counts > 0).sum())
 
 
 def check_band(args: OwnSoundsArguments, survey: Survey) -> None:
@@ -335,7 +358,7 @@ def make_task(args: OwnSoundsArguments) -> Task:
         args.validation_fraction = min(max(round(float(validation.sum() / n_clips), 4), 0.0001), 0.5)
         if args.eval_strategy == IntervalStrategy.NO:
             args.eval_strategy = IntervalStrategy.EPOCH
-    choices = choose(args, survey)
+    choices = choose(args, survey, count_drawn(args, collection))
     signal = fit_signal(PRESETS[args.model], args.sampling_rate, args.clip_seconds, args.excerpt_seconds)
     signal |= {name: value for name in ("f_min", "f_max") if (value := getattr(args, name)) is not None}
     return Task(
@@ -352,6 +375,7 @@ def make_task(args: OwnSoundsArguments) -> Task:
         validation_group_column=collection.group_column,
         validation_rows=validation if validation.any() else None,
         stream=stream,
+        stop_when_settled=bool(args.stop_when_settled),
         search_space=SEARCH_SPACE,
     )
 

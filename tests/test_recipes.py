@@ -424,6 +424,25 @@ def test_own_sounds_takes_any_folder_and_tells_what_it_chose(train_own_sounds, t
     assert all(torch.equal(first[name], again[name]) for name in first)
 
 
+@pytest.mark.parametrize(
+    ("flags", "stops"),
+    [
+        ({}, True),
+        ({"max_minutes": 2.0}, True),
+        ({"validation_fraction": 0.2}, True),
+        ({"num_train_epochs": 20.0}, False),
+        ({"num_train_epochs": 20.0, "stop_when_settled": True}, True),
+        ({"max_steps": 20}, False),
+        ({"lr_scheduler_type": "linear"}, False),
+        ({"stop_when_settled": False}, False),
+        ({"validation_fraction": 0.2, "early_stopping_patience": 3}, False),
+        ({"validation_fraction": 0.2, "refit": True}, False),
+    ],
+)
+def test_own_sounds_ends_sooner_where_nobody_says_how_long(own_sounds, flags, stops):
+    assert own_sounds.OwnSoundsArguments(report_to="none", **flags).stop_when_settled is stops
+
+
 def test_own_sounds_validates_by_what_was_put_aside_for_it(train_own_sounds, tmp_path):
     for part, n in (("train", 8), ("valid", 3), ("test", 4)):
         record(*(tmp_path / "data" / part / label / f"{i}.wav" for label in ("a", "b") for i in range(n)))

@@ -115,7 +115,7 @@ def split_off(dataset: Dataset, fraction: float, seed: int, group_column: str | 
     Raises:
         DataError: too few clips or groups.
     """
-    labels, names = _strata(dataset)
+    labels, names = strata(dataset)
     if group_column is None:
         drawn = _draw_clips(labels, names, fraction, seed, part)
         groups = np.arange(len(labels)).astype(str)
@@ -241,7 +241,7 @@ def fold_groups(groups: np.ndarray, labels: np.ndarray, n_folds: int, seed: int)
     return [fold for fold in folds if fold.any()]
 
 
-def _strata(dataset: Dataset) -> tuple[np.ndarray, list[str]]:
+def strata(dataset: Dataset) -> tuple[np.ndarray, list[str]]:
     """What a split keeps in proportion, (rows,) of indices, and what they are called: classes, or the rarest tags."""
     names = class_names(dataset)
     if names is None:

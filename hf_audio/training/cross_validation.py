@@ -39,6 +39,7 @@ from ..runs.folder import (
 from ..runs.network import machine
 from ..runs.predictions import PREDICTIONS_NAME, Predictions
 from ..runs.summary import summary_of_card, tell_summary
+from .budget import share_time
 from .task import Task
 
 logger = logging.getLogger(__name__)
@@ -90,7 +91,10 @@ def cross_validate(
         else:
             logger.info("Fold %s of %s is held out.", name, ", ".join(task.folds))
         fold = replace(task, folds=None, held_out=held_out, purpose="fold")
-        results[name] = run_unless_finished(args, folder, partial(_train_part, task=fold, train=train))
+        left = sum(not (output_dir / f"fold_{other}" / RESULTS_NAME).exists() for other in task.folds)
+        results[name] = run_unless_finished(
+            share_time(args, left), folder, partial(_train_part, task=fold, train=train)
+        )
     told = [name.removeprefix("eval_") for name in next(iter(results.values()))]
     metrics = describe_metrics(told, list(task.further_tests), task.pooled_column)
     summary = _summarise(results, metrics) | {"seed": args.seed, "machine": machine()}

@@ -31,6 +31,9 @@ LONGEST_EXCERPT = 2.5
 # ESC-50: 1600 training clips, heard 240 times each, 64 a step.
 KNOWN_CLIPS = 1600
 KNOWN_EPOCHS = 240
+# Of a quarter of them and fewer, half as often is as good; of very few clips, an epoch has too few steps for that.
+FEW_EPOCHS = 120
+VERY_FEW_CLIPS = 100
 LARGEST_BATCH = 64
 SMALLEST_BATCH = 8
 STEPS_AN_EPOCH = 12  # of small sets
@@ -45,13 +48,14 @@ class Choice(NamedTuple):
     why: str
 
 
-def choose_defaults(survey: Survey, given: Mapping[str, Any]) -> dict[str, Choice]:
+def choose_defaults(survey: Survey, given: Mapping[str, Any], drawn: int | None = None) -> dict[str, Choice]:
     """The arguments of a recipe that the user has not given, by their names.
 
     Args:
         survey: of the recordings to train on.
         given: arguments that the user has given, by their names; the others follow from them too, the rate from
             `f_max`.
+        drawn: clips of an epoch, where some of them come several times; by default, each comes once.
     """
     choices: dict[str, Choice] = {}
 
@@ -67,13 +71,19 @@ def choose_defaults(survey: Survey, given: Mapping[str, Any]) -> dict[str, Choic
     settle("per_device_train_batch_size", *_choose_batch_size(survey.n_clips))
     rate = given.get("sampling_rate") or choices["sampling_rate"].value
     settle("per_device_eval_batch_size", *_choose_judged_together(survey.seconds, rate))
-    settle("num_train_epochs", *_choose_epochs(survey, clip_seconds))
+    settle("num_train_epochs", *_choose_epochs(survey, clip_seconds, survey.n_clips if drawn is None else drawn))
     return choices
 
 
 def suitable_epochs(n_clips: float) -> float:
     """How often to hear each of so many training clips: more of them are heard more in all, and each less often."""
     return KNOWN_EPOCHS * min((KNOWN_CLIPS / n_clips) ** 0.5, 1)
+
+
+def _sufficient_epochs(n_clips: float) -> float:
+    """As `suitable_epochs`; of fewer clips than those of ESC-50, as often as they were found to gain by."""
+    few = FEW_EPOCHS * max(VERY_FEW_CLIPS / n_clips, (n_clips / KNOWN_CLIPS) ** 0.5 * KNOWN_EPOCHS / FEW_EPOCHS, 1)
+    return min(few, suitable_epochs(n_clips))
 
 
 def higher_rate(survey: Survey, rate: float) -> int | None:
@@ -157,9 +167,12 @@ def _choose_judged_together(seconds: np.ndarray, rate: float) -> Choice:
     return Choice(value, f"recordings last up to {longest:.1f} s, and wait whole in memory to be judged")
 
 
-def _choose_epochs(survey: Survey, clip_seconds: float) -> Choice:
+def _choose_epochs(survey: Survey, clip_seconds: float, drawn: int) -> Choice:
     # An epoch takes one excerpt of every recording, which of long ones is little.
     parts = min(max(float(survey.seconds.mean()) / clip_seconds, 1), 4)
-    value = max(round(parts * suitable_epochs(survey.n_clips * parts)), 1)
+    value = max(round(parts * _sufficient_epochs(survey.n_clips * parts) * survey.n_clips / drawn), 1)
     long = " of long recordings" if parts > 1 else ""
-    return Choice(value, f"{survey.n_clips} clips{long}, of each an excerpt an epoch: {value * survey.n_clips} in all")
+    often = (
+        ", of each an excerpt an epoch" if drawn == survey.n_clips else f", of which an epoch draws {drawn} excerpts"
+    )
+    return Choice(value, f"{survey.n_clips} clips{long}{often}: {value * drawn} in all")

@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from datasets import Dataset
 from threadpoolctl import threadpool_limits
 
 from ..arguments import RecipeArguments
 from ..errors import HubError
 from ..runs.folder import TRAINED_ON_ALL, planned_steps, prepare_output_dir
 from ..runs.hub import Destination, check_learnt, push, read_destination
+from .budget import Clock, judging_seconds
 from .class_balance import report_classes
 from .finish import describe_choice, write_run
 from .judging import fit_answers, judge, judge_by_folds, judge_crops
@@ -19,6 +22,7 @@ from .parts import check_streamable
 from .rival import compare
 from .setup import TrainingSetup, count_trained, set_up
 from .shard_loader import ClipStream
+from .stopping import LEAST_HELD, Stopping, hold_back
 from .task import Task
 from .trainer import AudioTrainer
 from .validated import describe_fit
@@ -46,6 +50,7 @@ def fine_tune(args: RecipeArguments, task: Task) -> dict[str, Any]:
     setup = set_up(args, task, checkpoint)
     report_classes(args, task, setup.parts)
     trainer = setup.make_trainer(setup.model, args)
+    _plan_length(trainer, setup, task)
     planned = None if checkpoint is None else planned_steps(checkpoint)
     # The threads of numpy's and scipy's BLAS spin for milliseconds after each product, on the cores of the model's.
     with threadpool_limits(1, user_api="blas"):
@@ -68,6 +73,22 @@ def _push(folder: Path, destination: Destination, results: Mapping[str, Any]) ->
         logger.warning("%s", error)
     else:
         logger.info("%s", push(folder, destination))
+
+
+def _plan_length(trainer: AudioTrainer, setup: TrainingSetup, task: Task) -> None:
+    """Have a training tell how long it takes, fit into its time, and end where nothing more is gained."""
+    args, parts, length = setup.args, setup.parts, trainer.length
+    if task.stop_when_settled and task.validated is None and args.max_steps <= 0 and not args.load_best_model_at_end:
+        watched = parts.validation
+        if watched is None and isinstance(parts.train, Dataset):
+            length.held = hold_back(parts.train, args.seed, task.validation_group_column or task.group_column)
+            if length.held is not None:
+                watched = parts.train.select(np.flatnonzero(length.held.rows))
+        if watched is not None and len(watched) >= LEAST_HELD:
+            length.open_ended = True
+            trainer.add_callback(Stopping(trainer, length, watched.with_transform(setup.plain)))
+    tests = [clips.with_transform(setup.plain) for clips in parts.tests.values()]
+    trainer.add_callback(Clock(trainer, length, lambda: judging_seconds(trainer, tests) * (1 + args.tta)))
 
 
 def _judge_and_write(

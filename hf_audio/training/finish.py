@@ -187,8 +187,8 @@ def describe_choice(
     """
     args = trainer.args
     weights = "the average of the weights over the steps" if args.ema_decay else "the weights"
-    longer = ""
-    if planned is not None and planned != trainer.state.max_steps:
+    longer = f" {trainer.length.why}" if trainer.length.why else ""
+    if planned is not None and trainer.length.steps is None and planned != trainer.state.max_steps:
         longer = (
             f" Training was resumed to go on longer: its first part had the learning rates of {planned} steps, and "
             f"not of {trainer.state.max_steps}."

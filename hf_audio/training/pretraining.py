@@ -9,6 +9,7 @@ from typing import Any
 from ..arguments import RecipeArguments
 from ..runs.folder import check_same_arguments, prepare_preceding, run_unless_finished
 from ..runs.hub import read_destination
+from .budget import share_time
 from .task import Pretraining, Task
 from .validated import validate_nothing
 
@@ -34,7 +35,7 @@ def pretrain(
     """
     read_destination(args)
     folder = prepare_preceding(args, "pretrained")
-    first = copy.copy(args)
+    first = copy.copy(share_time(args, 2))
     first.output_dir = folder
     first.push_to_hub, first.teacher, first.pseudo_labels, first.search, first.refit = False, None, None, 0, False
     validate_nothing(first)

@@ -12,6 +12,7 @@ import numpy as np
 from ..arguments import RecipeArguments
 from ..runs.folder import check_same_arguments, prepare_preceding, run_unless_finished
 from ..runs.hub import read_destination
+from .budget import share_time
 from .cross_validation import cross_validate
 from .crossed import Crossed
 from .fine_tune import fine_tune
@@ -31,7 +32,7 @@ def refit(args: RecipeArguments, task: Task) -> dict[str, Any]:
         ArgumentError: either folder cannot be used; and as `fine_tune`.
     """
     read_destination(args)
-    first = copy.copy(args)
+    first = copy.copy(share_time(args, 2))
     first.output_dir = prepare_preceding(args, "validated")
     first.push_to_hub, first.refit = False, False
     check_same_arguments(first)
@@ -61,7 +62,7 @@ def refit_on_all(
     """
     assert task.folds is not None
     read_destination(args)
-    folded = copy.copy(args)
+    folded = copy.copy(share_time(args, len(task.folds) + 1, len(task.folds)))
     folded.output_dir = prepare_preceding(args, "folds")
     folded.push_to_hub, folded.overwrite = False, False
     check_same_arguments(folded)

@@ -82,6 +82,9 @@ class Task:
     stream: Split | None = None
     """What is trained on instead, read anew in every epoch and never decoded as a whole. All rows of `dataset` are
     then held out, and its classes are those of the stream."""
+    stop_when_settled: bool = False
+    """Whether training ends, before the epochs of the arguments, where inner validation says that nothing is gained.
+    Its learning rate then stays until it falls at the end."""
     search_space: "SearchSpace | None" = None
     """From where `--search` takes what it tries."""
     label_rounds: int = 0

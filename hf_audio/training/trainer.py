@@ -28,6 +28,7 @@ from transformers import (
     TrainerControl,
     TrainerState,
     TrainingArguments,
+    get_wsd_schedule,
 )
 from transformers.trainer_callback import ExportableState
 
@@ -39,6 +40,7 @@ from ..runs.network import not_finite
 from .augmentation import mix
 from .batch_norm import synchronize_batch_norm
 from .batches import BackgroundSampler, BalancedSampler, ClipTransform
+from .length import RISING_STEPS, HoldingBackSampler, Length, falling_steps
 from .network_parts import weight_heights
 from .shard_loader import ClipStream
 from .teacher import TEACHER_WEIGHT, distillation_loss, flatten_scores
@@ -98,6 +100,8 @@ class AudioTrainer(Trainer):
         super().__init__(model=model, args=args, callbacks=callbacks, **kwargs)
         # What `loss_is_scaled_for_ga` says, to releases that do not ask for it yet (5.17).
         self.model_accepts_loss_kwargs = False
+        self.length = Length(self)
+        self.add_callback(self.length)
         self._seeded_step, self._micro_step = -1, 0
         self.teacher = None if teacher is None else teacher.to(args.device)
         self.features = None if features is None else features.to(args.device)
@@ -155,16 +159,39 @@ class AudioTrainer(Trainer):
         return np.asarray(self.train_dataset.with_format(None)["label"][:])
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler | None:
+        seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
+        rows = self._get_weighing_sampler(seed)
+        if self.length.held is not None:
+            return HoldingBackSampler(self.length.held, seed, rows)
+        return super()._get_train_sampler(train_dataset) if rows is None else rows
+
+    def _get_weighing_sampler(self, seed: int) -> BalancedSampler | BackgroundSampler | None:
+        """What draws some rows more often than others, where arguments ask for it."""
         rejects, balances = self.args.background is not None, self.args.balance == "sampler"
         if not (rejects or balances):
-            return super()._get_train_sampler(train_dataset)
+            return None
         labels = self._labels()
         background = labels == self.model.config.num_labels - 1 if rejects else np.zeros(len(labels), dtype=bool)
-        seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
         known = BalancedSampler(labels[~background], seed) if balances else None
         if known is not None and not rejects:
             return known
         return BackgroundSampler(background, seed, known)
+
+    def create_scheduler(
+        self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None
+    ) -> torch.optim.lr_scheduler.LRScheduler:
+        """As in Trainer; of a training whose end is found out on the way, a rate that stays until it falls."""
+        if self.length.open_ended and self.lr_scheduler is None:  # type: ignore[has-type]
+            rising = self.args.get_warmup_steps(num_training_steps)
+            self.lr_scheduler = get_wsd_schedule(
+                self.optimizer if optimizer is None else optimizer,
+                num_warmup_steps=min(rising, RISING_STEPS) if self.args.warmup_steps < 1 else rising,
+                num_decay_steps=falling_steps(num_training_steps),
+                num_training_steps=num_training_steps,
+                decay_type="linear",
+            )
+            self._created_lr_scheduler = True
+        return super().create_scheduler(num_training_steps, optimizer)
 
     def create_optimizer(self, *args: Any, **kwargs: Any) -> torch.optim.Optimizer:
         """As in Trainer; with `layer_decay`, its groups divided by height, each with a learning rate of its own."""
