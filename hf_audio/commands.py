@@ -567,6 +567,7 @@ def push(
     *,
     private: bool = False,
     dry_run: bool = False,
+    anyway: bool = False,
     revision: str | None = None,
     message: str = "Upload a checkpoint with its card",
 ) -> "str | list[UploadedFile]":
@@ -580,6 +581,7 @@ def push(
         repo: NAMESPACE/NAME, or NAME alone for your own namespace
         private: make a repository that its owner alone sees
         dry_run: list what would be uploaded; needs no network or token
+        anyway: also a network that is no better than always answering the largest class
         revision: the branch to upload to; by default main
         message: of the commit
 
@@ -587,13 +589,14 @@ def push(
         The address, and a call that loads the model from there; in a dry run, what would be uploaded.
 
     Raises:
-        HubError: the folder is not finished, or the Hub does not take it.
+        HubError: the folder is not finished, or nothing shows that its network has learnt, or the Hub does not take
+            it.
     """
     from .runs import hub  # loads torch
 
     if dry_run:
-        return hub.list_upload(Path(checkpoint), repo)
-    return hub.push(Path(checkpoint), hub.Destination(repo, private, revision, message))
+        return hub.list_upload(Path(checkpoint), repo, anyway=anyway)
+    return hub.push(Path(checkpoint), hub.Destination(repo, private, revision, message), anyway=anyway)
 
 
 def make_numbers(out: File, *, language: str = "ru", count: int = 9000, seed: int = 0) -> Path:

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 from datasets import Dataset, concatenate_datasets
 
-from ..data.columns import SEPARATOR
 from ..data.rows import UNVERIFIED_COLUMN, from_rows, from_tagged_rows
 from ..data.tables import read_table
+from ..data.tags import SEPARATOR
 from ..errors import DataError
 
 # Of FSDKaggle2018, https://zenodo.org/records/2552860.

@@ -37,11 +37,23 @@ class Kind(NamedTuple):
 
 
 _YEAR, _MONTH, _DAY = r"(?:19|20)\d\d", r"(?:0[1-9]|1[0-2])", r"(?:0[1-9]|[12]\d|3[01])"
+_MONTHS = "|".join(
+    rf"{month[:3]}(?:{month[3:]})?"
+    for month in (
+        *("january", "february", "march", "april", "may", "june", "july"),
+        *("august", "september", "october", "november", "december"),
+    )
+)
 FOLDS = Kind("folds", re.compile(r"(?:cv|k)?[-_ ]?(?:fold|split)s?[-_ ]?(\d+)"), True)
 KINDS = (
     FOLDS,
     Kind("dates", re.compile(rf"(?:.*[^\d])?{_YEAR}[-_.]?{_MONTH}(?:[-_.]?{_DAY}(?:[^\d].*|T?\d{{4,6}})?)?"), True),
     Kind("dates", re.compile(rf"{_DAY}[-_.]{_MONTH}[-_.]{_YEAR}(?:\D.*)?"), True),
+    Kind(
+        "dates",
+        re.compile(rf"(?:\d{{1,2}}[-_. ]*)?(?:{_MONTHS})[-_. ]*(?:\d{{1,2}}|{_YEAR})(?:[-_. ,]+{_YEAR})?"),
+        True,
+    ),
     Kind("ids", re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"), True),
     Kind("ids", re.compile(r"(?=.*\d)[0-9a-f]{16,}"), True),
     Kind("ids", re.compile(r"\d{9,}"), True),
@@ -107,7 +119,7 @@ def read_class_folders(directory: Path, audio: Iterable[Path]) -> ClassFolders:
     reading = ClassFolders()
     found: list[tuple[Path, tuple[str, ...]]] = []
     for file in audio:
-        places = file.relative_to(directory).parts[:-1]
+        places = file.parts[len(directory.parts) : -1]
         if places:
             found.append((file, places))
         else:

@@ -1,14 +1,20 @@
 """Tables of clips: which files a table names, wherever they lie, and what it says of them."""
 
+import itertools
+import logging
 import os
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from ..errors import DataError
-from ..files import search_folder
+from ..files import SOUND_SUFFIXES, search_folder
 from .columns import Columns, settle_columns
 from .tables import read_table
+from .tags import unquote
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -25,8 +31,8 @@ class ClipTable:
     """Of every row."""
 
     def column(self, name: str | None) -> list[str]:
-        """The cells of a column, without the blanks around them; of none, nothing in every row."""
-        return [""] * len(self.files) if name is None else [cell.strip() for cell in self.cells[name]]
+        """The cells of a column, without the blanks and quotes around them; of none, nothing in every row."""
+        return [""] * len(self.files) if name is None else [unquote(cell) for cell in self.cells[name]]
 
 
 def read_clip_table(
@@ -72,25 +78,68 @@ def read_clip_table(
 def _find_named(table: Path, names: Sequence[str], folder: Path, search_in: Path) -> list[Path]:
     """Files by the names that a table has for them."""
     paths = [folder / name for name in names]
+    there = list(map(os.path.isfile, paths))
+    if not all(there):
+        plain = [folder / _plain_path(name) for name in names]  # as Windows writes paths, or a table in a table
+        paths = [
+            path if found or not os.path.isfile(own) else own
+            for path, found, own in zip(paths, there, plain, strict=True)
+        ]
     if any(map(os.path.isfile, paths)) or not search_in.is_dir():
         return paths
-    names = [name.replace("\\", "/") for name in names]  # as Windows writes paths
-    if any(os.path.isfile(folder / name) for name in names):
-        return [folder / name for name in names]
     below: dict[str, list[Path]] = {}
     for file in search_folder(search_in).files:
-        below.setdefault(file.name, []).append(file)
-    found = [[file for file in below.get(Path(name).name, []) if _ends(file, name)] for name in names]
-    several = next((files for files in found if len(files) > 1), None)
-    if several is not None:
-        raise DataError(
-            f"{table} names {several[0].name}, which may be {several[0]} or {several[1]}: put the table into the "
-            "folder from which its names count, and name the folders below."
+        for key in {_key(file.name), _key(file.stem)} if file.suffix.lower() in SOUND_SUFFIXES else {_key(file.name)}:
+            below.setdefault(key, []).append(file)
+    found = [_find_below(table, name, below) for name in map(_plain_path, names)]
+    pairs = enumerate(zip(names, found, strict=True))
+    moved = next((row for row, (name, file) in pairs if file is not None and not str(file).endswith(f"/{name}")), None)
+    if moved is not None:
+        n_found = sum(file is not None for file in found)
+        logger.info(
+            "%d of the %d names in %s are of files below %s: %s is taken for %s.",
+            n_found,
+            len(names),
+            table,
+            search_in,
+            found[moved],
+            names[moved],
         )
-    return [files[0] if files else path for files, path in zip(found, paths, strict=True)]
+    return [path if file is None else file for file, path in zip(found, paths, strict=True)]
 
 
-def _ends(file: Path, name: str) -> bool:
-    """Whether a file may be meant by a name, `Path("x/audio/1.wav")` by "audio/1.wav"."""
-    parts = Path(name).parts
-    return file.parts[-len(parts) :] == parts
+def _plain_path(name: str) -> str:
+    """A name without the quotes around it, with slashes."""
+    return unquote(name).replace("\\", "/")
+
+
+def _key(name: str) -> str:
+    """A file's name as it is compared: Windows and macOS take capitals and small letters for one."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def _find_below(table: Path, name: str, below: Mapping[str, Sequence[Path]]) -> Path | None:
+    """The file whose path ends most as a name does, which may begin with folders of another machine.
+
+    Raises:
+        DataError: several do.
+    """
+    parts = [_key(part) for part in PurePosixPath(name).parts]
+    found = below.get(parts[-1], []) if parts else []
+    if not found:
+        return None
+    alike = [_count_alike(file, parts) for file in found]
+    best = [file for file, number in zip(found, alike, strict=True) if number == max(alike)]
+    if len(best) > 1:
+        raise DataError(
+            f"{table} names {name}, which may be {best[0]} or {best[1]}: put the table into the folder from which its "
+            "names count, and name the folders below."
+        )
+    return best[0]
+
+
+def _count_alike(file: Path, parts: Sequence[str]) -> int:
+    """How many folders above a file are called as those above a name, from the file upwards."""
+    folders = [_key(part) for part in file.parent.parts]
+    pairs = zip(reversed(folders), reversed(parts[:-1]), strict=False)
+    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))

@@ -2,7 +2,6 @@
 
 import logging
 import os
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,11 +12,11 @@ from datasets import Dataset
 
 from ..errors import DataError
 from .clip_tables import ClipTable
-from .columns import TEST, TRAIN, VALIDATION, Columns, read_labels, read_parts
+from .columns import TEST, TRAIN, VALIDATION, Columns, read_class_order, read_labels, read_parts
 from .excerpts import cut_recordings
 from .part_names import read_part_name
 from .recordings import PART_CELLS, Recordings, read_recordings
-from .rows import class_names, from_rows, from_tagged_rows, report_left_out
+from .rows import from_rows, from_tagged_rows, report_left_out
 from .splits import split_off
 
 logger = logging.getLogger(__name__)
@@ -52,15 +51,6 @@ class Collection:
     def rows(self, part: str) -> np.ndarray:
         """Which rows are of a part, (rows,) of bool."""
         return self.parts == part
-
-    @property
-    def untested(self) -> list[str]:
-        """Classes that are trained on and have no test clip, so that no figure tells of them."""
-        found: dict[str, set[int]] = defaultdict(set)
-        for part, tags in zip(self.parts, self.dataset["label"], strict=True):
-            found[part] |= set(tags) if isinstance(tags, list) else {tags}
-        names = class_names(self.dataset) or []
-        return [names[number] for number in sorted(found[TRAIN] - found[TEST])]
 
 
 class _Recording(NamedTuple):
@@ -97,11 +87,11 @@ def load_collection(
     if found.problem is not None:
         raise DataError(found.problem)
     _report(found)
-    listed = _list_recordings(found.table, several)
+    listed, classes = _list_recordings(found.table, several)
     columns, split = found.table.columns, found.split
     if columns.split is None and columns.group is None and not several:
         listed, split = _cut_long_recordings(listed)
-    collection = hold_out(found.name, *_as_rows(listed, columns, several), seed, columns)
+    collection = hold_out(found.name, *_as_rows(listed, columns, several, classes), seed, columns)
     return replace(collection, columns=found.columns, split=split or collection.split)
 
 
@@ -194,8 +184,8 @@ def draw_test(
     return replace(collection, parts=divided, split=sentence, is_drawn=True)
 
 
-def _list_recordings(table: ClipTable, several: bool) -> list[_Recording]:
-    """The recordings of a table that have a label."""
+def _list_recordings(table: ClipTable, several: bool) -> tuple[list[_Recording], list[str] | None]:
+    """The recordings of a table that have a label, and the order of the classes, where the table tells one."""
     path, cells, columns = table.path, table.cells, table.columns
     n_rows = len(table.files)
     if n_rows and not any(map(os.path.isfile, table.files)):
@@ -203,13 +193,17 @@ def _list_recordings(table: ClipTable, several: bool) -> list[_Recording]:
             f"None of the {n_rows} files that {path} names is there, {table.files[0]} for one: put the table into "
             "the folder from which its names count."
         )
-    labels = read_labels(str(path), cells, columns.labels, several=several)
+    labels: Sequence[str | list[str]]
+    if path.is_dir():  # names of folders
+        labels = table.cells[columns.labels[0]]
+    else:
+        labels = read_labels(str(path), cells, columns.labels, several=several)
     groups = [None] * n_rows if columns.group is None else name_groups(cells[columns.group])
     rows = [_Recording(*row) for row in zip(read_parts_of(table), labels, table.files, groups, strict=True)]
     labelled = [row for row in rows if several or row.label]
     if len(labelled) < n_rows:
         logger.warning("%d rows of %s have no label; they are left out.", n_rows - len(labelled), path)
-    return labelled
+    return labelled, read_class_order(cells, columns.labels, labels)
 
 
 def read_parts_of(table: ClipTable) -> list[str]:
@@ -232,32 +226,44 @@ def name_groups(cells: Sequence[str]) -> list[str]:
     return [cell if cell.strip() else f"(none, row {row})" for row, cell in enumerate(map(str, cells), start=1)]
 
 
-def _as_rows(found: Sequence[_Recording], columns: Columns, several: bool) -> tuple[Dataset, list[str]]:
+def _as_rows(
+    found: Sequence[_Recording], columns: Columns, several: bool, classes: Sequence[str] | None = None
+) -> tuple[Dataset, list[str]]:
     """Each recording once, and its part."""
-    recordings = _without_repeats(found)
+    recordings = _without_repeats(found, several)
     further = {PART_COLUMN: [recording.part for recording in recordings]}
     if columns.group is not None:
         further[columns.group] = [str(recording.group) for recording in recordings]
     paths = [recording.path for recording in recordings]
     labels = [recording.label for recording in recordings]
-    dataset = from_tagged_rows(paths, labels, further) if several else from_rows(paths, labels, further)
+    make = from_tagged_rows if several else from_rows
+    dataset = make(paths, labels, further, classes)
     return dataset.remove_columns(PART_COLUMN), dataset[PART_COLUMN][:]
 
 
-def _without_repeats(found: Sequence[_Recording]) -> list[_Recording]:
-    """Each file once, wherever links let it appear again: as a test clip, or else to validate."""
+def _without_repeats(found: Sequence[_Recording], several: bool) -> list[_Recording]:
+    """Each file once, wherever links let it appear again: as a test clip, or else to validate.
+
+    With `several`, rows of one part that name the same file are a tag or more of it each.
+    """
     kept: dict[str, _Recording] = {}
-    repeated = []
+    repeated: list[tuple[_Recording, _Recording]] = []
+    n_joined = 0
     for recording in sorted(found, key=lambda recording: (TEST, VALIDATION, TRAIN).index(recording.part)):
-        first = kept.setdefault(os.path.realpath(recording.path), recording)
+        key = os.path.realpath(recording.path)
+        first = kept.setdefault(key, recording)
         if first is recording:
             continue
-        if _as_set(first.label) != _as_set(recording.label):
-            raise DataError(
-                f"{recording.path} is labelled {_in_words(recording.label)}, and {first.path}, the same file, "
-                f"{_in_words(first.label)}: keep one of them."
-            )
+        own, further = _as_set(first.label), _as_set(recording.label)
+        if several and own != further and first.part == recording.part:
+            n_joined += 1
+            kept[key] = first._replace(label=sorted(own | further))
+            continue
+        if own != further:
+            raise DataError(_explain_two_labels(found, first, recording, several))
         repeated.append((recording, first))
+    if n_joined:
+        logger.info("%d rows name a file that is named before: their tags are joined.", n_joined)
     if repeated:
         recording, first = repeated[0]
         logger.warning(
@@ -267,6 +273,23 @@ def _without_repeats(found: Sequence[_Recording]) -> list[_Recording]:
             first.path,
         )
     return sorted(kept.values(), key=lambda recording: str(recording.path))
+
+
+def _explain_two_labels(found: Sequence[_Recording], first: _Recording, recording: _Recording, several: bool) -> str:
+    """Why one file cannot have two labels, or two sets of tags in two parts."""
+    labels: dict[Path, set[str]] = {}
+    for row in found:
+        labels.setdefault(row.path, set()).update(_as_set(row.label))
+    n_files = sum(len(own) > 1 for own in labels.values())
+    remedy = "keep one of them"
+    if not several and recording.path == first.path:
+        remedy = "add --multi_label if a recording may have several labels, or keep one row of each file"
+        if n_files > 1:
+            remedy += f" ({n_files} files have several)"
+    return (
+        f"{recording.path} is labelled {_in_words(recording.label)}, and {first.path}, the same file, "
+        f"{_in_words(first.label)}: {remedy}."
+    )
 
 
 def _as_set(label: str | Sequence[str]) -> set[str]:

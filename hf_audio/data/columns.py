@@ -5,6 +5,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..errors import DataError
+from ..files import SOUND_SUFFIXES
+from .classes import find_numbering, simple_name
+from .tags import holds_lists, split_tags, suspect_tags, unquote
 
 logger = logging.getLogger(__name__)
 
@@ -15,12 +18,21 @@ PARTS = {
     **dict.fromkeys(["validation", "valid", "val", "dev"], VALIDATION),
     **dict.fromkeys(["test", "testing", "eval", "evaluation"], TEST),
 }
-# What people call columns, the likeliest name first.
+# What people call columns, the likeliest name first; capitals, blanks and signs in them do not count.
 PATH_NAMES = ("path", "file", "filename", "file_name", "fname", "audio")
+FURTHER_PATH_NAMES = (
+    *("file_path", "audio_path", "audio_file", "audio_filename", "wav", "wav_path", "wav_file", "sound_file"),
+    *("slice_file_name", "clip_path", "relative_path", "full_path", "files"),
+)
 LABEL_NAMES = ("label", "category", "class", "tag", "tags", "labels")
+FURTHER_LABEL_NAMES = (
+    *("class_name", "label_name", "category_name", "class_label", "primary_label", "classes", "species"),
+    *("common_name", "scientific_name", "sound_class", "sound", "event", "keyword", "word", "command", "target", "y"),
+)
 NUMBER_NAMES = ("number",)  # labels too, where no column has one of those names and a clip has one label
-SPLIT_NAMES = ("split", "subset", "part")
-SEPARATOR = ","  # of the tags of one clip
+SPLIT_NAMES = ("split", "subset", "part", "set", "partition", "fold", "dataset")
+# Of the cells of a column that holds files, whatever its name is, those that end as the names of sounds do.
+SOUND_SHARE = 0.9
 TRUTHS = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False, "": False}
 
 
@@ -58,10 +70,13 @@ def settle_columns(
         DataError: a column is not there, or none is called as such a column usually is.
     """
     names = list(table)
+    named_files = [name for name in names if name.lower().endswith(tuple(SOUND_SUFFIXES))]
+    if wanted == Columns() and any(_holds_sounds(table[name]) for name in named_files):
+        raise DataError(f"{source} has no header: its first line names {named_files[0]}; write path,label above it.")
     for name in (wanted.path, *wanted.labels, wanted.group, wanted.split):
         if name is not None and name not in names:
             raise DataError(f"{source} has no column {name!r}: its columns are {', '.join(names)}.")
-    path = wanted.path or _guess(names, PATH_NAMES)
+    path = wanted.path or _guess_path(table)
     if path is None:
         raise DataError(_unguessed(source, names, PATH_NAMES, "the files", path_flag))
     split = wanted.split or _guess_split(table)
@@ -73,6 +88,9 @@ def settle_columns(
         if usual is None and several:
             labels = [name for name in left if _is_indicator(table[name])]
     if not labels and needs_labels:
+        tags = [] if several else [name for name in names if _is_indicator(table[name])]
+        if len(tags) > 1:
+            raise DataError(f"{source} has columns of 0 and 1, {', '.join(tags[:3])}: for tags, add --multi_label.")
         raise DataError(_unguessed(source, names, LABEL_NAMES, "the labels", "label_column"))
     for what, found, named in (("files", path, wanted.path), ("the split", split, wanted.split)):
         if found is not None and found != named:
@@ -82,13 +100,29 @@ def settle_columns(
     return Columns(path, labels, wanted.group, split)
 
 
+def _guess_path(table: Mapping[str, Sequence[Any]]) -> str | None:
+    """The column that is called as one of files, or else the only one that holds names of sound files."""
+    usual = _guess(list(table), (*PATH_NAMES, *FURTHER_PATH_NAMES))
+    if usual is not None:
+        return usual
+    holding = [name for name, cells in table.items() if _holds_sounds(cells)]
+    return holding[0] if len(holding) == 1 else None
+
+
+def _holds_sounds(cells: Sequence[Any]) -> bool:
+    said = [unquote(cell) for cell in cells if isinstance(cell, str) and cell.strip()]
+    n_sounds = sum(cell.lower().endswith(tuple(SOUND_SUFFIXES)) for cell in said)
+    return bool(said) and n_sounds >= SOUND_SHARE * len(said)
+
+
 def _guess_split(table: Mapping[str, Sequence[Any]]) -> str | None:
-    """The column that says train and test, whatever else it says, or that says nothing but such words."""
-    split = _guess(list(table), SPLIT_NAMES)
-    if split is None:
-        return None
-    said = {_as_text(cell) for cell in table[split]}
-    return split if said <= set(PARTS) or {TRAIN, TEST} <= {PARTS.get(cell) for cell in said} else None
+    """The first column that says train and test, whatever else it says, or that says nothing but such words."""
+    for usual in SPLIT_NAMES:
+        split = _guess(list(table), (usual,))
+        said = set() if split is None else {_as_text(cell) for cell in table[split]}
+        if said and (said <= set(PARTS) or {TRAIN, TEST} <= {PARTS.get(cell) for cell in said}):
+            return split
+    return None
 
 
 def read_parts(source: str, column: str, cells: Sequence[Any]) -> list[str]:
@@ -111,27 +145,56 @@ def read_labels(
 ) -> Sequence[str | list[str]]:
     """The label of every row, which may be empty, or with `several` its tags.
 
-    Tags are the names of columns that say 1, and what stands in columns of tags: lists, or text with commas between.
+    Tags are the names of columns that say 1, and what stands in columns of tags: lists, or text, see `split_tags`.
+    Labels that look like several tags each are warned of.
 
     Raises:
-        DataError: one label is asked for, and there are several columns or a column of lists.
+        DataError: one label is asked for, and there are several columns or lists of several; or a cell begins as a
+            list and is none.
     """
     if several:
-        return _read_tags(table, columns)
-    if len(columns) > 1 or any(isinstance(cell, list) for cell in table[columns[0]]):
+        return _read_tags(source, table, columns)
+    cells = table[columns[0]]
+    if len(columns) > 1 or any(isinstance(cell, list) for cell in cells):
         raise DataError(f"{source} has several labels a clip in {', '.join(columns)}: add --multi_label.")
-    return [str(cell).strip() for cell in table[columns[0]]]
+    texts = [str(cell) for cell in cells]
+    if holds_lists(texts):
+        rows, _ = split_tags(source, columns[0], texts)
+        if any(len(row) > 1 for row in rows):
+            raise DataError(f"{source} has lists of labels in its column {columns[0]!r}: add --multi_label.")
+        return ["".join(row) for row in rows]
+    labels = [unquote(text) for text in texts]
+    doubt = suspect_tags(labels)
+    if doubt is not None:
+        logger.warning("%s: %s; if so, add --multi_label, else each is taken for a class.", source, doubt)
+    return labels
 
 
-def _read_tags(table: Mapping[str, Sequence[Any]], columns: Sequence[str]) -> list[list[str]]:
+def read_class_order(
+    table: Mapping[str, Sequence[Any]], columns: Sequence[str], labels: Sequence[str | list[str]]
+) -> list[str] | None:
+    """The classes in the order of a column that numbers the labels, see `find_numbering`; `None` without one."""
+    numbering = find_numbering(table, columns, labels)
+    if numbering is None:
+        return None
+    logger.info("Ids of the classes: as the column %s numbers them.", numbering[0])
+    return numbering[1]
+
+
+def _read_tags(source: str, table: Mapping[str, Sequence[Any]], columns: Sequence[str]) -> list[list[str]]:
     rows: list[list[str]] = [[] for _ in table[columns[0]]]
     for column in columns:
-        indicator = _is_indicator(table[column])
-        for tags, cell in zip(rows, table[column], strict=True):
-            if indicator:
-                tags += [column] if TRUTHS[_as_text(cell)] else []
-            else:
-                tags += str(cell).split(SEPARATOR) if not isinstance(cell, list) else map(str, cell)
+        cells = table[column]
+        if _is_indicator(cells):
+            found = [[column] if TRUTHS[_as_text(cell)] else [] for cell in cells]
+        elif any(isinstance(cell, list) for cell in cells):
+            found = [list(map(str, cell)) if isinstance(cell, list) else [] for cell in cells]
+        else:
+            found, doubt = split_tags(source, column, [str(cell) for cell in cells])
+            if doubt is not None:
+                logger.warning("%s.", doubt.rstrip("."))
+        for tags, more in zip(rows, found, strict=True):
+            tags += more
     return rows
 
 
@@ -150,12 +213,13 @@ def guess_label(names: Sequence[str], *, several: bool = False) -> str | None:
 
     several: whether a clip may have several tags; a number is then none of them.
     """
-    return _guess(names, LABEL_NAMES if several else LABEL_NAMES + NUMBER_NAMES)
+    usual = (*LABEL_NAMES, *FURTHER_LABEL_NAMES)
+    return _guess(names, usual if several else (*usual, *NUMBER_NAMES))
 
 
 def _guess(names: Sequence[str], usual: Sequence[str]) -> str | None:
-    by_name = {name.strip().casefold(): name for name in reversed(names)}
-    return next((by_name[name] for name in usual if name in by_name), None)
+    by_name = {simple_name(name): name for name in reversed(names)}
+    return next((by_name[name] for name in map(simple_name, usual) if name in by_name), None)
 
 
 def _unguessed(source: str, names: Sequence[str], usual: Sequence[str], what: str, flag: str) -> str:

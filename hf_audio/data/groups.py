@@ -26,6 +26,10 @@ SCHEMES = {
     "LibriSpeech": re.compile(r"(?P<group>\d{2,5})-\d{3,6}-\d{4}"),
     "NSynth": re.compile(r"(?P<group>[a-z]+_[a-z]+_\d{3})-\d{3}-\d{3}"),
     "AudioSet": re.compile(r"Y?(?P<group>[\w-]{11})_\d+\.\d+_\d+\.\d+"),
+    "speaker by that word": re.compile(
+        r"(?:.*[^a-z])?(?P<group>(?:speaker|spk|subject|subj|person|patient|actor|participant)[-_ ]?\d+)(?:\D.*)?",
+        re.I,
+    ),
     "identifier first": re.compile(rf"(?P<group>{UUID})[-_ ].+"),
 }
 SCHEME_SHARE = 0.9  # of a class's names, those that must be of a scheme
@@ -37,6 +41,7 @@ RUN = re.compile(r"\d+|[^\W\d_]+")
 TRIMMED = "-_. ()[]#"
 # Names fall into groups where a group has so many files on the average, and hardly a file is alone.
 LEAST_MEAN, LEAST_SHARE = 2.0, 0.8
+FEWEST_WORDS = 3  # that classes share; two are rather conditions, such as loud and quiet
 NUMBERS_STRIPPED = 4  # a piece's name may end with its place and its times
 # A name without its class's is a speaker's or a place's; `rec1`, which is left of `dog_rec1`, is the class's own.
 OF_A_CLASS = re.compile(
@@ -82,12 +87,10 @@ def group_by_names(paths: Sequence[str], labels: Sequence[str], *, asked: bool =
     keys: list[str | None] = [None] * len(paths)
     in_words: set[str] = set()  # classes of whose keys words alone tell one from another
     for label, rows in sorted(by_class.items()):
-        chosen = _choose([names[row] for row in rows])
-        if chosen is None:
-            continue
+        chosen, is_known = _choose([names[row] for row in rows])
         for row, key in zip(rows, chosen, strict=True):
             keys[row] = key
-        if _told_by_words(chosen):
+        if not is_known and _told_by_words(chosen):
             in_words.add(label)
     keys = _without_classes(keys, labels)
     if not asked:
@@ -96,7 +99,10 @@ def group_by_names(paths: Sequence[str], labels: Sequence[str], *, asked: bool =
                 keys[row] = None
     sizes = Counter(keys)
     keys = [key if sizes[key] > 1 else None for key in keys]
-    if all(number < 2 for label, number in groups_of_classes(keys, labels).items()) or not any(keys):
+    found: dict[str, set[str]] = defaultdict(set)
+    for key, label in zip(keys, labels, strict=True):
+        found[label] |= set() if key is None else {key}
+    if all(len(own) < 2 for own in found.values()):
         return None
     return _grouping(keys, labels, "their names")
 
@@ -262,39 +268,36 @@ def _is_identifier(atom: str) -> bool:
     return changes > 6 or (changes > 2 and bool(re.fullmatch(r"[0-9a-fA-F]{8,}", atom)))
 
 
-def _choose(names: Sequence[_Name]) -> list[str | None] | None:
-    """The keys of a class's files by the first way that tells several groups, or else one group; `None`: no way."""
-    one_group = None
-    for keys in _candidates(names):
-        n_groups = len(set(keys) - {None}) + keys.count(None)
-        if n_groups > 1:
-            return keys
-        one_group = one_group or keys
-    return one_group
+def _choose(names: Sequence[_Name]) -> tuple[list[str | None], bool]:
+    """The keys of a class's files by the first way that tells several groups, or else one group, or none.
 
-
-def _candidates(names: Sequence[_Name]) -> Iterator[list[str | None]]:
-    """Ways to group the files of one class, the most trustworthy one first."""
+    Whether it is a known scheme's comes second.
+    """
     for scheme in SCHEMES.values():
         found = [scheme.fullmatch(name.stem) for name in names]
         matches = [match for match in found if match is not None]
         said = {match["label"] for match in matches if "label" in scheme.groupindex}
         if len(matches) >= SCHEME_SHARE * len(names) and len(said) <= 1:
-            yield [None if match is None else match["group"] for match in found]
-            return
-    yield from filter(_is_grouping, _by_folder(names))
-    yield from filter(_is_grouping, _by_day(names))
-    yield from filter(_is_grouping, _by_number(names))
+            return [None if match is None else match["group"] for match in found], True
+    one_group: list[str | None] = [None] * len(names)
+    for keys in (*_by_folder(names), *_by_day(names), *_by_number(names)):
+        if not _is_grouping(keys):
+            continue
+        if len(set(keys)) > 1:
+            return keys, False
+        # A name before all numbers is the class's, unless a number in it tells a recording.
+        own = _without_label(str(keys[0]), names[0].label)
+        if any(character.isdigit() for character in own):
+            one_group = one_group if any(one_group) else keys
+    return one_group, False
 
 
 def _is_grouping(keys: Sequence[str | None]) -> bool:
-    """Whether keys group the files of a class, or tell that all are of one recording."""
+    """Whether hardly a file of a class is alone."""
     sizes = Counter(keys)
     alone = sizes.pop(None, 0) + sum(size for size in sizes.values() if size == 1)
-    n_groups = len(sizes) + sum(key is None for key in keys)
-    if len(keys) - alone < LEAST_SHARE * len(keys) or len(keys) < LEAST_MEAN * n_groups:
-        return False
-    return n_groups > 1 or any(character.isdigit() for key in sizes for character in str(key))
+    n_groups = len(set(keys) - {None}) + sum(key is None for key in keys)
+    return len(keys) - alone >= LEAST_SHARE * len(keys) and len(keys) >= LEAST_MEAN * n_groups
 
 
 def _by_folder(names: Sequence[_Name]) -> Iterator[list[str | None]]:
@@ -312,9 +315,8 @@ def _by_day(names: Sequence[_Name]) -> Iterator[list[str | None]]:
 
 
 def _by_number(names: Sequence[_Name]) -> Iterator[list[str | None]]:
-    """By what stands before the last number, or with it where words follow, or before the numbers before that."""
-    runs = [name.runs for name in names]
-    numbers = [[run for run in reversed(own) if run[0].isdigit()] for own in runs]
+    """By what stands before the last number, or ends with it where words may follow, or before earlier numbers."""
+    numbers = [[run for run in reversed(name.runs) if run[0].isdigit()] for name in names]
     for stripped in range(NUMBERS_STRIPPED):
         yield [
             name.below(name.stem[: own[stripped][1]]) if len(own) > stripped else None
@@ -322,8 +324,7 @@ def _by_number(names: Sequence[_Name]) -> Iterator[list[str | None]]:
         ]
         if stripped == 0:
             yield [
-                name.below(name.stem[: own[0][2]]) if own and own[0] != all_runs[-1] else None
-                for name, own, all_runs in zip(names, numbers, runs, strict=True)
+                name.below(name.stem[: own[0][2]]) if own else None for name, own in zip(names, numbers, strict=True)
             ]
 
 
@@ -343,7 +344,7 @@ def _without_classes(keys: Sequence[str | None], labels: Sequence[str]) -> list[
     for key, label in zip(keys, labels, strict=True):
         rest = None
         if key is not None:
-            rest = re.sub(rf"(?<![^\W_]){re.escape(label)}(?![^\W_])", "", key, count=1, flags=re.I).strip(TRIMMED)
+            rest = _without_label(key, label)
             if not SINGLE_WORD.fullmatch(rest) or OF_A_CLASS.fullmatch(rest):
                 rest = None
         left.append(rest)
@@ -352,12 +353,19 @@ def _without_classes(keys: Sequence[str | None], labels: Sequence[str]) -> list[
     return [rest if rest is not None and len(classes[rest]) > 1 else key for key, rest in zip(keys, left, strict=True)]
 
 
+def _without_label(key: str, label: str) -> str:
+    return re.sub(rf"(?<![^\W_]){re.escape(label)}(?![^\W_])", "", key, count=1, flags=re.I).strip(TRIMMED)
+
+
 def _sharing(keys: Sequence[str | None], labels: Sequence[str]) -> set[str]:
-    """Classes most of whose keys other classes have too."""
+    """Classes most of whose keys are words that other classes have too, as speakers and places are, not kinds."""
     classes: dict[str, set[str]] = defaultdict(set)
     own: dict[str, set[str]] = defaultdict(set)
     for key, label in zip(keys, labels, strict=True):
-        if key is not None:
+        if key is not None and len(key) > 1:  # notes are single letters
             classes[key].add(label)
             own[label].add(key)
-    return {label for label, mine in own.items() if sum(len(classes[key]) > 1 for key in mine) > len(mine) / 2}
+    shared = {key for key, found in classes.items() if len(found) > 1}
+    if len(shared) < FEWEST_WORDS:
+        return set()
+    return {label for label, mine in own.items() if len(mine & shared) > len(mine) / 2}

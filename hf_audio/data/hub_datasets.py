@@ -14,8 +14,20 @@ from datasets.exceptions import DatasetNotFoundError
 
 from ..errors import DataError
 from .collection import Collection, hold_out, name_groups
-from .columns import PARTS, TEST, TRAIN, VALIDATION, Columns, read_labels, read_parts, settle_columns
+from .columns import (
+    PARTS,
+    TEST,
+    TRAIN,
+    VALIDATION,
+    Columns,
+    guess_label,
+    read_class_order,
+    read_labels,
+    read_parts,
+    settle_columns,
+)
 from .rows import ENCODED_COLUMN, from_rows, from_tagged_rows
+from .tags import unquote
 
 logger = logging.getLogger(__name__)
 
@@ -55,12 +67,7 @@ def load_hub_collection(
         logger.warning("Left out, as neither for training nor for validation or test by their names: %s.", ignored)
     used = {split: part for split, part in parts.items() if part is not None}
     dataset = _join(name, [splits[split] for split in used])
-    wanted = columns or Columns()
-    if wanted.path is None:
-        heard = [column for column, feature in dataset.features.items() if isinstance(feature, Audio)]
-        if len(heard) == 1:
-            wanted = wanted._replace(path=heard[0])
-            logger.info("Column of the recordings: %s, the only one of audio.", heard[0])
+    wanted = _guess_by_features(dataset, columns or Columns(), several)
     cells = {column: _read_cells(dataset, column) for column in dataset.column_names}
     settled = settle_columns(name, cells, wanted, several=several, path_flag="audio_column")
     for column in (*settled.labels, settled.group, settled.split):
@@ -73,9 +80,12 @@ def load_hub_collection(
     if settled.split is not None:
         told = read_parts(name, settled.split, cells[settled.split])
     labels = read_labels(name, cells, settled.labels, several=several)
+    classes = _declared_classes(dataset, settled.labels) or read_class_order(cells, settled.labels, labels)
     groups = {} if settled.group is None else {settled.group: name_groups(cells[settled.group])}
     places = [(split, row) for split in used for row in range(len(splits[split]))]
     recordings = _read_recordings(name, dataset, str(settled.path), places)
+    if several:
+        labels = _join_tags(recordings["path"][:], labels, told)
     kept = _without_repeats(recordings["path"][:], labels, told)
     if len(kept) < len(told):
         logger.warning("%d rows repeat a file; they are left out.", len(told) - len(kept))
@@ -90,9 +100,17 @@ def load_hub_collection(
         # They get one until they are: to choose rows first would have all recordings copied, when joined to others.
         labels = [label or labels[labelled[0]] for label in labels]
     make = from_tagged_rows if several else from_rows
-    rows = make(recordings["path"], labels, groups)
+    rows = make(recordings["path"], labels, groups, classes)
     rows = concatenate_datasets([rows, recordings.remove_columns("path")], axis=1).select(labelled)
     return hold_out(Path(name).resolve().name, rows, np.array(told, dtype=object)[labelled], seed, settled)
+
+
+def _join_tags(paths: Sequence[str], tags: Sequence[Sequence[str]], told: Sequence[str]) -> list[list[str]]:
+    """The tags of every row, with those of other rows that name its file for the same part."""
+    joined: dict[tuple[str, str], set[str]] = {}
+    for path, own, part in zip(paths, tags, told, strict=True):
+        joined.setdefault((path, part), set()).update(own)
+    return [sorted(joined[path, part]) for path, part in zip(paths, told, strict=True)]
 
 
 def _without_repeats(paths: Sequence[str], labels: Sequence[Any], told: Sequence[str]) -> list[int]:
@@ -151,6 +169,31 @@ def _join(name: str, parts: Sequence[Dataset]) -> Dataset:
         return concatenate_datasets(plain).with_format(None)  # or it would go on to speak of columns by their names
     except ValueError as error:
         raise DataError(f"The splits of {name} have columns of different kinds: {_first_line(error)}") from error
+
+
+def _guess_by_features(dataset: Dataset, wanted: Columns, several: bool) -> Columns:
+    """The columns that are named, and the only one of audio, and of classes where no name tells the labels."""
+    if wanted.path is None:
+        heard = [column for column, feature in dataset.features.items() if isinstance(feature, Audio)]
+        if len(heard) == 1:
+            wanted = wanted._replace(path=heard[0])
+            logger.info("Column of the recordings: %s, the only one of audio.", heard[0])
+    others = [column for column in dataset.column_names if column != wanted.path]
+    if not wanted.labels and guess_label(others, several=several) is None:
+        classed = [column for column in others if _declared_classes(dataset, (column,)) is not None]
+        if len(classed) == 1:
+            wanted = wanted._replace(labels=tuple(classed))
+            logger.info("Column of the labels: %s, the only one of classes.", classed[0])
+    return wanted
+
+
+def _declared_classes(dataset: Dataset, columns: Sequence[str]) -> list[str] | None:
+    """The classes of a column of `ClassLabel`, in its order; of those without a clip, the ids are kept."""
+    feature = dataset.features[columns[0]]
+    feature = feature.feature if isinstance(feature, datasets.List) else feature
+    if len(columns) > 1 or not isinstance(feature, ClassLabel):
+        return None
+    return [unquote(name) for name in feature.names]
 
 
 def _read_cells(dataset: Dataset, column: str) -> list[Any]:

@@ -120,17 +120,16 @@ NAME_LAYOUTS = (
 )
 
 
-def find_name_layout(files: Sequence[PurePath]) -> tuple[NameLayout, list[re.Match[str]]] | None:
-    """The data set whose files are called so, every one of them, and what each name says; files: from their folder."""
-    names = [file.as_posix() for file in files]
+def find_name_layout(directory: PurePath, files: Sequence[PurePath]) -> tuple[NameLayout, list[re.Match[str]]] | None:
+    """The data set whose files are called so, every one of them in a directory, and what each name says."""
     for layout in NAME_LAYOUTS:
         found = []
-        for name in names:
-            match = layout.pattern.fullmatch(name)
+        for file in files:
+            match = layout.pattern.fullmatch("/".join(file.parts[len(directory.parts) :]))
             if match is None:
                 break
             found.append(match)
-        if len(found) == len(names) and _is_whole(layout, found):
+        if len(found) == len(files) and _is_whole(layout, found):
             return layout, found
     return None
 

@@ -12,7 +12,7 @@ from ..files import FOREIGN_REMEDY, FolderSearch, find_folders, name_some, searc
 from .class_folders import ClassFolders, read_class_folders
 from .clip_tables import ClipTable, read_clip_table
 from .columns import TEST, TRAIN, Columns
-from .layouts import TABLE_LAYOUTS, TableLayout, find_name_layout
+from .layouts import NOISE_FOLDER, TABLE_LAYOUTS, TableLayout, find_name_layout
 from .part_names import name_parts, read_part_name
 from .tables import is_table
 
@@ -322,9 +322,9 @@ def _read_alike(path: Path, search_in: Path, first: ClipTable, asked: _Asked) ->
 
 
 def _tops(directory: Path, audio: Iterable[Path]) -> list[str]:
-    """The folders in a directory that hold recordings."""
-    places = (file.relative_to(directory).parts for file in audio if file.is_relative_to(directory))
-    return sorted({parts[0] for parts in places if len(parts) > 1})
+    """The folders in a directory that hold recordings of those in the directory."""
+    depth = len(directory.parts)
+    return sorted({file.parts[depth] for file in audio if len(file.parts) > depth + 1})
 
 
 def _read_known_names(
@@ -333,10 +333,8 @@ def _read_known_names(
     """By the names of files, where they are those of a known data set."""
     if asked.names_columns or tables:
         return None
-    folders = read_class_folders(source, searched.audio)
-    set_aside = {*searched.audio} - {row.path for row in folders.rows} - {*folders.outside}
-    files = [file for file in searched.audio if file not in set_aside]
-    known = find_name_layout([file.relative_to(source) for file in files])
+    files = [file for file in searched.audio if NOISE_FOLDER not in file.parts]
+    known = find_name_layout(source, files)
     if known is None:
         return None
     layout, matches = known
@@ -344,7 +342,9 @@ def _read_known_names(
     cells = {"label": labels, layout.group: [match["group"] for match in matches]}
     table = ClipTable(source, cells, Columns("path", ("label",), layout.group), files)
     said = f"{source} is read as {layout.name}, by the names of its files; clips of one {layout.group} stay together."
-    found = Recordings(source.resolve().name, table, searched, said=[said, *folders.said])
+    found = Recordings(source.resolve().name, table, searched, said=[said])
+    if len(files) < len(searched.audio):
+        found.said += read_class_folders(source, searched.audio).said
     if "fold" in layout.pattern.groupindex:
         folds = [int(match["fold"]) for match in matches]
         sentence = f"Fold {max(folds)}, by the names of the folders, was held out."

@@ -15,9 +15,11 @@ from datasets import ClassLabel, Dataset, concatenate_datasets
 from ..audio.loading import load_audio
 from ..errors import AudioError, DataError
 from ..files import FOREIGN_REMEDY, FolderSearch, find_folders, name_some, search_folder
+from .classes import order_classes
 from .clip_tables import read_clip_table
-from .columns import SEPARATOR, Columns
+from .columns import Columns, read_class_order
 from .tables import is_table
+from .tags import SEPARATOR, unquote
 
 logger = logging.getLogger(__name__)
 
@@ -45,14 +47,14 @@ def from_rows(
     """A data set with the columns `path`, `label` (a `ClassLabel`) and any further ones.
 
     Rows that repeat a path and its label are dropped with a warning. classes: the names that exist, in their order; by
-    default those that occur, sorted.
+    default those that occur, as `order_classes` has them.
 
     Raises:
         DataError: no rows, fewer than two classes, one path under two labels, a label that is not among `classes`, or
             a further column with a name that this package uses.
     """
     table = _unique_rows(paths, [str(label).strip() for label in labels], columns or {})
-    names = sorted(set(table["label"])) if classes is None else list(classes)
+    names = order_classes(table["label"]) if classes is None else list(classes)
     if len(names) < 2:
         raise DataError(f"All clips carry the one label {names[0]!r}: a classifier needs at least two classes.")
     unknown = table[~table["label"].isin(names)]
@@ -77,7 +79,7 @@ def from_tagged_rows(
         DataError: as `from_rows`.
     """
     table = _unique_rows(paths, [tuple(sorted({tag.strip() for tag in row} - {""})) for row in tags], columns or {})
-    names = sorted({tag for row in table["label"] for tag in row}) if classes is None else list(classes)
+    names = list(classes or order_classes(tag for row in table["label"] for tag in row))
     if len(names) < 2:
         raise DataError(f"All clips carry the tags {names}: a tagger needs at least two different ones.")
     numbers = {name: number for number, name in enumerate(names)}
@@ -91,7 +93,7 @@ def as_rows(dataset: Dataset) -> Dataset:
     """A data set of whoever made it, as the functions above give theirs.
 
     A column `audio`, as of the Hub's data sets, becomes `path` and `ENCODED_COLUMN`; labels that are plain numbers or
-    texts become a `ClassLabel` of their names, in their order.
+    texts become a `ClassLabel` of their names, in the order of `order_classes`.
 
     Raises:
         DataError: there are no recordings or no labels, or labels of another kind.
@@ -138,7 +140,7 @@ def _name_classes(dataset: Dataset) -> Dataset:
     missing = sum(label is None for label in labels)
     if missing:
         raise DataError(f"{missing} rows of the data set have no label: leave them out, as by Dataset.filter.")
-    values = sorted(set(labels))
+    values = order_classes(labels) if all(isinstance(label, str) for label in labels) else sorted(set(labels))
     if len(values) < 2:
         raise DataError(f"All clips carry the one label {values[0]!r}: a classifier needs at least two classes.")
     numbers = {value: number for number, value in enumerate(values)}
@@ -219,13 +221,14 @@ def load_table(
 
     Columns that are not given go by their names, see `settle_columns`. Further columns are kept, but for those whose
     names this package uses itself; `needed_columns` must be among them. Relative names are looked up in `audio_dir`,
-    by default the table's own folder.
+    by default the table's own folder. Classes are in the order of a column that numbers them, as ESC-50's `target`.
 
     Raises:
         DataError: the table is missing, empty, not UTF-8 text or lacks a column; and as `from_rows`.
     """
     columns = Columns(path_column, () if label_column is None else (label_column,))
-    return from_rows(*_labelled_rows(Path(path), columns, audio_dir, needed_columns))
+    files, labels, others = _labelled_rows(Path(path), columns, audio_dir, needed_columns)
+    return from_rows(files, labels, others, classes=read_class_order(others, (), labels))
 
 
 def _labelled_rows(
@@ -238,7 +241,8 @@ def _labelled_rows(
             raise DataError(f"{path} has no column {column!r}: its columns are {', '.join(table.cells)}.")
     (label_column,) = table.columns.labels
     labels = table.cells[label_column]
-    kept = [row for row, label in enumerate(table.column(label_column)) if label]
+    labels = [unquote(label) for label in labels]
+    kept = [row for row, label in enumerate(labels) if label]
     if len(kept) < len(labels):
         logger.warning("%d rows of %s have no label; they are left out.", len(labels) - len(kept), path)
     names = [name for name in table.cells if name not in (table.columns.path, label_column)]

@@ -17,6 +17,7 @@ from datasets import ClassLabel
 
 from ..errors import DataError
 from ..files import AUDIO_SUFFIXES
+from .classes import is_numbering
 from .columns import LABEL_NAMES, Columns, guess_label
 
 # Files beside a recording in a tar that hold its label; a .json has it among its fields.
@@ -63,6 +64,8 @@ class Count(NamedTuple):
     counts: Mapping[str, int]
     classes: list[str] | None
     problem: str | None
+    numberings: Mapping[str, list[list[str]]] = {}
+    """Of columns that may number the labels, the pairs of number and label that occur."""
 
 
 def count_shard(shard: str, columns: Columns) -> Count:
@@ -104,14 +107,25 @@ def _count_parquet(file: IO[bytes], shard: str, columns: Columns) -> Count:
     _, label = _find_columns(parquet.schema_arrow, shard, columns)
     classes = _declared_classes(parquet.schema_arrow, label)
     groups = [parquet.metadata.row_group(group).num_rows for group in range(parquet.num_row_groups)]
+    numbering = [] if classes is not None else _numbering_columns(parquet.schema_arrow, label)
     counts: Counter[str] = Counter()
-    for batch in parquet.iter_batches(columns=[label]):
-        values = batch.column(0).value_counts().to_pylist()
-        for value in values:
+    pairs: dict[str, set[tuple[str, str]]] = {name: set() for name in numbering}
+    for batch in parquet.iter_batches(columns=[label, *numbering]):
+        for value in batch[label].value_counts().to_pylist():
             text = _label_text(value["values"], classes)
             if text is not None:
                 counts[text] += value["counts"]
-    return Count(groups, counts, classes, None)
+        for name, own in pairs.items():
+            said = zip(batch[name].to_pylist(), batch[label].to_pylist(), strict=True)
+            own |= {(str(number), text) for number, value in said if (text := _label_text(value, None)) is not None}
+    return Count(groups, counts, classes, None, {name: sorted(map(list, own)) for name, own in pairs.items()})
+
+
+def _numbering_columns(schema: pa.Schema, label: str) -> list[str]:
+    """Columns of whole numbers or texts that are called as such which number the labels."""
+    named = [name for name in schema.names if name != label and is_numbering(name)]
+    kinds = (pa.types.is_integer, pa.types.is_string, pa.types.is_large_string)
+    return [name for name in named if any(is_kind(schema.field(name).type) for is_kind in kinds)]
 
 
 def _find_columns(schema: pa.Schema, shard: str, columns: Columns) -> tuple[str, str]:
@@ -128,13 +142,20 @@ def _find_columns(schema: pa.Schema, shard: str, columns: Columns) -> tuple[str,
         audio = AUDIO_COLUMN if AUDIO_COLUMN in holding else holding[0]
     elif not _holds_bytes(schema.field(audio).type):
         raise DataError(f"{shard} holds no encoded audio in the column {audio!r}: give one of bytes.")
-    label = columns.labels[0] if columns.labels else guess_label(schema.names)
+    label = columns.labels[0] if columns.labels else _guess_label(schema, audio)
     if label is None:
         raise DataError(f"{shard} has no column that is called {' or '.join(LABEL_NAMES)}: name one of {there}.")
     kind = schema.field(label).type
     if not (pa.types.is_integer(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind)):
         raise DataError(f"{shard} has {kind} values in the column {label!r}: labels are texts or whole numbers.")
     return audio, label
+
+
+def _guess_label(schema: pa.Schema, audio: str) -> str | None:
+    """The column with the likeliest name, or else the only one whose classes are declared."""
+    others = [name for name in schema.names if name != audio]
+    classed = [name for name in others if _declared_classes(schema, name) is not None]
+    return guess_label(others) or (classed[0] if len(classed) == 1 else None)
 
 
 def _holds_bytes(kind: pa.DataType) -> bool:

@@ -4,7 +4,6 @@ import hashlib
 import json
 import logging
 import os
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +19,7 @@ from datasets import Dataset, Features, Value, concatenate_datasets
 
 from ..errors import DataError
 from ..files import write_text
+from .classes import order_by_numbers, order_classes
 from .collection import Collection
 from .columns import TEST, TRAIN, VALIDATION, Columns
 from .rows import ENCODED_COLUMN, from_rows
@@ -28,7 +28,7 @@ from .shard_rows import UNREADABLE, Block, Count, count_shard, read_block
 logger = logging.getLogger(__name__)
 
 # Raised whenever the same shards would be counted otherwise.
-INDEX_VERSION = 2
+INDEX_VERSION = 3
 SUFFIXES = (".parquet", ".tar")
 INDEXED_TOGETHER = 8
 
@@ -42,7 +42,7 @@ class Split:
     counts: Counter[str] = field(default_factory=Counter)
     """Rows of each label."""
     classes: list[str] | None = None
-    """That the shards declare (`ClassLabel`), in their order."""
+    """That the shards declare (`ClassLabel`) or number in a further column, in that order."""
     unreadable: list[dict[str, str]] = field(default_factory=list)
     """Shards that cannot be used, as `{"path", "reason"}`."""
 
@@ -53,11 +53,10 @@ class Split:
 
     @cached_property
     def names(self) -> list[str]:
-        """The classes: those that are declared, or else the labels that occur, sorted, whole numbers by their size."""
+        """The classes: those that are declared, or else the labels that occur, as `order_classes` has them."""
         if self.classes is not None:
             return self.classes
-        by_size = all(re.fullmatch(r"-?\d+", label) for label in self.counts)
-        return sorted(self.counts, key=int if by_size else None)
+        return order_classes(self.counts)
 
     @property
     def shards(self) -> list[str]:
@@ -119,7 +118,8 @@ def index_shards(shards: Sequence[str], columns: Columns) -> Split:
     with ThreadPoolExecutor(INDEXED_TOGETHER) as pool:
         counted = list(pool.map(partial(_count, columns=columns), shards))
     declared = set()
-    for shard, (groups, counts, classes, problem) in zip(shards, counted, strict=True):
+    numberings: dict[str, set[tuple[str, str]]] = {}
+    for shard, (groups, counts, classes, problem, numbering) in zip(shards, counted, strict=True):
         if problem is not None:
             logger.warning("%s", problem)
             split.unreadable.append({"path": shard, "reason": problem})
@@ -129,6 +129,8 @@ def index_shards(shards: Sequence[str], columns: Columns) -> Split:
             split.blocks.append(Block(shard, group, first, start, rows))
             first += rows
         split.counts.update(counts)
+        for column, pairs in numbering.items():
+            numberings.setdefault(column, set()).update((number, label) for number, label in pairs)
         if groups:
             declared.add(None if classes is None else tuple(classes))
     if split.rows == 0:
@@ -137,7 +139,8 @@ def index_shards(shards: Sequence[str], columns: Columns) -> Split:
     if len(declared) > 1:
         raise DataError(f"{shards[0]} and the shards beside it declare different classes: write them again alike.")
     names = declared.pop()
-    split.classes = None if names is None else list(names)
+    orders = filter(None, map(order_by_numbers, numberings.values()))
+    split.classes = next(orders, None) if names is None else list(names)
     return split
 
 

@@ -176,7 +176,10 @@ def _draw_groups(
         folds = [fold for _, fold in splitter.split(left, left, own)]
     # A group that is much larger than others makes a fold of its own.
     fitting = [fold for fold in folds if len(fold) <= 2 * fraction * len(rows)] or [min(folds, key=len)]
-    held_out = max(fitting, key=lambda fold: len(np.unique(left[fold])))
+    near = (
+        1.5 * fraction * len(rows) if part == "test" else np.inf
+    )  # of few groups, some folds hold one more than others
+    held_out = max(fitting, key=lambda fold: (len(np.unique(left[fold])), len(fold) <= near))
     drawn[rows[held_out]] = True
     return drawn
 

@@ -1,5 +1,6 @@
-"""What recordings are like, by their headers: how long, and at which rates."""
+"""What recordings are like: how long, at which rates, and where in the spectrum their sounds lie."""
 
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -9,12 +10,15 @@ from datasets import Dataset
 
 from ..audio.loading import RATES, load_audio, open_audio
 from ..errors import AudioError, DataError
+from .bands import measure_bands
 from .rows import ENCODED_COLUMN
 from .shard_rows import UNREADABLE, read_block
 from .shards import Split
 
 # Headers that are read: more tell nothing new.
 MOST_FILES = 2000
+# Whose spectrum is looked at.
+MOST_MEASURED = 64
 # Of a stream, whose recordings are read as a whole.
 BLOCKS, ROWS_A_BLOCK = 12, 25
 
@@ -29,10 +33,12 @@ class Survey:
     """(recordings,)."""
     n_clips: int
     """How many there are to train on."""
+    bands: np.ndarray | None = None
+    """Of a few of them, the shares of `Spectrum.bands`, (recordings, bands)."""
 
 
 def survey_recordings(dataset: Dataset, trained: np.ndarray, seed: int = 0) -> Survey:
-    """Read the headers of the recordings that are trained on, or of 2000 of them, drawn by `seed`.
+    """Read the headers of the recordings that are trained on, or of 2000 of them, drawn by `seed`, and hear a few.
 
     Args:
         dataset: rows of `path`, as `from_rows` gives them.
@@ -50,7 +56,8 @@ def survey_recordings(dataset: Dataset, trained: np.ndarray, seed: int = 0) -> S
     if not headers:
         raise DataError(f"None of {len(recordings)} recordings can be read; the first: {_complain(recordings[0])}")
     rates, seconds = map(np.asarray, zip(*headers, strict=True))
-    return Survey(rates, seconds, len(rows))
+    listened = recordings.select(np.linspace(0, len(recordings) - 1, min(len(recordings), MOST_MEASURED)).astype(int))
+    return Survey(rates, seconds, len(rows), _measure(listened))
 
 
 def survey_stream(split: Split, seed: int = 0) -> Survey:
@@ -60,16 +67,28 @@ def survey_stream(split: Split, seed: int = 0) -> Survey:
         DataError: not one can be read.
     """
     drawn = np.random.default_rng(seed).permutation(len(split.blocks))[:BLOCKS]
-    headers = []
+    headers, listened = [], []
     for block in (split.blocks[number] for number in drawn):
         with suppress(*UNREADABLE):  # it is told of when it is trained on
-            for row in read_block(block, 0, min(block.rows, ROWS_A_BLOCK), split.columns):
-                header = _read_header({"path": row.name, ENCODED_COLUMN: row.audio}) if row.audio else None
-                headers += [] if header is None else [header]
+            for number, row in enumerate(read_block(block, 0, min(block.rows, ROWS_A_BLOCK), split.columns)):
+                recording = {"path": row.name, ENCODED_COLUMN: row.audio}
+                header = _read_header(recording) if row.audio else None
+                if header is not None:
+                    headers.append(header)
+                    listened += [recording] if number <= MOST_MEASURED // BLOCKS else []
     if not headers:
         raise DataError(f"Of the first rows of {split.shards[0]} and shards beside it, none holds audio: check them.")
     rates, seconds = map(np.asarray, zip(*headers, strict=True))
-    return Survey(rates, seconds, split.rows)
+    return Survey(rates, seconds, split.rows, _measure(listened))
+
+
+def _measure(recordings: Iterable[dict[str, Any]]) -> np.ndarray | None:
+    """The bands of those that can be read, (recordings, bands)."""
+    found = []
+    for row in recordings:
+        with suppress(OSError, AudioError):
+            found.append(measure_bands(row.get(ENCODED_COLUMN) or row["path"]))
+    return np.array(found) if found else None
 
 
 def _read_header(row: dict[str, Any]) -> tuple[int, float] | None:

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.fft
 
 from ..audio.levels import ChosenChannels, choose_channels, rescale
 from ..audio.loading import open_audio, resample_blocks
+from ..data.bands import WINDOW, Spectrum, spectra
 from ..errors import AudioError
 from .fingerprints import RATE, Fingerprint, take_fingerprint
 
@@ -17,8 +17,6 @@ from .fingerprints import RATE, Fingerprint, take_fingerprint
 SILENCE = 10 ** (-60 / 20)
 FULL_SCALE = 1 - 1.5 / 32768
 CLIPPED_RUN = 3
-SPECTRUM_WINDOW = 2048
-_TAPER = np.hanning(SPECTRUM_WINDOW).astype(np.float32)
 # A band ends where the spectrum rises so many dB above its level at the highest frequencies, and ends sharply, as a
 # filter ends it and no sound by itself, where it lies so much higher just below, and above nothing is left but what
 # rounding to 16 bits leaves. What lies so far below the strongest note counts as nothing.
@@ -58,6 +56,8 @@ class ClipMeasures:
     digest: str
     """Of the decoded samples and their rate."""
     fingerprint: Fingerprint
+    bands: tuple[float, ...] = ()
+    """Of what stands out from the noise, the shares that the bands of `data.bands` have."""
 
     @property
     def is_silent(self) -> bool:
@@ -92,7 +92,8 @@ class _Meter:
         self.n_clipped = 0
         self.first_sound: int | None = None
         self.last_sound = -1
-        self.power = np.zeros(SPECTRUM_WINDOW // 2 + 1)
+        self.power = np.zeros(WINDOW // 2 + 1)
+        self.spectrum = Spectrum(rate)
         self.digest = hashlib.sha256(f"{rate} {channels}".encode())
 
     def read(self, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
@@ -121,13 +122,9 @@ class _Meter:
             self.channels = None if chosen.is_silent else chosen
         heard = slice(None) if self.channels is None else self.channels.heard
         mono = block[:, heard].mean(axis=1)
-        if len(mono) < SPECTRUM_WINDOW:
-            mono = np.pad(mono, (0, SPECTRUM_WINDOW - len(mono)))
-        # A window that is full in part would hold a jump, which has all frequencies.
-        mono = mono[: len(mono) // SPECTRUM_WINDOW * SPECTRUM_WINDOW].reshape(-1, SPECTRUM_WINDOW)
-        for start in range(0, len(mono), 64):
-            spectra = scipy.fft.rfft(mono[start : start + 64] * _TAPER)
-            self.power += np.square(np.abs(spectra)).sum(axis=0)
+        for power in spectra(mono):
+            self.power += power.sum(axis=0)
+            self.spectrum.add(power)
 
     def tell(self, kind: str, fingerprint: Fingerprint) -> ClipMeasures:
         n_values = self.n_frames * len(self.sums)
@@ -150,6 +147,7 @@ class _Meter:
             silent_end=(self.n_frames - 1 - self.last_sound) / self.rate,
             bandwidth=bandwidth,
             ends_sharply=ends_sharply,
+            bands=tuple(self.spectrum.bands().tolist()),
             digest=self.digest.hexdigest(),
             fingerprint=fingerprint,
         )

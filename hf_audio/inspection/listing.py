@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..data.columns import Columns
 from ..data.recordings import Recordings, read_recordings
+from ..data.tags import holds_lists, suspect_tags
 from ..errors import DataError
 from ..files import FOREIGN_REMEDY
 from .findings import Case, Finding, Severity, find
@@ -67,6 +68,8 @@ def list_files(
         entries += _of_foreign_kinds(found.searched.unreadable, entries, len(label_names))
     place = str(table.path.parent if audio_dir is None else audio_dir)
     findings = [*_tell_reading(found), *_find_in_rows(by_path, bool(label_names), place), *_find_left_out(found)]
+    if not found.is_sorted:
+        findings += _find_several(label_names, [rows[0].labels for rows in by_path.values()])
     return Listing(entries, label_names, findings)
 
 
@@ -109,7 +112,7 @@ def _find_in_rows(by_path: Mapping[str, Sequence[Entry]], labelled: bool, place:
             "error",
             "contradicted",
             "Listed more than once, under different labels, splits or groups",
-            "Keep the row that is right; of several tags, tagging recipes know.",
+            "Keep the row that is right; if a recording may have several labels, train with --multi_label.",
             torn,
         ),
         *find("note", "repeated", "Listed more than once", "Remove the rows that repeat one before.", repeated),
@@ -166,6 +169,16 @@ def _find_left_out(found: Recordings) -> list[Finding]:
             [Case((str(file),)) for file in searched.hidden],
         ),
     ]
+
+
+def _find_several(names: Sequence[str], labels: Sequence[tuple[str, ...]]) -> list[Finding]:
+    """Columns whose cells look as if several tags were in them."""
+    found = []
+    for name, cells in zip(names, zip(*labels, strict=True), strict=False):
+        doubt = "They are the text of lists" if holds_lists(cells) else suspect_tags(cells)
+        if doubt is not None:
+            found.append(Finding("note", "several", f"Column {name}: {doubt}.", "For tags, train with --multi_label."))
+    return found
 
 
 def _differences(rows: Sequence[Entry]) -> str:

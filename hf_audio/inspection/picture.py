@@ -25,10 +25,11 @@ def plot_collection(
     levels: np.ndarray,
     rates: np.ndarray,
     file: str | os.PathLike | IO[bytes],
+    further: str = "",
 ) -> None:
     """How many clips the classes have, and how long, how loud and of which sampling rates the clips are.
 
-    seconds, levels, rates: (clips,), levels in dB of full scale, rates in Hz.
+    seconds, levels, rates: (clips,), levels in dB of full scale, rates in Hz. further: what is written below them.
     """
     shown = dict(sorted(classes.items(), key=lambda item: -item[1])[:MOST_CLASSES])
     figure = Figure(figsize=(WIDTH, max(6.0, 0.17 * len(shown) + 1.5)), layout="constrained")
@@ -51,6 +52,8 @@ def plot_collection(
         panel.set_ylabel("clips")
         panel.xaxis.set_major_locator(MaxNLocator(4))
     _draw_rates(rates, kinds)
+    if further:
+        kinds.set_xlabel(f"clips of each sampling rate\n{further}")
     figure.savefig(file, dpi=DPI, format="png")
 
 

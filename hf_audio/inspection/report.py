@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..data.bands import upper_end
 from ..data.columns import Columns
 from ..data.groups import group_by_names, join_groups
 from ..data.tables import write_rows
@@ -75,7 +76,16 @@ class Inspection:
             "formats": _frequencies(clip.format for clip in self.measures),
             "lengths": _quantiles([clip.seconds for clip in self.measures]),
             "levels": _quantiles([clip.level for clip in self.measures]),
+            "bands": self.reach(),
         }
+
+    def reach(self) -> dict[str, float]:
+        """The Hz below which 5, 95 and 99 % of the sounds' energy lies, each file counted alike, noise apart."""
+        bands = np.array([clip.bands for clip in self.measures if any(clip.bands)])
+        if not len(bands):
+            return {}
+        together = bands.mean(axis=0, keepdims=True)
+        return {f"{share:.0%}": round(float(upper_end(together, share)[0])) for share in (0.05, 0.95, 0.99)}
 
 
 def inspect(
@@ -147,7 +157,7 @@ def write_report(inspection: Inspection, path: Path) -> None:
     """Everything as JSON: the summary, all findings with all their files, and what was measured of each file."""
     clips = []
     for entry, clip in zip(inspection.entries, inspection.measures, strict=True):
-        measured = {name: value for name, value in vars(clip).items() if name != "fingerprint"}
+        measured = {name: value for name, value in vars(clip).items() if name not in ("fingerprint", "bands")}
         clips.append({**asdict(entry), **measured})
     report = {
         **inspection.summary(),
@@ -211,6 +221,7 @@ def draw_report(inspection: Inspection, path: Path) -> None:
             np.array([clip.level for clip in inspection.measures]),
             np.array([clip.rate for clip in inspection.measures]),
             file,
+            f"energy: {_reach(inspection)}" if inspection.reach() else "",
         )
 
 
@@ -225,6 +236,8 @@ def tell(inspection: Inspection) -> Iterator[str]:
         )
         for title, name, unit in (("rates", "rates", " Hz"), ("channels", "channels", ""), ("formats", "formats", "")):
             yield f"{title:<14}" + _listed({f"{key}{unit}": number for key, number in summary[name].items()})
+        if summary["bands"]:
+            yield f"{'energy':<14}{_reach(inspection)} (noise apart)"
     for name, counts in inspection.label_counts.items():
         title = "classes" if len(inspection.label_counts) == 1 else f"{name}"
         read = inspection.readable_counts[name]
@@ -247,6 +260,10 @@ def tell(inspection: Inspection) -> Iterator[str]:
     numbers = Counter(finding.severity for finding in inspection.findings)
     yield ""
     yield ", ".join(count(numbers[severity], severity) for severity in SEVERITIES) + "."
+
+
+def _reach(inspection: Inspection) -> str:
+    return ", ".join(f"{share} below {hertz / 1000:.3g} kHz" for share, hertz in inspection.reach().items())
 
 
 def _duration(seconds: float) -> str:

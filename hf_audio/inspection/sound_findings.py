@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..data.bands import DEEP, deep, unheard, upper_end
 from ..problems import group_by_reason
 from .clip_measures import ClipMeasures
 from .findings import Case, Finding, Severity, count, find
@@ -20,6 +21,8 @@ NARROW_BAND, NARROWEST_BAND = 0.6, 1500
 # Beyond the quartiles, in distances of the quartiles, of logarithms; and where all are about equal, at least twofold.
 OUTLYING, LEAST_RATIO = 3.0, 2.0
 FEWEST_WITH_OUTLIERS = 8
+# Hz, and the share of recordings that is worth a word.
+USUAL_BAND, SHARE_UNHEARD = 11025, 0.1
 
 
 class Check(NamedTuple):
@@ -136,6 +139,7 @@ def find_in_sounds(
         findings += find(check.severity, check.kind, check.title, check.remedy, cases)
     return [
         *findings,
+        *_find_unheard(clips),
         *_find_outliers(entries, measures),
         *_find_mixture(clips, "mixed-rates", "sampling rates", lambda clip: f"{clip.rate} Hz"),
         *_find_mixture(clips, "mixed-channels", "numbers of channels", lambda clip: count(clip.channels, "channel")),
@@ -154,6 +158,36 @@ def _find_unreadable(unreadable: Sequence[tuple[str, str]]) -> list[Finding]:
             [Case((problem["path"],), problem["reason"]) for problem in problems],
         )
     return findings
+
+
+def _find_unheard(clips: Sequence[tuple[Entry, ClipMeasures]]) -> list[Finding]:
+    """Sounds above and below what a network hears at the usual rate, where they are not single ones."""
+    clips = [(entry, clip) for entry, clip in clips if clip.bands]
+    if not clips:
+        return []
+    bands = np.array([clip.bands for _, clip in clips])
+    found: list[Finding] = []
+    for kind, rows, title, remedy in (
+        (
+            "high",
+            unheard(bands, USUAL_BAND),
+            f"Most of the sound above {USUAL_BAND / 1000:g} kHz, half the usual rate of training",
+            "Training takes a higher rate where enough recordings are such, and says so; --sampling_rate sets it.",
+        ),
+        (
+            "deep",
+            deep(bands),
+            f"Next to all of the sound below {DEEP:.0f} Hz, where a network has few bands",
+            f"Train with --f_max {DEEP:.0f} and, for sound below 20 Hz, --f_min 5.",
+        ),
+    ):
+        ends = upper_end(bands, 0.95)
+        if rows.mean() >= SHARE_UNHEARD:
+            cases = [
+                Case((clips[row][0].path,), f"95 % below {ends[row]:.0f} Hz") for row in np.flatnonzero(rows).tolist()
+            ]
+            found += find("note", kind, title, remedy, cases)
+    return found
 
 
 def _find_outliers(entries: Sequence[Entry], measures: Sequence[ClipMeasures]) -> list[Finding]:

@@ -1,7 +1,6 @@
 """Several finished runs of one task as one checkpoint, with weights that validation clips choose."""
 
 import json
-import logging
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -13,6 +12,7 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 from transformers import AutoModelForAudioClassification
 
+from ..data.tables import read_table
 from ..errors import ArgumentError
 from ..inference.facts import Facts
 from ..models import (
@@ -24,12 +24,12 @@ from ..models import (
 from ..models.modeling_audio_cnn import classification_loss, probabilities
 from ..models.modeling_audio_ensemble import mean_logits
 from .card import METRIC_NAMES, RunFacts, TaskFacts, shown_command, write_model_card
+from .comparison import MAJORITY, UNTESTED, compare_with_label
 from .folder import RESULTS_NAME, discard_moved, finishing, training_seconds
 from .network import machine, save_network
-from .predictions import predictions_class
+from .predictions import GROUP_COLUMN, PREDICTIONS_NAME, Predictions, predictions_class
 from .scores import Scores, read_scores, write_scores
-
-logger = logging.getLogger(__name__)
+from .summary import describe_intervals, summary_of_card, tell_summary
 
 # The exponent of every weight in the prior of the weights (Dirichlet).
 EQUAL_BEFOREHAND = 5
@@ -76,7 +76,17 @@ def make_ensemble(folders: Sequence[Path], output_dir: Path) -> dict[str, Any]:
     )
     command = ["hf-audio", "ensemble", *map(str, folders), "--output_dir", str(output_dir)]
     chosen = f"{chosen} The test clips chose nothing."
-    return _write(output_dir, config, networks, averaged, results, chosen, shown_command(command))
+    groups = _read_groups(folders[0], test)
+    return _write(output_dir, config, networks, averaged, results, chosen, shown_command(command), groups)
+
+
+def _read_groups(folder: Path, paths: Sequence[str]) -> np.ndarray | None:
+    """What the test clips of a run belong together by, (clips,), where its predictions tell."""
+    if not (folder / PREDICTIONS_NAME).is_file():
+        return None
+    rows = read_table(folder / PREDICTIONS_NAME).to_dict("records")
+    groups = {row["path"]: row[GROUP_COLUMN] for row in rows if GROUP_COLUMN in row}
+    return np.array([groups[path] for path in paths]) if groups.keys() >= set(paths) else None
 
 
 def _load(folder: Path) -> AudioCNNForAudioClassification:
@@ -143,6 +153,7 @@ def _write(
     members: Sequence[dict[str, Any]],
     chosen: str,
     command: str,
+    groups: np.ndarray | None,
 ) -> dict[str, Any]:
     model = AudioEnsembleForAudioClassification(config).eval()
     for place, member in zip(model.members, networks, strict=True):
@@ -151,6 +162,7 @@ def _write(
     predictions = predictions_class(config).from_probabilities(
         averaged.paths, names, averaged.references, averaged.probabilities
     )
+    predictions.groups = groups
     metrics, intervals = predictions.metrics(), predictions.intervals()
     first = members[0]
     results: dict[str, Any] = {f"eval_{name}": value for name, value in metrics.items()}
@@ -164,6 +176,10 @@ def _write(
         "chosen": chosen,
         "machine": machine(),
     }
+    if MAJORITY in first and isinstance(predictions, Predictions):
+        results |= compare_with_label(predictions, first[MAJORITY])
+    if predictions.untested():
+        results[UNTESTED] = predictions.untested()
     task = TaskFacts(
         **{field.name: first["task"][field.name] for field in fields(TaskFacts) if field.name in first["task"]}
     )
@@ -178,8 +194,9 @@ def _write(
             RunFacts(
                 metrics={name: value for name, value in metrics.items() if name in METRIC_NAMES},
                 intervals=intervals,
-                interval_note="The scores are the mean of what each member said of those clips; the intervals are "
-                "what 1000 resamplings of them give.",
+                summary=summary_of_card(results),
+                interval_note="The scores are the mean of what each member said of those clips. "
+                + describe_intervals(GROUP_COLUMN, predictions),
                 labels=names,
                 tables=predictions.tables(),
                 n_train=str(first["train_samples"]),
@@ -195,5 +212,5 @@ def _write(
             ),
         )
         (folder / "README.md").write_text(card, encoding="utf-8")
-    logger.info("Finished in %s: %s", output_dir, json.dumps(metrics))
+    tell_summary(output_dir, results)
     return results

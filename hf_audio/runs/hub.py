@@ -22,10 +22,12 @@ from ..arguments import RecipeArguments
 from ..data.tables import read_table, write_rows
 from ..errors import HubError
 from .card import NAMELESS
+from .comparison import LEARNT
 from .folder import ARGUMENTS_NAME, RESULTS_NAME, SKIPPED_NAME, written_files
 from .markdown import escape
 from .network import check_weights
 from .scores import relative_paths
+from .summary import describe_constant
 
 logger = logging.getLogger(__name__)
 
@@ -98,15 +100,23 @@ def read_destination(args: RecipeArguments) -> Destination | None:
     return destination
 
 
-def push(folder: Path, destination: Destination) -> str:
+def push(folder: Path, destination: Destination, *, anyway: bool = False) -> str:
     """Upload a finished folder with its card; returns what to say: its address, and how it is used.
 
     All of it goes in one commit, after it was loaded where `hf_audio` cannot be imported.
 
+    Args:
+        folder: of the run.
+        destination: where it goes.
+        anyway: also a network of which nothing shows that it has learnt.
+
     Raises:
-        HubError: the folder is not finished or does not run by itself, or the Hub does not take it.
+        HubError: the folder is not finished or does not run by itself, or nothing was learnt, or the Hub does not take
+            it.
     """
     check_finished(folder)
+    if not anyway:
+        check_learnt(folder, read_results(folder))
     repo_id = check_access(destination)
     with staging(folder, repo_id) as staged:
         check_loads_alone(staged)
@@ -124,13 +134,16 @@ def push(folder: Path, destination: Destination) -> str:
     return f"{api.endpoint}/{repo_id}{_at(destination)}\n{_call(_folds(files), repo_id, destination)}"
 
 
-def list_upload(folder: Path, repo_id: str) -> list[File]:
+def list_upload(folder: Path, repo_id: str, *, anyway: bool = False) -> list[File]:
     """What `push` would upload, without a network; the folder is checked as there.
 
     Raises:
-        HubError: the folder is not finished or does not run by itself, or the repository's name is none.
+        HubError: the folder is not finished or does not run by itself, or nothing was learnt, or the repository's name
+            is none.
     """
     check_finished(folder)
+    if not anyway:
+        check_learnt(folder, read_results(folder))
     _check_name(repo_id)
     with staging(folder, repo_id) as staged:
         check_loads_alone(staged)
@@ -166,6 +179,27 @@ def check_finished(folder: Path) -> None:
             f"{folder / CARD_NAME} does not say `pipeline_tag: audio-classification` and `library_name` in its "
             "metadata, by which the Hub knows what it is: put the run's card back."
         )
+
+
+def check_learnt(folder: Path, results: Mapping[str, Any]) -> None:
+    """Refuse a run of which nothing shows that it has learnt.
+
+    Raises:
+        HubError: it is no better than an answer that needs no hearing.
+    """
+    if results.get(LEARNT) is False:
+        raise HubError(
+            f"{folder} was not uploaded, because its network is no better than {describe_constant(results, repr)}: "
+            "train one that is, or say hf-audio push --anyway."
+        )
+
+
+def read_results(folder: Path) -> dict[str, Any]:
+    """What a finished run's `all_results.json` holds; nothing, where that cannot be read."""
+    try:
+        return json.loads((folder / RESULTS_NAME).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
 
 
 def check_access(destination: Destination) -> str:

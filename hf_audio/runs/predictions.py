@@ -1,6 +1,6 @@
 """What a run says about the clips it held out: scores, intervals, classes, confusions, and the clips one by one."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,29 @@ from sklearn.metrics import (
 )
 from transformers import PreTrainedConfig
 
-from ..data.rows import SEPARATOR
 from ..data.tables import read_table, write_rows
-from .intervals import bootstrap_interval, f1_macro
-from .metrics import Accuracy, CharacterErrorRate, F1Macro, MeanAveragePrecisionAt3, TaggingPrecision, TwoClassScores
+from ..data.tags import SEPARATOR
+from ..models.configuration_audio_cnn import NONE_OF_THESE
+from .intervals import (
+    balanced_accuracy_interval,
+    bootstrap_interval,
+    f1_macro_interval,
+    mean_interval,
+    roc_auc_interval,
+    wilson_interval,
+)
+from .metrics import (
+    Accuracy,
+    BalancedAccuracy,
+    CharacterErrorRate,
+    F1Macro,
+    MeanAveragePrecisionAt3,
+    TaggingPrecision,
+    TwoClassScores,
+)
 from .metrics.cer import edit_distance
 from .metrics.map_at_3 import average_precision_at_3, rank_labels
-from .metrics.two_classes import balanced_accuracy, roc_auc, roc_curve
+from .metrics.two_classes import equal_error_rate, roc_curve
 from .plots import plot_confusion_matrix, plot_roc_curve
 from .scores import relative_paths
 
@@ -28,6 +44,8 @@ PREDICTIONS_NAME = "predictions.csv"
 CONFUSION_NAME = "confusion_matrix.png"
 ROC_NAME = "roc_curve.png"
 RANKED_COLUMNS = ("prediction", "prediction_2", "prediction_3")  # of predictions.csv
+GROUP_COLUMN = "group"  # of predictions.csv, where the task has one
+NOT_TESTED = "not tested"  # in the place of figures
 
 
 @dataclass
@@ -54,11 +72,18 @@ class Predictions:
     """The three best class indices, best first, (clips, 3); of two classes both."""
     scores: np.ndarray
     """Probabilities of the best class, (clips,)."""
+    groups: np.ndarray | None = None
+    """What clips belong together by (recording, speaker), (clips,); intervals count them together."""
 
     @property
     def predictions(self) -> np.ndarray:
         """Predicted class indices, (clips,)."""
         return self.ranked[:, 0]
+
+    @property
+    def right(self) -> np.ndarray:
+        """Whether each clip was taken for what it is, (clips,) of bool."""
+        return self.references == self.predictions
 
     @property
     def pictures(self) -> list[str]:
@@ -83,6 +108,7 @@ class Predictions:
             np.array([numbers[row["label"]] for row in rows]),
             np.array([[numbers[row[name]] for name in RANKED_COLUMNS[: len(names)]] for row in rows]),
             np.array([float(row["score"]) for row in rows]),
+            np.array([row[GROUP_COLUMN] for row in rows]) if rows and GROUP_COLUMN in rows[0] else None,
         )
 
     @classmethod
@@ -94,11 +120,12 @@ class Predictions:
             np.concatenate([part.references for part in parts]),
             np.concatenate([part.ranked for part in parts]),
             np.concatenate([part.scores for part in parts]),
+            None if any(part.groups is None for part in parts) else np.concatenate([part.groups for part in parts]),
         )
 
     def rows(self) -> list[dict[str, Any]]:
         """Of `predictions.csv`, paths relative to the folder that holds all files."""
-        return [
+        rows = [
             {
                 "path": path,
                 "label": self.names[reference],
@@ -110,14 +137,23 @@ class Predictions:
                 relative_paths(self.paths), self.references, self.ranked, self.scores, strict=True
             )
         ]
+        return _with_groups(rows, self.groups)
+
+    def untested(self) -> list[str]:
+        """Names of the classes that no clip is of, so that no figure tells of them."""
+        tested = set(self.references.tolist())
+        return [name for number, name in enumerate(self.names) if number not in tested and name != NONE_OF_THESE]
 
     def per_class(self) -> list[dict[str, Any]]:
-        """Precision, recall, F1 and number of clips of every class."""
+        """Precision, recall, F1 and number of clips of every class; of one without clips, `None` for all three."""
         columns = precision_recall_fscore_support(
             self.references, self.predictions, labels=range(len(self.names)), zero_division=0
         )
-        rows = zip(self.names, *columns, strict=True)
-        return [{"label": name, "precision": p, "recall": r, "f1": f, "clips": int(n)} for name, p, r, f, n in rows]
+        rows = []
+        for name, *scores, n in zip(self.names, *columns, strict=True):
+            precision, recall, f1 = map(float, scores) if n else (None, None, None)
+            rows.append({"label": name, "precision": precision, "recall": recall, "f1": f1, "clips": int(n)})
+        return rows
 
     def hardest_pairs(self, n: int = 10) -> list[dict[str, Any]]:
         """The pairs of classes that are most often taken for one another, most frequent first."""
@@ -137,13 +173,13 @@ class Predictions:
     @staticmethod
     def metric_names(n_labels: int) -> list[str]:
         """What `metrics` tells of so many classes, the usual one first."""
-        return ["accuracy", "f1_macro", *(["map_at_3"] if n_labels > 3 else [])]
+        return ["accuracy", "balanced_accuracy", "f1_macro", *(["map_at_3"] if n_labels > 3 else [])]
 
     def metrics(self) -> dict[str, float]:
-        """Accuracy and macro F1, and of more than three classes mAP@3."""
+        """Accuracy, balanced accuracy and macro F1, and of more than three classes mAP@3."""
         results: dict[str, float] = {}
-        for metric in (Accuracy(keep_in_memory=True), F1Macro(keep_in_memory=True)):
-            results |= metric.compute(predictions=self.predictions, references=self.references)
+        for kind in (Accuracy, BalancedAccuracy, F1Macro):
+            results |= kind(keep_in_memory=True).compute(predictions=self.predictions, references=self.references)
         if len(self.names) > 3:
             ranking = MeanAveragePrecisionAt3(keep_in_memory=True)
             results |= ranking.compute(predictions=self.ranked, references=self.references)
@@ -153,7 +189,7 @@ class Predictions:
         """Of the card."""
         pairs = [[row["pair"], row["confused"], row["clips"]] for row in self.hardest_pairs()]
         classes = [
-            [row["label"], *(f"{row[name]:.3f}" for name in ("precision", "recall", "f1")), row["clips"]]
+            [row["label"], *(_in_table(row[name]) for name in ("precision", "recall", "f1")), row["clips"]]
             for row in self.per_class()
         ]
         intro = "The pairs of classes that are taken for one another most often:"
@@ -163,18 +199,18 @@ class Predictions:
         ]
 
     def intervals(self) -> dict[str, tuple[float, float]]:
-        """95 % intervals of the metrics over clips."""
-        right = self.references == self.predictions
-
-        def f1(clips: np.ndarray) -> float:
-            return f1_macro(self.references[clips], self.predictions[clips])
-
-        scores = {"accuracy": lambda clips: right[clips].mean(), "f1_macro": f1}
+        """95 % intervals of the metrics over clips, or groups of them."""
+        references, predictions, groups = self.references, self.predictions, self.groups
+        intervals = {
+            "accuracy": mean_interval((references == predictions).astype(float), groups=groups),
+            "balanced_accuracy": balanced_accuracy_interval(references, predictions, groups),
+            "f1_macro": f1_macro_interval(references, predictions, groups),
+        }
         if len(self.names) > 3:
-            pairs = zip(self.ranked.tolist(), self.references.tolist(), strict=True)
+            pairs = zip(self.ranked.tolist(), references.tolist(), strict=True)
             precision = np.array([average_precision_at_3(ranked, label) for ranked, label in pairs])
-            scores["map_at_3"] = lambda clips: precision[clips].mean()
-        return {name: bootstrap_interval(score, len(right)) for name, score in scores.items()}
+            intervals["map_at_3"] = mean_interval(precision, groups=groups)
+        return intervals
 
     def write(self, folder: Path) -> None:
         """Leave `predictions.csv`, `per_class.csv` and `confusion_matrix.png` in a folder."""
@@ -211,20 +247,25 @@ class TwoClassPredictions(Predictions):
         """Accuracy, F1 in the mean and of both classes, and the metrics of `TwoClassScores`."""
         scores = TwoClassScores(keep_in_memory=True)
         told = scores.compute(predictions=self.second_scores, references=self.references)
-        return super().metrics() | told | {f"f1_{row['label']}": float(row["f1"]) for row in self.per_class()}
+        f1 = {f"f1_{row['label']}": row["f1"] for row in self.per_class() if row["f1"] is not None}
+        return super().metrics() | told | f1
 
     def intervals(self) -> dict[str, tuple[float, float]]:
-        """95 % intervals of the metrics over clips."""
+        """95 % intervals of the metrics over clips, or groups of them."""
         intervals, labels, scores = super().intervals(), self.references, self.second_scores
         if not self.has_both:
             return intervals
-        for name, score in (("balanced_accuracy", balanced_accuracy), ("roc_auc", roc_auc)):
 
-            def drawn(clips: np.ndarray, score: Callable[[np.ndarray, np.ndarray], float] = score) -> float:
-                return score(labels[clips], scores[clips])
+        def error_rate(clips: np.ndarray) -> float:
+            drawn = labels[clips]
+            return equal_error_rate(drawn, scores[clips]) if 0 < drawn.sum() < len(drawn) else np.nan
 
-            # Each class by itself: a draw without clips of one would have no such score.
-            intervals[name] = bootstrap_interval(drawn, len(labels), strata=labels)
+        intervals["roc_auc"] = roc_auc_interval(labels, scores, self.groups)
+        # Each class by itself: a draw without clips of one would have no such score.
+        low, high = bootstrap_interval(error_rate, len(labels), strata=labels, groups=self.groups)
+        # Where no clip is on the wrong side, so many of the smaller class may still be.
+        least = wilson_interval(0, np.bincount(labels).min())[1]
+        intervals["equal_error_rate"] = low, max(high, least)
         return intervals
 
     def write(self, folder: Path) -> None:
@@ -246,6 +287,8 @@ class TagPredictions:
     """1 for a clip's tags and 0 for others, (clips, tags)."""
     scores: np.ndarray
     """Probabilities, (clips, tags)."""
+    groups: np.ndarray | None = None
+    """As of `Predictions`."""
 
     @property
     def pictures(self) -> list[str]:
@@ -268,22 +311,29 @@ class TagPredictions:
         """Label-weighted label-ranking average precision, and mean average precision."""
         return TaggingPrecision(keep_in_memory=True).compute(predictions=self.scores, references=self.references)
 
+    def tag_precision(self) -> tuple[np.ndarray, np.ndarray]:
+        """Label-ranking average precision of every clip that has tags, and how many it has; 0 and 0 of the others."""
+        n_tags = self.references.sum(1)
+        precision = np.zeros(len(n_tags))
+        for clip in np.flatnonzero(n_tags):
+            precision[clip] = label_ranking_average_precision_score(self.references[[clip]], self.scores[[clip]])
+        return precision, n_tags
+
     def intervals(self) -> dict[str, tuple[float, float]]:
         """95 % interval of the label-weighted label-ranking average precision over the clips that have tags."""
-        tagged = np.flatnonzero(self.references.any(1))
-        n_tags = self.references[tagged].sum(1)
-        one_by_one = zip(self.references[tagged][:, None], self.scores[tagged][:, None], strict=True)
-        precision = np.array([label_ranking_average_precision_score(*clip) for clip in one_by_one])
+        precision, n_tags = self.tag_precision()
+        tagged = n_tags > 0
+        groups = None if self.groups is None else self.groups[tagged]
+        return {"lwlrap": mean_interval(precision[tagged], n_tags[tagged], groups)}
 
-        def lwlrap(clips: np.ndarray) -> float:
-            return np.average(precision[clips], weights=n_tags[clips])
-
-        return {"lwlrap": bootstrap_interval(lwlrap, len(tagged))}
+    def untested(self) -> list[str]:
+        """Names of the tags that no clip has, so that no figure tells of them."""
+        return [name for tag, name in enumerate(self.names) if not self.references[:, tag].any()]
 
     def rows(self) -> list[dict[str, Any]]:
         """Of `predictions.csv`: the tags, the three most probable ones, and the first one's probability."""
         columns = relative_paths(self.paths), self.references, rank_labels(self.scores), self.scores
-        return [
+        rows = [
             {
                 "path": path,
                 "labels": SEPARATOR.join(np.asarray(self.names)[tags == 1]),
@@ -292,6 +342,7 @@ class TagPredictions:
             }
             for path, tags, ranked, scores in zip(*columns, strict=True)
         ]
+        return _with_groups(rows, self.groups)
 
     def per_class(self) -> list[dict[str, Any]]:
         """Average precision and number of clips of every tag that a clip has."""
@@ -328,6 +379,8 @@ class NumberPredictions:
     """The digits that were read, (clips, digits)."""
     scores: np.ndarray
     """Probabilities that all digits of a number are right, (clips,)."""
+    groups: np.ndarray | None = None
+    """As of `Predictions`."""
 
     @property
     def names(self) -> Sequence[str]:
@@ -363,20 +416,32 @@ class NumberPredictions:
         spoken, read = _as_numbers(self.references), _as_numbers(self.predictions)
         errors = np.array([edit_distance(b, a) for a, b in zip(spoken, read, strict=True)])
         lengths = np.array([len(number) for number in spoken])
-        rates = errors / lengths
-        return {
-            "cer": bootstrap_interval(lambda clips: rates[clips].mean(), len(rates)),
-            "cer_corpus": bootstrap_interval(lambda clips: errors[clips].sum() / lengths[clips].sum(), len(rates)),
-            "exact_match": bootstrap_interval(lambda clips: (rates[clips] == 0).mean(), len(rates)),
+        rates, groups = errors / lengths, self.groups
+        exact = mean_interval((errors == 0).astype(float), groups=groups)
+        intervals = {
+            "cer": bootstrap_interval(lambda clips: rates[clips].mean(), len(rates), groups=groups),
+            "cer_corpus": bootstrap_interval(
+                lambda clips: errors[clips].sum() / lengths[clips].sum(), len(rates), groups=groups
+            ),
         }
+        if not errors.any():  # so many clips may still have one
+            share = 1 - exact[0]
+            most = {"cer": share * (1 / lengths).mean(), "cer_corpus": share / lengths.mean()}
+            intervals = {name: (0.0, float(rate)) for name, rate in most.items()}
+        return {**intervals, "exact_match": exact}
 
     def rows(self) -> list[dict[str, Any]]:
         """Of `predictions.csv`, paths relative to the folder that holds all files."""
         columns = relative_paths(self.paths), _as_numbers(self.references), _as_numbers(self.predictions), self.scores
-        return [
+        rows = [
             {"path": path, "number": spoken, "prediction": read, "score": f"{score:.4f}"}
             for path, spoken, read, score in zip(*columns, strict=True)
         ]
+        return _with_groups(rows, self.groups)
+
+    def untested(self) -> list[str]:
+        """Of numbers, nothing is left out."""
+        return []
 
     def tables(self) -> list[Table]:
         """Of the card: errors by the digit's place and the digits that are misheard most."""
@@ -409,6 +474,16 @@ def predictions_class(config: PreTrainedConfig) -> type[AnyPredictions]:
     if config.problem_type == "multi_label_classification":
         return TagPredictions
     return TwoClassPredictions if config.num_labels == 2 else Predictions
+
+
+def _with_groups(rows: list[dict[str, Any]], groups: np.ndarray | None) -> list[dict[str, Any]]:
+    if groups is None:
+        return rows
+    return [{**row, GROUP_COLUMN: group} for row, group in zip(rows, groups, strict=True)]
+
+
+def _in_table(figure: float | None) -> str:
+    return NOT_TESTED if figure is None else f"{figure:.3f}"
 
 
 def _as_texts(digits: np.ndarray) -> list[str]:

@@ -1,9 +1,8 @@
 """Every fold held out once, each by a run of its own that can be resumed, and what they say together."""
 
-import json
 import logging
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -25,6 +24,7 @@ from ..runs.card import (
     shown_command,
     write_model_card,
 )
+from ..runs.comparison import RIVAL_NAME, compare_folds
 from ..runs.folder import (
     RESULTS_NAME,
     SKIPPED_NAME,
@@ -38,6 +38,7 @@ from ..runs.folder import (
 )
 from ..runs.network import machine
 from ..runs.predictions import PREDICTIONS_NAME, Predictions
+from ..runs.summary import summary_of_card, tell_summary
 from .task import Task
 
 logger = logging.getLogger(__name__)
@@ -88,15 +89,14 @@ def cross_validate(
             logger.info("Fold %s is finished already: %s.", name, folder)
         else:
             logger.info("Fold %s of %s is held out.", name, ", ".join(task.folds))
-        fold = replace(task, folds=None, held_out=held_out)
+        fold = replace(task, folds=None, held_out=held_out, purpose="fold")
         results[name] = run_unless_finished(args, folder, partial(_train_part, task=fold, train=train))
     told = [name.removeprefix("eval_") for name in next(iter(results.values()))]
     metrics = describe_metrics(told, list(task.further_tests), task.pooled_column)
     summary = _summarise(results, metrics) | {"seed": args.seed, "machine": machine()}
     if args.process_index == 0:
         _write_report(args, task, results, metrics, summary)
-        shown = {key: summary[key] for key in ("eval_accuracy", "eval_accuracy_std", "eval_accuracy_interval")}
-        logger.info("Finished in %s: %s", output_dir, json.dumps(shown))
+        tell_summary(output_dir, summary, brief=task.purpose != "result")
     return summary
 
 
@@ -105,8 +105,8 @@ def _train_part(args: RecipeArguments, task: Task, train: Callable[[RecipeArgume
 
 
 def _summarise(results: Mapping[str, Mapping[str, Any]], metrics: Iterable[str]) -> dict[str, Any]:
-    summary: dict[str, Any] = {"folds": list(results)}
     first = next(iter(results.values()))
+    summary: dict[str, Any] = {"folds": list(results), "labels": first["labels"]}
     for metric in metrics:
         found = [fold.get(f"eval_{metric}") for fold in results.values()]
         if None in found:  # of folds without clips of two classes, say
@@ -128,19 +128,31 @@ def _summarise(results: Mapping[str, Mapping[str, Any]], metrics: Iterable[str])
     return {key: float(value) if isinstance(value, np.floating) else value for key, value in summary.items()}
 
 
+def _read_rival(folder: Path, names: Sequence[str]) -> Predictions | None:
+    """The answers of a fold's rival; nothing where there was none."""
+    file = folder / RIVAL_NAME
+    return Predictions.read(file, names) if file.is_file() else None
+
+
 def _write_report(
     args: RecipeArguments,
     task: Task,
     results: Mapping[str, Mapping[str, Any]],
     metrics: Mapping[str, MetricFacts],
-    summary: Mapping[str, Any],
+    summary: dict[str, Any],
 ) -> None:
     output_dir = Path(args.output_dir)
     folders = {name: output_dir / f"fold_{name}" for name in results}
     names = next(iter(results.values()))["labels"]
     parts = {name: Predictions.read(folder / PREDICTIONS_NAME, names) for name, folder in folders.items()}
     judged = Predictions.concatenate(list(parts.values()))
+    rivals = {name: _read_rival(folder, names) for name, folder in folders.items()}
+    summary |= compare_folds([(results[name], parts[name], rivals[name]) for name in results])
     metrics = {name: facts for name, facts in metrics.items() if f"eval_{name}" in summary}
+    for name, (low, high) in judged.intervals().items():  # folds may agree by chance, and flawless ones always do
+        if name in metrics:
+            told = summary[f"eval_{name}_interval"]
+            summary[f"eval_{name}_interval"] = [min(told[0], low), max(told[1], high)]
     with finishing(output_dir, summary) as folder:
         judged.write(folder)
         skipped = next(iter(folders.values())) / SKIPPED_NAME  # of the whole table, the same in every fold
@@ -155,7 +167,9 @@ def _write_report(
                 metrics={metric: summary[f"eval_{metric}"] for metric in metrics},
                 intervals={metric: tuple(summary[f"eval_{metric}_interval"]) for metric in metrics},
                 interval_note=f"Means over {len(results)} folds, each held out from a run of its own, in `fold_NAME`; "
-                "the intervals are Student's, of the mean, from the differences between folds.",
+                "the intervals are Student's, of the mean, from the differences between folds, and no narrower than "
+                "those of all clips together.",
+                summary=summary_of_card(summary),
                 labels=judged.names,
                 tables=judged.tables(),
                 n_train=" / ".join(str(fold["train_samples"]) for fold in results.values()),

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from datasets import Dataset
 
+from ..runs.comparison import COMPARISONS
 from ..runs.folder import RESULTS_NAME, training_seconds
 from ..runs.scores import Scores, read_scores, relative_paths
 from .validated import FITTED_NAME, Validated
@@ -83,11 +84,16 @@ class Crossed:
 
     def note(self) -> str:
         """Whose figures they are, for the card."""
-        of_it, over = ("its recording", "recordings") if self.groups is not None else ("it", "clips")
+        without = "it" if self.groups is None else "its recording"
         return (
             f"Every clip was judged once, by one of {len(self.names)} networks that were trained like this one, but "
-            f"without {of_it}; this one was trained on all clips afterwards. The intervals are over {over}."
+            f"without {without}; this one was trained on all clips afterwards."
         )
+
+    def compared(self) -> dict[str, Any]:
+        """How the folds compare with answers that need no hearing, and with their rivals, for the results."""
+        results = json.loads((self.folder / RESULTS_NAME).read_text(encoding="utf-8"))
+        return {name: results[name] for name in COMPARISONS if name in results}
 
     def rows(self, metrics: Mapping[str, str]) -> list[dict[str, Any]]:
         """A row a fold, for the card; metrics: name -> its words."""

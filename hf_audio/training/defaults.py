@@ -6,10 +6,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..data.bands import DEEP, RUMBLE, deep, unheard, upper_end
 from ..data.survey import Survey
 
 # Of the networks' inputs, Hz. Above 11 kHz there is little left to tell most sounds by, and twice the time to pay.
 RATES = (8000, 11025, 16000, 22050)
+# Where the user, or where the sounds lie, asks for others.
+LOW_RATES = (500, 1000, 2000, 4000)
+HIGH_RATES = (32000, 44100, 48000, 64000, 96000, 128000, 192000, 256000, 384000)
+# Above this, recorders are for ultrasound: a few recordings of it are enough.
+HIGHEST_AUDIBLE_RATE = 50000
+SHARE_UNHEARD, SHARE_ULTRASONIC = 0.5, 0.1
+FAR_ABOVE = 10  # so many times as high, a mel scale has few bands left for what lies deep
+# What the sounds that would not be heard reach up to: the share of their energy, and of them.
+ENERGY_HEARD, RECORDINGS_HEARD = 0.95, 0.9
 # Of the windows in which recordings are judged, seconds.
 SHORTEST_CLIP = 0.3
 LONGEST_CLIP = 10.0
@@ -40,7 +50,8 @@ def choose_defaults(survey: Survey, given: Mapping[str, Any]) -> dict[str, Choic
 
     Args:
         survey: of the recordings to train on.
-        given: arguments that the user has given, by their names; the others follow from them too.
+        given: arguments that the user has given, by their names; the others follow from them too, the rate from
+            `f_max`.
     """
     choices: dict[str, Choice] = {}
 
@@ -50,11 +61,12 @@ def choose_defaults(survey: Survey, given: Mapping[str, Any]) -> dict[str, Choic
         choices[name] = Choice(value, why)
         return value
 
-    settle("sampling_rate", *_choose_rate(survey.rates))
+    settle("sampling_rate", *_choose_rate(survey, given.get("f_max")))
     clip_seconds = settle("clip_seconds", *_choose_clip_seconds(survey.seconds))
     settle("excerpt_seconds", *_choose_excerpt_seconds(survey.seconds, clip_seconds))
     settle("per_device_train_batch_size", *_choose_batch_size(survey.n_clips))
-    settle("per_device_eval_batch_size", *_choose_judged_together(survey.seconds))
+    rate = given.get("sampling_rate") or choices["sampling_rate"].value
+    settle("per_device_eval_batch_size", *_choose_judged_together(survey.seconds, rate))
     settle("num_train_epochs", *_choose_epochs(survey, clip_seconds))
     return choices
 
@@ -64,9 +76,50 @@ def suitable_epochs(n_clips: float) -> float:
     return KNOWN_EPOCHS * min((KNOWN_CLIPS / n_clips) ** 0.5, 1)
 
 
-def _choose_rate(rates: np.ndarray) -> Choice:
-    held = int(np.quantile(rates, 0.5, method="lower"))  # that at least half of the recordings reach
+def higher_rate(survey: Survey, rate: float) -> int | None:
+    """The rate that holds the sounds of which most is lost at this one; `None` where that is less than a tenth."""
+    if survey.bands is None:
+        return None
+    lost = unheard(survey.bands, rate / 2)
+    if lost.mean() < SHARE_ULTRASONIC:
+        return None
+    needed = 2 * np.quantile(upper_end(survey.bands[lost], ENERGY_HEARD, RUMBLE), RECORDINGS_HEARD, method="higher")
+    return min((usual for usual in HIGH_RATES if usual >= 0.99 * needed), default=HIGH_RATES[-1])
+
+
+def describe_unheard(survey: Survey, rate: int, f_min: float, f_max: float) -> list[str]:
+    """Sentences on recordings whose sounds a network of such a band would miss, or hear in a few of its bands."""
+    if survey.bands is None:
+        return []
+    sentences = []
+    higher = higher_rate(survey, 2 * f_max)
+    held = int(survey.rates.max())
+    if higher is not None and 2 * f_max < held:
+        sentences.append(
+            f"{unheard(survey.bands, f_max).mean():.0%} of the recordings have most of their sound above {f_max:g} "
+            f"Hz, which the network does not hear: if classes differ there, give --sampling_rate {min(higher, held)}."
+        )
+    sounding = survey.bands[survey.bands.any(axis=1)]
+    if len(sounding) and deep(sounding).mean() >= RECORDINGS_HEARD and f_max > FAR_ABOVE * DEEP:
+        sentences.append(
+            f"Next to all of the sound lies below {DEEP:.0f} Hz, where the network has few of its bands: give --f_max "
+            f"{DEEP:.0f}, and --f_min 5 if there is sound below {f_min:g} Hz."
+        )
+    return sentences
+
+
+def _choose_rate(survey: Survey, f_max: float | None) -> Choice:
+    held = int(np.quantile(survey.rates, 0.5, method="lower"))  # that at least half of the recordings reach
+    if f_max is not None:
+        wanted = (rate for rate in (*LOW_RATES, *RATES, *HIGH_RATES) if 2 * f_max <= rate <= held)
+        return Choice(min(wanted, default=held), f"it holds what lies below --f_max {f_max:g}")
     value = max((rate for rate in RATES if rate <= held), default=held)
+    higher = higher_rate(survey, value)
+    if survey.bands is not None and higher is not None and value < held:
+        share = float(unheard(survey.bands, value / 2).mean())
+        if share >= (SHARE_ULTRASONIC if held > HIGHEST_AUDIBLE_RATE else SHARE_UNHEARD):
+            why = f"{share:.0%} of the recordings have most of their sound above {value / 2000:.0f} kHz"
+            return Choice(min(higher, held), why)
     if value == held:
         return Choice(value, f"most recordings have {held} Hz, and no network can hear more")
     if value == RATES[-1]:
@@ -98,9 +151,9 @@ def _choose_batch_size(n_clips: int) -> Choice:
     return Choice(value, f"{n_clips} clips are {math.ceil(n_clips / value)} steps an epoch")
 
 
-def _choose_judged_together(seconds: np.ndarray) -> Choice:
+def _choose_judged_together(seconds: np.ndarray, rate: float) -> Choice:
     longest = float(seconds.max())
-    value = min(max(int(SECONDS_JUDGED / longest), 1), LARGEST_BATCH)
+    value = min(max(int(SECONDS_JUDGED / longest / max(rate / RATES[-1], 1)), 1), LARGEST_BATCH)
     return Choice(value, f"recordings last up to {longest:.1f} s, and wait whole in memory to be judged")
 
 

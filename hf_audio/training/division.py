@@ -11,12 +11,14 @@ from ..data.collection import Collection, draw_test
 from ..data.columns import TEST, TRAIN, VALIDATION
 from ..data.groups import Grouping, join_groups
 from ..data.splits import fold_groups
-from .recording_groups import GROUP_COLUMN, Clips, Wishes, find_grouping, keep_together, name_classes, with_groups
+from .recording_groups import GROUP_COLUMN, Clips, Wishes, find_grouping, keep_together, with_groups
 
 logger = logging.getLogger(__name__)
 
-# A test part of fewer clips, of recordings in so many pieces, tells little: all are held out once, in so many folds.
-FEW_CLIPS, PIECES, MOST_FOLDS = 30, 1.5, 5
+# A test part of fewer clips or recordings tells little: all are held out once, in so many folds, where recordings are
+# in so many pieces on the average. That takes long: for recordings alone, not of more clips than these.
+FEW_CLIPS, FEW_RECORDINGS, PIECES, MOST_FOLDS = 30, 3, 1.5, 5
+MOST_FOLDED = 1000
 # Of recordings that are trained on, so many clips are kept to tell how much better those are known than new ones.
 KNOWN_SHARE, FEWEST_KNOWN, MOST_KNOWN = 0.05, 20, 200
 LARGEST_KNOWN_SHARE = 0.2  # of one recording's clips
@@ -36,8 +38,6 @@ class Division:
     """What the figures tell, in sentences for the card."""
     hears_known: bool = True
     """Whether recordings of the test clips may have been trained on."""
-    untested: Sequence[str] = ()
-    """Classes of which no figure tells."""
     keeps_groups: bool = True
     """Whether clips are not trained on that share their group with held-out ones."""
 
@@ -74,13 +74,19 @@ def _wants_folds(drawn: Collection, grouping: Grouping | None, wishes: Wishes) -
     """Whether all clips are held out once, because a part of them is too few to judge by."""
     if not wishes.may_refit or drawn.rows(VALIDATION).any() or wishes.refits is False:
         return False
-    n_clips = len(drawn.parts)
-    in_pieces = grouping is not None and n_clips >= PIECES * grouping.n_groups
-    return bool(wishes.refits or (in_pieces and drawn.rows(TEST).sum() < FEW_CLIPS))
+    if wishes.refits or grouping is None:
+        return bool(wishes.refits)
+    n_clips, tested = len(drawn.parts), drawn.rows(TEST)
+    if n_clips < PIECES * grouping.n_groups:
+        return False
+    n_recordings = len(set(np.asarray(drawn.dataset[drawn.group_column])[tested].tolist()))
+    few_recordings = n_recordings < FEW_RECORDINGS and n_clips <= MOST_FOLDED
+    return bool(tested.sum() < FEW_CLIPS or few_recordings)
 
 
 def _fold(drawn: Collection, grouping: Grouping | None, clips: Clips, seed: int) -> Division:
     """All clips held out once, in folds of whole groups; the parts say that all are trained on."""
+    what = "clip" if grouping is None else "recording"
     rows = np.flatnonzero(clips.usable)
     column = drawn.group_column
     groups = np.asarray(clips.paths if column is None else drawn.dataset[column])[rows]
@@ -90,17 +96,17 @@ def _fold(drawn: Collection, grouping: Grouping | None, clips: Clips, seed: int)
         mask = np.zeros(len(clips.paths), dtype=bool)
         mask[rows[fold]] = True
         folds[str(number)] = mask
-    tested = {clips.labels[row] for row in np.flatnonzero(np.any(list(folds.values()), axis=0))}
     logger.info(
-        "A test part would be %d clips: instead, all are held out once, in %d folds, and the network that is left is "
-        "trained on all of them. These are %d trainings; --refit false is one, with that test part.",
+        "A test part would be %d clips of %d %ss: instead, all are held out once, in %d folds, and the network that "
+        "is left is trained on all of them. These are %d trainings; --refit false is one, with that test part.",
         drawn.rows(TEST).sum(),
+        len(set(groups[drawn.rows(TEST)[rows]].tolist())),
+        what,
         len(folds),
         len(folds) + 1,
     )
     parts = drawn.parts.copy()
     parts[drawn.rows(TEST)] = TRAIN
-    what = "clip" if grouping is None else "recording"
     sentence = (
         f"Every {what} was held out once, in one of {len(folds)} folds, from a network that was trained on the "
         "others; this network was trained on all of them."
@@ -110,7 +116,6 @@ def _fold(drawn: Collection, grouping: Grouping | None, clips: Clips, seed: int)
         folds,
         tells=_tell(grouping),
         hears_known=grouping is None,
-        untested=sorted(set(clips.labels) - tested),
     )
 
 
@@ -124,9 +129,7 @@ def _keep_held_out(collection: Collection) -> Division:
         groups = np.asarray(collection.dataset[collection.group_column])
         shares = bool(np.isin(groups[tested], groups[~tested]).any())
     # What that run has heard, it has heard: nothing would be gained by leaving it out now.
-    return Division(
-        replace(collection, split=sentence), hears_known=shares, untested=collection.untested, keeps_groups=not shares
-    )
+    return Division(replace(collection, split=sentence), hears_known=shares, keeps_groups=not shares)
 
 
 def _describe(drawn: Collection, grouping: Grouping | None, why_not: str, clips: Clips, seed: int) -> Division:
@@ -147,7 +150,7 @@ def _describe(drawn: Collection, grouping: Grouping | None, why_not: str, clips:
                 f" For comparison, {known.sum()} clips of recordings that were trained on were held out too: those "
                 f"figures end with `{KNOWN}`."
             )
-    return Division(drawn, None, further, tells, grouping is None, drawn.untested)
+    return Division(drawn, None, further, tells, grouping is None)
 
 
 def _tell(grouping: Grouping | None, why_not: str = "") -> str:
@@ -219,10 +222,7 @@ def _judge_division(clips: Clips, grouping: Grouping | None, wishes: Wishes) -> 
             if (tested & ~known).sum() >= FEWEST_KNOWN:
                 further[UNHEARD] = tested & ~known
                 tells.append(f"The figures of the others end with `{UNHEARD}`.")
-    untested = collection.untested
-    if untested:
-        logger.warning("No test clip of %s: the figures say nothing of them.", name_classes(untested))
-    return Division(collection, None, further, " ".join(tells), hears_known, untested)
+    return Division(collection, None, further, " ".join(tells), hears_known)
 
 
 def _of_both_sides(groups: Sequence[Sequence[int]], tested: np.ndarray) -> np.ndarray:

@@ -20,7 +20,8 @@ from ..models import AudioCNNConfig, AudioCNNFeatureExtractor, AudioCNNForAudioC
 
 # Frames. The lengths of an AST's spectrogram are multiples: 1024 for clips of 10 s, 512 for 5 s, 128 for 1 s.
 SPECTROGRAM_MULTIPLE = 64
-HEAD = ("pooling.", "classifier.", "long_term_spectrum.classifier.")
+CLASSIFIERS = ("classifier.", "long_term_spectrum.classifier.")  # a row a class
+HEAD = ("pooling.", *CLASSIFIERS)
 
 
 def load_extractor(name: str | None, config: AudioCNNConfig) -> SequenceFeatureExtractor:
@@ -103,6 +104,11 @@ def _take_weights(model: AudioCNNForAudioClassification, begun: PreTrainedModel)
     weights, own = begun.state_dict(), model.state_dict()
     if begun.config.num_labels != model.config.num_labels:
         weights |= {key: value for key, value in own.items() if key.startswith(HEAD)}
+    names, before = (list(config.id2label.values()) for config in (model.config, begun.config))
+    if names != before and set(names) == set(before) and not model.config.num_digits:
+        # The same classes under other ids, as a checkpoint has them for which numbers were sorted as text.
+        rows = [before.index(name) for name in names]
+        weights |= {key: value[rows] for key, value in weights.items() if key.startswith(CLASSIFIERS)}
     model.load_state_dict(weights)
 
 

@@ -2,17 +2,21 @@
 
 import copy
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from threadpoolctl import threadpool_limits
 
 from ..arguments import RecipeArguments
+from ..errors import HubError
 from ..runs.folder import TRAINED_ON_ALL, planned_steps, prepare_output_dir
-from ..runs.hub import push, read_destination
+from ..runs.hub import Destination, check_learnt, push, read_destination
+from .class_balance import report_classes
 from .finish import describe_choice, write_run
 from .judging import fit_answers, judge, judge_by_folds, judge_crops
 from .parts import check_streamable
+from .rival import compare
 from .setup import TrainingSetup, count_trained, set_up
 from .shard_loader import ClipStream
 from .task import Task
@@ -40,6 +44,7 @@ def fine_tune(args: RecipeArguments, task: Task) -> dict[str, Any]:
     args = copy.copy(args) if task.validated is None else task.validated.arguments(args)
     args.push_to_hub = False  # Trainer would upload whatever the folder holds by then
     setup = set_up(args, task, checkpoint)
+    report_classes(args, task, setup.parts)
     trainer = setup.make_trainer(setup.model, args)
     planned = None if checkpoint is None else planned_steps(checkpoint)
     # The threads of numpy's and scipy's BLAS spin for milliseconds after each product, on the cores of the model's.
@@ -50,9 +55,19 @@ def fine_tune(args: RecipeArguments, task: Task) -> dict[str, Any]:
     if trainer.is_world_process_zero():
         setup.clear()
         if destination is not None:
-            logger.info("%s", push(Path(args.output_dir), destination))
+            _push(Path(args.output_dir), destination, results)
     trainer.accelerator.wait_for_everyone()
     return results
+
+
+def _push(folder: Path, destination: Destination, results: Mapping[str, Any]) -> None:
+    """Upload a finished folder, unless nothing was learnt."""
+    try:
+        check_learnt(folder, results)
+    except HubError as error:  # the training is over and its folder whole: that is no failure
+        logger.warning("%s", error)
+    else:
+        logger.info("%s", push(folder, destination))
 
 
 def _judge_and_write(
@@ -71,10 +86,10 @@ def _judge_and_write(
     fit = fit_answers(trainer, parts, setup.plain, config, task.validated)
     results: dict[str, Any] = {}
     if task.crossed is None:
-        judgement = judge(trainer, parts, setup.plain, config, fit.rejection_margin, task.pooled_column)
+        judgement = judge(trainer, parts, setup.plain, config, fit.rejection_margin, task)
     else:
         judgement = judge_by_folds(task.crossed, config)
-        results |= {TRAINED_ON_ALL: True, "folds": task.crossed.names}
+        results |= {TRAINED_ON_ALL: True, "judging_folds": task.crossed.names}
     results |= {**judgement.metrics, **trained, "epoch": trainer.state.epoch}
     if args.tta > 0 and task.crossed is None:
         crops = setup.make_collator(config.clip_samples, crops=args.tta)
@@ -90,6 +105,7 @@ def _judge_and_write(
         results |= describe_fit(trainer, fit.temperature, fit.rejection_margin)
     results |= task.preceding_seconds
     if trainer.is_world_process_zero():
+        results |= compare(judgement, parts, task) if task.crossed is None else task.crossed.compared()
         validation = fit.validation if task.crossed is None else None  # which another network had
         write_run(args, task, results, judgement, skipped, trainer, validation)
     return results

@@ -1,6 +1,5 @@
 """What a run leaves behind when it is over: checkpoint, results, pictures and card, moved into place together."""
 
-import json
 import logging
 import time
 from collections.abc import Mapping, Sequence
@@ -23,15 +22,18 @@ from ..runs.card import (
     shown_command,
     write_model_card,
 )
+from ..runs.comparison import RIVAL_NAME, compare_with_constant
 from ..runs.folder import SKIPPED_NAME, as_json, finishing, prepare_output_dir, training_seconds
 from ..runs.network import NetworkFacts, machine, save_network
 from ..runs.plots import CURVES_NAME, plot_curves
-from ..runs.predictions import Predictions, TwoClassPredictions
+from ..runs.predictions import AnyPredictions, Predictions, TwoClassPredictions
 from ..runs.rejection import PICTURE_NAME as REJECTION_NAME
 from ..runs.scores import Scores, write_scores
+from ..runs.summary import describe_intervals, summary_of_card, tell_summary
 from .baseline import cache_statistics, fit_baseline
+from .class_balance import report_classes
 from .crossed import Crossed
-from .judging import Judgement
+from .judging import Judgement, read_groups
 from .parts import check_streamable
 from .setup import divide_task
 from .task import Task
@@ -39,8 +41,6 @@ from .trainer import AudioTrainer
 from .validated import Validated
 
 logger = logging.getLogger(__name__)
-
-INTERVALS = "The intervals are what 1000 resamplings of those clips give."
 
 
 def write_run(
@@ -89,7 +89,8 @@ def write_run(
         run = RunFacts(
             metrics=metrics,
             intervals=intervals,
-            interval_note=INTERVALS if task.crossed is None else task.crossed.note(),
+            summary=summary_of_card(results),
+            interval_note=_describe_intervals(task, predictions),
             labels=predictions.names,
             tables=tables,
             n_train=str(results["train_samples"]),
@@ -109,15 +110,20 @@ def write_run(
             base_model=None if network is None else hub_id(args.model_name_or_path),
         )
         (folder / "README.md").write_text(write_model_card(task.facts, run), encoding="utf-8")
-    shown = {
-        key: value for key, value in results.items() if key.startswith("eval_") and not key.endswith("_per_second")
-    }
-    logger.info("Finished in %s: %s", args.output_dir, json.dumps(shown))
+    tell_summary(Path(args.output_dir), results, brief=task.purpose != "result")
+
+
+def _describe_intervals(task: Task, predictions: AnyPredictions) -> str:
+    """Whose figures a card tells, where not the network's own, and how their intervals came about."""
+    told = describe_intervals(task.group_column or task.pooled_column, predictions)
+    return told if task.crossed is None else f"{task.crossed.note()} {told}"
 
 
 def _write_predictions(judgement: Judgement, validation: Scores | None, folder: Path) -> None:
     """What was predicted of every test clip, and the scores of those and of the validation clips."""
     judgement.predictions.write(folder)
+    if judgement.rival is not None:
+        write_rows(folder / RIVAL_NAME, judgement.rival.rows())
     for name, other in judgement.others.items():
         write_rows(folder / f"predictions_{name}.csv", other.rows())
     if judgement.scores is not None:
@@ -134,6 +140,7 @@ def train_baseline(args: RecipeArguments, task: Task) -> dict[str, Any]:
     check_streamable(args, task)
     prepare_output_dir(args)
     config, _, parts = divide_task(args, task)
+    report_classes(args, task, parts)
     names, test, sampling_rate = parts.names, parts.test, config.sampling_rate
     if names is None or parts.n_tags is not None:
         raise ArgumentError("--baseline judges one class a clip, and this task has several answers: leave it out.")
@@ -144,6 +151,7 @@ def train_baseline(args: RecipeArguments, task: Task) -> dict[str, Any]:
     scores = fit_baseline(train_statistics, parts.clips["label"][:], test_statistics, len(names), args.seed)
     kind = TwoClassPredictions if len(names) == 2 else Predictions
     predictions = kind.from_probabilities(test["path"][:], names, test["label"][:], scores)
+    predictions.groups = read_groups(test, task)
     results: dict[str, Any] = {f"eval_{name}": value for name, value in predictions.metrics().items()}
     results |= {
         "train_samples": len(parts.clips),
@@ -152,6 +160,7 @@ def train_baseline(args: RecipeArguments, task: Task) -> dict[str, Any]:
         "clips chose nothing.",
     }
     if args.process_index == 0:
+        results |= compare_with_constant(predictions, parts.class_counts())
         write_run(args, task, results, Judgement(results, predictions, {}, None, None), parts.skipped)
     return results
 

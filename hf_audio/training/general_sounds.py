@@ -15,6 +15,8 @@ from .search import LogUniform, Uniform
 EXCERPT_SECONDS = 2.5
 # Seconds: of less, the network's stages leave nothing.
 SHORTEST_HEARD = 0.2
+# Hz: recordings of higher rates are made for ultrasound, and of lower ones for infrasound.
+SLOWEST_AUDIBLE, FASTEST_AUDIBLE = 2000, 48000
 SIGNAL = {
     "sampling_rate": 22050,
     "clip_seconds": 5,
@@ -74,14 +76,27 @@ class GeneralSoundsArguments(RecipeArguments):
         super().__post_init__()
 
 
+def pace(sampling_rate: float, excerpt_seconds: float) -> float:
+    """How many times shorter frames are than those of sounds that people hear: 1 but for ultrasound and infrasound.
+
+    Calls of bats and mice are shorter than a frame of 46 ms, and a period of an elephant's is longer; but an excerpt
+    must have frames enough for the network.
+    """
+    if sampling_rate > FASTEST_AUDIBLE:
+        return (sampling_rate / FASTEST_AUDIBLE) ** 0.5
+    return min(max(sampling_rate / SLOWEST_AUDIBLE, 1.25 * SHORTEST_HEARD / excerpt_seconds), 1)
+
+
 def fit_signal(
     preset: Mapping[str, Any], sampling_rate: int, clip_seconds: float, excerpt_seconds: float
 ) -> dict[str, Any]:
-    """A preset for recordings of another rate and length: its frames last as long, and masks hide the same share.
+    """A preset for recordings of another rate and length: its frames last as long, but for `pace`.
 
-    clip_seconds: of the windows in which recordings are judged; excerpt_seconds: of the excerpts trained on.
+    Masks hide the same share. clip_seconds: of the windows in which recordings are judged; excerpt_seconds: of the
+    excerpts trained on.
     """
-    scale = sampling_rate / preset["sampling_rate"]
+    faster = pace(sampling_rate, excerpt_seconds)
+    scale = sampling_rate / preset["sampling_rate"] / faster
     win_length = round(preset["win_length"] * scale)
     return {
         **preset,
@@ -91,7 +106,7 @@ def fit_signal(
         "n_fft": 1 << (win_length - 1).bit_length(),
         "win_length": win_length,
         "hop_length": round(preset["hop_length"] * scale),
-        "time_mask_frames": round(preset["time_mask_frames"] * excerpt_seconds / preset["min_seconds"]),
+        "time_mask_frames": round(preset["time_mask_frames"] * faster * excerpt_seconds / preset["min_seconds"]),
     }
 
 

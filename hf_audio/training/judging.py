@@ -14,13 +14,13 @@ from transformers.trainer_utils import PredictionOutput
 
 from ..models.modeling_audio_cnn import classification_loss, probabilities
 from ..runs.card import HARMONIC, METRIC_NAMES
-from ..runs.predictions import AnyPredictions, predictions_class
+from ..runs.predictions import AnyPredictions, Predictions, predictions_class
 from ..runs.rejection import Rejection, fit_margin, margins, sparing_margin
 from ..runs.scores import Scores, relative_paths
 from .crossed import Crossed
 from .network_parts import set_rejection_margin, set_temperature
 from .parts import Parts
-from .task import TEST
+from .task import TEST, Task
 from .trainer import AudioTrainer
 from .validated import Validated
 
@@ -39,6 +39,8 @@ class Judgement:
     """Of further test sets, and of clips pooled by a column, by their names."""
     scores: Scores | None
     rejection: Rejection | None
+    rival: Predictions | None = None
+    """The answers of logistic regression to the same clips, or to some of them."""
 
 
 def compute_metrics(prediction: EvalPrediction, config: PreTrainedConfig) -> dict[str, float]:
@@ -144,7 +146,7 @@ def judge(
     plain: Transform,
     config: PreTrainedConfig,
     margin: float,
-    pooled_column: str | None,
+    task: Task,
 ) -> Judgement:
     """The network on every test clip, once.
 
@@ -154,8 +156,9 @@ def judge(
         plain: makes inputs of clips as they are.
         config: of the task.
         margin: that `fit_answers` has fitted.
-        pooled_column: as of the `Task`.
+        task: that was trained.
     """
+    pooled_column = task.pooled_column
 
     def predict(clips: Dataset) -> PredictionOutput:
         return trainer.predict(clips.with_transform(plain), metric_key_prefix="eval")
@@ -163,6 +166,8 @@ def judge(
     outputs = {name: predict(clips) for name, clips in parts.tests.items()}
     scores = {name: _scores(config, clips, outputs[name]) for name, clips in parts.tests.items()}
     predictions = {name: _predictions(config, clips["path"][:], scores[name]) for name, clips in parts.tests.items()}
+    for name, clips in parts.tests.items():
+        predictions[name].groups = read_groups(clips, task)
     if pooled_column is not None:
         pooled = pool_scores(scores[TEST], parts.test[pooled_column][:])
         predictions[pooled_column] = _predictions(config, pooled.paths, pooled)
@@ -191,9 +196,16 @@ def judge_by_folds(crossed: Crossed, config: PreTrainedConfig) -> Judgement:
     """The networks of a cross-validation, in the place of one that was trained on all clips afterwards."""
     scores = crossed.scores
     predictions = _predictions(config, scores.paths, scores)
+    predictions.groups = None if crossed.groups is None else crossed.groups.astype(str)
     metrics = {f"eval_{name}": value for name, value in predictions.metrics().items()}
     scores = Scores(relative_paths(scores.paths), scores.references, scores.probabilities)
     return Judgement(metrics, predictions, {}, scores, None)
+
+
+def read_groups(clips: Dataset, task: Task) -> np.ndarray | None:
+    """What test clips belong together by (recording, speaker), (clips,), where the task has a column for it."""
+    column = task.group_column or task.pooled_column
+    return np.asarray(clips[column][:]).astype(str) if column in clips.column_names else None
 
 
 def judge_crops(trainer: AudioTrainer, collator: Callable, test: Dataset, plain: Transform) -> dict[str, float]:

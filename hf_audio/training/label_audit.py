@@ -244,6 +244,7 @@ def _train(args: RecipeArguments, dataset: Dataset, held_out: np.ndarray) -> Non
             facts=FACTS,
             augmentation=augmentation,
             crop_seconds=CROP_SECONDS,
+            purpose="preparation",
         ),
     )
 

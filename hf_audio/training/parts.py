@@ -1,8 +1,10 @@
 """What a run trains on, validates by and is judged on, decoded: the parts of a data set, a stream, a background."""
 
 import logging
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +57,16 @@ class Parts:
         if isinstance(self.train, Split):
             raise TypeError("A stream is not at hand as a whole.")
         return self.train
+
+    def class_counts(self) -> dict[str, int]:
+        """Training clips of every class or tag, by their names; none of numbers."""
+        if self.names is None:
+            return {}
+        if isinstance(self.train, Split):
+            return {name: self.train.counts[name] for name in self.train.names}
+        labels = self.train.with_format(None)["label"][:]
+        counts = Counter(chain.from_iterable(labels) if self.n_tags is not None else labels)
+        return {name: counts[number] for number, name in enumerate(self.names)}
 
     @property
     def n_tags(self) -> int | None:

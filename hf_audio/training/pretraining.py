@@ -41,6 +41,10 @@ def pretrain(
     for name, value in pretraining.arguments.items():
         setattr(first, name, value)
     check_same_arguments(first)
-    results = run_unless_finished(first, Path(folder), lambda part: train(part, pretraining.make_task(part)))
+
+    def train_first(part: RecipeArguments) -> None:
+        train(part, replace(pretraining.make_task(part), purpose="preparation"))
+
+    results = run_unless_finished(first, Path(folder), train_first)
     seconds = {**task.preceding_seconds, "pretrain_runtime": results["train_runtime"]}
     return replace(task, pretraining=None, begins_with=folder, preceding_seconds=seconds)

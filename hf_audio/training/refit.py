@@ -35,7 +35,8 @@ def refit(args: RecipeArguments, task: Task) -> dict[str, Any]:
     first.output_dir = prepare_preceding(args, "validated")
     first.push_to_hub, first.refit = False, False
     check_same_arguments(first)
-    results = run_unless_finished(first, Path(first.output_dir), lambda part: fine_tune(part, task))
+    first_task = replace(task, purpose="preparation")
+    results = run_unless_finished(first, Path(first.output_dir), lambda part: fine_tune(part, first_task))
     validated = Validated(first.output_dir, results["train_runtime"], **results[FITTED_NAME])
     logger.info("What %s has chosen is trained on all clips.", first.output_dir)
     seconds = {**task.preceding_seconds, "validated_runtime": validated.seconds}
@@ -65,7 +66,7 @@ def refit_on_all(
     folded.push_to_hub, folded.overwrite = False, False
     check_same_arguments(folded)
     folder = Path(folded.output_dir)
-    judged = replace(task, refits=False)
+    judged = replace(task, refits=False, purpose="preparation")
     run_unless_finished(folded, folder, lambda part: cross_validate(part, judged, train))
     crossed = Crossed.read(folder, task.dataset, task.folds, task.group_column)
     logger.info("What the %d folds have judged is trained on all clips.", len(crossed.names))

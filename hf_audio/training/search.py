@@ -6,8 +6,10 @@ import gc
 import json
 import logging
 import math
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -30,6 +32,7 @@ from ..runs.folder import (
     prepare_output_dir,
 )
 from ..runs.plots import plot_search
+from .class_balance import report_classes
 from .parts import check_streamable
 from .setup import set_up
 from .task import Task
@@ -115,6 +118,7 @@ def search_arguments(args: RecipeArguments, task: Task) -> dict[str, Any]:
     prepare_output_dir(args)
     args = copy.copy(args)
     setup = set_up(args, task)
+    report_classes(args, task, setup.parts)
     study = Study(args, space)
     while study.n_finished < args.search:
         make_trainer = functools.partial(setup.make_trainer, None, model_init=setup.make_model)
@@ -194,9 +198,14 @@ class Study:
         """The best trial's arguments, which are logged with how good they were."""
         best = read_values(self.space, self._study.best_trial.params)
         logger.info(
-            "The best of %d trials, %s %.4f on the validation clips: %s. Train with --config %s --output_dir NEW.",
-            *(self.n_finished, self.metric, self._study.best_value, json.dumps(best), self.folder / BEST_NAME),
+            "The best of %d trials has %s %.4f on the validation clips, with %s.",
+            *(self.n_finished, self.metric, self._study.best_value),
+            ", ".join(f"{name} {value:g}" for name, value in best.items()),
         )
+        words = takewhile(lambda word: not word.startswith("-"), self.args.command)
+        again = shlex.join([*words, "--config", str(self.folder / BEST_NAME), "--output_dir", "NEW"])
+        logger.info("All trials: %s", self.folder / TRIALS_NAME)
+        logger.info("Next: %s%s", "python " if again.partition(" ")[0].endswith(".py") else "", again)
         return best
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from datasets import Dataset
@@ -97,6 +97,9 @@ class Task:
     """The run that precedes this one by `--refit`."""
     crossed: "Crossed | None" = None
     """The cross-validation that judges this training, which has no test clips then."""
+    purpose: Literal["result", "fold", "preparation"] = "result"
+    """What the run is for: its figures are those that count, or a fold's, or of a training before the one that counts.
+    """
 
     def __post_init__(self) -> None:
         """Take rows as indices too, and refuse a data set that a training cannot read.

@@ -5,6 +5,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from helpers.recordings import touch, write_table
 
 from hf_audio.bulk.clips import find_all_clips, find_clips, find_examples, open_clips
 from hf_audio.data.columns import Columns
@@ -143,3 +144,13 @@ def test_standard_input_is_read_from_a_copy(monkeypatch):
     with open_clips([{"path": "a.wav"}, {"path": "-"}]) as (first, copy):
         assert first == "a.wav" and Path(copy).read_bytes() == b"sound"
     assert not Path(copy).exists()
+
+
+def test_a_table_of_a_known_data_set_names_the_files_that_training_reads(tmp_path):
+    touch(tmp_path, "audio/fold1/7-3-0-0.wav", "audio/fold2/8-8-0-0.wav")
+    (tmp_path / "metadata").mkdir()
+    rows = [("7-3-0-0.wav", "7", "1", "dog_bark"), ("8-8-0-0.wav", "8", "2", "siren")]
+    header = ("slice_file_name", "fsID", "fold", "class")
+    clips = find_clips(write_table(tmp_path / "metadata" / "UrbanSound8K.csv", [header, *rows]))
+    assert [Path(clip["path"]).parent.name for clip in clips] == ["fold1", "fold2"]
+    assert [clip["class"] for clip in clips] == ["dog_bark", "siren"] and set(clips[0]) == {"path", *header}

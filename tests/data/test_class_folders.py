@@ -33,6 +33,8 @@ def read(*folders: str) -> ClassFolders:
         (["words", "music"], ["music", "words"]),
         (["level1", "level2"], ["level1", "level2"]),
         (["decade", "facade"], ["decade", "facade"]),
+        (["march", "may"], ["march", "may"]),
+        (["marble1", "marble2"], ["marble1", "marble2"]),
         (["drone/1", "drone/2", "background noise"], ["background noise", "drone"]),
     ],
 )
@@ -70,6 +72,7 @@ def test_dates_and_people_above_the_classes_are_groups(above):
         (["fold1", "fold2"], "holds the folders fold1, fold2, which are folds and no classes: put the label"),
         (["2023-01-02", "2023-01-03"], "which are dates and no classes"),
         (["20230102_0800", "20230103_0800"], "which are dates and no classes"),
+        (["2 May 2023", "Jan 14, 2024"], "which are dates and no classes"),
         (["02.01.2023", "03.01.2023"], "which are dates and no classes"),
         (["cat", "2023-01-02", "2023-01-03"], "which are dates and no classes"),
         (["1672531200000", "1672531300000"], "which are ids and no classes"),

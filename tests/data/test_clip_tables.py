@@ -71,4 +71,28 @@ def test_paths_as_windows_writes_them(tmp_path):
     (tmp_path / "audio").mkdir()
     (tmp_path / "elsewhere").rename(tmp_path / "audio" / "audio")
     assert files(tmp_path, read_clip_table(path)) == ["audio/audio/dog/a.wav"]
-    assert files(tmp_path, read_clip_table(write_table(path, [["path"], ["x" * 300 + "/a.wav"]]))) is not None
+    assert files(tmp_path, read_clip_table(write_table(path, [["path"], ["x" * 300 + "/b.wav"]]))) is not None
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "C:\\Users\\Anna\\set\\dog\\A.WAV",
+        "/home/anna/set/dog/a.wav",
+        "file:///data/dog/a.wav",
+        '"dog\\a.wav"',
+        "dog/a",
+        "set/dog/a",
+    ],
+)
+def test_paths_of_other_machines_and_names_without_an_ending(tmp_path, name):
+    touch(tmp_path, "audio/dog/a.wav", "audio/cat/a.wav")
+    table = read_clip_table(write_table(tmp_path / "t.csv", [["path", "label"], [name, "dog"], ["cat\\a.wav", "cat"]]))
+    assert files(tmp_path, table) == ["audio/dog/a.wav", "audio/cat/a.wav"]
+
+
+def test_what_is_there_is_taken_and_backslashes_beside_it_too(tmp_path):
+    touch(tmp_path, "dog/a.wav", "cat/b.wav", "old/c.wav")
+    rows = [["path"], ["dog/a.wav"], ["cat\\b.wav"], ["'cat/b.wav'"], ["c.wav"]]
+    table = read_clip_table(write_table(tmp_path / "t.csv", rows))
+    assert files(tmp_path, table) == ["dog/a.wav", "cat/b.wav", "cat/b.wav", "c.wav"], "nobody has said `old`"

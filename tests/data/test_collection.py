@@ -213,6 +213,34 @@ def test_the_files_of_a_table_are_where_the_user_says(tmp_path):
         load_collection(fill(tmp_path / "x"), audio_dir=tmp_path)
 
 
+def test_a_row_a_tag(tmp_path, caplog):
+    rows = [(f"{n}.wav", tag, "test" if n < 4 else "train") for n in range(12) for tag in ("dog", "rain")[n % 3 > 0 :]]
+    rows += [("4.wav", "rain,cat", "train"), ("5.wav", "rain", "train")]
+    touch(*(tmp_path / row[0] for row in rows))
+    table = write_table(tmp_path / "clips.csv", [("path", "tags", "split"), *rows])
+    collection = load_collection(table, several=True)
+    tags = dict(zip(collection.dataset["path"], collection.dataset["label"], strict=True))
+    names = class_names(collection.dataset)
+    assert len(tags) == 12 and [names[tag] for tag in tags[str(tmp_path / "4.wav")]] == ["cat", "rain"]
+    assert [names[tag] for tag in tags[str(tmp_path / "0.wav")]] == ["dog", "rain"]
+    assert "1 files are left out, because they are there twice" in caplog.text
+    with pytest.raises(DataError, match=r"labelled .*: add --multi_label if a recording may have .* \(5 files have"):
+        load_collection(table)
+    write_table(table, [("path", "tags", "split"), *rows, ("0.wav", "cat", "train")])
+    with pytest.raises(DataError, match=r"0.wav, the same file, .*'dog', 'rain': keep one of them"):
+        load_collection(table, several=True)
+
+
+def test_ids_follow_the_column_that_numbers_the_classes(tmp_path):
+    classes = ("siren", "dog", "car")
+    table = table_of(
+        tmp_path, 15, ("slice_file_name", "classID", "class"), lambda n: (f"{n}.wav", n % 3, classes[n % 3])
+    )
+    assert class_names(load_collection(table).dataset) == [*classes]
+    numbered = fill(tmp_path / "numbers", map(str, range(11)), 2)
+    assert class_names(load_collection(numbered).dataset) == [str(number) for number in range(11)]
+
+
 @pytest.mark.usefixtures("libsndfile_alone")
 def test_recordings_that_are_not_read_are_told_of(tmp_path, caplog):
     touch(fill(tmp_path) / "cat" / "memo.m4a", tmp_path / "cat" / "notes.txt", tmp_path / "dog" / "._1.wav")

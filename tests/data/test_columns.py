@@ -21,6 +21,41 @@ def test_usual_names_are_found_and_told(caplog):
     assert "files: Filename" in caplog.text and "labels: category" in caplog.text and "split: Split" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("names", "cells", "path", "label"),
+    [
+        (("File path", "Species"), ("a.wav", "x"), "File path", "Species"),
+        (("slice_file_name", "fsID", "classID", "class"), ("a.wav", "1", "3", "x"), "slice_file_name", "class"),
+        (("wav", "target", "category_name"), ("a.wav", "1", "x"), "wav", "category_name"),
+        (("filepath", "y"), ("a.wav", "1"), "filepath", "y"),
+        (("sound", "label"), ("a.wav", "x"), "sound", "label"),
+        (("fname", "sound"), ("a.wav", "x"), "fname", "sound"),
+        (("Datei", "Art", "label"), ('"a.WAV"', "x", "x"), "Datei", "label"),
+        (("filename", "primary_label", "secondary_labels"), ("a.ogg", "x", "['y']"), "filename", "primary_label"),
+        (("path", "gender", "number", "speaker"), ("a.wav", "x", "7", "z"), "path", "number"),
+    ],
+)
+def test_further_names_of_columns(names, cells, path, label):
+    found = settle({name: [cell] for name, cell in zip(names, cells, strict=True)})
+    assert (found.path, *found.labels) == (path, label)
+
+
+def test_columns_of_tags_where_one_label_is_asked_for():
+    with pytest.raises(DataError, match=r"t.csv has columns of 0 and 1, dog, cat: for tags, add --multi_label"):
+        settle({"path": ["a", "b"], "dog": ["0", "1"], "cat": ["1", ""]})
+
+
+def test_a_table_without_a_header():
+    with pytest.raises(DataError, match=r"t.csv has no header: its first line names 0.wav; write path,label above it"):
+        settle({"0.wav": ["1.wav", "2.wav"], "dog": ["cat", "dog"]})
+    assert settle({"path": ["a"], "label": ["x"], "dog.wav": ["1"]}).path == "path"
+
+
+def test_two_columns_of_files_are_a_question():
+    with pytest.raises(DataError, match="add --path_column"):
+        settle({"left": ["a.wav"], "right": ["b.wav"], "label": ["x"]})
+
+
 def test_what_the_user_names_wins():
     table = {"file": ["a"], "path": ["b"], "label": ["x"], "species": ["y"], "who": ["z"], "fold": ["test"]}
     wanted = {"path": "file", "labels": ("species",), "group": "who", "split": "fold"}
@@ -84,6 +119,19 @@ def test_single_labels_may_hold_commas():
             read_labels("t", table, list(table), several=False)
 
 
+def test_labels_as_lists_in_quotes_and_several_by_mistake(caplog):
+    assert read_labels("t", {"a": ["['dog']", "[]", '["cat"]']}, ["a"], several=False) == ["dog", "", "cat"]
+    assert read_labels("t", {"a": ['"dog"', " cat"]}, ["a"], several=False) == ["dog", "cat"]
+    assert read_labels("t", {"a": ["[music]", "dog"]}, ["a"], several=False) == ["[music]", "dog"]
+    with pytest.raises(DataError, match=r"t has lists of labels in its column 'a': add --multi_label"):
+        read_labels("t", {"a": ["['dog', 'cat']"]}, ["a"], several=False)
+    assert not caplog.records
+    read_labels("t", {"a": ["low;wind", "low"]}, ["a"], several=False)
+    assert "t: 1 of 2 labels look like several with ';' between, 'low;wind' for one; if so, add --multi_label" in (
+        caplog.text
+    )
+
+
 def test_tags_are_columns_that_say_1_or_what_columns_hold():
     table = {
         "path": ["a", "b", "c"],
@@ -95,4 +143,4 @@ def test_tags_are_columns_that_say_1_or_what_columns_hold():
     assert columns == ["dog, small", "cat"]
     assert read_labels("t", table, columns, several=True) == [["dog, small"], ["cat"], ["dog, small"]]
     table = {"tags": ["x, y", "", "z"], "more": [["v"], [], ["w", "x"]]}
-    assert read_labels("t", table, ["tags", "more"], several=True) == [["x", " y", "v"], [""], ["z", "w", "x"]]
+    assert read_labels("t", table, ["tags", "more"], several=True) == [["x", "y", "v"], [], ["z", "w", "x"]]

@@ -27,6 +27,8 @@ UNREMARKABLE: dict[str, Namer] = {
     "number in brackets": lambda r, c, i: f"{c} ({i})",
     "number of a camera": lambda r, c, i: f"IMG_{1000 + i}",
     "kinds of the class": lambda r, c, i: f"{c[:2]}_{'abc'[i % 3] * 4}_{i // 3}",
+    "conditions": lambda r, c, i: f"{['loud', 'quiet'][i % 2]}_{i // 2}",
+    "notes": lambda r, c, i: f"{'CDEFGAB'[i % 7]}{i // 7}",
     "uuid": lambda r, c, i: str(uuid.UUID(int=r.getrandbits(128))),
     "hash": lambda r, c, i: f"{r.getrandbits(64):016x}",
     "short hash": lambda r, c, i: f"{r.getrandbits(32):08x}",
@@ -60,6 +62,8 @@ REMARKABLE: dict[str, tuple[Namer, int]] = {
     "days of a recorder": (lambda r, c, i: f"202301{i // 8 + 1:02d}_03{i % 8:02d}00", 5),
     "recordings of one day": (lambda r, c, i: f"20230102_03{i // 8:02d}00_{i % 8}", 5),
     "speaker and words": (lambda r, c, i: f"{1001 + i // 5}_{'ABCDE'[i % 5] * 3}_ANG_XX", 8),
+    "speaker by that word": (lambda r, c, i: f"{c}_{i // 5}_Subject_{i % 5}_x", 5),
+    "versions of a recording": (lambda r, c, i: f"{c}{i // 4:03d}{['', '_pitch', '_noise', ' - Copy'][i % 4]}", 20),
     "identifier of a device": (lambda r, c, i: f"{uuid.UUID(int=i // 4)}-{1430742197 + i}-1.0-m-04-hu", 10),
     "folders of sessions": (lambda r, c, i: f"session{i // 8}/{i}", 5),
 }
@@ -77,6 +81,11 @@ def test_spoken_digits_are_grouped_by_speaker():
     found = group_by_names([path for path, _ in rows], [label for _, label in rows])
     assert found is not None
     assert set(found.keys) == {"jackson", "theo"}
+
+
+def test_the_name_of_a_class_is_no_recording_even_if_it_is_a_number():
+    rows = [(f"/m/{key}/{key}_{i}.wav", key) for key in "abc0123" for i in range(25)]
+    assert group_by_names([path for path, _ in rows], [label for _, label in rows]) is None
 
 
 def test_classes_are_named_whose_files_are_all_of_one_recording():

@@ -64,7 +64,7 @@ def test_splits_labels_and_contents_of_a_data_set(tmp_path, monkeypatch):
     write_parquet(tmp_path / "tones", "test", rows_of(6, 20), FEATURES)
     monkeypatch.setattr("datasets.Audio.decode_example", lambda *_: pytest.fail("something else decoded"))
     collection = load_hub_collection(str(tmp_path / "tones"), columns=Columns(group="speaker"))
-    assert collection.name == "tones" and class_names(collection.dataset) == ["high", "low"]
+    assert collection.name == "tones" and class_names(collection.dataset) == ["low", "high"]
     assert Counter(collection.parts) == {TRAIN: 10, VALIDATION: 4, TEST: 6}
     assert collection.columns == Columns("sound", ("category",), "speaker", None)
     survey = survey_recordings(collection.dataset, collection.rows(TRAIN))
@@ -78,6 +78,38 @@ def test_splits_labels_and_contents_of_a_data_set(tmp_path, monkeypatch):
         assert abs(np.argmax(spectrum) * 2 - hertz) <= 2
         assert class_names(cached)[row["label"]] == ("low", "high")[number % 2]
         assert row["path"].split("/")[0] == collection.parts[place]
+
+
+def test_ids_are_those_of_the_data_set_also_of_classes_without_a_clip(tmp_path):
+    feature = {"names": ["owl", "low", "ant", "high"], "_type": "ClassLabel"}
+    rows = rows_of(10)
+    rows["kind"] = [1 + 2 * (i % 2) for i in range(10)]
+    rows["speaker"] = rows.pop("category") and [i % 5 for i in range(10)]
+    features = {"sound": AUDIO, "kind": feature, "speaker": {"dtype": "int64", "_type": "Value"}}
+    collection = load_hub_collection(str(write_parquet(tmp_path / "kinds", "train", rows, features)))
+    assert collection.columns.labels == ("kind",), "the only one of classes"
+    assert class_names(collection.dataset) == feature["names"] and set(collection.dataset["label"]) == {1, 3}
+    numbers = {"sound": rows["sound"], "category": [["1", "10", "2"][i % 3] for i in range(10)]}
+    numbers["target"] = [i % 3 for i in range(10)]
+    features = {
+        name: {"dtype": kind, "_type": "Value"} for name, kind in (("category", "string"), ("target", "int64"))
+    }
+    features["sound"] = AUDIO
+    folder = str(write_parquet(tmp_path / "numbers", "train", numbers, features))
+    assert class_names(load_hub_collection(folder).dataset) == ["1", "10", "2"]
+    assert class_names(load_hub_collection(folder, columns=Columns(labels=("target",))).dataset) == ["0", "1", "2"]
+
+
+def test_a_row_a_tag(tmp_path):
+    for name in "abcdefgh":
+        soundfile.write(tmp_path / f"{name}.wav", tone(300, 0.1), RATE)
+    files = [f"{name}.wav" for name in "abcdefgha"]
+    rows = {"file": files, "tags": ["x", "y", "x;y", "y", "x", "y", "x", "y", "z"]}
+    features = {name: {"dtype": "string", "_type": "Value"} for name in rows}
+    dataset = load_hub_collection(str(write_parquet(tmp_path, "train", rows, features)), several=True).dataset
+    names = class_names(dataset)
+    tags = {path[-5]: [names[tag] for tag in own] for path, own in zip(dataset["path"], dataset["label"], strict=True)}
+    assert len(dataset) == 8 and tags["a"] == ["x", "z"] and tags["c"] == ["x", "y"]
 
 
 def test_changed_contents_are_decoded_again_and_the_same_ones_not(tmp_path, monkeypatch):

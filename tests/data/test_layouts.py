@@ -9,7 +9,7 @@ from hf_audio.data.layouts import find_name_layout
 
 def read(*names: str):
     """Name of the layout, labels and groups."""
-    found = find_name_layout([PurePath(name) for name in names])
+    found = find_name_layout(PurePath("set"), [PurePath("set", name) for name in names])
     if found is None:
         return None
     layout, matches = found

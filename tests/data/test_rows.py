@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from datasets import Dataset
 from helpers.recordings import RATE, tone, write_table
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,6 +16,7 @@ from hf_audio.data.rows import (
     BELIEVED_COLUMN,
     UNVERIFIED_COLUMN,
     add_guessed,
+    as_rows,
     class_names,
     find_noises,
     from_rows,
@@ -75,10 +77,29 @@ def test_tsv_with_stray_quotes(tmp_path):
     assert load_table(path)["sentence"][:] == ['"Never, he said', 'it\'s "odd"']
 
 
+def test_a_column_that_numbers_the_labels_gives_their_ids(tmp_path):
+    rows = [("filename", "target", "category"), ("a.wav", "1", "cat"), ("b.wav", "0", "dog"), ("c.wav", "2", "ant")]
+    dataset = load_table(write_table(tmp_path / "t.csv", rows))
+    assert class_names(dataset) == ["dog", "cat", "ant"] and dataset["label"][:] == [1, 0, 2]
+    dataset = load_table(write_table(tmp_path / "t.csv", rows[:2] + rows[3:]))
+    assert class_names(dataset) == ["ant", "cat"], "1 and 2 begin at no 0"
+
+
+def test_numbers_are_in_their_order(tmp_path):
+    labels = [str(number) for number in range(11)]
+    assert class_names(from_rows(labels, labels)) == labels
+    assert class_names(from_tagged_rows(["a", "b"], [labels[:3], labels[3:]])) == labels
+    assert class_names(as_rows(Dataset.from_dict({"path": labels, "label": labels}))) == labels
+    for label in labels:
+        (tmp_path / label).mkdir()
+        (tmp_path / label / "a.wav").write_bytes(b"")
+    assert class_names(load_class_folders(tmp_path)) == labels
+
+
 @pytest.mark.parametrize(
     ("rows", "says"),
     [
-        ([("sound", "label"), ("a.wav", "x")], r"\(path, file.*; its columns are sound, label"),
+        ([("sound", "label"), ("a", "x")], r"\(path, file.*; its columns are sound, label"),
         ([("path", "label")], "no rows"),
         ([("path", "label"), ("a.wav", "x"), ("b.wav", "x")], "one label 'x'"),
         (

@@ -2,6 +2,8 @@
 
 from collections import Counter
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from helpers.recordings import write_parquet, write_tar
 
@@ -16,6 +18,20 @@ ROWS = [(bytes([number]) * 2000, f"{number}.wav", ("dog", "cat", "cow")[number %
 
 def names(found) -> dict[str, list[str]]:
     return {part: [shard.rpartition("shards/")[2] for shard in shards] for part, shards in found.items()}
+
+
+def test_ids_follow_a_column_that_numbers_the_labels_over_all_shards(tmp_path):
+    classes = ["siren", "dog", "car"]
+    for shard in range(2):
+        table = pq.read_table(
+            write_parquet(tmp_path / "one.parquet", [(b"", "a.wav", name) for name in classes[shard:]])
+        )
+        numbers = pa.array([classes.index(name) for name in classes[shard:]])
+        pq.write_table(table.append_column("target", numbers), tmp_path / f"{shard}.parquet")
+    shards = [str(tmp_path / f"{shard}.parquet") for shard in range(2)]
+    for _ in range(2):  # counted, and from the cache
+        assert index_shards(shards, Columns()).names == classes
+    assert index_shards(shards[1:], Columns()).names == ["car", "dog"], "1 and 2 begin at no 0"
 
 
 def test_splits_are_told_apart_by_files_and_by_folders(tmp_path):

@@ -7,6 +7,7 @@ from helpers.containers import encode, mp3, sound, wav, without_tag
 from helpers.recordings import RATE, tone, write_parquet
 
 from hf_audio.data import survey
+from hf_audio.data.bands import unheard
 from hf_audio.data.columns import Columns
 from hf_audio.data.rows import from_rows
 from hf_audio.data.shards import index_shards
@@ -36,6 +37,17 @@ def test_mixed_recordings_and_unreadable_ones(tmp_path):
         survey.survey_recordings(dataset, np.array([name in ("broken.wav", "gone.wav") for name in names]))
 
 
+def test_where_the_sounds_of_some_lie(tmp_path, monkeypatch):
+    for number in range(8):
+        soundfile.write(tmp_path / f"{number}.wav", tone((2000, 6000)[number % 2], 0.3, 16000), 16000)
+    (tmp_path / "1.wav").write_bytes(b"no sound")
+    dataset = from_rows([tmp_path / f"{number}.wav" for number in range(8)], [str(i % 2) for i in range(8)])
+    bands = survey.survey_recordings(dataset, np.ones(8, dtype=bool)).bands
+    assert unheard(bands, 4000).sum() == 3 and len(bands) == 7
+    monkeypatch.setattr(survey, "MOST_MEASURED", 2)
+    assert len(survey.survey_recordings(dataset, np.ones(8, dtype=bool)).bands) == 2
+
+
 def test_of_many_recordings_a_sample_is_read(tmp_path, monkeypatch):
     for number in range(12):
         soundfile.write(tmp_path / f"{number}.wav", tone(300, 0.1 + number / 100), RATE)
@@ -54,6 +66,7 @@ def test_of_a_stream_the_first_rows_of_some_row_groups_are_read(tmp_path, monkey
     rows[0] = (b"no sound", "clip.wav", "0")
     split = index_shards([str(write_parquet(tmp_path / "0.parquet", rows, group=5))], Columns())
     assert sorted(survey.survey_stream(split).rates) == list(range(8001, 8020))
+    assert len(survey.survey_stream(split).bands) == 19
     monkeypatch.setattr(survey, "BLOCKS", 2)
     monkeypatch.setattr(survey, "ROWS_A_BLOCK", 3)
     found = survey.survey_stream(split)

@@ -44,14 +44,73 @@ def test_tabs_in_sentences_and_at_line_ends(tmp_path):
 
 
 def test_what_is_no_table_is_one_sentence(tmp_path):
-    for name, text in (("t.csv", ""), ("t.tsv", "\n \n"), ("t.csv", "a,b\n1,2\n1,2,3\n")):
-        with pytest.raises(DataError, match=rf"{name} is not a UTF-8 table with a header"):
+    for name, text in (("t.csv", ""), ("t.tsv", "\n \n"), ("t.csv", 'a,b\n1,"2\n')):
+        with pytest.raises(DataError, match=rf"{name} is not a UTF-8 table with a header \("):
             read(tmp_path, name, text)
-    (tmp_path / "t.csv").write_bytes("path,label\nä,b\n".encode("utf-16"))
-    with pytest.raises(DataError, match="is not a UTF-8 table"):
-        read_table(tmp_path / "t.csv")
-    with pytest.raises(DataError, match="has no column 'path': its columns are path,label; export it with tabs"):
-        read(tmp_path, "t.tsv", "path,label\na,b\n", needed_columns=["path"])
+    with pytest.raises(DataError, match=r"t.csv has 3 cells in line 3 and 2 columns: a cell holds ','; put quotes"):
+        read(tmp_path, "t.csv", "a,b\n1,2\n1,2,3\n")
+    with pytest.raises(DataError, match=r"t.csv has no column 'path': its columns are a, b"):
+        read(tmp_path, "t.csv", "a,b\n1,2\n", needed_columns=["path"])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("path;start;label\na.wav;1,5;x\nb.wav;2,5;y\n;;\n;;\n", {"start": ["1,5", "2,5"], "label": ["x", "y"]}),
+        ("file;length, s;label\na.wav;1,5;x\n", {"length, s": ["1,5"], "label": ["x"]}),
+        ("sep=;\r\npath;label\r\na.wav;x,y\r\n", {"path": ["a.wav"], "label": ["x,y"]}),
+        ("path\tlabel\na.wav\tx, y\n", {"path": ["a.wav"], "label": ["x, y"]}),
+        ("path|label\na.wav|x\n", {"path": ["a.wav"], "label": ["x"]}),
+        ("path,tags\na.wav,x;y\nb.wav,z\n", {"path": ["a.wav", "b.wav"], "tags": ["x;y", "z"]}),
+        ("path,label,,\na.wav,x,,\n,,,\nb.wav,y,,\n", {"path": ["a.wav", "b.wav"], "label": ["x", "y"]}),
+        ("path,label\na.wav,x,,\n", {"path": ["a.wav"], "label": ["x"]}),
+        ("\n,path,label\n0,a.wav,x\n", {"Unnamed: 0": ["0"], "path": ["a.wav"]}),
+        ("path,label,label\na.wav,x,y\n", {"label": ["x"], "label.1": ["y"]}),
+        ("path,label\ra.wav,x\rb.wav,y\r", {"path": ["a.wav", "b.wav"]}),
+        ('"path";"label"\n"a;1.wav";"x"\n', {"path": ["a;1.wav"], "label": ["x"]}),
+        ("path\na.wav\nb.wav\n", {"path": ["a.wav", "b.wav"]}),
+        ("path,label\n", {"path": [], "label": []}),
+    ],
+)
+def test_tables_of_spreadsheets(tmp_path, text, expected):
+    for name, content in (("t.csv", text), ("t.tsv", text)):
+        if name == "t.csv" or "\t" not in text:
+            found = read(tmp_path, name, content)
+            assert found | expected == found and not [column for column in found if column.startswith("Unnamed: 2")]
+
+
+def test_a_tsv_with_quotes_around_all_cells(tmp_path):
+    text = '"path"\t"sentence"\n"a.wav"\t"say ""no"""\n'
+    assert read(tmp_path, "t.tsv", text) == {"path": ["a.wav"], "sentence": ['say "no"']}
+
+
+@pytest.mark.parametrize("coding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_text_of_every_unicode(tmp_path, caplog, coding):
+    (tmp_path / "t.csv").write_bytes("path\tlabel\r\nдядя.wav\tфилин\r\n".encode(coding))
+    assert read_table(tmp_path / "t.csv").to_dict("list") == {"path": ["дядя.wav"], "label": ["филин"]}
+    assert not caplog.records
+
+
+def test_text_of_windows_is_read_and_told_of_where_it_can_be_told(tmp_path, caplog):
+    (tmp_path / "t.csv").write_bytes("path;label\nKätzchen.wav;Bär\n".encode("cp1252"))
+    assert read_table(tmp_path / "t.csv").to_dict("list") == {"path": ["Kätzchen.wav"], "label": ["Bär"]}
+    assert "t.csv is not UTF-8 and is read as text of Windows in western Europe, 'Kätzchen.wav'" in caplog.text
+    for content in (
+        "path,label\nдядя.wav,дядя\n".encode("cp1251"),
+        "path,label\nä.wav,猫猫\n".encode()[:-2],
+        b"path\nB\x81r",
+        "猫".encode("utf-16")[:-1],
+    ):
+        (tmp_path / "t.csv").write_bytes(content)
+        with pytest.raises(DataError, match=r"t.csv is not a UTF-8 table, nor of another coding"):
+            read_table(tmp_path / "t.csv")
+
+
+def test_workbooks_are_no_tables_whatever_their_names(tmp_path):
+    for start in (b"PK\x03\x04", b"\xd0\xcf\x11\xe0"):
+        (tmp_path / "t.csv").write_bytes(start + bytes(100))
+        with pytest.raises(DataError, match=r"t.csv is a workbook.* by its contents: export the table as CSV"):
+            read_table(tmp_path / "t.csv")
 
 
 FORMULAS = ["=1+1", "+cmd|' /C calc'!A0", "-x.wav", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "-1+1", "==", "'=1+1", "''-x"]

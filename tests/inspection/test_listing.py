@@ -135,6 +135,17 @@ def test_what_is_wrong_with_a_table(tmp_path):
     }
 
 
+def test_cells_that_look_like_several_tags(tmp_path):
+    touch(tmp_path, "a.wav", "b.wav")
+    for cells in (("dog", "dog;cat"), ("['dog']", "['dog', 'cat']")):
+        table = write_table(tmp_path / "t.csv", [["path", "label"], ["a.wav", cells[0]], ["b.wav", cells[1]]])
+        (finding,) = list_files(table).findings
+        assert finding.kind == "several" and "--multi_label" in finding.remedy
+    table = write_table(tmp_path / "t.csv", [["path", "label"], ["a.wav", '"dog"'], ["b.wav", "cat, small"]])
+    listing = list_files(table)
+    assert listing.findings == [] and listing.entries[0].labels == ("dog",)
+
+
 @pytest.mark.parametrize(
     ("names", "data", "columns", "says"),
     [

@@ -57,6 +57,19 @@ def faulty(tmp_path_factory):
     return folder
 
 
+def test_the_band_of_the_sounds_is_told(tmp_path, capsys):
+    times = np.arange(96000) / 96000
+    for number, hertz in enumerate((1000, 3000, 30000, 30000)):
+        (tmp_path / str(number % 2)).mkdir(exist_ok=True)
+        tone = 0.3 * np.sin(2 * np.pi * hertz * times) + 0.001 * np.random.default_rng(number).standard_normal(96000)
+        soundfile.write(tmp_path / str(number % 2) / f"{number}.wav", tone, 96000)
+    code, out, _ = inspect(capsys, tmp_path, "--json", tmp_path / "report.json", "--png", tmp_path / "picture.png")
+    assert code == 0 and "energy        5% below 1.09 kHz, 95% below 35 kHz, 99% below 35 kHz (noise apart)" in out
+    assert "note: Most of the sound above 11.025 kHz, half the usual rate of training: 2 files." in out
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["bands"] == {"5%": 1094, "95%": 35002, "99%": 35002} and "bands" not in report["clips"][0]
+
+
 def test_every_fault_is_found_and_names_its_files(faulty, tmp_path, capsys):
     report, picture = tmp_path / "report.json", tmp_path / "picture.png"
     code, out, _ = inspect(capsys, faulty, "--json", report, "--png", picture)

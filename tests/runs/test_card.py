@@ -60,6 +60,12 @@ def test_names_of_classes_do_not_break_the_card():
     assert "``hf-audio train 'a`b'``" in text and r"| teacher | a\|b |" in text
 
 
+def test_what_the_run_is_worth_stands_first():
+    text = card(summary=["Accuracy 0.9 on 9 held-out clips.", "**No better than `a`.**"]).text
+    body = text.partition("# Tones")[2].partition("\n\n")[2]
+    assert body.startswith("- Accuracy 0.9 on 9 held-out clips.\n- **No better than `a`.**\n\n")
+
+
 def test_metadata_are_those_of_the_hub():
     plain = card().data
     assert plain.base_model is None and plain.datasets is None and plain.metrics == ["accuracy", "f1"]

@@ -205,6 +205,19 @@ def test_weights_of_a_training_that_diverged_are_not_uploaded(run, server, capsy
     assert server.requests == []
 
 
+def test_a_network_that_has_learnt_nothing_is_uploaded_only_on_demand(run, server, loads, capsys):
+    told = {"majority_label": "low", "eval_majority_accuracy": 0.9, "eval_accuracy": 0.9, "learnt": False}
+    (run / "all_results.json").write_text(json.dumps(told))
+    for flags in ((), ("--dry_run",)):
+        said = refusal(capsys, run, "tones", *flags)
+        assert "no better than always answering 'low'" in said and "--anyway" in said
+    assert server.requests == []
+    cli.main(["push", str(run), "tones", "--anyway"])
+    assert server.repositories.keys() == {"someone/tones"}
+    (run / "all_results.json").write_text(json.dumps(told | {"learnt": True}))
+    cli.main(["push", str(run), "tones"])
+
+
 def test_a_card_without_metadata_is_not_uploaded(run, server, capsys):
     (run / "README.md").write_text("# Tones\n")
     assert "`pipeline_tag: audio-classification`" in refusal(capsys, run, "tones")

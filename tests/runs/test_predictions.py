@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import classification_report, roc_auc_score
+from sklearn.metrics import balanced_accuracy_score, classification_report, f1_score, roc_auc_score
 
 from hf_audio.data.rows import tag_matrix
 from hf_audio.runs.predictions import NumberPredictions, Predictions, TagPredictions, TwoClassPredictions
@@ -127,8 +127,65 @@ def test_interval_of_tags_lies_around_their_precision():
 
 
 def test_interval_of_tags_bears_clips_without_any():
+    """One clip with a tag, told rightly, tells little."""
     low, high = tag_predictions([[0], [], []]).intervals()["lwlrap"]
-    assert low == high == 1
+    assert low < 0.5 and high == 1
+    assert tag_predictions([[0], [], []]).untested() == ["dog", "hen"]
+
+
+def test_balanced_accuracy_is_scikit_learns():
+    references, predicted = [0, 0, 0, 1, 1, 2], [0, 0, 1, 1, 0, 2]
+    expected = balanced_accuracy_score(references, predicted)
+    assert predictions(references, predicted).metrics()["balanced_accuracy"] == pytest.approx(expected)
+
+
+def test_a_class_without_a_test_clip_is_not_tested_rather_than_failed(tmp_path):
+    told = predictions([0, 0, 1], [0, 2, 1])
+    assert told.untested() == ["hen"] and told.per_class()[2] == dict.fromkeys(("precision", "recall", "f1")) | {
+        "label": "hen",
+        "clips": 0,
+    }
+    assert told.tables()[-1].rows[2] == ["hen", "not tested", "not tested", "not tested", 0]
+    told.write(tmp_path)
+    assert "hen,,,,0" in (tmp_path / "per_class.csv").read_text().splitlines()
+    # Who is taken for a hen counts against the mean, as of scikit-learn; of recalls there are two.
+    assert told.metrics()["f1_macro"] == pytest.approx(
+        f1_score([0, 0, 1], [0, 2, 1], average="macro", zero_division=0)
+    )
+    assert told.metrics()["balanced_accuracy"] == pytest.approx((1 / 2 + 1) / 2)
+
+
+def test_groups_are_written_read_and_counted_together(tmp_path):
+    told = predictions([0, 1, 2] * 6, [0, 1, 1] * 6)
+    told.groups = np.repeat(["a", "b", "c"], 6)
+    told.write(tmp_path)
+    read = Predictions.read(tmp_path / "predictions.csv", NAMES)
+    np.testing.assert_array_equal(Predictions.concatenate([read, read]).groups, np.tile(told.groups, 2))
+    assert read.intervals() == told.intervals() != predictions([0, 1, 2] * 6, [0, 1, 1] * 6).intervals()
+
+
+def test_two_classes_that_are_told_apart_by_few_clips_may_still_have_errors():
+    second = np.linspace(0, 1, 20)
+    paths = [f"{number}.wav" for number in range(20)]
+    told = TwoClassPredictions.from_probabilities(
+        paths, ["a", "b"], (second > 0.5).astype(int), np.stack([1 - second, second], 1)
+    )
+    assert told.metrics()["equal_error_rate"] == 0 and told.metrics()["roc_auc"] == 1
+    for groups in (None, np.arange(20) // 2):
+        told.groups = groups
+        low, high = told.intervals()["equal_error_rate"]
+        assert low == 0 and 0.1 < high < 0.5
+        assert told.intervals()["roc_auc"][0] < 0.9
+
+
+def test_numbers_without_an_error_may_still_have_some():
+    digits = np.array([[0, 3], [4, 8]] * 10)
+    told = NumberPredictions.from_probabilities([""] * 20, [], digits, np.eye(10)[digits].reshape(20, 20))
+    assert told.metrics()["cer"] == 0
+    low, high = told.intervals()["cer"]
+    exact_low, _ = told.intervals()["exact_match"]
+    # A wrong clip has one wrong digit at least: of one or of two.
+    assert low == 0 and high == pytest.approx((1 - exact_low) * 3 / 4)
 
 
 def test_numbers_are_judged_without_their_leading_zeros(tmp_path):
@@ -161,7 +218,7 @@ def test_two_classes_have_scores_intervals_and_a_curve(tmp_path):
     metrics, intervals = told.metrics(), told.intervals()
     assert set(told.metric_names(2)) | {"f1_a", "f1_b"} == set(metrics)
     assert metrics["roc_auc"] == pytest.approx(roc_auc_score(references, second))
-    for name in ("accuracy", "balanced_accuracy", "roc_auc"):
+    for name in ("accuracy", "balanced_accuracy", "roc_auc", "equal_error_rate"):
         low, high = intervals[name]
         assert low < metrics[name] < high
     told.write(tmp_path)

@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hf_audio.data.bands import BORDERS
 from hf_audio.data.survey import Survey
 from hf_audio.models import AudioCNNConfig
-from hf_audio.training.defaults import choose_defaults
-from hf_audio.training.general_sounds import PRESETS, fit_signal
+from hf_audio.training.defaults import choose_defaults, describe_unheard
+from hf_audio.training.general_sounds import PRESETS, fit_signal, pace
 
 
 def chosen(rates, seconds, n_clips=None, **given):
@@ -49,6 +50,57 @@ def test_no_rate_above_what_most_recordings_have(rates, expected):
     assert chosen(rates, [1.0] * 9)["sampling_rate"] == expected
 
 
+def bands_at(*hertz):
+    """Of recordings whose whole sound lies in the band above so many Hz each."""
+    return np.array(
+        [BORDERS[:-1].searchsorted(low * 1.001) - 1 == np.arange(len(BORDERS) - 1) for low in hertz], float
+    )
+
+
+@pytest.mark.parametrize(
+    ("held", "hertz", "expected"),
+    [
+        (256000, [25000] * 5 + [50000] * 5, 128000),
+        (384000, [120000] * 9 + [3000], 384000),
+        (250000, [70000] * 3 + [3000] * 7, 192000),  # some ultrasound, by a recorder for it
+        (192000, [3000] * 20 + [30000], 22050),
+        (44100, [13000] * 9, 32000),
+        (48000, [13000] * 4 + [3000] * 6, 22050),  # less than half is no reason to pay for it
+        (22050, [3000] * 9, 22050),
+        (16000, [100] * 9, 16000),
+    ],
+)
+def test_a_rate_that_hears_where_the_sounds_lie(held, hertz, expected, caplog):
+    survey = Survey(np.full(20, held), np.ones(20), 20, bands_at(*hertz))
+    value, why = choose_defaults(survey, {})["sampling_rate"]
+    assert value == expected and ("of the recordings have most of their sound above 11 kHz" in why) == (value > 22050)
+
+
+def test_what_is_not_heard_is_told():
+    survey = Survey(np.full(20, 48000), np.ones(20), 20, bands_at(*[13000] * 4, *[3000] * 6))
+    (sentence,) = describe_unheard(survey, 22050, 20, 11025)
+    assert "40% of the recordings have most of their sound above 11025 Hz" in sentence
+    assert "give --sampling_rate 32000" in sentence
+    assert describe_unheard(survey, 32000, 20, 16000) == []
+    assert len(describe_unheard(survey, 48000, 20, 2000)) == 1, "by --f_max"
+    deep = Survey(np.full(20, 44100), np.ones(20), 20, bands_at(*[20] * 19, 3000))
+    (sentence,) = describe_unheard(deep, 22050, 20, 11025)
+    assert "lies below 217 Hz, where the network has few of its bands: give --f_max 217, and --f_min 5" in sentence
+    assert describe_unheard(deep, 500, 5, 217) == []
+    assert describe_unheard(Survey(np.full(20, 44100), np.ones(20), 20, np.zeros((9, 62))), 22050, 20, 11025) == []
+
+
+@pytest.mark.parametrize(
+    ("f_max", "expected"), [(217, 500), (3000, 8000), (8000, 16000), (20000, 44100), (30000, 44100)]
+)
+def test_the_rate_holds_the_highest_frequency_asked_for(f_max, expected):
+    assert chosen([44100] * 9, [1.0] * 9, f_max=f_max)["sampling_rate"] == expected
+
+
+def test_recordings_of_high_rates_are_judged_fewer_at_once():
+    assert chosen([44100] * 9, [10.0] * 9, sampling_rate=220500)["per_device_eval_batch_size"] == 6
+
+
 def test_lengths_follow_the_recordings():
     assert chosen([16000] * 20, [1.0] * 20)["clip_seconds"] == 1.0
     assert chosen([16000] * 20, [1.0] * 20)["excerpt_seconds"] == 1.0
@@ -86,7 +138,8 @@ def test_whatever_the_recordings_a_model_can_be_built_and_a_reason_told(heard, n
     signal = (values["sampling_rate"], values["clip_seconds"], values["excerpt_seconds"])
     for preset in PRESETS.values():
         config = AudioCNNConfig(**fit_signal(preset, *signal))
-        assert config.hop_length / config.sampling_rate == pytest.approx(256 / 22050, rel=0.1)
+        frame_seconds = config.hop_length / config.sampling_rate * pace(config.sampling_rate, config.min_seconds)
+        assert frame_seconds == pytest.approx(256 / 22050, rel=0.1)
 
 
 @given(st.integers(1, 10**6), st.integers(1, 10**6))

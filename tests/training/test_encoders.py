@@ -10,7 +10,7 @@ import torch
 from helpers import tones
 from helpers.checkpoints import tiny_config, trained_looking_model
 from helpers.commands import load_recipe
-from helpers.recordings import REPOSITORY, write_tones
+from helpers.recordings import REPOSITORY, tone, write_tones
 from helpers.tiny_encoders import TRANSFORMER, save_encoder, tiny_encoder
 from helpers.train_tiny_encoders import KINDS, train_tiny
 from safetensors.torch import load_file
@@ -222,6 +222,18 @@ def test_the_head_of_an_audio_cnn_learns_another_task(tmp_path, monkeypatch):
     assert after["classifier.weight"].shape[0] == 3
     body = [name for name in after if not name.startswith("classifier")]
     assert len(body) > 10 and all(torch.equal(after[name], before[name]) for name in body)
+
+
+def test_a_head_with_the_same_classes_under_other_ids_is_put_in_their_order(tmp_path):
+    before = {"0": "1", "1": "10", "2": "2"}
+    taught = trained_looking_model(tiny_config(id2label=before, label2id={name: int(i) for i, name in before.items()}))
+    taught.save_pretrained(tmp_path)
+    names = ["1", "2", "10"]
+    config = tiny_config(id2label=dict(enumerate(names)), label2id={name: i for i, name in enumerate(names)})
+    model = build_model(config, str(tmp_path), load_extractor(str(tmp_path), config), "encoder").eval()
+    waveform = torch.from_numpy(tone(500, 0.6, config.sampling_rate))[None]
+    with torch.no_grad():
+        assert torch.allclose(model(waveform).logits, taught(waveform).logits[:, [0, 2, 1]])
 
 
 def test_a_checkpoint_in_half_precision_is_run_and_trained(tone_folder, tmp_path, monkeypatch):

@@ -68,7 +68,13 @@ def test_results_follow_from_the_predictions(finished):
     assert told["eval_f1_macro"] == pytest.approx(f1_score(labels, predictions, average="macro"))
     assert told["eval_accuracy"] > 0.7, "three tones apart should be learnt"
     low, high = told["eval_accuracy_interval"]
-    assert low <= told["eval_accuracy"] <= high
+    assert low < told["eval_accuracy"] <= high
+    assert told["learnt"] and told["eval_majority_accuracy"] == pytest.approx(1 / 3)
+    with open(finished / "predictions_rival.csv", newline="") as file:
+        rivals = list(csv.DictReader(file))
+    assert [row["path"] for row in rivals] == [row["path"] for row in rows]
+    right = accuracy_score([row["label"] for row in rivals], [row["prediction"] for row in rivals])
+    assert told["eval_rival_accuracy"] == pytest.approx(right)
     assert told["parameters"] == sum(value.numel() for name, value in weights(finished).items() if is_parameter(name))
 
 
@@ -272,7 +278,7 @@ def test_a_used_or_unwritable_output_folder_is_refused_and_untouched(finished, t
     )
 
 
-def test_push_to_hub_uploads_the_finished_folder_with_its_own_card(tones, tmp_path, monkeypatch, capsys):
+def test_push_to_hub_uploads_the_finished_folder_with_its_own_card(tones, tmp_path, monkeypatch, capsys, caplog):
     flags = ["--push_to_hub", "true", "--max_steps", "1", "--dataloader_num_workers", "0"]
     flags += ["--hub_private_repo", "true", "--hub_token"]
     with FakeHub() as server:
@@ -283,6 +289,13 @@ def test_push_to_hub_uploads_the_finished_folder_with_its_own_card(tones, tmp_pa
         # Before it trains, not after.
         assert "may only read" in refused(tones, tmp_path / "new", *flags, "hf_reader", capsys=capsys)
         assert not (tmp_path / "new").exists()
+        # Nothing is learnt in a step, which is no failure, and nothing to hand on.
+        monkeypatch.setattr(sys, "argv", command(tones, tmp_path / "untaught", *flags, "hf_writer")[1:])
+        run_recipe(tones_recipe.make_task, tones_recipe.TonesArguments)
+        assert "was not uploaded, because its network is no better than always answering 'high'" in caplog.text
+        assert server.commits == [] and results(tmp_path / "untaught")["learnt"] is False
+        monkeypatch.setattr("hf_audio.training.fine_tune.check_learnt", lambda folder, results: None)
+        monkeypatch.setattr("hf_audio.runs.hub.check_learnt", lambda folder, results: None)
         out = tmp_path / "tones-model"
         monkeypatch.setattr(sys, "argv", command(tones, out, *flags, "hf_writer", "--hub_model_id", "lab/own")[1:])
         run_recipe(tones_recipe.make_task, tones_recipe.TonesArguments)
@@ -405,6 +418,7 @@ def test_a_tagger_is_trained_and_answers_with_a_probability_for_each_tag(tmp_pat
     fine_tune(args, task)
     told = results(tmp_path / "out")
     assert told["eval_lwlrap"] > 0.8 and told["labels"] == ["high", "low", "mid"], "three tones should be learnt"
+    assert told["learnt"] and told["eval_prior_lwlrap"] < told["eval_lwlrap"]
     assert {"eval_map_macro", "eval_map_micro", "eval_lwlrap_tta"} <= set(told) and "eval_accuracy" not in told
     low, high = told["eval_lwlrap_interval"]
     assert low <= told["eval_lwlrap"] <= high

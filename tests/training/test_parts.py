@@ -1,12 +1,18 @@
-"""A part of the clips for a dry run."""
+"""What is trained on and tested: a part of the clips for a dry run, and classes that cannot be read."""
 
 import numpy as np
 import pytest
+import soundfile
 from datasets import ClassLabel, Dataset, Features, Value
+from helpers.checkpoints import tiny_config
+from helpers.recordings import RATE, tone, touch
+from helpers.tones import FACTS
 
 from hf_audio.arguments import RecipeArguments
-from hf_audio.errors import ArgumentError
-from hf_audio.training.parts import choose_samples
+from hf_audio.data.rows import from_rows
+from hf_audio.errors import ArgumentError, DataError
+from hf_audio.training.parts import choose_samples, divide
+from hf_audio.training.task import Task
 
 # Of five classes, the last one with one training clip among 400.
 LABELS = np.array([0] * 300 + [1] * 60 + [2] * 30 + [3] * 9 + [4] + [0, 1, 2, 3] * 25)
@@ -60,3 +66,16 @@ def test_numbers_are_drawn_at_random():
     numbers = Dataset.from_dict({"path": list("abcdef"), "label": [[1, 2]] * 6})
     dataset, masks = choose(numbers, {"test": np.arange(6) > 3}, max_train_samples=2, max_eval_samples=1)
     assert len(dataset) == 3 and masks["test"].sum() == 1
+
+
+def test_a_class_of_which_no_file_can_be_read_is_refused_where_one_is_left(tmp_path, monkeypatch):
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+    touch(tmp_path, *(f"broken{number}.wav" for number in range(4)))
+    for number in range(4):
+        soundfile.write(tmp_path / f"{number}.wav", tone(500 + number, 0.5), RATE)
+    paths = [str(tmp_path / f"{name}{number}.wav") for name in ("", "broken") for number in range(4)]
+    dataset = from_rows(paths, ["dog"] * 4 + ["cat"] * 4)
+    task = Task(config=tiny_config(), dataset=dataset, held_out=np.arange(8) % 4 == 0, facts=FACTS)
+    args = RecipeArguments(output_dir=str(tmp_path / "out"), use_cpu=True)
+    with pytest.raises(DataError, match=r"Fewer than two of the 2 classes .*, of 'cat' 0 of 4 \(4 is empty"):
+        divide(args, tiny_config(), task)

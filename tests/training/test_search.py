@@ -2,6 +2,7 @@
 
 import csv
 import json
+import logging
 import math
 import shutil
 import sys
@@ -122,12 +123,17 @@ def test_interrupted_the_same_command_comes_to_the_same_end(searched, tones, tmp
     assert (out / "best_arguments.yaml").read_text() == (searched / "best_arguments.yaml").read_text()
 
 
-def test_a_trial_that_diverges_is_the_worst_and_the_search_goes_on(tones, tmp_path, monkeypatch):
+def test_a_trial_that_diverges_is_the_worst_and_the_search_goes_on(tones, tmp_path, monkeypatch, caplog):
+    caplog.set_level(logging.INFO)
     monkeypatch.setattr(tones_recipe, "SEARCH_SPACE", {"learning_rate": LogUniform(1e-3, 1e30)})
     flags = (*FLAGS, "--learning_rate", "1e20", "--metric_for_best_model", "accuracy")  # the first trial's
     start(tones, tmp_path / "out", *flags, "--search", "2")
     first, _ = read_trials(tmp_path / "out")
     assert float(first["accuracy"]) == -math.inf
+    # The last lines are for people: what was found, and the command that uses it.
+    recipe, best = tones_recipe.__file__, tmp_path / "out" / "best_arguments.yaml"
+    assert caplog.messages[-1] == f"Next: python {recipe} --config {best} --output_dir NEW"
+    assert caplog.messages[-3].startswith("The best of 2 trials has accuracy") and "{" not in caplog.messages[-3]
 
 
 def test_another_space_is_another_search(searched, tones, tmp_path, monkeypatch, capsys):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import datasets
 import evaluate
+import numpy as np
 from sklearn.metrics import accuracy_score, f1_score
 
 _FEATURES = datasets.Features({"predictions": datasets.Value("int64"), "references": datasets.Value("int64")})
@@ -22,6 +23,27 @@ class Accuracy(evaluate.Metric):
 
     def _compute(self, predictions: Sequence[int], references: Sequence[int]) -> dict[str, float]:
         return {"accuracy": float(accuracy_score(references, predictions))}
+
+
+class BalancedAccuracy(evaluate.Metric):
+    """The mean recall of the classes: `compute` returns `{"balanced_accuracy": float}`.
+
+    As scikit-learn's `balanced_accuracy_score`, over the classes that clips are of. Whoever always answers the same
+    class has 1 / classes, however large that class is.
+    """
+
+    def _info(self) -> evaluate.MetricInfo:
+        return evaluate.MetricInfo(
+            description="The mean over classes of the share of their clips that is right.",
+            citation="",
+            inputs_description="predictions, references: class indices.",
+            features=_FEATURES,
+        )
+
+    def _compute(self, predictions: Sequence[int], references: Sequence[int]) -> dict[str, float]:
+        labels = np.asarray(references)
+        right = np.asarray(predictions) == labels
+        return {"balanced_accuracy": float(np.mean([right[labels == label].mean() for label in np.unique(labels)]))}
 
 
 class F1Macro(evaluate.Metric):

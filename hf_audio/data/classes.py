@@ -1,0 +1,70 @@
+"""Which classes there are and in which order: a class's place is its id in every checkpoint trained on the data."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+NUMBER = re.compile(r"\s*[+-]?\d+(\.\d+)?\s*")
+# What people call a column that numbers the labels beside it, in small letters without blanks and signs.
+ID_NAMES = frozenset(
+    ["target", "y", "label", "class", "category"]
+    + [f"{what}{kind}" for what in ("class", "label", "category", "target") for kind in ("id", "index", "idx", "num")]
+    + ["classnumber", "labelnumber"]
+)
+
+
+def order_classes(names: Iterable[str]) -> list[str]:
+    """Each name once, in the order of their ids where the data has none of its own.
+
+    Numbers go by their size, 0, 1, 2, 10; other names by their letters.
+    """
+    single = set(names)
+    return sorted(single, key=_by_size if all(map(NUMBER.fullmatch, single)) else None)
+
+
+def _by_size(name: str) -> tuple[Decimal, str]:
+    return Decimal(name.strip()), name
+
+
+def find_numbering(
+    cells: Mapping[str, Sequence[Any]], label_columns: Sequence[str], labels: Sequence[Any]
+) -> tuple[str, list[str]] | None:
+    """The column that numbers the labels from 0 on, as ESC-50's `target`, and the classes in that order.
+
+    Args:
+        cells: of a table, by column.
+        label_columns: which the labels are from.
+        labels: of every row, empty where there is none.
+
+    Returns `None` where no column with such a name has one number for each label and one label for each number.
+    """
+    labelled = [(row, label) for row, label in enumerate(labels) if isinstance(label, str) and label]
+    for name in cells:
+        if name in label_columns or not is_numbering(name) or len(cells[name]) != len(labels):
+            continue
+        classes = order_by_numbers({(str(cells[name][row]), label) for row, label in labelled})
+        if classes is not None:
+            return name, classes
+    return None
+
+
+def is_numbering(column: str) -> bool:
+    """Whether a column is called as one that numbers labels."""
+    return simple_name(column) in ID_NAMES
+
+
+def order_by_numbers(pairs: Iterable[tuple[str, str]]) -> list[str] | None:
+    """Labels by their numbers, of pairs (number, label); `None` but where they are one to one and 0, 1, 2, ..."""
+    said = {(number.strip(), label) for number, label in pairs}
+    if not said or not all(NUMBER.fullmatch(number) for number, _ in said):
+        return None
+    by_number = {Decimal(number): label for number, label in said}
+    if len({label for _, label in said}) != len(said) or set(by_number) != set(range(len(said))):
+        return None
+    return [by_number[Decimal(number)] for number in range(len(said))]
+
+
+def simple_name(column: str) -> str:
+    """A column's name as it is compared: `File name`, `file_name` and `FileName` are one."""
+    return re.sub(r"[\W_]+", "", column).casefold()
