@@ -32,7 +32,7 @@ SCHEMES = {
     ),
     "identifier first": re.compile(rf"(?P<group>{UUID})[-_ ].+"),
 }
-SCHEME_SHARE = 0.9  # of a class's names, those that must be of a scheme
+SCHEME_SHARE = 0.6  # of a class's names, those that must be of a scheme
 DATE = re.compile(
     r"(?<!\d)((?:19|20)\d\d)([-_.]?)(0[1-9]|1[0-2])\2(0[1-9]|[12]\d|3[01])(?=\D|(?:[01]\d|2[0-3])[0-5]\d[0-5]\d(?!\d)|$)"
 )
@@ -90,8 +90,14 @@ def group_by_names(paths: Sequence[str], labels: Sequence[str], *, asked: bool =
         chosen, is_known = _choose([names[row] for row in rows])
         for row, key in zip(rows, chosen, strict=True):
             keys[row] = key
-        if not is_known and _told_by_words(chosen):
+        if is_known:
+            continue
+        if _told_by_words(chosen):
             in_words.add(label)
+        else:  # names before which no number stands are of no recording
+            for row in rows:
+                key = keys[row]
+                keys[row] = key if key is not None and any(map(str.isdigit, key)) else None
     keys = _without_classes(keys, labels)
     if not asked:
         for label in in_words - _sharing(keys, labels):

@@ -52,8 +52,7 @@ def plot_collection(
         panel.set_ylabel("clips")
         panel.xaxis.set_major_locator(MaxNLocator(4))
     _draw_rates(rates, kinds)
-    if further:
-        kinds.set_xlabel(f"clips of each sampling rate\n{further}")
+    figure.supxlabel(further, fontsize=LETTERS + 1)
     figure.savefig(file, dpi=DPI, format="png")
 
 

@@ -146,20 +146,6 @@ def find_in_sounds(
     ]
 
 
-def _find_unreadable(unreadable: Sequence[tuple[str, str]]) -> list[Finding]:
-    """A finding for every reason, that of most files first."""
-    findings = []
-    for problems in group_by_reason({"path": path, "reason": reason} for path, reason in unreadable):
-        findings += find(
-            "error",
-            "unreadable",
-            "Cannot be read",
-            "Record, copy or convert them again, or leave them out; training leaves them out and says so.",
-            [Case((problem["path"],), problem["reason"]) for problem in problems],
-        )
-    return findings
-
-
 def _find_unheard(clips: Sequence[tuple[Entry, ClipMeasures]]) -> list[Finding]:
     """Sounds above and below what a network hears at the usual rate, where they are not single ones."""
     clips = [(entry, clip) for entry, clip in clips if clip.bands]
@@ -188,6 +174,20 @@ def _find_unheard(clips: Sequence[tuple[Entry, ClipMeasures]]) -> list[Finding]:
             ]
             found += find("note", kind, title, remedy, cases)
     return found
+
+
+def _find_unreadable(unreadable: Sequence[tuple[str, str]]) -> list[Finding]:
+    """A finding for every reason, that of most files first."""
+    findings = []
+    for problems in group_by_reason({"path": path, "reason": reason} for path, reason in unreadable):
+        findings += find(
+            "error",
+            "unreadable",
+            "Cannot be read",
+            "Record, copy or convert them again, or leave them out; training leaves them out and says so.",
+            [Case((problem["path"],), problem["reason"]) for problem in problems],
+        )
+    return findings
 
 
 def _find_outliers(entries: Sequence[Entry], measures: Sequence[ClipMeasures]) -> list[Finding]:

@@ -83,6 +83,14 @@ def test_spoken_digits_are_grouped_by_speaker():
     assert set(found.keys) == {"jackson", "theo"}
 
 
+@pytest.mark.parametrize("others", ["XC{}_1", "rec{}_seg_1"])
+def test_clips_with_a_number_beside_recordings_in_pieces_are_no_recording(others):
+    names = [*(others.format(f"{1000 + i // 3}") + f"{i % 3}" for i in range(12)), *(f"new_{i}" for i in range(4))]
+    rows = [(f"/m/{label}/{name}.wav", label) for label in CLASSES for name in names]
+    found = group_by_names([path for path, _ in rows], [label for _, label in rows])
+    assert found is not None and found.n_groups == 4 + 8
+
+
 def test_the_name_of_a_class_is_no_recording_even_if_it_is_a_number():
     rows = [(f"/m/{key}/{key}_{i}.wav", key) for key in "abc0123" for i in range(25)]
     assert group_by_names([path for path, _ in rows], [label for _, label in rows]) is None
