@@ -9,29 +9,8 @@ from pathlib import PurePath
 
 from ..errors import ArgumentError
 from .columns import PARTS
+from .layouts import NAME_SCHEMES, UUID
 
-# Names of public data sets and of recorders, from whose `group` (speaker, recording, uploader) the figure must not
-# learn. What a name says of the class, `label`, is one thing within a class, or it is no such name.
-UUID = r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"
-SCHEMES = {
-    "Speech Commands": re.compile(r"(?P<group>[0-9a-f]{6,10})_nohash_\d+"),
-    "ESC-50": re.compile(r"[1-5]-(?P<group>\d+)-[A-Z]-(?P<label>\d+)\b.*"),
-    "pieces of ESC-50": re.compile(r"[1-5]-(?P<group>\d+)-[A-Z](?:-\d+)?"),
-    "UrbanSound8K": re.compile(r"(?P<group>\d{2,6})-(?P<label>\d)-\d+-\d+"),
-    "Xeno-canto": re.compile(r"(?:.*[^A-Za-z])?(?P<group>XC\d{4,7})(?:\D.*)?"),
-    "digit, speaker, number": re.compile(r"(?P<label>\d)_(?P<group>[a-z]+|\d\d)_\d+"),
-    "RAVDESS": re.compile(r"0[1-3]-0[12]-0[1-8]-0[12]-0[12]-0[12]-(?P<group>\d\d)"),
-    "CREMA-D": re.compile(r"(?P<group>1\d{3})_[A-Z]{3}_[A-Z]{3}_[A-Z]{2}"),
-    "EmoDB": re.compile(r"(?P<group>\d\d)[ab]\d\d[A-Z][a-z]?"),
-    "LibriSpeech": re.compile(r"(?P<group>\d{2,5})-\d{3,6}-\d{4}"),
-    "NSynth": re.compile(r"(?P<group>[a-z]+_[a-z]+_\d{3})-\d{3}-\d{3}"),
-    "AudioSet": re.compile(r"Y?(?P<group>[\w-]{11})_\d+\.\d+_\d+\.\d+"),
-    "speaker by that word": re.compile(
-        r"(?:.*[^a-z])?(?P<group>(?:speaker|spk|subject|subj|person|patient|actor|participant)[-_ ]?\d+)(?:\D.*)?",
-        re.I,
-    ),
-    "identifier first": re.compile(rf"(?P<group>{UUID})[-_ ].+"),
-}
 SCHEME_SHARE = 0.6  # of a class's names, those that must be of a scheme
 DATE = re.compile(
     r"(?<!\d)((?:19|20)\d\d)([-_.]?)(0[1-9]|1[0-2])\2(0[1-9]|[12]\d|3[01])(?=\D|(?:[01]\d|2[0-3])[0-5]\d[0-5]\d(?!\d)|$)"
@@ -279,7 +258,7 @@ def _choose(names: Sequence[_Name]) -> tuple[list[str | None], bool]:
 
     Whether it is a known scheme's comes second.
     """
-    for scheme in SCHEMES.values():
+    for scheme in NAME_SCHEMES.values():
         found = [scheme.fullmatch(name.stem) for name in names]
         matches = [match for match in found if match is not None]
         said = {match["label"] for match in matches if "label" in scheme.groupindex}

@@ -1,4 +1,4 @@
-"""Public data sets that are known by their tables or their files' names, and what those mean: facts, no machinery."""
+"""Public data sets and recorders that are known by tables or names of files, and what those mean: facts alone."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -118,6 +118,29 @@ NAME_LAYOUTS = (
         },
     ),
 )
+
+# Names of public data sets and of recorders, from whose `group` (speaker, recording, uploader) the figure must not
+# learn. What a name says of the class, `label`, is one thing within a class, or it is no such name.
+UUID = r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"
+NAME_SCHEMES = {
+    "Speech Commands": re.compile(r"(?P<group>[0-9a-f]{6,10})_nohash_\d+"),
+    "ESC-50": re.compile(r"[1-5]-(?P<group>\d+)-[A-Z]-(?P<label>\d+)\b.*"),
+    "pieces of ESC-50": re.compile(r"[1-5]-(?P<group>\d+)-[A-Z](?:-\d+)?"),
+    "UrbanSound8K": re.compile(r"(?P<group>\d{2,6})-(?P<label>\d)-\d+-\d+"),
+    "Xeno-canto": re.compile(r"(?:.*[^A-Za-z])?(?P<group>XC\d{4,7})(?:\D.*)?"),
+    "digit, speaker, number": re.compile(r"(?P<label>\d)_(?P<group>[a-z]+|\d\d)_\d+"),
+    "RAVDESS": re.compile(r"0[1-3]-0[12]-0[1-8]-0[12]-0[12]-0[12]-(?P<group>\d\d)"),
+    "CREMA-D": re.compile(r"(?P<group>1\d{3})_[A-Z]{3}_[A-Z]{3}_[A-Z]{2}"),
+    "EmoDB": re.compile(r"(?P<group>\d\d)[ab]\d\d[A-Z][a-z]?"),
+    "LibriSpeech": re.compile(r"(?P<group>\d{2,5})-\d{3,6}-\d{4}"),
+    "NSynth": re.compile(r"(?P<group>[a-z]+_[a-z]+_\d{3})-\d{3}-\d{3}"),
+    "AudioSet": re.compile(r"Y?(?P<group>[\w-]{11})_\d+\.\d+_\d+\.\d+"),
+    "speaker by that word": re.compile(
+        r"(?:.*[^a-z])?(?P<group>(?:speaker|spk|subject|subj|person|patient|actor|participant)[-_ ]?\d+)(?:\D.*)?",
+        re.I,
+    ),
+    "identifier first": re.compile(rf"(?P<group>{UUID})[-_ ].+"),
+}
 
 
 def find_name_layout(directory: PurePath, files: Sequence[PurePath]) -> tuple[NameLayout, list[re.Match[str]]] | None:

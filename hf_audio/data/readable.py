@@ -3,6 +3,7 @@
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import cache
 
 import numpy as np
 from datasets import Dataset
@@ -46,7 +47,13 @@ def check_readable(dataset: Dataset, usable: Sequence[int], skipped: Sequence[Ma
             f"Fewer than two of the {len(counts)} classes have files that can be read, {seen}: mend or convert the "
             "files, as to WAV."
         )
-    logger.warning("Few files can be read %s: mend or convert them, as to WAV.", seen)
+    _warn_once(f"Few files can be read {seen}: mend or convert them, as to WAV.")
+
+
+@cache
+def _warn_once(sentence: str) -> None:
+    """Every fold of a cross-validation reads the same files."""
+    logger.warning("%s", sentence)
 
 
 def count_reasons(skipped: Sequence[Mapping[str, str]]) -> str:

@@ -37,11 +37,11 @@ SHORT_SECONDS = 150.0  # of a training for which no shorter one is suggested
 
 
 def share_time(args: RecipeArguments, parts: int, taken: int = 1) -> RecipeArguments:
-    """The arguments of the next of so many trainings, or of `taken` ones, which share what `--max_minutes` leaves."""
+    """The arguments of the next `taken` of so many trainings, which share what is left of `--max_minutes`."""
     if args.deadline is None:
         return args
     part, now = copy.copy(args), time.time()
-    part.allotted_seconds = max(args.deadline - now, 0) * taken / max(parts, 1)
+    part.allotted_seconds = max(args.deadline - now, 0) * taken / max(parts, taken)
     part.deadline = now + part.allotted_seconds
     return part
 

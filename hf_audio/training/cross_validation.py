@@ -92,8 +92,9 @@ def cross_validate(
             logger.info("Fold %s of %s is held out.", name, ", ".join(task.folds))
         fold = replace(task, folds=None, held_out=held_out, purpose="fold")
         left = sum(not (output_dir / f"fold_{other}" / RESULTS_NAME).exists() for other in task.folds)
-        part = partial(_train_part, task=fold, train=train)
-        results[name] = run_unless_finished(share_time(args, left), folder, part)
+        results[name] = run_unless_finished(
+            share_time(args, left), folder, partial(_train_part, task=fold, train=train)
+        )
     told = [name.removeprefix("eval_") for name in next(iter(results.values()))]
     metrics = describe_metrics(told, list(task.further_tests), task.pooled_column)
     summary = _summarise(results, metrics) | {"seed": args.seed, "machine": machine()}

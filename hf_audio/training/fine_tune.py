@@ -65,22 +65,6 @@ def fine_tune(args: RecipeArguments, task: Task) -> dict[str, Any]:
     return results
 
 
-def _plan_length(trainer: AudioTrainer, setup: TrainingSetup, task: Task) -> None:
-    """Have a training tell how long it takes, fit into its time, and end where nothing more is gained."""
-    args, parts, length = setup.args, setup.parts, trainer.length
-    if task.stop_when_settled and task.validated is None and args.max_steps <= 0 and not args.load_best_model_at_end:
-        watched = parts.validation
-        if watched is None and isinstance(parts.train, Dataset):
-            length.held = hold_back(parts.train, args.seed, task.group_column)
-            if length.held is not None:
-                watched = parts.train.select(np.flatnonzero(length.held.rows))
-        if watched is not None and len(watched) >= LEAST_HELD:
-            length.open_ended = True
-            trainer.add_callback(Stopping(trainer, length, watched.with_transform(setup.plain)))
-    tests = [clips.with_transform(setup.plain) for clips in parts.tests.values()]
-    trainer.add_callback(Clock(trainer, length, lambda: judging_seconds(trainer, tests) * (1 + args.tta)))
-
-
 def _push(folder: Path, destination: Destination, results: Mapping[str, Any]) -> None:
     """Upload a finished folder, unless nothing was learnt."""
     try:
@@ -89,6 +73,22 @@ def _push(folder: Path, destination: Destination, results: Mapping[str, Any]) ->
         logger.warning("%s", error)
     else:
         logger.info("%s", push(folder, destination))
+
+
+def _plan_length(trainer: AudioTrainer, setup: TrainingSetup, task: Task) -> None:
+    """Have a training tell how long it takes, fit into its time, and end where nothing more is gained."""
+    args, parts, length = setup.args, setup.parts, trainer.length
+    if task.stop_when_settled and task.validated is None and args.max_steps <= 0 and not args.load_best_model_at_end:
+        watched = parts.validation
+        if watched is None and isinstance(parts.train, Dataset):
+            length.held = hold_back(parts.train, args.seed, task.validation_group_column or task.group_column)
+            if length.held is not None:
+                watched = parts.train.select(np.flatnonzero(length.held.rows))
+        if watched is not None and len(watched) >= LEAST_HELD:
+            length.open_ended = True
+            trainer.add_callback(Stopping(trainer, length, watched.with_transform(setup.plain)))
+    tests = [clips.with_transform(setup.plain) for clips in parts.tests.values()]
+    trainer.add_callback(Clock(trainer, length, lambda: judging_seconds(trainer, tests) * (1 + args.tta)))
 
 
 def _judge_and_write(

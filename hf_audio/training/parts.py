@@ -25,6 +25,8 @@ from .task import TEST, Task
 
 logger = logging.getLogger(__name__)
 
+_told: set[tuple[str, ...]] = set()  # files that were told of as left out: every fold leaves out the same ones
+
 
 @dataclass
 class Parts:
@@ -220,8 +222,11 @@ def _decode(
         cached, skipped = cache_audio(
             dataset, config.sampling_rate, strict=args.strict, speech_only=config.speech_only
         )
-    for sentence in count_problems(skipped, str(Path(args.output_dir) / SKIPPED_NAME)):
-        logger.warning("%s", sentence)
+    files = tuple(row["path"] for row in skipped)
+    if files not in _told:
+        _told.add(files)
+        for sentence in count_problems(skipped, str(Path(args.output_dir) / SKIPPED_NAME)):
+            logger.warning("%s", sentence)
     kept = np.asarray(cached["index"], dtype=int)
     return cached, {name: np.asarray(rows, dtype=bool)[kept] for name, rows in masks.items()}, skipped
 
