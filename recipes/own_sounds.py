@@ -149,6 +149,7 @@ class OwnSoundsArguments(GeneralSoundsArguments):
             "which a fifth of the recordings is held out in turn, in six times the time; by default, where few "
             "recordings could be tested on. With --validation_fraction, the test clips stay held out.",
             "group": Group.VALIDATION,
+            "metavar": "BOOL",
         },
     )
 

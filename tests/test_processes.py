@@ -20,16 +20,18 @@ def square(number: int) -> tuple[int, int]:
 )
 def test_results_come_in_the_order_of_the_items(n_items, cores, n_processes, monkeypatch):
     monkeypatch.setattr("os.cpu_count", lambda: cores)
+    others = {*multiprocessing.active_children()}  # of tests before this one
     results = list(work_off(square, range(n_items), "squares"))
     assert [result for result, _ in results] == [number**2 for number in range(n_items)]
     workers = {process for _, process in results}
     assert len(workers) <= n_processes and (os.getpid() in workers) == (n_processes == 1)
-    assert not multiprocessing.active_children()
+    assert {*multiprocessing.active_children()} <= others
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a fresh process would have to import the tests")
 def test_an_error_ends_them_all(monkeypatch):
     monkeypatch.setattr("os.cpu_count", lambda: 2)
+    others = {*multiprocessing.active_children()}
     with pytest.raises(ValueError, match="-1 has no root"):
         list(work_off(square, [*range(100), -1, *range(100)], "squares"))
-    assert not multiprocessing.active_children()
+    assert {*multiprocessing.active_children()} <= others

@@ -31,9 +31,6 @@ LONGEST_EXCERPT = 2.5
 # ESC-50: 1600 training clips, heard 240 times each, 64 a step.
 KNOWN_CLIPS = 1600
 KNOWN_EPOCHS = 240
-# Of a quarter of them and fewer, half as often is as good; of very few clips, an epoch has too few steps for that.
-FEW_EPOCHS = 120
-VERY_FEW_CLIPS = 100
 LARGEST_BATCH = 64
 SMALLEST_BATCH = 8
 STEPS_AN_EPOCH = 12  # of small sets
@@ -78,12 +75,6 @@ def choose_defaults(survey: Survey, given: Mapping[str, Any], drawn: int | None 
 def suitable_epochs(n_clips: float) -> float:
     """How often to hear each of so many training clips: more of them are heard more in all, and each less often."""
     return KNOWN_EPOCHS * min((KNOWN_CLIPS / n_clips) ** 0.5, 1)
-
-
-def _sufficient_epochs(n_clips: float) -> float:
-    """As `suitable_epochs`; of fewer clips than those of ESC-50, as often as they were found to gain by."""
-    few = FEW_EPOCHS * max(VERY_FEW_CLIPS / n_clips, (n_clips / KNOWN_CLIPS) ** 0.5 * KNOWN_EPOCHS / FEW_EPOCHS, 1)
-    return min(few, suitable_epochs(n_clips))
 
 
 def higher_rate(survey: Survey, rate: float) -> int | None:
@@ -170,7 +161,7 @@ def _choose_judged_together(seconds: np.ndarray, rate: float) -> Choice:
 def _choose_epochs(survey: Survey, clip_seconds: float, drawn: int) -> Choice:
     # An epoch takes one excerpt of every recording, which of long ones is little.
     parts = min(max(float(survey.seconds.mean()) / clip_seconds, 1), 4)
-    value = max(round(parts * _sufficient_epochs(survey.n_clips * parts) * survey.n_clips / drawn), 1)
+    value = max(round(parts * suitable_epochs(survey.n_clips * parts) * survey.n_clips / drawn), 1)
     long = " of long recordings" if parts > 1 else ""
     often = (
         ", of each an excerpt an epoch" if drawn == survey.n_clips else f", of which an epoch draws {drawn} excerpts"

@@ -43,7 +43,7 @@ def test_help_shows_what_a_recipe_is_about_on_two_screens(name, capsys, monkeypa
         cli.main(["train", name, "--help"])
     page = capsys.readouterr().out
     assert end.value.code == 0
-    assert len(page.splitlines()) <= 90 and max(map(len, page.splitlines())) <= 119
+    assert len(page.splitlines()) <= 96 and max(map(len, page.splitlines())) <= 119
     assert re.findall(r"^(\w.*):$", page, re.MULTILINE) == [*Group, "further"]
     module = load_by_name(name)
     own = set(recipes.load_recipe(REPOSITORY / "recipes" / f"{name}.py").arguments_class.__annotations__)

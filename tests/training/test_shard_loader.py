@@ -234,7 +234,8 @@ def test_a_stream_teaches_what_decoded_clips_teach(tones, tone_shards, tmp_path)
     for kind, balance in (("parquet", "none"), ("tar", "loss")):
         streamed = train(streamed_tones, tone_shards / kind, tmp_path / kind, balance=balance)
         assert (streamed["train_samples"], streamed["eval_samples"]) == (27, 9)
-        assert set(streamed) == set(decoded) and streamed["labels"] == decoded["labels"]
+        beside = {key for key in decoded if "rival" in key}  # it takes all clips at once
+        assert beside and set(streamed) == set(decoded) - beside and streamed["labels"] == decoded["labels"]
         assert min(streamed["eval_accuracy"], decoded["eval_accuracy"]) > 0.7, "three tones apart should be learnt"
         assert not [file.name for file in (tmp_path / kind).iterdir() if file.name.startswith(".")]
 
