@@ -65,7 +65,8 @@ def check_demo_run(out, cache):
 def test_two_steps_on_the_demo_corpus(recipe, run_script, tmp_path, caplog):
     pytest.importorskip("espeakng_loader")
     with caplog.at_level(logging.INFO):
-        run_script(recipe, "--output_dir", str(tmp_path / "out"), "--max_steps", "2")
+        few = ("--max_train_samples", "60", "--max_eval_samples", "30")
+        run_script(recipe, "--output_dir", str(tmp_path / "out"), "--max_steps", "2", *few)
     assert "DEMO corpus" in caplog.text
     check_demo_run(tmp_path / "out", tmp_path)
 
