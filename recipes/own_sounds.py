@@ -147,7 +147,7 @@ class OwnSoundsArguments(GeneralSoundsArguments):
         metadata={
             "help": "Leave a network that is trained on all clips, the test clips too. It is judged by others, from "
             "which a fifth of the recordings is held out in turn, in six times the time; by default, where few "
-            "recordings could be tested on. With --validation_fraction, the test clips stay held out.",
+            "recordings could be tested on and there is no --max_minutes. With --validation_fraction, the test clips stay held out.",
             "group": Group.VALIDATION,
             "metavar": "BOOL",
         },
@@ -246,6 +246,8 @@ def divide(args: OwnSoundsArguments, collection: Collection) -> Division:
     refits = None if args.refit and validates else args.refit  # then it is of the validation clips
     if refits and hindering:
         raise ArgumentError(f"--refit trains several networks, and {hindering[0]} is of one: leave one of them out.")
+    if args.refit is None and args.max_minutes is not None:
+        refits = False  # a few minutes that six trainings share make six bad networks
     wishes = Wishes(args.group_pattern, args.group_by, refits, may_refit=not hindering and not validates)
     with args.main_process_first(desc="division"):
         division = divide_collection(collection, wishes, kept=kept)

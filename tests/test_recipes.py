@@ -509,6 +509,10 @@ def test_own_sounds_of_few_recordings_is_judged_by_folds_and_refitted(train_own_
     with pytest.raises(SystemExit):
         train_own_sounds("taught", *flags, "--teacher", str(out))
     assert "was trained on all its clips" in capsys.readouterr().err
+    recipe = load_recipe("own_sounds")
+    for time, folds in (([], 2), (["--max_minutes", "3"], None), (["--max_minutes", "3", "--refit", "true"], 2)):
+        task = recipe.make_task(parse_arguments(recipe.OwnSoundsArguments, [*flags, *time]))
+        assert (None if task.folds is None else len(task.folds)) == folds
 
 
 def test_own_sounds_of_a_data_set(train_own_sounds, tmp_path):
