@@ -147,7 +147,8 @@ class OwnSoundsArguments(GeneralSoundsArguments):
         metadata={
             "help": "Leave a network that is trained on all clips, the test clips too. It is judged by others, from "
             "which a fifth of the recordings is held out in turn, in six times the time; by default, where few "
-            "recordings could be tested on and there is no --max_minutes. With --validation_fraction, the test clips stay held out.",
+            "recordings could be tested on and no --max_minutes is given. With --validation_fraction, the test clips "
+            "stay held out.",
             "group": Group.VALIDATION,
             "metavar": "BOOL",
         },
