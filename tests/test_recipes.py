@@ -469,7 +469,9 @@ def test_own_sounds_of_several_tags_and_of_speakers(train_own_sounds, tmp_path):
     assert len(judged) == 5 * len(set(judged)) and results["train_samples"] == 30 - len(judged)
 
 
-def test_own_sounds_of_few_recordings_is_judged_by_folds_and_refitted(train_own_sounds, tmp_path, caplog, capsys):
+def test_own_sounds_of_few_recordings_is_judged_by_folds_and_refitted(
+    own_sounds, train_own_sounds, tmp_path, caplog, capsys
+):
     generator = np.random.default_rng(0)
     speakers = [
         tmp_path / "data" / label / f"{who}_{number}.wav"
@@ -509,9 +511,8 @@ def test_own_sounds_of_few_recordings_is_judged_by_folds_and_refitted(train_own_
     with pytest.raises(SystemExit):
         train_own_sounds("taught", *flags, "--teacher", str(out))
     assert "was trained on all its clips" in capsys.readouterr().err
-    recipe = load_recipe("own_sounds")
     for time, folds in (([], 2), (["--max_minutes", "3"], None), (["--max_minutes", "3", "--refit", "true"], 2)):
-        task = recipe.make_task(parse_arguments(recipe.OwnSoundsArguments, [*flags, *time]))
+        task = own_sounds.make_task(parse_arguments(own_sounds.OwnSoundsArguments, [*flags, *time]))
         assert (None if task.folds is None else len(task.folds)) == folds
 
 

@@ -3,6 +3,7 @@
 The test of several processes starts it by torchrun, with the folder of the weights as argument.
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -51,4 +52,6 @@ if __name__ == "__main__":
         if torch.distributed.get_rank() == 0:
             told = {"losses": torch.tensor(losses), "judged": torch.tensor(judged)}
             save_file({**{name: value.contiguous() for name, value in weights.items()}, **told}, folder / f"{kind}.st")
+    torch.distributed.barrier()
     torch.distributed.destroy_process_group()
+    os._exit(0)  # torch's threads may abort a process whose interpreter ends before they do
