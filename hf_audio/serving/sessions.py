@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -24,8 +25,9 @@ MAX_REASON_BYTES = 123
 
 async def refuse(websocket: WebSocket, code: int, sentence: str) -> None:
     """Say why, and close."""
-    await websocket.send_json({"error": sentence})
-    await websocket.close(code, sentence.encode()[:MAX_REASON_BYTES].decode(errors="ignore"))
+    with suppress(RuntimeError):  # uvicorn's, where the client has left meanwhile
+        await websocket.send_json({"error": sentence})
+        await websocket.close(code, sentence.encode()[:MAX_REASON_BYTES].decode(errors="ignore"))
 
 
 class StreamSession:
