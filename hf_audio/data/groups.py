@@ -7,6 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
 from ..errors import ArgumentError
 from .columns import PARTS
 from .layouts import NAME_SCHEMES, UUID
@@ -151,43 +155,32 @@ def join_groups(
         Names of groups, equal for files that belong together, and for no others: the first key of a group's first
         file that has one.
     """
-    above = list(range(len(names)))  # a forest, each tree one group, its root the first of it
-
-    def root(row: int) -> int:
-        while above[row] != row:
-            above[row] = above[above[row]]
-            row = above[row]
-        return row
-
-    def join(first: int, second: int) -> None:
-        low, high = sorted((root(first), root(second)))
-        above[high] = low
-
+    pairs: list[tuple[int, int]] = [(members[0], row) for members in copies for row in members[1:]]
     told: list[str | None] = [None] * len(names)
     for keys in groupings:
         firsts: dict[str, int] = {}
         for row, key in enumerate(keys):
             if key is not None:
-                join(row, firsts.setdefault(key, row))
+                pairs.append((firsts.setdefault(key, row), row))
                 told[row] = told[row] or key
-    for members in copies:
-        for row in members[1:]:
-            join(members[0], row)
+    first, second = np.array(pairs, dtype=int).reshape(-1, 2).T
+    links = coo_array((np.ones(len(pairs)), (first, second)), shape=(len(names), len(names)))
+    components = connected_components(links, directed=False)[1].tolist()
     called: dict[int, str] = {}
-    for row, key in enumerate(told):
+    for component, key in zip(components, told, strict=True):
         if key is not None:
-            called.setdefault(root(row), key)
+            called.setdefault(component, key)
     taken: set[str] = set()
     result: dict[int, str] = {}
-    for row in range(len(names)):
-        if root(row) == row:
-            wanted = called.get(row, names[row])
+    for component, own in zip(components, names, strict=True):
+        if component not in result:
+            wanted = called.get(component, own)
             name, number = wanted, 2
             while name in taken:  # a name may be a key of another grouping
                 name, number = f"{wanted} ({number})", number + 1
             taken.add(name)
-            result[row] = name
-    return [result[root(row)] for row in range(len(names))]
+            result[component] = name
+    return [result[component] for component in components]
 
 
 def groups_of_classes(keys: Sequence[str | None], labels: Sequence[str]) -> dict[str, int]:

@@ -33,14 +33,20 @@ def find_in_labels(entries: Sequence[Entry], label_names: Sequence[str]) -> list
     """Findings about the classes of all files that are listed, for each label column."""
     findings = []
     for column, name in enumerate(label_names):
-        by_class = defaultdict(list)
-        for entry in entries:
-            if entry.labels[column]:
-                by_class[entry.labels[column]].append(entry)
+        by_class = _by_class(entries, column)
         findings += _find_sizes(by_class, f" of {name!r}" if len(label_names) > 1 else "")
         findings += _find_misspelt(by_class)
         findings += _find_untaught(by_class)
     return findings
+
+
+def _by_class(entries: Sequence[Entry], column: int) -> dict[str, list[Entry]]:
+    """The files of every class of a label column."""
+    by_class: dict[str, list[Entry]] = defaultdict(list)
+    for entry in entries:
+        if entry.labels[column]:
+            by_class[entry.labels[column]].append(entry)
+    return by_class
 
 
 def find_broken_classes(
@@ -52,10 +58,7 @@ def find_broken_classes(
     """
     findings = []
     for column, name in enumerate(label_names):
-        by_class = defaultdict(list)
-        for entry in entries:
-            if entry.labels[column]:
-                by_class[entry.labels[column]].append(entry)
+        by_class = _by_class(entries, column)
         cases = []
         for label, own in by_class.items():
             broken = [entry for entry in own if entry.path not in usable]

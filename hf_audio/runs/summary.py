@@ -117,6 +117,11 @@ def describe_intervals(group_column: str | None, predictions: AnyPredictions) ->
     """
     sentence = "With other test clips of the same kind, figures would mostly lie within the 95 % intervals"
     numbers = group_numbers(predictions.groups)
+    if predictions.groups is not None and group_column is not None and len(set(predictions.groups)) == 1:
+        return (
+            f"{sentence}, where they are of the same {code(group_column)}: all test clips are of one, and how far "
+            "others differ from it is not known."
+        )
     if numbers is None or group_column is None:
         return f"{sentence}."
     return f"{sentence}; clips of one {code(group_column)} count together, and there are {numbers.max() + 1} of these."

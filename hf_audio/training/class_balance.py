@@ -20,8 +20,9 @@ def report_classes(args: RecipeArguments, task: Task, parts: Parts) -> None:
     counts = {name: count for name, count in parts.class_counts().items() if name != NONE_OF_THESE}
     if not counts:  # numbers
         return
-    for line in describe_counts(counts, args.balance, tags=parts.n_tags is not None):
-        logger.info("%s", line)
+    if not task.is_retold:
+        for line in describe_counts(counts, args.balance, tags=parts.n_tags is not None):
+            logger.info("%s", line)
     if task.crossed is not None:  # which has tested already
         return
     tested = _tested(parts)

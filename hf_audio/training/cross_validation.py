@@ -83,14 +83,15 @@ def cross_validate(
         )
     check_same_arguments(args)  # folds trained in different ways have no mean
     open_output_dir(args, UNFINISHED_FOLDS)
-    results = {}
+    results, is_retold = {}, task.is_retold
     for name, held_out in task.folds.items():
         folder = output_dir / f"fold_{name}"
+        fold = replace(task, folds=None, held_out=held_out, purpose="fold", is_retold=is_retold)
         if (folder / RESULTS_NAME).exists():
             logger.info("Fold %s is finished already: %s.", name, folder)
         else:
             logger.info("Fold %s of %s is held out.", name, ", ".join(task.folds))
-        fold = replace(task, folds=None, held_out=held_out, purpose="fold")
+            is_retold = True
         left = sum(not (output_dir / f"fold_{other}" / RESULTS_NAME).exists() for other in task.folds)
         results[name] = run_unless_finished(
             share_time(args, left), folder, partial(_train_part, task=fold, train=train)

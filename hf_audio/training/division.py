@@ -143,6 +143,11 @@ def _describe(drawn: Collection, grouping: Grouping | None, why_not: str, clips:
     drawn = replace(drawn, split=sentence)
     tells, further = _tell(grouping, why_not), {}
     if grouping is not None:
+        tested = np.unique(np.asarray(drawn.dataset[drawn.group_column])[drawn.rows(TEST)])
+        if len(tested) == 1:
+            logger.warning(
+                "All test clips are of one recording, %s: how far others differ from it is not known.", tested[0]
+            )
         drawn, known = _keep_known(drawn, clips, seed)
         if known.any():
             further[KNOWN] = known

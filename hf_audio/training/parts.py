@@ -25,8 +25,6 @@ from .task import TEST, Task
 
 logger = logging.getLogger(__name__)
 
-_told: set[tuple[str, ...]] = set()  # files that were told of as left out: every fold leaves out the same ones
-
 
 @dataclass
 class Parts:
@@ -97,8 +95,10 @@ def divide(args: RecipeArguments, config: AudioCNNConfig, task: Task) -> Parts:
     if args.max_train_samples is not None or args.max_eval_samples is not None:
         dataset, masks = choose_samples(args, dataset, masks, task.group_column)
     cached, masks, skipped = _decode(args, config, dataset, masks)
-    if stream is None:
-        check_readable(dataset, cached["index"], skipped)
+    doubt = None if stream is not None else check_readable(dataset, cached["index"], skipped)
+    if not task.is_retold:
+        for sentence in (*count_problems(skipped, str(Path(args.output_dir) / SKIPPED_NAME)), *filter(None, [doubt])):
+            logger.warning("%s", sentence)
     train: Dataset | Split
     if stream is None:
         train, *others = split_held_out(cached, list(masks.values()), task.group_column)
@@ -222,11 +222,6 @@ def _decode(
         cached, skipped = cache_audio(
             dataset, config.sampling_rate, strict=args.strict, speech_only=config.speech_only
         )
-    files = tuple(row["path"] for row in skipped)
-    if files not in _told:
-        _told.add(files)
-        for sentence in count_problems(skipped, str(Path(args.output_dir) / SKIPPED_NAME)):
-            logger.warning("%s", sentence)
     kept = np.asarray(cached["index"], dtype=int)
     return cached, {name: np.asarray(rows, dtype=bool)[kept] for name, rows in masks.items()}, skipped
 

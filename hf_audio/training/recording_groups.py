@@ -21,6 +21,7 @@ from ..data.groups import (
 )
 from ..data.rows import ENCODED_COLUMN, class_names, has_tags
 from ..errors import ArgumentError
+from ..runs.summary import name_labels
 from .same_sounds import SameSounds, search_same_sounds
 
 logger = logging.getLogger(__name__)
@@ -114,9 +115,9 @@ def find_grouping(clips: Clips, wishes: Wishes) -> tuple[Grouping | None, str]:
                 "%s, but of some classes there is one recording only: %s. So clips of one recording may be trained on "
                 "and tested on; with --group_by name they are not, and these classes are not tested.",
                 counted,
-                name_classes(grouping.sparse),
+                name_labels(grouping.sparse, str),
             )
-            return None, f"{counted}; of {name_classes(grouping.sparse)} there is one recording only"
+            return None, f"{counted}; of {name_labels(grouping.sparse, str)} there is one recording only"
         if not clips.collection.rows(TEST).any() and _crosses(clips.collection, grouping.keys):
             logger.warning("%s, and the validation part is not divided by them: they are not gone by.", counted)
             return None, f"{counted}; the validation part was not divided by them"
@@ -173,7 +174,7 @@ def _joinable(clips: Clips, grouping: Grouping | None) -> list[list[int]]:
     if whole:
         logger.warning(
             "All recordings of %s hold one sound, so the figures are of sounds that were trained on.",
-            name_classes(sorted(whole)),
+            name_labels(sorted(whole), str),
         )
     return [rows for rows in copies if not whole & {clips.labels[row] for row in rows}]
 
@@ -196,9 +197,3 @@ def _tell_of_copies(clips: Clips, joined: Sequence[Sequence[int]]) -> None:
             clips.paths[torn[0][0]],
             names,
         )
-
-
-def name_classes(names: Sequence[str]) -> str:
-    """The first ten names, and how many more there are, for a sentence."""
-    shown = ", ".join(names[:10])
-    return f"{shown} and {len(names) - 10} more" if len(names) > 10 else shown

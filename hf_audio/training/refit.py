@@ -41,7 +41,8 @@ def refit(args: RecipeArguments, task: Task) -> dict[str, Any]:
     validated = Validated(first.output_dir, results["train_runtime"], **results[FITTED_NAME])
     logger.info("What %s has chosen is trained on all clips.", first.output_dir)
     seconds = {**task.preceding_seconds, "validated_runtime": validated.seconds}
-    return fine_tune(args, replace(task, validated=validated, preceding_seconds=seconds))
+    last = replace(task, validated=validated, preceding_seconds=seconds, is_retold=True)
+    return fine_tune(args, last)
 
 
 def refit_on_all(
@@ -73,5 +74,14 @@ def refit_on_all(
     logger.info("What the %d folds have judged is trained on all clips.", len(crossed.names))
     seconds = {**task.preceding_seconds, "folds_runtime": crossed.seconds}
     nothing = np.zeros(len(task.dataset), dtype=bool)
-    last = replace(task, folds=None, refits=False, held_out=nothing, crossed=crossed, preceding_seconds=seconds)
-    return fine_tune(args, replace(last, validated=crossed.validated))
+    last = replace(
+        task,
+        folds=None,
+        refits=False,
+        held_out=nothing,
+        crossed=crossed,
+        validated=crossed.validated,
+        preceding_seconds=seconds,
+        is_retold=True,
+    )
+    return fine_tune(args, last)

@@ -100,6 +100,8 @@ class Task:
     """The run that precedes this one by `--refit`."""
     crossed: "Crossed | None" = None
     """The cross-validation that judges this training, which has no test clips then."""
+    is_retold: bool = False
+    """Whether a training before this one has said what is to be said of the same clips."""
     purpose: Literal["result", "fold", "preparation"] = "result"
     """What the run is for: its figures are those that count, or a fold's, or of a training before the one that counts.
     """

@@ -1,7 +1,5 @@
 """What is said when files of a class cannot be read."""
 
-import logging
-
 import pytest
 from datasets import ClassLabel, Dataset, Features, List, Value
 
@@ -29,13 +27,11 @@ def test_fewer_than_two_classes_are_refused_with_what_was_seen():
     )
 
 
-def test_a_class_with_few_readable_files_is_told_of_and_one_broken_file_is_not(caplog):
-    with caplog.at_level(logging.WARNING):
-        check_readable(dataset(), [row for row in range(12) if row != 5], skipped([5]))
-        check_readable(dataset(), range(12), [])
-        assert not caplog.records
-        check_readable(dataset(), range(10), skipped([10, 11]))
-    assert "Few files can be read of 'rain' 2 of 4 (2 is empty (0 bytes)" in caplog.text
+def test_a_class_with_few_readable_files_is_told_of_and_one_broken_file_is_not():
+    assert check_readable(dataset(), [row for row in range(12) if row != 5], skipped([5])) is None
+    assert check_readable(dataset(), range(12), []) is None
+    told = check_readable(dataset(), range(10), skipped([10, 11]))
+    assert told.startswith("Few files can be read of 'rain' 2 of 4 (2 is empty (0 bytes)")
 
 
 def test_tags_and_numbers():

@@ -102,7 +102,12 @@ def test_many_names_are_counted():
 
 
 @pytest.mark.parametrize(
-    ("groups", "words"), [(None, "intervals."), ([0, 0, 1], "one `speaker` count together, and there are 2")]
+    ("groups", "words"),
+    [
+        (None, "intervals."),
+        ([0, 0, 1], "one `speaker` count together, and there are 2"),
+        ([0, 0, 0], "all test clips are of one, and how far others differ"),
+    ],
 )
 def test_a_card_says_what_its_intervals_are_over(groups, words):
     told = Predictions(["a", "b", "c"], ["x", "y"], np.zeros(3, int), np.zeros((3, 2), int), np.ones(3))

@@ -31,7 +31,13 @@ def finished(tones, environment, tmp_path_factory):
     out = tmp_path_factory.mktemp("runs") / "finished"
     code, output = run(environment, tones, out, *FLAGS)
     assert code == 0, output
+    (out.parent / "printed.txt").write_text(output)
     return out
+
+
+def test_what_holds_for_every_fold_is_said_once(finished):
+    printed = (finished.parent / "printed.txt").read_text()
+    assert printed.count("3 classes, 9 training clips each.") == 1
 
 
 def rows_of(file):

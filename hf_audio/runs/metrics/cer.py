@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 import datasets
-import evaluate
 import numpy as np
+
+from .clip_metric import ClipMetric
 
 
 def edit_distance(a: str, b: str) -> int:
@@ -17,7 +18,7 @@ def edit_distance(a: str, b: str) -> int:
     return row[-1]
 
 
-class CharacterErrorRate(evaluate.Metric):
+class CharacterErrorRate(ClipMetric):
     """Edit distance over the reference's length, of numbers without their leading zeros (000038 is 38, 000000 is 0).
 
     `compute` returns `{"cer", "cer_corpus", "exact_match"}`: the mean over clips of each clip's rate, the errors of
@@ -27,15 +28,9 @@ class CharacterErrorRate(evaluate.Metric):
         ValueError: a reference or a prediction that is not made of digits.
     """
 
-    def _info(self) -> evaluate.MetricInfo:
-        return evaluate.MetricInfo(
-            description="Edit distance over the reference's length, of numbers without their leading zeros.",
-            citation="",
-            inputs_description="predictions, references: strings of digits.",
-            features=datasets.Features(
-                {"predictions": datasets.Value("string"), "references": datasets.Value("string")}
-            ),
-        )
+    inputs = "predictions, references: strings of digits."
+    predictions = datasets.Value("string")
+    references = datasets.Value("string")
 
     def _compute(self, predictions: Sequence[str], references: Sequence[str]) -> dict[str, float]:
         references = [_as_read(number) for number in references]

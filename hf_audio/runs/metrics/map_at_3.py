@@ -4,8 +4,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import datasets
-import evaluate
 import numpy as np
+
+from .clip_metric import ClipMetric
 
 MISSING = ("-1", "")
 
@@ -18,7 +19,7 @@ def rank_labels(scores: np.ndarray, k: int = 3) -> np.ndarray:
     return np.argsort(-np.asarray(scores), axis=-1, kind="stable")[:, :k]
 
 
-class MeanAveragePrecisionAt3(evaluate.Metric):
+class MeanAveragePrecisionAt3(ClipMetric):
     """The mean over clips of 1, 1/2 or 1/3 where a clip's label stands first, second or third, and 0 elsewhere.
 
     A clip has one label and up to three predictions, best first: indices, or names. Further ones are not looked at,
@@ -29,16 +30,10 @@ class MeanAveragePrecisionAt3(evaluate.Metric):
         ValueError: no clip has a label.
     """
 
-    def _info(self) -> evaluate.MetricInfo:
-        return evaluate.MetricInfo(
-            description="The mean over clips of the reciprocal place of the label among the first three predictions.",
-            citation="",
-            inputs_description="predictions: lists of labels, best first; references: labels.",
-            # Names, which `add_batch` makes of indices: of two kinds, evaluate would choose by the first row alone.
-            features=datasets.Features(
-                {"predictions": datasets.List(datasets.Value("string")), "references": datasets.Value("string")}
-            ),
-        )
+    inputs = "predictions: lists of labels, best first; references: labels."
+    # Names, which `add_batch` makes of indices: of two kinds, evaluate would choose by the first row alone.
+    predictions = datasets.List(datasets.Value("string"))
+    references = datasets.Value("string")
 
     def add_batch(self, *, predictions: Iterable[Iterable], references: Iterable, **kwargs: Any) -> None:
         """As of every metric; indices become names."""

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 
 import datasets
-import evaluate
 import numpy as np
 from sklearn.metrics import average_precision_score, label_ranking_average_precision_score
 
+from .clip_metric import ClipMetric
 
-class TaggingPrecision(evaluate.Metric):
+
+class TaggingPrecision(ClipMetric):
     """Precision of ranked tags: `compute` returns `{"lwlrap", "map_micro", "map_macro"}`.
 
     `lwlrap`, label-weighted label-ranking average precision: of every tag of every clip, the share of right tags among
@@ -20,18 +21,9 @@ class TaggingPrecision(evaluate.Metric):
         ValueError: no clip has a tag.
     """
 
-    def _info(self) -> evaluate.MetricInfo:
-        return evaluate.MetricInfo(
-            description="Label-ranking average precision weighted by labels, and mean average precision.",
-            citation="",
-            inputs_description="predictions: scores of every tag; references: 1 for a clip's tags and 0 for others.",
-            features=datasets.Features(
-                {
-                    "predictions": datasets.List(datasets.Value("float64")),
-                    "references": datasets.List(datasets.Value("int64")),
-                }
-            ),
-        )
+    inputs = "predictions: scores of every tag; references: 1 for a clip's tags and 0 for others."
+    predictions = datasets.List(datasets.Value("float64"))
+    references = datasets.List(datasets.Value("int64"))
 
     def _compute(
         self, predictions: Sequence[Sequence[float]], references: Sequence[Sequence[int]]

@@ -3,46 +3,31 @@
 from collections.abc import Sequence
 
 import datasets
-import evaluate
 import numpy as np
 from scipy.stats import rankdata
+
+from .clip_metric import ClipMetric
 
 N_BINS = 10  # of the calibration error, as is usual
 
 
-class TwoClassScores(evaluate.Metric):
+class TwoClassScores(ClipMetric):
     """How well scores tell two classes apart, and how far they may be taken at their word.
 
-    `compute` returns `{"balanced_accuracy", "roc_auc", "equal_error_rate", "calibration_error"}`; where all clips are
-    of one class, the last alone.
+    `compute` returns `{"roc_auc", "equal_error_rate", "calibration_error"}`; of clips that are all of one class, the
+    last alone.
     """
 
-    def _info(self) -> evaluate.MetricInfo:
-        return evaluate.MetricInfo(
-            description="Balanced accuracy, area under the ROC curve, equal error rate and calibration error.",
-            citation="",
-            inputs_description="predictions: probabilities of class 1; references: 0 or 1.",
-            features=datasets.Features(
-                {"predictions": datasets.Value("float64"), "references": datasets.Value("int64")}
-            ),
-        )
+    inputs = "predictions: probabilities of class 1; references: 0 or 1."
+    predictions = datasets.Value("float64")
+    references = datasets.Value("int64")
 
     def _compute(self, predictions: Sequence[float], references: Sequence[int]) -> dict[str, float]:
         scores, labels = np.asarray(predictions), np.asarray(references)
         told = {}
         if 0 < labels.sum() < len(labels):
-            told = {
-                "balanced_accuracy": balanced_accuracy(labels, scores),
-                "roc_auc": roc_auc(labels, scores),
-                "equal_error_rate": equal_error_rate(labels, scores),
-            }
+            told = {"roc_auc": roc_auc(labels, scores), "equal_error_rate": equal_error_rate(labels, scores)}
         return {**told, "calibration_error": calibration_error(labels, scores)}
-
-
-def balanced_accuracy(labels: np.ndarray, scores: np.ndarray) -> float:
-    """Mean over both classes of the share of their clips that are told rightly. labels, scores: (clips,)."""
-    right = (scores > 0.5) == labels
-    return float(np.mean([right[labels == label].mean() for label in (0, 1)]))
 
 
 def roc_auc(labels: np.ndarray, scores: np.ndarray) -> float:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
-from hf_audio.runs.metrics import Accuracy, F1Macro
+from hf_audio.runs.metrics import Accuracy, BalancedAccuracy, F1Macro
 
 pairs = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=30)
 
@@ -19,6 +19,9 @@ def test_they_equal_scikit_learn(rows):
     given_ = {"references": references, "predictions": predictions}
     accuracy = Accuracy(keep_in_memory=True).compute(**given_)["accuracy"]
     assert accuracy == pytest.approx(np.mean(np.equal(references, predictions)))
+    balanced = BalancedAccuracy(keep_in_memory=True).compute(**given_)["balanced_accuracy"]
+    right = np.equal(references, predictions)
+    assert balanced == pytest.approx(np.mean([right[np.equal(references, k)].mean() for k in set(references)]))
     f1 = F1Macro(keep_in_memory=True).compute(**given_)["f1_macro"]
     assert f1 == pytest.approx(f1_score(references, predictions, average="macro", zero_division=0))
 
