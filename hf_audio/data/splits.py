@@ -176,9 +176,8 @@ def _draw_groups(
         folds = [fold for _, fold in splitter.split(left, left, own)]
     # A group that is much larger than others makes a fold of its own.
     fitting = [fold for fold in folds if len(fold) <= 2 * fraction * len(rows)] or [min(folds, key=len)]
-    near = (
-        1.5 * fraction * len(rows) if part == "test" else np.inf
-    )  # of few groups, some folds hold one more than others
+    # Of few groups, some folds hold one more than others.
+    near = 1.5 * fraction * len(rows) if part == "test" else np.inf
     held_out = max(fitting, key=lambda fold: (len(np.unique(left[fold])), len(fold) <= near))
     drawn[rows[held_out]] = True
     return drawn
@@ -189,15 +188,14 @@ def _cover_classes(drawn: np.ndarray, groups: np.ndarray, labels: np.ndarray, se
 
     Of those that can be drawn without taking a class's last one, it is one of the smallest.
     """
-    order = np.random.default_rng(seed).permutation(np.unique(groups))
+    names, members, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    order = np.searchsorted(names, np.random.default_rng(seed).permutation(names))
+    order = order[np.argsort(sizes[order], kind="stable")]
     for label in np.unique(labels):
         if drawn[labels == label].any():
             continue
-        own = set(groups[labels == label].tolist())
-        for group in sorted(
-            (group for group in order.tolist() if group in own), key=lambda group: sum(groups == group)
-        ):
-            taken = groups == group
+        for group in order[np.isin(order, members[labels == label])]:
+            taken = members == group
             left = ~drawn & ~taken
             if np.isin(labels[taken], labels[left]).all():
                 drawn |= taken
