@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..encoders.names import find_checkpoint
 from ..errors import CheckpointError
 from .classifier import AudioClassifier, group_by_length
 from .facts import Facts
@@ -20,7 +21,7 @@ class TorchAudioClassifier(AudioClassifier):
     """A finished folder or a Hub id, run by torch: an AudioCNN, an ensemble, or any audio encoder of transformers.
 
     Args:
-        checkpoint: folder or Hub id.
+        checkpoint: folder or Hub id, or the name of an encoder.
         device: as torch names them; by default a GPU where there is one.
 
     Raises:
@@ -36,6 +37,7 @@ class TorchAudioClassifier(AudioClassifier):
         from .extractors import check_rate, check_spectrogram, padding_arguments
         from .kaldi_features import kaldi_features
 
+        checkpoint = find_checkpoint(checkpoint)
         if Path(checkpoint).is_dir():
             _check_folder(Path(checkpoint))
         try:
@@ -44,8 +46,11 @@ class TorchAudioClassifier(AudioClassifier):
             model, found = AutoModelForAudioClassification.from_pretrained(checkpoint, output_loading_info=True)
             check_rate(self.extractor, model.config)
             check_spectrogram(self.extractor, model.config)
-            if found["missing_keys"]:  # which transformers would leave at random
-                raise CheckpointError(f"its weights lack {min(found['missing_keys'])}")
+            missing = found["missing_keys"]  # which transformers would leave at random
+            if missing and all(name.startswith("classifier.") for name in missing):
+                raise CheckpointError("it has no head, only embeddings: train one with --model_name_or_path")
+            if missing:
+                raise CheckpointError(f"its weights lack {min(missing)}")
             facts = Facts.from_config(model.config, self.extractor.sampling_rate)
         except Exception as error:  # whatever a stranger's files bring about
             raise CheckpointError(
