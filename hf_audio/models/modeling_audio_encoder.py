@@ -6,12 +6,12 @@ from typing import Any
 import torch
 from torch import nn
 from transformers import PreTrainedModel
-from transformers.modeling_outputs import BaseModelOutputWithPooling, SequenceClassifierOutput
+from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from .configuration_audio_encoder import AudioEncoderConfig
 from .encoder_networks import NETWORKS
 from .frontends import ConstantModule, length_mask
-from .modeling_audio_cnn import calibrate, check_padding, classifier_output, notice_tags
+from .modeling_audio_cnn import AudioClassifierOutput, calibrate, check_padding, classifier_output, notice_tags
 
 # Where the classes lie in a checkpoint that carries its code.
 AUTO_MAP = {
@@ -93,6 +93,10 @@ class AudioEncoderModel(AudioEncoderPreTrainedModel):
         )
         return output if (self.config.return_dict if return_dict is None else return_dict) else output.to_tuple()
 
+    def embed(self, input_values: torch.Tensor, attention_mask: torch.Tensor | None = None) -> torch.Tensor:
+        """Waveforms (batch, samples) to embeddings (batch, size), which are what the classifier judges by."""
+        return self(input_values, attention_mask, output_hidden_states=False, return_dict=True).pooler_output
+
 
 class AudioEncoderForAudioClassification(AudioEncoderPreTrainedModel):
     """One score a class for a whole clip: `AutoModelForAudioClassification`'s encoder with a linear head."""
@@ -111,7 +115,7 @@ class AudioEncoderForAudioClassification(AudioEncoderPreTrainedModel):
         labels: torch.Tensor | None = None,
         output_hidden_states: bool | None = None,
         return_dict: bool | None = None,
-    ) -> SequenceClassifierOutput | tuple[torch.Tensor, ...]:
+    ) -> AudioClassifierOutput | tuple[torch.Tensor, ...]:
         """Waveforms (batch, samples) to logits (batch, classes), and to the loss where there are labels.
 
         Args:
@@ -119,7 +123,8 @@ class AudioEncoderForAudioClassification(AudioEncoderPreTrainedModel):
             attention_mask: 1 on samples, 0 on padding at the end; `None` when nothing is padded.
             labels: as in `classification_loss`; with them, the output carries the mean loss. Tags, any number of zeros
                 and ones a clip, set a `problem_type` that is not set, as in transformers' own models.
-            output_hidden_states: whether to return what each layer gives, as `AudioEncoderModel` does.
+            output_hidden_states: whether to return what each layer gives, as `AudioEncoderModel` does, and as
+                `pooler_output` the embeddings, (batch, size).
             return_dict: `False` returns a tuple, as in every transformers model.
         """
         notice_tags(labels, self.config)
@@ -127,8 +132,12 @@ class AudioEncoderForAudioClassification(AudioEncoderPreTrainedModel):
             input_values, attention_mask, output_hidden_states=output_hidden_states, return_dict=True
         )
         logits = calibrate(self.classifier(self.dropout(heard.pooler_output)).float(), self.config)
-        hidden_states = None if heard.hidden_states is None else list(heard.hidden_states)
-        return classifier_output(logits, labels, self.config, hidden_states, return_dict)
+        asked = None if heard.hidden_states is None else (list(heard.hidden_states), heard.pooler_output)
+        return classifier_output(logits, labels, self.config, asked, return_dict)
+
+    def embed(self, input_values: torch.Tensor, attention_mask: torch.Tensor | None = None) -> torch.Tensor:
+        """Waveforms (batch, samples) to embeddings (batch, size), which are what the classifier judges by."""
+        return self.audio_encoder.embed(input_values, attention_mask)
 
 
 __all__ = ["AudioEncoderForAudioClassification", "AudioEncoderModel", "AudioEncoderPreTrainedModel"]
