@@ -47,7 +47,7 @@ class TorchNetwork:
         from .extractors import check_rate, check_spectrogram, longest_seconds, padding_arguments
         from .kaldi_features import kaldi_features
 
-        checkpoint = find_checkpoint(checkpoint)
+        named, checkpoint = checkpoint, find_checkpoint(checkpoint)
         if Path(checkpoint).is_dir():
             _check_folder(Path(checkpoint))
         try:
@@ -58,8 +58,8 @@ class TorchNetwork:
             check_rate(self.extractor, model.config)
             check_spectrogram(self.extractor, model.config)
             missing = {key for key in found["missing_keys"] if OF_TRAINING not in key}
-            if missing and all(name.startswith("classifier.") for name in missing):
-                raise CheckpointError("it has no head, only embeddings: train one with --model_name_or_path")
+            if classifies and _is_of_head(missing):
+                raise CheckpointError(f"it has embeddings and no classes; train some by --model_name_or_path {named}")
             if missing:  # which transformers would leave at random
                 raise CheckpointError(f"its weights lack {min(missing)}")
             facts = Facts.from_config(model.config, self.extractor.sampling_rate)
@@ -69,7 +69,7 @@ class TorchNetwork:
         except Exception as error:  # whatever a stranger's files bring about
             kind = "audio classifier" if classifies else "audio network"
             raise CheckpointError(
-                f"{checkpoint} is no {kind} that can be loaded ({reason_of(error)}): give the --output_dir "
+                f"{named} is no {kind} that can be loaded ({reason_of(error)}): give the --output_dir "
                 "of a finished run, or a Hub id."
             ) from error
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
@@ -131,6 +131,11 @@ def _has_head(checkpoint: str | os.PathLike) -> bool:
 
     architectures = AutoConfig.from_pretrained(checkpoint).architectures
     return any(name.endswith("Classification") for name in architectures or ())
+
+
+def _is_of_head(missing: set[str]) -> bool:
+    """Whether what a checkpoint lacks is a head, and nothing else."""
+    return bool(missing) and all(name.startswith("classifier.") for name in missing)
 
 
 def _check_folder(folder: Path) -> None:
