@@ -29,7 +29,7 @@ class Source:
         return f"{told} {name}, {self.title}; its weights are under {self.licence} ({self.attribution})."
 
 
-SOURCES = {
+SOURCES: dict[str, Source] = {
     "ge2e": Source(
         wheel=Wheel(
             "Resemblyzer",
