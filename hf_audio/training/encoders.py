@@ -23,6 +23,7 @@ from ..models import (
     AudioCNNForAudioClassification,
     AudioEncoderConfig,
 )
+from ..models.configuration_audio_encoder import QUIET_SECONDS
 
 # Frames. The lengths of an AST's spectrogram are multiples: 1024 for clips of 10 s, 512 for 5 s, 128 for 1 s.
 SPECTROGRAM_MULTIPLE = 64
@@ -132,8 +133,9 @@ def _load_encoder(config: AudioCNNConfig, name: str, extractor: SequenceFeatureE
     encoder.sampling_rate, encoder.clip_seconds = config.sampling_rate, config.clip_seconds
     encoder.overlap = config.overlap
     encoder.speech_only = config.speech_only
-    if isinstance(encoder, AudioEncoderConfig):  # what was fitted to another head
-        encoder.temperature, encoder.rejection_margin = 1.0, 0.0
+    if isinstance(encoder, AudioEncoderConfig):
+        encoder.temperature, encoder.rejection_margin = 1.0, 0.0  # what was fitted to another head
+        encoder.min_seconds = QUIET_SECONDS if encoder.encoder == "speech" else None
     try:
         # The head of another task is left behind. In single precision, whatever the checkpoint's: steps of a small
         # learning rate are lost in a half.
