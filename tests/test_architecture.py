@@ -56,6 +56,7 @@ DISTRIBUTIONS = {"sklearn": "scikit-learn", "yaml": "pyyaml"}  # where the name 
 
 MAX_PARAMETERS, MAX_LINES = 8, 60
 TOO_LARGE = {  # which are command lines: each parameter is a flag
+    "hf_audio/commands.py embed",
     "hf_audio/commands.py inspect",
     "hf_audio/commands.py predict",
     "hf_audio/commands.py serve",
@@ -65,6 +66,7 @@ TOO_LARGE = {  # which are command lines: each parameter is a flag
 TESTED_IN = {
     "audio/chunks.py": "audio/test_wav.py",
     "bulk/decoding.py": "bulk/test_scoring.py",
+    "bulk/questions.py": "bulk/test_predict.py",
     "commands.py": "test_cli.py",
     "data/background.py": "runs/test_rejection.py",
     "export/golden_clips.py": "export/test_verification.py",

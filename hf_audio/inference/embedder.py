@@ -3,13 +3,14 @@
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import CheckpointError, NoSpeechError
-from .checkpoint import ONNX_SUFFIX, try_out
+from .checkpoint import ONNX_SUFFIX, make_tone, try_out
 from .classifier import AudioClassifier
 from .facts import Facts, RunningMean
 from .onnx_classifier import EMBEDDINGS, OnnxAudioClassifier
@@ -17,6 +18,7 @@ from .torch_classifier import TorchAudioClassifier
 from .torch_network import TorchNetwork
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
     from transformers import PreTrainedModel
 
@@ -103,6 +105,16 @@ class AudioEmbedder(ABC):
         """Of the waveforms that are embedded, in Hz."""
         return self.facts.sampling_rate
 
+    @property
+    def device(self) -> "torch.device | None":
+        """Where torch runs it; `None`: something else does."""
+        return None
+
+    @cached_property
+    def size(self) -> int:
+        """Numbers of a vector."""
+        return self.embed([make_tone(self.facts)]).shape[1]
+
     @abstractmethod
     def embed(self, windows: Sequence[np.ndarray]) -> np.ndarray:
         """The vector of each waveform, (samples,) float32 at `sampling_rate` -> (windows, size) float32."""
@@ -131,6 +143,11 @@ class TorchAudioEmbedder(AudioEmbedder):
     def __init__(self, network: TorchNetwork):
         self.network = network
         super().__init__(network.facts)
+
+    @property
+    def device(self) -> "torch.device":
+        """See `AudioEmbedder.device`."""
+        return self.network.device
 
     def embed(self, windows: Sequence[np.ndarray]) -> np.ndarray:
         """See `AudioEmbedder.embed`. Windows of like lengths go through the model together."""
