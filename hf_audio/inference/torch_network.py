@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..encoders.names import find_checkpoint
 from ..errors import CheckpointError
 from .classifier import group_by_length
 from .facts import Facts
@@ -24,7 +25,7 @@ class TorchNetwork:
     """A finished folder or a Hub id, run by torch: an AudioCNN, an ensemble, or any audio encoder of transformers.
 
     Args:
-        checkpoint: folder or Hub id.
+        checkpoint: folder or Hub id, or the name of an encoder.
         device: as torch names them; by default a GPU where there is one.
         classifies: whether it must have a head that classifies; otherwise it may lack one.
 
@@ -46,6 +47,7 @@ class TorchNetwork:
         from .extractors import check_rate, check_spectrogram, longest_seconds, padding_arguments
         from .kaldi_features import kaldi_features
 
+        named, checkpoint = checkpoint, find_checkpoint(checkpoint)
         if Path(checkpoint).is_dir():
             _check_folder(Path(checkpoint))
         try:
@@ -56,6 +58,8 @@ class TorchNetwork:
             check_rate(self.extractor, model.config)
             check_spectrogram(self.extractor, model.config)
             missing = {key for key in found["missing_keys"] if OF_TRAINING not in key}
+            if classifies and _is_of_head(missing):
+                raise CheckpointError(f"it has embeddings and no classes; train some by --model_name_or_path {named}")
             if missing:  # which transformers would leave at random
                 raise CheckpointError(f"its weights lack {min(missing)}")
             facts = Facts.from_config(model.config, self.extractor.sampling_rate)
@@ -65,7 +69,7 @@ class TorchNetwork:
         except Exception as error:  # whatever a stranger's files bring about
             kind = "audio classifier" if classifies else "audio network"
             raise CheckpointError(
-                f"{checkpoint} is no {kind} that can be loaded ({reason_of(error)}): give the --output_dir "
+                f"{named} is no {kind} that can be loaded ({reason_of(error)}): give the --output_dir "
                 "of a finished run, or a Hub id."
             ) from error
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
@@ -127,6 +131,11 @@ def _has_head(checkpoint: str | os.PathLike) -> bool:
 
     architectures = AutoConfig.from_pretrained(checkpoint).architectures
     return any(name.endswith("Classification") for name in architectures or ())
+
+
+def _is_of_head(missing: set[str]) -> bool:
+    """Whether what a checkpoint lacks is a head, and nothing else."""
+    return bool(missing) and all(name.startswith("classifier.") for name in missing)
 
 
 def _check_folder(folder: Path) -> None:
