@@ -70,6 +70,7 @@ TESTED_IN = {
     "bulk/questions.py": "bulk/test_predict.py",
     "commands.py": "test_cli.py",
     "data/background.py": "runs/test_rejection.py",
+    "encoders/sources.py": "encoders/test_checkpoint.py",
     "export/golden_clips.py": "export/test_verification.py",
     "export/onnx_frontend.py": "export/test_onnx.py",
     "inference/checkpoint.py": "inference/test_classifier.py",

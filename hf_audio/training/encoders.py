@@ -149,6 +149,8 @@ def _load_encoder(config: AudioCNNConfig, name: str, extractor: SequenceFeatureE
         ) from error
     if is_ast(extractor):
         fit_spectrogram(model, extractor.max_length)
+    if isinstance(encoder, AudioEncoderConfig):
+        model.to(memory_format=torch.channels_last)  # as an AudioCNN
     return model
 
 
