@@ -17,6 +17,7 @@ from ..runs.card import HARMONIC, METRIC_NAMES
 from ..runs.predictions import AnyPredictions, Predictions, predictions_class
 from ..runs.rejection import Rejection, fit_margin, margins, sparing_margin
 from ..runs.scores import Scores, relative_paths
+from .clip_map import ClipMap
 from .crossed import Crossed
 from .network_parts import set_rejection_margin, set_temperature
 from .parts import Parts
@@ -41,6 +42,8 @@ class Judgement:
     rejection: Rejection | None
     rival: Predictions | None = None
     """The answers of logistic regression to the same clips, or to some of them."""
+    clip_map: ClipMap | None = None
+    """The same clips in the plane, where that says something."""
 
 
 def compute_metrics(prediction: EvalPrediction, config: PreTrainedConfig) -> dict[str, float]:
