@@ -23,10 +23,12 @@ from ..models import (
 )
 from ..models.modeling_audio_cnn import classification_loss, probabilities
 from ..models.modeling_audio_ensemble import mean_logits
+from .answers import GROUP_NAME, answer_tables, measure_answers
 from .card import METRIC_NAMES, RunFacts, TaskFacts, shown_command, write_model_card
 from .comparison import MAJORITY, UNTESTED, compare_with_label
 from .folder import RESULTS_NAME, discard_moved, finishing, training_seconds
 from .network import machine, save_network
+from .origins import origin_results, read_origins
 from .predictions import GROUP_COLUMN, PREDICTIONS_NAME, Predictions, predictions_class
 from .scores import Scores, read_scores, write_scores
 from .summary import describe_intervals, summary_of_card, tell_summary
@@ -168,6 +170,8 @@ def _write(
     results: dict[str, Any] = {f"eval_{name}": value for name, value in metrics.items()}
     results |= {f"eval_{name}_interval": list(interval) for name, interval in intervals.items()}
     results |= {name: first[name] for name in ("train_samples", "skipped_samples", "labels", "task")}
+    origins = list(dict.fromkeys(origin for member in members for origin in read_origins(member)))
+    results |= measure_answers(predictions, first.get(GROUP_NAME)) | origin_results(origins)
     results |= {
         "eval_samples": len(averaged.paths),
         "train_runtime": sum(training_seconds(member) for member in members),
@@ -198,7 +202,7 @@ def _write(
                 interval_note="The scores are the mean of what each member said of those clips. "
                 + describe_intervals(GROUP_COLUMN, predictions),
                 labels=names,
-                tables=predictions.tables(),
+                tables=answer_tables(results, predictions),
                 n_train=str(first["train_samples"]),
                 n_test=len(averaged.paths),
                 n_skipped=first["skipped_samples"],
@@ -209,6 +213,7 @@ def _write(
                 example=Path(averaged.paths[0]).name,
                 network=network,
                 pictures=predictions.pictures,
+                origins=origins,
             ),
         )
         (folder / "README.md").write_text(card, encoding="utf-8")

@@ -14,6 +14,7 @@ from ..arguments import RecipeArguments
 from ..errors import HubError
 from ..runs.folder import TRAINED_ON_ALL, planned_steps, prepare_output_dir
 from ..runs.hub import Destination, check_learnt, push, read_destination
+from .altered import altered_copies
 from .budget import Clock, judging_seconds
 from .class_balance import report_classes
 from .finish import describe_choice, write_run
@@ -88,6 +89,9 @@ def _plan_length(trainer: AudioTrainer, setup: TrainingSetup, task: Task) -> Non
             length.open_ended = True
             trainer.add_callback(Stopping(trainer, length, watched.with_transform(setup.plain)))
     tests = [clips.with_transform(setup.plain) for clips in parts.tests.values()]
+    if parts.tests and task.purpose != "preparation":
+        rate, n_parameters = setup.config.sampling_rate, setup.model.num_parameters()
+        tests += altered_copies(parts.test, rate, parts.n_tags, n_parameters).values()
     trainer.add_callback(Clock(trainer, length, lambda: judging_seconds(trainer, tests) * (1 + args.tta)))
 
 
@@ -109,7 +113,7 @@ def _judge_and_write(
     if task.crossed is None:
         judgement = judge(trainer, parts, setup.plain, config, fit.rejection_margin, task)
     else:
-        judgement = judge_by_folds(task.crossed, config)
+        judgement = judge_by_folds(task.crossed, config, task)
         results |= {TRAINED_ON_ALL: True, "judging_folds": task.crossed.names}
     results |= {**judgement.metrics, **trained, "epoch": trainer.state.epoch}
     if args.tta > 0 and task.crossed is None:

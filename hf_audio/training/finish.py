@@ -13,6 +13,7 @@ from ..arguments import RecipeArguments
 from ..data.tables import write_rows
 from ..errors import ArgumentError
 from ..files import write_text
+from ..runs.answers import answer_tables, measure_answers
 from ..runs.card import (
     RunFacts,
     describe_metrics,
@@ -25,6 +26,7 @@ from ..runs.card import (
 from ..runs.comparison import RIVAL_NAME, compare_with_constant
 from ..runs.folder import SKIPPED_NAME, as_json, finishing, prepare_output_dir, training_seconds
 from ..runs.network import NetworkFacts, machine, save_network
+from ..runs.origins import find_origins, origin_results
 from ..runs.plots import CURVES_NAME, plot_curves
 from ..runs.predictions import AnyPredictions, Predictions, TwoClassPredictions
 from ..runs.rejection import PICTURE_NAME as REJECTION_NAME
@@ -33,7 +35,7 @@ from ..runs.summary import describe_intervals, summary_of_card, tell_summary
 from .baseline import cache_statistics, fit_baseline
 from .class_balance import report_classes
 from .crossed import Crossed
-from .judging import Judgement, read_groups
+from .judging import Judgement, add_columns
 from .parts import check_streamable
 from .setup import divide_task
 from .task import Task
@@ -54,6 +56,7 @@ def write_run(
 ) -> None:
     """Card, results and pictures, and with a trainer the checkpoint; `results` gains what is computed here."""
     predictions, others = judgement.predictions, judgement.others
+    origins = [] if trainer is None else find_origins(args, task.facts.dataset_name)
     further, pooled = list(task.further_tests), task.pooled_column
     told = [name.removeprefix("eval_") for name in results]
     metrics = {name: results[f"eval_{name}"] for name in describe_metrics(told, further, pooled)}
@@ -68,12 +71,14 @@ def write_run(
         "seed": args.seed,
         "machine": machine(),
         "task": asdict(task.facts),
+        **measure_answers(predictions, task.group_column or task.pooled_column),
+        **origin_results(origins),
     }
     with finishing(Path(args.output_dir), results) as folder:
         _write_predictions(judgement, validation, folder)
         if skipped:
             write_rows(folder / SKIPPED_NAME, skipped)
-        network, pictures, tables = None, predictions.pictures, predictions.tables()
+        network, pictures, tables = None, predictions.pictures, answer_tables(results, predictions)
         if trainer is not None:
             network = _save_network(trainer, folder)
             results |= {name: getattr(network, name) for name in ("parameters", "macs", "weights_bytes")}
@@ -108,6 +113,7 @@ def write_run(
             further=further,
             pooled=pooled,
             base_model=None if network is None else hub_id(args.model_name_or_path),
+            origins=origins,
         )
         (folder / "README.md").write_text(write_model_card(task.facts, run), encoding="utf-8")
     tell_summary(Path(args.output_dir), results, brief=task.purpose != "result")
@@ -151,7 +157,7 @@ def train_baseline(args: RecipeArguments, task: Task) -> dict[str, Any]:
     scores = fit_baseline(train_statistics, parts.clips["label"][:], test_statistics, len(names), args.seed)
     kind = TwoClassPredictions if len(names) == 2 else Predictions
     predictions = kind.from_probabilities(test["path"][:], names, test["label"][:], scores)
-    predictions.groups = read_groups(test, task)
+    add_columns(predictions, test, task)
     results: dict[str, Any] = {f"eval_{name}": value for name, value in predictions.metrics().items()}
     results |= {
         "train_samples": len(parts.clips),

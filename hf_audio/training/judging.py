@@ -12,11 +12,16 @@ from scipy.optimize import minimize_scalar
 from transformers import EvalPrediction, PreTrainedConfig
 from transformers.trainer_utils import PredictionOutput
 
+from ..data.rows import OWN_COLUMNS as CLIP_COLUMNS
 from ..models.modeling_audio_cnn import classification_loss, probabilities
 from ..runs.card import HARMONIC, METRIC_NAMES
+from ..runs.confidence import ALTERED, measure_confidence
+from ..runs.group_figures import few_valued
+from ..runs.predictions import OWN_COLUMNS as PREDICTION_COLUMNS
 from ..runs.predictions import AnyPredictions, Predictions, predictions_class
 from ..runs.rejection import Rejection, fit_margin, margins, sparing_margin
 from ..runs.scores import Scores, relative_paths
+from .altered import altered_copies
 from .crossed import Crossed
 from .network_parts import set_rejection_margin, set_temperature
 from .parts import Parts
@@ -24,6 +29,7 @@ from .task import TEST, Task
 from .trainer import AudioTrainer
 from .validated import Validated
 
+RESERVED_COLUMNS = CLIP_COLUMNS | PREDICTION_COLUMNS
 HARMONIC_METRICS = frozenset({"cer", "cer_corpus"})  # told as a mean over several test sets too
 Transform = Callable[[dict[str, list[Any]]], dict[str, list[Any]]]
 
@@ -33,7 +39,7 @@ class Judgement:
     """What a finished network's predictions on the held-out clips are, and how good."""
 
     metrics: dict[str, Any]
-    """`eval_<metric>`, of further clips `eval_<metric>_<name>`."""
+    """`eval_<metric>`, of further clips `eval_<metric>_<name>`; and `ALTERED`, where copies were judged."""
     predictions: AnyPredictions
     others: dict[str, AnyPredictions]
     """Of further test sets, and of clips pooled by a column, by their names."""
@@ -161,13 +167,13 @@ def judge(
     pooled_column = task.pooled_column
 
     def predict(clips: Dataset) -> PredictionOutput:
-        return trainer.predict(clips.with_transform(plain), metric_key_prefix="eval")
+        return trainer.predict(clips, metric_key_prefix="eval")
 
-    outputs = {name: predict(clips) for name, clips in parts.tests.items()}
+    outputs = {name: predict(clips.with_transform(plain)) for name, clips in parts.tests.items()}
     scores = {name: _scores(config, clips, outputs[name]) for name, clips in parts.tests.items()}
     predictions = {name: _predictions(config, clips["path"][:], scores[name]) for name, clips in parts.tests.items()}
     for name, clips in parts.tests.items():
-        predictions[name].groups = read_groups(clips, task)
+        add_columns(predictions[name], clips, task)
     if pooled_column is not None:
         pooled = pool_scores(scores[TEST], parts.test[pooled_column][:])
         predictions[pooled_column] = _predictions(config, pooled.paths, pooled)
@@ -179,7 +185,7 @@ def judge(
         metrics |= _harmonic([predictions[name].metrics() for name in parts.tests])
     rejection = None
     if parts.background is not None:
-        background_logits = predict(parts.background.test).predictions
+        background_logits = predict(parts.background.test.with_transform(plain)).predictions
         logits, labels = outputs[TEST].predictions, outputs[TEST].label_ids
         rejection = Rejection(
             margins(logits),
@@ -189,23 +195,54 @@ def judge(
             margin,
         )
         metrics |= {f"eval_{name}": value for name, value in rejection.metrics().items()}
+    if task.purpose != "preparation":
+        metrics |= _judge_altered(predict, parts, config, trainer)
     return Judgement(metrics, predictions[TEST], others, scores[TEST], rejection)
 
 
-def judge_by_folds(crossed: Crossed, config: PreTrainedConfig) -> Judgement:
+def _judge_altered(
+    predict: Callable[[Dataset], PredictionOutput], parts: Parts, config: PreTrainedConfig, trainer: AudioTrainer
+) -> dict[str, Any]:
+    """How good and how sure the network is where the test clips are noisy, say, for the results."""
+    copies = altered_copies(parts.test, config.sampling_rate, parts.n_tags, trainer.model.num_parameters())
+    measured = {}
+    for name, clips in copies.items():
+        scores = _scores(config, clips.with_format(None), predict(clips))
+        measured[name] = measure_confidence(_predictions(config, scores.paths, scores))
+    return {ALTERED: measured} if measured else {}
+
+
+def judge_by_folds(crossed: Crossed, config: PreTrainedConfig, task: Task) -> Judgement:
     """The networks of a cross-validation, in the place of one that was trained on all clips afterwards."""
     scores = crossed.scores
     predictions = _predictions(config, scores.paths, scores)
-    predictions.groups = None if crossed.groups is None else crossed.groups.astype(str)
+    add_columns(predictions, task.dataset.select(crossed.places), task)
     metrics = {f"eval_{name}": value for name, value in predictions.metrics().items()}
     scores = Scores(relative_paths(scores.paths), scores.references, scores.probabilities)
     return Judgement(metrics, predictions, {}, scores, None)
 
 
-def read_groups(clips: Dataset, task: Task) -> np.ndarray | None:
-    """What test clips belong together by (recording, speaker), (clips,), where the task has a column for it."""
+def add_columns(predictions: AnyPredictions, clips: Dataset, task: Task) -> None:
+    """Have predictions know what clips belong together by, and by which further columns figures are told apart.
+
+    Those are columns that the task names for other purposes, and columns of text with a few values.
+
+    clips: the same ones, as rows of the task's data set.
+    """
+    plain = clips.with_format(None)
     column = task.group_column or task.pooled_column
-    return np.asarray(clips[column][:]).astype(str) if column in clips.column_names else None
+    if column in plain.column_names:
+        predictions.groups = np.asarray(plain[column][:]).astype(str)
+    named = [task.pooled_column, task.validation_group_column]
+    known = {
+        name: plain[name][:]
+        for name, feature in plain.features.items()
+        if name != column and name not in RESERVED_COLUMNS and "string" in getattr(feature, "dtype", "")
+    }
+    labels = predictions.references if predictions.references.ndim == 1 else None
+    chosen = [name for name in known if name in named]
+    chosen += few_valued({name: cells for name, cells in known.items() if name not in named}, labels)
+    predictions.columns = {name: np.asarray(known[name]).astype(str) for name in chosen}
 
 
 def judge_crops(trainer: AudioTrainer, collator: Callable, test: Dataset, plain: Transform) -> dict[str, float]:
