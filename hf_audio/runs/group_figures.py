@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy import stats
 
 from .intervals import TAIL, difference_interval, mean_interval
 from .markdown import code, escape
@@ -14,6 +15,7 @@ GROUPS = "groups"  # of a run's results: figures by column
 MOST_SHOWN = 10  # groups of a column, on the card
 MOST_KEPT = 100  # in the results
 MEAN_CLIPS = 2  # of a group; of fewer, no group has a figure
+LEAST_NAMED = 10  # clips of a group that is named, although it is not worse beyond chance
 NONE = "(none)"  # the group of clips with an empty cell
 # Of a table's columns that nobody has named: those with a few values, which many clips share.
 MOST_VALUES, LEAST_CLIPS, MOST_COLUMNS = 20, 5, 4
@@ -50,24 +52,28 @@ def measure_groups(predictions: AnyPredictions, group_column: str | None) -> dic
 
     That is so of a column with one group, or with fewer than two clips a group.
 
-    Groups come in the order of the upper ends of their intervals, so that a group of a few clips does not lead because
-    of a bad day. The first is worse than the others `beyond_chance` where the interval of its difference to them, wide
-    enough for as many comparisons as there are groups (Bonferroni), lies below 0.
+    A group is worse than the others beyond chance where the interval of its difference to them lies below 0, and
+    Fisher's exact test says so of single clips, both for as many comparisons as there are groups (Bonferroni). Such
+    groups come first, and then all in the order
+    of the upper ends of their intervals, so that a group of a few clips does not lead because of a bad day.
 
     Args:
         predictions: of the test clips, with `groups` or `columns`.
         group_column: name of what `predictions.groups` holds.
 
     Returns:
-        For a run's results: of every column `n_groups`, `worst`, its `beyond_chance`, the share of the other clips
-        (`others`), quartiles of the groups' shares, and of the first hundred groups `group`, `samples`, `right`,
-        `interval`.
+        For a run's results: of every column `n_groups`, the first group (`worst`; of fewer than ten clips, only where
+        it is worse `beyond_chance`), the share of the clips of all others (`others`), quartiles of the groups' shares,
+        and of the first hundred groups `group`, `samples`, `right`, `interval`.
     """
     known = dict(predictions.columns)
     if predictions.groups is not None and group_column is not None:
         known = {group_column: predictions.groups, **known}
+    right = predictions.right.astype(float)
+    # Of groups themselves, those at hand are compared; of a column beside them, what it tells of others like them.
     measured = {
-        name: _measure(predictions.right.astype(float), values, predictions.groups) for name, values in known.items()
+        name: _measure(right, values, None if name == group_column else predictions.groups)
+        for name, values in known.items()
     }
     n_most = len(predictions.paths) / MEAN_CLIPS
     return {name: told for name, told in measured.items() if 1 < told["n_groups"] <= n_most}
@@ -80,30 +86,23 @@ class _Group(NamedTuple):
     interval: tuple[float, float]
     bounds: tuple[float, float]
     """The interval for as many comparisons as there are groups."""
+    others: float
+    """Share of right answers of all other clips."""
+    is_worse: bool
+    """Than those, beyond chance."""
 
 
 def _measure(right: np.ndarray, values: np.ndarray, clusters: np.ndarray | None) -> dict[str, Any]:
     """right, values, clusters: (clips,); clips of one cluster count together."""
     names = np.unique(values)
-
-    def interval(rows: np.ndarray, tail: float) -> tuple[float, float]:
-        return mean_interval(right[rows], groups=None if clusters is None else clusters[rows], tail=tail)
-
     tail = TAIL / len(names)
-    groups = []
-    for name in names:
-        rows = values == name
-        share = float(right[rows].mean())
-        groups.append(_Group(str(name), int(rows.sum()), share, interval(rows, TAIL), interval(rows, tail)))
-    groups.sort(key=lambda group: (group.bounds[1], group.right))
-    worst = groups[0]
-    told: dict[str, Any] = {"n_groups": len(groups), "worst": _name(worst.value)}
-    rest = values != worst.value
-    if rest.any():
-        others = float(right[rest].mean())
-        _, most = difference_interval(worst.right, worst.bounds, others, interval(rest, tail))
-        told |= {"beyond_chance": bool(most < 0), "others": others}
-    quartiles = np.quantile([group.right for group in groups], [0, 0.25, 0.5, 0.75, 1])
+    groups = [_compare(str(name), right, values == name, clusters, tail) for name in names] if len(names) > 1 else []
+    groups.sort(key=lambda group: (not group.is_worse, group.bounds[1], group.right))
+    named = next((group for group in groups if group.is_worse or group.samples >= LEAST_NAMED), None)
+    told: dict[str, Any] = {"n_groups": len(names)}
+    if named is not None:
+        told |= {"worst": _name(named.value), "beyond_chance": named.is_worse, "others": named.others}
+    quartiles = np.quantile([group.right for group in groups] or [0.0], [0, 0.25, 0.5, 0.75, 1])
     figures = [
         {
             "group": _name(group.value),
@@ -111,9 +110,21 @@ def _measure(right: np.ndarray, values: np.ndarray, clusters: np.ndarray | None)
             "right": group.right,
             "interval": list(group.interval),
         }
-        for group in groups[:MOST_KEPT]
+        for place, group in enumerate(groups)
+        if place < MOST_KEPT or group is named
     ]
     return {**told, "quartiles": quartiles.tolist(), "figures": figures}
+
+
+def _compare(value: str, right: np.ndarray, rows: np.ndarray, clusters: np.ndarray | None, tail: float) -> _Group:
+    def interval(chosen: np.ndarray, tail: float) -> tuple[float, float]:
+        return mean_interval(right[chosen], groups=None if clusters is None else clusters[chosen], tail=tail)
+
+    share, others = float(right[rows].mean()), float(right[~rows].mean())
+    bounds = interval(rows, tail)
+    _, most = difference_interval(share, bounds, others, interval(~rows, tail))
+    chance = stats.hypergeom.cdf(right[rows].sum(), len(right), right.sum(), rows.sum())
+    return _Group(value, int(rows.sum()), share, interval(rows, TAIL), bounds, others, most < 0 and chance < tail)
 
 
 def _name(value: str) -> str:
@@ -135,14 +146,16 @@ def _describe_column(column: str, told: Mapping[str, Any], quote: Callable[[str]
     lowest, *_, highest = told["quartiles"]
     if lowest == highest:
         return f"By {quote(column)}: all {told['n_groups']} groups have {lowest:.3f} right."
-    first = told["figures"][0]
+    none = f"By {quote(column)}: none of {told['n_groups']} groups is worse than the others beyond chance"
+    if "worst" not in told:
+        return f"{none}."
+    worst = next(figure for figure in told["figures"] if figure["group"] == told["worst"])
     figure = "{:.3f} right of {} (95 % interval {:.3f} to {:.3f})".format(
-        first["right"], _count(first["samples"]), *first["interval"]
+        worst["right"], _count(worst["samples"]), *worst["interval"]
     )
     if told["beyond_chance"]:
         return f"Worst by {quote(column)}: {quote(told['worst'])}, {figure}; the others {told['others']:.3f}."
-    none = f"By {quote(column)}: none of {told['n_groups']} groups is worse than the others beyond chance"
-    return f"{none}; nearest to that is {quote(told['worst'])}, {figure}."
+    return f"{none}; nearest to that is {quote(told['worst'])}, {figure}; the others {told['others']:.3f}."
 
 
 def _count(clips: int) -> str:

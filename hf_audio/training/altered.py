@@ -37,6 +37,8 @@ def alterations(sampling_rate: int) -> dict[str, Callable[..., np.ndarray]]:
 def telephone(samples: np.ndarray, sample_rate: int) -> np.ndarray:
     """A clip as a telephone line carries it, in its own rate: (samples,) -> (samples,) float32."""
     carried = soxr.resample(samples, sample_rate, TELEPHONE_RATE)
+    if len(carried) == 0:  # of a sample or two
+        return samples
     carried = sosfilt(butter(4, BAND_HZ, "bandpass", fs=TELEPHONE_RATE, output="sos"), carried)
     loudest = max(float(np.abs(carried).max(initial=0)), 1e-9)
     compressed = np.sign(carried) * np.log1p(MU * np.abs(carried) / loudest) / math.log1p(MU)
