@@ -14,6 +14,7 @@ from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, HTTPError
 from huggingface_hub.repocard import metadata_load
 
 from ..arguments import RecipeArguments
+from ..encoders.sources import SOURCES, Source
 from .folder import ARGUMENTS_NAME, RESULTS_NAME
 
 # Of a run's results.
@@ -69,12 +70,16 @@ def _find_all(begins_with: str | None, teacher: str | None, dataset_name: str, d
 
 
 def _find(role: str, name: str, dataset_name: str, depth: int) -> list[Origin]:
+    if name in SOURCES and not os.path.exists(name):
+        return [_describe_source(role, name, SOURCES[name])]
     folder = Path(name)
     results = _read_results(folder)
     shown = folder.resolve().name if folder.is_dir() or os.path.isabs(name) else name
     task = results.get("task")
     if task is None:
-        return [_read_card(role, name, shown)]
+        encoder = str(_read_json(folder / "config.json").get("encoder"))
+        is_known = encoder in SOURCES
+        return [_describe_source(role, encoder, SOURCES[encoder]) if is_known else _read_card(role, name, shown)]
     known = task.get("dataset_name", "")
     external = known != dataset_name
     own = Origin(
@@ -92,6 +97,11 @@ def _find(role: str, name: str, dataset_name: str, depth: int) -> list[Origin]:
         began, taught = arguments.get("model_name_or_path"), arguments.get("teacher")
         before = _find_all(began, taught, known, depth - 1) if depth else []
     return [own, *before]
+
+
+def _describe_source(role: str, name: str, source: Source) -> Origin:
+    """An encoder that a package brings."""
+    return Origin(role, name, source.licence.lower(), source.trained_on, source.overlap, source.attribution)
 
 
 def _read_results(folder: Path) -> dict[str, Any]:

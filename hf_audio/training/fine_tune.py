@@ -14,6 +14,7 @@ from ..arguments import RecipeArguments
 from ..errors import HubError
 from ..runs.folder import TRAINED_ON_ALL, planned_steps, prepare_output_dir
 from ..runs.hub import Destination, check_learnt, push, read_destination
+from ..runs.origins import describe_origin, find_origins, warn_of_licenses
 from .altered import altered_copies
 from .budget import Clock, judging_seconds
 from .class_balance import report_classes
@@ -44,6 +45,7 @@ def fine_tune(args: RecipeArguments, task: Task) -> dict[str, Any]:
         DataError: the data cannot be trained on.
     """
     check_streamable(args, task)
+    _tell_origins(args, task)
     destination = read_destination(args)
     checkpoint = prepare_output_dir(args)
     args = copy.copy(args) if task.validated is None else task.validated.arguments(args)
@@ -64,6 +66,17 @@ def fine_tune(args: RecipeArguments, task: Task) -> dict[str, Any]:
             _push(Path(args.output_dir), destination, results)
     trainer.accelerator.wait_for_everyone()
     return results
+
+
+def _tell_origins(args: RecipeArguments, task: Task) -> None:
+    """Say what the network will know from elsewhere, and what licences forbid, before any time is spent."""
+    if task.is_retold:
+        return
+    origins = find_origins(args, task.facts.dataset_name)
+    for origin in origins:
+        logger.info("%s", describe_origin(origin, repr))
+    for sentence in warn_of_licenses(origins, task.facts.license):
+        logger.warning("%s", sentence)
 
 
 def _push(folder: Path, destination: Destination, results: Mapping[str, Any]) -> None:

@@ -56,7 +56,6 @@ def write_run(
 ) -> None:
     """Card, results and pictures, and with a trainer the checkpoint; `results` gains what is computed here."""
     predictions, others = judgement.predictions, judgement.others
-    origins = [] if trainer is None else find_origins(args, task.facts.dataset_name)
     further, pooled = list(task.further_tests), task.pooled_column
     told = [name.removeprefix("eval_") for name in results]
     metrics = {name: results[f"eval_{name}"] for name in describe_metrics(told, further, pooled)}
@@ -64,16 +63,8 @@ def write_run(
     for name, other in others.items():
         intervals |= {f"{metric}_{name}": interval for metric, interval in other.intervals().items()}
     results |= {f"eval_{name}_interval": list(interval) for name, interval in intervals.items()}
-    results |= {
-        "eval_samples": len(predictions.paths),
-        "skipped_samples": len(skipped),
-        "labels": list(predictions.names),
-        "seed": args.seed,
-        "machine": machine(),
-        "task": asdict(task.facts),
-        **measure_answers(predictions, task.group_column or task.pooled_column),
-        **origin_results(origins),
-    }
+    origins = [] if trainer is None else find_origins(args, task.facts.dataset_name)
+    results |= _describe_run(args, task, predictions) | origin_results(origins) | {"skipped_samples": len(skipped)}
     with finishing(Path(args.output_dir), results) as folder:
         _write_predictions(judgement, validation, folder)
         if skipped:
@@ -117,6 +108,18 @@ def write_run(
         )
         (folder / "README.md").write_text(write_model_card(task.facts, run), encoding="utf-8")
     tell_summary(Path(args.output_dir), results, brief=task.purpose != "result")
+
+
+def _describe_run(args: RecipeArguments, task: Task, predictions: AnyPredictions) -> dict[str, Any]:
+    """What is told of test clips and run beside the task's metrics, for the results."""
+    return {
+        "eval_samples": len(predictions.paths),
+        "labels": list(predictions.names),
+        "seed": args.seed,
+        "machine": machine(),
+        "task": asdict(task.facts),
+        **measure_answers(predictions, task.group_column or task.pooled_column),
+    }
 
 
 def _describe_intervals(task: Task, predictions: AnyPredictions) -> str:
