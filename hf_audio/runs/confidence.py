@@ -12,6 +12,9 @@ from .predictions import AnyPredictions, Table
 CONFIDENCE = "confidence"  # of the test clips, as `measure_confidence` gives it
 ALTERED = "altered"  # the same of altered copies, by the alteration
 CALIBRATED = "calibrated"  # how the temperature came about, in a sentence
+CROSS_FITTED = (
+    "cross_fitted"  # of a cross-validation: the temperature that its folds fit for one another, and its error
+)
 
 SURE = 0.9  # a confidence that people rely on
 AS_RECORDED = "as recorded"

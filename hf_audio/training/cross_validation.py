@@ -26,7 +26,7 @@ from ..runs.card import (
     write_model_card,
 )
 from ..runs.comparison import RIVAL_NAME, compare_folds
-from ..runs.confidence import ALTERED, CONFIDENCE, average_confidence
+from ..runs.confidence import ALTERED, CALIBRATED, CONFIDENCE, CROSS_FITTED, average_confidence
 from ..runs.folder import (
     RESULTS_NAME,
     SKIPPED_NAME,
@@ -38,12 +38,16 @@ from ..runs.folder import (
     run_unless_finished,
     training_seconds,
 )
+from ..runs.metrics.calibration import calibration_error
 from ..runs.network import machine
 from ..runs.origins import find_origins, origin_results
 from ..runs.predictions import FOLD_COLUMN, PREDICTIONS_NAME, Predictions
 from ..runs.summary import summary_of_card, tell_summary
 from .budget import share_time
+from .crossed import Crossed
+from .judging import cross_fit
 from .task import Task
+from .validated import FITTED_NAME
 
 logger = logging.getLogger(__name__)
 
@@ -149,6 +153,24 @@ def _measure_together(judged: Predictions, task: Task, folds: Sequence[Mapping[s
     return {**told, "eval_calibration_error": error, **({ALTERED: altered} if altered else {})}
 
 
+def _describe_temperature(output_dir: Path, task: Task, folds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What a temperature would do that the folds fit for one another, where they have fitted none."""
+    if CALIBRATED not in folds[0]:  # no networks, or of an older version
+        return {}
+    if FITTED_NAME in folds[0]:
+        return {CALIBRATED: "Each fold's network has a temperature of its own, fitted to validation clips."}
+    assert task.folds is not None
+    temperature, scores = cross_fit(Crossed.read(output_dir, task.dataset, task.folds, None), task.config)
+    right = scores.probabilities.argmax(1) == scores.references
+    error = calibration_error(scores.probabilities.max(1), right)
+    sentence = (
+        "The folds' networks have no temperature, because none held out clips to fit one to. Divided by temperatures "
+        f"that are fitted to the clips of the other folds ({temperature:.3g} for all together: `temperature` in "
+        f"`config.json`), their logits would have a calibration error of {error:.3f}."
+    )
+    return {CALIBRATED: sentence, CROSS_FITTED: {"temperature": temperature, "calibration_error": error}}
+
+
 def _read_rival(folder: Path, names: Sequence[str]) -> Predictions | None:
     """The answers of a fold's rival; nothing where there was none."""
     file = folder / RIVAL_NAME
@@ -169,6 +191,7 @@ def _write_report(
     judged = Predictions.concatenate(list(parts.values()))
     origins = [] if args.baseline else find_origins(args, task.facts.dataset_name)
     summary |= _measure_together(judged, task, list(results.values())) | origin_results(origins)
+    summary |= _describe_temperature(output_dir, task, list(results.values()))
     rivals = {name: _read_rival(folder, names) for name, folder in folders.items()}
     summary |= compare_folds([(results[name], parts[name], rivals[name]) for name in results])
     metrics = {name: facts for name, facts in metrics.items() if f"eval_{name}" in summary}

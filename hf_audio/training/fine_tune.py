@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from ..arguments import RecipeArguments
 from ..errors import HubError
+from ..runs.confidence import CALIBRATED
 from ..runs.folder import TRAINED_ON_ALL, planned_steps, prepare_output_dir
 from ..runs.hub import Destination, check_learnt, push, read_destination
 from ..runs.origins import describe_origin, find_origins, warn_of_licenses
@@ -121,8 +122,8 @@ def _judge_and_write(
         planned: the steps of the training that was resumed.
     """
     args, config, parts = setup.args, setup.config, setup.parts
-    fit = fit_answers(trainer, parts, setup.plain, config, task.validated)
-    results: dict[str, Any] = {}
+    fit = fit_answers(trainer, parts, setup.plain, config, task)
+    results: dict[str, Any] = {CALIBRATED: fit.describe()}
     if task.crossed is None:
         judgement = judge(trainer, parts, setup.plain, config, fit.rejection_margin, task)
     else:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from transformers import EvalPrediction, PreTrainedConfig
 from transformers.trainer_utils import PredictionOutput
 
 from ..data.rows import OWN_COLUMNS as CLIP_COLUMNS
-from ..models.modeling_audio_cnn import classification_loss, probabilities
+from ..models.modeling_audio_cnn import classification_loss, probabilities, to_logits
 from ..runs.card import HARMONIC, METRIC_NAMES
 from ..runs.confidence import ALTERED, measure_confidence
 from ..runs.group_figures import few_valued
@@ -27,7 +27,6 @@ from .network_parts import set_rejection_margin, set_temperature
 from .parts import Parts
 from .task import TEST, Task
 from .trainer import AudioTrainer
-from .validated import Validated
 
 RESERVED_COLUMNS = CLIP_COLUMNS | PREDICTION_COLUMNS
 HARMONIC_METRICS = frozenset({"cer", "cer_corpus"})  # told as a mean over several test sets too
@@ -90,12 +89,21 @@ class Fit:
     """Of the validation clips, as the network now tells them; where it learnt from them too, as the first one did."""
     temperature: float = 1.0
     rejection_margin: float = 0.0
+    fitted_to: str = ""
+    """What the temperature was fitted to, in words; nothing where it was not fitted."""
+
+    def describe(self) -> str:
+        """How the temperature came about, for the card."""
+        if not self.fitted_to:
+            return (
+                "No clips were held out from training to fit a temperature to, so its confidence is what training has "
+                "made of it."
+            )
+        return f"Its logits are divided by a temperature of {self.temperature:.3g}, fitted to {self.fitted_to}."
 
 
-def fit_answers(
-    trainer: AudioTrainer, parts: Parts, plain: Transform, config: PreTrainedConfig, validated: Validated | None = None
-) -> Fit:
-    """Have probabilities come true, by validation clips, and background be told as none of the classes.
+def fit_answers(trainer: AudioTrainer, parts: Parts, plain: Transform, config: PreTrainedConfig, task: Task) -> Fit:
+    """Have probabilities come true, by clips that were not trained on, and background be told as none of the classes.
 
     What is fitted goes into the network itself, so that every runtime gives the same answers.
 
@@ -104,17 +112,16 @@ def fit_answers(
         parts: of the run.
         plain: makes inputs of clips as they are.
         config: of the task.
-        validated: the run that had validation clips, where this one trained on them.
+        task: that was trained, with what the runs before it have fitted.
     """
     background_output = validation_output = None
     if parts.background is not None:
         background_output = trainer.predict(parts.background.fit.with_transform(plain))
-    fit = Fit(None)
-    if validated is not None:
-        fit = Fit(validated.scores, validated.temperature, validated.rejection_margin)
+    fit = _take_over(task, config)
     if parts.validation is not None:
         validation_output = trainer.predict(parts.validation.with_transform(plain))
         fit.temperature = fit_temperature(*_with_background(validation_output, background_output), config)
+        fit.fitted_to = f"{len(parts.validation)} validation clips"
         validation_output = validation_output._replace(predictions=validation_output.predictions / fit.temperature)
     set_temperature(trainer.model, fit.temperature)
     if parts.background is not None and background_output is not None:
@@ -130,6 +137,38 @@ def fit_answers(
             validation_output = trainer.predict(parts.validation.with_transform(plain))
         fit.validation = _scores(config, parts.validation, validation_output)
     return fit
+
+
+def _take_over(task: Task, config: PreTrainedConfig) -> Fit:
+    """What the runs before this one have fitted, whose clips it was trained on."""
+    validated, crossed = task.validated, task.crossed
+    if crossed is not None and validated is None:
+        fitted_to = (
+            f"what the networks of the folds answered to the {len(crossed.scores.paths)} clips that each had not "
+            "heard; these answers, which are judged here, have temperatures fitted to the clips of the other folds"
+        )
+        return Fit(None, cross_fit(crossed, config)[0], fitted_to=fitted_to)
+    if validated is not None:
+        fitted_to = "validation clips by a network that was not trained on them"
+        scores = None if crossed is not None else validated.scores  # a fold's say nothing of the whole
+        return Fit(scores, validated.temperature, validated.rejection_margin, fitted_to)
+    return Fit(None)
+
+
+def cross_fit(crossed: Crossed, config: PreTrainedConfig) -> tuple[float, Scores]:
+    """A temperature for the network that is trained on all clips, and the folds' answers as they would then be.
+
+    The temperature is fitted to all clips, each as the network answered that had not heard it. What a fold's clips are
+    given for their figures is fitted to those of the other folds: so no clip has a say in how sure its own answer is.
+    """
+    scores = crossed.scores
+    logits = to_logits(torch.from_numpy(scores.probabilities), config).numpy()
+    cooled = np.empty_like(scores.probabilities)
+    for fold in np.unique(crossed.fold):
+        own = crossed.fold == fold
+        temperature = fit_temperature(logits[~own], scores.references[~own], config)
+        cooled[own] = probabilities(torch.from_numpy(logits[own] / temperature), config).numpy()
+    return fit_temperature(logits, scores.references, config), replace(scores, probabilities=cooled)
 
 
 def _with_background(
@@ -214,7 +253,7 @@ def _judge_altered(
 
 def judge_by_folds(crossed: Crossed, config: PreTrainedConfig, task: Task) -> Judgement:
     """The networks of a cross-validation, in the place of one that was trained on all clips afterwards."""
-    scores = crossed.scores
+    scores = crossed.scores if crossed.validated is not None else cross_fit(crossed, config)[1]
     predictions = _predictions(config, scores.paths, scores)
     add_columns(predictions, task.dataset.select(crossed.places), task)
     metrics = {f"eval_{name}": value for name, value in predictions.metrics().items()}
