@@ -81,6 +81,7 @@ TESTED_IN = {
     "inspection/findings.py": "inspection/test_report.py",
     "models/configuration_audio_ensemble.py": "runs/test_ensemble.py",
     "models/modeling_audio_ensemble.py": "runs/test_ensemble.py",
+    "runs/answers.py": "runs/test_group_figures.py",
     "runs/metrics/clip_metric.py": "runs/metrics/test_classification.py",
     "serving/answers.py": "serving/test_app.py",
     "serving/bodies.py": "serving/test_app.py",
