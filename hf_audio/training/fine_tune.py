@@ -12,15 +12,16 @@ from threadpoolctl import threadpool_limits
 
 from ..arguments import RecipeArguments
 from ..errors import HubError
-from ..runs.confidence import CALIBRATED
+from ..runs.confidence import CALIBRATED, TEMPERATURE
 from ..runs.folder import TRAINED_ON_ALL, planned_steps, prepare_output_dir
 from ..runs.hub import Destination, check_learnt, push, read_destination
 from ..runs.origins import describe_origin, find_origins, warn_of_licenses
 from .altered import altered_copies
 from .budget import Clock, judging_seconds
+from .calibration import fit_answers
 from .class_balance import report_classes
 from .finish import describe_choice, write_run
-from .judging import fit_answers, judge, judge_by_folds, judge_crops
+from .judging import judge, judge_by_folds, judge_crops
 from .parts import check_streamable
 from .rival import compare
 from .setup import TrainingSetup, count_trained, set_up
@@ -123,7 +124,7 @@ def _judge_and_write(
     """
     args, config, parts = setup.args, setup.config, setup.parts
     fit = fit_answers(trainer, parts, setup.plain, config, task)
-    results: dict[str, Any] = {CALIBRATED: fit.describe()}
+    results: dict[str, Any] = {TEMPERATURE: fit.temperature, CALIBRATED: fit.describe()}
     if task.crossed is None:
         judgement = judge(trainer, parts, setup.plain, config, fit.rejection_margin, task)
     else:
