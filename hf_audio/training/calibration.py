@@ -14,6 +14,7 @@ from transformers.trainer_utils import PredictionOutput
 
 from ..data.rows import UNVERIFIED_COLUMN
 from ..models.modeling_audio_cnn import classification_loss, probabilities, to_logits
+from ..runs.confidence import NOISE, ROOM
 from ..runs.rejection import fit_margin, margins, sparing_margin
 from ..runs.scores import Scores, relative_paths
 from .altered import altered_copies
@@ -23,6 +24,7 @@ from .parts import Parts
 from .task import Task
 from .trainer import AudioTrainer
 
+FITTED_BY = (NOISE, ROOM)  # alterations of training clips
 Transform = Callable[[dict[str, list[Any]]], dict[str, list[Any]]]
 
 
@@ -118,10 +120,11 @@ def _take_over(task: Task, config: PreTrainedConfig) -> Fit:
 
 
 def _fit_to_training(trainer: AudioTrainer, parts: Parts, config: PreTrainedConfig) -> Fit:
-    """A temperature that is fitted to training clips in noise, in a room and by telephone, where none were held out.
+    """A temperature that is fitted to training clips in noise and in a room, where none were held out.
 
-    As they were trained on, networks know them by heart. Altered, they are right about as often as unheard clips, and
-    as unsure of it.
+    As they were trained on, networks know them by heart. Altered, they are judged about as well as unheard clips, and
+    what label smoothing and mixing do to confidence is the same in both. By telephone too little is left of sounds
+    other than speech. docs/results.md has what was tried.
     """
     if not isinstance(parts.train, Dataset):
         return Fit(None)
@@ -130,11 +133,12 @@ def _fit_to_training(trainer: AudioTrainer, parts: Parts, config: PreTrainedConf
         clips = clips.select(np.flatnonzero(~np.asarray(clips[UNVERIFIED_COLUMN][:], dtype=bool)))
     clips = clips.select_columns(["path", "audio", "index", "label"])  # without what others have said of them
     copies = altered_copies(clips, config.sampling_rate, parts.n_tags, trainer.model.num_parameters())
-    outputs = [trainer.predict(altered) for altered in copies.values()]
+    outputs = [trainer.predict(copies[name]) for name in FITTED_BY if name in copies]
     if not outputs:
         return Fit(None)
     logits, labels = (np.concatenate([output[place] for output in outputs]) for place in (0, 1))
-    fitted_to = f"{len(labels)} altered copies of training clips ({', '.join(copies)}), because none were held out to fit it to"
+    told = f"{len(labels)} altered copies of training clips ({' and '.join(FITTED_BY)})"
+    fitted_to = f"{told}, because no clips were held out to fit it to"
     return Fit(None, fit_temperature(logits, labels, config), fitted_to=fitted_to)
 
 
