@@ -1,7 +1,7 @@
 """How sure a finished network may be: a temperature and a margin, fitted to clips that it was not trained on."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -85,8 +85,9 @@ def fit_answers(trainer: AudioTrainer, parts: Parts, plain: Transform, config: P
         fit.temperature = fit_temperature(*_with_background(validation_output, background_output), config)
         fit.fitted_to = f"{len(parts.validation)} validation clips"
         validation_output = validation_output._replace(predictions=validation_output.predictions / fit.temperature)
-    elif not fit.fitted_to and task.purpose != "preparation":
-        fit = _fit_to_training(trainer, parts, config)
+    copies = fitting_copies(parts, config, task, trainer.model.num_parameters())
+    if copies:
+        fit = _fit_to_training(trainer, copies, config)
     set_temperature(trainer.model, fit.temperature)
     if parts.background is not None and background_output is not None:
         rate = trainer.args.false_alarms_per_hour
@@ -119,25 +120,36 @@ def _take_over(task: Task, config: PreTrainedConfig) -> Fit:
     return Fit(None)
 
 
-def _fit_to_training(trainer: AudioTrainer, parts: Parts, config: PreTrainedConfig) -> Fit:
-    """A temperature that is fitted to training clips in noise and in a room, where none were held out.
+def fitting_copies(parts: Parts, config: PreTrainedConfig, task: Task, n_parameters: int) -> dict[str, Dataset]:
+    """Altered training clips that a temperature is fitted to, where there are no others to fit it to.
+
+    Args:
+        parts: of the run.
+        config: of the task.
+        task: that is trained.
+        n_parameters: of the network.
+    """
+    others = parts.validation is not None or task.validated is not None or task.crossed is not None
+    if others or task.purpose == "preparation" or not isinstance(parts.train, Dataset):
+        return {}
+    clips = parts.train.with_format(None)
+    if UNVERIFIED_COLUMN in clips.column_names:
+        clips = clips.select(np.flatnonzero(~np.asarray(clips[UNVERIFIED_COLUMN][:], dtype=bool)))
+    clips = clips.select_columns(["path", "audio", "index", "label"])  # without what others have said of them
+    copies = altered_copies(clips, config.sampling_rate, parts.n_tags, n_parameters)
+    return {name: copies[name] for name in FITTED_BY if name in copies}
+
+
+def _fit_to_training(trainer: AudioTrainer, copies: Mapping[str, Dataset], config: PreTrainedConfig) -> Fit:
+    """A temperature that is fitted to training clips in noise and in a room.
 
     As they were trained on, networks know them by heart. Altered, they are judged about as well as unheard clips, and
     what label smoothing and mixing do to confidence is the same in both. By telephone too little is left of sounds
     other than speech. docs/results.md has what was tried.
     """
-    if not isinstance(parts.train, Dataset):
-        return Fit(None)
-    clips = parts.train.with_format(None)
-    if UNVERIFIED_COLUMN in clips.column_names:
-        clips = clips.select(np.flatnonzero(~np.asarray(clips[UNVERIFIED_COLUMN][:], dtype=bool)))
-    clips = clips.select_columns(["path", "audio", "index", "label"])  # without what others have said of them
-    copies = altered_copies(clips, config.sampling_rate, parts.n_tags, trainer.model.num_parameters())
-    outputs = [trainer.predict(copies[name]) for name in FITTED_BY if name in copies]
-    if not outputs:
-        return Fit(None)
+    outputs = [trainer.predict(clips) for clips in copies.values()]
     logits, labels = (np.concatenate([output[place] for output in outputs]) for place in (0, 1))
-    told = f"{len(labels)} altered copies of training clips ({' and '.join(FITTED_BY)})"
+    told = f"{len(labels)} altered copies of training clips ({' and '.join(copies)})"
     fitted_to = f"{told}, because no clips were held out to fit it to"
     return Fit(None, fit_temperature(logits, labels, config), fitted_to=fitted_to)
 

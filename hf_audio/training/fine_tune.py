@@ -18,7 +18,7 @@ from ..runs.hub import Destination, check_learnt, push, read_destination
 from ..runs.origins import describe_origin, find_origins, warn_of_licenses
 from .altered import altered_copies
 from .budget import Clock, judging_seconds
-from .calibration import fit_answers
+from .calibration import fit_answers, fitting_copies
 from .class_balance import report_classes
 from .finish import describe_choice, write_run
 from .judging import judge, judge_by_folds, judge_crops
@@ -103,11 +103,18 @@ def _plan_length(trainer: AudioTrainer, setup: TrainingSetup, task: Task) -> Non
         if watched is not None and len(watched) >= LEAST_HELD:
             length.open_ended = True
             trainer.add_callback(Stopping(trainer, length, watched.with_transform(setup.plain)))
-    tests = [clips.with_transform(setup.plain) for clips in parts.tests.values()]
+    trainer.add_callback(Clock(trainer, length, lambda: judging_seconds(trainer, _judged(setup, task))))
+
+
+def _judged(setup: TrainingSetup, task: Task) -> list[Dataset]:
+    """All that will be judged once the training is over, each set as often as it will be."""
+    parts, config = setup.parts, setup.config
+    n_parameters = setup.model.num_parameters()
+    judged = [clips.with_transform(setup.plain) for clips in parts.tests.values()] * (1 + setup.args.tta)
+    judged += fitting_copies(parts, config, task, n_parameters).values()
     if parts.tests and task.purpose != "preparation":
-        rate, n_parameters = setup.config.sampling_rate, setup.model.num_parameters()
-        tests += altered_copies(parts.test, rate, parts.n_tags, n_parameters).values()
-    trainer.add_callback(Clock(trainer, length, lambda: judging_seconds(trainer, tests) * (1 + args.tta)))
+        judged += altered_copies(parts.test, config.sampling_rate, parts.n_tags, n_parameters).values()
+    return judged
 
 
 def _judge_and_write(
