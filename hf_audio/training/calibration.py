@@ -25,21 +25,31 @@ from .task import Task
 from .trainer import AudioTrainer
 
 FITTED_BY = (NOISE, ROOM)  # alterations of training clips
+SPREAD = 1.0  # of temperatures, beforehand: those of networks here lie between 0.3 and 2
 Transform = Callable[[dict[str, list[Any]]], dict[str, list[Any]]]
 
 
-def fit_temperature(logits: np.ndarray, labels: np.ndarray, config: PreTrainedConfig) -> float:
+def fit_temperature(
+    logits: np.ndarray, labels: np.ndarray, config: PreTrainedConfig, spread: float | None = None
+) -> float:
     """What logits must be divided by for the least loss on clips that were not trained on.
 
-    logits: (clips, labels); labels: (clips,) or (clips, digits). Source: Guo et al. 2017,
+    Few clips, all judged right, would ask for a temperature of zero: it lies between 0.1 and 10 in any case, and with
+    a `spread`, it is the likelier beforehand the nearer to 1 it is. Source: Guo et al. 2017,
     https://arxiv.org/abs/1706.04599.
+
+    Args:
+        logits: (clips, labels).
+        labels: (clips,) or (clips, digits).
+        config: of the network.
+        spread: standard deviation of its logarithm, beforehand.
     """
     scores, targets = torch.from_numpy(logits), torch.from_numpy(labels)
 
     def loss(log_temperature: float) -> float:
-        return float(classification_loss(scores / math.exp(log_temperature), targets, config))
+        surprise = float(classification_loss(scores / math.exp(log_temperature), targets, config))
+        return surprise if spread is None else surprise + (log_temperature / spread) ** 2 / (2 * len(labels))
 
-    # Few clips, all judged right, would ask for a temperature of zero.
     return math.exp(minimize_scalar(loss, bounds=(math.log(0.1), math.log(10)), method="bounded").x)
 
 
@@ -82,7 +92,7 @@ def fit_answers(trainer: AudioTrainer, parts: Parts, plain: Transform, config: P
     fit = _take_over(task, config)
     if parts.validation is not None:
         validation_output = trainer.predict(parts.validation.with_transform(plain))
-        fit.temperature = fit_temperature(*_with_background(validation_output, background_output), config)
+        fit.temperature = fit_temperature(*_with_background(validation_output, background_output), config, SPREAD)
         fit.fitted_to = f"{len(parts.validation)} validation clips"
         validation_output = validation_output._replace(predictions=validation_output.predictions / fit.temperature)
     copies = fitting_copies(parts, config, task, trainer.model.num_parameters())
@@ -151,7 +161,7 @@ def _fit_to_training(trainer: AudioTrainer, copies: Mapping[str, Dataset], confi
     logits, labels = (np.concatenate([output[place] for output in outputs]) for place in (0, 1))
     told = f"{len(labels)} altered copies of training clips ({' and '.join(copies)})"
     fitted_to = f"{told}, because no clips were held out to fit it to"
-    return Fit(None, fit_temperature(logits, labels, config), fitted_to=fitted_to)
+    return Fit(None, fit_temperature(logits, labels, config, SPREAD), fitted_to=fitted_to)
 
 
 def cross_fit(crossed: Crossed, config: PreTrainedConfig) -> tuple[float, Scores]:
@@ -166,9 +176,9 @@ def cross_fit(crossed: Crossed, config: PreTrainedConfig) -> tuple[float, Scores
     cooled = np.empty_like(scores.probabilities)
     for fold in np.unique(crossed.fold):
         own = crossed.fold == fold
-        temperature = fit_temperature(logits[~own], scores.references[~own], config)
+        temperature = fit_temperature(logits[~own], scores.references[~own], config, SPREAD)
         cooled[own] = probabilities(torch.from_numpy(logits[own] / temperature), config).numpy()
-    return fit_temperature(logits, scores.references, config), replace(scores, probabilities=cooled)
+    return fit_temperature(logits, scores.references, config, SPREAD), replace(scores, probabilities=cooled)
 
 
 def _with_background(

@@ -24,3 +24,12 @@ def test_folds_fit_the_temperature_of_one_another():
     other = fit_temperature(np.log(unsure[fold == 1]), references[fold == 1], tiny_config(num_labels=3))
     expected = softmax(np.log(unsure[fold == 0]) / other, axis=1)
     np.testing.assert_allclose(cooled.probabilities[fold == 0], expected, atol=1e-3)
+
+
+def test_a_few_clips_that_are_all_right_make_no_network_sure():
+    logits, labels = 3 * np.eye(3, dtype=np.float32)[np.arange(12) % 3], np.arange(12) % 3
+    config = tiny_config(num_labels=3)
+    assert fit_temperature(logits, labels, config) < 0.2
+    assert 0.4 < fit_temperature(logits, labels, config, spread=1.0) < 0.7
+    many = np.tile(logits, (500, 1)), np.tile(labels, 500)
+    assert fit_temperature(*many, config, spread=1.0) < 0.3
