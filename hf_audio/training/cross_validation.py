@@ -44,8 +44,8 @@ from ..runs.origins import find_origins, origin_results
 from ..runs.predictions import FOLD_COLUMN, PREDICTIONS_NAME, Predictions
 from ..runs.summary import summary_of_card, tell_summary
 from .budget import share_time
+from .calibration import cross_fit
 from .crossed import Crossed
-from .judging import cross_fit
 from .task import Task
 from .validated import FITTED_NAME
 
@@ -164,9 +164,9 @@ def _describe_temperature(output_dir: Path, task: Task, folds: Sequence[Mapping[
     right = scores.probabilities.argmax(1) == scores.references
     error = calibration_error(scores.probabilities.max(1), right)
     sentence = (
-        "The folds' networks have no temperature, because none held out clips to fit one to. Divided by temperatures "
-        f"that are fitted to the clips of the other folds ({temperature:.3g} for all together: `temperature` in "
-        f"`config.json`), their logits would have a calibration error of {error:.3f}."
+        "The folds' networks have temperatures that are fitted to training clips, see their cards. Fitted instead to "
+        f"what was answered to the clips of the other folds ({temperature:.3g} for all together), these would leave a "
+        f"calibration error of {error:.3f}."
     )
     return {CALIBRATED: sentence, CROSS_FITTED: {"temperature": temperature, "calibration_error": error}}
 

@@ -32,8 +32,8 @@ from ..runs.folder import (
 from ..runs.hub import read_destination
 from ..runs.scores import read_scores
 from .augmentation import AddFastGaussianSNR
+from .calibration import fit_temperature
 from .fine_tune import fine_tune
-from .judging import fit_temperature
 from .task import Task
 
 logger = logging.getLogger(__name__)
