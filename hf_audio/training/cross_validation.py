@@ -20,7 +20,6 @@ from ..runs.card import (
     describe_metrics,
     describe_samples,
     hub_id,
-    shown_arguments,
     shown_command,
     write_model_card,
 )
@@ -40,6 +39,7 @@ from ..runs.network import machine
 from ..runs.predictions import PREDICTIONS_NAME, Predictions
 from ..runs.summary import summary_of_card, tell_summary
 from .budget import share_time
+from .head import told_arguments
 from .task import Task
 
 logger = logging.getLogger(__name__)
@@ -180,7 +180,7 @@ def _write_report(
                 n_train=" / ".join(str(fold["train_samples"]) for fold in results.values()),
                 n_test=len(judged.paths),
                 n_skipped=next(iter(results.values()))["skipped_samples"],
-                hyper_parameters=shown_arguments(args),
+                hyper_parameters=told_arguments(args),
                 chosen=next(iter(results.values()))["chosen"],
                 command=shown_command(args.command),
                 sampled=describe_samples(args),

@@ -68,6 +68,15 @@ def is_encoder(extractor: SequenceFeatureExtractor) -> bool:
     return not isinstance(extractor, AudioCNNFeatureExtractor)
 
 
+def is_audio_cnn(name: str) -> bool:
+    """Whether a folder or Hub id is of an AudioCNN.
+
+    Raises:
+        ArgumentError: there is no such checkpoint.
+    """
+    return _load_config(name).model_type == AudioCNNConfig.model_type
+
+
 def build_model(
     config: AudioCNNConfig, name: str | None, extractor: SequenceFeatureExtractor, freeze: str | None = None
 ) -> PreTrainedModel:

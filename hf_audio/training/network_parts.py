@@ -1,5 +1,6 @@
 """Front end, layers and head of any audio classifier: what is frozen, how fast each layer learns, how sure it is."""
 
+import torch
 from torch import nn
 from transformers import PreTrainedModel
 
@@ -121,7 +122,7 @@ def set_temperature(model: PreTrainedModel, temperature: float) -> None:
     if isinstance(model, AudioCNNForAudioClassification):
         model.config.temperature = temperature
         return
-    last = _last_layer(model)
+    _, last = last_layer(model)
     last.weight.data /= temperature
     if last.bias is not None:
         last.bias.data /= temperature
@@ -136,18 +137,34 @@ def set_rejection_margin(model: PreTrainedModel, margin: float) -> None:
     if isinstance(model, AudioCNNForAudioClassification):
         model.config.rejection_margin = margin
         return
-    last = _last_layer(model)
+    _, last = last_layer(model)
     if last.bias is None:
         raise ArgumentError(f"--background needs a bias in the head of a {model.config.model_type}: leave it out.")
     last.bias.data[-1] += margin
 
 
-def _last_layer(model: PreTrainedModel) -> nn.Linear:
+def last_layer(model: PreTrainedModel) -> tuple[str, nn.Linear]:
+    """The linear layer that gives a model's logits, and its name."""
     return [
-        module
-        for module in model.modules()
+        (name, module)
+        for name, module in model.named_modules()
         if isinstance(module, nn.Linear) and module.out_features == model.config.num_labels
     ][-1]
 
 
-__all__ = ["body", "freeze", "front", "set_rejection_margin", "set_temperature", "weight_heights"]
+def head_logits(model: PreTrainedModel, embeddings: torch.Tensor) -> torch.Tensor:
+    """What a model with a linear head answers, given what enters that: (batch, size) -> (batch, labels)."""
+    _, last = last_layer(model)
+    return last(embeddings)
+
+
+__all__ = [
+    "body",
+    "freeze",
+    "front",
+    "head_logits",
+    "last_layer",
+    "set_rejection_margin",
+    "set_temperature",
+    "weight_heights",
+]
