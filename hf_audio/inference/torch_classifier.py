@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from .classifier import AudioClassifier
-from .torch_network import TorchNetwork
+from .torch_network import load_network
 
 
 class TorchAudioClassifier(AudioClassifier):
@@ -21,7 +21,7 @@ class TorchAudioClassifier(AudioClassifier):
     """
 
     def __init__(self, checkpoint: str | os.PathLike, device: str | None = None):
-        self.network = TorchNetwork(checkpoint, device)
+        self.network = load_network(checkpoint, device)
         self.model, self.extractor = self.network.model, self.network.extractor
         self.device = self.network.device
         super().__init__(self.network.facts)

@@ -13,6 +13,7 @@ from transformers import PreTrainedModel, SequenceFeatureExtractor
 
 from ..data.cache import cached_waveform
 from ..inference.embedder import TorchAudioEmbedder
+from ..inference.facts import Facts
 from ..inference.torch_network import TorchNetwork
 from .network_parts import last_layer
 from .vector_cache import VectorCache, fingerprint, samples_key
@@ -70,7 +71,8 @@ class ClipEmbedder:
     """
 
     def __init__(self, model: PreTrainedModel, extractor: SequenceFeatureExtractor):
-        self.embedder = TorchAudioEmbedder(TorchNetwork.of(model, extractor))
+        facts = Facts.from_config(model.config, extractor.sampling_rate)
+        self.embedder = TorchAudioEmbedder(TorchNetwork(model, extractor, facts, model.device))
         name, layer = last_layer(model)
         weights = {key: value for key, value in model.state_dict().items() if not key.startswith(f"{name}.")}
         told = model.config.to_dict()

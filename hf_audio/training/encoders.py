@@ -93,7 +93,7 @@ def build_model(
         ArgumentError: there is no such checkpoint, or it is an AudioCNN of other shapes, or no audio encoder.
     """
     if name is not None and is_encoder(extractor):
-        return _load_encoder(config, name, extractor)
+        return _load_encoder(config, name, extractor, fitted=freeze == "encoder")
     # Channels last: the layout in which CPUs and GPUs convolve fastest; the weights' names and values stay.
     model = AudioCNNForAudioClassification(config).to(memory_format=torch.channels_last)
     if name is not None:
@@ -121,13 +121,19 @@ def _take_weights(model: AudioCNNForAudioClassification, begun: PreTrainedModel)
     model.load_state_dict(weights)
 
 
-def _load_encoder(config: AudioCNNConfig, name: str, extractor: SequenceFeatureExtractor) -> PreTrainedModel:
+def _load_encoder(
+    config: AudioCNNConfig, name: str, extractor: SequenceFeatureExtractor, fitted: bool
+) -> PreTrainedModel:
+    """fitted: whether the head will be fitted at once, and so be one linear layer on what the encoder gives."""
     encoder = _load_config(name)
     encoder.id2label, encoder.label2id = config.id2label, config.label2id
     encoder.problem_type, encoder.num_digits = config.problem_type, config.num_digits
     encoder.sampling_rate, encoder.clip_seconds = config.sampling_rate, config.clip_seconds
     encoder.overlap = config.overlap
     encoder.speech_only = config.speech_only
+    projects = fitted and hasattr(encoder, "classifier_proj_size")
+    if projects:
+        encoder.classifier_proj_size = encoder.hidden_size
     try:
         # The head of another task is left behind. In single precision, whatever the checkpoint's: steps of a small
         # learning rate are lost in a half.
@@ -139,6 +145,9 @@ def _load_encoder(config: AudioCNNConfig, name: str, extractor: SequenceFeatureE
             f"--model_name_or_path {name}, a {encoder.model_type}, has no class in AutoModelForAudioClassification: "
             "give an audio encoder, such as a wav2vec2 or an AST."
         ) from error
+    if projects:  # at random, it would only lose something
+        nn.init.eye_(model.projector.weight)
+        nn.init.zeros_(model.projector.bias)
     if is_ast(extractor):
         fit_spectrogram(model, extractor.max_length)
     return model

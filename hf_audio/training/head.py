@@ -191,7 +191,7 @@ class HeadTrainer(AudioTrainer):
     def _labels_of(self, clips: Dataset) -> np.ndarray:
         """(clips,) classes, (clips, digits) or (clips, tags) of 0 and 1."""
         labels = clips["label"][:]
-        return np.asarray(labels) if self.n_tags is None else np.stack(tag_matrix(labels, self.n_tags))
+        return np.asarray(labels) if self.n_tags is None else tag_matrix(labels, self.n_tags)
 
     def _targets(self, clips: Dataset) -> Targets:
         config = self.model.config

@@ -74,7 +74,7 @@ def fingerprint(weights: nn.Module | dict[str, torch.Tensor], *told: str) -> str
     state = weights.state_dict() if isinstance(weights, nn.Module) else weights
     for name, value in state.items():
         digest.update(name.encode())
-        digest.update(value.cpu().contiguous().flatten().view(torch.uint8).numpy())
+        digest.update(value.cpu().contiguous().flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()[:32]
 
 

@@ -15,7 +15,7 @@ def blobs(seed: int = 0, n: int = 150, size: int = 6) -> tuple[np.ndarray, np.nd
     """Features of three classes that overlap a little, and the classes."""
     generator = np.random.default_rng(seed)
     labels = generator.integers(N_CLASSES, size=n)
-    centres = 2 * np.eye(N_CLASSES, size)
+    centres = 3 * np.eye(N_CLASSES, size)
     return (3 + 5 * (centres[labels] + generator.standard_normal((n, size)))).astype(np.float32), labels
 
 
@@ -37,7 +37,7 @@ def test_two_classes_tags_and_digits_are_fitted_each_by_a_distribution_of_its_ow
     tags = np.stack([two, labels == 1, np.zeros(len(two))], axis=1)
     head = fit_head(features, Targets.of_tags(tags), np.ones(len(two)))
     told = expit(head(features))
-    assert head.weight.shape == (3, 6) and ((told[:, :2] > 0.5) == tags[:, :2]).mean() > 0.85
+    assert head.weight.shape == (3, 6) and ((told[:, :2] > 0.5) == tags[:, :2]).mean() > 0.9
     assert told[:, 2].max() < 1e-6, "nothing has that tag"
     # A sigmoid is a softmax over its absence and its presence.
     assert pair(features)[:, 1] - pair(features)[:, 0] == pytest.approx(head(features)[:, 0], abs=0.3)
