@@ -39,8 +39,9 @@ def test_two_classes_tags_and_digits_are_fitted_each_by_a_distribution_of_its_ow
     told = expit(head(features))
     assert head.weight.shape == (3, 6) and ((told[:, :2] > 0.5) == tags[:, :2]).mean() > 0.9
     assert told[:, 2].max() < 1e-6, "nothing has that tag"
-    # A sigmoid is a softmax over its absence and its presence.
-    assert pair(features)[:, 1] - pair(features)[:, 0] == pytest.approx(head(features)[:, 0], abs=0.3)
+    # A sigmoid is a softmax over its absence and its presence, whatever the penalty that suits all tags.
+    same = (pair(features).argmax(1) == 1) == (told[:, 0] > 0.5)
+    assert pair.weight.shape == (2, 6) and same.mean() > 0.97
     digits = fit_head(features, Targets.of_digits(np.stack([labels, 9 - labels], axis=1)), np.ones(len(two)))
     best = digits(features).reshape(-1, 2, 10).argmax(-1)
     assert digits.weight.shape == (20, 6) and (best.sum(1) == 9).all() and (best[:, 0] == labels).mean() > 0.9
