@@ -23,7 +23,7 @@ from ..inference.torch_classifier import TorchAudioClassifier
 
 # Between torch and ONNX Runtime, in probability.
 TOLERANCE = 1e-4
-EXPORTABLE = ("audio_cnn", "audio_ensemble")
+EXPORTABLE = ("audio_cnn", "audio_encoder", "audio_ensemble")
 EXAMPLE_WINDOWS = 2.5  # of an ensemble's longest window, in the waveform by which it is traced
 
 

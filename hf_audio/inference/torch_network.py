@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..encoders.names import find_checkpoint
 from ..errors import CheckpointError
 from .classifier import group_by_length
 from .facts import Facts
@@ -109,6 +110,7 @@ def load_network(checkpoint: str | os.PathLike, device: str | None = None, *, cl
     from .checkpoint_numbers import check_numbers
     from .extractors import check_rate, check_spectrogram, longest_seconds
 
+    checkpoint = find_checkpoint(checkpoint)
     if Path(checkpoint).is_dir():
         _check_folder(Path(checkpoint))
     try:
@@ -119,6 +121,8 @@ def load_network(checkpoint: str | os.PathLike, device: str | None = None, *, cl
         check_rate(extractor, model.config)
         check_spectrogram(extractor, model.config)
         missing = {key for key in found["missing_keys"] if OF_TRAINING not in key}
+        if missing and all(name.startswith("classifier.") for name in missing):
+            raise CheckpointError("it has no head, only embeddings: train one with --model_name_or_path")
         if missing:  # which transformers would leave at random
             raise CheckpointError(f"its weights lack {min(missing)}")
         facts = Facts.from_config(model.config, extractor.sampling_rate)

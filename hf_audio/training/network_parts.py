@@ -5,13 +5,22 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from ..errors import ArgumentError
-from ..models import AudioCNNForAudioClassification
+from ..models import AudioCNNForAudioClassification, AudioEncoderForAudioClassification
+from ..models.modeling_audio_cnn import calibrate
 
 # What has learnt in an AudioCNN, but for its head. Its masks and warps have not, and vary what a frozen one hears.
 AUDIO_CNN_BODY = ("feature_norm", "backbone", "context", "long_term_spectrum.norm")
+# Whose configs say how sure they are, where others have it in their last weights.
+CALIBRATED = (AudioCNNForAudioClassification, AudioEncoderForAudioClassification)
 # Inside an encoder, by family: the convolutions of wav2vec2 and its like, the patches of an AST, the convolutions of
-# Whisper; and where an encoder hears mel bands, their projection.
-FRONTS = (("feature_extractor",), ("embeddings.patch_embeddings",), ("conv1", "conv2"), ("feature_projection",))
+# Whisper, the first layer of those that packages bring; and where an encoder hears mel bands, their projection.
+FRONTS = (
+    ("feature_extractor",),
+    ("embeddings.patch_embeddings",),
+    ("conv1", "conv2"),
+    ("network.layers.0",),
+    ("feature_projection",),
+)
 
 
 def freeze(model: PreTrainedModel, part: str | None) -> list[str]:
@@ -119,7 +128,7 @@ def set_temperature(model: PreTrainedModel, temperature: float) -> None:
 
     Stock configs know no temperature, so an encoder's last linear layer is divided.
     """
-    if isinstance(model, AudioCNNForAudioClassification):
+    if isinstance(model, CALIBRATED):
         model.config.temperature = temperature
         return
     _, last = last_layer(model)
@@ -134,7 +143,7 @@ def set_rejection_margin(model: PreTrainedModel, margin: float) -> None:
     Raises:
         ArgumentError: an encoder whose last layer has no bias.
     """
-    if isinstance(model, AudioCNNForAudioClassification):
+    if isinstance(model, CALIBRATED):
         model.config.rejection_margin = margin
         return
     _, last = last_layer(model)
@@ -155,7 +164,8 @@ def last_layer(model: PreTrainedModel) -> tuple[str, nn.Linear]:
 def head_logits(model: PreTrainedModel, embeddings: torch.Tensor) -> torch.Tensor:
     """What a model with a linear head answers, given what enters that: (batch, size) -> (batch, labels)."""
     _, last = last_layer(model)
-    return last(embeddings)
+    logits = last(embeddings).float()
+    return calibrate(logits, model.config) if isinstance(model, CALIBRATED) else logits
 
 
 __all__ = [

@@ -1,7 +1,6 @@
 """Logistic regression with its penalty chosen inside, against scikit-learn's own and against what is known."""
 
 import numpy as np
-import pytest
 from scipy.special import expit, softmax
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
