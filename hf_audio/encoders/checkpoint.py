@@ -2,10 +2,11 @@
 
 import json
 import os
+import sys
 from pathlib import Path
 from zipfile import ZipFile
 
-from ..errors import CheckpointError, DataError
+from ..errors import ArgumentError, CheckpointError, DataError
 from ..files import folder_written_whole, unwritable, write_text
 from ..models import AudioCNNFeatureExtractor, AudioEncoderConfig, AudioEncoderModel
 from .sources import SOURCES, Source
@@ -18,17 +19,24 @@ def write_encoder(name: str, folder: str | os.PathLike, wheel: str | os.PathLike
 
     Args:
         name: `ge2e`, `speech` or `sfx`.
-        folder: to make; an empty one is taken too.
+        folder: to make; an empty one is taken too, and one that holds this encoder already stays as it is.
         wheel: the package's file, by default fetched.
 
+    What is fetched, and under which licence, is said on the standard error stream.
+
     Raises:
+        ArgumentError: there is no such encoder.
         CheckpointError: the package cannot be fetched, or is another one.
         DataError: the folder holds something else, or cannot be written.
     """
-    folder = Path(folder)
-    if not is_encoder_folder(folder, name) and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if name not in SOURCES:
+        raise ArgumentError(f"{name} is no encoder: choose one of {', '.join(SOURCES)}.")
+    folder, source = Path(folder), SOURCES[name]
+    if is_encoder_folder(folder, name):
+        return folder
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise DataError(f"{folder} is not empty: name a new folder.")
-    source = SOURCES[name]
+    print(source.announcement(name, wheel), file=sys.stderr, flush=True)
     with open_wheel(name, source.wheel, wheel) as archive:
         model = load_network(name, archive)
         licence = _licence(archive)

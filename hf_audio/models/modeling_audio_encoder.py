@@ -93,6 +93,10 @@ class AudioEncoderModel(AudioEncoderPreTrainedModel):
         )
         return output if (self.config.return_dict if return_dict is None else return_dict) else output.to_tuple()
 
+    def embed(self, input_values: torch.Tensor, attention_mask: torch.Tensor | None = None) -> torch.Tensor:
+        """Waveforms (batch, samples) to embeddings (batch, size), which are what the classifier judges by."""
+        return self(input_values, attention_mask, output_hidden_states=False, return_dict=True).pooler_output
+
 
 class AudioEncoderForAudioClassification(AudioEncoderPreTrainedModel):
     """One score a class for a whole clip: `AutoModelForAudioClassification`'s encoder with a linear head."""
@@ -119,7 +123,8 @@ class AudioEncoderForAudioClassification(AudioEncoderPreTrainedModel):
             attention_mask: 1 on samples, 0 on padding at the end; `None` when nothing is padded.
             labels: as in `classification_loss`; with them, the output carries the mean loss. Tags, any number of zeros
                 and ones a clip, set a `problem_type` that is not set, as in transformers' own models.
-            output_hidden_states: whether to return what each layer gives, as `AudioEncoderModel` does.
+            output_hidden_states: whether to return what each layer gives, as `AudioEncoderModel` does, and as
+                `pooler_output` the embeddings, (batch, size).
             return_dict: `False` returns a tuple, as in every transformers model.
         """
         notice_tags(labels, self.config)
@@ -131,8 +136,8 @@ class AudioEncoderForAudioClassification(AudioEncoderPreTrainedModel):
         return classifier_output(logits, labels, self.config, asked, return_dict)
 
     def embed(self, input_values: torch.Tensor, attention_mask: torch.Tensor | None = None) -> torch.Tensor:
-        """Waveforms (batch, samples) to embeddings (batch, size), what the classifier judges by."""
-        return self.audio_encoder(input_values, attention_mask, return_dict=True).pooler_output
+        """Waveforms (batch, samples) to embeddings (batch, size), which are what the classifier judges by."""
+        return self.audio_encoder.embed(input_values, attention_mask)
 
 
 __all__ = ["AudioEncoderForAudioClassification", "AudioEncoderModel", "AudioEncoderPreTrainedModel"]
