@@ -91,7 +91,8 @@ def settle_head(args: RecipeArguments, task: Task) -> tuple[RecipeArguments, Tas
     args = copy.copy(args)
     args.resume_from_checkpoint = None  # the embeddings that a run has computed before a kill are kept
     args.load_best_model_at_end, args.early_stopping_patience, args.ema_decay = False, 0, 0.0
-    if "validation_fraction" not in flags and args.background is None:
+    by_default = args.validation_fraction == type(args).validation_fraction and "validation_fraction" not in flags
+    if by_default and args.background is None:
         args.validation_fraction = 0.0
         args.refit = False if task.folds is None else args.refit
     return args, replace(task, stop_when_settled=False)
@@ -166,7 +167,8 @@ class HeadTrainer(AudioTrainer):
         with torch.no_grad():
             layer.weight.copy_(torch.from_numpy(self.head.weight))
             layer.bias.copy_(torch.from_numpy(self.head.bias))
-        loss = self.head.losses.get(self.head.penalty, float("nan"))
+        crossed = self.head.crossed
+        loss = float("nan") if crossed is None else crossed.losses[crossed.penalty]
         return TrainOutput(0, loss, {"train_runtime": time.perf_counter() - start})
 
     def predict(
@@ -224,14 +226,15 @@ class HeadTrainer(AudioTrainer):
     def describe_head(self, on_all: bool) -> str:
         """How the head was found, in sentences for the card; on_all: whether folds have judged it beforehand."""
         assert self.head is not None
-        head = self.head
         rest = "It was fitted to all clips; what a fold held out" if on_all else "The test clips"
-        if not head.losses:
-            return f"{FITTED}, C = {head.penalty:g}; there were too few clips to compare others. {rest} chose nothing."
+        crossed = self.head.crossed
+        if crossed is None:
+            few = "there were too few clips to compare others"
+            return f"{FITTED}, C = {self.head.penalty:g}; {few}. {rest} chose nothing."
         by = f" by {self.group_column}" if self.group_column is not None else ""
-        tried = ", ".join(f"{loss:.3f} at {penalty:g}" for penalty, loss in head.losses.items())
+        tried = ", ".join(f"{loss:.3f} at {penalty:g}" for penalty, loss in crossed.losses.items())
         return (
-            f"{FITTED}, C = {head.penalty:g}, which had the least cross-entropy in a {head.n_folds}-fold "
+            f"{FITTED}, C = {crossed.penalty:g}, which had the least cross-entropy in a {crossed.n_folds}-fold "
             f"cross-validation{by} inside the training clips ({tried}). {rest} chose nothing."
         )
 

@@ -89,6 +89,19 @@ class Targets:
 
 
 @dataclass(frozen=True)
+class CrossFit:
+    """What fits to parts of some clips say of the others."""
+
+    penalty: float
+    """The best one that was tried."""
+    losses: dict[float, float]
+    """Of the penalties that were tried, the mean cross-entropy of clips that were not fitted to."""
+    n_folds: int
+    logits: np.ndarray
+    """Of each clip, by the best penalty and the fold that did not hear it: (clips, logits)."""
+
+
+@dataclass(frozen=True)
 class LinearHead:
     """A linear layer from features to logits, and how it was found."""
 
@@ -97,12 +110,8 @@ class LinearHead:
     bias: np.ndarray
     """(logits,)."""
     penalty: float
-    losses: dict[float, float]
-    """Of the penalties that were tried, the mean cross-entropy of clips that were not fitted to; none where there are
-    too few clips."""
-    n_folds: int
-    held_out: np.ndarray | None
-    """Logits, (clips, logits), of each clip by the fold that did not hear it; `None` where there are too few."""
+    crossed: CrossFit | None
+    """What has chosen the penalty; `None` where there are too few clips."""
 
     def __call__(self, features: np.ndarray) -> np.ndarray:
         """(clips, features) -> (clips, logits)."""
@@ -114,8 +123,7 @@ def fit_head(
 ) -> LinearHead:
     """A linear layer that gives training clips their targets, with the penalty that suits clips it has not heard.
 
-    Features are standardised for the fit, which the layer undoes. The penalty is the one of `PENALTIES` with the least
-    cross-entropy over five folds of the clips, each judged by a fit to the others.
+    Features are standardised for the fit, which the layer undoes. The penalty is that of `cross_fit`.
 
     Args:
         features: (clips, features).
@@ -124,15 +132,57 @@ def fit_head(
         groups: (clips,), speakers or recordings, of which none is on both sides of a fold.
         seed: of the folds.
     """
-    mean, deviation = features.mean(0, dtype=np.float64), features.std(0, dtype=np.float64)
-    scale = 1 / np.maximum(deviation, max(LEAST_DEVIATION * float(np.median(deviation)), 1e-8))
-    standardised = ((features - mean) * scale).astype(np.float32)
-    folds = find_folds(targets.strata, groups, seed)
-    losses, held_out = _compare(standardised, targets, weights, folds) if folds else ({}, None)
-    penalty = min(losses, key=losses.__getitem__) if losses else USUAL_PENALTY
+    crossed = cross_fit(features, targets, weights, find_folds(targets.strata, groups, seed))
+    penalty = USUAL_PENALTY if crossed is None else crossed.penalty
+    standardised, mean, scale = _standardise(features)
     weight, bias = _Fit(standardised, targets, weights, tolerance=1e-4).fit(penalty)
     weight = weight * scale
-    return LinearHead(weight, bias - weight @ mean, penalty, losses, len(folds), held_out)
+    return LinearHead(weight, bias - weight @ mean, penalty, crossed)
+
+
+def cross_fit(
+    features: np.ndarray,
+    targets: Targets,
+    weights: np.ndarray,
+    folds: Sequence[tuple[np.ndarray, np.ndarray]],
+    judging: np.ndarray | None = None,
+) -> CrossFit | None:
+    """Clips judged by fits to others, with the one of `PENALTIES` under which their targets are the most likely.
+
+    Args:
+        features: (clips, features).
+        targets: of the clips.
+        weights: (clips,), of the clips in the loss of a fit.
+        folds: as `find_folds` gives them; without any there is nothing to tell.
+        judging: (clips,), what each clip counts for the choice of the penalty; by default, its weight.
+    """
+    if not folds:
+        return None
+    features, _, _ = _standardise(features)
+    judging = weights if judging is None else judging
+    losses: dict[float, float] = {}
+    best = np.zeros((len(features), targets.n_logits), dtype=np.float32)
+    fits = [_Fit(features, targets, weights, fitted) for fitted, _ in folds]
+    n_threads = min(len(folds), os.cpu_count() or 1)
+    with ThreadPoolExecutor(n_threads) as threads, threadpool_limits(1, user_api="blas"):
+        for penalty in PENALTIES:
+            logits = np.zeros_like(best)
+            layers = threads.map(_Fit.fit, fits, repeat(penalty))
+            for (_, judged), (weight, bias) in zip(folds, layers, strict=True):
+                logits[judged] = features[judged] @ weight.T + bias
+            losses[penalty] = float(np.average(targets.losses(logits), weights=judging))
+            if losses[penalty] <= min(losses.values()):
+                best = logits
+            if len(losses) - 1 - int(np.argmin(list(losses.values()))) >= WORSE_PENALTIES:
+                break
+    return CrossFit(min(losses, key=losses.__getitem__), losses, len(folds), best)
+
+
+def _standardise(features: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Features of mean 0 and deviation 1, float32, and by which means and factors, (features,)."""
+    mean, deviation = features.mean(0, dtype=np.float64), features.std(0, dtype=np.float64)
+    scale = 1 / np.maximum(deviation, max(LEAST_DEVIATION * float(np.median(deviation)), 1e-8))
+    return ((features - mean) * scale).astype(np.float32), mean, scale
 
 
 def find_folds(
@@ -157,26 +207,6 @@ def find_folds(
         warnings.simplefilter("ignore", UserWarning)  # of classes with fewer clips than folds
         splits = splitter(n_folds, shuffle=True, random_state=seed).split(strata, strata, groups)
         return [(fitted, judged) for fitted, judged in splits if len(fitted) and len(judged)]
-
-
-def _compare(
-    features: np.ndarray, targets: Targets, weights: np.ndarray, folds: Sequence[tuple[np.ndarray, np.ndarray]]
-) -> tuple[dict[float, float], np.ndarray]:
-    """The loss of each penalty on the clips that folds hold out, and the logits of the best one."""
-    losses: dict[float, float] = {}
-    best = np.zeros((len(features), targets.n_logits), dtype=np.float32)
-    fits = [_Fit(features, targets, weights, fitted) for fitted, _ in folds]
-    with ThreadPoolExecutor(min(len(folds), _n_cores())) as threads, threadpool_limits(1, user_api="blas"):
-        for penalty in PENALTIES:
-            logits = np.zeros_like(best)
-            for (_, judged), (weight, bias) in zip(folds, threads.map(_Fit.fit, fits, repeat(penalty)), strict=True):
-                logits[judged] = features[judged] @ weight.T + bias
-            losses[penalty] = float(np.average(targets.losses(logits), weights=weights))
-            if losses[penalty] <= min(losses.values()):
-                best = logits
-            if len(losses) - 1 - int(np.argmin(list(losses.values()))) >= WORSE_PENALTIES:
-                break
-    return losses, best
 
 
 class _Fit:
@@ -240,7 +270,3 @@ class _Fit:
         if self.tags:
             return weight[1:] - weight[:1], bias[1:] - bias[:1]
         return weight, bias
-
-
-def _n_cores() -> int:
-    return os.cpu_count() or 1

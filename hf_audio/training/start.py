@@ -70,7 +70,7 @@ def train_task(args: RecipeArguments, task: Task) -> dict[str, Any]:
     if task.folds is not None:
         return refit_on_all(args, task, train_task) if task.refits else cross_validate(args, task, train_task)
     if task.label_rounds:
-        dataset, seconds = doubt_labels(args, task.dataset, task.held_out, task.label_rounds)
+        dataset, seconds = doubt_labels(args, task.dataset, task.held_out, task.label_rounds, task.label_encoder)
         before = {**task.preceding_seconds, **({"audit_runtime": seconds} if seconds else {})}
         task = replace(task, label_rounds=0, dataset=dataset, preceding_seconds=before)
     if task.pretraining is not None:

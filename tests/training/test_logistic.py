@@ -25,8 +25,8 @@ def test_the_layer_is_scikit_learns_on_standardised_features():
     reference = LogisticRegression(C=head.penalty, tol=1e-6).fit(scaler.transform(features), labels)
     told = reference.predict_proba(scaler.transform(features))
     np.testing.assert_allclose(softmax(head(features), axis=1), told, atol=2e-3)
-    assert head.penalty in head.losses and head.losses[head.penalty] == min(head.losses.values())
-    assert list(head.losses) == list(PENALTIES[: len(head.losses)])
+    losses = head.crossed.losses
+    assert losses[head.penalty] == min(losses.values()) and list(losses) == list(PENALTIES[: len(losses)])
 
 
 def test_two_classes_tags_and_digits_are_fitted_each_by_a_distribution_of_its_own():
@@ -75,7 +75,7 @@ def test_the_penalty_is_chosen_by_groups_that_were_not_fitted_to():
     features = generator.standard_normal((24, 12))[groups] + 0.1 * generator.standard_normal((240, 12))
     targets, weights = Targets.of_classes(labels, 2), np.ones(240)
     alike, apart = fit_head(features, targets, weights), fit_head(features, targets, weights, groups)
-    assert apart.penalty < alike.penalty and min(apart.losses.values()) > min(alike.losses.values())
+    assert apart.penalty < alike.penalty and min(apart.crossed.losses.values()) > min(alike.crossed.losses.values())
     for fitted, judged in find_folds(labels, groups, seed=0):
         assert not set(groups[fitted]) & set(groups[judged])
 
@@ -83,7 +83,7 @@ def test_the_penalty_is_chosen_by_groups_that_were_not_fitted_to():
 def test_of_too_few_clips_none_is_held_out():
     features, labels = blobs(n=4)
     head = fit_head(features, Targets.of_classes(np.arange(4), 4), np.ones(4))
-    assert head.losses == {} and head.held_out is None and (head(features).argmax(1) == np.arange(4)).all()
+    assert head.crossed is None and (head(features).argmax(1) == np.arange(4)).all()
     assert find_folds(labels, np.zeros(4, dtype=int), seed=0) == []
 
 
