@@ -123,8 +123,8 @@ class FSDArguments(RecipeArguments):
     label_encoder: str | None = field(
         default=None,
         metadata={
-            "help": "Pretrained encoder by whose embeddings labels are judged, in minutes. By default that of `--freeze "
-            "encoder`, or none: networks are trained for it.",
+            "help": "Pretrained encoder by whose embeddings labels are judged. By default that of `--freeze encoder`; "
+            "without one, networks are trained for it, which takes longer.",
             "metavar": "ENCODER",
         },
     )

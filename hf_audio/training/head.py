@@ -24,6 +24,7 @@ from .logistic import LinearHead, Targets, fit_head
 from .network_parts import head_logits, last_layer
 from .task import Task
 from .trainer import AudioTrainer, average_windows
+from .validated import validate_nothing
 
 logger = logging.getLogger(__name__)
 
@@ -93,7 +94,7 @@ def settle_head(args: RecipeArguments, task: Task) -> tuple[RecipeArguments, Tas
     args.load_best_model_at_end, args.early_stopping_patience, args.ema_decay = False, 0, 0.0
     by_default = args.validation_fraction == type(args).validation_fraction and "validation_fraction" not in flags
     if by_default and args.background is None:
-        args.validation_fraction = 0.0
+        validate_nothing(args)
         args.refit = False if task.folds is None else args.refit
     return args, replace(task, stop_when_settled=False)
 
