@@ -31,14 +31,10 @@ class TorchAudioClassifier(AudioClassifier):
         from ..models.modeling_audio_cnn import probabilities
 
         config = self.model.config
-        return self._rows(
+        return self._of_labels(
             self.network.run(windows, lambda model, inputs: probabilities(model(**inputs).logits, config))
         )
 
     def logits(self, windows: Sequence[np.ndarray]) -> np.ndarray:
         """See `AudioClassifier.logits`."""
-        return self._rows(self.network.run(windows, lambda model, inputs: model(**inputs).logits))
-
-    def _rows(self, values: np.ndarray) -> np.ndarray:
-        """(windows, labels), of no windows too."""
-        return values.reshape(-1, len(self.facts.labels))
+        return self._of_labels(self.network.run(windows, lambda model, inputs: model(**inputs).logits))

@@ -159,7 +159,7 @@ def _classifies(class_name: str) -> bool:
 
 def _is_of_head(missing: set[str]) -> bool:
     """Whether what a checkpoint lacks is a head, and nothing else."""
-    return bool(missing) and all(name.startswith("classifier.") for name in missing)
+    return "classifier.weight" in missing and all(name.startswith("classifier.") for name in missing)
 
 
 def _check_folder(folder: Path) -> None:

@@ -23,6 +23,7 @@ from ..models import (
     AudioCNNForAudioClassification,
     AudioEncoderConfig,
 )
+from ..models.configuration_audio_encoder import QUIET_SECONDS
 
 # Frames. The lengths of an AST's spectrogram are multiples: 1024 for clips of 10 s, 512 for 5 s, 128 for 1 s.
 SPECTROGRAM_MULTIPLE = 64
@@ -43,7 +44,7 @@ def load_extractor(name: str | None, config: AudioCNNConfig) -> SequenceFeatureE
     if name is None:
         return AudioCNNFeatureExtractor(sampling_rate=config.sampling_rate)
     name = find_checkpoint(name)
-    encoder = _load_config(name)
+    encoder = load_config(name)
     if encoder.model_type == config.model_type:
         return AudioCNNFeatureExtractor(sampling_rate=config.sampling_rate)
     if isinstance(encoder, AudioEncoderConfig):
@@ -85,7 +86,7 @@ def is_audio_cnn(name: str) -> bool:
     Raises:
         ArgumentError: there is no such checkpoint.
     """
-    return _load_config(find_checkpoint(name)).model_type == AudioCNNConfig.model_type
+    return load_config(find_checkpoint(name)).model_type == AudioCNNConfig.model_type
 
 
 def build_model(
@@ -105,7 +106,7 @@ def build_model(
     """
     if name is not None:
         name = find_checkpoint(name)
-        if is_encoder(extractor) or isinstance(_load_config(name), AudioEncoderConfig):
+        if is_encoder(extractor) or isinstance(load_config(name), AudioEncoderConfig):
             return _load_encoder(config, name, extractor, fitted=freeze == "encoder")
     # Channels last: the layout in which CPUs and GPUs convolve fastest; the weights' names and values stay.
     model = AudioCNNForAudioClassification(config).to(memory_format=torch.channels_last)
@@ -138,14 +139,15 @@ def _load_encoder(
     config: AudioCNNConfig, name: str, extractor: SequenceFeatureExtractor, fitted: bool
 ) -> PreTrainedModel:
     """fitted: whether the head will be fitted at once, and so be one linear layer on what the encoder gives."""
-    encoder = _load_config(name)
+    encoder = load_config(name)
     encoder.id2label, encoder.label2id = config.id2label, config.label2id
     encoder.problem_type, encoder.num_digits = config.problem_type, config.num_digits
     encoder.sampling_rate, encoder.clip_seconds = config.sampling_rate, config.clip_seconds
     encoder.overlap = config.overlap
     encoder.speech_only = config.speech_only
-    if isinstance(encoder, AudioEncoderConfig):  # what was fitted to another head
-        encoder.temperature, encoder.rejection_margin = 1.0, 0.0
+    if isinstance(encoder, AudioEncoderConfig):
+        encoder.temperature, encoder.rejection_margin = 1.0, 0.0  # what was fitted to another head
+        encoder.min_seconds = QUIET_SECONDS if encoder.encoder == "speech" else None
     projects = fitted and hasattr(encoder, "classifier_proj_size")
     if projects:
         encoder.classifier_proj_size = encoder.hidden_size
@@ -165,6 +167,8 @@ def _load_encoder(
         nn.init.zeros_(model.projector.bias)
     if is_ast(extractor):
         fit_spectrogram(model, extractor.max_length)
+    if isinstance(encoder, AudioEncoderConfig):
+        model.to(memory_format=torch.channels_last)  # as an AudioCNN
     return model
 
 
@@ -186,7 +190,12 @@ def fit_spectrogram(model: ASTForAudioClassification, max_length: int) -> None:
     embeddings.position_embeddings = nn.Parameter(torch.cat([of_tokens, of_patches], dim=1))
 
 
-def _load_config(name: str) -> PreTrainedConfig:
+def load_config(name: str) -> PreTrainedConfig:
+    """The config of a folder or Hub id.
+
+    Raises:
+        ArgumentError: there is no such checkpoint.
+    """
     try:
         return AutoConfig.from_pretrained(name)
     except (OSError, ValueError) as error:
@@ -196,4 +205,4 @@ def _load_config(name: str) -> PreTrainedConfig:
         ) from error
 
 
-__all__ = ["build_model", "fit_spectrogram", "is_encoder", "load_extractor", "spectrogram_length"]
+__all__ = ["build_model", "fit_spectrogram", "is_encoder", "load_config", "load_extractor", "spectrogram_length"]
