@@ -20,8 +20,8 @@ from ..runs.predictions import AnyPredictions, Predictions, predictions_class
 from ..runs.rejection import Rejection, margins
 from ..runs.scores import Scores, relative_paths
 from .altered import altered_copies
-from .clip_map import ClipMap
 from .calibration import Transform, cross_fit, scores_of
+from .clip_map import ClipMap
 from .crossed import Crossed
 from .parts import Parts
 from .task import TEST, Task
