@@ -1,0 +1,166 @@
+"""The same person speaking otherwise: pitch, formants, pace and tilt of a voice, each moved without the others."""
+
+import random
+from typing import NamedTuple
+
+import numpy as np
+import soxr
+from audiomentations.core.transforms_interface import BaseWaveformTransform
+
+from ..runs.pitch import track_pitch
+
+UNVOICED_PERIOD = 0.005  # seconds: such pieces of what has no pitch are as short as the periods of voices
+LARGEST_JITTER = 0.2  # of a period, by which a mark may lie beside its place
+TILTED_FROM, TILTED_TO = 250, 4000  # Hz: beyond, a tilted spectrum is level
+LONGEST_PIECE = 2**15  # samples that are tilted at once
+
+
+class Marks(NamedTuple):
+    """Where periods of a waveform lie, in samples."""
+
+    places: np.ndarray
+    """(marks,) int, rising: one a period where there is a pitch, and everywhere else one in `UNVOICED_PERIOD`."""
+    periods: np.ndarray
+    """(marks,) samples until the next one."""
+    voiced: np.ndarray
+    """(marks,) of bool."""
+
+
+class ChangeVoice(BaseWaveformTransform):
+    """Lets the same person speak otherwise: higher or lower, faster or slower, with a mouth of another size or shape.
+
+    Pitch and pace by pitch-synchronous overlap and add, which leaves the spectrum's envelope where it is, formants by
+    playing the result faster or slower. The clip keeps its loudness. What is drawn: logarithms of the factors of
+    pitch, pace and formants, and the tilt, evenly between their bounds and independently of each other.
+
+    Source: Moulines and Charpentier 1990, Pitch-synchronous waveform processing techniques for text-to-speech
+    synthesis using diphones.
+
+    Args:
+        min_semitones, max_semitones: by which the pitch is raised; negative lowers it.
+        max_formant_change: share by which formants are raised or lowered at most.
+        min_pace, max_pace: how fast the person speaks; above 1 is faster.
+        max_tilt_db: by which every octave becomes louder or softer than the one below, at most: a voice that is raised
+            has more of the high ones.
+    """
+
+    def __init__(
+        self,
+        min_semitones: float = -3.0,
+        max_semitones: float = 3.0,
+        max_formant_change: float = 0.03,
+        min_pace: float = 1.0,
+        max_pace: float = 1.0,
+        max_tilt_db: float = 0.0,
+        p: float = 0.5,
+    ):
+        super().__init__(p)
+        if min_semitones > max_semitones or not 0 < min_pace <= max_pace:
+            raise ValueError(f"{min_semitones=} and {max_semitones=}, {min_pace=} and {max_pace=} must rise.")
+        if not 0 <= max_formant_change < 1 or max_tilt_db < 0:
+            raise ValueError(f"{max_formant_change=} must lie in [0, 1), and {max_tilt_db=} not be negative.")
+        self.semitones = min_semitones, max_semitones
+        self.formant_change = max_formant_change
+        self.pace = min_pace, max_pace
+        self.tilt_db = max_tilt_db
+
+    def randomize_parameters(self, samples: np.ndarray, sample_rate: int) -> None:
+        """Draw by how much."""
+        super().randomize_parameters(samples, sample_rate)
+        if self.parameters["should_apply"]:
+            widest = np.log1p(self.formant_change)
+            self.parameters["pitch"] = 2 ** (random.uniform(*self.semitones) / 12)
+            self.parameters["formants"] = float(np.exp(random.uniform(-widest, widest)))
+            self.parameters["pace"] = float(np.exp(random.uniform(*np.log(self.pace))))
+            self.parameters["tilt_db"] = random.uniform(-self.tilt_db, self.tilt_db)
+
+    def apply(self, samples: np.ndarray, sample_rate: int) -> np.ndarray:
+        """(samples,) -> (samples / pace,) float32."""
+        pitch, formants, pace, tilt_db = (
+            self.parameters[name] for name in ("pitch", "formants", "pace", "tilt_db")
+        )
+        changed = move_pitch(samples, sample_rate, pitch / formants, pace / formants)
+        changed = soxr.resample(changed, formants * sample_rate, sample_rate)
+        if tilt_db:
+            changed = tilt(changed, sample_rate, tilt_db)
+        loudness = np.sqrt(np.mean(np.square(samples)) / max(np.mean(np.square(changed)), 1e-16))
+        return (changed * loudness).astype(np.float32)
+
+
+def move_pitch(waveform: np.ndarray, sampling_rate: int, pitch: float, pace: float) -> np.ndarray:
+    """Speech with its pitch multiplied by `pitch`, and `pace` times as fast; the spectral envelope stays.
+
+    Around each mark of the waveform lies a piece of two periods; they are laid out anew, some several times or not at
+    all. waveform: (samples,) -> (samples / pace,) float32.
+    """
+    size = max(round(len(waveform) / pace), 1)
+    result, weights = np.zeros(size, dtype=np.float32), np.zeros(size, dtype=np.float32)
+    marks = find_marks(waveform, sampling_rate)
+    windows: dict[int, np.ndarray] = {}
+    place = float(marks.places[0]) / pace
+    while place < size:
+        near = _nearest(marks.places, place * pace)
+        period = marks.periods[near] / (pitch if marks.voiced[near] else 1)
+        # Not wider than a new period, so that pieces of a raised voice do not pile up.
+        half = max(int(min(period, marks.periods[near])), 2)
+        if half not in windows:
+            windows[half] = np.hanning(2 * half + 1).astype(np.float32)
+        source, target = marks.places[near], round(place)
+        left = max(-half, -source, -target)
+        right = min(half + 1, len(waveform) - source, size - target)
+        if left < right:
+            window = windows[half][half + left : half + right]
+            result[target + left : target + right] += window * waveform[source + left : source + right]
+            weights[target + left : target + right] += window
+        place += period
+    # Where pieces leave gaps between them, as those of a lowered voice do, these stay silent.
+    return result / np.maximum(weights, 1)
+
+
+def find_marks(waveform: np.ndarray, sampling_rate: int) -> Marks:
+    """Marks of a waveform (samples,), of which each lies where its period resembles the one before it best."""
+    hop, pitches = track_pitch(waveform, sampling_rate)
+    steady = round(UNVOICED_PERIOD * sampling_rate)
+    places, periods, voiced = [], [], []
+    place, follows = 0, False
+    while place < len(waveform):
+        pitch = pitches[min(int(place / hop), len(pitches) - 1)]
+        has_pitch = bool(pitch > 0)
+        period = sampling_rate / pitch if has_pitch else steady
+        if has_pitch:
+            place = _settle(waveform, place, int(period), places[-1] if follows else None)
+        places.append(place)
+        periods.append(period)
+        voiced.append(has_pitch)
+        follows = has_pitch
+        place += max(round(period), 1)
+    return Marks(np.array(places), np.array(periods), np.array(voiced))
+
+
+def _settle(waveform: np.ndarray, place: int, period: int, before: int | None) -> int:
+    """The place near another one that is like the period before, or else is the loudest of its period."""
+    if before is None:
+        return place + int(np.abs(waveform[place : place + period]).argmax())
+    reach, half = max(int(LARGEST_JITTER * period), 1), period // 2
+    first, last = place - reach - half, place + reach + half
+    pattern = waveform[max(before - half, 0) : before + half]
+    if first < 0 or last > len(waveform) or len(pattern) < 2 * half:
+        return place
+    likeness = np.correlate(waveform[first:last], pattern, "valid")
+    return place - reach + int(likeness.argmax())
+
+
+def _nearest(places: np.ndarray, place: float) -> int:
+    after = int(np.searchsorted(places, place))
+    if after == 0:
+        return 0
+    if after == len(places) or place - places[after - 1] <= places[after] - place:
+        return after - 1
+    return after
+
+
+def tilt(waveform: np.ndarray, sampling_rate: int, db: float) -> np.ndarray:
+    """A waveform (samples,) of which every octave is louder by so many decibels than the one below, and back."""
+    frequencies = np.fft.rfftfreq(len(waveform), 1 / sampling_rate).clip(TILTED_FROM, TILTED_TO)
+    gains = 10 ** (db * np.log2(frequencies / TILTED_FROM) / 20)
+    return np.fft.irfft(np.fft.rfft(waveform) * gains, len(waveform))
