@@ -76,9 +76,7 @@ class ChangeVoice(BaseWaveformTransform):
 
     def apply(self, samples: np.ndarray, sample_rate: int) -> np.ndarray:
         """(samples,) -> (samples / pace,) float32."""
-        pitch, formants, pace, tilt_db = (
-            self.parameters[name] for name in ("pitch", "formants", "pace", "tilt_db")
-        )
+        pitch, formants, pace, tilt_db = (self.parameters[name] for name in ("pitch", "formants", "pace", "tilt_db"))
         changed = move_pitch(samples, sample_rate, pitch / formants, pace / formants)
         changed = soxr.resample(changed, formants * sample_rate, sample_rate)
         if tilt_db:
