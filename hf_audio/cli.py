@@ -150,6 +150,12 @@ def _audit_labels(**arguments: Any) -> None:
     print(f"{n_wrong} of {audit.unverified.sum()} unverified labels look wrong.")
 
 
+@_shows(commands.encoder)
+def _encoder(**arguments: Any) -> None:
+    folder = commands.encoder(**arguments)
+    print(f"{folder} is ready: give it, or {arguments['name']} alone, as --model_name_or_path of hf-audio train.")
+
+
 @_shows(commands.export)
 def _export(**arguments: Any) -> None:
     export = commands.export(**arguments)

