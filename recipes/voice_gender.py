@@ -103,7 +103,7 @@ class VoiceGenderArguments(RecipeArguments):
             "choices": ["sampler", "loss", "none"],
         },
     )
-    num_train_epochs: float = field(default=60, metadata={"help": "Epochs."})
+    num_train_epochs: float = field(default=80, metadata={"help": "Epochs."})
     learning_rate: float = field(default=3e-3, metadata={"help": "Peak learning rate of AdamW."})
     weight_decay: float = field(default=0.05, metadata={"help": "Weight decay of AdamW."})
     per_device_train_batch_size: int = field(default=32, metadata={"help": "Training clips a device and step."})
