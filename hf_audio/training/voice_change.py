@@ -129,7 +129,7 @@ def move_pitch(waveform: np.ndarray, marks: Marks, pitch: float, pace: float) ->
 def find_marks(waveform: np.ndarray, sampling_rate: int) -> Marks:
     """Marks of a waveform (samples,), of which each lies where its period resembles the one before it best."""
     hop, pitches = track_pitch(soxr.resample(waveform, sampling_rate, RATE), RATE)
-    hop = hop * sampling_rate / RATE
+    frame = hop * sampling_rate / RATE
     steady = float(round(UNVOICED_PERIOD * sampling_rate))
     places: list[int] = []
     periods: list[float] = []
@@ -137,7 +137,7 @@ def find_marks(waveform: np.ndarray, sampling_rate: int) -> Marks:
     place, follows = 0, False
     while place < len(waveform):
         # Frames overlap by a half, so a frame's middle lies where the next one begins.
-        pitch = pitches[min(max(round(place / hop) - 1, 0), len(pitches) - 1)]
+        pitch = pitches[min(max(round(place / frame) - 1, 0), len(pitches) - 1)]
         has_pitch = bool(pitch > 0)
         period = sampling_rate / pitch if has_pitch else steady
         if has_pitch:
