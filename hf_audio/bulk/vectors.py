@@ -305,7 +305,7 @@ def _mixed(path: Path, n_checkpoints: int) -> DataError:
 def _read_parquet(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     from pyarrow.parquet import ParquetFile
 
-    with closing(ParquetFile(path, memory_map=True)) as file:
+    with closing(ParquetFile(path)) as file:
         _check_columns(file.schema_arrow.names)
         table = file.read(columns=[name for name in OWN_COLUMNS if name != "vector"])
         vectors = _read_vectors(file, path)
