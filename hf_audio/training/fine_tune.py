@@ -158,7 +158,8 @@ def _judge_and_write(
         results |= compare(judgement, parts, task) if task.crossed is None else task.crossed.compared()
         if task.crossed is None and task.purpose == "result":
             model, extractor = trainer.accelerator.unwrap_model(trainer.model), trainer.processing_class
-            judgement.clip_map = map_test_clips(model, extractor, parts.test, judgement.predictions)
+            is_kept = isinstance(trainer, HeadTrainer)
+            judgement.clip_map = map_test_clips(model, extractor, parts.test, judgement.predictions, is_kept)
         validation = fit.validation if task.crossed is None else None  # which another network had
         write_run(args, task, results, judgement, skipped, trainer, validation)
     return results
