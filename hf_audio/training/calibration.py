@@ -1,7 +1,7 @@
 """How sure a finished network may be: a temperature and a margin, fitted to clips that it was not trained on."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -95,9 +95,8 @@ def fit_answers(trainer: AudioTrainer, parts: Parts, plain: Transform, config: P
         fit.temperature = fit_temperature(*_with_background(validation_output, background_output), config, SPREAD)
         fit.fitted_to = f"{len(parts.validation)} validation clips"
         validation_output = validation_output._replace(predictions=validation_output.predictions / fit.temperature)
-    copies = fitting_copies(parts, config, task, trainer.model.num_parameters())
-    if copies:
-        fit = _fit_to_training(trainer, copies, config)
+    if not fit.fitted_to:
+        fit = _fit_to_training(trainer, parts, config, task)
     set_temperature(trainer.model, fit.temperature)
     if parts.background is not None and background_output is not None:
         rate = trainer.args.false_alarms_per_hour
@@ -150,13 +149,20 @@ def fitting_copies(parts: Parts, config: PreTrainedConfig, task: Task, n_paramet
     return {name: copies[name] for name in FITTED_BY if name in copies}
 
 
-def _fit_to_training(trainer: AudioTrainer, copies: Mapping[str, Dataset], config: PreTrainedConfig) -> Fit:
-    """A temperature that is fitted to training clips in noise and in a room.
+def _fit_to_training(trainer: AudioTrainer, parts: Parts, config: PreTrainedConfig, task: Task) -> Fit:
+    """A temperature that is fitted to training clips: by folds that had not heard them, or in noise and in a room.
 
     As they were trained on, networks know them by heart. Altered, they are judged about as well as unheard clips, and
     what label smoothing and mixing do to confidence is the same in both. By telephone too little is left of sounds
     other than speech. docs/results.md has what was tried.
     """
+    held_out = trainer.held_out_answers()
+    if held_out is not None:
+        told = f"{len(held_out[1])} training clips, each as a fit without its fold answers it"
+        return Fit(None, fit_temperature(*held_out, config, SPREAD), fitted_to=told)
+    copies = fitting_copies(parts, config, task, trainer.model.num_parameters())
+    if not copies:
+        return Fit(None)
     outputs = [trainer.predict(clips) for clips in copies.values()]
     logits, labels = (np.concatenate([output[place] for output in outputs]) for place in (0, 1))
     told = f"{len(labels)} altered copies of training clips ({' and '.join(copies)})"

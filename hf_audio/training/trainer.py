@@ -380,6 +380,10 @@ class AudioTrainer(Trainer):
             raise self._diverged("a clip has scores that are not finite")
         return (loss, None, None) if prediction_loss_only else (loss, logits, labels)
 
+    def held_out_answers(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Logits, (clips, labels), and labels of training clips, each judged by what was not trained on it, if any."""
+        return None
+
     def keep_average(self) -> None:
         """Put the averaged weights into the model, once training is over."""
         if self.average is not None:
