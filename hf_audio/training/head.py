@@ -251,8 +251,9 @@ class HeadTrainer(AudioTrainer):
         by = f" by {self.group_column}" if self.group_column is not None else ""
         tried = ", ".join(f"{loss:.3f} at {penalty:g}" for penalty, loss in crossed.losses.items())
         return (
-            f"{FITTED}, C = {crossed.penalty:g}, the strongest penalty within a standard error of the least cross-entropy "
-            f"in a {crossed.n_folds}-fold cross-validation{by} inside the training clips ({tried}). {rest} chose nothing."
+            f"{FITTED}, C = {crossed.penalty:g}, the strongest penalty within a standard error of the least "
+            f"cross-entropy in a {crossed.n_folds}-fold cross-validation{by} inside the training clips ({tried}). "
+            f"{rest} chose nothing."
         )
 
 
