@@ -124,7 +124,7 @@ def _compare(value: str, right: np.ndarray, rows: np.ndarray, clusters: np.ndarr
     bounds = interval(rows, tail)
     _, most = difference_interval(share, bounds, others, interval(~rows, tail))
     chance = stats.hypergeom.cdf(right[rows].sum(), len(right), right.sum(), rows.sum())
-    return _Group(value, int(rows.sum()), share, interval(rows, TAIL), bounds, others, most < 0 and chance < tail)
+    return _Group(value, int(rows.sum()), share, interval(rows, TAIL), bounds, others, bool(most < 0 and chance < tail))
 
 
 def _name(value: str) -> str:
