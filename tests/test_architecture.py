@@ -33,10 +33,10 @@ BELOW = {
     "inference": ("audio", "encoders"),
     "registration": ("inference",),
     "corpora": ("data",),
-    "inspection": ("data",),
+    "bulk": ("data", "inference"),
+    "inspection": ("bulk",),
     "runs": ("data", "inference", "arguments"),
     "training": ("runs", "corpora", "inspection"),
-    "bulk": ("data", "inference"),
     "serving": ("bulk",),
     "export": ("serving",),
     "commands": ("export", "training", "inspection"),
@@ -57,6 +57,7 @@ DISTRIBUTIONS = {"sklearn": "scikit-learn", "yaml": "pyyaml"}  # where the name 
 
 MAX_PARAMETERS, MAX_LINES = 8, 60
 TOO_LARGE = {  # which are command lines: each parameter is a flag
+    "hf_audio/commands.py embed",
     "hf_audio/commands.py inspect",
     "hf_audio/commands.py predict",
     "hf_audio/commands.py serve",
@@ -66,8 +67,10 @@ TOO_LARGE = {  # which are command lines: each parameter is a flag
 TESTED_IN = {
     "audio/chunks.py": "audio/test_wav.py",
     "bulk/decoding.py": "bulk/test_scoring.py",
+    "bulk/questions.py": "bulk/test_predict.py",
     "commands.py": "test_cli.py",
     "data/background.py": "runs/test_rejection.py",
+    "encoders/sources.py": "encoders/test_checkpoint.py",
     "export/golden_clips.py": "export/test_verification.py",
     "export/onnx_frontend.py": "export/test_onnx.py",
     "inference/checkpoint.py": "inference/test_classifier.py",
@@ -80,7 +83,10 @@ TESTED_IN = {
     "models/modeling_audio_ensemble.py": "runs/test_ensemble.py",
     "runs/answers.py": "runs/test_group_figures.py",
     "runs/metrics/clip_metric.py": "runs/metrics/test_classification.py",
+    "serving/answers.py": "serving/test_app.py",
+    "serving/bodies.py": "serving/test_app.py",
     "serving/connections.py": "serving/test_app.py",
+    "serving/metrics.py": "serving/test_app.py",
     "serving/schemas.py": "serving/test_app.py",
     "serving/service.py": "serving/test_app.py",
     "serving/sessions.py": "serving/test_app.py",

@@ -25,9 +25,7 @@ def find_checkpoint(name: str | os.PathLike) -> str:
     name = os.fspath(name)
     if name not in SOURCES or os.path.exists(name):
         return name
-    from huggingface_hub.constants import HF_HOME
-
-    folder = Path(HF_HOME) / "hf_audio" / "encoders" / f"{name}-{SOURCES[name].wheel.version}-v{CACHE_VERSION}"
+    folder = cache_folder(name)
     if not (folder / "config.json").is_file():
         from .checkpoint import write_encoder  # loads torch
 
@@ -35,4 +33,12 @@ def find_checkpoint(name: str | os.PathLike) -> str:
     return str(folder)
 
 
-__all__ = ["find_checkpoint"]
+def cache_folder(name: str) -> Path:
+    """Where an encoder is kept, once it was fetched."""
+    from huggingface_hub import constants
+
+    version = f"{name}-{SOURCES[name].wheel.version}-v{CACHE_VERSION}"
+    return Path(constants.HF_HOME) / "hf_audio" / "encoders" / version
+
+
+__all__ = ["cache_folder", "find_checkpoint"]

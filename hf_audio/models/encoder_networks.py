@@ -1,7 +1,8 @@
 """Networks that were trained elsewhere, with the front-ends they were trained on: waveform in, a vector a window out.
 
 Each gives the numbers of its original code. Padding changes no answer: a clip's windows are those that it has when it
-stands alone. A clip shorter than a window is one window, padded with silence.
+stands alone. A clip shorter than a window is heard with silence behind it, or around it where the original does not
+say.
 """
 
 import itertools
@@ -13,7 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from .configuration_audio_cnn import AudioCNNConfig
-from .configuration_audio_encoder import ENCODERS
+from .configuration_audio_encoder import ENCODERS, QUIET_SECONDS, AudioEncoderConfig
 from .frontends import MelSpectrogram, length_mask
 
 
@@ -26,11 +27,18 @@ def cut_frames(features: torch.Tensor, n_windows: int, size: int, hop: int) -> t
 
 
 class EncoderNetwork(nn.Module):
-    """From waveforms to the vectors of their windows. A subclass says how."""
+    """From waveforms to the vectors of their windows. A subclass says how.
+
+    Args:
+        config: of the encoder; what a network is made of follows from its kind.
+    """
 
     frontend: MelSpectrogram
     layers: nn.ModuleList
     """One upon the other, for learning rates that fall with depth."""
+
+    def __init__(self, config: AudioEncoderConfig):
+        super().__init__()
 
     def n_windows(self, n_samples: torch.Tensor) -> torch.Tensor:
         """How many windows clips of these lengths have, one at least. (batch,) or a number, and the same back."""
@@ -64,11 +72,11 @@ class SpeakerEncoder(EncoderNetwork):
     LOUDNESS = -30.0  # dB of full scale
     HIDDEN_SIZE = 256
 
-    def __init__(self) -> None:
-        super().__init__()
-        config = AudioCNNConfig(sampling_rate=16000, n_fft=400, win_length=400, hop_length=160, n_mels=40, f_min=0.0)
-        self.frontend = MelSpectrogram(config)
-        sizes = [config.n_mels, *[self.HIDDEN_SIZE] * 3]
+    def __init__(self, config: AudioEncoderConfig):
+        super().__init__(config)
+        mels = AudioCNNConfig(sampling_rate=16000, n_fft=400, win_length=400, hop_length=160, n_mels=40, f_min=0.0)
+        self.frontend = MelSpectrogram(mels)
+        sizes = [mels.n_mels, *[self.HIDDEN_SIZE] * 3]
         self.layers = nn.ModuleList(
             nn.LSTM(before, after, batch_first=True) for before, after in itertools.pairwise(sizes)
         )
@@ -123,13 +131,15 @@ class SpeechEmbedding(EncoderNetwork):
     CHANNELS = (24, 48, 72, 96, 96)
     POOLING = ((2, 2), (1, 2), (2, 2), (1, 2), (2, 2))  # in time and frequency
 
-    def __init__(self) -> None:
-        super().__init__()
-        config = AudioCNNConfig(
+    def __init__(self, config: AudioEncoderConfig):
+        super().__init__(config)
+        mels = AudioCNNConfig(
             sampling_rate=16000, n_fft=512, win_length=400, hop_length=160, n_mels=32, f_min=60.0, f_max=3800.0
         )
-        self.frontend = MelSpectrogram(config)
-        self.amin = config.amin
+        self.frontend = MelSpectrogram(mels)
+        self.amin = mels.amin
+        self.min_samples = config.min_samples
+        self.quiet_samples = round(QUIET_SECONDS * mels.sampling_rate)
         before = (1, *self.CHANNELS)
         self.layers = nn.ModuleList(
             SpeechStage(before[place], channels, self.POOLING[place], is_first=place == 0)
@@ -139,19 +149,17 @@ class SpeechEmbedding(EncoderNetwork):
 
     def n_windows(self, n_samples: torch.Tensor) -> torch.Tensor:
         """See `EncoderNetwork.n_windows`."""
-        behind = n_samples - ENCODERS["speech"].window_samples
+        behind = self._n_heard(n_samples) - ENCODERS["speech"].window_samples
         return 1 + behind.clamp(min=0) // (self.HOP_FRAMES * self.HOP_LENGTH)
 
     def forward(
         self, input_values: torch.Tensor, n_samples: torch.Tensor, hidden_states: list[torch.Tensor] | None = None
     ) -> torch.Tensor:
         """See `EncoderNetwork.forward`."""
-        window = ENCODERS["speech"].window_samples
-        n_frames = 1 + (n_samples.clamp(min=window) - self.N_FFT) // self.HOP_LENGTH
-        length = torch.sym_max(input_values.shape[1], window)
-        size = 1 + (length - self.N_FFT) // self.HOP_LENGTH
-        padded = F.pad(input_values.float() * self.FULL_SCALE, (self.BEFORE, length - input_values.shape[1]))
-        mels = self.frontend(padded)[:, :, 2 : 2 + size]
+        waveform = self._surround(input_values.float(), n_samples)
+        n_frames = 1 + (self._n_heard(n_samples) - self.N_FFT) // self.HOP_LENGTH
+        size = 1 + (waveform.shape[1] - self.N_FFT) // self.HOP_LENGTH
+        mels = self.frontend(F.pad(waveform * self.FULL_SCALE, (self.BEFORE, 0)))[:, :, 2 : 2 + size]
         decibels = 10 * torch.log10(mels.clamp(min=self.amin))
         heard = length_mask(n_frames, decibels.shape[-1])[:, None, :]
         loudest = decibels.masked_fill(~heard, -torch.inf).amax(dim=(1, 2), keepdim=True)
@@ -162,6 +170,21 @@ class SpeechEmbedding(EncoderNetwork):
             if hidden_states is not None:
                 hidden_states.append(x)
         return self.projection(x)[:, :, :, 0].transpose(1, 2)
+
+    def _n_heard(self, n_samples: torch.Tensor) -> torch.Tensor:
+        return torch.where(n_samples < self.min_samples, self.quiet_samples, n_samples)
+
+    def _surround(self, waveform: torch.Tensor, n_samples: torch.Tensor) -> torch.Tensor:
+        """Put short clips into the middle of silence. (batch, samples) -> (batch, samples or more)."""
+        traced = torch.compiler.is_exporting() or torch.compiler.is_compiling()  # such graphs have no branches
+        short = n_samples < self.min_samples
+        if not traced and not bool(short.any()):
+            return waveform
+        size = torch.sym_max(waveform.shape[1], self.quiet_samples)
+        waveform = F.pad(waveform, (0, size - waveform.shape[1]))
+        left = torch.where(short, (self.quiet_samples - n_samples) // 2, 0)
+        source = torch.arange(size, device=waveform.device) - left[:, None]
+        return waveform.gather(1, source.clamp(min=0)) * (source >= 0)
 
 
 class SpeechStage(nn.Module):
@@ -211,12 +234,10 @@ class SoundEffects(EncoderNetwork):
     LOUDEST = 9.457798957824707  # in all that it was trained on
     CHANNELS = (64, 128, 256, 512)
 
-    def __init__(self) -> None:
-        super().__init__()
-        config = AudioCNNConfig(
-            sampling_rate=44100, n_fft=2048, win_length=2048, hop_length=1024, n_mels=96, f_min=0.0
-        )
-        self.frontend = EssentiaMelSpectrogram(config)
+    def __init__(self, config: AudioEncoderConfig):
+        super().__init__(config)
+        mels = AudioCNNConfig(sampling_rate=44100, n_fft=2048, win_length=2048, hop_length=1024, n_mels=96, f_min=0.0)
+        self.frontend = EssentiaMelSpectrogram(mels)
         before = (1, *self.CHANNELS)
         self.layers = nn.ModuleList(
             EffectsBlock(before[place], channels, pool=place < len(self.CHANNELS) - 1)

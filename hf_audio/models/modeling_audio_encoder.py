@@ -54,7 +54,7 @@ class AudioEncoderModel(AudioEncoderPreTrainedModel):
 
     def __init__(self, config: AudioEncoderConfig):
         super().__init__(config)
-        self.network = NETWORKS[config.encoder]()
+        self.network = NETWORKS[config.encoder](config)
         self.post_init()
 
     def forward(

@@ -23,6 +23,7 @@ from ..models import (
     AudioCNNForAudioClassification,
     AudioEncoderConfig,
 )
+from ..models.configuration_audio_encoder import QUIET_SECONDS
 
 # Frames. The lengths of an AST's spectrogram are multiples: 1024 for clips of 10 s, 512 for 5 s, 128 for 1 s.
 SPECTROGRAM_MULTIPLE = 64
@@ -43,7 +44,7 @@ def load_extractor(name: str | None, config: AudioCNNConfig) -> SequenceFeatureE
     if name is None:
         return AudioCNNFeatureExtractor(sampling_rate=config.sampling_rate)
     name = find_checkpoint(name)
-    encoder = _load_config(name)
+    encoder = load_config(name)
     if encoder.model_type == config.model_type:
         return AudioCNNFeatureExtractor(sampling_rate=config.sampling_rate)
     if isinstance(encoder, AudioEncoderConfig):
@@ -96,7 +97,7 @@ def build_model(
     """
     if name is not None:
         name = find_checkpoint(name)
-        if is_encoder(extractor) or isinstance(_load_config(name), AudioEncoderConfig):
+        if is_encoder(extractor) or isinstance(load_config(name), AudioEncoderConfig):
             return _load_encoder(config, name, extractor)
     # Channels last: the layout in which CPUs and GPUs convolve fastest; the weights' names and values stay.
     model = AudioCNNForAudioClassification(config).to(memory_format=torch.channels_last)
@@ -126,14 +127,15 @@ def _take_weights(model: AudioCNNForAudioClassification, begun: PreTrainedModel)
 
 
 def _load_encoder(config: AudioCNNConfig, name: str, extractor: SequenceFeatureExtractor) -> PreTrainedModel:
-    encoder = _load_config(name)
+    encoder = load_config(name)
     encoder.id2label, encoder.label2id = config.id2label, config.label2id
     encoder.problem_type, encoder.num_digits = config.problem_type, config.num_digits
     encoder.sampling_rate, encoder.clip_seconds = config.sampling_rate, config.clip_seconds
     encoder.overlap = config.overlap
     encoder.speech_only = config.speech_only
-    if isinstance(encoder, AudioEncoderConfig):  # what was fitted to another head
-        encoder.temperature, encoder.rejection_margin = 1.0, 0.0
+    if isinstance(encoder, AudioEncoderConfig):
+        encoder.temperature, encoder.rejection_margin = 1.0, 0.0  # what was fitted to another head
+        encoder.min_seconds = QUIET_SECONDS if encoder.encoder == "speech" else None
     try:
         # The head of another task is left behind. In single precision, whatever the checkpoint's: steps of a small
         # learning rate are lost in a half.
@@ -147,6 +149,8 @@ def _load_encoder(config: AudioCNNConfig, name: str, extractor: SequenceFeatureE
         ) from error
     if is_ast(extractor):
         fit_spectrogram(model, extractor.max_length)
+    if isinstance(encoder, AudioEncoderConfig):
+        model.to(memory_format=torch.channels_last)  # as an AudioCNN
     return model
 
 
@@ -168,7 +172,12 @@ def fit_spectrogram(model: ASTForAudioClassification, max_length: int) -> None:
     embeddings.position_embeddings = nn.Parameter(torch.cat([of_tokens, of_patches], dim=1))
 
 
-def _load_config(name: str) -> PreTrainedConfig:
+def load_config(name: str) -> PreTrainedConfig:
+    """The config of a folder or Hub id.
+
+    Raises:
+        ArgumentError: there is no such checkpoint.
+    """
     try:
         return AutoConfig.from_pretrained(name)
     except (OSError, ValueError) as error:
@@ -178,4 +187,4 @@ def _load_config(name: str) -> PreTrainedConfig:
         ) from error
 
 
-__all__ = ["build_model", "fit_spectrogram", "is_encoder", "load_extractor", "spectrogram_length"]
+__all__ = ["build_model", "fit_spectrogram", "is_encoder", "load_config", "load_extractor", "spectrogram_length"]

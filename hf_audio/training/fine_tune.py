@@ -20,6 +20,7 @@ from .altered import altered_copies
 from .budget import Clock, judging_seconds
 from .calibration import fit_answers, fitting_copies
 from .class_balance import report_classes
+from .clip_map import map_test_clips
 from .finish import describe_choice, write_run
 from .judging import judge, judge_by_folds, judge_crops
 from .parts import check_streamable
@@ -153,6 +154,9 @@ def _judge_and_write(
     results |= task.preceding_seconds
     if trainer.is_world_process_zero():
         results |= compare(judgement, parts, task) if task.crossed is None else task.crossed.compared()
+        if task.crossed is None and task.purpose == "result":
+            model, extractor = trainer.accelerator.unwrap_model(trainer.model), trainer.processing_class
+            judgement.clip_map = map_test_clips(model, extractor, parts.test, judgement.predictions)
         validation = fit.validation if task.crossed is None else None  # which another network had
         write_run(args, task, results, judgement, skipped, trainer, validation)
     return results

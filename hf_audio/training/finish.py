@@ -28,7 +28,7 @@ from ..runs.folder import SKIPPED_NAME, as_json, finishing, prepare_output_dir, 
 from ..runs.network import NetworkFacts, machine, save_network
 from ..runs.origins import find_origins, origin_results
 from ..runs.plots import CURVES_NAME, plot_curves
-from ..runs.predictions import AnyPredictions, Predictions, TwoClassPredictions
+from ..runs.predictions import AnyPredictions, Predictions, Table, TwoClassPredictions
 from ..runs.rejection import PICTURE_NAME as REJECTION_NAME
 from ..runs.scores import Scores, write_scores
 from ..runs.summary import describe_intervals, summary_of_card, tell_summary
@@ -78,10 +78,8 @@ def write_run(
             pictures.append("training_curves.png")
         if task.plot is not None and trainer is not None:
             pictures += task.plot(predictions, folder)
-        if judgement.rejection is not None:
-            judgement.rejection.plot(folder / REJECTION_NAME)
-            pictures.append(REJECTION_NAME)
-            tables.insert(0, judgement.rejection.table())
+        drawn, explained = _draw(judgement, folder)
+        pictures, tables = [*pictures, *drawn], [*explained, *tables]
         run = RunFacts(
             metrics=metrics,
             intervals=intervals,
@@ -108,6 +106,19 @@ def write_run(
         )
         (folder / "README.md").write_text(write_model_card(task.facts, run), encoding="utf-8")
     tell_summary(Path(args.output_dir), results, brief=task.purpose != "result")
+
+
+def _draw(judgement: Judgement, folder: Path) -> tuple[list[str], list[Table]]:
+    """Pictures of what is rejected and of the clips by their embeddings, and the tables that explain them."""
+    pictures, tables = [], []
+    if judgement.clip_map is not None:
+        pictures.append(judgement.clip_map.write(folder))
+        tables += judgement.clip_map.tables()
+    if judgement.rejection is not None:
+        judgement.rejection.plot(folder / REJECTION_NAME)
+        pictures.append(REJECTION_NAME)
+        tables.insert(0, judgement.rejection.table())
+    return pictures, tables
 
 
 def _describe_run(args: RecipeArguments, task: Task, predictions: AnyPredictions) -> dict[str, Any]:

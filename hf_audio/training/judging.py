@@ -21,6 +21,7 @@ from ..runs.rejection import Rejection, margins
 from ..runs.scores import Scores, relative_paths
 from .altered import altered_copies
 from .calibration import Transform, cross_fit, scores_of
+from .clip_map import ClipMap
 from .crossed import Crossed
 from .parts import Parts
 from .task import TEST, Task
@@ -43,6 +44,8 @@ class Judgement:
     rejection: Rejection | None
     rival: Predictions | None = None
     """The answers of logistic regression to the same clips, or to some of them."""
+    clip_map: ClipMap | None = None
+    """The same clips in the plane, where that says something."""
 
 
 def compute_metrics(prediction: EvalPrediction, config: PreTrainedConfig) -> dict[str, float]:
