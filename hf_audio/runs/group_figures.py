@@ -172,7 +172,7 @@ def group_tables(groups: Mapping[str, Mapping[str, Any]], answer: str) -> list[T
     tables = []
     for column, told in groups.items():
         shown = told["figures"][:MOST_SHOWN]
-        intro = f"By {code(column)}. {_describe_column(column, told, code)}"
+        intro = f"### By {code(column)}\n\n{_describe_column(column, told, code)}"
         if told["n_groups"] > len(shown):
             _, low, middle, high, _ = told["quartiles"]
             intro += (
