@@ -13,7 +13,7 @@ from .augmentation import AddFastGaussianSNR, SyntheticRoom
 from .batches import ClipTransform
 
 # Few clips tell nothing, and many only take longer; of a network of more parameters, the fewest are judged.
-LEAST_CLIPS, MOST_CLIPS, MOST_SECONDS, MOST_PARAMETERS = 30, 500, 1250.0, 1_000_000
+LEAST_CLIPS, MOST_CLIPS, MOST_SECONDS, MOST_PARAMETERS = 30, 500, 1000.0, 1_000_000
 SNR_DB = 10.0
 DECAY_SECONDS, DIRECT_DB = 0.5, 0.0
 # Of a telephone: ITU-T G.712's band, and G.711's rate and law.
@@ -51,7 +51,7 @@ def telephone(samples: np.ndarray, sample_rate: int) -> np.ndarray:
 def altered_copies(test: Dataset, sampling_rate: int, n_tags: int | None, n_parameters: int) -> dict[str, Dataset]:
     """Test clips altered in each way, as inputs of a network; none of fewer than thirty clips, or of long ones.
 
-    At most 500 clips and about twenty minutes of sound, evenly chosen. What is drawn for a clip follows from its
+    At most 500 clips and about a quarter of an hour of sound, evenly chosen. What is drawn for a clip follows from its
     number alone.
 
     Args:

@@ -25,6 +25,7 @@ from .task import Task
 from .trainer import AudioTrainer
 
 FITTED_BY = (NOISE, ROOM)  # alterations of training clips
+MOST_FITTED = 150  # training clips, which cost a second or two
 SPREAD = 1.0  # of temperatures, beforehand: those of networks here lie between 0.3 and 2
 Transform = Callable[[dict[str, list[Any]]], dict[str, list[Any]]]
 
@@ -145,7 +146,9 @@ def fitting_copies(parts: Parts, config: PreTrainedConfig, task: Task, n_paramet
     clips = parts.train.with_format(None)
     if UNVERIFIED_COLUMN in clips.column_names:
         clips = clips.select(np.flatnonzero(~np.asarray(clips[UNVERIFIED_COLUMN][:], dtype=bool)))
-    clips = clips.select_columns(["path", "audio", "index", "label"])  # without what others have said of them
+    chosen = np.unique(np.linspace(0, len(clips) - 1, min(len(clips), MOST_FITTED)).round().astype(int))
+    # Without what others have said of them.
+    clips = clips.select(chosen).select_columns(["path", "audio", "index", "label"])
     copies = altered_copies(clips, config.sampling_rate, parts.n_tags, n_parameters)
     return {name: copies[name] for name in FITTED_BY if name in copies}
 

@@ -34,7 +34,7 @@ def test_too_few_clips_and_too_long_ones_are_left_out():
 def test_noise_lies_ten_decibels_below():
     samples = np.random.default_rng(0).normal(0, 0.1, RATE).astype(np.float32)
     noise = alterations(RATE)["noise"](samples=samples, sample_rate=RATE) - samples
-    assert 20 * np.log10(samples.std() / noise.std()) == pytest.approx(10, abs=0.1)
+    assert 20 * np.log10(samples.std() / noise.std()) == pytest.approx(10, abs=0.4)
 
 
 def test_a_telephone_carries_its_band_alone():
