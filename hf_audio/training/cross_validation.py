@@ -21,7 +21,6 @@ from ..runs.card import (
     describe_metrics,
     describe_samples,
     hub_id,
-    shown_arguments,
     shown_command,
     write_model_card,
 )
@@ -46,6 +45,7 @@ from ..runs.summary import summary_of_card, tell_summary
 from .budget import share_time
 from .calibration import cross_fit
 from .crossed import Crossed
+from .head import told_arguments
 from .task import Task
 from .validated import FITTED_NAME
 
@@ -225,7 +225,7 @@ def _write_report(
                 n_train=" / ".join(str(fold["train_samples"]) for fold in results.values()),
                 n_test=len(judged.paths),
                 n_skipped=next(iter(results.values()))["skipped_samples"],
-                hyper_parameters=shown_arguments(args),
+                hyper_parameters=told_arguments(args),
                 chosen=next(iter(results.values()))["chosen"],
                 command=shown_command(args.command),
                 sampled=describe_samples(args),

@@ -22,6 +22,7 @@ from .calibration import fit_answers, fitting_copies
 from .class_balance import report_classes
 from .clip_map import map_test_clips
 from .finish import describe_choice, write_run
+from .head import HeadTrainer
 from .judging import judge, judge_by_folds, judge_crops
 from .parts import check_streamable
 from .rival import compare
@@ -56,7 +57,8 @@ def fine_tune(args: RecipeArguments, task: Task) -> dict[str, Any]:
     setup = set_up(args, task, checkpoint)
     report_classes(args, task, setup.parts)
     trainer = setup.make_trainer(setup.model, args)
-    _plan_length(trainer, setup, task)
+    if not isinstance(trainer, HeadTrainer):  # which makes no steps
+        _plan_length(trainer, setup, task)
     planned = None if checkpoint is None else planned_steps(checkpoint)
     # The threads of numpy's and scipy's BLAS spin for milliseconds after each product, on the cores of the model's.
     with threadpool_limits(1, user_api="blas"):

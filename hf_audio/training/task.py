@@ -79,6 +79,8 @@ class Task:
     crop_seconds: tuple[float, float] | None = None
     """Shortest and longest random crop of a training clip; every batch draws a length of its own between. By default,
     `config.clip_seconds`."""
+    unlabelled: Sequence[str] = ()
+    """Files without a label that came with the recordings; with a teacher, its answers to them are learnt."""
     stream: Split | None = None
     """What is trained on instead, read anew in every epoch and never decoded as a whole. All rows of `dataset` are
     then held out, and its classes are those of the stream."""
@@ -89,6 +91,8 @@ class Task:
     """From where `--search` takes what it tries."""
     label_rounds: int = 0
     """Rounds in which networks judge unverified labels out of fold, before training."""
+    label_encoder: str | None = None
+    """The pretrained encoder by whose embeddings they are judged, where no networks are to be trained for that."""
     pretraining: Pretraining | None = None
 
     # What the runs before a training hand on to it; a recipe leaves these as they are.

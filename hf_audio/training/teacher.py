@@ -1,13 +1,10 @@
 """A trained checkpoint as the teacher of a smaller model, refused where it has heard the clips that are held out."""
 
-import hashlib
 import logging
-import os
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-import datasets
 import numpy as np
 import torch
 import torch.distributed
@@ -21,17 +18,16 @@ from transformers import PreTrainedConfig
 from ..arguments import RecipeArguments
 from ..audio.loading import load_audio
 from ..audio.speech import keep_speech
-from ..data.rows import TAUGHT_COLUMN
+from ..data.rows import BELIEVED_COLUMN, TAUGHT_COLUMN, UNLABELLED_COLUMN
 from ..data.tables import read_table
 from ..errors import ArgumentError, CheckpointError, NoSpeechError
-from ..files import written_whole
 from ..inference.torch_classifier import TorchAudioClassifier
-from ..models import AudioCNNConfig
+from ..models import AudioCNNConfig, AudioEnsembleConfig
 from ..models.modeling_audio_cnn import by_distribution, probabilities
 from ..runs.folder import is_trained_on_all
 from ..runs.predictions import PREDICTIONS_NAME
 from ..runs.scores import relative_paths
-from .encoders import is_encoder
+from .vector_cache import VectorCache, file_key, fingerprint
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +59,11 @@ def employ_teacher(
     """Have the checkpoint that `args.teacher` names teach: the training clips, and who hears them with the student.
 
     An AudioCNN of the student's rate hears the same mixed and augmented clips. Any other model judges every clip once,
-    as it is; its probabilities are kept beside the decoded audio, and come back as the column `TAUGHT_COLUMN`.
+    as it is; its probabilities are kept beside the decoded audio, and come back as the column `TAUGHT_COLUMN`: so
+    altered copies of a clip keep the answer to the original, of which it is surest.
+
+    Clips of `UNLABELLED_COLUMN` get what the teacher, whoever it is, answers to them as they are: its probabilities
+    are believed in the place of a label, and the likeliest class is the one by which classes are balanced.
 
     Args:
         args: of the student's run.
@@ -80,11 +80,37 @@ def employ_teacher(
     except CheckpointError as error:
         raise ArgumentError(f"--teacher: {error}") from error
     order = _match_labels(args.teacher, judge, config)
-    if not is_encoder(judge.extractor) and judge.sampling_rate == config.sampling_rate:
+    listens = isinstance(judge.model.config, AudioCNNConfig | AudioEnsembleConfig)
+    listens = listens and judge.sampling_rate == config.sampling_rate
+    unlabelled = np.zeros(len(train), dtype=bool)
+    if UNLABELLED_COLUMN in train.column_names:
+        unlabelled = np.asarray(train[UNLABELLED_COLUMN][:], dtype=bool)
+    judged = np.flatnonzero(unlabelled) if listens else np.arange(len(train))
+    scores = np.zeros((len(train), config.num_labels), dtype=np.float32)
+    if len(judged):
+        with args.main_process_first(desc="the teacher's scores"):
+            paths = [train["path"][row] for row in judged]
+            scores[judged] = judge_once(judge, paths, config.speech_only)[:, order]
+    if unlabelled.any():
+        train = _believe(train, unlabelled, scores)
+    if listens:
         return train, Teacher(judge.model, order)
-    with args.main_process_first(desc="the teacher's scores"):
-        scores = judge_once(judge, train["path"][:], config.speech_only)
-    return train.add_column(TAUGHT_COLUMN, list(scores[:, order])), None
+    return train.add_column(TAUGHT_COLUMN, list(scores)), None
+
+
+def _believe(train: Dataset, unlabelled: np.ndarray, scores: np.ndarray) -> Dataset:
+    """Clips of which the unlabelled ones, (rows,) of bool, are of the classes that scores (rows, labels) tell."""
+    labels = np.asarray(train["label"][:])
+    believed = np.eye(scores.shape[1], dtype=np.float32)[labels]
+    if BELIEVED_COLUMN in train.column_names:
+        believed = np.asarray(train[BELIEVED_COLUMN][:], dtype=np.float32)
+    believed[unlabelled] = scores[unlabelled]
+    labels[unlabelled] = scores[unlabelled].argmax(1)
+    feature = train.features["label"]
+    logger.info("Of %d clips without a label, the teacher's answers are learnt.", unlabelled.sum())
+    replaced = [name for name in ("label", BELIEVED_COLUMN, UNLABELLED_COLUMN) if name in train.column_names]
+    train = train.remove_columns(replaced).add_column("label", labels, feature=feature)
+    return train.add_column(BELIEVED_COLUMN, list(believed))
 
 
 def _find_run(teacher: str, held_out: Sequence[str]) -> str | Path:
@@ -164,22 +190,17 @@ def judge_once(judge: TorchAudioClassifier, paths: Sequence[str], speech_only: b
         paths: of the clips.
         speech_only: whether what is no speech is cut away before.
     """
-    folder = Path(datasets.config.HF_DATASETS_CACHE) / "hf_audio"
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / f"taught-{_fingerprint(judge, speech_only)}.npz"
-    known: dict[str, np.ndarray] = {}
-    if file.is_file():
-        with np.load(file) as kept:
-            known = dict(zip(kept["keys"].tolist(), kept["scores"], strict=True))
-    keys = [_key(path) for path in paths]
-    missing = {key: path for key, path in zip(keys, paths, strict=True) if key not in known}
+    told = judge.model.config.to_dict()
+    settings = {name: told[name] for name in sorted(told) if name not in ("_name_or_path", "transformers_version")}
+    made_by = (repr(settings), judge.extractor.to_json_string(), repr(speech_only), WINDOWS)
+    cache = VectorCache(f"taught-{fingerprint(judge.model, *made_by)}", len(judge.labels))
+    keys = [file_key(path) for path in paths]
+    missing = {key: path for key, path in zip(keys, paths, strict=True) if key not in cache}
     for start in tqdm(range(0, len(missing), JUDGED_TOGETHER), desc="The teacher's scores", disable=not missing):
         part = dict(list(missing.items())[start : start + JUDGED_TOGETHER])
         waveforms = [_load(path, judge.sampling_rate, speech_only) for path in part.values()]
-        known |= dict(zip(part, judge.judge(waveforms), strict=True))
-        with written_whole(file) as temporary, temporary.open("wb") as opened:
-            np.savez(opened, keys=list(known), scores=np.stack(list(known.values())))
-    return np.stack([known[key] for key in keys])
+        cache.add(list(part), judge.judge(waveforms))
+    return cache.read(keys)
 
 
 def _load(path: str, sampling_rate: int, speech_only: bool) -> np.ndarray:
@@ -188,22 +209,6 @@ def _load(path: str, sampling_rate: int, speech_only: bool) -> np.ndarray:
         with suppress(NoSpeechError):  # found at the student's rate, by a hair
             return keep_speech(waveform, sampling_rate)
     return waveform
-
-
-def _fingerprint(judge: TorchAudioClassifier, speech_only: bool) -> str:
-    settings = judge.model.config.to_dict()
-    told = {name: settings[name] for name in sorted(settings) if name not in ("_name_or_path", "transformers_version")}
-    heard = (told, judge.extractor.to_json_string(), speech_only, WINDOWS)
-    digest = hashlib.sha256(repr(heard).encode())
-    for name, value in judge.model.state_dict().items():
-        digest.update(name.encode())
-        digest.update(value.cpu().contiguous().flatten().view(torch.uint8).numpy())
-    return digest.hexdigest()[:32]
-
-
-def _key(path: str) -> str:
-    status = os.stat(path)
-    return hashlib.sha256(repr((path, status.st_size, status.st_mtime_ns)).encode()).hexdigest()[:32]
 
 
 def flatten_scores(logits: torch.Tensor, config: PreTrainedConfig) -> torch.Tensor:
