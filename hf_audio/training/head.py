@@ -196,16 +196,16 @@ class HeadTrainer(AudioTrainer):
         metrics = {"loss": loss, **self.compute_metrics(EvalPrediction(scores, answers))}
         return PredictionOutput(scores, answers, {f"{metric_key_prefix}_{k}": v for k, v in metrics.items()})
 
-    def held_out_answers(self) -> tuple[np.ndarray, np.ndarray] | None:
-        """See `AudioTrainer.held_out_answers`: what the fits to the other folds said."""
-        if self.head is None or self.head.crossed is None:
+    def unheard_answers(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """What the fits that have chosen the penalty say of the training clips that each was not fitted to."""
+        assert self.head is not None
+        if self.head.crossed is None:
             return None
         clips = self.train_dataset.with_format(None)
-        logits, labels = self.head.crossed.logits, self._labels_of(clips)
-        if UNVERIFIED_COLUMN not in clips.column_names:
-            return logits, labels
-        verified = ~np.asarray(clips[UNVERIFIED_COLUMN][:], dtype=bool)
-        return (logits[verified], labels[verified]) if verified.any() else None
+        known = np.ones(len(clips), dtype=bool)
+        if UNVERIFIED_COLUMN in clips.column_names:
+            known = ~np.asarray(clips[UNVERIFIED_COLUMN][:], dtype=bool)
+        return self.head.crossed.logits[known], self._labels_of(clips)[known]
 
     def _labels_of(self, clips: Dataset) -> np.ndarray:
         """(clips,) classes, (clips, digits) or (clips, tags) of 0 and 1."""

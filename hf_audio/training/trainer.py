@@ -305,6 +305,14 @@ class AudioTrainer(Trainer):
         finally:
             self.args.dataloader_persistent_workers = before
 
+    def unheard_answers(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Logits of training clips by networks that had not heard them, and their labels, where the training has such.
+
+        Returns:
+            (clips, labels), and (clips,) or (clips, ...); here nothing.
+        """
+        return None
+
     def compute_loss(
         self,
         model: nn.Module,
@@ -379,10 +387,6 @@ class AudioTrainer(Trainer):
         if not bool(logits.isfinite().all()):
             raise self._diverged("a clip has scores that are not finite")
         return (loss, None, None) if prediction_loss_only else (loss, logits, labels)
-
-    def held_out_answers(self) -> tuple[np.ndarray, np.ndarray] | None:
-        """Logits, (clips, labels), and labels of training clips, each judged by what was not trained on it, if any."""
-        return None
 
     def keep_average(self) -> None:
         """Put the averaged weights into the model, once training is over."""
