@@ -305,6 +305,14 @@ class AudioTrainer(Trainer):
         finally:
             self.args.dataloader_persistent_workers = before
 
+    def unheard_answers(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Logits of training clips by networks that had not heard them, and their labels, where the training has such.
+
+        Returns:
+            (clips, labels), and (clips,) or (clips, ...); here nothing.
+        """
+        return None
+
     def compute_loss(
         self,
         model: nn.Module,
