@@ -23,6 +23,7 @@ from .frontends import (
     center,
     length_mask,
 )
+from .number_grammar import GRAMMARS, NumberReader
 
 logger = logging.get_logger(__name__)
 
@@ -432,7 +433,11 @@ class AudioCNNForAudioClassification(AudioCNNPreTrainedModel):
         super().__init__(config)
         channels = config.hidden_sizes[-1]
         self.classifier: nn.Module
-        if isinstance(self.pooling, Pooling):
+        self.reader = None
+        if config.number_grammar is not None:
+            self.reader = NumberReader(GRAMMARS[config.number_grammar])
+            self.classifier = nn.Conv1d(channels, self.reader.n_outputs, 1)  # of each frame
+        elif isinstance(self.pooling, Pooling):
             self.classifier = nn.Linear(channels * self.pooling.n_statistics, config.num_labels)
         else:
             n_outputs = max(config.num_digits, 1)  # every digit is told by a layer of its own
@@ -467,11 +472,7 @@ class AudioCNNForAudioClassification(AudioCNNPreTrainedModel):
             self.config.problem_type = "multi_label_classification"
         features, n_frames = self.featurize(input_values, attention_mask)
         hidden_states = self._hidden_states(output_hidden_states)
-        pooled = self.dropout(self.pooling(*self.encode(features, n_frames, hidden_states)))
-        if pooled.dim() == 3:  # (batch, outputs, channels)
-            logits = self.classifier(pooled.flatten(1)[:, :, None])[:, :, 0].float()
-        else:
-            logits = self.classifier(pooled).float()
+        logits = self._judge(*self.encode(features, n_frames, hidden_states))
         if self.long_term_spectrum is not None:
             logits = self._hear_both(logits, self.long_term_spectrum(features, n_frames))
         logits = logits / self.config.temperature
@@ -479,6 +480,15 @@ class AudioCNNForAudioClassification(AudioCNNPreTrainedModel):
             classes, none = logits[:, :-1], logits[:, -1:]
             logits = torch.cat([classes, none + self.config.rejection_margin], dim=1)
         return classifier_output(logits, labels, self.config, hidden_states, return_dict)
+
+    def _judge(self, embeddings: torch.Tensor, n_frames: torch.Tensor | None) -> torch.Tensor:
+        """Embeddings (batch, channels, frames) to logits (batch, labels)."""
+        if self.reader is not None:
+            return self.reader(self.classifier(self.dropout(embeddings)), n_frames)
+        pooled = self.dropout(self.pooling(embeddings, n_frames))
+        if pooled.dim() == 3:  # (batch, outputs, channels)
+            return self.classifier(pooled.flatten(1)[:, :, None])[:, :, 0].float()
+        return self.classifier(pooled).float()
 
     def reset_statistics(self) -> None:
         """Forget how features are distributed: other data's are another mean over all batches."""
