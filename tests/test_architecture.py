@@ -73,6 +73,7 @@ TESTED_IN = {
     "inference/extractors.py": "inference/test_pipeline.py",
     "inference/onnx_classifier.py": "export/test_onnx.py",
     "inference/torch_classifier.py": "inference/test_classifier.py",
+    "inference/torch_network.py": "inference/test_embedder.py",
     "inspection/findings.py": "inspection/test_report.py",
     "models/configuration_audio_ensemble.py": "runs/test_ensemble.py",
     "models/modeling_audio_ensemble.py": "runs/test_ensemble.py",

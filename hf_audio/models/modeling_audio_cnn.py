@@ -1,6 +1,7 @@
 """AudioCNN: a mono waveform in, class scores or embeddings out; the spectrogram is a layer of the model."""
 
 import os
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -27,6 +28,17 @@ from .number_grammar import GRAMMARS, NumberReader
 
 logger = logging.get_logger(__name__)
 
+
+@dataclass
+class AudioClassifierOutput(SequenceClassifierOutput):
+    """What a classifier returns: transformers' own fields and, where hidden states are asked for, the embeddings.
+
+    `pooler_output`, (batch, size), is what the last layer judges by, and the same as `AutoModel`'s.
+    """
+
+    pooler_output: torch.Tensor | None = None
+
+
 # Where the classes lie in a checkpoint that carries its code.
 AUTO_MAP = {
     "AutoModel": "modeling_audio_cnn.AudioCNNModel",
@@ -34,6 +46,7 @@ AUTO_MAP = {
 }
 TRIM_BLOCK = 256  # samples
 IGNORED = -100  # the label of what nothing shall be learnt from, in torch and transformers
+NO_DIGIT = -1  # the label of each digit where no number is said: all values are equally likely
 # Labels that sum up to 1, nearly: mixed, rounded to four digits, or in half precision.
 SUM_TOLERANCE = 0.05
 # Of an answer that the long-term spectrum gives too, which is trusted less: what is said, and into which microphone,
@@ -67,10 +80,11 @@ def classification_loss(
     """Mean loss of a batch: binary cross-entropy a tag for `"multi_label_classification"`, cross-entropy otherwise.
 
     logits: (batch, labels). labels: (batch,) class indices, (batch, digits) digits of a number, or (batch, labels)
-    probabilities (tags, mixed or soft labels); an index, digit or tag of -100 is left out of the means. config: the
-    model's, with `problem_type` and perhaps `num_digits`. weights: (batch,), of the clips. robustness: q of the
-    generalised cross-entropy (1 - p^q) / q of one label, which gives in where a label contradicts all the others; 0 is
-    the plain one. Source: Zhang and Sabuncu 2018, https://arxiv.org/abs/1805.07836.
+    probabilities (tags, mixed or soft labels); an index, digit or tag of -100 is left out of the means, and a digit of
+    -1 says that no number is heard. config: the model's, with `problem_type` and perhaps `num_digits`. weights:
+    (batch,), of the clips. robustness: q of the generalised cross-entropy (1 - p^q) / q of one label, which gives in
+    where a label contradicts all the others; 0 is the plain one. Source: Zhang and Sabuncu 2018,
+    https://arxiv.org/abs/1805.07836.
 
     Raises:
         ValueError: probabilities of classes that do not sum up to 1.
@@ -89,6 +103,8 @@ def classification_loss(
         else:
             targets = labels.view(len(labels), -1)
             known = targets != IGNORED  # (batch, distributions)
+            if getattr(config, "num_digits", 0) and bool((targets == NO_DIGIT).any()):
+                targets = digit_probabilities(targets)
         flat = scores.flatten(0, 1), targets.flatten(0, 1)
         if robustness:
             losses = _generalised_cross_entropy(*flat, label_smoothing, robustness)
@@ -99,6 +115,12 @@ def classification_loss(
     if weights is not None:
         losses = losses * weights
     return losses.sum() / known.any(1).sum().clamp(min=1)
+
+
+def digit_probabilities(digits: torch.Tensor) -> torch.Tensor:
+    """Digits as probabilities of their values, all alike where there is no number: (batch, digits) -> (..., 10)."""
+    certain = F.one_hot(digits.clamp(min=0), 10).float()
+    return torch.where((digits == NO_DIGIT)[..., None], torch.full_like(certain, 0.1), certain)
 
 
 def _check_sums(probabilities: torch.Tensor) -> None:
@@ -126,14 +148,19 @@ def classifier_output(
     logits: torch.Tensor,
     labels: torch.Tensor | None,
     config: PreTrainedConfig,
-    hidden_states: list[torch.Tensor] | None,
+    hidden_states: tuple[list[torch.Tensor], torch.Tensor] | None,
     return_dict: bool | None,
-) -> SequenceClassifierOutput | tuple[torch.Tensor, ...]:
-    """What a classifier returns: with labels, the mean loss too; with `return_dict=False`, a tuple."""
-    output = SequenceClassifierOutput(
+) -> AudioClassifierOutput | tuple[torch.Tensor, ...]:
+    """What a classifier returns: with labels, the mean loss too; with `return_dict=False`, a tuple.
+
+    hidden_states: where they are asked for, what each layer gives, and the embeddings, (batch, size).
+    """
+    layers, embeddings = (None, None) if hidden_states is None else hidden_states
+    output = AudioClassifierOutput(
         loss=None if labels is None else classification_loss(logits, labels, config),
         logits=logits,
-        hidden_states=None if hidden_states is None else tuple(hidden_states),
+        hidden_states=None if layers is None else tuple(layers),
+        pooler_output=embeddings,
     )
     return output if (config.return_dict if return_dict is None else return_dict) else output.to_tuple()
 
@@ -312,6 +339,10 @@ class AudioCNNPreTrainedModel(PreTrainedModel):
                 hidden_states.append(embeddings)
         return embeddings, n_frames
 
+    def embed(self, input_values: torch.Tensor, attention_mask: torch.Tensor | None = None) -> torch.Tensor:
+        """Waveforms (batch, samples) to embeddings (batch, size), which are what the classifier judges by."""
+        return self.pooling(*self.encode(*self.featurize(input_values, attention_mask))).flatten(1)
+
     def _hidden_states(self, wanted: bool | None) -> list[torch.Tensor] | None:
         """An empty list to be filled, where hidden states are wanted: by the caller, or else by the config."""
         return [] if (self.config.output_hidden_states if wanted is None else wanted) else None
@@ -456,7 +487,7 @@ class AudioCNNForAudioClassification(AudioCNNPreTrainedModel):
         labels: torch.Tensor | None = None,
         output_hidden_states: bool | None = None,
         return_dict: bool | None = None,
-    ) -> SequenceClassifierOutput | tuple[torch.Tensor, ...]:
+    ) -> AudioClassifierOutput | tuple[torch.Tensor, ...]:
         """Waveforms (batch, samples) to logits (batch, classes), and to the loss where there are labels.
 
         Args:
@@ -464,7 +495,8 @@ class AudioCNNForAudioClassification(AudioCNNPreTrainedModel):
             attention_mask: 1 on samples, 0 on padding at the end; `None` when nothing is padded.
             labels: as in `classification_loss`; with them, the output carries the mean loss. Tags, any number of zeros
                 and ones a clip, set a `problem_type` that is not set, as in transformers' own models.
-            output_hidden_states: whether to return what each layer gives, (batch, channels, [bands,] frames).
+            output_hidden_states: whether to return what each layer gives, (batch, channels, [bands,] frames), and as
+                `pooler_output` the embeddings, (batch, size), which are those of `AutoModel`.
             return_dict: `False` returns a tuple, as in every transformers model.
         """
         if labels is not None and self.config.problem_type is None and hears_tags(labels, self.config):
@@ -472,23 +504,23 @@ class AudioCNNForAudioClassification(AudioCNNPreTrainedModel):
             self.config.problem_type = "multi_label_classification"
         features, n_frames = self.featurize(input_values, attention_mask)
         hidden_states = self._hidden_states(output_hidden_states)
-        logits = self._judge(*self.encode(features, n_frames, hidden_states))
+        encoded, n_frames_left = self.encode(features, n_frames, hidden_states)
+        embeddings = self.pooling(encoded, n_frames_left)
+        if self.reader is not None:
+            logits = self.reader(self.classifier(self.dropout(encoded)), n_frames_left)
+        else:
+            pooled = self.dropout(embeddings)
+            if pooled.dim() == 3:  # (batch, outputs, channels)
+                pooled = pooled.flatten(1)[:, :, None]
+            logits = self.classifier(pooled).flatten(1).float()
         if self.long_term_spectrum is not None:
             logits = self._hear_both(logits, self.long_term_spectrum(features, n_frames))
         logits = logits / self.config.temperature
         if self.config.rejection_margin:
             classes, none = logits[:, :-1], logits[:, -1:]
             logits = torch.cat([classes, none + self.config.rejection_margin], dim=1)
-        return classifier_output(logits, labels, self.config, hidden_states, return_dict)
-
-    def _judge(self, embeddings: torch.Tensor, n_frames: torch.Tensor | None) -> torch.Tensor:
-        """Embeddings (batch, channels, frames) to logits (batch, labels)."""
-        if self.reader is not None:
-            return self.reader(self.classifier(self.dropout(embeddings)), n_frames)
-        pooled = self.dropout(self.pooling(embeddings, n_frames))
-        if pooled.dim() == 3:  # (batch, outputs, channels)
-            return self.classifier(pooled.flatten(1)[:, :, None])[:, :, 0].float()
-        return self.classifier(pooled).float()
+        asked = None if hidden_states is None else (hidden_states, embeddings.flatten(1))
+        return classifier_output(logits, labels, self.config, asked, return_dict)
 
     def reset_statistics(self) -> None:
         """Forget how features are distributed: other data's are another mean over all batches."""
@@ -503,7 +535,7 @@ class AudioCNNForAudioClassification(AudioCNNPreTrainedModel):
         return torch.where(torch.rand_like(logits[:, :1]) < 0.5, logits, others)
 
 
-__all__ = ["AudioCNNForAudioClassification", "AudioCNNModel", "AudioCNNPreTrainedModel"]
+__all__ = ["AudioCNNForAudioClassification", "AudioCNNModel", "AudioCNNPreTrainedModel", "AudioClassifierOutput"]
 
 
 def to_logits(scores: torch.Tensor, config: PreTrainedConfig) -> torch.Tensor:
