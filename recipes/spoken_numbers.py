@@ -5,6 +5,10 @@ speaker; where there are such tables, `test.csv` holds test clips of the trainin
 unseen ones. Metric: the character error rate of the number without leading zeros, the mean over clips.
 
     accelerate launch --config_file accelerate_config.yaml recipes/spoken_numbers.py --data_dir DIR --output_dir OUT
+
+Russian numbers are read along word by word, and the digits follow from the words by their grammar; a clip whose number
+is "none of these" holds none, or one of a million and more. `--prompts FOLDER` judges by numbers that are put together
+from people's prompts too.
 """
 
 import functools
@@ -33,11 +37,13 @@ from hf_audio import AudioCNNConfig
 from hf_audio.arguments import RecipeArguments
 from hf_audio.corpora.digit_strings import make_digit_strings
 from hf_audio.corpora.espeak import find_language
+from hf_audio.corpora.prompted_numbers import make_prompted_numbers
 from hf_audio.corpora.synthetic_numbers import make_spoken_numbers
+from hf_audio.corpora.varied_numbers import make_varied_numbers
 from hf_audio.data.rows import find_noises, load_numbers
 from hf_audio.errors import ArgumentError
 from hf_audio.runs.card import TaskFacts
-from hf_audio.training.augmentation import AddFastGaussianSNR, SyntheticRoom
+from hf_audio.training.augmentation import AddFastGaussianSNR, SyntheticRoom, TelephoneLine
 from hf_audio.training.search import LogUniform, Uniform
 from hf_audio.training.start import find_recordings, run_recipe
 from hf_audio.training.task import Pretraining, Task
@@ -68,7 +74,16 @@ SIGNAL = {
     "freq_mask_bins": 8,
 }
 PRESETS: dict[str, dict[str, Any]] = {
-    "default": {
+    # Hears half a second to either side of a word, so that it knows words and not whole numbers.
+    "words": {
+        **SIGNAL,
+        "stem_stride": 2,
+        "hidden_sizes": [16, 24, 48, 96],
+        "context_dilations": [1, 2, 4],
+        "number_grammar": "ru",
+        "dropout": 0.1,
+    },
+    "digits": {
         **SIGNAL,
         "stem_stride": 2,
         "hidden_sizes": [16, 24, 48, 96],
@@ -106,7 +121,20 @@ class SpokenNumbersArguments(RecipeArguments):
         default=True, metadata={"help": "Keep the best epoch's weights, where there is a validation part."}
     )
     output_dir: str = field(default="outputs/spoken_numbers", metadata={"help": "Folder of the finished checkpoint."})
-    model: str = field(default="default", metadata={"help": "Which network.", "choices": list(PRESETS)})
+    model: str | None = field(
+        default=None,
+        metadata={
+            "help": "Which network: by default, words for Russian numbers and digits for all others.",
+            "choices": list(PRESETS),
+        },
+    )
+    prompts: str | None = field(
+        default=None,
+        metadata={
+            "help": "Folder of a telephone system's prompts in Russian. Numbers that are put together from them are a "
+            "further test, and choose nothing."
+        },
+    )
     noise_dir: str | None = field(
         default=None, metadata={"help": "Folder of recordings that are played in the background of training clips."}
     )
@@ -137,6 +165,12 @@ class SpokenNumbersArguments(RecipeArguments):
     def __post_init__(self):
         if self.validation_fraction == 0:
             self.load_best_model_at_end = False
+        is_russian = self.language.lower().split("-")[0] == "ru" and not self.from_digits
+        if self.model is None:
+            self.model = "words" if is_russian else "digits"
+        for name, asked in (("--model words", self.model == "words"), ("--prompts", self.prompts is not None)):
+            if asked and not is_russian:
+                raise ArgumentError(f"{name} is of numbers in Russian words: leave it out.")
         if self.background is not None:
             raise ArgumentError("--background is of one class a clip, and a number has several digits: leave it out.")
         if self.from_digits and self.data_dir is None:
@@ -173,7 +207,7 @@ def slow_transforms(strong: bool) -> Callable[..., np.ndarray]:
                 p=0.9 if strong else 0.75,
             ),
             SyntheticRoom(p=0.6 if strong else 0.4),
-            OneOf([LowPassFilter(2500, 7000, p=1), HighPassFilter(60, 500, p=1)], p=0.3),
+            OneOf([LowPassFilter(2500, 7000, p=1), HighPassFilter(60, 500, p=1), TelephoneLine(p=1)], p=0.45),
         ]
     )
 
@@ -193,18 +227,23 @@ def waveform_transforms(noise_dir: str | None) -> Callable[..., np.ndarray]:
     )
 
 
-def load_recordings(data_dir: Path) -> tuple[Dataset, dict[str, np.ndarray]]:
-    """The labelled clips of all tables, and which of them are test clips, (clips,) of bool by the test's name."""
+def load_recordings(data_dir: Path, people: Path | None = None) -> tuple[Dataset, dict[str, np.ndarray]]:
+    """The labelled clips of all tables, and which of them are test clips, (clips,) of bool by the test's name.
+
+    people: a folder whose `test.csv` holds clips for a further test of this name.
+    """
     parts = {"train": load_numbers(data_dir / "train.csv", N_DIGITS)}
     parts |= {
         name: load_numbers(data_dir / table, N_DIGITS) for name, table in TESTS.items() if (data_dir / table).exists()
     }
+    if people is not None:
+        parts["people"] = load_numbers(people / "test.csv", N_DIGITS)
     shared = [
         name for name in parts["train"].column_names if all(name in part.column_names for part in parts.values())
     ]
     dataset = concatenate_datasets([part.select_columns(shared) for part in parts.values()])
     origin = np.repeat(list(parts), [len(part) for part in parts.values()])
-    masks = {name: origin == name for name in parts if name in TESTS}
+    masks = {name: origin == name for name in parts if name != "train"}
     tested = {os.path.abspath(path) for name in masks for path in parts[name]["path"]}
     repeated = (origin == "train") & np.array([os.path.abspath(path) in tested for path in dataset["path"]])
     if repeated.any():
@@ -271,7 +310,11 @@ def make_task(args: SpokenNumbersArguments) -> Task:
 
 def task_of(args: SpokenNumbersArguments, data_dir: Path) -> Task:
     """The task of a folder in numbers2's layout."""
-    dataset, tests = load_recordings(data_dir)
+    people = None
+    if args.prompts is not None:
+        with args.main_process_first(desc="numbers of people's prompts"):
+            people = make_prompted_numbers(args.prompts)
+    dataset, tests = load_recordings(data_dir, people)
     strong = args.pseudo_labels is not None
     return Task(
         config=AudioCNNConfig(**{**PRESETS[args.model], **(STRONG if strong else {})}),
@@ -293,13 +336,17 @@ def describe_pretraining(args: SpokenNumbersArguments) -> Pretraining:
 
     def make_first_task(first: SpokenNumbersArguments) -> Task:
         with args.main_process_first(desc="clips to begin with"):
-            spoken = make_spoken_numbers(language=args.language, count=clips)
+            if first.model == "words":
+                spoken = make_varied_numbers(count=clips)
+            else:
+                spoken = make_spoken_numbers(language=args.language, count=clips)
         return replace(task_of(first, spoken), pretraining=None)
 
     return Pretraining(
         make_first_task,
         {
-            "data_dir": None,  # its card is of eSpeak NG's clips, as the demo's is
+            "data_dir": None,  # its card is of synthetic clips, as the demo's is
+            "prompts": None,
             "num_train_epochs": args.pretraining_epochs,
             "refresh_epochs": max(round(args.pretraining_epochs), 1),  # every clip's voice is altered once
         },

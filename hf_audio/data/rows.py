@@ -284,8 +284,8 @@ def _digits(text: str, n_digits: int, path: str | os.PathLike) -> str:
         value = math.nan
     if not (value.is_integer() and 0 <= value < 10**n_digits):
         raise DataError(
-            f"{path} has the number {text!r}: give whole numbers from 0 to {10**n_digits - 1}, {NONE_OF_THESE!r} where "
-            "a clip holds another one or none, or nothing where it is unlabelled."
+            f"{path} has the number {text!r}: give whole numbers from 0 to {10**n_digits - 1}, {NONE_OF_THESE!r} "
+            "where a clip holds another one or none, or nothing where a clip is unlabelled."
         )
     return f"{int(value):0{n_digits}d}"
 

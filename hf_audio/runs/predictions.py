@@ -387,7 +387,7 @@ class NumberPredictions:
     @property
     def is_number(self) -> np.ndarray:
         """Which clips hold a number, (clips,) of bool."""
-        return (self.references >= 0).all(1)
+        return self.references.min(1) >= 0
 
     @property
     def names(self) -> Sequence[str]:
