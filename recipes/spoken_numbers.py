@@ -207,7 +207,8 @@ def slow_transforms(strong: bool) -> Callable[..., np.ndarray]:
                 p=0.9 if strong else 0.75,
             ),
             SyntheticRoom(p=0.6 if strong else 0.4),
-            OneOf([LowPassFilter(2500, 7000, p=1), HighPassFilter(60, 500, p=1), TelephoneLine(p=1)], p=0.45),
+            OneOf([LowPassFilter(2500, 7000, p=1), HighPassFilter(60, 500, p=1)], p=0.3),
+            TelephoneLine(p=0.35),
         ]
     )
 

@@ -470,7 +470,8 @@ class NumberPredictions:
         wrong = (self.references != self.predictions)[said].mean(0)
         n_digits = len(wrong)
         places = [[f"10^{n_digits - 1 - i}", f"{share:.4f}"] for i, share in enumerate(wrong)]
-        counts = confusion_matrix(*self._digits(), labels=range(10))
+        counts = np.zeros((10, 10), dtype=int)
+        np.add.at(counts, self._digits(), 1)
         np.fill_diagonal(counts, 0)
         order = [place for place in np.argsort(-counts, axis=None, kind="stable")[:10] if counts.flat[place]]
         misheard = [[place // 10, place % 10, counts.flat[place]] for place in order]
