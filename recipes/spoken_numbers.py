@@ -77,6 +77,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     # Hears half a second to either side of a word, so that it knows words and not whole numbers.
     "words": {
         **SIGNAL,
+        "n_mels": 40,
+        "freq_mask_bins": 5,
         "stem_stride": 2,
         "hidden_sizes": [16, 24, 48, 96],
         "context_dilations": [1, 2, 4],

@@ -66,6 +66,8 @@ TESTED_IN = {
     "audio/chunks.py": "audio/test_wav.py",
     "bulk/decoding.py": "bulk/test_scoring.py",
     "commands.py": "test_cli.py",
+    "corpora/festival.py": "corpora/test_varied_numbers.py",
+    "corpora/ru_tts.py": "corpora/test_varied_numbers.py",
     "data/background.py": "runs/test_rejection.py",
     "export/golden_clips.py": "export/test_verification.py",
     "export/onnx_frontend.py": "export/test_onnx.py",

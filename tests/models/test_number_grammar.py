@@ -1,4 +1,4 @@
-"""The grammar of numbers: its sums against the enumeration of all readings, and whole numbers read from clear words."""
+"""The grammar of numbers: its sums against all readings one by one, and whole numbers read from clear words."""
 
 import itertools
 
