@@ -612,7 +612,7 @@ def make_numbers(
         language: a language tag of eSpeak NG, such as ru, en-us or en-gb
         count: training clips; either test has a tenth as many
         seed: of all draws; equal seeds give equal files
-        prompts: folder of a telephone system's Russian prompts, a recording a word, that test clips are put together from
+        prompts: folder of a telephone system's Russian prompts, of which test clips are put together
 
     Returns:
         The folder.

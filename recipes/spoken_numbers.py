@@ -39,7 +39,7 @@ from hf_audio.corpora.digit_strings import make_digit_strings
 from hf_audio.corpora.espeak import find_language
 from hf_audio.corpora.prompted_numbers import make_prompted_numbers
 from hf_audio.corpora.synthetic_numbers import make_spoken_numbers
-from hf_audio.corpora.varied_numbers import make_varied_numbers
+from hf_audio.corpora.varied_numbers import installed_synthesisers, make_varied_numbers
 from hf_audio.data.rows import find_noises, load_numbers
 from hf_audio.errors import ArgumentError
 from hf_audio.runs.card import TaskFacts
@@ -104,6 +104,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 # With pseudo-labels: what a model has told of plain clips, the next one learns from altered ones.
 STRONG = {"mel_warp": 0.16, "filter_augment_db": 6, "time_mask_frames": 30, "freq_mask_bins": 12}
 TESTS = {"test": "test.csv", "ood": "test-ood.csv"}
+BESIDE = "beside"
 SEARCH_SPACE = {
     "learning_rate": LogUniform(5e-4, 1e-2),
     "weight_decay": LogUniform(1e-3, 0.3),
@@ -149,9 +150,9 @@ class SpokenNumbersArguments(RecipeArguments):
     pretraining_clips: int | None = field(
         default=None,
         metadata={
-            "help": "Train first on so many clips that eSpeak NG speaks on the spot. It is done in "
-            "OUTPUT_DIR-pretrained; by default 10000, and none for the demo, a dry run, with --from_digits and with "
-            "--model_name_or_path."
+            "help": "Train first on so many clips that synthesisers speak on the spot. It is done in "
+            "OUTPUT_DIR-pretrained, and as many of them as --data_dir has clips are heard again afterwards; by "
+            "default 8000, and none for the demo, a dry run, with --from_digits and with --model_name_or_path."
         },
     )
     pretraining_epochs: float = field(default=5, metadata={"help": "Epochs of that."})
@@ -162,7 +163,9 @@ class SpokenNumbersArguments(RecipeArguments):
     per_device_train_batch_size: int = field(default=32, metadata={"help": "Training clips a device and step."})
     label_smoothing_factor: float = field(default=0.1, metadata={"help": "Probability spread over all digits."})
     ema_decay: float = field(default=0.995, metadata={"help": "Decay of the average of the weights."})
-    metric_for_best_model: str | None = field(default="cer", metadata={"help": "Chooses the best checkpoint."})
+    metric_for_best_model: str | None = field(
+        default=None, metadata={"help": "Chooses the best checkpoint: by default, loss for words and cer for digits."}
+    )
 
     def __post_init__(self):
         if self.validation_fraction == 0:
@@ -170,6 +173,8 @@ class SpokenNumbersArguments(RecipeArguments):
         is_russian = self.language.lower().split("-")[0] == "ru" and not self.from_digits
         if self.model is None:
             self.model = "words" if is_russian else "digits"
+        if self.metric_for_best_model is None:  # a network that begins by words soon makes no error on few voices
+            self.metric_for_best_model = "loss" if self.model == "words" else "cer"
         for name, asked in (("--model words", self.model == "words"), ("--prompts", self.prompts is not None)):
             if asked and not is_russian:
                 raise ArgumentError(f"{name} is of numbers in Russian words: leave it out.")
@@ -181,7 +186,7 @@ class SpokenNumbersArguments(RecipeArguments):
             raise ArgumentError(f"--noise_dir {self.noise_dir} is not a folder: give one of recordings.")
         if self.pretraining_clips is None:
             begun = self.data_dir is None or self.from_digits or self.model_name_or_path is not None
-            self.pretraining_clips = 0 if begun or self.max_train_samples is not None else 10000
+            self.pretraining_clips = 0 if begun or self.max_train_samples is not None else 8000
         if self.pretraining_clips or self.data_dir is None:
             try:
                 find_language(self.language)
@@ -230,10 +235,13 @@ def waveform_transforms(noise_dir: str | None) -> Callable[..., np.ndarray]:
     )
 
 
-def load_recordings(data_dir: Path, people: Path | None = None) -> tuple[Dataset, dict[str, np.ndarray]]:
-    """The labelled clips of all tables, and which of them are test clips, (clips,) of bool by the test's name.
+def load_recordings(
+    data_dir: Path, people: Path | None = None, beside: Dataset | None = None
+) -> tuple[Dataset, dict[str, np.ndarray]]:
+    """The labelled clips of all tables, and masks of them, (clips,) of bool: of each test's clips, by its name.
 
-    people: a folder whose `test.csv` holds clips for a further test of this name.
+    people: a folder whose `test.csv` holds clips for a further test of this name. beside: clips that are trained on
+    too; the mask `BESIDE` is theirs.
     """
     parts = {"train": load_numbers(data_dir / "train.csv", N_DIGITS)}
     parts |= {
@@ -241,13 +249,15 @@ def load_recordings(data_dir: Path, people: Path | None = None) -> tuple[Dataset
     }
     if people is not None:
         parts["people"] = load_numbers(people / "test.csv", N_DIGITS)
+    if beside is not None:
+        parts[BESIDE] = beside.select(range(min(len(parts["train"]), len(beside))))
     shared = [
         name for name in parts["train"].column_names if all(name in part.column_names for part in parts.values())
     ]
     dataset = concatenate_datasets([part.select_columns(shared) for part in parts.values()])
     origin = np.repeat(list(parts), [len(part) for part in parts.values()])
     masks = {name: origin == name for name in parts if name != "train"}
-    tested = {os.path.abspath(path) for name in masks for path in parts[name]["path"]}
+    tested = {os.path.abspath(path) for name in masks if name != BESIDE for path in parts[name]["path"]}
     repeated = (origin == "train") & np.array([os.path.abspath(path) in tested for path in dataset["path"]])
     if repeated.any():
         logger.warning("%d clips of train.csv are test clips too: they are not trained on.", repeated.sum())
@@ -265,7 +275,8 @@ def facts(args: SpokenNumbersArguments, tests: Collection[str]) -> TaskFacts:
     varied = "pitch, pace, formants, room, line, level and noise were varied during training."
     begun = ""
     if args.pretraining_clips:
-        begun = f" It learnt {args.pretraining_clips} numbers first that eSpeak NG spoke on the spot."
+        spoken_by = " and ".join(installed_synthesisers()) if args.model == "words" else "eSpeak NG"
+        begun = f" It learnt {args.pretraining_clips} clips first that {spoken_by} spoke on the spot."
     if args.data_dir is None:
         title, name, kind = "Spoken numbers (demo)", "Numbers of eSpeak NG (demo)", "espeak_ng_numbers"
         data = (
@@ -313,11 +324,20 @@ def make_task(args: SpokenNumbersArguments) -> Task:
 
 def task_of(args: SpokenNumbersArguments, data_dir: Path) -> Task:
     """The task of a folder in numbers2's layout."""
-    people = None
+    people = beside = None
     if args.prompts is not None:
         with args.main_process_first(desc="numbers of people's prompts"):
             people = make_prompted_numbers(args.prompts)
-    dataset, tests = load_recordings(data_dir, people)
+    if args.model == "words" and args.data_dir is not None and args.pretraining_clips:
+        # What it has begun with, so that it forgets neither other voices nor what is no number.
+        with args.main_process_first(desc="clips to begin with"):
+            beside = load_numbers(make_varied_numbers(count=args.pretraining_clips) / "train.csv", N_DIGITS)
+    dataset, tests = load_recordings(data_dir, people, beside)
+    validation_rows = None
+    if BESIDE in tests and "speaker" in dataset.column_names:
+        own = ~np.logical_or.reduce(list(tests.values()))
+        validation_rows = choose_speakers(np.asarray(dataset["speaker"]), own, args.validation_fraction, args.seed)
+    tests.pop(BESIDE, None)
     strong = args.pseudo_labels is not None
     return Task(
         config=AudioCNNConfig(**{**PRESETS[args.model], **(STRONG if strong else {})}),
@@ -327,10 +347,24 @@ def task_of(args: SpokenNumbersArguments, data_dir: Path) -> Task:
         augmentation=waveform_transforms(args.noise_dir),
         slow_augmentation=slow_transforms(strong),
         validation_group_column="speaker" if "speaker" in dataset.column_names else None,
+        validation_rows=validation_rows,
         further_tests={name: rows for name, rows in tests.items() if name != "test"},
         pretraining=describe_pretraining(args) if args.pretraining_clips else None,
         search_space=SEARCH_SPACE,
     )
+
+
+def choose_speakers(speakers: np.ndarray, rows: np.ndarray, share: float, seed: int) -> np.ndarray:
+    """All clips of a few speakers that have a share of these rows at least, (clips,) of bool.
+
+    speakers: (clips,); rows: which clips may be chosen, (clips,) of bool.
+    """
+    chosen = np.zeros(len(speakers), dtype=bool)
+    for speaker in np.random.default_rng(seed).permutation(np.unique(speakers[rows])):
+        if chosen.sum() >= share * rows.sum():
+            break
+        chosen |= rows & (speakers == speaker)
+    return chosen
 
 
 def describe_pretraining(args: SpokenNumbersArguments) -> Pretraining:
