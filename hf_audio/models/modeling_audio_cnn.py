@@ -33,10 +33,12 @@ logger = logging.get_logger(__name__)
 class AudioClassifierOutput(SequenceClassifierOutput):
     """What a classifier returns: transformers' own fields and, where hidden states are asked for, the embeddings.
 
-    `pooler_output`, (batch, size), is what the last layer judges by, and the same as `AutoModel`'s.
+    `pooler_output`, (batch, size), is what the last layer judges by, and the same as `AutoModel`'s. `word_scores`,
+    (batch, words, frames), are of a network with a `number_grammar`, in training mode alone.
     """
 
     pooler_output: torch.Tensor | None = None
+    word_scores: torch.Tensor | None = None
 
 
 # Where the classes lie in a checkpoint that carries its code.
@@ -46,6 +48,7 @@ AUTO_MAP = {
 }
 TRIM_BLOCK = 256  # samples
 IGNORED = -100  # the label of what nothing shall be learnt from, in torch and transformers
+NOT_HEARD = -1e4  # the score of a word in a frame behind a clip's end
 NO_DIGIT = -1  # the label of each digit where no number is said: all values are equally likely
 # Labels that sum up to 1, nearly: mixed, rounded to four digits, or in half precision.
 SUM_TOLERANCE = 0.05
@@ -506,8 +509,10 @@ class AudioCNNForAudioClassification(AudioCNNPreTrainedModel):
         hidden_states = self._hidden_states(output_hidden_states)
         encoded, n_frames_left = self.encode(features, n_frames, hidden_states)
         embeddings = self.pooling(encoded, n_frames_left)
+        word_scores = None
         if self.reader is not None:
-            logits = self.reader(self.classifier(self.dropout(encoded)), n_frames_left)
+            word_scores = self.classifier(self.dropout(encoded))
+            logits = self.reader(word_scores, n_frames_left)
         else:
             pooled = self.dropout(embeddings)
             if pooled.dim() == 3:  # (batch, outputs, channels)
@@ -520,7 +525,13 @@ class AudioCNNForAudioClassification(AudioCNNPreTrainedModel):
             classes, none = logits[:, :-1], logits[:, -1:]
             logits = torch.cat([classes, none + self.config.rejection_margin], dim=1)
         asked = None if hidden_states is None else (hidden_states, embeddings.flatten(1))
-        return classifier_output(logits, labels, self.config, asked, return_dict)
+        output = classifier_output(logits, labels, self.config, asked, return_dict)
+        if word_scores is not None and self.training and isinstance(output, AudioClassifierOutput):
+            output.word_scores = word_scores
+            if n_frames_left is not None:
+                valid = length_mask(n_frames_left, word_scores.shape[-1])[:, None]
+                output.word_scores = word_scores.masked_fill(~valid, NOT_HEARD)
+        return output
 
     def reset_statistics(self) -> None:
         """Forget how features are distributed: other data's are another mean over all batches."""

@@ -9,7 +9,9 @@ runtime. Source of the idea: the forward-backward algorithm, as in connectionist
 2006.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from graphlib import TopologicalSorter
 
 import torch
@@ -49,7 +51,7 @@ class Arc:
     """Further digits that are known with it, as (place, value): zeros that nobody says, and the 1 of a teen."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Grammar:
     """Which words follow one another in a number, and which digits it has then."""
 
@@ -71,6 +73,28 @@ class Grammar:
     def n_words(self) -> int:
         """How many words there are."""
         return sum(len(kind.values) for kind in self.kinds)
+
+    @lru_cache(maxsize=100_000)  # noqa: B019 - there is one of each language
+    def spell(self, digits: tuple[int, ...]) -> list[tuple[int, ...]]:
+        """All ways to say a number, each as the numbers of its words: "one thousand" and "thousand" are two."""
+        first, starts = 0, {}
+        for kind in self.kinds:
+            starts[kind.name], first = first, first + len(kind.values)
+        values = {kind.name: kind.values for kind in self.kinds}
+
+        def go_on(state: str, words: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+            if state in self.finals and not any(digits[place] for place in self.finals[state]):
+                yield words
+            for arc in self.arcs:
+                if arc.source != state or any(digits[place] != value for place, value in arc.fixed):
+                    continue
+                if arc.place is None:
+                    yield from go_on(arc.target, (*words, starts[arc.words]))
+                elif digits[arc.place] in values[arc.words]:
+                    word = starts[arc.words] + values[arc.words].index(digits[arc.place])
+                    yield from go_on(arc.target, (*words, word))
+
+        return list(go_on("start", ()))
 
 
 def _zeros(*places: int) -> tuple[tuple[int, int], ...]:
@@ -224,6 +248,42 @@ class NumberReader(nn.Module):
         return after
 
 
+def spelling_loss(grammar: Grammar, scores: torch.Tensor, digits: torch.Tensor) -> torch.Tensor:
+    """How unlikely the words of numbers are, and nothing else between them: the mean over clips, by word.
+
+    Beside the loss of the digits: what that asks for is soon met by hearing no number at all, and from there little is
+    learnt. Source: connectionist temporal classification, but each word takes one frame.
+
+    scores: (batch, words and something else, frames), as of `NumberReader`, and of frames behind a clip's end below
+    -1000; digits: (batch, digits), -1 where there is no number.
+    """
+    said = (digits >= 0).all(1)
+    if not bool(said.any()):
+        return scores.sum() * 0
+    spelled = [grammar.spell(tuple(number)) for number in digits[said].tolist()]
+    scores = scores[said].float() - RARITY
+    anything = nn.functional.softplus(scores.logsumexp(1)).sum(1)  # of all that may be said, (clips,)
+    # There are two ways to say some numbers; of the others, the one way counts twice, which changes no gradient.
+    first, second = (_spelled_score(scores, [ways[way % len(ways)] for ways in spelled]) for way in range(2))
+    lengths = scores.new_tensor([len(ways[0]) for ways in spelled])
+    return ((anything - torch.logaddexp(first, second)) / lengths).mean()
+
+
+def _spelled_score(scores: torch.Tensor, words: list[tuple[int, ...]]) -> torch.Tensor:
+    """Logarithm of the sum over all frames that a clip's words may be in, in their order: (clips, words, frames)."""
+    longest = max(len(each) for each in words)
+    padded = torch.tensor([[*each, *[0] * (longest - len(each))] for each in words], device=scores.device)
+    lengths = torch.tensor([len(each) for each in words], device=scores.device)
+    before = torch.zeros_like(scores[:, 0])  # (clips, frames): that all words so far are in earlier frames
+    totals = []
+    for place in range(longest):
+        own = scores.gather(1, padded[:, place, None, None].expand(-1, -1, scores.shape[-1]))[:, 0]
+        reached = (before + own).logcumsumexp(1)
+        totals.append(reached[:, -1])
+        before = nn.functional.pad(reached, (1, 0), value=-1e4)[:, :-1]
+    return torch.stack(totals, dim=1).gather(1, lengths[:, None] - 1)[:, 0]
+
+
 def _total(terms: list[torch.Tensor]) -> torch.Tensor:
     return sum(terms[1:], terms[0])
 
@@ -233,4 +293,4 @@ def _as_row(masses: torch.Tensor, first: int) -> torch.Tensor:
     return nn.functional.pad(masses, (first, 10 - first - masses.shape[1]))
 
 
-__all__ = ["GRAMMARS", "Grammar", "NumberReader"]
+__all__ = ["GRAMMARS", "Grammar", "NumberReader", "spelling_loss"]

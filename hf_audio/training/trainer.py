@@ -35,6 +35,7 @@ from transformers.trainer_callback import ExportableState
 from ..arguments import RecipeArguments
 from ..errors import ArgumentError, DivergedError
 from ..models.modeling_audio_cnn import classification_loss, digit_probabilities, probabilities, to_logits
+from ..models.number_grammar import GRAMMARS, spelling_loss
 from ..runs.folder import last_checkpoint
 from ..runs.network import not_finite
 from .augmentation import mix
@@ -312,6 +313,8 @@ class AudioTrainer(Trainer):
             weights=weights,
             robustness=self.args.loss_robustness,
         )
+        if model.training and getattr(outputs, "word_scores", None) is not None and not labels.is_floating_point():
+            loss = loss + spelling_loss(GRAMMARS[config.number_grammar], outputs.word_scores, labels)
         if self.teacher is not None and model.training:
             with torch.no_grad(), self.accelerator.autocast():
                 taught = flatten_scores(self.teacher(**inputs), config)
