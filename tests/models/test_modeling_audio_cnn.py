@@ -37,6 +37,7 @@ KINDS += [
     {"backbone": "resnet", "pooling": "mean"},
     {"backbone": "resnet", "pooling": "attention", "context_dilations": [1, 2]},
     {"backbone": "shufflenet", "pooling": "attention", "num_digits": 2},
+    {"backbone": "resnet", "number_grammar": "ru", "num_digits": 6},
     {"backbone": "resnet", "pooling": "max"},
     {"backbone": "resnet", "pooling": "mean_std"},
     {"backbone": "resnet", "long_term_spectrum": True},

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from hf_audio.corpora.russian_numbers import HUNDREDS, TEENS, TENS, THOUSAND, UNITS, ZERO, number_words, read_number
 from hf_audio.errors import ArgumentError
-from hf_audio.models.number_grammar import GRAMMARS, MAX_WORD_SCORE, RARITY, NumberReader
+from hf_audio.models.number_grammar import GRAMMARS, MAX_WORD_SCORE, RARITY, NumberReader, spelling_loss
 
 WORDS = (ZERO, *UNITS, *TEENS, *TENS, *HUNDREDS, THOUSAND[0])  # in the order of the reader's outputs
 CANONICAL = {"одна": "один", "две": "два", THOUSAND[1]: THOUSAND[0], THOUSAND[2]: THOUSAND[0]}
@@ -74,3 +74,33 @@ def test_padding_is_not_read_and_long_clips_do_not_overflow() -> None:
     logits = READER(flood, None)
     logits.logsumexp(1).sum().backward()
     assert logits.isfinite().all() and flood.grad is not None and flood.grad.isfinite().all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 999_999))
+def test_spellings_are_the_words_of_the_number(number: int) -> None:
+    ways = GRAMMARS["ru"].spell(tuple(int(digit) for digit in f"{number:06d}"))
+    words = [CANONICAL.get(word, word) for word in number_words(number)]
+    expected = [words, words[1:]] if 1000 <= number < 2000 else [words]
+    assert sorted([WORDS[place] for place in way] for way in ways) == sorted(expected)
+
+
+def test_the_loss_of_words_is_of_all_frames_in_which_they_may_be() -> None:
+    scores = torch.from_numpy(np.random.default_rng(1).normal(5, 2, size=(3, READER.n_outputs, 4))).float()
+    numbers = ((0, 0, 0, 0, 2, 1), (0, 0, 1, 0, 0, 2), (-1,) * 6)
+    weights = np.exp(scores.double().numpy() - RARITY)
+    expected = []
+    for number, clip in zip(numbers[:2], weights[:2], strict=True):
+        ways = GRAMMARS["ru"].spell(number)
+        chosen = [(way, frames) for way in ways for frames in itertools.combinations(range(4), len(way))]
+        total = sum(np.prod([clip[word, frame] for word, frame in zip(*each, strict=True)]) for each in chosen)
+        likely = total * (2 / len(ways)) / np.prod(1 + clip.sum(0))  # one way alone counts twice
+        expected.append(-np.log(likely) / len(ways[0]))
+    told = spelling_loss(GRAMMARS["ru"], scores, torch.tensor(numbers))
+    assert float(told) == pytest.approx(np.mean(expected), rel=1e-4)
+    padded = torch.cat([scores, torch.full((3, READER.n_outputs, 9), -1e4)], dim=2).requires_grad_()
+    again = spelling_loss(GRAMMARS["ru"], padded, torch.tensor(numbers))
+    again.backward()
+    assert float(again.detach()) == pytest.approx(float(told), rel=1e-5) and padded.grad is not None
+    assert padded.grad.isfinite().all() and padded.grad[:2, :, :4].any() and not padded.grad[2].any()
+    assert float(spelling_loss(GRAMMARS["ru"], scores, torch.full((3, 6), -1))) == 0
