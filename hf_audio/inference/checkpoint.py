@@ -47,9 +47,8 @@ def try_out(
     Raises:
         CheckpointError: it fails, or its numbers are none.
     """
-    tone = 0.1 * np.sin(0.3 * np.arange(min(round(facts.sampling_rate), facts.window or math.inf)))
     try:
-        values = run([tone.astype(np.float32)])
+        values = run([make_tone(facts)])
     except CheckpointError:
         raise
     except Exception as error:  # of torch, onnxruntime or numpy
@@ -60,3 +59,9 @@ def try_out(
         raise CheckpointError(
             f"{checkpoint} gives {kind} that are not finite, so its weights or its numbers are broken: train it again."
         )
+
+
+def make_tone(facts: Facts) -> np.ndarray:
+    """What any checkpoint can be tried out on: a second of a tone or a window of it, (samples,) float32."""
+    n_samples = min(round(facts.sampling_rate), facts.window or math.inf)
+    return (0.1 * np.sin(0.3 * np.arange(n_samples))).astype(np.float32)

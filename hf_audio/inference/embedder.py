@@ -3,20 +3,22 @@
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import CheckpointError, NoSpeechError
-from .checkpoint import ONNX_SUFFIX, try_out
+from .checkpoint import ONNX_SUFFIX, make_tone, try_out
 from .classifier import AudioClassifier
 from .facts import Facts, RunningMean
 from .onnx_classifier import EMBEDDINGS, OnnxAudioClassifier
 from .torch_classifier import TorchAudioClassifier
-from .torch_network import TorchNetwork
+from .torch_network import TorchNetwork, load_network
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
     from transformers import PreTrainedModel
 
@@ -24,10 +26,10 @@ if TYPE_CHECKING:
 def pooled_embeddings(model: "PreTrainedModel", **inputs: Any) -> "Tensor":
     """What a model makes of each clip before its last layer -> (batch, size).
 
-    Of an AudioCNN, with or without its head, the `pooler_output` of `AutoModel`; of an ensemble, its members' one
-    after the other; of any other classifier of transformers, what enters its last linear layer; of a model without a
-    head, its pooled output or, where it has none, the mean of its last hidden states over the frames that are no
-    padding; of a CLAP, the embedding of its audio tower.
+    Of an AudioCNN or an encoder that a package brings, with or without its head, the `pooler_output` of `AutoModel`;
+    of an ensemble, its members' one after the other; of any other classifier of transformers, what enters its last
+    linear layer; of a model without a head, its pooled output or, where it has none, the mean of its last hidden
+    states over the frames that are no padding; of a CLAP, the embedding of its audio tower.
 
     Args:
         model: in evaluation mode, or what is dropped out differs from call to call.
@@ -39,9 +41,11 @@ def pooled_embeddings(model: "PreTrainedModel", **inputs: Any) -> "Tensor":
     from torch import nn
 
     from ..models.modeling_audio_cnn import AudioCNNPreTrainedModel
+    from ..models.modeling_audio_encoder import AudioEncoderPreTrainedModel
     from ..models.modeling_audio_ensemble import AudioEnsembleForAudioClassification
 
-    if isinstance(model, AudioCNNPreTrainedModel | AudioEnsembleForAudioClassification):
+    own = (AudioCNNPreTrainedModel, AudioEncoderPreTrainedModel, AudioEnsembleForAudioClassification)
+    if isinstance(model, own):
         return model.embed(**inputs)
     if not type(model).__name__.endswith("Classification"):
         return _pooled_output(model, **inputs)
@@ -103,9 +107,23 @@ class AudioEmbedder(ABC):
         """Of the waveforms that are embedded, in Hz."""
         return self.facts.sampling_rate
 
+    @property
+    def device(self) -> "torch.device | None":
+        """Where torch runs it; `None`: something else does."""
+        return None
+
+    @cached_property
+    def size(self) -> int:
+        """Numbers of a vector."""
+        return self.embed([make_tone(self.facts)]).shape[1]
+
     @abstractmethod
     def embed(self, windows: Sequence[np.ndarray]) -> np.ndarray:
         """The vector of each waveform, (samples,) float32 at `sampling_rate` -> (windows, size) float32."""
+
+    def score(self, windows: Sequence[np.ndarray]) -> np.ndarray:
+        """`embed`, by the name under which what runs networks for many files or callers asks any of them."""
+        return self.embed(windows)
 
     def embed_recording(self, waveform: np.ndarray) -> np.ndarray:
         """The vector of a recording, (samples,) -> (size,) float32: the mean of its windows', of speech alone maybe.
@@ -131,6 +149,11 @@ class TorchAudioEmbedder(AudioEmbedder):
     def __init__(self, network: TorchNetwork):
         self.network = network
         super().__init__(network.facts)
+
+    @property
+    def device(self) -> "torch.device":
+        """See `AudioEmbedder.device`."""
+        return self.network.device
 
     def embed(self, windows: Sequence[np.ndarray]) -> np.ndarray:
         """See `AudioEmbedder.embed`. Windows of like lengths go through the model together."""
@@ -164,11 +187,12 @@ def embedder_of(classifier: AudioClassifier) -> AudioEmbedder:
     """What embeds by the network of a classifier that is loaded already, so that it is in memory once.
 
     Raises:
-        CheckpointError: an ONNX file that was exported without embeddings.
+        CheckpointError: an ONNX file that was exported without embeddings, or no network at all.
     """
     if isinstance(classifier, OnnxAudioClassifier):
         return OnnxAudioEmbedder(classifier)
-    assert isinstance(classifier, TorchAudioClassifier), "there are these two that run networks"
+    if not isinstance(classifier, TorchAudioClassifier):
+        raise CheckpointError(f"A {type(classifier).__name__} has no embeddings: give a finished folder.")
     return TorchAudioEmbedder(classifier.network)
 
 
@@ -186,6 +210,6 @@ def load_embedder(checkpoint: str | os.PathLike, device: str | None = None) -> A
     if Path(checkpoint).suffix == ONNX_SUFFIX:
         embedder = OnnxAudioEmbedder(OnnxAudioClassifier(checkpoint))
     else:
-        embedder = TorchAudioEmbedder(TorchNetwork(checkpoint, device, classifies=False))
+        embedder = TorchAudioEmbedder(load_network(checkpoint, device, classifies=False))
     try_out(embedder.embed, embedder.facts, checkpoint, "embeddings")
     return embedder

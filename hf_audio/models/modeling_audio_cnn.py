@@ -147,6 +147,22 @@ def hears_tags(labels: torch.Tensor, config: PreTrainedConfig) -> bool:
     return bool(tags.all() and not (labels.is_floating_point() and one_a_clip))
 
 
+def notice_tags(labels: torch.Tensor | None, config: PreTrainedConfig) -> None:
+    """Set a `problem_type` that is not set, where labels are tags, as in transformers' own models."""
+    if labels is not None and config.problem_type is None and hears_tags(labels, config):
+        logger.warning("These labels are tags: the config's problem_type is now 'multi_label_classification'.")
+        config.problem_type = "multi_label_classification"
+
+
+def calibrate(logits: torch.Tensor, config: PreTrainedConfig) -> torch.Tensor:
+    """A head's scores as logits that come true, by the config's `temperature` and `rejection_margin`."""
+    logits = logits / config.temperature
+    if config.rejection_margin:
+        classes, none = logits[:, :-1], logits[:, -1:]
+        logits = torch.cat([classes, none + config.rejection_margin], dim=1)
+    return logits
+
+
 def classifier_output(
     logits: torch.Tensor,
     labels: torch.Tensor | None,
@@ -502,9 +518,7 @@ class AudioCNNForAudioClassification(AudioCNNPreTrainedModel):
                 `pooler_output` the embeddings, (batch, size), which are those of `AutoModel`.
             return_dict: `False` returns a tuple, as in every transformers model.
         """
-        if labels is not None and self.config.problem_type is None and hears_tags(labels, self.config):
-            logger.warning("These labels are tags: the config's problem_type is now 'multi_label_classification'.")
-            self.config.problem_type = "multi_label_classification"
+        notice_tags(labels, self.config)
         features, n_frames = self.featurize(input_values, attention_mask)
         hidden_states = self._hidden_states(output_hidden_states)
         encoded, n_frames_left = self.encode(features, n_frames, hidden_states)
@@ -520,10 +534,7 @@ class AudioCNNForAudioClassification(AudioCNNPreTrainedModel):
             logits = self.classifier(pooled).flatten(1).float()
         if self.long_term_spectrum is not None:
             logits = self._hear_both(logits, self.long_term_spectrum(features, n_frames))
-        logits = logits / self.config.temperature
-        if self.config.rejection_margin:
-            classes, none = logits[:, :-1], logits[:, -1:]
-            logits = torch.cat([classes, none + self.config.rejection_margin], dim=1)
+        logits = calibrate(logits, self.config)
         asked = None if hidden_states is None else (hidden_states, embeddings.flatten(1))
         output = classifier_output(logits, labels, self.config, asked, return_dict)
         if word_scores is not None and self.training and isinstance(output, AudioClassifierOutput):

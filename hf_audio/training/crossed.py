@@ -25,8 +25,12 @@ class Crossed:
     """Of the folds."""
     scores: Scores
     """Of every clip that a fold held out, by that fold's network; the paths are whole."""
-    groups: np.ndarray | None
-    """Of those clips, (clips,), where the task has groups."""
+    places: np.ndarray
+    """Of those clips in the data set, (clips,) of int."""
+    fold: np.ndarray
+    """Which fold held each clip out, (clips,) of int."""
+    has_groups: bool
+    """Whether folds held out whole groups."""
 
     @classmethod
     def read(
@@ -52,8 +56,8 @@ class Crossed:
             np.concatenate([part.references for part in parts.values()]),
             np.concatenate([part.probabilities for part in parts.values()]),
         )
-        groups = None if group_column is None else np.asarray(dataset[group_column])[rows]
-        return cls(folder, list(folds), scores, groups)
+        fold = np.repeat(np.arange(len(parts)), [len(part.paths) for part in parts.values()])
+        return cls(folder, list(folds), scores, np.array(rows), fold, group_column is not None)
 
     @cached_property
     def results(self) -> dict[str, dict[str, Any]]:
@@ -84,7 +88,7 @@ class Crossed:
 
     def note(self) -> str:
         """Whose figures they are, for the card."""
-        without = "it" if self.groups is None else "its recording"
+        without = "its recording" if self.has_groups else "it"
         return (
             f"Every clip was judged once, by one of {len(self.names)} networks that were trained like this one, but "
             f"without {without}; this one was trained on all clips afterwards."

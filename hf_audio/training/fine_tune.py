@@ -12,10 +12,14 @@ from threadpoolctl import threadpool_limits
 
 from ..arguments import RecipeArguments
 from ..errors import HubError
+from ..runs.confidence import CALIBRATED
 from ..runs.folder import TRAINED_ON_ALL, planned_steps, prepare_output_dir
 from ..runs.hub import Destination, check_learnt, push, read_destination
+from ..runs.origins import describe_origin, find_origins, warn_of_licenses
+from .altered import altered_copies
 from .budget import Clock, judging_seconds
 from .class_balance import report_classes
+from .clip_map import map_test_clips
 from .finish import describe_choice, write_run
 from .judging import fit_answers, judge, judge_by_folds, judge_crops
 from .parts import check_streamable
@@ -43,6 +47,7 @@ def fine_tune(args: RecipeArguments, task: Task) -> dict[str, Any]:
         DataError: the data cannot be trained on.
     """
     check_streamable(args, task)
+    _tell_origins(args, task)
     destination = read_destination(args)
     checkpoint = prepare_output_dir(args)
     args = copy.copy(args) if task.validated is None else task.validated.arguments(args)
@@ -63,6 +68,17 @@ def fine_tune(args: RecipeArguments, task: Task) -> dict[str, Any]:
             _push(Path(args.output_dir), destination, results)
     trainer.accelerator.wait_for_everyone()
     return results
+
+
+def _tell_origins(args: RecipeArguments, task: Task) -> None:
+    """Say what the network will know from elsewhere, and what licences forbid, before any time is spent."""
+    if task.is_retold:
+        return
+    origins = find_origins(args, task.facts.dataset_name)
+    for origin in origins:
+        logger.info("%s", describe_origin(origin, repr))
+    for sentence in warn_of_licenses(origins, task.facts.license):
+        logger.warning("%s", sentence)
 
 
 def _push(folder: Path, destination: Destination, results: Mapping[str, Any]) -> None:
@@ -88,6 +104,9 @@ def _plan_length(trainer: AudioTrainer, setup: TrainingSetup, task: Task) -> Non
             length.open_ended = True
             trainer.add_callback(Stopping(trainer, length, watched.with_transform(setup.plain)))
     tests = [clips.with_transform(setup.plain) for clips in parts.tests.values()]
+    if parts.tests and task.purpose != "preparation":
+        rate, n_parameters = setup.config.sampling_rate, setup.model.num_parameters()
+        tests += altered_copies(parts.test, rate, parts.n_tags, n_parameters).values()
     trainer.add_callback(Clock(trainer, length, lambda: judging_seconds(trainer, tests) * (1 + args.tta)))
 
 
@@ -104,12 +123,12 @@ def _judge_and_write(
         planned: the steps of the training that was resumed.
     """
     args, config, parts = setup.args, setup.config, setup.parts
-    fit = fit_answers(trainer, parts, setup.plain, config, task.validated)
-    results: dict[str, Any] = {}
+    fit = fit_answers(trainer, parts, setup.plain, config, task)
+    results: dict[str, Any] = {CALIBRATED: fit.describe()}
     if task.crossed is None:
         judgement = judge(trainer, parts, setup.plain, config, fit.rejection_margin, task)
     else:
-        judgement = judge_by_folds(task.crossed, config)
+        judgement = judge_by_folds(task.crossed, config, task)
         results |= {TRAINED_ON_ALL: True, "judging_folds": task.crossed.names}
     results |= {**judgement.metrics, **trained, "epoch": trainer.state.epoch}
     if args.tta > 0 and task.crossed is None:
@@ -127,6 +146,9 @@ def _judge_and_write(
     results |= task.preceding_seconds
     if trainer.is_world_process_zero():
         results |= compare(judgement, parts, task) if task.crossed is None else task.crossed.compared()
+        if task.crossed is None and task.purpose == "result":
+            model, extractor = trainer.accelerator.unwrap_model(trainer.model), trainer.processing_class
+            judgement.clip_map = map_test_clips(model, extractor, parts.test, judgement.predictions)
         validation = fit.validation if task.crossed is None else None  # which another network had
         write_run(args, task, results, judgement, skipped, trainer, validation)
     return results
