@@ -215,7 +215,10 @@ def test_numbers_are_told_from_what_is_none(tmp_path):
     shares = np.array([0.9, 0.3, 0.2, 0.6])[:, None, None]  # of what is read; the second number is taken for none
     probabilities = (read * shares + (1 - shares) / 10).reshape(4, 20)
     report = NumberPredictions.from_probabilities(["a", "b", "c", "d"], [], references, probabilities)
-    assert report.metrics() == {"cer": 0.5, "cer_corpus": 0.5, "exact_match": 0.5, "rejection_auroc": 0.75}
+    metrics = report.metrics()
+    assert metrics.pop("calibration_error") < 0.5
+    assert metrics == {"cer": 0.5, "cer_corpus": 0.5, "exact_match": 0.5, "rejection_auroc": 0.75}
+    np.testing.assert_allclose(report.confidence, [0.91**2, 0.7, 0.8, 0.64**2])
     assert [(row["number"], row["prediction"]) for row in report.rows()] == [
         ("38", "38"),
         ("42", "none of these"),
