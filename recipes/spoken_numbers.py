@@ -6,9 +6,9 @@ unseen ones. Metric: the character error rate of the number without leading zero
 
     accelerate launch --config_file accelerate_config.yaml recipes/spoken_numbers.py --data_dir DIR --output_dir OUT
 
-Russian numbers are read along word by word, and the digits follow from the words by their grammar; a clip whose number
-is "none of these" holds none, or one of a million and more. `--prompts FOLDER` judges by numbers that are put together
-from people's prompts too.
+With `--model words`, Russian numbers are read along word by word, and the digits follow from the words by their
+grammar; a clip whose number is "none of these" holds none, or one of a million and more. `--prompts FOLDER` judges by
+numbers that are put together from people's prompts too.
 """
 
 import functools
@@ -74,6 +74,14 @@ SIGNAL = {
     "freq_mask_bins": 8,
 }
 PRESETS: dict[str, dict[str, Any]] = {
+    "default": {
+        **SIGNAL,
+        "stem_stride": 2,
+        "hidden_sizes": [16, 24, 48, 96],
+        "context_dilations": [1, 2, 4, 8, 16],
+        "pooling": "attention",
+        "dropout": 0.1,
+    },
     # Hears half a second to either side of a word, so that it knows words and not whole numbers.
     "words": {
         **SIGNAL,
@@ -83,14 +91,6 @@ PRESETS: dict[str, dict[str, Any]] = {
         "hidden_sizes": [16, 24, 48, 96],
         "context_dilations": [1, 2, 4],
         "number_grammar": "ru",
-        "dropout": 0.1,
-    },
-    "digits": {
-        **SIGNAL,
-        "stem_stride": 2,
-        "hidden_sizes": [16, 24, 48, 96],
-        "context_dilations": [1, 2, 4, 8, 16],
-        "pooling": "attention",
         "dropout": 0.1,
     },
     "shufflenet": {
@@ -124,10 +124,10 @@ class SpokenNumbersArguments(RecipeArguments):
         default=True, metadata={"help": "Keep the best epoch's weights, where there is a validation part."}
     )
     output_dir: str = field(default="outputs/spoken_numbers", metadata={"help": "Folder of the finished checkpoint."})
-    model: str | None = field(
-        default=None,
+    model: str = field(
+        default="default",
         metadata={
-            "help": "Which network: by default, words for Russian numbers and digits for all others.",
+            "help": "Which network; words reads along, word by word, and knows Russian alone.",
             "choices": list(PRESETS),
         },
     )
@@ -151,8 +151,8 @@ class SpokenNumbersArguments(RecipeArguments):
         default=None,
         metadata={
             "help": "Train first on so many clips that synthesisers speak on the spot. It is done in "
-            "OUTPUT_DIR-pretrained, and as many of them as --data_dir has clips are heard again afterwards; by "
-            "default 8000, and none for the demo, a dry run, with --from_digits and with --model_name_or_path."
+            "OUTPUT_DIR-pretrained; by default 10000, and none for the demo, a dry run, with --from_digits and with "
+            "--model_name_or_path. With --model words, as many of them as --data_dir has are heard afterwards too."
         },
     )
     pretraining_epochs: float = field(default=5, metadata={"help": "Epochs of that."})
@@ -164,15 +164,13 @@ class SpokenNumbersArguments(RecipeArguments):
     label_smoothing_factor: float = field(default=0.1, metadata={"help": "Probability spread over all digits."})
     ema_decay: float = field(default=0.995, metadata={"help": "Decay of the average of the weights."})
     metric_for_best_model: str | None = field(
-        default=None, metadata={"help": "Chooses the best checkpoint: by default, loss for words and cer for digits."}
+        default=None, metadata={"help": "Chooses the best checkpoint: by default cer, and loss for --model words."}
     )
 
     def __post_init__(self):
         if self.validation_fraction == 0:
             self.load_best_model_at_end = False
         is_russian = self.language.lower().split("-")[0] == "ru" and not self.from_digits
-        if self.model is None:
-            self.model = "words" if is_russian else "digits"
         if self.metric_for_best_model is None:  # a network that begins by words soon makes no error on few voices
             self.metric_for_best_model = "loss" if self.model == "words" else "cer"
         for name, asked in (("--model words", self.model == "words"), ("--prompts", self.prompts is not None)):
@@ -186,7 +184,7 @@ class SpokenNumbersArguments(RecipeArguments):
             raise ArgumentError(f"--noise_dir {self.noise_dir} is not a folder: give one of recordings.")
         if self.pretraining_clips is None:
             begun = self.data_dir is None or self.from_digits or self.model_name_or_path is not None
-            self.pretraining_clips = 0 if begun or self.max_train_samples is not None else 8000
+            self.pretraining_clips = 0 if begun or self.max_train_samples is not None else 10000
         if self.pretraining_clips or self.data_dir is None:
             try:
                 find_language(self.language)
