@@ -273,8 +273,8 @@ def facts(args: SpokenNumbersArguments, tests: Collection[str]) -> TaskFacts:
     varied = "pitch, pace, formants, room, line, level and noise were varied during training."
     begun = ""
     if args.pretraining_clips:
-        spoken_by = " and ".join(installed_synthesisers()) if args.model == "words" else "eSpeak NG"
-        begun = f" It learnt {args.pretraining_clips} clips first that {spoken_by} spoke on the spot."
+        spoken_by = "eSpeak NG" if args.model != "words" else " and ".join(installed_synthesisers())
+        begun = f" It learnt {args.pretraining_clips} numbers first that {spoken_by} spoke on the spot."
     if args.data_dir is None:
         title, name, kind = "Spoken numbers (demo)", "Numbers of eSpeak NG (demo)", "espeak_ng_numbers"
         data = (
