@@ -95,6 +95,7 @@ TESTED_IN = {
     "training/amortized.py": "training/test_augmentation.py",
     "training/batch_norm.py": "training/test_trainer.py",
     "training/crossed.py": "training/test_division.py",
+    "training/embeddings.py": "training/test_head.py",
     "training/finish.py": "training/test_fine_tune.py",
     "training/pretraining.py": "test_recipes.py",
     "training/recording_groups.py": "training/test_division.py",

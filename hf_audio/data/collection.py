@@ -2,10 +2,10 @@
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from datasets import Dataset
@@ -90,7 +90,7 @@ def load_collection(
     if found.problem is not None:
         raise DataError(found.problem)
     _report(found)
-    further = name_further(found.table)
+    further = name_further(found.table.cells, found.table.columns)
     listed, classes = _list_recordings(found.table, several, further)
     columns, split = found.table.columns, found.split
     if columns.split is None and columns.group is None and not several:
@@ -190,14 +190,16 @@ def draw_test(
     return replace(collection, parts=divided, split=sentence, is_drawn=True)
 
 
-def name_further(table: ClipTable) -> list[str]:
-    """Columns of a table that tell a few kinds of clips apart (sex, microphone), and are used for nothing else."""
-    columns = table.columns
+def name_further(cells: Mapping[str, Sequence[Any]], columns: Columns) -> list[str]:
+    """Columns of a table that tell a few kinds of clips apart (sex, microphone), and are used for nothing else.
+
+    cells: text by column; columns of anything else do not count.
+    """
     used = {columns.path, *columns.labels, columns.group, columns.split, PART_CELLS, PART_COLUMN, *OWN_COLUMNS}
     return [
         name
-        for name, cells in table.cells.items()
-        if name not in used and 2 <= len(set(map(str, cells))) <= MOST_KINDS
+        for name, own in cells.items()
+        if name not in used and all(isinstance(cell, str) for cell in own) and 2 <= len(set(own)) <= MOST_KINDS
     ]
 
 

@@ -11,6 +11,7 @@ from .predictions import AnyPredictions, Table
 # Of a run's results.
 CONFIDENCE = "confidence"  # of the test clips, as `measure_confidence` gives it
 ALTERED = "altered"  # the same of altered copies, by the alteration
+TEMPERATURE = "temperature"  # by which the network divides its logits
 CALIBRATED = "calibrated"  # how the temperature came about, in a sentence
 CROSS_FITTED = (
     "cross_fitted"  # of a cross-validation: the temperature that its folds fit for one another, and its error

@@ -21,7 +21,6 @@ from ..runs.card import (
     describe_metrics,
     describe_samples,
     hub_id,
-    shown_arguments,
     shown_command,
     write_model_card,
 )
@@ -44,8 +43,9 @@ from ..runs.origins import find_origins, origin_results
 from ..runs.predictions import FOLD_COLUMN, PREDICTIONS_NAME, Predictions
 from ..runs.summary import summary_of_card, tell_summary
 from .budget import share_time
+from .calibration import cross_fit
 from .crossed import Crossed
-from .judging import cross_fit
+from .head import told_arguments
 from .task import Task
 from .validated import FITTED_NAME
 
@@ -164,9 +164,9 @@ def _describe_temperature(output_dir: Path, task: Task, folds: Sequence[Mapping[
     right = scores.probabilities.argmax(1) == scores.references
     error = calibration_error(scores.probabilities.max(1), right)
     sentence = (
-        "The folds' networks have no temperature, because none held out clips to fit one to. Divided by temperatures "
-        f"that are fitted to the clips of the other folds ({temperature:.3g} for all together: `temperature` in "
-        f"`config.json`), their logits would have a calibration error of {error:.3f}."
+        "The folds' networks have temperatures that are fitted to training clips, see their cards. Fitted instead to "
+        f"what was answered to the clips of the other folds ({temperature:.3g} for all together), these would leave a "
+        f"calibration error of {error:.3f}."
     )
     return {CALIBRATED: sentence, CROSS_FITTED: {"temperature": temperature, "calibration_error": error}}
 
@@ -225,7 +225,7 @@ def _write_report(
                 n_train=" / ".join(str(fold["train_samples"]) for fold in results.values()),
                 n_test=len(judged.paths),
                 n_skipped=next(iter(results.values()))["skipped_samples"],
-                hyper_parameters=shown_arguments(args),
+                hyper_parameters=told_arguments(args),
                 chosen=next(iter(results.values()))["chosen"],
                 command=shown_command(args.command),
                 sampled=describe_samples(args),

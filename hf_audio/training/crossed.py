@@ -11,6 +11,7 @@ import numpy as np
 from datasets import Dataset
 
 from ..runs.comparison import COMPARISONS
+from ..runs.confidence import TEMPERATURE
 from ..runs.folder import RESULTS_NAME, training_seconds
 from ..runs.scores import Scores, read_scores, relative_paths
 from .validated import FITTED_NAME, Validated
@@ -66,6 +67,11 @@ class Crossed:
             name: json.loads((self.folder / f"fold_{name}" / RESULTS_NAME).read_text(encoding="utf-8"))
             for name in self.names
         }
+
+    @property
+    def temperatures(self) -> np.ndarray:
+        """By which the logits of every clip were divided, (clips,)."""
+        return np.array([results.get(TEMPERATURE, 1.0) for results in self.results.values()])[self.fold]
 
     @property
     def seconds(self) -> float:

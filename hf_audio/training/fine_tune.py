@@ -12,16 +12,18 @@ from threadpoolctl import threadpool_limits
 
 from ..arguments import RecipeArguments
 from ..errors import HubError
-from ..runs.confidence import CALIBRATED
+from ..runs.confidence import CALIBRATED, TEMPERATURE
 from ..runs.folder import TRAINED_ON_ALL, planned_steps, prepare_output_dir
 from ..runs.hub import Destination, check_learnt, push, read_destination
 from ..runs.origins import describe_origin, find_origins, warn_of_licenses
 from .altered import altered_copies
 from .budget import Clock, judging_seconds
+from .calibration import fit_answers, fitting_copies
 from .class_balance import report_classes
 from .clip_map import map_test_clips
 from .finish import describe_choice, write_run
-from .judging import fit_answers, judge, judge_by_folds, judge_crops
+from .head import HeadTrainer
+from .judging import judge, judge_by_folds, judge_crops
 from .parts import check_streamable
 from .rival import compare
 from .setup import TrainingSetup, count_trained, set_up
@@ -55,7 +57,8 @@ def fine_tune(args: RecipeArguments, task: Task) -> dict[str, Any]:
     setup = set_up(args, task, checkpoint)
     report_classes(args, task, setup.parts)
     trainer = setup.make_trainer(setup.model, args)
-    _plan_length(trainer, setup, task)
+    if not isinstance(trainer, HeadTrainer):  # which makes no steps
+        _plan_length(trainer, setup, task)
     planned = None if checkpoint is None else planned_steps(checkpoint)
     # The threads of numpy's and scipy's BLAS spin for milliseconds after each product, on the cores of the model's.
     with threadpool_limits(1, user_api="blas"):
@@ -103,11 +106,18 @@ def _plan_length(trainer: AudioTrainer, setup: TrainingSetup, task: Task) -> Non
         if watched is not None and len(watched) >= LEAST_HELD:
             length.open_ended = True
             trainer.add_callback(Stopping(trainer, length, watched.with_transform(setup.plain)))
-    tests = [clips.with_transform(setup.plain) for clips in parts.tests.values()]
+    trainer.add_callback(Clock(trainer, length, lambda: judging_seconds(trainer, _judged(setup, task))))
+
+
+def _judged(setup: TrainingSetup, task: Task) -> list[Dataset]:
+    """All that will be judged once the training is over, each set as often as it will be."""
+    parts, config = setup.parts, setup.config
+    n_parameters = setup.model.num_parameters()
+    judged = [clips.with_transform(setup.plain) for clips in parts.tests.values()] * (1 + setup.args.tta)
+    judged += fitting_copies(parts, config, task, n_parameters).values()
     if parts.tests and task.purpose != "preparation":
-        rate, n_parameters = setup.config.sampling_rate, setup.model.num_parameters()
-        tests += altered_copies(parts.test, rate, parts.n_tags, n_parameters).values()
-    trainer.add_callback(Clock(trainer, length, lambda: judging_seconds(trainer, tests) * (1 + args.tta)))
+        judged += altered_copies(parts.test, config.sampling_rate, parts.n_tags, n_parameters).values()
+    return judged
 
 
 def _judge_and_write(
@@ -124,7 +134,7 @@ def _judge_and_write(
     """
     args, config, parts = setup.args, setup.config, setup.parts
     fit = fit_answers(trainer, parts, setup.plain, config, task)
-    results: dict[str, Any] = {CALIBRATED: fit.describe()}
+    results: dict[str, Any] = {TEMPERATURE: fit.temperature, CALIBRATED: fit.describe()}
     if task.crossed is None:
         judgement = judge(trainer, parts, setup.plain, config, fit.rejection_margin, task)
     else:

@@ -19,7 +19,6 @@ from ..runs.card import (
     describe_metrics,
     describe_samples,
     hub_id,
-    shown_arguments,
     shown_command,
     write_model_card,
 )
@@ -35,6 +34,7 @@ from ..runs.summary import describe_intervals, summary_of_card, tell_summary
 from .baseline import cache_statistics, fit_baseline
 from .class_balance import report_classes
 from .crossed import Crossed
+from .head import HeadTrainer, told_arguments
 from .judging import Judgement, add_columns
 from .parts import check_streamable
 from .setup import divide_task
@@ -73,9 +73,10 @@ def write_run(
         if trainer is not None:
             network = _save_network(trainer, folder)
             results |= {name: getattr(network, name) for name in ("parameters", "macs", "weights_bytes")}
-            write_text(folder / CURVES_NAME, as_json(trainer.state.log_history))
-            plot_curves(trainer.state.log_history, folder / "training_curves.png")
-            pictures.append("training_curves.png")
+            if trainer.state.log_history:  # a fitted head has none
+                write_text(folder / CURVES_NAME, as_json(trainer.state.log_history))
+                plot_curves(trainer.state.log_history, folder / "training_curves.png")
+                pictures.append("training_curves.png")
         if task.plot is not None and trainer is not None:
             pictures += task.plot(predictions, folder)
         drawn, explained = _draw(judgement, folder)
@@ -90,7 +91,7 @@ def write_run(
             n_train=str(results["train_samples"]),
             n_test=len(predictions.paths),
             n_skipped=len(skipped),
-            hyper_parameters={} if network is None else shown_arguments(args),
+            hyper_parameters={} if network is None else told_arguments(args),
             chosen=results["chosen"],
             command=shown_command(args.command),
             sampled=describe_samples(args),
@@ -206,6 +207,8 @@ def describe_choice(
         crossed: the cross-validation that has judged the training.
     """
     args = trainer.args
+    if isinstance(trainer, HeadTrainer):
+        return trainer.describe_head(crossed is not None)
     weights = "the average of the weights over the steps" if args.ema_decay else "the weights"
     longer = f" {trainer.length.why}" if trainer.length.why else ""
     if planned is not None and trainer.length.steps is None and planned != trainer.state.max_steps:

@@ -1,37 +1,34 @@
-"""A trained network fitted on its validation clips, and measured once on its test clips."""
+"""A finished network, measured once on its test clips and on altered copies of them."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from datasets import Dataset
-from scipy.optimize import minimize_scalar
 from transformers import EvalPrediction, PreTrainedConfig
 from transformers.trainer_utils import PredictionOutput
 
 from ..data.rows import OWN_COLUMNS as CLIP_COLUMNS
-from ..models.modeling_audio_cnn import classification_loss, probabilities, to_logits
+from ..models.modeling_audio_cnn import probabilities
 from ..runs.card import HARMONIC, METRIC_NAMES
 from ..runs.confidence import ALTERED, measure_confidence
 from ..runs.group_figures import few_valued
 from ..runs.predictions import OWN_COLUMNS as PREDICTION_COLUMNS
 from ..runs.predictions import AnyPredictions, Predictions, predictions_class
-from ..runs.rejection import Rejection, fit_margin, margins, sparing_margin
+from ..runs.rejection import Rejection, margins
 from ..runs.scores import Scores, relative_paths
 from .altered import altered_copies
+from .calibration import Transform, cross_fit, scores_of
 from .clip_map import ClipMap
 from .crossed import Crossed
-from .network_parts import set_rejection_margin, set_temperature
 from .parts import Parts
 from .task import TEST, Task
 from .trainer import AudioTrainer
 
 RESERVED_COLUMNS = CLIP_COLUMNS | PREDICTION_COLUMNS
 HARMONIC_METRICS = frozenset({"cer", "cer_corpus"})  # told as a mean over several test sets too
-Transform = Callable[[dict[str, list[Any]]], dict[str, list[Any]]]
 
 
 @dataclass
@@ -59,21 +56,6 @@ def compute_metrics(prediction: EvalPrediction, config: PreTrainedConfig) -> dic
     return report.metrics()
 
 
-def fit_temperature(logits: np.ndarray, labels: np.ndarray, config: PreTrainedConfig) -> float:
-    """What logits must be divided by for the least loss on clips that were not trained on.
-
-    logits: (clips, labels); labels: (clips,) or (clips, digits). Source: Guo et al. 2017,
-    https://arxiv.org/abs/1706.04599.
-    """
-    scores, targets = torch.from_numpy(logits), torch.from_numpy(labels)
-
-    def loss(log_temperature: float) -> float:
-        return float(classification_loss(scores / math.exp(log_temperature), targets, config))
-
-    # Few clips, all judged right, would ask for a temperature of zero.
-    return math.exp(minimize_scalar(loss, bounds=(math.log(0.1), math.log(10)), method="bounded").x)
-
-
 def pool_scores(scores: Scores, groups: Sequence[str]) -> Scores:
     """The mean of the probabilities of clips of one group (speaker), whose name takes the place of a path.
 
@@ -82,110 +64,6 @@ def pool_scores(scores: Scores, groups: Sequence[str]) -> Scores:
     names, first, members = np.unique(np.asarray(groups), return_index=True, return_inverse=True)
     means = np.stack([scores.probabilities[members == group].mean(0) for group in range(len(names))])
     return Scores(names.tolist(), scores.references[first], means)
-
-
-@dataclass
-class Fit:
-    """What was fitted to clips that were not trained on, and is now in the network."""
-
-    validation: Scores | None
-    """Of the validation clips, as the network now tells them; where it learnt from them too, as the first one did."""
-    temperature: float = 1.0
-    rejection_margin: float = 0.0
-    fitted_to: str = ""
-    """What the temperature was fitted to, in words; nothing where it was not fitted."""
-
-    def describe(self) -> str:
-        """How the temperature came about, for the card."""
-        if not self.fitted_to:
-            return (
-                "No clips were held out from training to fit a temperature to, so its confidence is what training has "
-                "made of it."
-            )
-        return f"Its logits are divided by a temperature of {self.temperature:.3g}, fitted to {self.fitted_to}."
-
-
-def fit_answers(trainer: AudioTrainer, parts: Parts, plain: Transform, config: PreTrainedConfig, task: Task) -> Fit:
-    """Have probabilities come true, by clips that were not trained on, and background be told as none of the classes.
-
-    What is fitted goes into the network itself, so that every runtime gives the same answers.
-
-    Args:
-        trainer: whose training is over.
-        parts: of the run.
-        plain: makes inputs of clips as they are.
-        config: of the task.
-        task: that was trained, with what the runs before it have fitted.
-    """
-    background_output = validation_output = None
-    if parts.background is not None:
-        background_output = trainer.predict(parts.background.fit.with_transform(plain))
-    fit = _take_over(task, config)
-    if parts.validation is not None:
-        validation_output = trainer.predict(parts.validation.with_transform(plain))
-        fit.temperature = fit_temperature(*_with_background(validation_output, background_output), config)
-        fit.fitted_to = f"{len(parts.validation)} validation clips"
-        validation_output = validation_output._replace(predictions=validation_output.predictions / fit.temperature)
-    set_temperature(trainer.model, fit.temperature)
-    if parts.background is not None and background_output is not None:
-        rate = trainer.args.false_alarms_per_hour
-        if rate is not None:
-            above = margins(background_output.predictions) / fit.temperature
-            fit.rejection_margin = fit_margin(above, rate, parts.background.hours(above))
-        elif validation_output is not None:
-            fit.rejection_margin = sparing_margin(validation_output.predictions, validation_output.label_ids)
-        set_rejection_margin(trainer.model, fit.rejection_margin)
-    if parts.validation is not None:
-        if fit.rejection_margin:  # which changes the logits
-            validation_output = trainer.predict(parts.validation.with_transform(plain))
-        fit.validation = _scores(config, parts.validation, validation_output)
-    return fit
-
-
-def _take_over(task: Task, config: PreTrainedConfig) -> Fit:
-    """What the runs before this one have fitted, whose clips it was trained on."""
-    validated, crossed = task.validated, task.crossed
-    if crossed is not None and validated is None:
-        fitted_to = (
-            f"what the networks of the folds answered to the {len(crossed.scores.paths)} clips that each had not "
-            "heard; these answers, which are judged here, have temperatures fitted to the clips of the other folds"
-        )
-        return Fit(None, cross_fit(crossed, config)[0], fitted_to=fitted_to)
-    if validated is not None:
-        fitted_to = "validation clips by a network that was not trained on them"
-        scores = None if crossed is not None else validated.scores  # a fold's say nothing of the whole
-        return Fit(scores, validated.temperature, validated.rejection_margin, fitted_to)
-    return Fit(None)
-
-
-def cross_fit(crossed: Crossed, config: PreTrainedConfig) -> tuple[float, Scores]:
-    """A temperature for the network that is trained on all clips, and the folds' answers as they would then be.
-
-    The temperature is fitted to all clips, each as the network answered that had not heard it. What a fold's clips are
-    given for their figures is fitted to those of the other folds: so no clip has a say in how sure its own answer is.
-    """
-    scores = crossed.scores
-    logits = to_logits(torch.from_numpy(scores.probabilities), config).numpy()
-    cooled = np.empty_like(scores.probabilities)
-    for fold in np.unique(crossed.fold):
-        own = crossed.fold == fold
-        temperature = fit_temperature(logits[~own], scores.references[~own], config)
-        cooled[own] = probabilities(torch.from_numpy(logits[own] / temperature), config).numpy()
-    return fit_temperature(logits, scores.references, config), replace(scores, probabilities=cooled)
-
-
-def _with_background(
-    validation: PredictionOutput, background: PredictionOutput | None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Logits and labels of validation clips, and of background as many, that hours of it do not decide alone."""
-    if background is None:
-        return validation.predictions, validation.label_ids
-    n_rows = min(len(background.label_ids), len(validation.label_ids))
-    rows = np.linspace(0, len(background.label_ids) - 1, n_rows).astype(int)
-    return (
-        np.concatenate([validation.predictions, background.predictions[rows]]),
-        np.concatenate([validation.label_ids, background.label_ids[rows]]),
-    )
 
 
 def judge(
@@ -212,7 +90,7 @@ def judge(
         return trainer.predict(clips, metric_key_prefix="eval")
 
     outputs = {name: predict(clips.with_transform(plain)) for name, clips in parts.tests.items()}
-    scores = {name: _scores(config, clips, outputs[name]) for name, clips in parts.tests.items()}
+    scores = {name: scores_of(config, clips, outputs[name]) for name, clips in parts.tests.items()}
     predictions = {name: _predictions(config, clips["path"][:], scores[name]) for name, clips in parts.tests.items()}
     for name, clips in parts.tests.items():
         add_columns(predictions[name], clips, task)
@@ -249,7 +127,7 @@ def _judge_altered(
     copies = altered_copies(parts.test, config.sampling_rate, parts.n_tags, trainer.model.num_parameters())
     measured = {}
     for name, clips in copies.items():
-        scores = _scores(config, clips.with_format(None), predict(clips))
+        scores = scores_of(config, clips.with_format(None), predict(clips))
         measured[name] = measure_confidence(_predictions(config, scores.paths, scores))
     return {ALTERED: measured} if measured else {}
 
@@ -296,11 +174,6 @@ def judge_crops(trainer: AudioTrainer, collator: Callable, test: Dataset, plain:
         for name in METRIC_NAMES
         if f"{name}_tta" in METRIC_NAMES and f"test_{name}" in shifted
     }
-
-
-def _scores(config: PreTrainedConfig, clips: Dataset, output: PredictionOutput) -> Scores:
-    scores = probabilities(torch.from_numpy(output.predictions), config).numpy()
-    return Scores(relative_paths(clips["path"][:]), output.label_ids, scores)
 
 
 def _predictions(config: PreTrainedConfig, paths: Sequence[str], scores: Scores) -> AnyPredictions:
