@@ -21,7 +21,8 @@ from .word_joins import join_words
 
 RATE = 16000  # Hz
 FEWEST_WORDS = 20  # that a speaker must have said
-NONE_SECONDS = 0.3, 9.0  # of prompts that are no numbers; some are empty, or music
+MAX_SECONDS = 9.5  # of a number, so that a network of spoken numbers hears it as a whole
+NONE_SECONDS = 0.3, MAX_SECONDS  # of prompts that are no numbers; some are empty, or music
 TRIES = 10_000
 # How the recordings of a word are called by Asterisk, FreeSWITCH and others, besides the word itself.
 NAMES: Mapping[str, tuple[str, ...]] = {
@@ -113,51 +114,23 @@ def _make_clips(speakers: Sequence[Prompts], count: int, seed: int) -> Iterator[
     for position in range(count):
         speaker = speakers[position % len(speakers)]
         random = np.random.default_rng([seed, position])
-        number, files = _draw_spoken(speaker, random)
-        yield number, speaker.speaker, join_words([load_audio(file, RATE) for file in files], RATE, random)
+        number, samples = _draw_clip(speaker, random)
+        yield number, speaker.speaker, samples
     for speaker in speakers:
         for file in speaker.others:
             yield None, speaker.speaker, load_audio(file, RATE)
 
 
-def _draw_spoken(speaker: Prompts, random: np.random.Generator) -> tuple[int, list[Path]]:
-    """A number of whose words there are recordings, and these."""
+def _draw_clip(speaker: Prompts, random: np.random.Generator) -> tuple[int, np.ndarray]:
+    """A number of whose words there are recordings, and their samples, (samples,)."""
     for _ in range(TRIES):
         number = draw_number(random)
         files = speaker.find(number)
-        if files is not None:
-            if 1000 <= number < 2000 and random.random() < 0.5:
-                files = files[1:]  # "тысяча двести"
-            return number, files
-    raise DataError(f"The prompts of {speaker.speaker} are too few to put numbers together: add some.")
-
-
-def find_prompts(folder: Path) -> list[Prompts]:
-    """The speakers whose number words lie in a folder, or below it.
-
-    Raises:
-        DataError: there are none.
-    """
-    if not folder.is_dir():
-        raise DataError(f"{folder} is not a folder: give one of prompts.")
-    by_folder: dict[Path, list[Path]] = {}
-    for file in search_folder(folder).audio:
-        by_folder.setdefault(file.parent, []).append(file)
-    named = {name: word for word, names in NAMES.items() for name in (word, *names)}
-    speakers = []
-    for place, files in sorted(by_folder.items()):
-        words = {named[file.stem.lower()]: file for file in files if file.stem.lower() in named}
-        if len(words) >= FEWEST_WORDS:
-            # Of Asterisk, the numbers lie in `digits/`, and what else is said in the folder above.
-            is_part = place.name == "digits"
-            beside = [*files, *(by_folder.get(place.parent, []) if is_part else [])]
-            # 1n, 2n: other forms of numbers.
-            others = [file for file in beside if file.stem.lower() not in named and not file.stem[0].isdigit()]
-            others = [file for file in others if NONE_SECONDS[0] < soundfile.info(file).duration < NONE_SECONDS[1]]
-            speakers.append(Prompts((place.parent if is_part else place).name, words, others))
-    if not speakers:
-        raise DataError(
-            f"{folder} holds no prompts of number words: give recordings called 0 to 20, 30, 40 and so on, 100 to 900 "
-            "and thousand, or by the Russian words."
-        )
-    return speakers
+        if files is None:
+            continue
+        if 1000 <= number < 2000 and random.random() < 0.5:
+            files = files[1:]  # "тысяча двести"
+        samples = join_words([load_audio(file, RATE) for file in files], RATE, random)
+        if len(samples) <= MAX_SECONDS * RATE:
+            return number, samples
+    raise DataError(f"The prompts of {speaker.speaker} are too few or too long to put numbers together: add some.")

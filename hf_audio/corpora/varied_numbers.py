@@ -30,6 +30,7 @@ RATE = 16000  # Hz
 NONE_SHARE = 0.12
 JOINED_SHARE = 0.45
 EDGE_SECONDS = (0.02, 0.5)
+MAX_SECONDS = 9.5  # what lasts longer, very slow voices with pauses, is played faster
 PER_TASK = 50  # clips that are made by one opened synthesiser
 WEIGHTS = {"espeak": 0.68, "ru_tts": 0.16, "festival": 0.16}  # how often each is heard, of those that are installed
 SENTENCES = (
@@ -201,6 +202,8 @@ def _speak_clips(folder: Path, seed: int, clips: Sequence[Clip]) -> dict[int, st
             else:
                 edges = [round(seconds * RATE) for seconds in random.uniform(*EDGE_SECONDS, size=2)]
                 speech = np.pad(trim(parts[0], RATE), edges)
+            if len(speech) > MAX_SECONDS * RATE:
+                speech = soxr.resample(speech, len(speech), MAX_SECONDS * RATE)
             level, noise_level = random.uniform((-20, -50), (-3, -15))  # dB
             slope = random.uniform(0, 1)  # 0: white, 1: pink
             recording = add_background(speech, random, 10 ** (level / 20), 10 ** (noise_level / 20), slope)

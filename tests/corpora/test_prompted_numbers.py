@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import soundfile
 
+from hf_audio.corpora import prompted_numbers
 from hf_audio.corpora.prompted_numbers import find_prompts, make_prompted_numbers
 from hf_audio.corpora.russian_numbers import number_words
 from hf_audio.data.rows import load_numbers
@@ -57,6 +58,14 @@ def test_declined_forms_are_taken_where_they_are(tmp_path: Path) -> None:
     assert [file.stem for file in she.find(21_000)] == ["20", "1", "thousand"]
     assert [file.stem for file in he.find(22_001)] == ["20", "2", "thousand", "один"]
     assert she.find(200) is None
+
+
+def test_prompts_of_long_words_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prompted_numbers, "TRIES", 50)
+    record(tmp_path / "slow", WORDS, 10.0)
+    with pytest.raises(DataError, match="The prompts of slow are too few or too long to put numbers together"):
+        make_prompted_numbers(tmp_path / "slow", tmp_path / "numbers", count=1)
+    assert not (tmp_path / "numbers").exists()
 
 
 def test_a_folder_without_prompts_is_refused(tmp_path: Path) -> None:

@@ -34,6 +34,12 @@ def test_a_corpus_is_laid_out_as_numbers2_and_made_again_the_same(numbers: Path,
     }
 
 
+def test_what_would_last_too_long_is_faster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(varied_numbers, "MAX_SECONDS", 1.5)
+    folder = make_varied_numbers(tmp_path / "numbers", count=5, synthesisers=["espeak"])
+    assert max(soundfile.info(path).duration for path in folder.glob("train/*")) == pytest.approx(1.5, abs=1e-3)
+
+
 def test_what_is_drawn_is_said() -> None:
     clips = [varied_numbers._draw_clip(0, position, ["espeak", "festival"]) for position in range(400)]
     said = [clip for clip in clips if clip.number is not None]
