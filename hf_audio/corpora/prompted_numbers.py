@@ -134,3 +134,34 @@ def _draw_clip(speaker: Prompts, random: np.random.Generator) -> tuple[int, np.n
         if len(samples) <= MAX_SECONDS * RATE:
             return number, samples
     raise DataError(f"The prompts of {speaker.speaker} are too few or too long to put numbers together: add some.")
+
+
+def find_prompts(folder: Path) -> list[Prompts]:
+    """The speakers whose number words lie in a folder, or below it.
+
+    Raises:
+        DataError: there are none.
+    """
+    if not folder.is_dir():
+        raise DataError(f"{folder} is not a folder: give one of prompts.")
+    by_folder: dict[Path, list[Path]] = {}
+    for file in search_folder(folder).audio:
+        by_folder.setdefault(file.parent, []).append(file)
+    named = {name: word for word, names in NAMES.items() for name in (word, *names)}
+    speakers = []
+    for place, files in sorted(by_folder.items()):
+        words = {named[file.stem.lower()]: file for file in files if file.stem.lower() in named}
+        if len(words) >= FEWEST_WORDS:
+            # Of Asterisk, the numbers lie in `digits/`, and what else is said in the folder above.
+            is_part = place.name == "digits"
+            beside = [*files, *(by_folder.get(place.parent, []) if is_part else [])]
+            # 1n, 2n: other forms of numbers.
+            others = [file for file in beside if file.stem.lower() not in named and not file.stem[0].isdigit()]
+            others = [file for file in others if NONE_SECONDS[0] < soundfile.info(file).duration < NONE_SECONDS[1]]
+            speakers.append(Prompts((place.parent if is_part else place).name, words, others))
+    if not speakers:
+        raise DataError(
+            f"{folder} holds no prompts of number words: give recordings called 0 to 20, 30, 40 and so on, 100 to 900 "
+            "and thousand, or by the Russian words."
+        )
+    return speakers
