@@ -202,7 +202,7 @@ class SpokenNumbersArguments(RecipeArguments):
         super().__post_init__()
 
 
-def slow_transforms(strong: bool) -> Callable[..., np.ndarray]:
+def slow_transforms(strong: bool, by_telephone: bool) -> Callable[..., np.ndarray]:
     """Other voices, rooms and lines."""
     return Compose(
         [
@@ -213,7 +213,7 @@ def slow_transforms(strong: bool) -> Callable[..., np.ndarray]:
             ),
             SyntheticRoom(p=0.6 if strong else 0.4),
             OneOf([LowPassFilter(2500, 7000, p=1), HighPassFilter(60, 500, p=1)], p=0.3),
-            TelephoneLine(p=0.35),
+            *([TelephoneLine(p=0.35)] if by_telephone else []),
         ]
     )
 
@@ -343,7 +343,7 @@ def task_of(args: SpokenNumbersArguments, data_dir: Path) -> Task:
         held_out=tests["test"],
         facts=facts(args, tests),
         augmentation=waveform_transforms(args.noise_dir),
-        slow_augmentation=slow_transforms(strong),
+        slow_augmentation=slow_transforms(strong, by_telephone=args.model == "words"),
         validation_group_column="speaker" if "speaker" in dataset.column_names else None,
         validation_rows=validation_rows,
         further_tests={name: rows for name, rows in tests.items() if name != "test"},

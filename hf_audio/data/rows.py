@@ -31,12 +31,17 @@ UNVERIFIED_COLUMN = "unverified"
 BELIEVED_COLUMN = "believed"
 # Probabilities that a teacher has given every class, learnt beside the label.
 TAUGHT_COLUMN = "taught"
+# True where there is no label at all, until a teacher has answered in its place.
+UNLABELLED_COLUMN = "unlabelled"
 # Contents of audio files, where a data set comes with them and not with files; `path` is then a name.
 ENCODED_COLUMN = "encoded"
 NO_DIGIT = -1  # each digit of the label of a clip that holds no number; the loss of the models knows it
 # What the functions below write; a table's own columns of these names would be overwritten.
 OWN_COLUMNS = frozenset(
-    {"path", "label", "index", "audio", "problem", UNVERIFIED_COLUMN, BELIEVED_COLUMN, TAUGHT_COLUMN, ENCODED_COLUMN}
+    {
+        *("path", "label", "index", "audio", "problem"),
+        *(UNVERIFIED_COLUMN, BELIEVED_COLUMN, TAUGHT_COLUMN, UNLABELLED_COLUMN, ENCODED_COLUMN),
+    }
 )
 
 
@@ -309,10 +314,38 @@ def add_guessed(dataset: Dataset, path: str | os.PathLike) -> Dataset:
         table["label"] = table["label"].map({name: number for number, name in enumerate(feature.names)})
     else:
         table = _number_rows(Path(path), len(dataset[0]["label"]), "number")
-    known = {os.path.abspath(file) for file in dataset["path"]}
-    table = table[[os.path.abspath(file) not in known for file in table["path"]]]
+    table = _new_rows(dataset, table)
     if table.empty:
         raise DataError(f"{path} names only clips that are labelled already: give a table of unlabelled ones.")
+    return _append_unverified(dataset, table)
+
+
+def add_unlabelled(dataset: Dataset, files: Sequence[str | os.PathLike]) -> Dataset:
+    """The data set, and behind it clips without a label.
+
+    `UNLABELLED_COLUMN` and `UNVERIFIED_COLUMN` are true of those. Their label is that of the first class until
+    `employ_teacher` gives them one. Clips that the data set holds already are left out; further columns are as those
+    of `add_guessed`.
+
+    Raises:
+        DataError: no clip is new.
+    """
+    table = _new_rows(dataset, pd.DataFrame({"path": [str(file) for file in files]}).drop_duplicates())
+    if table.empty:
+        raise DataError("All clips without a label are clips that have one already: give others.")
+    together = _append_unverified(dataset, table.assign(label=0))
+    unlabelled = np.zeros(len(together), dtype=bool)
+    unlabelled[len(dataset) :] = True
+    return together.add_column(UNLABELLED_COLUMN, unlabelled)
+
+
+def _new_rows(dataset: Dataset, table: pd.DataFrame) -> pd.DataFrame:
+    known = {os.path.abspath(file) for file in dataset["path"]}
+    return table[[os.path.abspath(file) not in known for file in table["path"]]].copy()
+
+
+def _append_unverified(dataset: Dataset, table: pd.DataFrame) -> Dataset:
+    """The data set, and behind it rows of `path`, `label` and perhaps its columns of text, as unverified ones."""
     before = np.asarray(dataset[UNVERIFIED_COLUMN][:]) if UNVERIFIED_COLUMN in dataset.column_names else False
     believed = None
     if BELIEVED_COLUMN in dataset.column_names:
@@ -321,7 +354,7 @@ def add_guessed(dataset: Dataset, path: str | os.PathLike) -> Dataset:
     further = set(dataset.column_names) - {"path", "label"}
     dataset = dataset.remove_columns([name for name in further if "string" not in dataset.features[name].dtype])
     for name in set(dataset.column_names) - set(table):
-        table[name] = [f"guessed-{row}" for row in range(len(table))]
+        table[name] = [f"guessed-{path}" for path in table["path"]]
     guessed = Dataset.from_pandas(table[dataset.column_names], features=dataset.features, preserve_index=False)
     unverified = np.zeros(len(dataset) + len(guessed), dtype=bool)
     unverified[len(dataset) :] = True

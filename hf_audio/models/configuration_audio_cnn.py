@@ -98,6 +98,7 @@ class AudioCNNConfig(PreTrainedConfig):
         n_mfcc (`int`): number of cepstral coefficients of the `"mfcc"` front-end.
         center_features (`bool`): subtract each feature's mean over the clip, which removes the loudness and the
             frequency response of the microphone (cepstral mean normalisation).
+        remove_level (`bool`): subtract the mean of all features over the clip, which removes its loudness alone.
         time_mask_count, time_mask_frames, freq_mask_count, freq_mask_bins (`int`): SpecAugment, in training mode
             only: how many masks, and the widest one. Source: Park et al. 2019, https://arxiv.org/abs/1904.08779.
         filter_augment_db (`float`): in training mode only, the mel bands of every clip get a random curve of gains, as
@@ -168,6 +169,7 @@ class AudioCNNConfig(PreTrainedConfig):
     top_db: float | int | None = None
     n_mfcc: int = 40
     center_features: bool = False
+    remove_level: bool = False
     time_mask_count: int = 0
     time_mask_frames: int = 0
     freq_mask_count: int = 0

@@ -23,6 +23,7 @@ from .frontends import (
     TimeStretch,
     center,
     length_mask,
+    remove_level,
 )
 from .number_grammar import GRAMMARS, NumberReader
 
@@ -332,6 +333,8 @@ class AudioCNNPreTrainedModel(PreTrainedModel):
         features = self.frontend(input_values, n_frames)  # (batch, features, frames)
         if config.center_features:
             features = center(features, n_frames)
+        if config.remove_level:
+            features = remove_level(features, n_frames)
         features, n_frames = self.time_stretch(features, n_frames)
         statistics = next(self.feature_norm.buffers())
         features = self.filter_augment(self.mel_warp(features.to(statistics.dtype)))

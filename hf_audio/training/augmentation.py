@@ -211,55 +211,6 @@ class TelephoneLine(BaseWaveformTransform):
         return np.pad(back, (0, len(samples) - len(back))).astype(np.float32)
 
 
-class ChangeVoice(BaseWaveformTransform):
-    """Lets the same person speak higher or lower: shifts the pitch and, much less, the formants of the vocal tract.
-
-    The clip is played faster or slower, which moves both, and its spectral envelope is then moved back, frame by
-    frame. The envelope is a spectrum smoothed by keeping its first cepstral coefficients.
-
-    Args:
-        max_semitones: by which the pitch is raised or lowered at most.
-        max_formant_change: share by which formants are, at most.
-    """
-
-    FRAME = 1024  # samples at 16 kHz, 64 ms
-    SMOOTHING_SECONDS = 0.002  # less than the period of any voice, which would else stand in the envelope
-
-    def __init__(self, max_semitones: float = 3.0, max_formant_change: float = 0.03, p: float = 0.5):
-        super().__init__(p)
-        if max_semitones < 0 or not 0 <= max_formant_change < 1:
-            raise ValueError(f"{max_semitones=} must not be negative, and {max_formant_change=} lie in [0, 1).")
-        self.max_semitones = max_semitones
-        self.max_formant_change = max_formant_change
-
-    def randomize_parameters(self, samples: np.ndarray, sample_rate: int) -> None:
-        """Draw by how much."""
-        super().randomize_parameters(samples, sample_rate)
-        if self.parameters["should_apply"]:
-            self.parameters["pitch"] = 2 ** (random.uniform(-self.max_semitones, self.max_semitones) / 12)
-            self.parameters["formants"] = 1 + random.uniform(-self.max_formant_change, self.max_formant_change)
-
-    def apply(self, samples: np.ndarray, sample_rate: int) -> np.ndarray:
-        """(samples,) -> (about as many,) float32."""
-        pitch, formants = self.parameters["pitch"], self.parameters["formants"]
-        played = torch.from_numpy(soxr.resample(samples, pitch * sample_rate, sample_rate).astype(np.float32))
-        size = round(self.FRAME * sample_rate / 16000)
-        if len(played) < size:
-            return played.numpy()
-        window = torch.hann_window(size)
-        spectrum = torch.stft(played, size, size // 4, window=window, return_complex=True)  # (bins, frames)
-        cepstrum = torch.fft.irfft(spectrum.abs().clamp(min=1e-6).log(), dim=0)
-        kept = round(self.SMOOTHING_SECONDS * sample_rate)
-        cepstrum[kept : size - kept + 1] = 0
-        envelope = torch.fft.rfft(cepstrum, dim=0).real
-        place = (torch.arange(len(envelope)) * (pitch / formants)).clamp(max=len(envelope) - 1)
-        below = place.long().clamp(max=len(envelope) - 2)
-        moved = torch.lerp(envelope[below], envelope[below + 1], (place - below)[:, None])
-        changed = torch.istft(spectrum * (moved - envelope).exp(), size, size // 4, window=window, length=len(played))
-        loudness = played.square().mean().sqrt() / changed.square().mean().sqrt().clamp(min=1e-8)
-        return (changed * loudness).numpy()
-
-
 def vary_background(waveform: np.ndarray) -> np.ndarray:
     """A sound that is none of the classes, up to an octave faster or slower and perhaps backwards, which is another.
 
