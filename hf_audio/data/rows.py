@@ -15,6 +15,7 @@ from datasets import ClassLabel, Dataset, concatenate_datasets
 from ..audio.loading import load_audio
 from ..errors import AudioError, DataError
 from ..files import FOREIGN_REMEDY, FolderSearch, find_folders, name_some, search_folder
+from ..models.configuration_audio_cnn import NONE_OF_THESE
 from .classes import order_classes
 from .clip_tables import read_clip_table
 from .columns import Columns, read_class_order
@@ -34,6 +35,7 @@ TAUGHT_COLUMN = "taught"
 UNLABELLED_COLUMN = "unlabelled"
 # Contents of audio files, where a data set comes with them and not with files; `path` is then a name.
 ENCODED_COLUMN = "encoded"
+NO_DIGIT = -1  # each digit of the label of a clip that holds no number; the loss of the models knows it
 # What the functions below write; a table's own columns of these names would be overwritten.
 OWN_COLUMNS = frozenset(
     {
@@ -261,6 +263,8 @@ def _labelled_rows(
 def load_numbers(path: str | os.PathLike, n_digits: int, number_column: str = "number") -> Dataset:
     """As `load_table`, of spoken numbers: `label` holds a number's digits, (n_digits,), 38 being 0, 0, 0, 0, 3, 8.
 
+    Of a clip that holds no such number, "none of these" in the table, all of them are -1.
+
     Raises:
         DataError: a number is negative, fractional, longer than `n_digits` or none at all; and as `load_table`, but
             that one number alone will do.
@@ -270,8 +274,11 @@ def load_numbers(path: str | os.PathLike, n_digits: int, number_column: str = "n
 
 def _number_rows(path: Path, n_digits: int, number_column: str) -> pd.DataFrame:
     files, numbers, others = _labelled_rows(path, Columns(labels=(number_column,)))
-    table = _unique_rows(files, [_digits(number, n_digits, path) for number in numbers], others)
-    table["label"] = [[int(digit) for digit in digits] for digits in table["label"]]
+    texts = [NONE_OF_THESE if number == NONE_OF_THESE else _digits(number, n_digits, path) for number in numbers]
+    table = _unique_rows(files, texts, others)
+    table["label"] = [
+        [NO_DIGIT] * n_digits if text == NONE_OF_THESE else [int(digit) for digit in text] for text in table["label"]
+    ]
     return table
 
 
@@ -282,8 +289,8 @@ def _digits(text: str, n_digits: int, path: str | os.PathLike) -> str:
         value = math.nan
     if not (value.is_integer() and 0 <= value < 10**n_digits):
         raise DataError(
-            f"{path} has the number {text!r}: give whole numbers from 0 to {10**n_digits - 1}, or nothing where a "
-            "clip is unlabelled."
+            f"{path} has the number {text!r}: give whole numbers from 0 to {10**n_digits - 1}, {NONE_OF_THESE!r} "
+            "where a clip holds another one or none, or nothing where a clip is unlabelled."
         )
     return f"{int(value):0{n_digits}d}"
 

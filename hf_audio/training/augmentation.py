@@ -1,12 +1,15 @@
 """Waveform transforms that audiomentations lacks, costly ones amortised, and mixing of batches on the device."""
 
+import io
 import random
 
 import numpy as np
+import soundfile
+import soxr
 import torch
 from audiomentations import AddGaussianSNR
 from audiomentations.core.transforms_interface import BaseWaveformTransform
-from scipy.signal import fftconvolve
+from scipy.signal import butter, fftconvolve, sosfilt
 
 
 class _OfDuration(BaseWaveformTransform):
@@ -157,6 +160,55 @@ class SyntheticRoom(BaseWaveformTransform):
         heard = fftconvolve(samples, response, axes=-1)[..., : samples.shape[-1]]
         loudness = np.sqrt(np.mean(np.square(samples)) / max(np.mean(np.square(heard)), 1e-20))
         return (heard * loudness).astype(np.float32)
+
+
+class TelephoneLine(BaseWaveformTransform):
+    """Lets a clip be heard over a telephone: half its band, and what the line's codec leaves of it.
+
+    Sampled 8000 times a second, filtered as lines and handsets do it, and coded by mu-law, A-law, GSM full rate or not
+    at all, as G.711 and GSM 06.10 have it.
+
+    Args:
+        min_low_hz, max_low_hz: below where the line is silent.
+        min_high_hz, max_high_hz: above where it is.
+    """
+
+    RATE = 8000  # Hz
+    CODECS = ("PCM_16", "ULAW", "ALAW", "GSM610")  # of libsndfile
+
+    def __init__(
+        self,
+        min_low_hz: float = 80.0,
+        max_low_hz: float = 350.0,
+        min_high_hz: float = 3000.0,
+        max_high_hz: float = 3800.0,
+        p: float = 0.5,
+    ):
+        super().__init__(p)
+        if not 0 < min_low_hz <= max_low_hz < min_high_hz <= max_high_hz < self.RATE / 2:
+            raise ValueError(f"{min_low_hz=}, {max_low_hz=}, {min_high_hz=}, {max_high_hz=} must rise, to 4000 Hz.")
+        self.low_hz = min_low_hz, max_low_hz
+        self.high_hz = min_high_hz, max_high_hz
+
+    def randomize_parameters(self, samples: np.ndarray, sample_rate: int) -> None:
+        """Draw the line."""
+        super().randomize_parameters(samples, sample_rate)
+        if self.parameters["should_apply"]:
+            self.parameters["band"] = random.uniform(*self.low_hz), random.uniform(*self.high_hz)
+            self.parameters["codec"] = random.choice(self.CODECS)
+
+    def apply(self, samples: np.ndarray, sample_rate: int) -> np.ndarray:
+        """(samples,) -> (samples,) float32, as loud as before."""
+        peak = max(float(np.abs(samples).max(initial=0)), 1e-6)
+        heard = soxr.resample(samples / peak, sample_rate, self.RATE)
+        band = butter(2, self.parameters["band"], "bandpass", fs=self.RATE, output="sos")
+        heard = np.clip(0.7 * sosfilt(band, heard), -1, 1)
+        coded = io.BytesIO()
+        soundfile.write(coded, heard, self.RATE, subtype=self.parameters["codec"], format="WAV")
+        coded.seek(0)
+        heard = soundfile.read(coded, dtype="float32")[0]
+        back = soxr.resample(heard, self.RATE, sample_rate)[: len(samples)] * (peak / 0.7)
+        return np.pad(back, (0, len(samples) - len(back))).astype(np.float32)
 
 
 def vary_background(waveform: np.ndarray) -> np.ndarray:

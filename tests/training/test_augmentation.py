@@ -15,6 +15,7 @@ from hf_audio.training.augmentation import (
     RandomExcerpt,
     RandomPlacement,
     SyntheticRoom,
+    TelephoneLine,
     mix,
     vary_background,
 )
@@ -104,6 +105,21 @@ def test_a_room_keeps_loudness_and_length_and_decays_as_asked():
         SyntheticRoom(0, 1)
     with pytest.raises(ValueError, match="min_direct_db=3"):
         SyntheticRoom(min_direct_db=3, max_direct_db=2)
+
+
+def test_a_telephone_line_keeps_half_the_band_the_length_and_about_the_loudness():
+    time = np.arange(16001) / 16000
+    low, high = (0.2 * np.sin(2 * np.pi * hertz * time).astype(np.float32) for hertz in (1000, 5000))
+    for codec in TelephoneLine.CODECS:
+        line = TelephoneLine(p=1)
+        line.CODECS = (codec,)
+        heard = line(samples=low, sample_rate=16000)
+        assert heard.shape == low.shape and heard.dtype == np.float32
+        assert np.std(heard) == pytest.approx(np.std(low), rel=0.2), codec
+        assert np.std(line(samples=low + high, sample_rate=16000) - heard) < 0.4 * np.std(high), codec
+    assert np.abs(TelephoneLine(p=1)(samples=np.zeros(100, np.float32), sample_rate=16000)).max() < 1e-6
+    with pytest.raises(ValueError, match="max_high_hz=4000"):
+        TelephoneLine(max_high_hz=4000)
 
 
 def test_excerpts_refuse_no_length():
