@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # what `__getattr__` hands on
     from .audio.loading import load_audio, stream_audio
     from .commands import (
         audit_labels,
+        embed,
         ensemble,
         inspect,
         make_numbers,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:  # what `__getattr__` hands on
         pseudo_label,
         push,
         serve,
+        similar,
         stream,
         train,
         verify,
@@ -34,6 +36,7 @@ if TYPE_CHECKING:  # what `__getattr__` hands on
     from .export.onnx import export_onnx
     from .inference.checkpoint import load_classifier
     from .inference.classifier import AudioClassifier
+    from .inference.embedder import AudioEmbedder, load_embedder
     from .inference.onnx_classifier import OnnxAudioClassifier
     from .inference.pipeline import AudioClassificationPipeline
     from .inference.streaming import AudioStream
@@ -42,6 +45,9 @@ if TYPE_CHECKING:  # what `__getattr__` hands on
         AudioCNNFeatureExtractor,
         AudioCNNForAudioClassification,
         AudioCNNModel,
+        AudioEncoderConfig,
+        AudioEncoderForAudioClassification,
+        AudioEncoderModel,
         AudioEnsembleConfig,
         AudioEnsembleForAudioClassification,
     )
@@ -59,6 +65,10 @@ __all__ = [
     "AudioCNNModel",
     "AudioClassificationPipeline",
     "AudioClassifier",
+    "AudioEmbedder",
+    "AudioEncoderConfig",
+    "AudioEncoderForAudioClassification",
+    "AudioEncoderModel",
     "AudioEnsembleConfig",
     "AudioEnsembleForAudioClassification",
     "AudioError",
@@ -73,12 +83,14 @@ __all__ = [
     "TaskFacts",
     "__version__",
     "audit_labels",
+    "embed",
     "ensemble",
     "export_onnx",
     "fine_tune",
     "inspect",
     "load_audio",
     "load_classifier",
+    "load_embedder",
     "load_run",
     "make_numbers",
     "page",
@@ -86,6 +98,7 @@ __all__ = [
     "pseudo_label",
     "push",
     "serve",
+    "similar",
     "stream",
     "stream_audio",
     "train",
@@ -98,6 +111,7 @@ _PUBLIC = {
     ".audio.loading": ("load_audio", "stream_audio"),
     ".commands": (
         "audit_labels",
+        "embed",
         "ensemble",
         "inspect",
         "make_numbers",
@@ -106,6 +120,7 @@ _PUBLIC = {
         "pseudo_label",
         "push",
         "serve",
+        "similar",
         "stream",
         "train",
         "verify",
@@ -114,6 +129,7 @@ _PUBLIC = {
     ".export.onnx": ("export_onnx",),
     ".inference.checkpoint": ("load_classifier",),
     ".inference.classifier": ("AudioClassifier",),
+    ".inference.embedder": ("AudioEmbedder", "load_embedder"),
     ".inference.onnx_classifier": ("OnnxAudioClassifier",),
     ".inference.pipeline": ("AudioClassificationPipeline",),
     ".inference.streaming": ("AudioStream",),
@@ -122,6 +138,9 @@ _PUBLIC = {
         "AudioCNNFeatureExtractor",
         "AudioCNNForAudioClassification",
         "AudioCNNModel",
+        "AudioEncoderConfig",
+        "AudioEncoderForAudioClassification",
+        "AudioEncoderModel",
         "AudioEnsembleConfig",
         "AudioEnsembleForAudioClassification",
     ),

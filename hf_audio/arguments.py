@@ -126,7 +126,8 @@ class RecipeArguments(TrainingArguments):
         default=None,
         metadata={
             "help": "Folder or Hub id from whose weights training begins. It is a finished folder of a like network, "
-            "or an audio encoder of transformers (wav2vec2, AST, Whisper, ...).",
+            "an audio encoder of transformers (wav2vec2, AST, Whisper, ...), or one of `ge2e` (speakers), `speech` "
+            "and `sfx` (sound effects), which are fetched; see docs/encoders.md.",
             "group": Group.NETWORK,
         },
     )

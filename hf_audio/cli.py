@@ -111,13 +111,39 @@ def _inspect(*, png: str | None, **arguments: Any) -> None:
 
 @_shows(commands.predict)
 def _predict(**arguments: Any) -> None:
+    _look_for_garbage_seldom()
+    n_clips, n_unreadable = commands.answer_clips(None, **arguments)
+    if n_unreadable:
+        print(f"{n_unreadable} of {n_clips} clips cannot be read: see what `error` says.", file=sys.stderr)
+
+
+@_shows(commands.embed)
+def _embed(**arguments: Any) -> None:
+    _look_for_garbage_seldom()
+    n_clips, n_unreadable = commands.embed_clips(None, **arguments)
+    if n_unreadable:
+        print(f"{n_unreadable} of {n_clips} clips cannot be read, and are left out.", file=sys.stderr)
+
+
+@_shows(commands.similar)
+def _similar(*, output: str | None, **arguments: Any) -> None:
+    neighbours = commands.similar(output=output, **arguments)
+    if output is not None:
+        return
+    from .bulk.answers import shown_cell
+
+    widest = max(len(shown_cell(neighbour.file)) for neighbour in neighbours)
+    print(f"{'#':>4}  similarity  {'file':<{widest}}  {'start':>9}  {'end':>9}")
+    for each in neighbours:
+        told = f"{shown_cell(each.file):<{widest}}  {each.start:9.2f}  {each.end:9.2f}"
+        print(f"{each.rank:4}  {each.similarity:10.4f}  {told}")
+
+
+def _look_for_garbage_seldom() -> None:
     # Libraries bring objects by the hundred thousand, which stay: to look for garbage among them, again and again
     # while they are loaded and once more at the end, takes a third of the time that a short clip takes.
     gc.set_threshold(100_000, 50, 100)
     atexit.register(gc.freeze)
-    n_clips, n_unreadable = commands.answer_clips(None, **arguments)
-    if n_unreadable:
-        print(f"{n_unreadable} of {n_clips} clips cannot be read: see what `error` says.", file=sys.stderr)
 
 
 @_shows(commands.stream)
@@ -148,6 +174,12 @@ def _audit_labels(**arguments: Any) -> None:
     audit = commands.audit_labels(**arguments)
     n_wrong = (audit.suggested != audit.labels).sum()
     print(f"{n_wrong} of {audit.unverified.sum()} unverified labels look wrong.")
+
+
+@_shows(commands.encoder)
+def _encoder(**arguments: Any) -> None:
+    folder = commands.encoder(**arguments)
+    print(f"{folder} is ready: give it, or {arguments['name']} alone, as --model_name_or_path of hf-audio train.")
 
 
 @_shows(commands.export)

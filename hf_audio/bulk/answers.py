@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tqdm.auto import tqdm
 
@@ -108,7 +108,9 @@ def free_name(name: str, taken: Collection[str]) -> str:
     return next(new for new in itertools.chain([name], numbered) if new not in taken)
 
 
-Writer = Callable[[Path, Heading, Iterable[Row]], None]
+H = TypeVar("H")
+Writer = Callable[[Path, H, Iterable[Row]], None]
+"""Takes the file, the heading and the rows."""
 
 
 def write_csv(path: Path, heading: Heading, rows: Iterable[Row]) -> None:
@@ -195,16 +197,16 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-WRITERS: dict[str, Writer] = {".csv": write_csv, ".jsonl": write_json_lines, ".parquet": write_parquet}
+WRITERS: dict[str, Writer[Heading]] = {".csv": write_csv, ".jsonl": write_json_lines, ".parquet": write_parquet}
 # Of one recording over time. The longer name first: it ends like the other one.
-LABEL_WRITERS: dict[str, Writer] = {
+LABEL_WRITERS: dict[str, Writer[Heading]] = {
     ".selections.txt": write_raven_table,
     ".txt": write_audacity_labels,
     ".TextGrid": write_text_grid,
 }
 
 
-def choose_writer(output: Path, *, over_time: bool, n_clips: int) -> Writer:
+def choose_writer(output: Path, *, over_time: bool, n_clips: int) -> Writer[Heading]:
     """By the name's end, the writer of a file, which it writes whole or not at all.
 
     Raises:
@@ -217,13 +219,15 @@ def choose_writer(output: Path, *, over_time: bool, n_clips: int) -> Writer:
             raise DataError(f"--output {output} is for labels over time: add --windows.")
         if suffix in LABEL_WRITERS and n_clips > 1:
             raise DataError(f"--output {output} labels one recording, and there are {n_clips}: name one, or a .csv.")
-        return _whole(write)
+        return written_at_once(write)
     labels = ", ".join(LABEL_WRITERS)
     raise DataError(f"--output {output} must end in {', '.join(WRITERS)}, or, with --windows, in {labels}.")
 
 
-def _whole(write: Writer) -> Writer:
-    def write_whole(path: Path, heading: Heading, rows: Iterable[Row]) -> None:
+def written_at_once(write: Writer[H]) -> Writer[H]:
+    """A writer whose file is written whole or not at all."""
+
+    def write_whole(path: Path, heading: H, rows: Iterable[Row]) -> None:
         with written_whole(path) as temporary:
             write(temporary, heading, rows)
 
@@ -238,12 +242,12 @@ def print_table(heading: Heading, rows: Iterable[Row], paths: Iterable[str], lab
     shown = [name for name in heading.columns if name in widths]
     tqdm.write("  ".join(name.ljust(widths[name]) for name in shown).rstrip())  # above a progress bar
     for row in rows:
-        cells = [_cell(row[name]).ljust(widths[name]) for name in shown]
+        cells = [shown_cell(row[name]).ljust(widths[name]) for name in shown]
         tqdm.write("  ".join(cells if row["error"] is None else [cells[0], f"error: {row['error']}"]).rstrip())
 
 
-def _cell(value: Any) -> str:
+def shown_cell(value: Any) -> str:
+    """A value for a terminal, which obeys some letters of strangers' names and labels."""
     if isinstance(value, float):
         return f"{value:.4f}"
-    # Names and labels of strangers may hold what a terminal obeys.
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str("" if value is None else value))

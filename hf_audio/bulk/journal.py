@@ -20,8 +20,8 @@ class Entry:
     """Its place among the clips."""
     spans: list[list[float]]
     """Start and end of what was judged, in seconds."""
-    answers: list[list[list[Any]]]
-    """For each span its best labels, or the number, each with its confidence."""
+    answers: list[Any]
+    """For each span what was answered: its best labels, or the number, each with its confidence; or its vector."""
     ended: bool
     """Whether nothing more comes of this clip."""
     problem: str | None
@@ -105,7 +105,7 @@ class Journal:
         except ValueError:
             parsed = None
         if not isinstance(parsed, dict):
-            raise DataError(f"{self.path} is no journal of hf-audio predict, or is damaged: delete it to begin anew.")
+            raise DataError(f"{self.path} is no journal of hf-audio, or is damaged: delete it to begin anew.")
         return parsed
 
     def _note(self, entry: Mapping[str, Any], position: int) -> None:

@@ -4,30 +4,30 @@ import atexit
 import hashlib
 import itertools
 import logging
-import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Generic
 
 from tqdm.auto import tqdm
 
 from ..data.columns import Columns
-from ..errors import ArgumentError, AudioError, DataError
-from ..inference.checkpoint import load_classifier
-from ..inference.classifier import AudioClassifier
-from ..inference.facts import Facts
+from ..encoders.names import find_checkpoint
+from ..errors import AudioError, DataError
 from ..problems import count_problems
-from .answers import Heading, Row, Writer, choose_writer, print_table
+from .answers import Row, Writer
 from .clips import STANDARD_INPUT, find_all_clips, open_clips
-from .decoding import Cut
 from .journal import Entry, Journal
-from .scoring import Judgement, default_workers, judge_clips
+from .questions import Answerer, AnyHeading, H, Question, WindowQuestion
+from .scoring import default_workers, judge_clips
 
 logger = logging.getLogger(__name__)
 
 JOURNAL_SUFFIX = ".journal"
+CONFIGURATION = ("config.json", "preprocessor_config.json")  # of what a network is; other files tell how it came about
+
+Show = Callable[[H, Iterable[Row], Iterable[str]], None]
 
 
 @dataclass(frozen=True)
@@ -54,42 +54,15 @@ class Sources:
         return any(Path(name).exists() and os.path.samefile(name, file) for name in self.names)
 
 
-@dataclass(frozen=True)
-class Question:
-    """What a checkpoint is asked about every clip."""
-
-    top_k: int = 1
-    """How many labels, best first."""
-    over_time: bool = False
-    """Whether it is asked of windows rather than of clips."""
-    hop_seconds: float | None = None
-    """From one window's end to the next one's; `None`: windows do not overlap."""
-
-    def __post_init__(self) -> None:
-        if self.top_k < 1:
-            raise ArgumentError(f"--top_k {self.top_k} must be 1 or more.")
-        if self.hop_seconds is not None and not self.over_time:
-            raise ArgumentError("--hop_seconds is for scores over time: add --windows.")
-        if self.hop_seconds is not None and not 0 < self.hop_seconds < math.inf:
-            raise ArgumentError(f"--hop_seconds {self.hop_seconds} must be more than 0, and a number.")
-
-    def cut(self, facts: Facts) -> Cut:
-        """How it is asked of a recording."""
-        if not self.over_time:
-            return Cut(facts)
-        window, hop = facts.stream_windows(hop_seconds=self.hop_seconds)
-        return Cut(facts, (window, window if self.hop_seconds is None else hop))
-
-
 def predict_files(
     checkpoint: str,
     sources: Sources,
     output: Path | None,
-    question: Question,
+    question: WindowQuestion[H],
     *,
     num_workers: int | None = None,
     resume: bool = False,
-    show: Callable[[Heading, Iterable[Row], Iterable[str], Iterable[str]], None] = print_table,
+    show: Show[H] | None = None,
 ) -> tuple[int, int]:
     """What a checkpoint answers to all clips of some sources, into a file or, without one, to `show`.
 
@@ -100,10 +73,11 @@ def predict_files(
         checkpoint: a finished folder, a Hub id or an exported ONNX file.
         sources: of the clips.
         output: its name's end is its format; of a folder, a Parquet part in it.
-        question: what is asked.
+        question: what is asked: for labels, a `Question`.
         num_workers: processes that decode; by default as many as suit the clips and this machine.
         resume: go on with what a killed run has left beside the output, if anything.
-        show: takes the answers as they come, where there is no output; see `print_table`.
+        show: takes the table's heading and its rows as they come, and the paths of all clips, where there is no
+            output; by default `Answerer.show`, which prints them.
 
     Returns the numbers of clips and of those that cannot be read.
 
@@ -117,15 +91,15 @@ def predict_files(
     places = list(range(len(clips)))[rank * len(clips) // n_processes : (rank + 1) * len(clips) // n_processes]
     if n_processes > 1 and (output is None or any(clip["path"] == STANDARD_INPUT for clip in clips)):
         raise DataError("Several processes share files out and write parts: give files to read, and --output.")
-    write: Writer | None = None
+    write: Writer[H] | None = None
     if output is not None:
         output = _name_part(output, rank, n_processes)
         if output.exists() and sources.include(output):
             raise DataError(f"--output {output} is what the clips are read from: choose another file.")
-        write = choose_writer(output, over_time=question.over_time, n_clips=len(clips))
+        write = question.choose_writer(output, len(clips))
     if output is None or write is None:
-        inquiry = _Inquiry(load_classifier(checkpoint), clips, question, num_workers, quiet=rank > 0)
-        return _show(inquiry.entries(places), clips, inquiry.heading, inquiry.classifier.facts, show)
+        inquiry = _Inquiry(question.load(checkpoint), clips, question, num_workers, quiet=rank > 0)
+        return _show(inquiry.entries(places), clips, inquiry.heading, show or inquiry.answerer.show)
     notes = output.with_name(output.name + JOURNAL_SUFFIX)
     if resume and output.exists() and not notes.exists():
         logger.warning("%s is finished already: to judge its clips anew, leave --resume out.", output)
@@ -133,13 +107,11 @@ def predict_files(
     request = {
         "checkpoint": fingerprint(checkpoint),
         "clips": _digest(os.fsencode(clips[place]["path"]) + b"\n" for place in places),
-        "--top_k": question.top_k,
-        "--windows": question.over_time,
-        "--hop_seconds": question.hop_seconds,
+        **question.request,
     }
     journal = Journal(notes, request, resume)  # before anything takes time, as it keeps others from the output
     try:
-        inquiry = _Inquiry(load_classifier(checkpoint), clips, question, num_workers, quiet=rank > 0)
+        inquiry = _Inquiry(question.load(checkpoint), clips, question, num_workers, quiet=rank > 0)
     except BaseException:
         journal.abandon()
         raise
@@ -148,42 +120,37 @@ def predict_files(
 
 
 @dataclass(frozen=True)
-class _Inquiry:
+class _Inquiry(Generic[H]):
     """A checkpoint that is asked about clips."""
 
-    classifier: AudioClassifier
+    answerer: Answerer[H]
     clips: Sequence[dict[str, str]]
-    question: Question
+    question: WindowQuestion[H]
     num_workers: int | None
     quiet: bool
     """Whether no progress is shown."""
 
     @property
-    def heading(self) -> Heading:
+    def heading(self) -> H:
         """Of the table of answers."""
-        facts = self.classifier.facts
-        return Heading(
-            list(dict.fromkeys(name for clip in self.clips for name in clip if name != "path")),
-            "number" if facts.num_digits else "label",
-            1 if facts.num_digits else min(self.question.top_k, len(facts.labels)),
-            self.question.over_time,
-            facts.sampling_rate,
+        return self.answerer.heading(
+            list(dict.fromkeys(name for clip in self.clips for name in clip if name != "path"))
         )
 
     def entries(self, places: Sequence[int], n_finished: int = 0) -> Iterator[Entry]:
         """The answers to the clips at these places, as they come; `n_finished`: how many others have theirs."""
-        facts, n_answers = self.classifier.facts, self.heading.n_answers
+        answerer, cut = self.answerer, self.question.cut(self.answerer.facts)
         num_workers = default_workers(len(places) + n_finished) if self.num_workers is None else self.num_workers
         total = n_finished + len(places)
-        progress = tqdm(total=total, initial=n_finished, desc="Predicting", unit="clip", disable=self.quiet)
+        progress = tqdm(total=total, initial=n_finished, desc=self.question.action, unit="clip", disable=self.quiet)
         with open_clips(self.clips) as files, progress:
             asked = [(place, files[place]) for place in places]
             seconds = 0.0
-            for judgement in judge_clips(self.classifier, asked, self.question.cut(facts), num_workers):
+            for judgement in judge_clips(answerer.scorer, asked, cut, num_workers):
                 progress.update(judgement.ended)
                 seconds += sum(end - start for start, end in judgement.spans)
                 progress.set_postfix_str(f"{seconds / 3600:.2f} h judged", refresh=False)
-                entry = _entry(judgement, facts, n_answers)
+                entry = answerer.entry(judgement, files[judgement.clip])
                 if self.clips[entry.clip]["path"] == STANDARD_INPUT and entry.problem is not None:
                     problem = entry.problem.replace(files[entry.clip], "standard input")  # of whose copy it speaks
                     entry = replace(entry, problem=problem)
@@ -191,7 +158,13 @@ class _Inquiry:
 
 
 def _write(
-    journal: Journal, inquiry: _Inquiry, places: Sequence[int], output: Path, write: Writer, *, all_may_fail: bool
+    journal: Journal,
+    inquiry: _Inquiry[H],
+    places: Sequence[int],
+    output: Path,
+    write: Writer[H],
+    *,
+    all_may_fail: bool,
 ) -> int:
     """All answers into a file, by way of the journal, which is then deleted; returns how many cannot be read."""
     try:
@@ -203,8 +176,9 @@ def _write(
         if places and journal.n_problems == len(places) and not all_may_fail:
             problem = next(journal.entries()).problem
         else:
-            write(output, inquiry.heading, _rows(journal.entries(), inquiry.clips, inquiry.heading))
-            for sentence in count_problems(_problems(journal.entries(), inquiry.clips), str(output)):
+            listed_in, heading = inquiry.question.complaints_in(output), inquiry.heading
+            write(output, heading, _rows(journal.entries(), inquiry.clips, heading))
+            for sentence in count_problems(_problems(journal.entries(), inquiry.clips), listed_in):
                 logger.warning("%s", sentence)
     except BaseException:
         journal.close()
@@ -224,9 +198,8 @@ def _problems(entries: Iterable[Entry], clips: Sequence[dict[str, str]]) -> Iter
 def _show(
     entries: Iterable[Entry],
     clips: Sequence[dict[str, str]],
-    heading: Heading,
-    facts: Facts,
-    show: Callable[..., None],
+    heading: H,
+    show: Show[H],
 ) -> tuple[int, int]:
     """A table, clip by clip in their order; nothing but a sentence, if none can be read."""
     ordered = _in_order(entries)
@@ -246,8 +219,7 @@ def _show(
             n_problems += entry.problem is not None
             yield entry
 
-    labels = ["9" * facts.num_digits] if facts.num_digits else facts.labels
-    show(heading, _rows(counted(), clips, heading), [clip["path"] for clip in clips], labels)
+    show(heading, _rows(counted(), clips, heading), [clip["path"] for clip in clips])
     return len(clips), n_problems
 
 
@@ -264,20 +236,10 @@ def _in_order(entries: Iterable[Entry]) -> Iterator[Entry]:
             following += 1
 
 
-def _rows(entries: Iterable[Entry], clips: Sequence[dict[str, str]], heading: Heading) -> Iterator[Row]:
+def _rows(entries: Iterable[Entry], clips: Sequence[dict[str, str]], heading: AnyHeading) -> Iterator[Row]:
     for clip, parts in itertools.groupby(entries, key=lambda entry: entry.clip):
         for entry in parts:
             yield from heading.rows(clips[clip], entry.spans, entry.answers, entry.problem)
-
-
-def _entry(judgement: Judgement, facts: Facts, n_answers: int) -> Entry:
-    answers: list[list[list[Any]]] = []
-    for scores in judgement.scores:
-        answer = facts.name(scores, n_answers)
-        best = [answer] if isinstance(answer, dict) else answer
-        answers.append([[one.get("text", one.get("label")), round(one["score"], 6)] for one in best])
-    spans = [list(span) for span in judgement.spans]
-    return Entry(judgement.clip, spans, answers, judgement.ended, judgement.problem)
 
 
 def _none_readable(problem: str, n_clips: int) -> AudioError:
@@ -287,8 +249,9 @@ def _none_readable(problem: str, n_clips: int) -> AudioError:
 
 def fingerprint(checkpoint: str) -> str:
     """Of a folder or file what its configuration and weights are; of a Hub id, the id."""
-    path = Path(checkpoint)
-    files = [path] if path.is_file() else sorted(path.glob("*.json")) + sorted(path.glob("*.safetensors"))
+    path = Path(find_checkpoint(checkpoint))
+    files = [path] if path.is_file() else [path / name for name in CONFIGURATION if (path / name).is_file()]
+    files += sorted(path.glob("*.safetensors"))
     return _digest(file.read_bytes() for file in files) if files else checkpoint
 
 
@@ -325,3 +288,6 @@ def _name_part(output: Path, rank: int, n_processes: int) -> Path:
     if output.suffix.lower() != ".parquet":
         raise DataError(f"--output {output}: of several processes, each writes a Parquet part, so end it in .parquet.")
     return output.with_name(f"{output.stem}-{number}.parquet")
+
+
+__all__ = ["JOURNAL_SUFFIX", "Question", "Sources", "fingerprint", "predict_files"]

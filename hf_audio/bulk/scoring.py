@@ -6,14 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 import torch
 
 from ..audio.speech import load_voice_activity
-from ..inference.classifier import AudioClassifier
 from ..inference.facts import Facts, RunningMean
-from ..inference.torch_classifier import TorchAudioClassifier
 from .decoding import Cut, Piece, decode_ahead
 
 # Windows that are sorted by length and scored in one go, and how many samples they may have: 32 MB.
@@ -21,6 +20,13 @@ POOL_WINDOWS = 64
 POOL_SAMPLES = 1 << 23
 # So few clips are decoded before another process has started.
 CLIPS_PER_WORKER = 16
+
+
+class Scorer(Protocol):
+    """What runs a network: a classifier, or what embeds. On a CPU by torch, it has a `device` that says so."""
+
+    def score(self, windows: Sequence[np.ndarray]) -> np.ndarray:
+        """Windows, (samples,) each -> (windows, values) float32."""
 
 
 @dataclass
@@ -32,7 +38,10 @@ class Judgement:
     spans: list[tuple[float, float]] = field(default_factory=list)
     """Start and end of what was judged, in seconds."""
     scores: list[np.ndarray] = field(default_factory=list)
-    """Probabilities of each span, (labels,)."""
+    """What the network gives for each span, (values,): the labels' probabilities, say."""
+    speech: list[float | None] = field(default_factory=list)
+    """Of each span in which nobody speaks, though the network is of speech alone, how probable it is that somebody
+    does; its scores then are those of `Facts.reduce`."""
     ended: bool = False
     """Whether nothing more comes of this clip."""
     problem: str | None = None
@@ -47,9 +56,9 @@ def default_workers(n_clips: int) -> int:
 
 
 def judge_clips(
-    classifier: AudioClassifier, files: Sequence[tuple[int, str]], cut: Cut, num_workers: int
+    classifier: Scorer, files: Sequence[tuple[int, str]], cut: Cut, num_workers: int
 ) -> Iterator[Judgement]:
-    """Places and names of files -> what they are, one judgement a clip, or over time several.
+    """Places and names of files -> what they are to a network, one judgement a clip, or over time several.
 
     They come about in the order of the files: a long one does not hold the shorter ones behind it up.
 
@@ -80,6 +89,7 @@ def _add_window(judgement: Judgement, piece: Piece, scores: np.ndarray | None, f
     rate = facts.sampling_rate
     judgement.spans.append((piece.start / rate, (piece.start + len(piece.samples)) / rate))
     judgement.scores.append(facts.reduce([scores], piece.speech))
+    judgement.speech.append(piece.speech)
 
 
 class _Reduction:
@@ -99,12 +109,11 @@ class _Reduction:
         if piece.problem is not None:
             return Judgement(piece.clip, ended=True, problem=piece.problem)
         scores = facts.reduce(() if piece.speech is not None else [self.mean.value], piece.speech)
-        return Judgement(piece.clip, [(0.0, self.n_samples / facts.sampling_rate)], [scores], ended=True)
+        span = 0.0, self.n_samples / facts.sampling_rate
+        return Judgement(piece.clip, [span], [scores], [piece.speech], ended=True)
 
 
-def _score(
-    classifier: AudioClassifier, parcels: Iterable[list[Piece]]
-) -> Iterator[list[tuple[Piece, np.ndarray | None]]]:
+def _score(classifier: Scorer, parcels: Iterable[list[Piece]]) -> Iterator[list[tuple[Piece, np.ndarray | None]]]:
     """Every piece with its window's scores, (labels,), many at a time; `None` at a clip's end."""
 
     def score(pool: list[Piece]) -> list[tuple[Piece, np.ndarray | None]]:
@@ -142,13 +151,14 @@ def _finite(
 
 
 @contextmanager
-def _scoring_threads(classifier: AudioClassifier) -> Iterator[tuple[ThreadPoolExecutor, int]]:
+def _scoring_threads(classifier: Scorer) -> Iterator[tuple[ThreadPoolExecutor, int]]:
     """Threads that may score, and how many.
 
     On a CPU, each core takes windows of its own: cores that share a small network's forward pass wait for each other
     after every layer, and very long where other programs run beside.
     """
-    own_cores = isinstance(classifier, TorchAudioClassifier) and classifier.device.type == "cpu"
+    device = getattr(classifier, "device", None)
+    own_cores = device is not None and device.type == "cpu"
     n_threads = torch.get_num_threads()
     if not own_cores:
         with ThreadPoolExecutor(1) as threads:

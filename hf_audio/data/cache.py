@@ -124,12 +124,17 @@ def decode_clip(source: str | bytes, name: str, sampling_rate: int, speech_only:
     return pack_samples(waveform)
 
 
-def longest_clip(cached: Dataset) -> tuple[str, int]:
-    """The path and the samples of the longest clip that `cache_audio` has given."""
+def clip_lengths(cached: Dataset) -> np.ndarray:
+    """The samples of every clip that `cache_audio` has given, (clips,)."""
     lengths = [
         pc.binary_length(batch["audio"]).to_numpy() // 2 for batch in cached.with_format("arrow").iter(batch_size=1000)
     ]
-    samples = np.concatenate(lengths)
+    return np.concatenate(lengths)
+
+
+def longest_clip(cached: Dataset) -> tuple[str, int]:
+    """The path and the samples of the longest clip that `cache_audio` has given."""
+    samples = clip_lengths(cached)
     row = int(samples.argmax())
     return cached[row]["path"], int(samples[row])
 

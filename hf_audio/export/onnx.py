@@ -17,14 +17,15 @@ from ..errors import CheckpointError, ExportError
 from ..files import temporary_folder_beside, written_whole
 from ..inference.checkpoint import ONNX_SUFFIX
 from ..inference.classifier import AudioClassifier
+from ..inference.embedder import OnnxAudioEmbedder, embedder_of
 from ..inference.facts import Facts
-from ..inference.onnx_classifier import INPUT, OUTPUT, OnnxAudioClassifier
+from ..inference.onnx_classifier import EMBEDDINGS, INPUT, OUTPUT, OnnxAudioClassifier
 from ..inference.torch_classifier import TorchAudioClassifier
 
 # Between torch and ONNX Runtime, in probability.
 TOLERANCE = 1e-4
-EXPORTABLE = ("audio_cnn", "audio_ensemble")
-EXAMPLE_WINDOWS = 2.5  # of an ensemble's longest window, in the waveform by which it is traced
+EXPORTABLE = ("audio_cnn", "audio_encoder", "audio_ensemble")
+EXAMPLE_WINDOWS = 2.5  # of what a network hears at once, in the waveform by which it is traced
 
 
 @dataclass
@@ -49,6 +50,7 @@ def export_onnx(
     *,
     labels: Sequence[str] | None = None,
     int8: bool = False,
+    embeddings: bool = False,
 ) -> Export:
     """Write a checkpoint as one ONNX file: waveforms (batch, samples) in, logits (batch, labels) out.
 
@@ -56,11 +58,12 @@ def export_onnx(
     it is run on the clips and compared with torch.
 
     Args:
-        checkpoint: a finished folder or a Hub id, of an AudioCNN or an ensemble of them.
+        checkpoint: a finished folder or a Hub id, of an AudioCNN, an ensemble of them, or an `AudioEncoder`.
         path: to write; ends in `.onnx`.
         clips: audio files, or their bytes, to check it on, by default those of `make_golden_clips`.
         labels: of the clips, classes or numbers, "" where unknown, to tell how accurate the file is on them.
         int8: quantise the convolutions to 8 bits, by what the clips make of them.
+        embeddings: give a second output, `embeddings`, (batch, size), what `AutoModel` gives as `pooler_output`.
 
     Raises:
         CheckpointError: no such checkpoint, or one that does not hold its own front-end.
@@ -76,6 +79,8 @@ def export_onnx(
     from .golden_clips import make_golden_clips
 
     classifier = load_exportable(checkpoint)
+    if int8 and not has_convolutions(classifier):
+        raise ExportError(f"{checkpoint} has no convolutions, and its LSTMs stay as they are: leave --int8 out.")
     facts = classifier.facts
     if clips is None:
         golden = make_golden_clips(facts.sampling_rate, facts.clip_seconds)
@@ -84,14 +89,17 @@ def export_onnx(
         waveforms, labels = keep_spoken(facts, [load_audio(clip, facts.sampling_rate) for clip in clips], labels)
     with temporary_folder_beside(path) as folder:
         written = folder / path.name
-        trace(classifier, written)
+        trace(classifier, written, embeddings)
         if int8:
             export = quantise(classifier, written, waveforms, labels)
         else:
             export = _compare(written, classifier, waveforms, labels)
-            if not export.largest_difference <= TOLERANCE:  # NaN is none
+            difference = export.largest_difference
+            if embeddings:
+                difference = float(np.max([difference, *compare_embeddings(written, classifier, waveforms)]))
+            if not difference <= TOLERANCE:  # NaN is none
                 raise ExportError(
-                    f"{checkpoint} differs by {export.largest_difference:.1e} in ONNX Runtime, more than {TOLERANCE}: "
+                    f"{checkpoint} differs by {difference:.1e} in ONNX Runtime, more than {TOLERANCE}: "
                     "nothing was written; try another version of onnxruntime, and report it."
                 )
         with written_whole(path) as temporary:
@@ -109,8 +117,8 @@ def load_exportable(checkpoint: str | os.PathLike) -> TorchAudioClassifier:
     kind = classifier.model.config.model_type
     if kind not in EXPORTABLE:
         raise CheckpointError(
-            f"{checkpoint}, a {kind}, leaves its features to an extractor outside of the network: only AudioCNNs and "
-            "their ensembles can be exported."
+            f"{checkpoint}, a {kind}, leaves its features to an extractor outside of the network: only AudioCNNs, "
+            "their ensembles and the encoders that packages bring can be exported."
         )
     return classifier
 
@@ -130,12 +138,12 @@ def keep_spoken(
     return [pairs[place][0] for place in places], None if labels is None else [labels[place] for place in places]
 
 
-def trace(classifier: TorchAudioClassifier, path: Path) -> None:
-    """Write a classifier as an ONNX file, which nobody has compared with it yet."""
+def trace(classifier: TorchAudioClassifier, path: Path, embeddings: bool = False) -> None:
+    """Write a classifier as an ONNX file, with or without its embeddings; nobody has compared it yet."""
     import torch
 
     from ..models.frontends import MelSpectrogram
-    from .onnx_frontend import FactoredMelSpectrogram
+    from .onnx_frontend import FactoredMelSpectrogram, LogitsAndEmbeddings
 
     model = copy.deepcopy(classifier.model)
     for module in list(model.modules()):
@@ -143,23 +151,37 @@ def trace(classifier: TorchAudioClassifier, path: Path) -> None:
             if isinstance(child, MelSpectrogram):
                 setattr(module, name, FactoredMelSpectrogram(child))
     facts = classifier.facts
-    # Of an ensemble, the example has several windows for every member: where one window is enough, the number of
-    # windows would become a constant of the graph, which then takes nothing longer.
-    n_windows = EXAMPLE_WINDOWS if model.config.model_type == "audio_ensemble" else 1
-    example = torch.zeros(2, round(n_windows * facts.stream_seconds * facts.sampling_rate))
+    example = torch.zeros(2, round(_example_seconds(classifier) * facts.sampling_rate))
     with _quiet():
         program = torch.onnx.export(
-            model,
+            LogitsAndEmbeddings(model) if embeddings else model,
             (example,),
             dynamo=True,
             dynamic_shapes={INPUT: {0: "batch", 1: "samples"}},
             input_names=[INPUT],
-            output_names=[OUTPUT],
+            output_names=[OUTPUT, EMBEDDINGS] if embeddings else [OUTPUT],
             verbose=False,
         )
     assert program is not None
     program.save(path)
     _set_metadata(path, facts.to_dict())
+
+
+def _example_seconds(classifier: TorchAudioClassifier) -> float:
+    """How long a waveform shall be by which a network is traced.
+
+    Of an ensemble or an encoder it has several windows: where one window is enough, the number of windows would become
+    a constant of the graph, which then takes nothing longer.
+    """
+    seconds, config = classifier.facts.stream_seconds, classifier.model.config
+    if config.model_type == "audio_ensemble":
+        return EXAMPLE_WINDOWS * seconds
+    return max(seconds, EXAMPLE_WINDOWS * getattr(config, "window_seconds", 0))
+
+
+def has_convolutions(classifier: TorchAudioClassifier) -> bool:
+    """Whether a network has any, which are what 8 bits are for."""
+    return any("Conv" in type(module).__name__ for module in classifier.model.modules())
 
 
 def quantise(
@@ -239,6 +261,18 @@ def _compare(
         before, after = (first == wanted[:, None])[wanted != ""].mean(0).tolist()
         accuracies = before, after
     return Export(path, len(clips), difference, float((first[:, 0] == first[:, 1]).mean()), accuracies)
+
+
+def compare_embeddings(path: Path, classifier: AudioClassifier, clips: Sequence[np.ndarray]) -> Iterator[float]:
+    """How far an ONNX file's embedding of each clip, (samples,), is from torch's, as a share of its length."""
+    exported, own = OnnxAudioEmbedder(OnnxAudioClassifier(path)), embedder_of(classifier)
+    for clip in clips:
+        yield distance(exported.embed_recording(clip), own.embed_recording(clip))
+
+
+def distance(vector: np.ndarray, expected: np.ndarray) -> float:
+    """Between two vectors, (size,), as a share of the second one's length."""
+    return float(np.linalg.norm(vector - expected) / max(np.linalg.norm(expected), np.finfo(np.float32).tiny))
 
 
 def _first(facts: Facts, scores: np.ndarray) -> str:

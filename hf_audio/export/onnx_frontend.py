@@ -1,4 +1,7 @@
-"""The mel spectrogram out of matrix products, for runtimes whose own Fourier transform is slow."""
+"""What an exported network has another layer for, and what it has two outputs by.
+
+The mel spectrogram is made of matrix products, for runtimes whose own Fourier transform is slow.
+"""
 
 import math
 
@@ -81,3 +84,20 @@ class FactoredMelSpectrogram(nn.Module):
             energy = energy ** (self.power / 2)
         mels = torch.bmm(energy, self.mel_filters).sum(0)  # (batch x frames, mels)
         return mels.unflatten(0, (batch, n_frames)).transpose(1, 2)
+
+
+class LogitsAndEmbeddings(nn.Module):
+    """A classifier with its embeddings as a second output, out of one forward pass.
+
+    Args:
+        model: whose output has `pooler_output` where hidden states are asked for.
+    """
+
+    def __init__(self, model: nn.Module):
+        super().__init__()
+        self.model = model
+
+    def forward(self, input_values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Waveforms (batch, samples) -> logits (batch, labels) and embeddings (batch, size)."""
+        output = self.model(input_values, output_hidden_states=True, return_dict=True)
+        return output.logits, output.pooler_output

@@ -11,7 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,19 +23,21 @@ from ..audio.loading import INT16_FULL_SCALE, load_audio
 from ..audio.windows import running_windows
 from ..bulk.decoding import Cut
 from ..bulk.scoring import judge_clips
-from ..errors import AudioError, CheckpointError
+from ..errors import AudioError, CheckpointError, NoSpeechError
 from ..inference.classifier import AudioClassifier
+from ..inference.embedder import OnnxAudioEmbedder, embedder_of
 from ..inference.facts import Answer, Facts
 from ..inference.onnx_classifier import OnnxAudioClassifier
 from ..inference.streaming import AudioStream
 from .browser import find_browser, scores_in_browser
 from .golden_clips import make_golden_clips
-from .onnx import TOLERANCE, keep_spoken, load_exportable, quantise, trace
+from .onnx import TOLERANCE, distance, has_convolutions, keep_spoken, load_exportable, quantise, trace
 from .site import make_site
 
 # Samples of a stream's blocks: a prime, 20 ms of a telephone, a sound card's buffer, and all at once.
 BLOCKS = (997, 160, 4096, None)
 SOCKET_BLOCK = 997
+BOUNDARY = "hf-audio-verify-6f1d0c"  # of a form's parts
 # Of a browser's scores where the page has resampled the clip, by another filter than Python's.
 RESAMPLED_TOLERANCE = 2e-2
 
@@ -59,8 +61,9 @@ class Verdict:
 def verify(checkpoint: str | os.PathLike, clips: Mapping[str, bytes] | None = None) -> Iterator[Verdict]:
     """Run a checkpoint in every way there is, and compare each with torch, one after the other.
 
-    Ways: the pipeline, the bulk engine, ONNX Runtime, by recordings in windows and uncut, ONNX Runtime in 8 bits, the
-    page, where a browser is installed, the service over HTTP and WebSocket, and streams in blocks of several sizes.
+    Ways: the pipeline, the bulk engine, ONNX Runtime, by recordings in windows and uncut, ONNX Runtime in 8 bits where
+    there are convolutions, the page, where a browser is installed, the service over HTTP and WebSocket, and streams in
+    blocks of several sizes; of embeddings, ONNX Runtime and the service.
 
     Args:
         checkpoint: a finished folder or a Hub id, of an AudioCNN or an ensemble of them.
@@ -80,6 +83,9 @@ def verify(checkpoint: str | os.PathLike, clips: Mapping[str, bytes] | None = No
     clips = golden if clips is None else clips
     expected = {name: _answer(classifier, name, clip) for name, clip in clips.items()}
 
+    def read(clip: bytes) -> np.ndarray:
+        return load_audio(clip, facts.sampling_rate)
+
     def compare(way: str, ask: Callable[[bytes], Answer]) -> Verdict:
         differences = [difference(ask(clip), expected[name]) for name, clip in clips.items()]
         return Verdict(way, len(clips), largest(differences), TOLERANCE)
@@ -89,25 +95,29 @@ def verify(checkpoint: str | os.PathLike, clips: Mapping[str, bytes] | None = No
     yield Verdict("files", len(clips), largest(_differences_of_files(classifier, clips, expected)), TOLERANCE)
     with tempfile.TemporaryDirectory() as folder:
         whole, small = Path(folder) / "whole.onnx", Path(folder) / "small.onnx"
-        trace(classifier, whole)
+        trace(classifier, whole, embeddings=True)
         shutil.copyfile(whole, small)
         exported = OnnxAudioClassifier(whole)
         yield compare("ONNX", lambda clip: exported(clip, top_k=None))
+        embed = OnnxAudioEmbedder(exported).embed_recording
+        yield _compare_embeddings("ONNX, embeddings", lambda clip: embed(read(clip)), classifier, clips)
         # As other programs may run it; not with the caller's clips, which may last for hours.
-        uncut = [load_audio(clip, facts.sampling_rate) for clip in golden.values()]
+        uncut = [read(clip) for clip in golden.values()]
         pairs = [(exported.score([each])[0], classifier.score([each])[0]) for each in uncut]
         yield _compare_scores("ONNX, uncut", pairs, TOLERANCE)
-        waveforms = [load_audio(clip, facts.sampling_rate) for clip in clips.values()]
-        quantise(classifier, small, keep_spoken(facts, waveforms, None)[0])
-        eight_bits = OnnxAudioClassifier(small)
-        assert eight_bits.int8_bound is not None
-        # Scores, not answers: where two digits are about as probable, the other one may well be read.
-        pairs = [(eight_bits.judge_recording(each), classifier.judge_recording(each)) for each in waveforms]
-        yield _compare_scores("ONNX, 8 bits", pairs, eight_bits.int8_bound)
+        waveforms = [read(clip) for clip in clips.values()]
+        if has_convolutions(classifier):
+            quantise(classifier, small, keep_spoken(facts, waveforms, None)[0])
+            eight_bits = OnnxAudioClassifier(small)
+            assert eight_bits.int8_bound is not None
+            # Scores, not answers: where two digits are about as probable, the other one may well be read.
+            pairs = [(eight_bits.judge_recording(each), classifier.judge_recording(each)) for each in waveforms]
+            yield _compare_scores("ONNX, 8 bits", pairs, eight_bits.int8_bound)
         if find_browser() is not None and not facts.speech_only:
             yield from _compare_page(whole, classifier, golden)
     with _service(checkpoint) as address:
         yield compare("REST", lambda clip: _post(address, clip, facts))
+        yield _compare_embeddings("REST, embeddings", lambda clip: _post_to_embed(address, clip), classifier, clips)
         yield _compare_socket(address, classifier, clips)
     for block in BLOCKS:
         yield _compare_stream(classifier, clips, block)
@@ -197,6 +207,28 @@ def _post(address: str, clip: bytes, facts: Facts) -> Answer:
     with urllib.request.urlopen(request, timeout=600) as response:
         rows = json.load(response)
     return {"text": rows[0]["label"], "score": rows[0]["score"]} if facts.num_digits else rows
+
+
+def _post_to_embed(address: str, clip: bytes) -> np.ndarray:
+    """The embedding of a clip, (size,)."""
+    head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="clip"\r\n\r\n'
+    body = head.encode() + clip + f"\r\n--{BOUNDARY}--\r\n".encode()
+    kind = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
+    request = urllib.request.Request(f"{address}/v1/embed", data=body, headers=kind)
+    with urllib.request.urlopen(request, timeout=600) as response:
+        return np.array(json.load(response)["embedding"], dtype=np.float32)
+
+
+def _compare_embeddings(
+    way: str, embed: Callable[[bytes], np.ndarray], classifier: AudioClassifier, clips: Mapping[str, bytes]
+) -> Verdict:
+    """Verdict on vectors, as shares of the lengths of torch's; not on clips that have none, as nobody speaks."""
+    embedder, differences = embedder_of(classifier), []
+    for clip in clips.values():
+        with suppress(NoSpeechError):
+            expected = embedder.embed_recording(load_audio(clip, classifier.sampling_rate))
+            differences.append(distance(embed(clip), expected))
+    return Verdict(way, len(differences), largest(differences), TOLERANCE)
 
 
 def _compare_socket(address: str, classifier: AudioClassifier, clips: Mapping[str, bytes]) -> Verdict:

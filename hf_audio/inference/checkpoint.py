@@ -2,13 +2,16 @@
 
 import math
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import CheckpointError
 from .classifier import AudioClassifier
-from .torch_classifier import TorchAudioClassifier, reason_of
+from .facts import Facts
+from .torch_classifier import TorchAudioClassifier
+from .torch_network import reason_of
 
 ONNX_SUFFIX = ".onnx"
 
@@ -26,21 +29,39 @@ def load_classifier(checkpoint: str | os.PathLike) -> AudioClassifier:
         classifier = OnnxAudioClassifier(checkpoint)
     else:
         classifier = TorchAudioClassifier(checkpoint)
-    _try_out(classifier, checkpoint)
+    try_out(classifier.score, classifier.facts, checkpoint, "scores")
     return classifier
 
 
-def _try_out(classifier: AudioClassifier, checkpoint: str | os.PathLike) -> None:
-    """Refuse what does not answer to a tone, whatever the reason."""
-    facts = classifier.facts
-    tone = 0.1 * np.sin(0.3 * np.arange(min(round(facts.sampling_rate), facts.window or math.inf)))
+def try_out(
+    run: Callable[[Sequence[np.ndarray]], np.ndarray], facts: Facts, checkpoint: str | os.PathLike, kind: str
+) -> None:
+    """Refuse what does not answer to a tone, whatever the reason.
+
+    Args:
+        run: the network: windows, (samples,) each -> (windows, values).
+        facts: of the checkpoint.
+        checkpoint: its name.
+        kind: of the values, for a sentence.
+
+    Raises:
+        CheckpointError: it fails, or its numbers are none.
+    """
     try:
-        scores = classifier.score([tone.astype(np.float32)])
+        values = run([make_tone(facts)])
+    except CheckpointError:
+        raise
     except Exception as error:  # of torch, onnxruntime or numpy
         raise CheckpointError(
             f"{checkpoint} does not run ({reason_of(error)}): give the --output_dir of a finished run, or a Hub id."
         ) from error
-    if not np.isfinite(scores).all():
+    if not np.isfinite(values).all():
         raise CheckpointError(
-            f"{checkpoint} gives scores that are not finite, so its weights or its numbers are broken: train it again."
+            f"{checkpoint} gives {kind} that are not finite, so its weights or its numbers are broken: train it again."
         )
+
+
+def make_tone(facts: Facts) -> np.ndarray:
+    """What any checkpoint can be tried out on: a second of a tone or a window of it, (samples,) float32."""
+    n_samples = min(round(facts.sampling_rate), facts.window or math.inf)
+    return (0.1 * np.sin(0.3 * np.arange(n_samples))).astype(np.float32)

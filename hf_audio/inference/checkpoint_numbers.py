@@ -22,10 +22,14 @@ MOST_PARAMETERS = 4_000_000_000  # of a Hub id, whose files are elsewhere
 WEIGHTS = (".safetensors", ".bin")
 
 
-def check_numbers(checkpoint: str | os.PathLike) -> None:
+def check_numbers(checkpoint: str | os.PathLike, auto_class: Any = AutoModelForAudioClassification) -> None:
     """Read the JSON files of a finished folder or Hub id, and refuse sizes that no network for sound has.
 
     Parameters that are more than its weights can hold would be made up, one by one, before the difference is told.
+
+    Args:
+        checkpoint: the folder or id.
+        auto_class: transformers' own that will load it.
 
     Raises:
         CheckpointError: there is such a size; the message is the reason, without the checkpoint's name.
@@ -33,13 +37,13 @@ def check_numbers(checkpoint: str | os.PathLike) -> None:
     """
     _check(PreTrainedConfig.get_config_dict(checkpoint)[0], "config.json")
     _check(SequenceFeatureExtractor.get_feature_extractor_dict(checkpoint)[0], "preprocessor_config.json")
-    _check_parameters(checkpoint)
+    _check_parameters(checkpoint, auto_class)
 
 
-def _check_parameters(checkpoint: str | os.PathLike) -> None:
+def _check_parameters(checkpoint: str | os.PathLike, auto_class: Any) -> None:
     config = AutoConfig.from_pretrained(checkpoint)
     with torch.random.fork_rng(devices=[]), torch.device("meta"):  # sizes without memory
-        model = AutoModelForAudioClassification.from_config(config)
+        model = auto_class.from_config(config)
     n_parameters = sum(parameter.numel() for parameter in model.parameters())
     most = MOST_PARAMETERS
     if Path(checkpoint).is_dir():

@@ -3,15 +3,26 @@
 import inspect
 from typing import Any
 
-from transformers import ASTFeatureExtractor, PreTrainedConfig, SequenceFeatureExtractor
+from transformers import ASTFeatureExtractor, ClapFeatureExtractor, PreTrainedConfig, SequenceFeatureExtractor
 
 from ..errors import CheckpointError
+from .kaldi_features import FRAME_LENGTH, HOP_LENGTH
 
 
 def padding_arguments(extractor: SequenceFeatureExtractor) -> dict[str, Any]:
     """What makes a batch of waveforms of several lengths: nothing, where an extractor pads to a length of its own."""
+    if isinstance(extractor, ClapFeatureExtractor):
+        return {}  # it repeats short sounds, unless told to pad
     call = inspect.signature(extractor.__call__).parameters
     return {"padding": True} if "padding" in call and not call["padding"].default else {}
+
+
+def longest_seconds(extractor: SequenceFeatureExtractor) -> float | None:
+    """How much of a recording an extractor lets its model hear, from the beginning or anywhere; `None`: all of it."""
+    if isinstance(extractor, ASTFeatureExtractor):
+        return (FRAME_LENGTH + (extractor.max_length - 1) * HOP_LENGTH) / extractor.sampling_rate
+    samples = getattr(extractor, "nb_max_samples", None) or getattr(extractor, "n_samples", None)
+    return samples / extractor.sampling_rate if samples else None  # of a CLAP or a Whisper
 
 
 def check_spectrogram(extractor: SequenceFeatureExtractor, config: PreTrainedConfig) -> None:
@@ -43,4 +54,4 @@ def check_rate(extractor: SequenceFeatureExtractor, config: PreTrainedConfig) ->
         )
 
 
-__all__ = ["check_rate", "check_spectrogram", "padding_arguments"]
+__all__ = ["check_rate", "check_spectrogram", "longest_seconds", "padding_arguments"]

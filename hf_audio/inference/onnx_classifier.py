@@ -12,6 +12,7 @@ from .classifier import AudioClassifier, group_by_length
 from .facts import Facts
 
 INPUT, OUTPUT = "input_values", "logits"
+EMBEDDINGS = "embeddings"  # a second output, of files that were exported with it
 
 
 class OnnxAudioClassifier(AudioClassifier):
@@ -47,6 +48,9 @@ class OnnxAudioClassifier(AudioClassifier):
                 f"{path} was not written by hf-audio export{reason}: export the checkpoint again."
             ) from error
         super().__init__(facts)
+        self.path = Path(path)
+        self.has_embeddings = any(output.name == EMBEDDINGS for output in self.session.get_outputs())
+        """Whether the file was exported with embeddings, see `OnnxAudioEmbedder`."""
         self.int8_bound: float | None = int8_bound
         """Of a quantised file, the largest difference of a probability that may be expected."""
 
@@ -56,8 +60,14 @@ class OnnxAudioClassifier(AudioClassifier):
 
     def logits(self, windows: Sequence[np.ndarray]) -> np.ndarray:
         """See `AudioClassifier.logits`."""
-        logits = np.empty((len(windows), len(self.facts.labels)), dtype=np.float32)
+        return self.run(windows, OUTPUT).reshape(-1, len(self.facts.labels))
+
+    def run(self, windows: Sequence[np.ndarray], output: str) -> np.ndarray:
+        """What the network gives by the name of an output -> (windows, values) float32."""
+        rows: list[np.ndarray] = [np.empty(0)] * len(windows)
         for places in group_by_length(windows, padded=False):
             batch = np.stack([windows[i] for i in places]).astype(np.float32, copy=False)
-            (logits[places],) = self.session.run([OUTPUT], {INPUT: batch})
-        return logits
+            (values,) = self.session.run([output], {INPUT: batch})
+            for place, row in zip(places, values, strict=True):
+                rows[place] = row
+        return np.stack(rows).astype(np.float32, copy=False) if rows else np.empty((0, 0), dtype=np.float32)

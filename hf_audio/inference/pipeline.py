@@ -22,6 +22,7 @@ from transformers.pipelines.base import ChunkPipeline
 from ..audio.loading import load_audio, to_mono
 from ..errors import ArgumentError, AudioError
 from ..models.configuration_audio_cnn import AudioCNNConfig
+from ..models.configuration_audio_encoder import AudioEncoderConfig
 from ..models.configuration_audio_ensemble import AudioEnsembleConfig
 from .classifier import WINDOWS_PER_FORWARD
 from .facts import Answer, Facts
@@ -29,6 +30,9 @@ from .kaldi_features import kaldi_features
 
 logger = logging.getLogger(__name__)
 
+# Networks whose front-end, in half precision too, computes in float32: it hears waveforms as they are.
+WHOLE_WAVEFORM_TYPES = (AudioCNNConfig.model_type, AudioEncoderConfig.model_type)
+OWN_TYPES = (*WHOLE_WAVEFORM_TYPES, AudioEnsembleConfig.model_type)
 # Beside a model's inputs, where a recording holds no speech: (1, 1), how probable speech is; for others, `SPOKEN`.
 SPEECH, SPOKEN = "speech", -1.0
 
@@ -60,7 +64,7 @@ class AudioClassificationPipeline(StockAudioClassificationPipeline, ChunkPipelin
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
-        if self.model.config.model_type in (AudioCNNConfig.model_type, AudioEnsembleConfig.model_type):
+        if self.model.config.model_type in OWN_TYPES:
             self.model.to(memory_format=torch.channels_last)  # in which small networks convolve fastest
         self._kaldi_features = kaldi_features(self.feature_extractor)
 
@@ -123,8 +127,7 @@ class AudioClassificationPipeline(StockAudioClassificationPipeline, ChunkPipelin
                 features = self.feature_extractor(window, sampling_rate=rate, return_tensors="pt")
             else:
                 features = BatchFeature({"input_values": self._kaldi_features(torch.from_numpy(window)[None])})
-            # An AudioCNN in half precision still computes its spectrogram in float32, so its waveform stays whole.
-            if self.dtype is not None and self.model.config.model_type != AudioCNNConfig.model_type:
+            if self.dtype is not None and self.model.config.model_type not in WHOLE_WAVEFORM_TYPES:
                 features = features.to(dtype=self.dtype)
             if facts.speech_only:
                 features[SPEECH] = torch.tensor([[SPOKEN if speech is None else speech]])

@@ -2,14 +2,16 @@
 
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import IO, Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import MaxNLocator
 
+from ..inference.collection_map import HEIGHT as MAP_HEIGHT
+from ..inference.collection_map import CollectionMap, draw_map
 from ..lettering import letter
 
 MOST_CLASSES = 40  # that one picture can name
@@ -26,13 +28,21 @@ def plot_collection(
     rates: np.ndarray,
     file: str | os.PathLike | IO[bytes],
     further: str = "",
+    embedded: tuple[CollectionMap, Sequence[str]] | None = None,
 ) -> None:
     """How many clips the classes have, and how long, how loud and of which sampling rates the clips are.
 
     seconds, levels, rates: (clips,), levels in dB of full scale, rates in Hz. further: what is written below them.
+    embedded: the clips in the plane by their embeddings, and their names, which are drawn below that.
     """
     shown = dict(sorted(classes.items(), key=lambda item: -item[1])[:MOST_CLASSES])
-    figure = Figure(figsize=(WIDTH, max(6.0, 0.17 * len(shown) + 1.5)), layout="constrained")
+    height = max(6.0, 0.17 * len(shown) + 1.5)
+    whole = Figure(figsize=(WIDTH, height + (MAP_HEIGHT if embedded else 0)), layout="constrained")
+    figure: Figure | SubFigure = whole
+    if embedded is not None:
+        parts: Any = whole.subfigures(2, 1, height_ratios=[height, MAP_HEIGHT])
+        figure, below = parts
+        draw_map(*embedded, *below.subplots(1, 2, width_ratios=[3, 2]))
     grid = figure.add_gridspec(3, 2, height_ratios=[1, 1, 1.2])
     axes = figure.add_subplot(grid[:, 0])
     axes.barh(range(len(shown)), list(shown.values()))
@@ -53,7 +63,7 @@ def plot_collection(
         panel.xaxis.set_major_locator(MaxNLocator(4))
     _draw_rates(rates, kinds)
     figure.supxlabel(further, fontsize=LETTERS + 1)
-    figure.savefig(file, dpi=DPI, format="png")
+    whole.savefig(file, dpi=DPI, format="png")
 
 
 def _draw_rates(rates: np.ndarray, axes: Axes) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,6 +26,9 @@ from .label_findings import find_broken_classes, find_device_leaks, find_in_labe
 from .leak_findings import find_copies, find_shared_groups
 from .listing import Entry, list_files
 from .sound_findings import find_in_sounds
+
+if TYPE_CHECKING:
+    from .doubtful_labels import EmbeddedCollection
 
 CASES_SHOWN = 5
 FILES_SHOWN = 3
@@ -55,6 +58,8 @@ class Inspection:
     """Which of `entries` hold one sound."""
     findings: list[Finding]
     """Errors first."""
+    embedded: "EmbeddedCollection | None" = None
+    """Where an encoder was asked for."""
 
     def __str__(self) -> str:
         return "\n".join(tell(self))
@@ -89,7 +94,10 @@ class Inspection:
 
 
 def inspect(
-    data: str | os.PathLike, columns: Columns | None = None, audio_dir: str | os.PathLike | None = None
+    data: str | os.PathLike,
+    columns: Columns | None = None,
+    audio_dir: str | os.PathLike | None = None,
+    encoder: str | None = None,
 ) -> Inspection:
     """Read every file of a folder or a table once, and find what would spoil training or its score.
 
@@ -97,9 +105,11 @@ def inspect(
         data: see `list_files`.
         columns: of a table, those that the user has named.
         audio_dir: where the table's files are, by default beside it.
+        encoder: a checkpoint by whose embeddings clips are found that lie among those of another class.
 
     Raises:
         DataError: there is nothing to inspect; what is wrong with single files is a finding.
+        CheckpointError: the encoder cannot be used.
     """
     listing = list_files(data, columns, audio_dir)
     present = [entry for entry in listing.entries if os.path.isfile(entry.path)]
@@ -121,6 +131,13 @@ def inspect(
         *find_shared_groups(listing.entries),
         *find_device_leaks(entries, measures),
     ]
+    embedded = None
+    if encoder is not None:
+        from .doubtful_labels import embed_collection  # loads torch
+
+        sounding = [entry for entry in entries if entry.path in usable]
+        embedded = embed_collection(sounding, encoder, str(data))
+        findings += embedded.findings()
     return Inspection(
         str(data),
         entries,
@@ -132,6 +149,7 @@ def inspect(
         _frequencies(entry.split for entry in listing.entries if entry.split),
         copies,
         sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity)),
+        embedded,
     )
 
 
@@ -214,6 +232,8 @@ def draw_report(inspection: Inspection, path: Path) -> None:
     if not inspection.measures:
         raise DataError(f"No file of {inspection.data} can be read, so there is nothing to draw: leave --png out.")
     first = inspection.label_names[0] if inspection.label_names else None
+    embedded = inspection.embedded
+    tells = None if embedded is None else embedded.tells
     with written_whole(path) as temporary, temporary.open("wb") as file:
         plot_collection(
             inspection.label_counts[first] if first is not None else {},
@@ -222,6 +242,7 @@ def draw_report(inspection: Inspection, path: Path) -> None:
             np.array([clip.rate for clip in inspection.measures]),
             file,
             f"energy: {_reach(inspection)}" if inspection.reach() else "",
+            None if tells is None or embedded is None else (tells, embedded.names),
         )
 
 

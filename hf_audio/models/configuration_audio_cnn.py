@@ -1,6 +1,7 @@
 """The numbers of an AudioCNN: signal, front-end, backbone and head in one place."""
 
 import math
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from huggingface_hub.dataclasses import strict
@@ -36,6 +37,39 @@ def check_problem(config: PreTrainedConfig) -> None:
             "num_labels=1 leaves nothing to choose from, and every sound would be that class: give a second one for "
             "all other sounds, or problem_type='multi_label_classification'."
         )
+
+
+def drop_fitted(config_dict: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """A stored config, by name, without what was fitted to its classes where `changes` put other ones in their place.
+
+    With `num_labels` or `id2label` among the changes, a head of another size begins without the stored `temperature`,
+    `num_digits` and `rejection_margin`, and one of the same size without a margin for a label that is no longer "none
+    of these". Changes of these names win.
+    """
+    labels = {name: changes[name] for name in ("id2label", "label2id") if changes.get(name) is not None}
+    names = {int(number): name for number, name in labels.get("id2label", {}).items()}
+    n_stored = len(config_dict.get("id2label") or (0, 1))  # two without names are not stored
+    n_labels = len(names) or changes.get("num_labels") or n_stored
+    fitted: dict[str, Any] = {}
+    if n_labels != n_stored:
+        fitted = {"temperature": 1.0, "num_digits": 0, "rejection_margin": 0.0}
+        config_dict = {name: value for name, value in config_dict.items() if name not in ("id2label", "label2id")}
+    elif names and names.get(n_labels - 1) != NONE_OF_THESE:
+        fitted = {"rejection_margin": 0.0}
+    fitted |= {name: changes[name] for name in fitted if name in changes}
+    return {**config_dict, **labels, **fitted}
+
+
+def follow_labels(config: PreTrainedConfig) -> None:
+    """Drop what a config holds that was fitted to labels which have been replaced since, in place."""
+    if config.num_digits and config.num_labels != 10 * config.num_digits:
+        logger.warning("num_digits=%d is dropped: there are %d labels now.", config.num_digits, config.num_labels)
+        config.num_digits = 0
+    if config.rejection_margin and not rejects_background(config):
+        logger.warning(
+            "rejection_margin=%s is dropped: %r is no longer the last label.", config.rejection_margin, NONE_OF_THESE
+        )
+        config.rejection_margin = 0.0
 
 
 @strict
@@ -163,24 +197,8 @@ class AudioCNNConfig(PreTrainedConfig):
 
     @classmethod
     def from_dict(cls, config_dict: dict[str, Any], **kwargs: Any) -> Any:
-        """As every config; what was fitted to the stored classes is left behind where other ones take their place.
-
-        With `num_labels` or `id2label` among the arguments, a head of another size begins without the stored
-        `temperature`, `num_digits` and `rejection_margin`, and one of the same size without a margin for a label that
-        is no longer "none of these". Arguments of these names win.
-        """
-        labels = {name: kwargs[name] for name in ("id2label", "label2id") if kwargs.get(name) is not None}
-        names = {int(number): name for number, name in labels.get("id2label", {}).items()}
-        n_stored = len(config_dict.get("id2label") or (0, 1))  # two without names are not stored
-        n_labels = len(names) or kwargs.get("num_labels") or n_stored
-        fitted: dict[str, Any] = {}
-        if n_labels != n_stored:
-            fitted = {"temperature": 1.0, "num_digits": 0, "rejection_margin": 0.0}
-            config_dict = {name: value for name, value in config_dict.items() if name not in ("id2label", "label2id")}
-        elif names and names.get(n_labels - 1) != NONE_OF_THESE:
-            fitted = {"rejection_margin": 0.0}
-        fitted |= {name: kwargs[name] for name in fitted if name in kwargs}
-        return super().from_dict({**config_dict, **labels, **fitted}, **kwargs)
+        """As every config; what was fitted to the stored classes is left behind where other ones take their place."""
+        return super().from_dict(drop_fitted(config_dict, kwargs), **kwargs)
 
     def follow_labels(self) -> None:
         """Drop what was fitted to labels that have been replaced since, in place; a model calls it.
@@ -188,14 +206,7 @@ class AudioCNNConfig(PreTrainedConfig):
         Raises:
             ValueError: the numbers do not fit together for another reason.
         """
-        if self.num_digits and self.num_labels != 10 * self.num_digits:
-            logger.warning("num_digits=%d is dropped: there are %d labels now.", self.num_digits, self.num_labels)
-            self.num_digits = 0
-        if self.rejection_margin and not rejects_background(self):
-            logger.warning(
-                "rejection_margin=%s is dropped: %r is no longer the last label.", self.rejection_margin, NONE_OF_THESE
-            )
-            self.rejection_margin = 0.0
+        follow_labels(self)
         self.validate_numbers()
 
     @property

@@ -1,6 +1,7 @@
 """AudioCNN: a mono waveform in, class scores or embeddings out; the spectrogram is a layer of the model."""
 
 import os
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -26,6 +27,17 @@ from .frontends import (
 )
 
 logger = logging.get_logger(__name__)
+
+
+@dataclass
+class AudioClassifierOutput(SequenceClassifierOutput):
+    """What a classifier returns: transformers' own fields and, where hidden states are asked for, the embeddings.
+
+    `pooler_output`, (batch, size), is what the last layer judges by, and the same as `AutoModel`'s.
+    """
+
+    pooler_output: torch.Tensor | None = None
+
 
 # Where the classes lie in a checkpoint that carries its code.
 AUTO_MAP = {
@@ -122,18 +134,39 @@ def hears_tags(labels: torch.Tensor, config: PreTrainedConfig) -> bool:
     return bool(tags.all() and not (labels.is_floating_point() and one_a_clip))
 
 
+def notice_tags(labels: torch.Tensor | None, config: PreTrainedConfig) -> None:
+    """Set a `problem_type` that is not set, where labels are tags, as in transformers' own models."""
+    if labels is not None and config.problem_type is None and hears_tags(labels, config):
+        logger.warning("These labels are tags: the config's problem_type is now 'multi_label_classification'.")
+        config.problem_type = "multi_label_classification"
+
+
+def calibrate(logits: torch.Tensor, config: PreTrainedConfig) -> torch.Tensor:
+    """A head's scores as logits that come true, by the config's `temperature` and `rejection_margin`."""
+    logits = logits / config.temperature
+    if config.rejection_margin:
+        classes, none = logits[:, :-1], logits[:, -1:]
+        logits = torch.cat([classes, none + config.rejection_margin], dim=1)
+    return logits
+
+
 def classifier_output(
     logits: torch.Tensor,
     labels: torch.Tensor | None,
     config: PreTrainedConfig,
-    hidden_states: list[torch.Tensor] | None,
+    hidden_states: tuple[list[torch.Tensor], torch.Tensor] | None,
     return_dict: bool | None,
-) -> SequenceClassifierOutput | tuple[torch.Tensor, ...]:
-    """What a classifier returns: with labels, the mean loss too; with `return_dict=False`, a tuple."""
-    output = SequenceClassifierOutput(
+) -> AudioClassifierOutput | tuple[torch.Tensor, ...]:
+    """What a classifier returns: with labels, the mean loss too; with `return_dict=False`, a tuple.
+
+    hidden_states: where they are asked for, what each layer gives, and the embeddings, (batch, size).
+    """
+    layers, embeddings = (None, None) if hidden_states is None else hidden_states
+    output = AudioClassifierOutput(
         loss=None if labels is None else classification_loss(logits, labels, config),
         logits=logits,
-        hidden_states=None if hidden_states is None else tuple(hidden_states),
+        hidden_states=None if layers is None else tuple(layers),
+        pooler_output=embeddings,
     )
     return output if (config.return_dict if return_dict is None else return_dict) else output.to_tuple()
 
@@ -314,6 +347,10 @@ class AudioCNNPreTrainedModel(PreTrainedModel):
                 hidden_states.append(embeddings)
         return embeddings, n_frames
 
+    def embed(self, input_values: torch.Tensor, attention_mask: torch.Tensor | None = None) -> torch.Tensor:
+        """Waveforms (batch, samples) to embeddings (batch, size), which are what the classifier judges by."""
+        return self.pooling(*self.encode(*self.featurize(input_values, attention_mask))).flatten(1)
+
     def _hidden_states(self, wanted: bool | None) -> list[torch.Tensor] | None:
         """An empty list to be filled, where hidden states are wanted: by the caller, or else by the config."""
         return [] if (self.config.output_hidden_states if wanted is None else wanted) else None
@@ -454,7 +491,7 @@ class AudioCNNForAudioClassification(AudioCNNPreTrainedModel):
         labels: torch.Tensor | None = None,
         output_hidden_states: bool | None = None,
         return_dict: bool | None = None,
-    ) -> SequenceClassifierOutput | tuple[torch.Tensor, ...]:
+    ) -> AudioClassifierOutput | tuple[torch.Tensor, ...]:
         """Waveforms (batch, samples) to logits (batch, classes), and to the loss where there are labels.
 
         Args:
@@ -462,26 +499,24 @@ class AudioCNNForAudioClassification(AudioCNNPreTrainedModel):
             attention_mask: 1 on samples, 0 on padding at the end; `None` when nothing is padded.
             labels: as in `classification_loss`; with them, the output carries the mean loss. Tags, any number of zeros
                 and ones a clip, set a `problem_type` that is not set, as in transformers' own models.
-            output_hidden_states: whether to return what each layer gives, (batch, channels, [bands,] frames).
+            output_hidden_states: whether to return what each layer gives, (batch, channels, [bands,] frames), and as
+                `pooler_output` the embeddings, (batch, size), which are those of `AutoModel`.
             return_dict: `False` returns a tuple, as in every transformers model.
         """
-        if labels is not None and self.config.problem_type is None and hears_tags(labels, self.config):
-            logger.warning("These labels are tags: the config's problem_type is now 'multi_label_classification'.")
-            self.config.problem_type = "multi_label_classification"
+        notice_tags(labels, self.config)
         features, n_frames = self.featurize(input_values, attention_mask)
         hidden_states = self._hidden_states(output_hidden_states)
-        pooled = self.dropout(self.pooling(*self.encode(features, n_frames, hidden_states)))
+        embeddings = self.pooling(*self.encode(features, n_frames, hidden_states))
+        pooled = self.dropout(embeddings)
         if pooled.dim() == 3:  # (batch, outputs, channels)
             logits = self.classifier(pooled.flatten(1)[:, :, None])[:, :, 0].float()
         else:
             logits = self.classifier(pooled).float()
         if self.long_term_spectrum is not None:
             logits = self._hear_both(logits, self.long_term_spectrum(features, n_frames))
-        logits = logits / self.config.temperature
-        if self.config.rejection_margin:
-            classes, none = logits[:, :-1], logits[:, -1:]
-            logits = torch.cat([classes, none + self.config.rejection_margin], dim=1)
-        return classifier_output(logits, labels, self.config, hidden_states, return_dict)
+        logits = calibrate(logits, self.config)
+        asked = None if hidden_states is None else (hidden_states, embeddings.flatten(1))
+        return classifier_output(logits, labels, self.config, asked, return_dict)
 
     def reset_statistics(self) -> None:
         """Forget how features are distributed: other data's are another mean over all batches."""
@@ -496,7 +531,7 @@ class AudioCNNForAudioClassification(AudioCNNPreTrainedModel):
         return torch.where(torch.rand_like(logits[:, :1]) < 0.5, logits, others)
 
 
-__all__ = ["AudioCNNForAudioClassification", "AudioCNNModel", "AudioCNNPreTrainedModel"]
+__all__ = ["AudioCNNForAudioClassification", "AudioCNNModel", "AudioCNNPreTrainedModel", "AudioClassifierOutput"]
 
 
 def to_logits(scores: torch.Tensor, config: PreTrainedConfig) -> torch.Tensor:

@@ -1,15 +1,16 @@
 """Several AudioCNNs as one: each hears the waveform at its own rate and in its own windows."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import nn
 from transformers import PreTrainedConfig, PreTrainedModel
-from transformers.modeling_outputs import SequenceClassifierOutput
 
 from .configuration_audio_ensemble import AudioEnsembleConfig
 from .frontends import Resampler, length_mask
 from .modeling_audio_cnn import (
+    AudioClassifierOutput,
     AudioCNNForAudioClassification,
     AudioCNNPreTrainedModel,
     check_padding,
@@ -50,6 +51,22 @@ def mean_logits(scores: torch.Tensor, weights: Sequence[float], mean: str, confi
     return total if mean == "geometric" else to_logits(total, config)
 
 
+class MemberWindows(NamedTuple):
+    """What a member hears of a batch: every clip's windows, one clip after the other."""
+
+    input_values: torch.Tensor
+    """(batch * windows, samples)."""
+    attention_mask: torch.Tensor
+    """(batch * windows, samples)."""
+    needed: torch.Tensor
+    """Which windows a clip has, (batch, windows) of bool."""
+
+    def mean(self, values: torch.Tensor) -> torch.Tensor:
+        """What the windows were given, (batch * windows, values), to each clip's mean, (batch, values)."""
+        values = values.unflatten(0, self.needed.shape)
+        return (values * self.needed[:, :, None]).sum(1) / self.needed.sum(1, keepdim=True)
+
+
 class AudioEnsembleForAudioClassification(PreTrainedModel):
     """The weighted mean of its members' probabilities, as logits: `AutoModelForAudioClassification`'s ensemble."""
 
@@ -76,7 +93,7 @@ class AudioEnsembleForAudioClassification(PreTrainedModel):
         labels: torch.Tensor | None = None,
         output_hidden_states: bool | None = None,
         return_dict: bool | None = None,
-    ) -> SequenceClassifierOutput | tuple[torch.Tensor, ...]:
+    ) -> AudioClassifierOutput | tuple[torch.Tensor, ...]:
         """Waveforms (batch, samples) to logits (batch, classes), whose softmax or sigmoid is the mean probability.
 
         Args:
@@ -84,46 +101,50 @@ class AudioEnsembleForAudioClassification(PreTrainedModel):
             attention_mask: 1 on samples, 0 on padding at the end; `None` when nothing is padded.
             labels: as in `classification_loss`; with them, the output carries the mean loss.
             output_hidden_states: whether to return what each layer of each member gives, one member after the other,
-                (batch * its windows, channels, [bands,] frames).
+                (batch * its windows, channels, [bands,] frames), and as `pooler_output` the embeddings, see `embed`.
             return_dict: `False` returns a tuple, as in every transformers model.
         """
+        wanted = self.config.output_hidden_states if output_hidden_states is None else output_hidden_states
+        scores: list[torch.Tensor] = []
+        hidden_states: list[torch.Tensor] = []
+        embeddings: list[torch.Tensor] = []
+        for member, windows in self._windows(input_values, attention_mask):
+            judged = member(
+                windows.input_values,
+                attention_mask=windows.attention_mask,
+                output_hidden_states=wanted,
+                return_dict=True,
+            )
+            scores.append(windows.mean(probabilities(judged.logits, self.config)))
+            if wanted:
+                hidden_states += judged.hidden_states
+                embeddings.append(windows.mean(judged.pooler_output))
+        logits = mean_logits(torch.stack(scores), self.config.weights, self.config.mean, self.config)
+        asked = (hidden_states, torch.cat(embeddings, 1)) if wanted else None
+        return classifier_output(logits, labels, self.config, asked, return_dict)
+
+    def embed(self, input_values: torch.Tensor, attention_mask: torch.Tensor | None = None) -> torch.Tensor:
+        """Waveforms (batch, samples) to embeddings (batch, size): the members' one after the other.
+
+        Each member's is the mean over its windows. Weights of the ensemble are of scores, and do not scale them.
+        """
+        windows_of_members = self._windows(input_values, attention_mask)
+        return torch.cat([windows.mean(member.embed(*windows[:2])) for member, windows in windows_of_members], 1)
+
+    def _windows(
+        self, input_values: torch.Tensor, attention_mask: torch.Tensor | None
+    ) -> Iterator[tuple[AudioCNNForAudioClassification, "MemberWindows"]]:
+        """Each member with what it hears of the waveforms, (batch, samples)."""
         check_padding(attention_mask, self.training)
         n_samples = torch.full_like(input_values[:, 0], input_values.shape[1]).long()
         if attention_mask is not None:
             n_samples = attention_mask.sum(-1).long()
-        wanted = self.config.output_hidden_states if output_hidden_states is None else output_hidden_states
-        hidden_states: list[torch.Tensor] | None = [] if wanted else None
-        scores = []
         for member, resampler in zip(self.members, self.resamplers, strict=True):
             assert isinstance(member, AudioCNNForAudioClassification) and isinstance(resampler, Resampler)
-            resampled = resampler(input_values), resampler.n_samples(n_samples)
-            scores.append(self._judge(member, *resampled, hidden_states))
-        logits = mean_logits(torch.stack(scores), self.config.weights, self.config.mean, self.config)
-        return classifier_output(logits, labels, self.config, hidden_states, return_dict)
-
-    def _judge(
-        self,
-        member: AudioCNNForAudioClassification,
-        input_values: torch.Tensor,
-        n_samples: torch.Tensor,
-        hidden_states: list[torch.Tensor] | None,
-    ) -> torch.Tensor:
-        """Mean probabilities over the member's windows, (batch, classes)."""
-        windows, lengths, needed = windows_of(
-            input_values, n_samples, member.config.clip_samples, member.config.step_samples
-        )
-        mask = length_mask(lengths.flatten(), windows.shape[2])
-        judged = member(
-            windows.flatten(0, 1),
-            attention_mask=mask,
-            output_hidden_states=hidden_states is not None,
-            return_dict=True,
-        )
-        if hidden_states is not None:
-            hidden_states += judged.hidden_states
-        scores = probabilities(judged.logits, self.config)
-        scores = scores.unflatten(0, needed.shape)
-        return (scores * needed[:, :, None]).sum(1) / needed.sum(1, keepdim=True)
+            sizes = member.config.clip_samples, member.config.step_samples
+            windows, lengths, needed = windows_of(resampler(input_values), resampler.n_samples(n_samples), *sizes)
+            mask = length_mask(lengths.flatten(), windows.shape[2])
+            yield member, MemberWindows(windows.flatten(0, 1), mask, needed)
 
 
 __all__ = ["AudioEnsembleForAudioClassification"]

@@ -15,7 +15,8 @@ from huggingface_hub import EvalResult, ModelCardData
 from transformers import PreTrainedConfig
 
 from ..arguments import RecipeArguments
-from ..models import AudioCNNConfig, AudioEnsembleConfig
+from ..encoders.sources import SOURCES
+from ..models import AudioCNNConfig, AudioEncoderConfig, AudioEnsembleConfig
 from ..models.configuration_audio_cnn import NONE_OF_THESE, rejects_background
 from .markdown import code, escape, escape_rows, write_table
 from .network import NetworkFacts, machine
@@ -194,8 +195,8 @@ def describe_metrics(
 
 
 def hub_id(name: str | None) -> str | None:
-    """A checkpoint's id on the Hub; `None` of a folder of this machine."""
-    return None if name is None or os.path.exists(name) else name
+    """A checkpoint's id on the Hub; `None` of a folder of this machine, and of an encoder that a package brings."""
+    return None if name is None or name in SOURCES or os.path.exists(name) else name
 
 
 def shown_arguments(args: RecipeArguments) -> dict[str, Any]:
@@ -387,7 +388,11 @@ def _network(network: NetworkFacts) -> list[str]:
 
 
 def _is_own(config: PreTrainedConfig) -> bool:
-    return config.model_type in (AudioCNNConfig.model_type, AudioEnsembleConfig.model_type)
+    return config.model_type in (
+        AudioCNNConfig.model_type,
+        AudioEncoderConfig.model_type,
+        AudioEnsembleConfig.model_type,
+    )
 
 
 def _layers(config: PreTrainedConfig) -> list[list[str]]:
@@ -397,6 +402,8 @@ def _layers(config: PreTrainedConfig) -> list[list[str]]:
             [f"Member {number}", f"weight {weight:.2f}; {'; '.join(cell for _, cell in _layers(member))}"]
             for number, (weight, member) in enumerate(parts, start=1)
         ]
+    if config.model_type == AudioEncoderConfig.model_type:
+        return [["Network", f"`{config.encoder}`, {SOURCES[config.encoder].title}, trained on from a checkpoint"]]
     if not _is_own(config):
         return [["Network", f"`{config.model_type}` of transformers, trained on from a checkpoint"]]
     milliseconds = 1000 / config.sampling_rate

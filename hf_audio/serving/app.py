@@ -2,10 +2,9 @@
 
 import asyncio
 import html
-import json
 import secrets
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -13,17 +12,13 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-import numpy as np
 from fastapi import Depends, FastAPI, Request, WebSocket
 from fastapi import Path as PathParameter
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response, StreamingResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import ValidationError
-from python_multipart.multipart import parse_options_header
-from starlette.datastructures import Headers, UploadFile
 from starlette.exceptions import HTTPException
-from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.staticfiles import StaticFiles
@@ -31,34 +26,32 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
 from .. import __version__
-from ..inference.facts import Facts
+from . import answers
+from .bodies import media_type, read_form, read_inference
 from .callers import Callers, CallersApp
 from .connections import LingeringApp
 from .schemas import (
-    DEFAULT_TOP_K,
     DESCRIPTION,
+    Embedding,
     Health,
     InferenceParameters,
-    InferenceRequest,
     LabelScore,
     Prediction,
     Readiness,
     StreamOptions,
     UploadOptions,
-    decode_base64,
+    WindowOptions,
     describe_inference,
     describe_problems,
     describe_upload,
-    holds_too_much,
     write_sentence,
 )
 from .service import Service, ServiceError
 from .sessions import INVALID_DATA, NOT_ALLOWED, TRY_LATER, StreamSession, refuse
 
-# Of an upload and of an answer, between pieces of which the event loop turns to others.
+# Of an answer, between pieces of which the event loop turns to others.
 PIECE_BYTES = 2**16
 JSON = "application/json"
-MAX_FIELDS, MAX_FIELD_BYTES = 8, 1000
 # Nobody is there to read it: what nginx writes into its log.
 CLIENT_CLOSED_REQUEST = 499
 RETRY_SECONDS = {HTTPStatus.TOO_MANY_REQUESTS: 2, HTTPStatus.SERVICE_UNAVAILABLE: 5}
@@ -89,6 +82,8 @@ curl -F file=@clip.wav -F top_k=3 -F hop_seconds=1 {url}v1/predict</pre>
 """
 
 T = TypeVar("T")
+UploadAnswer = Callable[[Service, bytes, dict[str, str]], Awaitable[bytes]]
+"""Makes bytes of JSON out of a form's file and its other fields."""
 
 
 def make_app(
@@ -195,11 +190,22 @@ def _add_answers(app: FastAPI, service: Service, guard: _Guard) -> None:
         dependencies=guard.dependencies,
         response_model=Prediction,
         responses=describe_problems([*problems, HTTPStatus.NOT_FOUND]),
-        openapi_extra=describe_upload(),
+        openapi_extra=describe_upload(UploadOptions),
     )
     async def predict(request: Request) -> Response:
         """Classify an uploaded audio file, as a whole and, if wanted, window by window."""
-        return await _predict(service, request)
+        return await _take_upload(service, request, answers.predict)
+
+    @app.post(
+        "/v1/embed",
+        dependencies=guard.dependencies,
+        response_model=Embedding,
+        responses=describe_problems([*problems, HTTPStatus.NOT_FOUND]),
+        openapi_extra=describe_upload(WindowOptions),
+    )
+    async def embed(request: Request) -> Response:
+        """Embed an uploaded audio file, as a whole and, if wanted, window by window."""
+        return await _take_upload(service, request, answers.embed)
 
 
 def _add_operation(app: FastAPI, service: Service, guard: _Guard) -> None:
@@ -246,62 +252,29 @@ def _add_page(app: FastAPI, service: Service, site: Path | None) -> None:
 
 
 async def _infer(service: Service, request: Request, name: str | None) -> Response:
-    """As the inference API answers: labels with scores, a number that was read being a label too."""
-
     async def answer(body: bytes) -> bytes:
         audio, parameters = body, InferenceParameters()
-        if _media_type(request) == "application/json":
-            audio, parameters = await service.run_decoding(partial(_read_inference, body))
-        classifier = service.find(name, parameters.function_to_apply)
-        waveform = await service.decode(audio, classifier)
-        answer = classifier.facts.name(await service.judge(classifier, waveform), parameters.top_k or DEFAULT_TOP_K)
-        return _encode([{"score": answer["score"], "label": answer["text"]}] if isinstance(answer, dict) else answer)
+        if media_type(request) == JSON:
+            audio, parameters = await service.run_decoding(partial(read_inference, body))
+        return await answers.infer(service, audio, name, parameters)
 
     service.find(name)
     async with _read(service, request) as body:
         return _respond(await _answer(service, request, partial(answer, body)))
 
 
-async def _predict(service: Service, request: Request) -> Response:
+async def _take_upload(service: Service, request: Request, answer: UploadAnswer) -> Response:
     service.find(None)
-    if _media_type(request) != "multipart/form-data":
+    if media_type(request) != "multipart/form-data":
         raise ServiceError(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "This is no form: upload the audio as multipart/form-data, field file."
         )
 
-    async def answer(body: bytes) -> bytes:
-        audio, fields = await _read_form(request.headers["content-type"], body)
-        options = UploadOptions.model_validate(fields)
-        top_k = options.top_k or DEFAULT_TOP_K
-        name = options.model or next(iter(service.checkpoints))
-        classifier = service.find(name)
-        waveform = await service.decode(audio, classifier)
-        scores = await service.judge(classifier, waveform)
-        prediction: dict[str, Any] = {
-            "model": name,
-            "seconds": len(waveform) / classifier.sampling_rate,
-            "answer": classifier.facts.name(scores, top_k),
-        }
-        if options.window_seconds is None and options.hop_seconds is None:
-            return _encode(prediction)
-        windows = await service.judge_windows(classifier, waveform, options.window_seconds, options.hop_seconds, top_k)
-        return await service.run_decoding(partial(_encode_windows, prediction, windows, classifier.facts, top_k))
+    async def read_and_answer(body: bytes) -> bytes:
+        return await answer(service, *await read_form(request.headers["content-type"], body))
 
     async with _read(service, request) as body:
-        return _respond(await _answer(service, request, partial(answer, body)))
-
-
-def _encode(answer: Any) -> bytes:
-    """As JSON, which has no numbers that are not finite."""
-    return json.dumps(answer, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-
-
-def _encode_windows(
-    prediction: dict[str, Any], windows: Sequence[tuple[float, float, np.ndarray]], facts: Facts, top_k: int
-) -> bytes:
-    """A prediction with its windows, one after the other: the encoder holds all threads up as long as it runs."""
-    encoded = (_encode({"start": start, "end": end, "answer": facts.name(row, top_k)}) for start, end, row in windows)
-    return _encode(prediction)[:-1] + b',"windows":[' + b",".join(encoded) + b"]}"
+        return _respond(await _answer(service, request, partial(read_and_answer, body)))
 
 
 def _respond(body: bytes) -> Response:
@@ -339,53 +312,6 @@ async def _answer(service: Service, request: Request, answer: Callable[[], Await
         finally:
             answering.cancel()
             leaving.cancel()
-
-
-def _media_type(request: Request) -> str:
-    return request.headers.get("content-type", "").split(";")[0].strip().lower()
-
-
-def _read_inference(body: bytes) -> tuple[bytes, InferenceParameters]:
-    """JSON -> the audio in it, and what is asked of it."""
-    if holds_too_much(body):
-        raise ServiceError(
-            HTTPStatus.UNPROCESSABLE_ENTITY,
-            "The JSON holds too much: give inputs, a string of base64, and parameters.",
-        )
-    request = InferenceRequest.model_validate_json(body)
-    try:
-        audio = decode_base64(request.inputs)
-    except ValueError as error:
-        raise ServiceError(
-            HTTPStatus.UNPROCESSABLE_ENTITY, "inputs: Give the bytes of an audio file in base64."
-        ) from error
-    return audio, request.parameters or InferenceParameters()
-
-
-async def _read_form(content_type: str, body: bytes) -> tuple[bytes, dict[str, str]]:
-    """A form -> the bytes of its field `file`, and its other fields."""
-
-    async def cut() -> AsyncGenerator[bytes, None]:
-        for first in range(0, len(body), PIECE_BYTES):
-            yield body[first : first + PIECE_BYTES]
-            await asyncio.sleep(0)
-
-    _, parameters = parse_options_header(content_type)
-    boundary = parameters.get(b"boundary", b"").decode("latin-1")
-    headers = Headers({"content-type": f'multipart/form-data; boundary="{boundary}"'})  # no charset of their choice
-    parser = MultiPartParser(headers, cut(), max_files=1, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES)
-    parser.spool_max_size = len(body) + 1  # never on the disk
-    try:
-        form = await parser.parse()
-    except MultiPartException as error:
-        raise ServiceError(
-            HTTPStatus.UNPROCESSABLE_ENTITY, f"The form cannot be read: {error.message.rstrip('.')}."
-        ) from error
-    file = form.get("file")
-    if not isinstance(file, UploadFile):
-        raise ServiceError(HTTPStatus.UNPROCESSABLE_ENTITY, "file: Upload an audio file in this field of the form.")
-    # An empty field is one that a form has, and its user has not filled in.
-    return await file.read(), {name: value for name, value in form.items() if isinstance(value, str) and value}
 
 
 async def _serve_stream(service: Service, websocket: WebSocket, token: str | None) -> None:

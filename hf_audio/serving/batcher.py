@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from ..inference.classifier import WINDOWS_PER_FORWARD, AudioClassifier
+from ..inference.embedder import AudioEmbedder
 
 # How long the first window of a batch waits for others. A busy network makes them wait longer than this anyway.
 MAX_WAIT_SECONDS = 0.003
@@ -18,15 +19,18 @@ LIKE_LENGTHS = 1.5
 SECONDS_PER_FORWARD = 160
 
 
+Network = AudioClassifier | AudioEmbedder  # whose `score` is asked
+
+
 class BatchedClassifier(AudioClassifier):
     """A classifier that any number of threads and coroutines may ask at once; what they ask is scored in batches.
 
     Args:
-        classifier: scores.
+        classifier: scores; or embeds, and then vectors stand in the place of probabilities.
         batcher: gathers; several classifiers may share one, which then run in turns and not against each other.
     """
 
-    def __init__(self, classifier: AudioClassifier, batcher: "Batcher"):
+    def __init__(self, classifier: Network, batcher: "Batcher"):
         super().__init__(classifier.facts)
         self.classifier = classifier
         self.batcher = batcher
@@ -54,7 +58,7 @@ class BatchedClassifier(AudioClassifier):
 class _Job:
     """Windows of one caller."""
 
-    def __init__(self, classifier: AudioClassifier, windows: Sequence[np.ndarray]):
+    def __init__(self, classifier: Network, windows: Sequence[np.ndarray]):
         self.classifier = classifier
         self.windows = windows
         self.longest = max(map(len, windows))
@@ -83,7 +87,7 @@ class Batcher:
         self._thread = threading.Thread(target=self._run, name="batcher", daemon=True)
         self._thread.start()
 
-    def submit(self, classifier: AudioClassifier, windows: Sequence[np.ndarray]) -> "Future[np.ndarray]":
+    def submit(self, classifier: Network, windows: Sequence[np.ndarray]) -> "Future[np.ndarray]":
         """Queue up windows, (samples,) each -> the future of `classifier.score(windows)`; cancelled, it costs nothing.
 
         Raises:

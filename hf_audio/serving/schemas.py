@@ -45,6 +45,8 @@ PROBLEMS = {
 DEFAULT_TOP_K = 5
 # Labels of one answer, over all windows, which may take four megabytes of JSON.
 MAX_ANSWER_LABELS = 50_000
+# Of embeddings, likewise.
+MAX_ANSWER_NUMBERS = 400_000
 FUNCTIONS = ("softmax", "sigmoid", "none")
 # Of the values in a request of JSON, which has three: more would only fill memory.
 MAX_JSON_VALUES = 1000
@@ -107,6 +109,25 @@ class Prediction(BaseModel):
     ] = None
 
 
+class WindowEmbedding(BaseModel):
+    """What a network makes of what is heard between two moments."""
+
+    start: Seconds
+    end: Seconds
+    embedding: list[float]
+
+
+class Embedding(BaseModel):
+    """What a network makes of a recording: a vector, of as many numbers as all of this model have."""
+
+    model: str
+    seconds: Annotated[float, Field(description="How long the recording is.")]
+    embedding: list[float]
+    windows: Annotated[
+        list[WindowEmbedding] | None, Field(description="Where window_seconds or hop_seconds was given.")
+    ] = None
+
+
 class Readiness(BaseModel):
     """Which models can be asked; the first one where none is named."""
 
@@ -136,11 +157,10 @@ class InferenceRequest(BaseModel):
     parameters: InferenceParameters | None = None
 
 
-class UploadOptions(BaseModel):
+class WindowOptions(BaseModel):
     """Fields of an upload, beside its file."""
 
     model: Annotated[str | None, Field(description="By default the first.")] = None
-    top_k: TopK = None
     window_seconds: Annotated[
         float | None,
         Field(ge=MIN_HOP_SECONDS, le=MAX_WINDOW_SECONDS, description="For answers over time; by default the model's."),
@@ -151,6 +171,12 @@ class UploadOptions(BaseModel):
             ge=MIN_HOP_SECONDS, le=MAX_WINDOW_SECONDS, description="For answers over time; by default half a window."
         ),
     ] = None
+
+
+class UploadOptions(WindowOptions):
+    """Fields of an upload that is to be classified."""
+
+    top_k: TopK = None
 
 
 class StreamOptions(BaseModel):
@@ -218,9 +244,9 @@ def describe_inference() -> dict[str, Any]:
     return {"requestBody": {"required": True, "description": "An audio file of any kind.", "content": content}}
 
 
-def describe_upload() -> dict[str, Any]:
-    """The body of an upload, as OpenAPI takes it."""
-    schema = UploadOptions.model_json_schema()
+def describe_upload(options: type[WindowOptions]) -> dict[str, Any]:
+    """The body of an upload with these fields, as OpenAPI takes it."""
+    schema = options.model_json_schema()
     schema["properties"]["file"] = {"type": "string", "format": "binary", "description": "An audio file of any kind."}
     schema["required"] = ["file"]
     return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}

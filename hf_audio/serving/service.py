@@ -14,16 +14,24 @@ from typing import TypeVar
 
 import numpy as np
 import torch
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 from ..audio.loading import load_audio
 from ..audio.speech import load_voice_activity
 from ..audio.windows import running_windows
-from ..errors import ArgumentError, AudioError, LongAudioError, UndecodableAudioError
+from ..errors import (
+    ArgumentError,
+    AudioError,
+    CheckpointError,
+    LongAudioError,
+    NoSpeechError,
+    UndecodableAudioError,
+)
 from ..inference.checkpoint import ONNX_SUFFIX, load_classifier
 from ..inference.classifier import AppliedClassifier
+from ..inference.embedder import embedder_of
 from .batcher import BatchedClassifier, Batcher
-from .schemas import FUNCTIONS, MAX_ANSWER_LABELS
+from .metrics import Metrics
+from .schemas import FUNCTIONS, MAX_ANSWER_LABELS, MAX_ANSWER_NUMBERS
 
 # Decoding frees the interpreter, so two threads keep ahead of a network without taking its cores.
 DECODING_THREADS = 2
@@ -33,7 +41,6 @@ TOKEN_VARIABLE = "HF_AUDIO_TOKEN"
 NAME = re.compile(r"[A-Za-z0-9._-]+")
 # In which speech is looked for, before another request has its turn.
 WINDOWS_AT_ONCE = 16
-BATCH_SIZES = (1, 2, 4, 8, 16)
 
 T = TypeVar("T")
 
@@ -141,6 +148,8 @@ class Service:
         self.metrics = Metrics()
         self._classifiers: dict[str, BatchedClassifier] = {}
         self._applied: dict[tuple[str, str], BatchedClassifier] = {}
+        self._embedders: dict[str, BatchedClassifier] = {}
+        self._without_embeddings: dict[str, str] = {}  # name -> why, in a sentence
         self._batcher = Batcher(self.metrics.batch_windows.observe)
         # A detector of voice activity that lowered the threads while it runs would lower the network's, too.
         self._decoders = ThreadPoolExecutor(
@@ -170,6 +179,11 @@ class Service:
             for function in FUNCTIONS
             if function != each.facts.function and not each.facts.num_digits
         }
+        for name, each in loaded.items():
+            try:
+                self._embedders[name] = BatchedClassifier(embedder_of(each), self._batcher)
+            except CheckpointError as error:
+                self._without_embeddings[name] = str(error)
         self._classifiers = {name: BatchedClassifier(each, self._batcher) for name, each in loaded.items()}
 
     def close(self) -> None:
@@ -207,6 +221,18 @@ class Service:
             self.check_readiness()
         name = name or next(iter(self.checkpoints))
         return self._applied.get((name, function or ""), self._classifiers[name])
+
+    def find_embedder(self, name: str | None) -> BatchedClassifier:
+        """What embeds by the model of that name, or by the first one.
+
+        Raises:
+            ServiceError: as `find`; 422, its file was exported without embeddings.
+        """
+        self.find(name)
+        name = name or next(iter(self.checkpoints))
+        if name in self._without_embeddings:
+            raise ServiceError(HTTPStatus.UNPROCESSABLE_ENTITY, self._without_embeddings[name])
+        return self._embedders[name]
 
     @contextmanager
     def place(self) -> Iterator[None]:
@@ -367,24 +393,58 @@ class Service:
         rate = facts.sampling_rate
         return [(start / rate, end / rate, row) for (start, end), row in zip(spans, scores, strict=True)]
 
+    async def embed(self, embedder: BatchedClassifier, waveform: np.ndarray) -> np.ndarray:
+        """A recording, (samples,), to its vector, (size,), as `AudioEmbedder.embed_recording` gives it.
 
-class Metrics:
-    """What Prometheus reads of one service."""
+        Raises:
+            NoSpeechError: nobody speaks in it, and the checkpoint is of speech alone.
+            AudioError: the vector is not finite.
+        """
+        facts = embedder.facts
+        spoken, speech = await self.run_decoding(lambda: facts.keep_speech(waveform))
+        if speech is not None:
+            raise NoSpeechError("The recording", speech)
+        return facts.reduce(_finite(await self.score(embedder, facts.cut(spoken))))
 
-    def __init__(self) -> None:
-        self.registry = registry = CollectorRegistry()
-        ProcessCollector(registry=registry)
-        self.requests = Counter("hf_audio_requests", "Requests answered.", ["path", "status"], registry=registry)
-        self.request_seconds = Histogram(
-            "hf_audio_request_seconds", "From a request's head to the end of its answer.", ["path"], registry=registry
+    async def embed_windows(
+        self,
+        embedder: BatchedClassifier,
+        waveform: np.ndarray,
+        window_seconds: float | None,
+        hop_seconds: float | None,
+        size: int,
+    ) -> list[tuple[float, float, np.ndarray]]:
+        """A waveform, (samples,), -> start and end in seconds and (size,) vectors of a stream's windows.
+
+        Where the checkpoint is of speech alone, windows in which nobody speaks are left out.
+
+        Raises:
+            ServiceError: 422, vectors of this size of so many windows would make too large an answer.
+            AudioError: a vector is not finite.
+        """
+        facts = embedder.facts
+        spans = list(running_windows(len(waveform), *facts.stream_windows(window_seconds, hop_seconds)))
+        if len(spans) * size > MAX_ANSWER_NUMBERS:
+            raise ServiceError(
+                HTTPStatus.UNPROCESSABLE_ENTITY,
+                f"hop_seconds: {size} numbers of each of {len(spans)} windows are more than {MAX_ANSWER_NUMBERS}: "
+                "give a longer one.",
+            )
+        heard = []
+        for start, end in spans:
+            window = waveform[start:end]
+            if not facts.speech_only or (await self.run_decoding(partial(facts.keep_speech, window)))[1] is None:
+                heard.append((start, end))
+        if not heard:
+            return []
+        rows = _finite(await self.score(embedder, [waveform[start:end] for start, end in heard]))
+        rate = facts.sampling_rate
+        return [(start / rate, end / rate, row) for (start, end), row in zip(heard, rows, strict=True)]
+
+
+def _finite(vectors: np.ndarray) -> np.ndarray:
+    if not np.isfinite(vectors).all():
+        raise AudioError(
+            "The network's embeddings are not finite: the recording is too loud for it, or the checkpoint is broken."
         )
-        self.waiting = Gauge("hf_audio_requests_waiting", "Requests with a place in the queue.", registry=registry)
-        self.streams = Gauge("hf_audio_streams", "Streams that are open.", registry=registry)
-        self.held_bytes = Gauge("hf_audio_body_bytes", "Bodies of requests in memory.", registry=registry)
-        self.batch_windows = Histogram(
-            "hf_audio_batch_windows",
-            "Windows that went through a network together.",
-            buckets=BATCH_SIZES,
-            registry=registry,
-        )
-        self.audio_seconds = Counter("hf_audio_decoded_seconds", "Seconds of sound in files.", registry=registry)
+    return vectors

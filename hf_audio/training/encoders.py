@@ -13,10 +13,17 @@ from transformers import (
     SequenceFeatureExtractor,
 )
 
+from ..encoders.names import find_checkpoint
 from ..errors import ArgumentError
 from ..inference.extractors import check_spectrogram
 from ..inference.kaldi_features import FRAME_LENGTH, HOP_LENGTH, is_ast
-from ..models import AudioCNNConfig, AudioCNNFeatureExtractor, AudioCNNForAudioClassification
+from ..models import (
+    AudioCNNConfig,
+    AudioCNNFeatureExtractor,
+    AudioCNNForAudioClassification,
+    AudioEncoderConfig,
+)
+from ..models.configuration_audio_encoder import QUIET_SECONDS
 
 # Frames. The lengths of an AST's spectrogram are multiples: 1024 for clips of 10 s, 512 for 5 s, 128 for 1 s.
 SPECTROGRAM_MULTIPLE = 64
@@ -32,11 +39,16 @@ def load_extractor(name: str | None, config: AudioCNNConfig) -> SequenceFeatureE
 
     Raises:
         ArgumentError: there is no such checkpoint, it hears no audio, or its two configurations contradict each other.
+        CheckpointError: an encoder that a package brings cannot be fetched.
     """
     if name is None:
         return AudioCNNFeatureExtractor(sampling_rate=config.sampling_rate)
-    encoder = _load_config(name)
+    name = find_checkpoint(name)
+    encoder = load_config(name)
     if encoder.model_type == config.model_type:
+        return AudioCNNFeatureExtractor(sampling_rate=config.sampling_rate)
+    if isinstance(encoder, AudioEncoderConfig):
+        config.sampling_rate = encoder.numbers.sampling_rate
         return AudioCNNFeatureExtractor(sampling_rate=config.sampling_rate)
     try:
         extractor = AutoFeatureExtractor.from_pretrained(name)
@@ -75,16 +87,18 @@ def build_model(
 
     Args:
         config: of the AudioCNN; an encoder takes over its labels, digits and window.
-        name: folder or Hub id of a like AudioCNN, or of an encoder with a class in `AutoModelForAudioClassification`.
-            The head of another number of classes is left behind.
+        name: folder or Hub id of a like AudioCNN, or of an encoder with a class in `AutoModelForAudioClassification`,
+            or the name of one that a package brings. The head of another number of classes is left behind.
         extractor: what `load_extractor` gave for that name.
         freeze: as in `network_parts.freeze`, which is left to the caller: a frozen AudioCNN keeps its statistics.
 
     Raises:
         ArgumentError: there is no such checkpoint, or it is an AudioCNN of other shapes, or no audio encoder.
     """
-    if name is not None and is_encoder(extractor):
-        return _load_encoder(config, name, extractor)
+    if name is not None:
+        name = find_checkpoint(name)
+        if is_encoder(extractor) or isinstance(load_config(name), AudioEncoderConfig):
+            return _load_encoder(config, name, extractor)
     # Channels last: the layout in which CPUs and GPUs convolve fastest; the weights' names and values stay.
     model = AudioCNNForAudioClassification(config).to(memory_format=torch.channels_last)
     if name is not None:
@@ -113,12 +127,15 @@ def _take_weights(model: AudioCNNForAudioClassification, begun: PreTrainedModel)
 
 
 def _load_encoder(config: AudioCNNConfig, name: str, extractor: SequenceFeatureExtractor) -> PreTrainedModel:
-    encoder = _load_config(name)
+    encoder = load_config(name)
     encoder.id2label, encoder.label2id = config.id2label, config.label2id
     encoder.problem_type, encoder.num_digits = config.problem_type, config.num_digits
     encoder.sampling_rate, encoder.clip_seconds = config.sampling_rate, config.clip_seconds
     encoder.overlap = config.overlap
     encoder.speech_only = config.speech_only
+    if isinstance(encoder, AudioEncoderConfig):
+        encoder.temperature, encoder.rejection_margin = 1.0, 0.0  # what was fitted to another head
+        encoder.min_seconds = QUIET_SECONDS if encoder.encoder == "speech" else None
     try:
         # The head of another task is left behind. In single precision, whatever the checkpoint's: steps of a small
         # learning rate are lost in a half.
@@ -153,7 +170,12 @@ def fit_spectrogram(model: ASTForAudioClassification, max_length: int) -> None:
     embeddings.position_embeddings = nn.Parameter(torch.cat([of_tokens, of_patches], dim=1))
 
 
-def _load_config(name: str) -> PreTrainedConfig:
+def load_config(name: str) -> PreTrainedConfig:
+    """The config of a folder or Hub id.
+
+    Raises:
+        ArgumentError: there is no such checkpoint.
+    """
     try:
         return AutoConfig.from_pretrained(name)
     except (OSError, ValueError) as error:
@@ -163,4 +185,4 @@ def _load_config(name: str) -> PreTrainedConfig:
         ) from error
 
 
-__all__ = ["build_model", "fit_spectrogram", "is_encoder", "load_extractor", "spectrogram_length"]
+__all__ = ["build_model", "fit_spectrogram", "is_encoder", "load_config", "load_extractor", "spectrogram_length"]

@@ -4,13 +4,21 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from ..errors import ArgumentError
-from ..models import AudioCNNForAudioClassification
+from ..models import AudioCNNForAudioClassification, AudioEncoderForAudioClassification
 
 # What has learnt in an AudioCNN, but for its head. Its masks and warps have not, and vary what a frozen one hears.
 AUDIO_CNN_BODY = ("feature_norm", "backbone", "context", "long_term_spectrum.norm")
+# Whose configs say how sure they are, where others have it in their last weights.
+CALIBRATED = (AudioCNNForAudioClassification, AudioEncoderForAudioClassification)
 # Inside an encoder, by family: the convolutions of wav2vec2 and its like, the patches of an AST, the convolutions of
-# Whisper; and where an encoder hears mel bands, their projection.
-FRONTS = (("feature_extractor",), ("embeddings.patch_embeddings",), ("conv1", "conv2"), ("feature_projection",))
+# Whisper, the first layer of those that packages bring; and where an encoder hears mel bands, their projection.
+FRONTS = (
+    ("feature_extractor",),
+    ("embeddings.patch_embeddings",),
+    ("conv1", "conv2"),
+    ("network.layers.0",),
+    ("feature_projection",),
+)
 
 
 def freeze(model: PreTrainedModel, part: str | None) -> list[str]:
@@ -118,7 +126,7 @@ def set_temperature(model: PreTrainedModel, temperature: float) -> None:
 
     Stock configs know no temperature, so an encoder's last linear layer is divided.
     """
-    if isinstance(model, AudioCNNForAudioClassification):
+    if isinstance(model, CALIBRATED):
         model.config.temperature = temperature
         return
     last = _last_layer(model)
@@ -133,7 +141,7 @@ def set_rejection_margin(model: PreTrainedModel, margin: float) -> None:
     Raises:
         ArgumentError: an encoder whose last layer has no bias.
     """
-    if isinstance(model, AudioCNNForAudioClassification):
+    if isinstance(model, CALIBRATED):
         model.config.rejection_margin = margin
         return
     last = _last_layer(model)

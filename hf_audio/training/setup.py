@@ -22,6 +22,7 @@ from ..runs.folder import check_same_network
 from ..runs.predictions import predictions_class
 from .amortized import Amortized, Occasional
 from .batches import ClipTransform, WindowCollator
+from .encoder_fit import report_fit
 from .encoders import build_model, is_encoder, load_extractor
 from .judging import compute_metrics
 from .network_parts import freeze, weight_heights
@@ -73,7 +74,10 @@ def divide_task(args: RecipeArguments, task: Task) -> tuple[AudioCNNConfig, Sequ
     """
     config = copy.deepcopy(task.config)  # which learns the classes, and is another one in each fold
     extractor = load_extractor(_find_weights(args, task), config)
-    return config, extractor, divide(args, config, task)
+    parts = divide(args, config, task)
+    if isinstance(parts.train, Dataset):
+        report_fit(_find_weights(args, task), task.config.sampling_rate, parts.train)
+    return config, extractor, parts
 
 
 def set_up(args: RecipeArguments, task: Task, checkpoint: Path | None = None) -> TrainingSetup:

@@ -31,6 +31,7 @@ from transformers import (
     get_wsd_schedule,
 )
 from transformers.trainer_callback import ExportableState
+from transformers.trainer_utils import PredictionOutput
 
 from ..arguments import RecipeArguments
 from ..errors import ArgumentError, DivergedError
@@ -103,6 +104,7 @@ class AudioTrainer(Trainer):
         self.length = Length(self)
         self.add_callback(self.length)
         self._seeded_step, self._micro_step = -1, 0
+        self._train_loader: DataLoader | None = None
         self.teacher = None if teacher is None else teacher.to(args.device)
         self.features = None if features is None else features.to(args.device)
         self.frozen = frozen
@@ -127,6 +129,10 @@ class AudioTrainer(Trainer):
 
     def get_train_dataloader(self) -> DataLoader:
         """As in Trainer, without a smaller last batch unless there is no other; a stream makes its own."""
+        self._train_loader = self._make_train_loader()
+        return self._train_loader
+
+    def _make_train_loader(self) -> DataLoader:
         if isinstance(self.train_dataset, ClipStream):
             # accelerate would have every process read all of it.
             return self.train_dataset.loader(
@@ -249,6 +255,18 @@ class AudioTrainer(Trainer):
                 raise
             self.objective = self.objective_where_it_diverges
             return None
+        finally:
+            self._end_workers()
+
+    def _end_workers(self) -> None:
+        """Have the workers of the loaders end now.
+
+        The garbage collector would take the queue away over which a worker is told to end, before the loader tells it:
+        the loader then waits for five seconds, and kills it.
+        """
+        for loader in (self._train_loader, *getattr(self, "_eval_dataloaders", {}).values()):
+            if loader is not None:
+                getattr(loader, "base_dataloader", loader)._iterator = None  # accelerate wraps it
 
     def check_finite(self) -> None:
         """Refuse weights, or an average of them, that are no finite numbers.
@@ -278,6 +296,14 @@ class AudioTrainer(Trainer):
         """
         self.check_finite()
         return super().evaluate(*args, **kwargs)
+
+    def predict(self, *args: Any, **kwargs: Any) -> PredictionOutput:
+        """As in Trainer; nobody asks its loader twice, so its workers end with it."""
+        before, self.args.dataloader_persistent_workers = self.args.dataloader_persistent_workers, False
+        try:
+            return super().predict(*args, **kwargs)
+        finally:
+            self.args.dataloader_persistent_workers = before
 
     def compute_loss(
         self,

@@ -20,6 +20,7 @@ from hf_audio.errors import CheckpointError, ExportError
 from hf_audio.export.onnx import export_onnx
 from hf_audio.export.onnx_frontend import FactoredMelSpectrogram
 from hf_audio.inference.checkpoint import load_classifier
+from hf_audio.inference.embedder import load_embedder
 from hf_audio.inference.onnx_classifier import OnnxAudioClassifier
 from hf_audio.inference.torch_classifier import TorchAudioClassifier
 from hf_audio.models.frontends import MelSpectrogram
@@ -65,7 +66,8 @@ def test_matrix_products_give_the_spectrogram(n_fft, win_length, hop_length, pow
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_exported_checkpoint_gives_torchs_answers(tmp_path, kind):
     folder = save(tmp_path / "checkpoint", **KINDS[kind])
-    export = export_onnx(folder, tmp_path / "model.onnx")
+    with_embeddings = kind in ("numbers", "voices")
+    export = export_onnx(folder, tmp_path / "model.onnx", embeddings=with_embeddings)
     assert export.largest_difference < 1e-4 and export.agreement == 1
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["checkpoint", "model.onnx"]
     ours, torchs = load_classifier(tmp_path / "model.onnx"), TorchAudioClassifier(folder)
@@ -73,6 +75,12 @@ def test_an_exported_checkpoint_gives_torchs_answers(tmp_path, kind):
     clips = [tone(700, seconds) for seconds in (0.01, 0.3, 0.3, 1, 2.7)]
     np.testing.assert_allclose(ours.judge(clips), torchs.judge(clips), atol=1e-5)
     assert np.ptp(ours.judge(clips), axis=0).max() > 1e-3
+    if with_embeddings:
+        vectors = load_embedder(tmp_path / "model.onnx").embed(clips)
+        np.testing.assert_allclose(vectors, load_embedder(folder).embed(clips), rtol=1e-3, atol=1e-4)
+    else:
+        with pytest.raises(CheckpointError, match="has no output 'embeddings': export the checkpoint with --embedd"):
+            load_embedder(tmp_path / "model.onnx")
     if kind == "numbers":
         assert set(ours(clips[0])) == {"text", "score"}
     else:

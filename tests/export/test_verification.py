@@ -30,7 +30,8 @@ KINDS = {
     "an ensemble": {},
 }
 STREAMS = {"WebSocket", "stream, blocks of 997", "stream, blocks of 160", "stream, whole"}
-WAYS = {"pipeline", "files", "ONNX", "ONNX, uncut", "ONNX, 8 bits", "REST", *STREAMS}
+EMBEDDINGS = {"ONNX, embeddings", "REST, embeddings"}
+WAYS = {"pipeline", "files", "ONNX", "ONNX, uncut", "ONNX, 8 bits", "REST", *EMBEDDINGS, *STREAMS}
 PAGE_WAYS = {"page", "page, resampled"}
 
 

@@ -32,10 +32,14 @@ from hf_audio import (
     AudioCNNConfig,
     AudioCNNFeatureExtractor,
     AudioCNNForAudioClassification,
+    AudioEncoderConfig,
+    AudioEncoderForAudioClassification,
+    AudioEncoderModel,
     AudioEnsembleConfig,
     AudioEnsembleForAudioClassification,
 )
 from hf_audio.models.backbones import BACKBONES
+from hf_audio.models.encoder_networks import NETWORKS
 from hf_audio.models.modeling_audio_cnn import AudioCNNModel
 
 SOURCE = Path(os.environ.get("TRANSFORMERS_SOURCE", "nowhere"))
@@ -91,11 +95,13 @@ modeling = load("test_modeling_common")
 modeling.MODEL_FOR_AUDIO_CLASSIFICATION_MAPPING_NAMES = {
     **modeling.MODEL_FOR_AUDIO_CLASSIFICATION_MAPPING_NAMES,
     AudioCNNConfig.model_type: AudioCNNForAudioClassification.__name__,
+    AudioEncoderConfig.model_type: AudioEncoderForAudioClassification.__name__,
     AudioEnsembleConfig.model_type: AudioEnsembleForAudioClassification.__name__,
 }
 modeling.MODEL_MAPPING_NAMES = {
     **modeling.MODEL_MAPPING_NAMES,
     AudioCNNConfig.model_type: AudioCNNModel.__name__,
+    AudioEncoderConfig.model_type: AudioEncoderModel.__name__,
 }
 
 
@@ -170,6 +176,10 @@ KINDS = {
 assert set(BACKBONES) <= set(KINDS)
 for kind, changes in KINDS.items():
     model_tests(f"Test_{kind}", tiny_config(**changes), AudioCNNModel, AudioCNNForAudioClassification)
+for network in NETWORKS:
+    encoder = AudioEncoderConfig(encoder=network, dropout=0.0)
+    model_tests(f"Test_{network}", encoder, AudioEncoderModel, AudioEncoderForAudioClassification)
+    globals()[f"Test_{network}"].test_model_is_small = unittest.skip("it comes in one size")(lambda self: None)
 MEMBERS = [tiny_config(), tiny_config(backbone="conv1d", sampling_rate=4000, long_term_spectrum=True)]
 model_tests(
     "Test_ensemble",
@@ -197,6 +207,12 @@ class TestConfigs(unittest.TestCase):
                 self, AudioCNNConfig, has_text_modality=False, common_properties=["hidden_size"], **values
             )
             tester.run_common_tests()
+
+    def test_audio_encoder(self):
+        tester = load("test_configuration_common").ConfigTester(
+            self, AudioEncoderConfig, has_text_modality=False, common_properties=["hidden_size"], clip_seconds=2.0
+        )
+        tester.run_common_tests()
 
     def test_audio_ensemble(self):
         tester = load("test_configuration_common").ConfigTester(

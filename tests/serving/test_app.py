@@ -38,6 +38,7 @@ from hf_audio import AudioCNNFeatureExtractor, cli
 from hf_audio.export.onnx import export_onnx
 from hf_audio.inference.checkpoint import load_classifier
 from hf_audio.inference.classifier import AudioClassifier
+from hf_audio.inference.embedder import load_embedder
 from hf_audio.inference.facts import Facts
 from hf_audio.inference.streaming import AudioStream
 from hf_audio.serving import connections
@@ -256,6 +257,28 @@ def test_so_many_windows_as_one_asks_for_and_no_more_than_fit_into_an_answer(url
 )
 def test_wrong_fields(fields, status, words, url):
     refused(upload(url, **fields), status, words)
+
+
+def test_an_upload_is_embedded_as_a_whole_and_by_windows(url, service, checkpoint, monkeypatch):
+    def ask(**fields):
+        return requests.post(f"{url}/v1/embed", files={"file": ("clip.wav", WAV)}, data=fields, timeout=20)
+
+    embedder = load_embedder(checkpoint)
+    told = ask().json()
+    assert told["model"] == "tones" and told["seconds"] == 1.7 and list(told) == ["model", "seconds", "embedding"]
+    np.testing.assert_allclose(told["embedding"], embedder.embed_recording(CLIP), rtol=1e-4, atol=1e-5)
+    windows = ask(hop_seconds="0.5").json()["windows"]
+    assert [(window["start"], window["end"]) for window in windows] == [(0, 0.5), (0, 1), (0.5, 1.5), (0.7, 1.7)]
+    expected = embedder.embed([CLIP[RATE // 2 : 3 * RATE // 2]])[0]
+    np.testing.assert_allclose(windows[2]["embedding"], expected, rtol=1e-4, atol=1e-5)
+    assert len(ask(model="numbers").json()["embedding"]) == 3 * embedder.size  # of every digit
+    refused(ask(model="cats"), 404, "tones, numbers")
+    refused(ask(hop_seconds="0"), 422, "^hop_seconds: ")
+    refused(requests.post(f"{url}/v1/embed", WAV, timeout=20), 415, "This is no form")
+    monkeypatch.setattr("hf_audio.serving.service.MAX_ANSWER_NUMBERS", 4 * embedder.size - 1)
+    refused(ask(hop_seconds="0.5"), 422, "12 numbers of each of 4 windows are more than 47: give a longer one")
+    monkeypatch.setitem(service._without_embeddings, "tones", "It has no output 'embeddings'.")
+    refused(ask(), 422, "no output 'embeddings'")
 
 
 def form(body: str) -> dict:
@@ -590,7 +613,7 @@ def test_an_exported_file_is_served_like_its_checkpoint(classifier, checkpoint, 
 def test_token(online, checkpoint):
     with serving(Service({"tones": checkpoint}, LIMITS), token="swordfish") as url:
         for headers in ({}, {"authorization": "Bearer swordfisi"}, {"authorization": "Basic swordfish"}):
-            for path in ("/", "/models/tones", "/v1/predict"):
+            for path in ("/", "/models/tones", "/v1/predict", "/v1/embed"):
                 response = requests.post(url + path, WAV, headers=headers, timeout=20)
                 refused(response, 401, "Bearer TOKEN")
                 assert response.headers["www-authenticate"] == "Bearer"

@@ -2,6 +2,7 @@
 
 import copy
 import math
+import multiprocessing
 
 import numpy as np
 import pytest
@@ -180,6 +181,15 @@ def test_every_epoch_draws_anew(tmp_path):
     run.add_callback(Watch())
     run.train()
     assert epochs == [0, 1, 2]
+
+
+def test_workers_end_with_what_they_were_for(tmp_path):
+    """Left to the garbage collector, each loader would wait for them for five seconds."""
+    run = trainer(tmp_path, num_train_epochs=2, dataloader_num_workers=1)
+    run.train()
+    assert not multiprocessing.active_children()
+    run.predict(run.train_dataset)
+    assert not multiprocessing.active_children()
 
 
 def test_a_rare_class_comes_as_often_or_weighs_as_much_as_the_others(tmp_path):

@@ -1,0 +1,177 @@
+"""What a checkpoint can be asked about many recordings, and how its answers are kept and laid out."""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
+
+from ..errors import ArgumentError
+from ..inference.checkpoint import load_classifier
+from ..inference.classifier import AudioClassifier
+from ..inference.facts import Facts
+from .answers import Heading, Row, Writer, choose_writer, print_table
+from .decoding import Cut
+from .journal import Entry
+from .scoring import Judgement, Scorer
+
+
+class AnyHeading(Protocol):
+    """The columns of a table of answers, whatever was asked."""
+
+    @property
+    def columns(self) -> list[str]:
+        """All names in their order."""
+
+    def rows(
+        self,
+        clip: Mapping[str, str],
+        spans: Iterable[Sequence[float]],
+        answers: Iterable[Any],
+        problem: str | None,
+    ) -> Iterator[Row]:
+        """Of one clip."""
+
+
+H = TypeVar("H", bound=AnyHeading)
+
+
+class Answerer(ABC, Generic[H]):
+    """A loaded checkpoint that is asked one question.
+
+    Args:
+        scorer: runs its network.
+        facts: of the checkpoint.
+    """
+
+    def __init__(self, scorer: Scorer, facts: Facts):
+        self.scorer = scorer
+        self.facts = facts
+
+    @abstractmethod
+    def heading(self, further: Sequence[str]) -> H:
+        """Of the table of answers, to clips that have these further columns."""
+
+    @abstractmethod
+    def entry(self, judgement: Judgement, file: str) -> Entry:
+        """What is kept of a judgement of a file: values that JSON has."""
+
+    @abstractmethod
+    def show(self, heading: H, rows: Iterable[Row], paths: Iterable[str]) -> None:
+        """Print the answers to the clips of these paths as they come."""
+
+
+@dataclass(frozen=True)
+class WindowQuestion(ABC, Generic[H]):
+    """Something that can be asked about every recording, or about the windows of each."""
+
+    over_time: bool = False
+    """Whether it is asked of windows rather than of clips."""
+    hop_seconds: float | None = None
+    """From one window's end to the next one's; `None`: windows do not overlap."""
+
+    action = "Predicting"
+    """What a progress bar calls it."""
+
+    def __post_init__(self) -> None:
+        if self.hop_seconds is not None and not self.over_time:
+            raise ArgumentError("--hop_seconds is for scores over time: add --windows.")
+        if self.hop_seconds is not None and not 0 < self.hop_seconds < math.inf:
+            raise ArgumentError(f"--hop_seconds {self.hop_seconds} must be more than 0, and a number.")
+
+    def cut(self, facts: Facts) -> Cut:
+        """How it is asked of a recording."""
+        if not self.over_time:
+            return Cut(facts)
+        window, hop = facts.stream_windows(hop_seconds=self.hop_seconds)
+        return Cut(facts, (window, window if self.hop_seconds is None else hop))
+
+    @property
+    def request(self) -> dict[str, Any]:
+        """What a run that goes on with another one's answers must have been asked too."""
+        return {"--windows": self.over_time, "--hop_seconds": self.hop_seconds}
+
+    def complaints_in(self, output: Path) -> str:
+        """Where all clips that cannot be read are listed."""
+        return str(output)
+
+    @abstractmethod
+    def load(self, checkpoint: str) -> Answerer[H]:
+        """The checkpoint, ready to be asked.
+
+        Raises:
+            CheckpointError: it cannot be.
+        """
+
+    @abstractmethod
+    def choose_writer(self, output: Path, n_clips: int) -> Writer[H]:
+        """What writes the answers to so many clips, by the output's name.
+
+        Raises:
+            DataError: the name says nothing, or does not suit.
+        """
+
+
+@dataclass(frozen=True)
+class Question(WindowQuestion[Heading]):
+    """What is heard: the best labels, or the number, each with its confidence."""
+
+    top_k: int = 1
+    """How many labels, best first."""
+
+    def __post_init__(self) -> None:
+        if self.top_k < 1:
+            raise ArgumentError(f"--top_k {self.top_k} must be 1 or more.")
+        super().__post_init__()
+
+    @property
+    def request(self) -> dict[str, Any]:
+        """See `WindowQuestion.request`."""
+        return {"--top_k": self.top_k, **super().request}
+
+    def load(self, checkpoint: str) -> "LabelAnswerer":
+        """See `WindowQuestion.load`."""
+        return LabelAnswerer(load_classifier(checkpoint), self)
+
+    def choose_writer(self, output: Path, n_clips: int) -> Writer[Heading]:
+        """See `WindowQuestion.choose_writer`."""
+        return choose_writer(output, over_time=self.over_time, n_clips=n_clips)
+
+
+class LabelAnswerer(Answerer[Heading]):
+    """A classifier that is asked for labels.
+
+    Args:
+        classifier: is asked.
+        question: how many, and of what.
+    """
+
+    def __init__(self, classifier: AudioClassifier, question: Question):
+        super().__init__(classifier, classifier.facts)
+        self.question = question
+
+    @property
+    def n_answers(self) -> int:
+        """How many labels each clip or window gets."""
+        return 1 if self.facts.num_digits else min(self.question.top_k, len(self.facts.labels))
+
+    def heading(self, further: Sequence[str]) -> Heading:
+        """See `Answerer.heading`."""
+        kind = "number" if self.facts.num_digits else "label"
+        return Heading(further, kind, self.n_answers, self.question.over_time, self.facts.sampling_rate)
+
+    def entry(self, judgement: Judgement, file: str) -> Entry:
+        """See `Answerer.entry`."""
+        answers: list[list[list[Any]]] = []
+        for scores in judgement.scores:
+            answer = self.facts.name(scores, self.n_answers)
+            best = [answer] if isinstance(answer, dict) else answer
+            answers.append([[one.get("text", one.get("label")), round(one["score"], 6)] for one in best])
+        spans = [list(span) for span in judgement.spans]
+        return Entry(judgement.clip, spans, answers, judgement.ended, judgement.problem)
+
+    def show(self, heading: Heading, rows: Iterable[Row], paths: Iterable[str]) -> None:
+        """See `Answerer.show`."""
+        labels = ["9" * self.facts.num_digits] if self.facts.num_digits else self.facts.labels
+        print_table(heading, rows, paths, labels)

@@ -1,0 +1,336 @@
+"""Files of embeddings, a row a clip or a window: Parquet or NumPy's arrays, written as they come and read back."""
+
+import itertools
+import json
+import os
+import zipfile
+from array import array
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import DataError
+from .answers import Row, Writer, free_name, written_at_once
+from .clips import STANDARD_INPUT
+
+if TYPE_CHECKING:
+    import pyarrow
+
+# Keys in a Parquet file's metadata, and arrays of an .npz file; their values are JSON.
+METADATA, UNREADABLE = "hf_audio", "hf_audio_unreadable"
+ROWS_PER_GROUP = 8192  # of Parquet, and of what is copied at once
+OWN_COLUMNS = ("file", "start", "end", "vector", "checkpoint", "file_bytes", "file_modified_ns")
+PART_PATTERN = "part-*-of-*.parquet"  # of a folder that several processes have written
+
+
+@dataclass
+class VectorHeading:
+    """What the columns are, and what is known of all rows, which Parquet's metadata has as JSON by `hf_audio`.
+
+    | column | type | |
+    |---|---|---|
+    | `file` | string | the clip's file, as it was named |
+    | `start`, `end` | float64 | of what was embedded, in seconds |
+    | `vector` | fixed-size list of float32 | the embedding |
+    | `checkpoint` | string | fingerprint of the checkpoint, see `fingerprint` |
+    | `file_bytes`, `file_modified_ns` | int64 | of the file when it was embedded, nanoseconds since 1970; else null |
+
+    Behind them are the further columns of a table that named the clips, as strings, one of these names as `table_...`.
+    An .npz file has an array a column, `vector` of (rows, size), -1 in the place of null, and the metadata as further
+    arrays. Clips that cannot be read have no row, and stand in the metadata as `hf_audio_unreadable`.
+    """
+
+    further: Sequence[str]
+    """Further columns of the clips."""
+    size: int
+    """Numbers of a vector."""
+    checkpoint: str
+    """Its fingerprint."""
+    metadata: dict[str, Any]
+    """What else is told of all rows: the checkpoint's name, its `sampling_rate`, ..."""
+    unreadable: dict[str, str] = field(default_factory=dict)
+    """Clips without a row, and why; filled while rows are written."""
+
+    @property
+    def columns(self) -> list[str]:
+        """All names in their order."""
+        return [*OWN_COLUMNS, *self.clip_columns.values()]
+
+    @cached_property
+    def clip_columns(self) -> dict[str, str]:
+        """The further columns' names, and those by which they stand beside the embeddings."""
+        taken = {*OWN_COLUMNS, *self.further, "path"}
+        names = {}
+        for name in self.further:
+            names[name] = name if name not in (*OWN_COLUMNS, "path") else free_name(f"table_{name}", taken)
+            taken.add(names[name])
+        return names
+
+    def rows(
+        self,
+        clip: Mapping[str, str],
+        spans: Iterable[Sequence[float]],
+        answers: Iterable[Any],
+        problem: str | None,
+    ) -> Iterator[Row]:
+        """Of one clip; none of what cannot be read."""
+        name = os.fsencode(clip["path"]).decode(errors="backslashreplace")  # a name of a file may be no text
+        if problem is not None:
+            self.unreadable[name] = problem
+            return
+        further = {new: clip.get(old, "") for old, new in self.clip_columns.items()}
+        for (start, end), (text, n_bytes, modified) in zip(spans, answers, strict=True):
+            if clip["path"] == STANDARD_INPUT:
+                n_bytes = modified = None
+            own = (name, round(start, 6), round(end, 6), unpack(text), self.checkpoint, n_bytes, modified)
+            yield {**dict(zip(OWN_COLUMNS, own, strict=True)), **further}
+
+    @property
+    def written_metadata(self) -> str:
+        """What is told of all rows, as JSON."""
+        return json.dumps({"checkpoint": self.checkpoint, "size": self.size, **self.metadata}, ensure_ascii=False)
+
+    @property
+    def written_complaints(self) -> str:
+        """Clips without a row, and why, as JSON; whole when the rows are written."""
+        return json.dumps(self.unreadable, ensure_ascii=False)
+
+
+def unpack(text: str) -> np.ndarray:
+    """A vector out of a journal, (size,) float32."""
+    import base64
+
+    return np.frombuffer(base64.b64decode(text), dtype="<f4")
+
+
+def pack(vector: np.ndarray) -> str:
+    """A vector, (size,), as a journal keeps it."""
+    import base64
+
+    return base64.b64encode(vector.astype("<f4").tobytes()).decode()
+
+
+def write_parquet(path: Path, heading: VectorHeading, rows: Iterable[Row]) -> None:
+    """Whoever reads the file with pandas, Polars or DuckDB has a vector a row."""
+    import pyarrow
+    from pyarrow.parquet import ParquetWriter
+
+    types = dict.fromkeys(heading.columns, pyarrow.string())
+    types |= {"start": pyarrow.float64(), "end": pyarrow.float64(), "vector": _vector_type(heading.size)}
+    types |= {"file_bytes": pyarrow.int64(), "file_modified_ns": pyarrow.int64()}
+    schema = pyarrow.schema(list(types.items()), metadata={METADATA: heading.written_metadata})
+    plain = [name for name in types if name != "vector"]  # vectors repeat nothing, so there is nothing to compress
+    options = {"use_dictionary": plain, "write_statistics": plain, "compression": dict.fromkeys(plain, "snappy")}
+    rows = iter(rows)
+    with path.open("wb") as file, ParquetWriter(file, schema, **options) as writer:
+        while group := list(itertools.islice(rows, ROWS_PER_GROUP)):
+            columns = [
+                _vector_array(np.stack([row[name] for row in group]))
+                if name == "vector"
+                else pyarrow.array([row[name] for row in group], kind)
+                for name, kind in types.items()
+            ]
+            writer.write_table(pyarrow.table(columns, schema=schema))
+        writer.add_key_value_metadata({UNREADABLE: heading.written_complaints})  # known when the rows are
+
+
+def _vector_type(size: int) -> "pyarrow.DataType":
+    import pyarrow
+
+    return pyarrow.list_(pyarrow.float32(), size)
+
+
+def _vector_array(vectors: np.ndarray) -> "pyarrow.Array":
+    import pyarrow
+
+    return pyarrow.FixedSizeListArray.from_arrays(pyarrow.array(vectors.ravel()), vectors.shape[1])
+
+
+def write_npz(path: Path, heading: VectorHeading, rows: Iterable[Row]) -> None:
+    """Uncompressed, array by array, so that no more than the times and the names of clips are in memory."""
+    import tempfile
+
+    numbers: dict[str, array] = {
+        "start": array("d"),
+        "end": array("d"),
+        "file_bytes": array("q"),
+        "file_modified_ns": array("q"),
+    }
+    text_columns = [name for name in heading.columns if name not in numbers and name != "vector"]
+    clips: dict[tuple[str, ...], int] = {}
+    places = array("q")
+    with tempfile.TemporaryFile(dir=path.parent) as vectors:
+        for row in rows:
+            vectors.write(row["vector"].tobytes())
+            for name, values in numbers.items():
+                values.append(-1 if row[name] is None else row[name])
+            places.append(clips.setdefault(tuple(row[name] for name in text_columns), len(clips)))
+        vectors.seek(0)
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+            for name in heading.columns:
+                if name == "vector":
+                    parts = iter(lambda: vectors.read(ROWS_PER_GROUP * heading.size * 4), b"")
+                    _write_array(archive, name, "<f4", (len(places), heading.size), parts)
+                elif name in numbers:
+                    kind = np.dtype(numbers[name].typecode).str
+                    _write_array(archive, name, kind, (len(places),), [numbers[name].tobytes()])
+                else:
+                    texts = [clip[text_columns.index(name)] for clip in clips]
+                    kind = f"<U{max(map(len, texts), default=0) or 1}"
+                    _write_array(archive, name, kind, (len(places),), _text_parts(texts, places, kind))
+            for name, text in ((METADATA, heading.written_metadata), (UNREADABLE, heading.written_complaints)):
+                told = np.array(text)
+                _write_array(archive, name, told.dtype.str, (), [told.tobytes()])
+
+
+def _text_parts(texts: Sequence[str], places: "array[int]", kind: str) -> Iterator[bytes]:
+    for first in range(0, len(places), ROWS_PER_GROUP):
+        yield np.array([texts[place] for place in places[first : first + ROWS_PER_GROUP]], kind).tobytes()
+
+
+def _write_array(
+    archive: zipfile.ZipFile, name: str, kind: str, shape: tuple[int, ...], parts: Iterable[bytes]
+) -> None:
+    with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": kind, "fortran_order": False, "shape": shape})
+        for part in parts:
+            file.write(part)
+
+
+WRITERS: dict[str, Writer[VectorHeading]] = {".parquet": write_parquet, ".npz": write_npz}
+
+
+def choose_vector_writer(output: Path) -> Writer[VectorHeading]:
+    """By the name's end, the writer of a file, which it writes whole or not at all.
+
+    Raises:
+        DataError: a name that says nothing.
+    """
+    for suffix, write in WRITERS.items():
+        if output.name.lower().endswith(suffix):
+            return written_at_once(write)
+    raise DataError(f"--output {output} must end in {' or '.join(WRITERS)}: vectors are written so.")
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """The rows of a file of embeddings, all by one checkpoint."""
+
+    source: Path
+    """The file, or the folder of parts."""
+    files: np.ndarray
+    """Names of the clips' files as they can be opened, (rows,) strings."""
+    starts: np.ndarray
+    """In seconds, (rows,) float64."""
+    ends: np.ndarray
+    """In seconds, (rows,) float64."""
+    vectors: np.ndarray
+    """(rows, size) float32."""
+    checkpoint: str
+    """The fingerprint of the checkpoint."""
+    stamps: np.ndarray
+    """Bytes of the files, and when they were last changed, in nanoseconds since 1970; -1 unknown. (rows, 2) int64."""
+    metadata: dict[str, Any]
+    """What is told of all rows, see `VectorHeading`; empty where another program has written the file anew."""
+
+
+def is_vectors(path: str | os.PathLike) -> bool:
+    """Whether a path is, by its name or by what a folder holds, one of embeddings rather than of recordings."""
+    path = Path(path)
+    if path.is_dir():
+        return any(path.glob(PART_PATTERN))
+    return path.suffix.lower() in WRITERS
+
+
+def read_vectors(path: str | os.PathLike) -> Vectors:
+    """A file that `hf-audio embed` wrote, a folder of its parts, or what another program has made of some.
+
+    Raises:
+        DataError: it holds no embeddings or is damaged, those of several checkpoints, or some of several sizes.
+    """
+    path = Path(path)
+    files = sorted(path.glob(PART_PATTERN)) if path.is_dir() else [path]
+    try:
+        parts = [_read_npz(file) if file.suffix.lower() == ".npz" else _read_parquet(file) for file in files]
+    except KeyError as error:
+        raise DataError(
+            f"{path} has no column {error.args[0]!r}, so it holds no embeddings: write some by hf-audio embed."
+        ) from error
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        if isinstance(error, FileNotFoundError):
+            raise DataError(f"{path} is no file: give one that hf-audio embed wrote, or a folder.") from error
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise DataError(f"{path} holds no embeddings that can be read ({reason}): write them anew.") from error
+    checkpoints = sorted({checkpoint for columns, _ in parts for checkpoint in np.unique(columns["checkpoint"])})
+    if len(checkpoints) > 1 or len({columns["vector"].shape[1] for columns, _ in parts}) > 1:
+        raise DataError(
+            f"{path} mixes embeddings of {max(len(checkpoints), 2)} checkpoints, which cannot be compared: embed all "
+            "recordings by one."
+        )
+    if not checkpoints:
+        raise DataError(f"{path} holds no row: embed recordings that can be read.")
+    columns = {name: np.concatenate([part[name] for part, _ in parts]) for name in OWN_COLUMNS}
+    if not np.isfinite(columns["vector"]).all():
+        raise DataError(f"{path} holds vectors that are not finite: embed the recordings anew.")
+    metadata = parts[0][1]
+    folder = metadata.get("folder", "")
+    names, inverse = np.unique(columns["file"], return_inverse=True)
+    opened = np.array([os.path.join(folder, name) for name in names], dtype=object)[inverse]
+    stamps = np.stack([columns["file_bytes"], columns["file_modified_ns"]], 1)
+    return Vectors(
+        path,
+        opened,
+        columns["start"],
+        columns["end"],
+        columns["vector"],
+        checkpoints[0],
+        stamps,
+        metadata,
+    )
+
+
+def _read_parquet(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    import pyarrow
+    from pyarrow.parquet import ParquetFile
+
+    with closing(ParquetFile(path, memory_map=True)) as file:
+        _check_columns(file.schema_arrow.names)
+        table = file.read(columns=list(OWN_COLUMNS))
+        told = (file.schema_arrow.metadata or {}).get(METADATA.encode(), b"{}")
+    columns = {
+        name: table[name].fill_null(-1).to_numpy().astype(np.int64) for name in ("file_bytes", "file_modified_ns")
+    }
+    columns |= {name: table[name].to_numpy().astype(np.float64) for name in ("start", "end")}
+    columns |= {name: table[name].to_numpy(zero_copy_only=False) for name in ("file", "checkpoint")}
+    lists = table["vector"].combine_chunks()
+    if isinstance(lists, pyarrow.ChunkedArray):
+        lists = lists.chunk(0) if lists.num_chunks else pyarrow.array([], lists.type)
+    if lists.null_count:
+        raise ValueError("a vector is missing")
+    values = lists.flatten().to_numpy(zero_copy_only=False).astype(np.float32, copy=False)
+    size = len(values) // max(len(lists), 1)
+    if not pyarrow.types.is_fixed_size_list(lists.type) and set(np.diff(lists.offsets.to_numpy())) - {size}:
+        raise DataError(f"{path} mixes embeddings of 2 checkpoints, which cannot be compared: embed all by one.")
+    columns["vector"] = values.reshape(-1, size) if size else np.empty((len(lists), 0), np.float32)
+    return columns, json.loads(told)
+
+
+def _read_npz(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    with np.load(path, allow_pickle=False) as arrays:
+        _check_columns(arrays)
+        columns = {name: arrays[name] for name in OWN_COLUMNS}
+        told = str(arrays[METADATA]) if METADATA in arrays else "{}"
+    if columns["vector"].ndim != 2 or len({len(column) for column in columns.values()}) > 1:
+        raise ValueError("its arrays have other numbers of rows")
+    return {**columns, "vector": columns["vector"].astype(np.float32, copy=False)}, json.loads(told)
+
+
+def _check_columns(known: Container[str]) -> None:
+    for name in OWN_COLUMNS:
+        if name not in known:
+            raise KeyError(name)

@@ -1,0 +1,72 @@
+"""Answers to audio that was read from a request, as bytes of JSON."""
+
+import json
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from .schemas import DEFAULT_TOP_K, InferenceParameters, UploadOptions, WindowOptions
+from .service import Service
+
+Window = tuple[float, float, np.ndarray]
+"""Its start and end in seconds, and what the network gives for it."""
+
+
+async def infer(service: Service, audio: bytes, name: str | None, parameters: InferenceParameters) -> bytes:
+    """As the inference API answers: labels with scores, a number that was read being a label too."""
+    classifier = service.find(name, parameters.function_to_apply)
+    waveform = await service.decode(audio, classifier)
+    answer = classifier.facts.name(await service.judge(classifier, waveform), parameters.top_k or DEFAULT_TOP_K)
+    return _encode([{"score": answer["score"], "label": answer["text"]}] if isinstance(answer, dict) else answer)
+
+
+async def predict(service: Service, audio: bytes, fields: dict[str, str]) -> bytes:
+    """What is heard in an uploaded file, as a whole and, if wanted, window by window."""
+    options = UploadOptions.model_validate(fields)
+    top_k = options.top_k or DEFAULT_TOP_K
+    name = options.model or next(iter(service.checkpoints))
+    classifier = service.find(name)
+    facts = classifier.facts
+    waveform = await service.decode(audio, classifier)
+    scores = await service.judge(classifier, waveform)
+    whole = {"model": name, "seconds": len(waveform) / facts.sampling_rate, "answer": facts.name(scores, top_k)}
+    if options.window_seconds is None and options.hop_seconds is None:
+        return _encode(whole)
+    windows = await service.judge_windows(classifier, waveform, options.window_seconds, options.hop_seconds, top_k)
+    answer = partial(facts.name, top_k=top_k)
+    return await service.run_decoding(partial(_encode_windows, whole, windows, "answer", answer))
+
+
+async def embed(service: Service, audio: bytes, fields: dict[str, str]) -> bytes:
+    """The embedding of an uploaded file, as a whole and, if wanted, window by window."""
+    options = WindowOptions.model_validate(fields)
+    name = options.model or next(iter(service.checkpoints))
+    embedder = service.find_embedder(name)
+    waveform = await service.decode(audio, embedder)
+    vector = await service.embed(embedder, waveform)
+    whole = {"model": name, "seconds": len(waveform) / embedder.sampling_rate, "embedding": _numbers(vector)}
+    if options.window_seconds is None and options.hop_seconds is None:
+        return _encode(whole)
+    spans = options.window_seconds, options.hop_seconds
+    windows = await service.embed_windows(embedder, waveform, *spans, len(vector))
+    return await service.run_decoding(partial(_encode_windows, whole, windows, "embedding", _numbers))
+
+
+def _numbers(vector: np.ndarray) -> list[float]:
+    """With as many digits as single precision has."""
+    return [float(f"{value:.8g}") for value in vector]
+
+
+def _encode(answer: Any) -> bytes:
+    """As JSON, which has no numbers that are not finite."""
+    return json.dumps(answer, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+def _encode_windows(
+    whole: dict[str, Any], windows: Sequence[Window], kind: str, tell: Callable[[np.ndarray], Any]
+) -> bytes:
+    """An answer with its windows, one after the other: the encoder holds all threads up as long as it runs."""
+    encoded = (_encode({"start": start, "end": end, kind: tell(row)}) for start, end, row in windows)
+    return _encode(whole)[:-1] + b',"windows":[' + b",".join(encoded) + b"]}"
