@@ -16,14 +16,15 @@ from audiomentations import ClippingDistortion, Compose, Gain, HighPassFilter, L
 
 from hf_audio import AudioCNNConfig
 from hf_audio.arguments import RecipeArguments
-from hf_audio.corpora.common_voice import SPEAKER_COLUMN, load_voices
+from hf_audio.corpora.common_voice import SPEAKER_COLUMN, find_unlabelled, load_voices
 from hf_audio.corpora.synthetic_voices import make_voices
 from hf_audio.runs.card import TaskFacts
 from hf_audio.runs.pitch import plot_pitch
-from hf_audio.training.augmentation import AddFastGaussianSNR, ChangeVoice, SyntheticRoom
+from hf_audio.training.augmentation import AddFastGaussianSNR, SyntheticRoom
 from hf_audio.training.search import LogUniform, Uniform
 from hf_audio.training.start import find_recordings, run_recipe
 from hf_audio.training.task import Task
+from hf_audio.training.voice_change import ChangeVoice
 
 RATE = 16000
 SIGNAL = {
@@ -169,6 +170,7 @@ def make_task(args: VoiceGenderArguments) -> Task:
     """The gender of one voice a clip."""
     data_dir = find_recordings(args, demo=make_voices, demo_words="sentences read by synthetic voices")
     dataset, splits = load_voices(data_dir)
+    held_out = {dataset[SPEAKER_COLUMN][row] for row in np.flatnonzero(splits["dev"] | splits["test"])}
     return Task(
         config=AudioCNNConfig(**PRESETS[args.model]),
         dataset=dataset,
@@ -180,6 +182,7 @@ def make_task(args: VoiceGenderArguments) -> Task:
         validation_rows=splits["dev"] if splits["dev"].any() else None,
         pooled_column=SPEAKER_COLUMN,
         plot=plot_pitch,
+        unlabelled=find_unlabelled(data_dir, held_out),
         crop_seconds=CROP_SECONDS,
         search_space=SEARCH_SPACE,
     )

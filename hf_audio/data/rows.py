@@ -316,8 +316,9 @@ def add_guessed(dataset: Dataset, path: str | os.PathLike) -> Dataset:
 def add_unlabelled(dataset: Dataset, files: Sequence[str | os.PathLike]) -> Dataset:
     """The data set, and behind it clips without a label.
 
-    `UNLABELLED_COLUMN` and `UNVERIFIED_COLUMN` are true of those. Their label is that of the first class until `employ_teacher` gives them one. Clips that the data set holds already
-    are left out; further columns are as those of `add_guessed`.
+    `UNLABELLED_COLUMN` and `UNVERIFIED_COLUMN` are true of those. Their label is that of the first class until
+    `employ_teacher` gives them one. Clips that the data set holds already are left out; further columns are as those
+    of `add_guessed`.
 
     Raises:
         DataError: no clip is new.

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+from scipy.fft import irfft, rfft
 
 from ..audio.loading import load_audio
 from ..errors import AudioError
@@ -45,8 +46,8 @@ def track_pitch(waveform: np.ndarray, sampling_rate: int) -> tuple[int, np.ndarr
     frames = np.lib.stride_tricks.sliding_window_view(padded, size + longest)[:: size // 2]
     frames = frames - frames.mean(1, keepdims=True)
     n_fft = 1 << (2 * size + longest).bit_length()
-    spectrum = np.fft.rfft(frames[:, :size], n_fft).conj() * np.fft.rfft(frames, n_fft)
-    products = np.fft.irfft(spectrum)[:, : longest + 1]  # (frames, lags)
+    spectrum = rfft(frames[:, :size], n_fft).conj() * rfft(frames, n_fft)
+    products = irfft(spectrum)[:, : longest + 1]  # (frames, lags)
     energies = np.pad(np.cumsum(np.square(frames), 1), ((0, 0), (1, 0)))
     energies = energies[:, size : size + longest + 1] - energies[:, : longest + 1]
     loud = energies[:, 0] > QUIETEST * energies[:, 0].max()

@@ -6,13 +6,13 @@ from typing import NamedTuple
 import numpy as np
 import soxr
 from audiomentations.core.transforms_interface import BaseWaveformTransform
+from scipy.fft import irfft, next_fast_len, rfft
 
-from ..runs.pitch import track_pitch
+from ..runs.pitch import RATE, track_pitch
 
 UNVOICED_PERIOD = 0.005  # seconds: such pieces of what has no pitch are as short as the periods of voices
 LARGEST_JITTER = 0.2  # of a period, by which a mark may lie beside its place
 TILTED_FROM, TILTED_TO = 250, 4000  # Hz: beyond, a tilted spectrum is level
-LONGEST_PIECE = 2**15  # samples that are tilted at once
 
 
 class Marks(NamedTuple):
@@ -117,7 +117,8 @@ def move_pitch(waveform: np.ndarray, sampling_rate: int, pitch: float, pace: flo
 
 def find_marks(waveform: np.ndarray, sampling_rate: int) -> Marks:
     """Marks of a waveform (samples,), of which each lies where its period resembles the one before it best."""
-    hop, pitches = track_pitch(waveform, sampling_rate)
+    hop, pitches = track_pitch(soxr.resample(waveform, sampling_rate, RATE), RATE)
+    hop = hop * sampling_rate / RATE
     steady = round(UNVOICED_PERIOD * sampling_rate)
     places, periods, voiced = [], [], []
     place, follows = 0, False
@@ -159,6 +160,7 @@ def _nearest(places: np.ndarray, place: float) -> int:
 
 def tilt(waveform: np.ndarray, sampling_rate: int, db: float) -> np.ndarray:
     """A waveform (samples,) of which every octave is louder by so many decibels than the one below, and back."""
-    frequencies = np.fft.rfftfreq(len(waveform), 1 / sampling_rate).clip(TILTED_FROM, TILTED_TO)
+    size = next_fast_len(len(waveform), real=True)
+    frequencies = np.fft.rfftfreq(size, 1 / sampling_rate).clip(TILTED_FROM, TILTED_TO)
     gains = 10 ** (db * np.log2(frequencies / TILTED_FROM) / 20)
-    return np.fft.irfft(np.fft.rfft(waveform) * gains, len(waveform))
+    return irfft(rfft(waveform, size) * gains, size)[: len(waveform)]
