@@ -174,6 +174,8 @@ def _audit_labels(**arguments: Any) -> None:
     audit = commands.audit_labels(**arguments)
     n_wrong = (audit.suggested != audit.labels).sum()
     print(f"{n_wrong} of {audit.unverified.sum()} unverified labels look wrong.")
+    if audit.quality is not None:
+        print(f"By the audit's own estimate, {audit.quality.tell()}.")
 
 
 @_shows(commands.encoder)

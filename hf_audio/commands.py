@@ -540,7 +540,9 @@ def ensemble(folders: Sequence[File], *, output_dir: File) -> "Run":
     return load_run(output_dir)
 
 
-def audit_labels(*, data_dir: File, output: File, rounds: int = 1, seed: int = 42) -> "Audit":
+def audit_labels(
+    *, data_dir: File, output: File, rounds: int | None = None, encoder: str | None = None, seed: int = 42
+) -> "Audit":
     """Find wrong labels among the unverified ones.
 
     Trains on a part of the clips and listens to the others, each in turn, and writes which unverified labels look
@@ -549,19 +551,20 @@ def audit_labels(*, data_dir: File, output: File, rounds: int = 1, seed: int = 4
     Args:
         data_dir: a folder in the layout of FSDKaggle2018
         output: the CSV to write
-        rounds: further ones train on the labels of those before
+        rounds: further ones train on the labels of those before; by default one, and by an encoder three
+        encoder: a folder, a Hub id or sfx, by whose embeddings labels are judged, in minutes
         seed: of the folds and the trainings
 
     Returns:
         What was found of every training clip.
 
     Raises:
-        ArgumentError: there is no folder to write in.
+        ArgumentError: there is no folder to write in, or no such encoder.
         DataError: the clips cannot be trained on, or all or none of them are verified.
     """
     import shutil
 
-    if rounds < 1:
+    if rounds is not None and rounds < 1:
         raise ArgumentError(f"--rounds {rounds} must be at least 1.")
     check_folder(output)
     from .corpora.freesound import load_tagged_sounds
@@ -569,10 +572,11 @@ def audit_labels(*, data_dir: File, output: File, rounds: int = 1, seed: int = 4
     from .training import label_audit  # loads torch
 
     output = Path(output)
+    rounds = rounds or (1 if encoder is None else label_audit.ENCODER_ROUNDS)
     dataset, held_out = load_tagged_sounds(Path(data_dir))
     trainings = output.with_name(f".{output.name}.audit")
     listener = label_audit.listener_arguments(str(trainings), seed=seed)
-    audit = label_audit.audit_labels(listener, dataset.select((~held_out).nonzero()[0]), rounds)
+    audit = label_audit.audit_labels(listener, dataset.select((~held_out).nonzero()[0]), rounds, encoder)
     write_rows(output, audit.rows())
     shutil.rmtree(trainings)
     return audit

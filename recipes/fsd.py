@@ -24,7 +24,8 @@ from hf_audio.errors import ArgumentError
 from hf_audio.runs.card import TaskFacts
 from hf_audio.training.augmentation import AddFastGaussianSNR, Beginning
 from hf_audio.training.defaults import suitable_epochs
-from hf_audio.training.label_audit import LISTENER
+from hf_audio.training.head import fits_head
+from hf_audio.training.label_audit import ENCODER_ROUNDS, LISTENER
 from hf_audio.training.search import LogUniform, Uniform
 from hf_audio.training.start import find_recordings, run_recipe
 from hf_audio.training.task import Task
@@ -116,7 +117,15 @@ class FSDArguments(RecipeArguments):
         default=None,
         metadata={
             "help": "Rounds in which networks judge and correct unverified labels. Before training, out of fold; by "
-            "default one for the default network, none for the published ones and in a dry run."
+            "default one for the default network, three by an encoder, none for the published ones and in a dry run."
+        },
+    )
+    label_encoder: str | None = field(
+        default=None,
+        metadata={
+            "help": "Pretrained encoder by whose embeddings labels are judged. By default that of `--freeze encoder`; "
+            "without one, networks are trained for it, which takes longer.",
+            "metavar": "ENCODER",
         },
     )
     validation_fraction: float = field(
@@ -145,7 +154,9 @@ class FSDArguments(RecipeArguments):
             self.load_best_model_at_end = False
         if self.label_rounds is None:
             wanted = self.model == "default" and self.max_train_samples is None
-            self.label_rounds = int(wanted and self.background is None and not self.baseline)
+            by_encoder = self.label_encoder is not None or fits_head(self)
+            rounds = ENCODER_ROUNDS if by_encoder else 1
+            self.label_rounds = rounds if wanted and self.background is None and not self.baseline else 0
         if self.label_rounds and self.background is not None:
             raise ArgumentError("--background does not go with --label_rounds: leave one of them out.")
         if self.label_rounds < 0:
@@ -238,6 +249,7 @@ def make_task(args: FSDArguments) -> Task:
         slow_augmentation=None if args.model == "baseline" else slow_transforms(),
         crop_seconds=CROP_SECONDS[args.model],
         label_rounds=args.label_rounds or 0,
+        label_encoder=args.label_encoder or (args.model_name_or_path if fits_head(args) else None),
         search_space=SEARCH_SPACE,
     )
 

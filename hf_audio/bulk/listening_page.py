@@ -26,7 +26,9 @@ LONGEST_EXAMPLE = 30.0  # seconds that can be listened to
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem; }
 table { border-collapse: collapse; width: 100%; }
-th, td { text-align: left; padding: .4rem .6rem; border-bottom: 1px solid #ccc; overflow-wrap: anywhere; }
+th, td { text-align: left; padding: .4rem .6rem; border-bottom: 1px solid #ccc; }
+th { white-space: nowrap; }
+td { overflow-wrap: anywhere; }
 td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 audio { width: 16rem; max-width: 100%; }
 @media (prefers-color-scheme: dark) { body { background: #111; color: #eee; } }

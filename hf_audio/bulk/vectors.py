@@ -279,6 +279,8 @@ def read_vectors(path: str | os.PathLike) -> Vectors:
         raise DataError(f"{path} holds vectors that are not finite: embed the recordings anew.")
     metadata = parts[0][1]
     folder = metadata.get("folder", "")
+    if folder == os.getcwd():
+        folder = ""  # names that are as they were given are the easiest to read
     names, inverse = np.unique(columns["file"], return_inverse=True)
     opened = np.array([os.path.join(folder, name) for name in names], dtype=object)[inverse]
     stamps = np.stack([columns["file_bytes"], columns["file_modified_ns"]], 1)

@@ -2,10 +2,10 @@
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from datasets import Dataset
@@ -16,13 +16,14 @@ from .columns import TEST, TRAIN, VALIDATION, Columns, read_class_order, read_la
 from .excerpts import cut_recordings
 from .part_names import read_part_name
 from .recordings import PART_CELLS, Recordings, read_recordings
-from .rows import from_rows, from_tagged_rows, report_left_out
+from .rows import OWN_COLUMNS, from_rows, from_tagged_rows, report_left_out
 from .splits import split_off
 
 logger = logging.getLogger(__name__)
 
 TEST_FRACTION = 0.2
 PART_COLUMN = "_part"
+MOST_KINDS = 20  # of clips, that a column tells apart
 
 
 @dataclass
@@ -58,6 +59,8 @@ class _Recording(NamedTuple):
     label: str | Sequence[str]
     path: Path
     group: str | None = None
+    further: tuple[str, ...] = ()
+    """Cells of further columns."""
 
 
 def load_collection(
@@ -87,11 +90,14 @@ def load_collection(
     if found.problem is not None:
         raise DataError(found.problem)
     _report(found)
-    listed, classes = _list_recordings(found.table, several)
+    further = name_further(found.table.cells, found.table.columns)
+    listed, classes = _list_recordings(found.table, several, further)
     columns, split = found.table.columns, found.split
     if columns.split is None and columns.group is None and not several:
         listed, split = _cut_long_recordings(listed)
-    collection = hold_out(found.name, *_as_rows(listed, columns, several, classes), seed, columns)
+        further = further if listed and listed[0].further else []
+    rows = _as_rows(listed, columns, several, classes, further)
+    collection = hold_out(found.name, *rows, seed, columns)
     return replace(collection, columns=found.columns, split=split or collection.split)
 
 
@@ -184,7 +190,22 @@ def draw_test(
     return replace(collection, parts=divided, split=sentence, is_drawn=True)
 
 
-def _list_recordings(table: ClipTable, several: bool) -> tuple[list[_Recording], list[str] | None]:
+def name_further(cells: Mapping[str, Sequence[Any]], columns: Columns) -> list[str]:
+    """Columns of a table that tell a few kinds of clips apart (sex, microphone), and are used for nothing else.
+
+    cells: text by column; columns of anything else do not count.
+    """
+    used = {columns.path, *columns.labels, columns.group, columns.split, PART_CELLS, PART_COLUMN, *OWN_COLUMNS}
+    return [
+        name
+        for name, own in cells.items()
+        if name not in used and all(isinstance(cell, str) for cell in own) and 2 <= len(set(own)) <= MOST_KINDS
+    ]
+
+
+def _list_recordings(
+    table: ClipTable, several: bool, further: Sequence[str] = ()
+) -> tuple[list[_Recording], list[str] | None]:
     """The recordings of a table that have a label, and the order of the classes, where the table tells one."""
     path, cells, columns = table.path, table.cells, table.columns
     n_rows = len(table.files)
@@ -199,7 +220,8 @@ def _list_recordings(table: ClipTable, several: bool) -> tuple[list[_Recording],
     else:
         labels = read_labels(str(path), cells, columns.labels, several=several)
     groups = [None] * n_rows if columns.group is None else name_groups(cells[columns.group])
-    rows = [_Recording(*row) for row in zip(read_parts_of(table), labels, table.files, groups, strict=True)]
+    others = list(zip(*(table.column(name) for name in further), strict=True)) if further else [()] * n_rows
+    rows = [_Recording(*row) for row in zip(read_parts_of(table), labels, table.files, groups, others, strict=True)]
     labelled = [row for row in rows if several or row.label]
     if len(labelled) < n_rows:
         logger.warning("%d rows of %s have no label; they are left out.", n_rows - len(labelled), path)
@@ -227,11 +249,16 @@ def name_groups(cells: Sequence[str]) -> list[str]:
 
 
 def _as_rows(
-    found: Sequence[_Recording], columns: Columns, several: bool, classes: Sequence[str] | None = None
+    found: Sequence[_Recording],
+    columns: Columns,
+    several: bool,
+    classes: Sequence[str] | None = None,
+    names: Sequence[str] = (),
 ) -> tuple[Dataset, list[str]]:
-    """Each recording once, and its part."""
+    """Each recording once, and its part; names: of its further columns."""
     recordings = _without_repeats(found, several)
-    further = {PART_COLUMN: [recording.part for recording in recordings]}
+    further = {name: [recording.further[place] for recording in recordings] for place, name in enumerate(names)}
+    further[PART_COLUMN] = [recording.part for recording in recordings]
     if columns.group is not None:
         further[columns.group] = [str(recording.group) for recording in recordings]
     paths = [recording.path for recording in recordings]

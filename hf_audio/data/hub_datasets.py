@@ -13,7 +13,7 @@ from datasets import Audio, ClassLabel, Dataset, DatasetDict, Value, concatenate
 from datasets.exceptions import DatasetNotFoundError
 
 from ..errors import DataError
-from .collection import Collection, hold_out, name_groups
+from .collection import Collection, hold_out, name_further, name_groups
 from .columns import (
     PARTS,
     TEST,
@@ -82,6 +82,7 @@ def load_hub_collection(
     labels = read_labels(name, cells, settled.labels, several=several)
     classes = _declared_classes(dataset, settled.labels) or read_class_order(cells, settled.labels, labels)
     groups = {} if settled.group is None else {settled.group: name_groups(cells[settled.group])}
+    groups |= {column: cells[column] for column in name_further(cells, settled)}
     places = [(split, row) for split in used for row in range(len(splits[split]))]
     recordings = _read_recordings(name, dataset, str(settled.path), places)
     if several:

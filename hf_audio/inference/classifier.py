@@ -46,6 +46,16 @@ class AudioClassifier(ABC):
         """What `score` makes its probabilities of -> (windows, labels) float32."""
         raise NotImplementedError
 
+    def _of_labels(self, values: np.ndarray) -> np.ndarray:
+        """What a network gave, (windows, values), as values of the labels: (0, labels) of no windows.
+
+        Raises:
+            ValueError: they are more or less than the labels.
+        """
+        if values.size and values.shape[1] != len(self.facts.labels):
+            raise ValueError(f"{values.shape[1]} values for {len(self.facts.labels)} labels")
+        return values.reshape(len(values), len(self.facts.labels))
+
     def judge(self, waveforms: Sequence[np.ndarray]) -> np.ndarray:
         """Waveforms of any length, (samples,) each -> (waveforms, labels) float32, the mean of each one's windows."""
         windows = [self.facts.cut(waveform) for waveform in waveforms]

@@ -15,7 +15,7 @@ from .classifier import AudioClassifier
 from .facts import Facts, RunningMean
 from .onnx_classifier import EMBEDDINGS, OnnxAudioClassifier
 from .torch_classifier import TorchAudioClassifier
-from .torch_network import TorchNetwork
+from .torch_network import TorchNetwork, load_network
 
 if TYPE_CHECKING:
     import torch
@@ -210,6 +210,6 @@ def load_embedder(checkpoint: str | os.PathLike, device: str | None = None) -> A
     if Path(checkpoint).suffix == ONNX_SUFFIX:
         embedder = OnnxAudioEmbedder(OnnxAudioClassifier(checkpoint))
     else:
-        embedder = TorchAudioEmbedder(TorchNetwork(checkpoint, device, classifies=False))
+        embedder = TorchAudioEmbedder(load_network(checkpoint, device, classifies=False))
     try_out(embedder.embed, embedder.facts, checkpoint, "embeddings")
     return embedder

@@ -60,7 +60,7 @@ class OnnxAudioClassifier(AudioClassifier):
 
     def logits(self, windows: Sequence[np.ndarray]) -> np.ndarray:
         """See `AudioClassifier.logits`."""
-        return self.run(windows, OUTPUT).reshape(-1, len(self.facts.labels))
+        return self._of_labels(self.run(windows, OUTPUT))
 
     def run(self, windows: Sequence[np.ndarray], output: str) -> np.ndarray:
         """What the network gives by the name of an output -> (windows, values) float32."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from .classifier import AudioClassifier
-from .torch_network import TorchNetwork
+from .torch_network import load_network
 
 
 class TorchAudioClassifier(AudioClassifier):
@@ -21,7 +21,7 @@ class TorchAudioClassifier(AudioClassifier):
     """
 
     def __init__(self, checkpoint: str | os.PathLike, device: str | None = None):
-        self.network = TorchNetwork(checkpoint, device)
+        self.network = load_network(checkpoint, device)
         self.model, self.extractor = self.network.model, self.network.extractor
         self.device = self.network.device
         super().__init__(self.network.facts)
@@ -31,14 +31,10 @@ class TorchAudioClassifier(AudioClassifier):
         from ..models.modeling_audio_cnn import probabilities
 
         config = self.model.config
-        return self._rows(
+        return self._of_labels(
             self.network.run(windows, lambda model, inputs: probabilities(model(**inputs).logits, config))
         )
 
     def logits(self, windows: Sequence[np.ndarray]) -> np.ndarray:
         """See `AudioClassifier.logits`."""
-        return self._rows(self.network.run(windows, lambda model, inputs: model(**inputs).logits))
-
-    def _rows(self, values: np.ndarray) -> np.ndarray:
-        """(windows, labels), of no windows too."""
-        return values.reshape(-1, len(self.facts.labels))
+        return self._of_labels(self.network.run(windows, lambda model, inputs: model(**inputs).logits))

@@ -15,72 +15,48 @@ from .classifier import group_by_length
 from .facts import Facts
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor, nn
+    from transformers import PreTrainedModel, SequenceFeatureExtractor
 
 # Made up by transformers where a checkpoint lacks it, and used in training alone.
 OF_TRAINING = "masked_spec_embed"
 
 
 class TorchNetwork:
-    """A finished folder or a Hub id, run by torch: an AudioCNN, an ensemble, or any audio encoder of transformers.
+    """A network in memory, run by torch: an AudioCNN, an ensemble, or any audio encoder of transformers.
 
     Args:
-        checkpoint: folder or Hub id, or the name of an encoder.
+        model: with a head that classifies or without.
+        extractor: of the model.
+        facts: of the checkpoint that it is.
         device: as torch names them; by default a GPU where there is one.
-        classifies: whether it must have a head that classifies; otherwise it may lack one.
-
-    Raises:
-        CheckpointError: there is none, it is broken, or it is of another kind.
     """
 
-    def __init__(self, checkpoint: str | os.PathLike, device: str | None = None, *, classifies: bool = True):
+    def __init__(
+        self,
+        model: "PreTrainedModel",
+        extractor: "SequenceFeatureExtractor",
+        facts: Facts,
+        device: "str | torch.device | None" = None,
+    ):
         import torch
-        from transformers import (
-            AutoFeatureExtractor,
-            AutoModel,
-            AutoModelForAudioClassification,
-            WhisperFeatureExtractor,
-        )
+        from transformers import WhisperFeatureExtractor
 
         from ..models import AudioCNNFeatureExtractor
-        from .checkpoint_numbers import check_numbers
-        from .extractors import check_rate, check_spectrogram, longest_seconds, padding_arguments
+        from .extractors import padding_arguments
         from .kaldi_features import kaldi_features
 
-        named, checkpoint = checkpoint, find_checkpoint(checkpoint)
-        if Path(checkpoint).is_dir():
-            _check_folder(Path(checkpoint))
-        try:
-            auto_class = AutoModelForAudioClassification if classifies or _has_head(checkpoint) else AutoModel
-            check_numbers(checkpoint, auto_class)
-            self.extractor = AutoFeatureExtractor.from_pretrained(checkpoint)
-            model, found = auto_class.from_pretrained(checkpoint, output_loading_info=True)
-            check_rate(self.extractor, model.config)
-            check_spectrogram(self.extractor, model.config)
-            missing = {key for key in found["missing_keys"] if OF_TRAINING not in key}
-            if classifies and _is_of_head(missing):
-                raise CheckpointError(f"it has embeddings and no classes; train some by --model_name_or_path {named}")
-            if missing:  # which transformers would leave at random
-                raise CheckpointError(f"its weights lack {min(missing)}")
-            facts = Facts.from_config(model.config, self.extractor.sampling_rate)
-            if not classifies and facts.clip_seconds is None and not facts.num_digits:
-                facts = replace(facts, clip_seconds=longest_seconds(self.extractor))
-            self.facts = facts
-        except Exception as error:  # whatever a stranger's files bring about
-            kind = "audio classifier" if classifies else "audio network"
-            raise CheckpointError(
-                f"{named} is no {kind} that can be loaded ({reason_of(error)}): give the --output_dir "
-                "of a finished run, or a Hub id."
-            ) from error
+        self.extractor, self.facts = extractor, facts
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.model = model.eval().to(self.device, memory_format=torch.channels_last)
-        self.features = kaldi_features(self.extractor)
+        self.features = kaldi_features(extractor)
         if self.features is not None:
             self.features.to(self.device)
         # Where a mask goes with it, padding changes no answer. Of transformers' encoders some have none.
-        self._knows_padding = isinstance(self.extractor, AudioCNNFeatureExtractor)
-        self._padding = padding_arguments(self.extractor)
-        if isinstance(self.extractor, WhisperFeatureExtractor) and auto_class is AutoModel:
+        self._knows_padding = isinstance(extractor, AudioCNNFeatureExtractor)
+        self._padding = padding_arguments(extractor)
+        if isinstance(extractor, WhisperFeatureExtractor) and not _classifies(type(model).__name__):
             self._padding["return_attention_mask"] = True  # all sounds are padded to 30 s, which shall not be pooled
 
     def run(
@@ -118,6 +94,49 @@ class TorchNetwork:
         return inputs if self._knows_padding else inputs.to(self.model.dtype)
 
 
+def load_network(checkpoint: str | os.PathLike, device: str | None = None, *, classifies: bool = True) -> TorchNetwork:
+    """The network of a finished folder or a Hub id.
+
+    Args:
+        checkpoint: folder or Hub id, or the name of an encoder.
+        device: as torch names them; by default a GPU where there is one.
+        classifies: whether it must have a head that classifies; otherwise it may lack one.
+
+    Raises:
+        CheckpointError: there is none, it is broken, or it is of another kind.
+    """
+    from transformers import AutoFeatureExtractor, AutoModel, AutoModelForAudioClassification
+
+    from .checkpoint_numbers import check_numbers
+    from .extractors import check_rate, check_spectrogram, longest_seconds
+
+    named, checkpoint = checkpoint, find_checkpoint(checkpoint)
+    if Path(checkpoint).is_dir():
+        _check_folder(Path(checkpoint))
+    try:
+        auto_class = AutoModelForAudioClassification if classifies or _has_head(checkpoint) else AutoModel
+        check_numbers(checkpoint, auto_class)
+        extractor = AutoFeatureExtractor.from_pretrained(checkpoint)
+        model, found = auto_class.from_pretrained(checkpoint, output_loading_info=True)
+        check_rate(extractor, model.config)
+        check_spectrogram(extractor, model.config)
+        missing = {key for key in found["missing_keys"] if OF_TRAINING not in key}
+        if classifies and _is_of_head(missing):
+            raise CheckpointError(f"it has embeddings and no classes; train some by --model_name_or_path {named}")
+        if missing:  # which transformers would leave at random
+            raise CheckpointError(f"its weights lack {min(missing)}")
+        facts = Facts.from_config(model.config, extractor.sampling_rate)
+        if not classifies and facts.clip_seconds is None and not facts.num_digits:
+            facts = replace(facts, clip_seconds=longest_seconds(extractor))
+    except Exception as error:  # whatever a stranger's files bring about
+        kind = "audio classifier" if classifies else "audio network"
+        raise CheckpointError(
+            f"{named} is no {kind} that can be loaded ({reason_of(error)}): give the --output_dir "
+            "of a finished run, or a Hub id."
+        ) from error
+    return TorchNetwork(model, extractor, facts, device)
+
+
 def reason_of(error: Exception) -> str:
     """What is wrong, in a part of a sentence."""
     cause = error.__cause__ if isinstance(error.__cause__, ValueError) else error  # of a configuration's own checks
@@ -130,12 +149,17 @@ def _has_head(checkpoint: str | os.PathLike) -> bool:
     from transformers import AutoConfig
 
     architectures = AutoConfig.from_pretrained(checkpoint).architectures
-    return any(name.endswith("Classification") for name in architectures or ())
+    return any(map(_classifies, architectures or ()))
+
+
+def _classifies(class_name: str) -> bool:
+    """Whether the models of a class of transformers have a head that classifies."""
+    return class_name.endswith("Classification")
 
 
 def _is_of_head(missing: set[str]) -> bool:
     """Whether what a checkpoint lacks is a head, and nothing else."""
-    return bool(missing) and all(name.startswith("classifier.") for name in missing)
+    return "classifier.weight" in missing and all(name.startswith("classifier.") for name in missing)
 
 
 def _check_folder(folder: Path) -> None:

@@ -20,6 +20,7 @@ from ..models import AudioCNNConfig, AudioEncoderConfig, AudioEnsembleConfig
 from ..models.configuration_audio_cnn import NONE_OF_THESE, rejects_background
 from .markdown import code, escape, escape_rows, write_table
 from .network import NetworkFacts, machine
+from .origins import FROM_SCRATCH, Origin, describe_origin, is_external, settle_license
 from .predictions import Table
 
 
@@ -99,6 +100,8 @@ class RunFacts:
     """Column by which test clips were judged together."""
     base_model: str | None = None
     """Id on the Hub of the checkpoint that training began with."""
+    origins: Sequence[Origin] = ()
+    """Networks from which it has learnt."""
 
 
 SHOWN_ARGUMENTS = (
@@ -140,7 +143,7 @@ METRIC_NAMES = {
     "false_alarms_per_hour": "False alarms per hour of background",
     "roc_auc": "Area under the ROC curve",
     "equal_error_rate": "Equal error rate",
-    "calibration_error": "Calibration error",
+    "calibration_error": "Expected calibration error",
     "cer": "Character error rate, mean over clips",
     "cer_corpus": "Character error rate over all characters",
     "exact_match": "Numbers without an error",
@@ -277,10 +280,12 @@ def _rejection(run: RunFacts) -> str:
 def _metadata(task: TaskFacts, run: RunFacts, metrics: Mapping[str, MetricFacts]) -> ModelCardData:
     # A name by itself would be taken for an id on the Hub.
     dataset_type = next(iter(task.hub_datasets), f"{task.dataset_type} (not on the Hub)")
+    # What is told apart here stands in no column together, wherever cards are compared.
+    apart = ", with external knowledge" if is_external(run.origins) else ""
     results = [
         EvalResult(
             task_type="audio-classification",
-            task_name="Audio classification",
+            task_name=f"Audio classification{apart}",
             dataset_type=dataset_type,
             dataset_name=task.dataset_name,
             dataset_split=facts.split,
@@ -293,7 +298,7 @@ def _metadata(task: TaskFacts, run: RunFacts, metrics: Mapping[str, MetricFacts]
     network = [] if run.network is None else [run.network.config.model_type]
     return ModelCardData(
         language=list(task.language) or None,
-        license=task.license,
+        license=settle_license(task.license, run.origins),
         library_name="transformers",
         pipeline_tag="audio-classification",
         base_model=run.base_model,
@@ -359,6 +364,7 @@ def _data(task: TaskFacts, run: RunFacts) -> list[str]:
         "## What it was trained on",
         task.data,
         f"{task.split} {run.n_train} clips were trained on.{skipped}",
+        "\n".join(f"- {describe_origin(origin, code)}" for origin in run.origins) or FROM_SCRATCH,
     ]
 
 

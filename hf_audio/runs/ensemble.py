@@ -23,11 +23,13 @@ from ..models import (
 )
 from ..models.modeling_audio_cnn import classification_loss, probabilities
 from ..models.modeling_audio_ensemble import mean_logits
+from .answers import GROUP_NAME, answer_tables, measure_answers
 from .card import METRIC_NAMES, RunFacts, TaskFacts, shown_command, write_model_card
 from .comparison import MAJORITY, UNTESTED, compare_with_label
 from .folder import RESULTS_NAME, discard_moved, finishing, training_seconds
 from .network import machine, save_network
-from .predictions import GROUP_COLUMN, PREDICTIONS_NAME, Predictions, predictions_class
+from .origins import origin_results, read_origins
+from .predictions import GROUP_COLUMN, PREDICTIONS_NAME, AnyPredictions, Predictions, predictions_class
 from .scores import Scores, read_scores, write_scores
 from .summary import describe_intervals, summary_of_card, tell_summary
 
@@ -145,6 +147,20 @@ def _stack(parts: Sequence[Scores]) -> torch.Tensor:
     return torch.from_numpy(np.stack([part.probabilities for part in parts]))
 
 
+def _describe_members(members: Sequence[dict[str, Any]], predictions: AnyPredictions) -> dict[str, Any]:
+    """What of the members' results holds for the ensemble, and what is told of its answers beside metrics."""
+    first = members[0]
+    results = {name: first[name] for name in ("train_samples", "skipped_samples", "labels", "task")}
+    results |= {
+        "eval_samples": len(predictions.paths),
+        "train_runtime": sum(training_seconds(member) for member in members),
+        **measure_answers(predictions, first.get(GROUP_NAME)),
+    }
+    if MAJORITY in first and isinstance(predictions, Predictions):
+        results |= compare_with_label(predictions, first[MAJORITY])
+    return results | ({UNTESTED: predictions.untested()} if predictions.untested() else {})
+
+
 def _write(
     output_dir: Path,
     config: AudioEnsembleConfig,
@@ -165,21 +181,11 @@ def _write(
     predictions.groups = groups
     metrics, intervals = predictions.metrics(), predictions.intervals()
     first = members[0]
+    origins = list(dict.fromkeys(origin for member in members for origin in read_origins(member)))
     results: dict[str, Any] = {f"eval_{name}": value for name, value in metrics.items()}
     results |= {f"eval_{name}_interval": list(interval) for name, interval in intervals.items()}
-    results |= {name: first[name] for name in ("train_samples", "skipped_samples", "labels", "task")}
-    results |= {
-        "eval_samples": len(averaged.paths),
-        "train_runtime": sum(training_seconds(member) for member in members),
-        "mean": config.mean,
-        "weights": config.weights,
-        "chosen": chosen,
-        "machine": machine(),
-    }
-    if MAJORITY in first and isinstance(predictions, Predictions):
-        results |= compare_with_label(predictions, first[MAJORITY])
-    if predictions.untested():
-        results[UNTESTED] = predictions.untested()
+    results |= _describe_members(members, predictions) | origin_results(origins)
+    results |= {"mean": config.mean, "weights": config.weights, "chosen": chosen, "machine": machine()}
     task = TaskFacts(
         **{field.name: first["task"][field.name] for field in fields(TaskFacts) if field.name in first["task"]}
     )
@@ -198,7 +204,7 @@ def _write(
                 interval_note="The scores are the mean of what each member said of those clips. "
                 + describe_intervals(GROUP_COLUMN, predictions),
                 labels=names,
-                tables=predictions.tables(),
+                tables=answer_tables(results, predictions),
                 n_train=str(first["train_samples"]),
                 n_test=len(averaged.paths),
                 n_skipped=first["skipped_samples"],
@@ -209,6 +215,7 @@ def _write(
                 example=Path(averaged.paths[0]).name,
                 network=network,
                 pictures=predictions.pictures,
+                origins=origins,
             ),
         )
         (folder / "README.md").write_text(card, encoding="utf-8")

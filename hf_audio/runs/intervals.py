@@ -43,7 +43,7 @@ def wilson_interval(share: float, n: float, critical: float = NORMAL) -> tuple[f
 
 
 def mean_interval(
-    values: np.ndarray, weights: np.ndarray | None = None, groups: np.ndarray | None = None
+    values: np.ndarray, weights: np.ndarray | None = None, groups: np.ndarray | None = None, tail: float = TAIL
 ) -> tuple[float, float]:
     """95 % interval of a mean of values between 0 and 1: of an accuracy, or of precisions.
 
@@ -51,10 +51,11 @@ def mean_interval(
         values: (clips,).
         weights: (clips,), by default all the same.
         groups: (clips,), see above.
+        tail: share of the cases on either side of the interval, less where it is one of many.
     """
     weights = np.full(len(values), 1 / len(values)) if weights is None else weights / weights.sum()
     mean = float(weights @ values)
-    return _share_interval(mean, weights * (values - mean), 1 / float((weights**2).sum()), groups)
+    return _share_interval(mean, weights * (values - mean), 1 / float((weights**2).sum()), groups, tail=tail)
 
 
 def balanced_accuracy_interval(
@@ -162,6 +163,19 @@ def is_better(differences: np.ndarray, weights: np.ndarray | None = None, groups
     return bool(mean > 0 and mean > stats.t.ppf(1 - TAIL, max(degrees, 1)) * np.sqrt(variance))
 
 
+def difference_interval(
+    first: float, first_interval: tuple[float, float], second: float, second_interval: tuple[float, float]
+) -> tuple[float, float]:
+    """Interval of how much greater the first of two shares is, given the interval of each, of the same width.
+
+    Source: Newcombe 1998, method 10, https://doi.org/10.1002/(SICI)1097-0258(19980430)17:8<873::AID-SIM779>3.0.CO;2-I.
+    """
+    difference = first - second
+    below = np.hypot(first - first_interval[0], second_interval[1] - second)
+    above = np.hypot(first_interval[1] - first, second - second_interval[0])
+    return float(difference - below), float(difference + above)
+
+
 def group_numbers(groups: np.ndarray | None) -> np.ndarray | None:
     """Groups as whole numbers from 0, (clips,); `None` where fewer than two, or no two clips, are of one group."""
     if groups is None:
@@ -222,7 +236,13 @@ def _class_mean_interval(
 
 
 def _share_interval(
-    score: float, influence: np.ndarray, n_clips: float, groups: np.ndarray | None, *, bounded: bool = False
+    score: float,
+    influence: np.ndarray,
+    n_clips: float,
+    groups: np.ndarray | None,
+    *,
+    bounded: bool = False,
+    tail: float = TAIL,
 ) -> tuple[float, float]:
     """Wilson's interval of a score between 0 and 1 with the number of clips that its variance speaks for.
 
@@ -235,20 +255,23 @@ def _share_interval(
         n_clips: how many clips it is of, where no variance is seen.
         groups: (clips,).
         bounded: whether it is of no more clips than that in any case.
+        tail: on either side of the interval.
     """
     numbers = group_numbers(groups)
     variance, degrees = _variance(influence, numbers)
+    normal = float(stats.norm.ppf(1 - tail))
     if numbers is not None and not bounded:
         n_clips *= (numbers.max() + 1) / len(numbers)
     if variance < 1e-12 or not 0 < score < 1:
-        return wilson_interval(score, n_clips)
+        return wilson_interval(score, n_clips, normal)
     effective = score * (1 - score) / variance
     if bounded:
         effective = min(effective, n_clips)
     elif numbers is not None:
         effective = min(effective, len(numbers))
-    critical = NORMAL if np.isinf(degrees) else float(stats.t.ppf(1 - TAIL, degrees))
+    critical = normal if np.isinf(degrees) else float(stats.t.ppf(1 - tail, degrees))
     low, high = wilson_interval(score, effective, critical)
     if numbers is None:  # a worse score is not better known to be good than a flawless one
-        low, high = min(low, wilson_interval(1, n_clips)[0]), max(high, wilson_interval(0, n_clips)[1])
+        low = min(low, wilson_interval(1, n_clips, normal)[0])
+        high = max(high, wilson_interval(0, n_clips, normal)[1])
     return low, high

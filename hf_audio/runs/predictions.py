@@ -1,9 +1,9 @@
 """What a run says about the clips it held out: scores, intervals, classes, confusions, and the clips one by one."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.metrics import (
@@ -28,6 +28,7 @@ from .intervals import (
 from .metrics import (
     Accuracy,
     BalancedAccuracy,
+    CalibrationError,
     CharacterErrorRate,
     F1Macro,
     MeanAveragePrecisionAt3,
@@ -46,6 +47,9 @@ ROC_NAME = "roc_curve.png"
 RANKED_COLUMNS = ("prediction", "prediction_2", "prediction_3")  # of predictions.csv
 GROUP_COLUMN = "group"  # of predictions.csv, where the task has one
 NOT_TESTED = "not tested"  # in the place of figures
+FOLD_COLUMN = "fold"  # of a cross-validation's predictions.csv
+# Of predictions.csv, whatever the task; a table's columns of these names are not told beside them.
+OWN_COLUMNS = frozenset({"path", "label", "labels", "number", "score", *RANKED_COLUMNS, GROUP_COLUMN, FOLD_COLUMN})
 
 
 @dataclass
@@ -62,6 +66,8 @@ class Table:
 class Predictions:
     """Held-out clips with what they are and what they were taken for."""
 
+    answer: ClassVar[str] = "Accuracy"
+    """What `right` is the share of, for a table's head."""
     paths: Sequence[str]
     """Of the files, (clips,)."""
     names: Sequence[str]
@@ -74,6 +80,8 @@ class Predictions:
     """Probabilities of the best class, (clips,)."""
     groups: np.ndarray | None = None
     """What clips belong together by (recording, speaker), (clips,); intervals count them together."""
+    columns: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """What else is known of each clip (sex, microphone), by columns of the data, (clips,) each."""
 
     @property
     def predictions(self) -> np.ndarray:
@@ -84,6 +92,11 @@ class Predictions:
     def right(self) -> np.ndarray:
         """Whether each clip was taken for what it is, (clips,) of bool."""
         return self.references == self.predictions
+
+    @property
+    def confidence(self) -> np.ndarray:
+        """How probable each answer is told to be, (clips,)."""
+        return self.scores
 
     @property
     def pictures(self) -> list[str]:
@@ -102,6 +115,7 @@ class Predictions:
         """What `write` has left in a `predictions.csv`."""
         rows = read_table(file).to_dict("records")
         numbers = {name: number for number, name in enumerate(names)}
+        further = [name for name in (rows[0] if rows else ()) if name not in OWN_COLUMNS]
         return cls(
             [row["path"] for row in rows],
             names,
@@ -109,6 +123,7 @@ class Predictions:
             np.array([[numbers[row[name]] for name in RANKED_COLUMNS[: len(names)]] for row in rows]),
             np.array([float(row["score"]) for row in rows]),
             np.array([row[GROUP_COLUMN] for row in rows]) if rows and GROUP_COLUMN in rows[0] else None,
+            {name: np.array([row[name] for row in rows]) for name in further},
         )
 
     @classmethod
@@ -121,6 +136,11 @@ class Predictions:
             np.concatenate([part.ranked for part in parts]),
             np.concatenate([part.scores for part in parts]),
             None if any(part.groups is None for part in parts) else np.concatenate([part.groups for part in parts]),
+            {
+                name: np.concatenate([part.columns[name] for part in parts])
+                for name in parts[0].columns
+                if all(name in part.columns for part in parts)
+            },
         )
 
     def rows(self) -> list[dict[str, Any]]:
@@ -137,7 +157,7 @@ class Predictions:
                 relative_paths(self.paths), self.references, self.ranked, self.scores, strict=True
             )
         ]
-        return _with_groups(rows, self.groups)
+        return _with_columns(rows, self.groups, self.columns)
 
     def untested(self) -> list[str]:
         """Names of the classes that no clip is of, so that no figure tells of them."""
@@ -173,17 +193,18 @@ class Predictions:
     @staticmethod
     def metric_names(n_labels: int) -> list[str]:
         """What `metrics` tells of so many classes, the usual one first."""
-        return ["accuracy", "balanced_accuracy", "f1_macro", *(["map_at_3"] if n_labels > 3 else [])]
+        ranking = ["map_at_3"] if n_labels > 3 else []
+        return ["accuracy", "balanced_accuracy", "f1_macro", *ranking, "calibration_error"]
 
     def metrics(self) -> dict[str, float]:
-        """Accuracy, balanced accuracy and macro F1, and of more than three classes mAP@3."""
+        """Accuracy, balanced accuracy, macro F1 and calibration error, and of more than three classes mAP@3."""
         results: dict[str, float] = {}
         for kind in (Accuracy, BalancedAccuracy, F1Macro):
             results |= kind(keep_in_memory=True).compute(predictions=self.predictions, references=self.references)
         if len(self.names) > 3:
             ranking = MeanAveragePrecisionAt3(keep_in_memory=True)
             results |= ranking.compute(predictions=self.ranked, references=self.references)
-        return results
+        return results | _calibration(self)
 
     def tables(self) -> list[Table]:
         """Of the card."""
@@ -279,6 +300,8 @@ class TwoClassPredictions(Predictions):
 class TagPredictions:
     """Held-out clips of several tags each, and how probable each tag was found."""
 
+    answer: ClassVar[str] = "First tag right"
+    """What `right` is the share of, for a table's head."""
     paths: Sequence[str]
     """Of the files, (clips,)."""
     names: Sequence[str]
@@ -289,6 +312,18 @@ class TagPredictions:
     """Probabilities, (clips, tags)."""
     groups: np.ndarray | None = None
     """As of `Predictions`."""
+    columns: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """As of `Predictions`."""
+
+    @property
+    def right(self) -> np.ndarray:
+        """Whether the most probable tag is one of the clip's, (clips,) of bool."""
+        return self.references[np.arange(len(self.scores)), self.scores.argmax(1)] == 1
+
+    @property
+    def confidence(self) -> np.ndarray:
+        """How probable the most probable tag is told to be, (clips,)."""
+        return self.scores.max(1)
 
     @property
     def pictures(self) -> list[str]:
@@ -305,11 +340,12 @@ class TagPredictions:
     @staticmethod
     def metric_names(n_labels: int) -> list[str]:
         """What `metrics` tells, the usual one first."""
-        return ["lwlrap", "map_macro", "map_micro"]
+        return ["lwlrap", "map_macro", "map_micro", "calibration_error"]
 
     def metrics(self) -> dict[str, float]:
-        """Label-weighted label-ranking average precision, and mean average precision."""
-        return TaggingPrecision(keep_in_memory=True).compute(predictions=self.scores, references=self.references)
+        """Label-weighted label-ranking average precision, mean average precision, and the best tag's calibration."""
+        precision = TaggingPrecision(keep_in_memory=True)
+        return precision.compute(predictions=self.scores, references=self.references) | _calibration(self)
 
     def tag_precision(self) -> tuple[np.ndarray, np.ndarray]:
         """Label-ranking average precision of every clip that has tags, and how many it has; 0 and 0 of the others."""
@@ -342,7 +378,7 @@ class TagPredictions:
             }
             for path, tags, ranked, scores in zip(*columns, strict=True)
         ]
-        return _with_groups(rows, self.groups)
+        return _with_columns(rows, self.groups, self.columns)
 
     def per_class(self) -> list[dict[str, Any]]:
         """Average precision and number of clips of every tag that a clip has."""
@@ -371,6 +407,8 @@ class TagPredictions:
 class NumberPredictions:
     """Held-out clips of spoken numbers with what was said and what was read."""
 
+    answer: ClassVar[str] = "Without an error"
+    """What `right` is the share of, for a table's head."""
     paths: Sequence[str]
     """Of the files, (clips,)."""
     references: np.ndarray
@@ -381,6 +419,18 @@ class NumberPredictions:
     """Probabilities that all digits of a number are right, (clips,)."""
     groups: np.ndarray | None = None
     """As of `Predictions`."""
+    columns: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """As of `Predictions`."""
+
+    @property
+    def right(self) -> np.ndarray:
+        """Whether each number was read without an error, (clips,) of bool."""
+        return (self.references == self.predictions).all(1)
+
+    @property
+    def confidence(self) -> np.ndarray:
+        """How probable each whole number is told to be, (clips,)."""
+        return self.scores
 
     @property
     def names(self) -> Sequence[str]:
@@ -404,12 +454,13 @@ class NumberPredictions:
     @staticmethod
     def metric_names(n_labels: int) -> list[str]:
         """What `metrics` tells, the usual one first."""
-        return ["cer", "cer_corpus", "exact_match"]
+        return ["cer", "cer_corpus", "exact_match", "calibration_error"]
 
     def metrics(self) -> dict[str, float]:
-        """Character error rate over clips and over the corpus, and the share of numbers without an error."""
+        """Character error rate over clips and over the corpus, the share of numbers without an error, calibration."""
         spoken, read = _as_texts(self.references), _as_texts(self.predictions)
-        return CharacterErrorRate(keep_in_memory=True).compute(predictions=read, references=spoken)
+        errors = CharacterErrorRate(keep_in_memory=True).compute(predictions=read, references=spoken)
+        return errors | _calibration(self)
 
     def intervals(self) -> dict[str, tuple[float, float]]:
         """95 % intervals of the error rates and of the share of numbers without an error, over clips."""
@@ -437,7 +488,7 @@ class NumberPredictions:
             {"path": path, "number": spoken, "prediction": read, "score": f"{score:.4f}"}
             for path, spoken, read, score in zip(*columns, strict=True)
         ]
-        return _with_groups(rows, self.groups)
+        return _with_columns(rows, self.groups, self.columns)
 
     def untested(self) -> list[str]:
         """Of numbers, nothing is left out."""
@@ -476,10 +527,16 @@ def predictions_class(config: PreTrainedConfig) -> type[AnyPredictions]:
     return TwoClassPredictions if config.num_labels == 2 else Predictions
 
 
-def _with_groups(rows: list[dict[str, Any]], groups: np.ndarray | None) -> list[dict[str, Any]]:
-    if groups is None:
-        return rows
-    return [{**row, GROUP_COLUMN: group} for row, group in zip(rows, groups, strict=True)]
+def _calibration(predictions: AnyPredictions) -> dict[str, float]:
+    error = CalibrationError(keep_in_memory=True)
+    return error.compute(predictions=predictions.confidence, references=predictions.right.astype(int))
+
+
+def _with_columns(
+    rows: list[dict[str, Any]], groups: np.ndarray | None, columns: Mapping[str, np.ndarray]
+) -> list[dict[str, Any]]:
+    known = {**({} if groups is None else {GROUP_COLUMN: groups}), **columns}
+    return [{**row, **{name: values[place] for name, values in known.items()}} for place, row in enumerate(rows)]
 
 
 def _in_table(figure: float | None) -> str:

@@ -19,8 +19,10 @@ from .comparison import (
     RIVAL_CLIPS,
     UNTESTED,
 )
+from .group_figures import GROUPS, describe_worst
 from .intervals import group_numbers
 from .markdown import code
+from .origins import ORIGINS, read_origins, summarise_origins
 from .predictions import AnyPredictions
 
 logger = logging.getLogger(__name__)
@@ -37,6 +39,8 @@ def summary_of_card(results: Mapping[str, Any]) -> list[str]:
     figures = _describe_figures(results)
     return [
         *figures,
+        *_describe_knowledge(results, code),
+        *describe_worst(results.get(GROUPS, {}), code),
         *_describe_rivals(results, code),
         *(f"**{line}**" for line in verdict),
         *_untested(results, code),
@@ -54,7 +58,13 @@ def tell_summary(output_dir: Path, results: Mapping[str, Any], *, brief: bool = 
     if brief:
         logger.info("Finished: %s. %s", output_dir, " ".join(_describe_figures(results)[:1]))
         return
-    lines = [*_describe_figures(results), *_describe_rivals(results, repr), *_untested(results, repr)]
+    lines = [
+        *_describe_figures(results),
+        *_describe_knowledge(results, repr),
+        *describe_worst(results.get(GROUPS, {}), repr),
+        *_describe_rivals(results, repr),
+        *_untested(results, repr),
+    ]
     for line in lines:
         logger.info("%s", line)
     for line in describe_verdict(results, repr):
@@ -137,6 +147,11 @@ def _describe_figures(results: Mapping[str, Any]) -> list[str]:
         return []
     folds = f", the mean over {len(results['folds'])} folds" if "folds" in results else ""
     return [f"{told[0]} on {results['eval_samples']} held-out clips{folds}.", *(f"{figure}." for figure in told[1:])]
+
+
+def _describe_knowledge(results: Mapping[str, Any], quote: Callable[[str], str]) -> list[str]:
+    """What the network knows from elsewhere; nothing of what is no network, or of older runs."""
+    return [summarise_origins(read_origins(results), quote)] if ORIGINS in results and "parameters" in results else []
 
 
 def _describe_rivals(results: Mapping[str, Any], quote: Callable[[str], str]) -> list[str]:

@@ -14,17 +14,18 @@ from scipy import stats
 from ..arguments import RecipeArguments
 from ..data.tables import write_rows
 from ..errors import ArgumentError
+from ..runs.answers import answer_tables, measure_answers
 from ..runs.card import (
     MetricFacts,
     RunFacts,
     describe_metrics,
     describe_samples,
     hub_id,
-    shown_arguments,
     shown_command,
     write_model_card,
 )
 from ..runs.comparison import RIVAL_NAME, compare_folds
+from ..runs.confidence import ALTERED, CALIBRATED, CONFIDENCE, CROSS_FITTED, average_confidence
 from ..runs.folder import (
     RESULTS_NAME,
     SKIPPED_NAME,
@@ -36,11 +37,17 @@ from ..runs.folder import (
     run_unless_finished,
     training_seconds,
 )
+from ..runs.metrics.calibration import calibration_error
 from ..runs.network import machine
-from ..runs.predictions import PREDICTIONS_NAME, Predictions
+from ..runs.origins import find_origins, origin_results
+from ..runs.predictions import FOLD_COLUMN, PREDICTIONS_NAME, Predictions
 from ..runs.summary import summary_of_card, tell_summary
 from .budget import share_time
+from .calibration import cross_fit
+from .crossed import Crossed
+from .head import told_arguments
 from .task import Task
+from .validated import FITTED_NAME
 
 logger = logging.getLogger(__name__)
 
@@ -123,7 +130,8 @@ def _summarise(results: Mapping[str, Mapping[str, Any]], metrics: Iterable[str])
         summary[f"eval_{metric}"] = values.mean()
         summary[f"eval_{metric}_std"] = spread
         most = np.inf if metric == "false_alarms_per_hour" else 1.0
-        summary[f"eval_{metric}_interval"] = [max(values.mean() - half, 0.0), min(values.mean() + half, most)]
+        if not metric.startswith("calibration_error"):  # the fewer the clips of a fold, the greater its mean
+            summary[f"eval_{metric}_interval"] = [max(values.mean() - half, 0.0), min(values.mean() + half, most)]
         summary |= {f"eval_{metric}_fold_{name}": value for name, value in zip(results, values, strict=True)}
     for key in ("parameters", "macs", "weights_bytes"):
         if key in first:
@@ -131,6 +139,36 @@ def _summarise(results: Mapping[str, Mapping[str, Any]], metrics: Iterable[str])
     summary["eval_samples"] = sum(fold["eval_samples"] for fold in results.values())
     summary["train_runtime"] = sum(training_seconds(fold) for fold in results.values())
     return {key: float(value) if isinstance(value, np.floating) else value for key, value in summary.items()}
+
+
+def _measure_together(judged: Predictions, task: Task, folds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Confidence and groups of all folds' clips; the means of the folds' altered copies, where all have them.
+
+    Of a few clips the calibration error is too great, so that of all together is told, and not the folds' mean.
+    """
+    told = measure_answers(judged, task.group_column or task.pooled_column)
+    error = told[CONFIDENCE]["calibration_error"]
+    names = [name for name in folds[0].get(ALTERED, {}) if all(name in fold.get(ALTERED, {}) for fold in folds)]
+    altered = {name: average_confidence([fold[ALTERED][name] for fold in folds]) for name in names}
+    return {**told, "eval_calibration_error": error, **({ALTERED: altered} if altered else {})}
+
+
+def _describe_temperature(output_dir: Path, task: Task, folds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What a temperature would do that the folds fit for one another, where they have fitted none."""
+    if CALIBRATED not in folds[0]:  # no networks, or of an older version
+        return {}
+    if FITTED_NAME in folds[0]:
+        return {CALIBRATED: "Each fold's network has a temperature of its own, fitted to validation clips."}
+    assert task.folds is not None
+    temperature, scores = cross_fit(Crossed.read(output_dir, task.dataset, task.folds, None), task.config)
+    right = scores.probabilities.argmax(1) == scores.references
+    error = calibration_error(scores.probabilities.max(1), right)
+    sentence = (
+        "The folds' networks have temperatures that are fitted to training clips, see their cards. Fitted instead to "
+        f"what was answered to the clips of the other folds ({temperature:.3g} for all together), these would leave a "
+        f"calibration error of {error:.3f}."
+    )
+    return {CALIBRATED: sentence, CROSS_FITTED: {"temperature": temperature, "calibration_error": error}}
 
 
 def _read_rival(folder: Path, names: Sequence[str]) -> Predictions | None:
@@ -151,6 +189,9 @@ def _write_report(
     names = next(iter(results.values()))["labels"]
     parts = {name: Predictions.read(folder / PREDICTIONS_NAME, names) for name, folder in folders.items()}
     judged = Predictions.concatenate(list(parts.values()))
+    origins = [] if args.baseline else find_origins(args, task.facts.dataset_name)
+    summary |= _measure_together(judged, task, list(results.values())) | origin_results(origins)
+    summary |= _describe_temperature(output_dir, task, list(results.values()))
     rivals = {name: _read_rival(folder, names) for name, folder in folders.items()}
     summary |= compare_folds([(results[name], parts[name], rivals[name]) for name in results])
     metrics = {name: facts for name, facts in metrics.items() if f"eval_{name}" in summary}
@@ -164,23 +205,27 @@ def _write_report(
         if skipped.exists():
             shutil.copy(skipped, folder)
         fold_column = [name for name, part in parts.items() for _ in part.paths]
-        rows = [{**row, "fold": fold} for row, fold in zip(judged.rows(), fold_column, strict=True)]
+        rows = [{**row, FOLD_COLUMN: fold} for row, fold in zip(judged.rows(), fold_column, strict=True)]
         write_rows(folder / PREDICTIONS_NAME, rows)
         card = write_model_card(
             task.facts,
             RunFacts(
                 metrics={metric: summary[f"eval_{metric}"] for metric in metrics},
-                intervals={metric: tuple(summary[f"eval_{metric}_interval"]) for metric in metrics},
+                intervals={
+                    metric: tuple(summary[f"eval_{metric}_interval"])
+                    for metric in metrics
+                    if f"eval_{metric}_interval" in summary
+                },
                 interval_note=f"Means over {len(results)} folds, each held out from a run of its own, in `fold_NAME`; "
                 "the intervals are Student's, of the mean, from the differences between folds, and no narrower than "
                 "those of all clips together.",
                 summary=summary_of_card(summary),
                 labels=judged.names,
-                tables=judged.tables(),
+                tables=answer_tables(summary, judged),
                 n_train=" / ".join(str(fold["train_samples"]) for fold in results.values()),
                 n_test=len(judged.paths),
                 n_skipped=next(iter(results.values()))["skipped_samples"],
-                hyper_parameters=shown_arguments(args),
+                hyper_parameters=told_arguments(args),
                 chosen=next(iter(results.values()))["chosen"],
                 command=shown_command(args.command),
                 sampled=describe_samples(args),
@@ -195,6 +240,7 @@ def _write_report(
                 further=list(task.further_tests),
                 pooled=task.pooled_column,
                 base_model=hub_id(args.model_name_or_path),
+                origins=origins,
             ),
         )
         (folder / "README.md").write_text(card, encoding="utf-8")

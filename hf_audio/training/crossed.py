@@ -11,6 +11,7 @@ import numpy as np
 from datasets import Dataset
 
 from ..runs.comparison import COMPARISONS
+from ..runs.confidence import TEMPERATURE
 from ..runs.folder import RESULTS_NAME, training_seconds
 from ..runs.scores import Scores, read_scores, relative_paths
 from .validated import FITTED_NAME, Validated
@@ -25,8 +26,12 @@ class Crossed:
     """Of the folds."""
     scores: Scores
     """Of every clip that a fold held out, by that fold's network; the paths are whole."""
-    groups: np.ndarray | None
-    """Of those clips, (clips,), where the task has groups."""
+    places: np.ndarray
+    """Of those clips in the data set, (clips,) of int."""
+    fold: np.ndarray
+    """Which fold held each clip out, (clips,) of int."""
+    has_groups: bool
+    """Whether folds held out whole groups."""
 
     @classmethod
     def read(
@@ -52,8 +57,8 @@ class Crossed:
             np.concatenate([part.references for part in parts.values()]),
             np.concatenate([part.probabilities for part in parts.values()]),
         )
-        groups = None if group_column is None else np.asarray(dataset[group_column])[rows]
-        return cls(folder, list(folds), scores, groups)
+        fold = np.repeat(np.arange(len(parts)), [len(part.paths) for part in parts.values()])
+        return cls(folder, list(folds), scores, np.array(rows), fold, group_column is not None)
 
     @cached_property
     def results(self) -> dict[str, dict[str, Any]]:
@@ -62,6 +67,11 @@ class Crossed:
             name: json.loads((self.folder / f"fold_{name}" / RESULTS_NAME).read_text(encoding="utf-8"))
             for name in self.names
         }
+
+    @property
+    def temperatures(self) -> np.ndarray:
+        """By which the logits of every clip were divided, (clips,)."""
+        return np.array([results.get(TEMPERATURE, 1.0) for results in self.results.values()])[self.fold]
 
     @property
     def seconds(self) -> float:
@@ -84,7 +94,7 @@ class Crossed:
 
     def note(self) -> str:
         """Whose figures they are, for the card."""
-        without = "it" if self.groups is None else "its recording"
+        without = "its recording" if self.has_groups else "it"
         return (
             f"Every clip was judged once, by one of {len(self.names)} networks that were trained like this one, but "
             f"without {without}; this one was trained on all clips afterwards."

@@ -80,6 +80,15 @@ def is_encoder(extractor: SequenceFeatureExtractor) -> bool:
     return not isinstance(extractor, AudioCNNFeatureExtractor)
 
 
+def is_audio_cnn(name: str) -> bool:
+    """Whether a folder or Hub id is of an AudioCNN.
+
+    Raises:
+        ArgumentError: there is no such checkpoint.
+    """
+    return load_config(find_checkpoint(name)).model_type == AudioCNNConfig.model_type
+
+
 def build_model(
     config: AudioCNNConfig, name: str | None, extractor: SequenceFeatureExtractor, freeze: str | None = None
 ) -> PreTrainedModel:
@@ -98,7 +107,7 @@ def build_model(
     if name is not None:
         name = find_checkpoint(name)
         if is_encoder(extractor) or isinstance(load_config(name), AudioEncoderConfig):
-            return _load_encoder(config, name, extractor)
+            return _load_encoder(config, name, extractor, fitted=freeze == "encoder")
     # Channels last: the layout in which CPUs and GPUs convolve fastest; the weights' names and values stay.
     model = AudioCNNForAudioClassification(config).to(memory_format=torch.channels_last)
     if name is not None:
@@ -126,7 +135,10 @@ def _take_weights(model: AudioCNNForAudioClassification, begun: PreTrainedModel)
     model.load_state_dict(weights)
 
 
-def _load_encoder(config: AudioCNNConfig, name: str, extractor: SequenceFeatureExtractor) -> PreTrainedModel:
+def _load_encoder(
+    config: AudioCNNConfig, name: str, extractor: SequenceFeatureExtractor, fitted: bool
+) -> PreTrainedModel:
+    """fitted: whether the head will be fitted at once, and so be one linear layer on what the encoder gives."""
     encoder = load_config(name)
     encoder.id2label, encoder.label2id = config.id2label, config.label2id
     encoder.problem_type, encoder.num_digits = config.problem_type, config.num_digits
@@ -136,6 +148,9 @@ def _load_encoder(config: AudioCNNConfig, name: str, extractor: SequenceFeatureE
     if isinstance(encoder, AudioEncoderConfig):
         encoder.temperature, encoder.rejection_margin = 1.0, 0.0  # what was fitted to another head
         encoder.min_seconds = QUIET_SECONDS if encoder.encoder == "speech" else None
+    projects = fitted and hasattr(encoder, "classifier_proj_size")
+    if projects:
+        encoder.classifier_proj_size = encoder.hidden_size
     try:
         # The head of another task is left behind. In single precision, whatever the checkpoint's: steps of a small
         # learning rate are lost in a half.
@@ -147,8 +162,13 @@ def _load_encoder(config: AudioCNNConfig, name: str, extractor: SequenceFeatureE
             f"--model_name_or_path {name}, a {encoder.model_type}, has no class in AutoModelForAudioClassification: "
             "give an audio encoder, such as a wav2vec2 or an AST."
         ) from error
+    if projects:  # at random, it would only lose something
+        nn.init.eye_(model.projector.weight)
+        nn.init.zeros_(model.projector.bias)
     if is_ast(extractor):
         fit_spectrogram(model, extractor.max_length)
+    if isinstance(encoder, AudioEncoderConfig):
+        model.to(memory_format=torch.channels_last)  # as an AudioCNN
     return model
 
 

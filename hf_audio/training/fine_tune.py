@@ -12,12 +12,18 @@ from threadpoolctl import threadpool_limits
 
 from ..arguments import RecipeArguments
 from ..errors import HubError
+from ..runs.confidence import CALIBRATED, TEMPERATURE
 from ..runs.folder import TRAINED_ON_ALL, planned_steps, prepare_output_dir
 from ..runs.hub import Destination, check_learnt, push, read_destination
+from ..runs.origins import describe_origin, find_origins, warn_of_licenses
+from .altered import altered_copies
 from .budget import Clock, judging_seconds
+from .calibration import fit_answers, fitting_copies
 from .class_balance import report_classes
+from .clip_map import map_test_clips
 from .finish import describe_choice, write_run
-from .judging import fit_answers, judge, judge_by_folds, judge_crops
+from .head import HeadTrainer
+from .judging import judge, judge_by_folds, judge_crops
 from .parts import check_streamable
 from .rival import compare
 from .setup import TrainingSetup, count_trained, set_up
@@ -43,6 +49,7 @@ def fine_tune(args: RecipeArguments, task: Task) -> dict[str, Any]:
         DataError: the data cannot be trained on.
     """
     check_streamable(args, task)
+    _tell_origins(args, task)
     destination = read_destination(args)
     checkpoint = prepare_output_dir(args)
     args = copy.copy(args) if task.validated is None else task.validated.arguments(args)
@@ -50,7 +57,8 @@ def fine_tune(args: RecipeArguments, task: Task) -> dict[str, Any]:
     setup = set_up(args, task, checkpoint)
     report_classes(args, task, setup.parts)
     trainer = setup.make_trainer(setup.model, args)
-    _plan_length(trainer, setup, task)
+    if not isinstance(trainer, HeadTrainer):  # which makes no steps
+        _plan_length(trainer, setup, task)
     planned = None if checkpoint is None else planned_steps(checkpoint)
     # The threads of numpy's and scipy's BLAS spin for milliseconds after each product, on the cores of the model's.
     with threadpool_limits(1, user_api="blas"):
@@ -63,6 +71,17 @@ def fine_tune(args: RecipeArguments, task: Task) -> dict[str, Any]:
             _push(Path(args.output_dir), destination, results)
     trainer.accelerator.wait_for_everyone()
     return results
+
+
+def _tell_origins(args: RecipeArguments, task: Task) -> None:
+    """Say what the network will know from elsewhere, and what licences forbid, before any time is spent."""
+    if task.is_retold:
+        return
+    origins = find_origins(args, task.facts.dataset_name)
+    for origin in origins:
+        logger.info("%s", describe_origin(origin, repr))
+    for sentence in warn_of_licenses(origins, task.facts.license):
+        logger.warning("%s", sentence)
 
 
 def _push(folder: Path, destination: Destination, results: Mapping[str, Any]) -> None:
@@ -87,8 +106,18 @@ def _plan_length(trainer: AudioTrainer, setup: TrainingSetup, task: Task) -> Non
         if watched is not None and len(watched) >= LEAST_HELD:
             length.open_ended = True
             trainer.add_callback(Stopping(trainer, length, watched.with_transform(setup.plain)))
-    tests = [clips.with_transform(setup.plain) for clips in parts.tests.values()]
-    trainer.add_callback(Clock(trainer, length, lambda: judging_seconds(trainer, tests) * (1 + args.tta)))
+    trainer.add_callback(Clock(trainer, length, lambda: judging_seconds(trainer, _judged(setup, task))))
+
+
+def _judged(setup: TrainingSetup, task: Task) -> list[Dataset]:
+    """All that will be judged once the training is over, each set as often as it will be."""
+    parts, config = setup.parts, setup.config
+    n_parameters = setup.model.num_parameters()
+    judged = [clips.with_transform(setup.plain) for clips in parts.tests.values()] * (1 + setup.args.tta)
+    judged += fitting_copies(parts, config, task, n_parameters).values()
+    if parts.tests and task.purpose != "preparation":
+        judged += altered_copies(parts.test, config.sampling_rate, parts.n_tags, n_parameters).values()
+    return judged
 
 
 def _judge_and_write(
@@ -104,12 +133,12 @@ def _judge_and_write(
         planned: the steps of the training that was resumed.
     """
     args, config, parts = setup.args, setup.config, setup.parts
-    fit = fit_answers(trainer, parts, setup.plain, config, task.validated)
-    results: dict[str, Any] = {}
+    fit = fit_answers(trainer, parts, setup.plain, config, task)
+    results: dict[str, Any] = {TEMPERATURE: fit.temperature, CALIBRATED: fit.describe()}
     if task.crossed is None:
         judgement = judge(trainer, parts, setup.plain, config, fit.rejection_margin, task)
     else:
-        judgement = judge_by_folds(task.crossed, config)
+        judgement = judge_by_folds(task.crossed, config, task)
         results |= {TRAINED_ON_ALL: True, "judging_folds": task.crossed.names}
     results |= {**judgement.metrics, **trained, "epoch": trainer.state.epoch}
     if args.tta > 0 and task.crossed is None:
@@ -127,6 +156,9 @@ def _judge_and_write(
     results |= task.preceding_seconds
     if trainer.is_world_process_zero():
         results |= compare(judgement, parts, task) if task.crossed is None else task.crossed.compared()
+        if task.crossed is None and task.purpose == "result":
+            model, extractor = trainer.accelerator.unwrap_model(trainer.model), trainer.processing_class
+            judgement.clip_map = map_test_clips(model, extractor, parts.test, judgement.predictions)
         validation = fit.validation if task.crossed is None else None  # which another network had
         write_run(args, task, results, judgement, skipped, trainer, validation)
     return results

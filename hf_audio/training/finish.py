@@ -13,27 +13,29 @@ from ..arguments import RecipeArguments
 from ..data.tables import write_rows
 from ..errors import ArgumentError
 from ..files import write_text
+from ..runs.answers import answer_tables, measure_answers
 from ..runs.card import (
     RunFacts,
     describe_metrics,
     describe_samples,
     hub_id,
-    shown_arguments,
     shown_command,
     write_model_card,
 )
 from ..runs.comparison import RIVAL_NAME, compare_with_constant
 from ..runs.folder import SKIPPED_NAME, as_json, finishing, prepare_output_dir, training_seconds
 from ..runs.network import NetworkFacts, machine, save_network
+from ..runs.origins import find_origins, origin_results
 from ..runs.plots import CURVES_NAME, plot_curves
-from ..runs.predictions import AnyPredictions, Predictions, TwoClassPredictions
+from ..runs.predictions import AnyPredictions, Predictions, Table, TwoClassPredictions
 from ..runs.rejection import PICTURE_NAME as REJECTION_NAME
 from ..runs.scores import Scores, write_scores
 from ..runs.summary import describe_intervals, summary_of_card, tell_summary
 from .baseline import cache_statistics, fit_baseline
 from .class_balance import report_classes
 from .crossed import Crossed
-from .judging import Judgement, read_groups
+from .head import HeadTrainer, told_arguments
+from .judging import Judgement, add_columns
 from .parts import check_streamable
 from .setup import divide_task
 from .task import Task
@@ -61,31 +63,24 @@ def write_run(
     for name, other in others.items():
         intervals |= {f"{metric}_{name}": interval for metric, interval in other.intervals().items()}
     results |= {f"eval_{name}_interval": list(interval) for name, interval in intervals.items()}
-    results |= {
-        "eval_samples": len(predictions.paths),
-        "skipped_samples": len(skipped),
-        "labels": list(predictions.names),
-        "seed": args.seed,
-        "machine": machine(),
-        "task": asdict(task.facts),
-    }
+    origins = [] if trainer is None else find_origins(args, task.facts.dataset_name)
+    results |= _describe_run(args, task, predictions) | origin_results(origins) | {"skipped_samples": len(skipped)}
     with finishing(Path(args.output_dir), results) as folder:
         _write_predictions(judgement, validation, folder)
         if skipped:
             write_rows(folder / SKIPPED_NAME, skipped)
-        network, pictures, tables = None, predictions.pictures, predictions.tables()
+        network, pictures, tables = None, predictions.pictures, answer_tables(results, predictions)
         if trainer is not None:
             network = _save_network(trainer, folder)
             results |= {name: getattr(network, name) for name in ("parameters", "macs", "weights_bytes")}
-            write_text(folder / CURVES_NAME, as_json(trainer.state.log_history))
-            plot_curves(trainer.state.log_history, folder / "training_curves.png")
-            pictures.append("training_curves.png")
+            if trainer.state.log_history:  # a fitted head has none
+                write_text(folder / CURVES_NAME, as_json(trainer.state.log_history))
+                plot_curves(trainer.state.log_history, folder / "training_curves.png")
+                pictures.append("training_curves.png")
         if task.plot is not None and trainer is not None:
             pictures += task.plot(predictions, folder)
-        if judgement.rejection is not None:
-            judgement.rejection.plot(folder / REJECTION_NAME)
-            pictures.append(REJECTION_NAME)
-            tables.insert(0, judgement.rejection.table())
+        drawn, explained = _draw(judgement, folder)
+        pictures, tables = [*pictures, *drawn], [*explained, *tables]
         run = RunFacts(
             metrics=metrics,
             intervals=intervals,
@@ -96,7 +91,7 @@ def write_run(
             n_train=str(results["train_samples"]),
             n_test=len(predictions.paths),
             n_skipped=len(skipped),
-            hyper_parameters={} if network is None else shown_arguments(args),
+            hyper_parameters={} if network is None else told_arguments(args),
             chosen=results["chosen"],
             command=shown_command(args.command),
             sampled=describe_samples(args),
@@ -108,9 +103,35 @@ def write_run(
             further=further,
             pooled=pooled,
             base_model=None if network is None else hub_id(args.model_name_or_path),
+            origins=origins,
         )
         (folder / "README.md").write_text(write_model_card(task.facts, run), encoding="utf-8")
     tell_summary(Path(args.output_dir), results, brief=task.purpose != "result")
+
+
+def _draw(judgement: Judgement, folder: Path) -> tuple[list[str], list[Table]]:
+    """Pictures of what is rejected and of the clips by their embeddings, and the tables that explain them."""
+    pictures, tables = [], []
+    if judgement.clip_map is not None:
+        pictures.append(judgement.clip_map.write(folder))
+        tables += judgement.clip_map.tables()
+    if judgement.rejection is not None:
+        judgement.rejection.plot(folder / REJECTION_NAME)
+        pictures.append(REJECTION_NAME)
+        tables.insert(0, judgement.rejection.table())
+    return pictures, tables
+
+
+def _describe_run(args: RecipeArguments, task: Task, predictions: AnyPredictions) -> dict[str, Any]:
+    """What is told of test clips and run beside the task's metrics, for the results."""
+    return {
+        "eval_samples": len(predictions.paths),
+        "labels": list(predictions.names),
+        "seed": args.seed,
+        "machine": machine(),
+        "task": asdict(task.facts),
+        **measure_answers(predictions, task.group_column or task.pooled_column),
+    }
 
 
 def _describe_intervals(task: Task, predictions: AnyPredictions) -> str:
@@ -151,7 +172,7 @@ def train_baseline(args: RecipeArguments, task: Task) -> dict[str, Any]:
     scores = fit_baseline(train_statistics, parts.clips["label"][:], test_statistics, len(names), args.seed)
     kind = TwoClassPredictions if len(names) == 2 else Predictions
     predictions = kind.from_probabilities(test["path"][:], names, test["label"][:], scores)
-    predictions.groups = read_groups(test, task)
+    add_columns(predictions, test, task)
     results: dict[str, Any] = {f"eval_{name}": value for name, value in predictions.metrics().items()}
     results |= {
         "train_samples": len(parts.clips),
@@ -186,6 +207,8 @@ def describe_choice(
         crossed: the cross-validation that has judged the training.
     """
     args = trainer.args
+    if isinstance(trainer, HeadTrainer):
+        return trainer.describe_head(crossed is not None)
     weights = "the average of the weights over the steps" if args.ema_decay else "the weights"
     longer = f" {trainer.length.why}" if trainer.length.why else ""
     if planned is not None and trainer.length.steps is None and planned != trainer.state.max_steps:

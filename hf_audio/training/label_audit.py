@@ -2,6 +2,7 @@
 
 import functools
 import logging
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +14,12 @@ from datasets import Dataset
 from scipy.optimize import minimize_scalar
 from scipy.special import softmax
 from sklearn.model_selection import StratifiedKFold
+from transformers import SequenceFeatureExtractor
 
 from ..arguments import RecipeArguments
 from ..data.cache import cache_audio
 from ..data.rows import BELIEVED_COLUMN, UNVERIFIED_COLUMN, class_names, has_tags
-from ..errors import DataError
+from ..errors import ArgumentError, DataError
 from ..models import AudioCNNConfig
 from ..problems import count_problems
 from ..runs.card import TaskFacts
@@ -32,13 +34,18 @@ from ..runs.folder import (
 from ..runs.hub import read_destination
 from ..runs.scores import read_scores
 from .augmentation import AddFastGaussianSNR
+from .calibration import fit_temperature
+from .embeddings import ClipEmbedder
+from .encoders import build_model, is_audio_cnn, load_extractor
 from .fine_tune import fine_tune
-from .judging import fit_temperature
+from .logistic import Targets, cross_fit
 from .task import Task
 
 logger = logging.getLogger(__name__)
 
 N_FOLDS = 4
+ENCODER_ROUNDS = 3  # of an audit by an encoder, whose rounds take seconds
+TOO_FEW = f"No class has {N_FOLDS} training clips: too few to audit their labels by one another."
 CROP_SECONDS = 1.0, 3.0
 # Labels that are taken to be right before any is looked at: of a network that knows nothing, any share is as likely.
 RIGHT_BEFOREHAND = 10
@@ -102,7 +109,9 @@ class Audit:
     names: Sequence[str]
     """Of the classes."""
     seconds: float
-    """That the trainings took."""
+    """That it took."""
+    quality: "Quality | None" = None
+    """How good it is, by its own estimate."""
 
     def rows(self) -> list[dict[str, str]]:
         """Of the unverified clips, the most suspicious ones first, for a table."""
@@ -119,7 +128,28 @@ class Audit:
         ]
 
 
-def doubt_labels(args: RecipeArguments, dataset: Dataset, held_out: np.ndarray, rounds: int) -> tuple[Dataset, float]:
+@dataclass(frozen=True)
+class Quality:
+    """How good an audit is by its own estimate, see `estimate_quality`."""
+
+    precision: float
+    """Share of wrong labels among those that look wrong."""
+    recall: float
+    """Share of wrong labels that look wrong, where any other class is as easily written."""
+    recall_of_similar: float
+    """The same where labels are mistaken for those of similar classes."""
+
+    def tell(self) -> str:
+        """In words."""
+        return (
+            f"about {self.precision:.0%} of those that look wrong are; of all wrong ones, about {self.recall:.0%} "
+            f"look so, or {self.recall_of_similar:.0%} where classes are taken for similar ones"
+        )
+
+
+def doubt_labels(
+    args: RecipeArguments, dataset: Dataset, held_out: np.ndarray, rounds: int, encoder: str | None = None
+) -> tuple[Dataset, float]:
     """The data set with `BELIEVED_COLUMN`, what an audit of the training clips makes of unverified labels.
 
     The audit's trainings lie in `OUTPUT_DIR-audit`; after a kill, the same command goes on. Where nothing can be
@@ -130,6 +160,7 @@ def doubt_labels(args: RecipeArguments, dataset: Dataset, held_out: np.ndarray, 
         dataset: rows of `path`, `label` and `UNVERIFIED_COLUMN`.
         held_out: test clips, (clips,) of bool; the audit does not hear them.
         rounds: of the audit.
+        encoder: by whose embeddings labels are judged, instead of by networks that are trained.
 
     Returns the data set, and how many seconds the audit took.
 
@@ -145,7 +176,7 @@ def doubt_labels(args: RecipeArguments, dataset: Dataset, held_out: np.ndarray, 
     folder = prepare_preceding(args, "audit")
     taken_over = ("seed", "use_cpu", "bf16", "dataloader_num_workers", "disable_tqdm", "strict", "max_steps")
     listener = listener_arguments(folder, **{name: getattr(args, name) for name in taken_over})
-    audit = audit_labels(listener, dataset.select(np.flatnonzero(~held_out)), rounds)
+    audit = audit_labels(listener, dataset.select(np.flatnonzero(~held_out)), rounds, encoder)
     believed = dict(zip(audit.paths, audit.believed, strict=True))
     certain = np.eye(len(audit.names))
     rows = zip(dataset["path"], dataset["label"], strict=True)
@@ -153,19 +184,21 @@ def doubt_labels(args: RecipeArguments, dataset: Dataset, held_out: np.ndarray, 
     return with_beliefs(dataset, believed_rows), audit.seconds
 
 
-def audit_labels(args: RecipeArguments, dataset: Dataset, rounds: int = 1) -> Audit:
+def audit_labels(args: RecipeArguments, dataset: Dataset, rounds: int = 1, encoder: str | None = None) -> Audit:
     """Train out of fold on a data set and compare its labels with what the networks say of clips they have not heard.
 
     A label is judged wrong where `weigh_evidence` thinks so. In further rounds, the networks are trained on what was
-    found.
+    found. With an encoder, the networks are logistic regressions on its embeddings, and take seconds.
 
     Args:
         args: of the trainings, which lie in its output folder; after a kill, the same call goes on.
         dataset: rows of `path`, `label` and `UNVERIFIED_COLUMN`; nothing that will be tested on.
         rounds: how many times.
+        encoder: folder, Hub id or name of a pretrained one.
 
     Raises:
-        ArgumentError: the output folder cannot be used, or an audit with other arguments has begun there.
+        ArgumentError: the output folder cannot be used, or an audit with other arguments has begun there; or there is
+            no such encoder.
         DataError: clips with several tags, or no unverified or no verified ones.
     """
     reason = _why_not(dataset)
@@ -174,7 +207,9 @@ def audit_labels(args: RecipeArguments, dataset: Dataset, rounds: int = 1) -> Au
     check_same_arguments(args)
     open_output_dir(args, UNFINISHED_FOLDS)
     # Without the clips that cannot be read, of which no network says anything.
-    cached, skipped = cache_audio(dataset, LISTENER["sampling_rate"], strict=args.strict)
+    listener = AudioCNNConfig(**LISTENER)
+    extractor = load_extractor(encoder, listener)  # which has its own rate
+    cached, skipped = cache_audio(dataset, listener.sampling_rate, strict=args.strict)
     for sentence in count_problems(skipped):
         logger.warning("%s", sentence)
     dataset = cached.remove_columns(["audio", "index"])
@@ -182,20 +217,64 @@ def audit_labels(args: RecipeArguments, dataset: Dataset, rounds: int = 1) -> Au
     given = np.asarray(dataset["label"][:])
     believed = np.eye(len(names))[given]
     unverified = np.asarray(dataset[UNVERIFIED_COLUMN][:], dtype=bool)
-    seconds = 0.0
+    start, seconds = time.perf_counter(), 0.0
+    features = None if encoder is None else _embed(cached, listener, encoder, extractor)
+    quality = None
     for number in range(1, rounds + 1):
-        heard, taken = _judge_out_of_fold(args, with_beliefs(dataset, believed), number)
-        seconds += taken
+        if features is None:
+            heard, taken = _judge_out_of_fold(args, with_beliefs(dataset, believed), number)
+            seconds += taken
+        else:
+            heard = _judge_by_features(features, given, believed, ~unverified, args.seed)
+            seconds = time.perf_counter() - start
         believed, share_right = weigh_evidence(given, heard, unverified)
         suggested, confidence = suggest(given, believed)
+        quality = estimate_quality(given, heard, unverified, share_right)
         logger.info(
-            "Round %d of the audit: %d of %d unverified labels look wrong; by its estimate, %.0f %% are right.",
+            "Round %d of the audit: %d of %d unverified labels look wrong; by its estimate, %.0f %% are right; %s.",
             number,
             (suggested != given).sum(),
             unverified.sum(),
             100 * share_right,
+            quality.tell(),
         )
-    return Audit(dataset["path"][:], given, suggested, confidence, believed, unverified, names, seconds)
+    return Audit(dataset["path"][:], given, suggested, confidence, believed, unverified, names, seconds, quality)
+
+
+def _embed(cached: Dataset, listener: AudioCNNConfig, encoder: str, extractor: SequenceFeatureExtractor) -> np.ndarray:
+    """The embeddings of decoded clips, (clips, size): the same as of a head that is trained on them."""
+    if is_audio_cnn(encoder):
+        raise ArgumentError(
+            f"--encoder {encoder} is a network that was trained for its own classes: give a pretrained one, such as "
+            "sfx."
+        )
+    names = class_names(cached) or []
+    listener.id2label = dict(enumerate(names))
+    listener.label2id = {name: number for number, name in enumerate(names)}
+    return ClipEmbedder(build_model(listener, encoder, extractor, "encoder").eval(), extractor)(cached).means()
+
+
+def _judge_by_features(
+    features: np.ndarray, given: np.ndarray, believed: np.ndarray, verified: np.ndarray, seed: int
+) -> np.ndarray:
+    """What each clip is, (clips, classes) probabilities, by logistic regressions on the other folds' features.
+
+    Their penalty is the one under which verified labels are the most likely. As in `_judge_out_of_fold`, clips of a
+    class with too few of them are what their labels say.
+    """
+    heard = np.eye(believed.shape[1])[given]
+    judged = np.bincount(given)[given] >= N_FOLDS
+    if not judged.any():
+        raise DataError(TOO_FEW)
+    everything, places = np.arange(len(given)), np.flatnonzero(judged)
+    splits = StratifiedKFold(N_FOLDS, shuffle=True, random_state=seed).split(places, given[places])
+    folds = [(np.setdiff1d(everything, places[held]), places[held]) for _, held in splits]
+    crossed = cross_fit(
+        features, Targets.of_beliefs(believed), np.ones(len(given)), folds, (verified & judged).astype(float)
+    )
+    assert crossed is not None
+    heard[judged] = softmax(crossed.logits[judged], axis=1)
+    return heard
 
 
 def _why_not(dataset: Dataset) -> str | None:
@@ -216,7 +295,7 @@ def _judge_out_of_fold(args: RecipeArguments, dataset: Dataset, round_: int) -> 
     # A class with fewer clips than folds could be left without any to train on: its clips are heard and not judged.
     judged = np.flatnonzero(np.bincount(labels)[labels] >= N_FOLDS)
     if len(judged) == 0:
-        raise DataError(f"No class has {N_FOLDS} training clips: too few to audit their labels by one another.")
+        raise DataError(TOO_FEW)
     folds = StratifiedKFold(N_FOLDS, shuffle=True, random_state=args.seed).split(judged, labels[judged])
     seconds = 0.0
     for number, (_, places) in enumerate(folds, start=1):
@@ -268,9 +347,7 @@ def weigh_evidence(given: np.ndarray, heard: np.ndarray, unverified: np.ndarray)
     class-independent case of Dawid and Skene 1979, Maximum Likelihood Estimation of Observer Error-Rates.
     """
     rows, n_classes = np.arange(len(given)), heard.shape[1]
-    logits = np.log(np.maximum(heard, 1e-12))
-    logits /= fit_temperature(logits[~unverified], given[~unverified], AudioCNNConfig(num_labels=n_classes))
-    told = softmax(logits, axis=1)
+    told = _calibrate(given, heard, unverified)
     agreeing = told[rows, given][unverified]
 
     def surprise(share_right: float) -> float:
@@ -285,6 +362,40 @@ def weigh_evidence(given: np.ndarray, heard: np.ndarray, unverified: np.ndarray)
     believed /= believed.sum(1, keepdims=True)
     believed[~unverified] = np.eye(n_classes)[given[~unverified]]
     return believed, share_right
+
+
+def _calibrate(given: np.ndarray, heard: np.ndarray, unverified: np.ndarray) -> np.ndarray:
+    """Probabilities, (clips, classes), flattened or sharpened until verified labels are the most likely."""
+    logits = np.log(np.maximum(heard, 1e-12))
+    config = AudioCNNConfig(num_labels=heard.shape[1])
+    logits /= fit_temperature(logits[~unverified], given[~unverified], config)
+    return softmax(logits, axis=1)
+
+
+def estimate_quality(given: np.ndarray, heard: np.ndarray, unverified: np.ndarray, share_right: float) -> Quality:
+    """How many judgements of `weigh_evidence` hold, and how many wrong labels it finds, by verified clips.
+
+    These are judged as if nobody had verified them: once with their own labels, of which each that looks wrong is a
+    false alarm, and once with each other label, of which those that do not are missed. No probability is taken at its
+    word, which for rare errors is too sure of itself. It holds as far as unverified clips sound as verified ones do.
+
+    given, heard, unverified: as in `weigh_evidence`; share_right: that it has found.
+    """
+    told, n_classes = _calibrate(given, heard, unverified), heard.shape[1]
+    others = (1 - told) * (1 - share_right) / (n_classes - 1)
+    looks_wrong = told * share_right < others  # (clips, classes), if that were the label
+    rows, labels = np.flatnonzero(~unverified), given[~unverified]
+    false_alarms = (looks_wrong[rows, labels].sum() + 1) / (len(rows) + 2)
+    others_alike = 1 - np.eye(n_classes)
+    taken_for = np.stack([told[rows[labels == label]].sum(0) for label in range(n_classes)]) * others_alike + 1e-9
+    taken_for /= taken_for.sum(1, keepdims=True)
+    found, found_of_similar = (
+        float(np.average(looks_wrong[rows], weights=shares[labels])) for shares in (others_alike, taken_for)
+    )
+    suspected = float(looks_wrong[unverified, given[unverified]].mean())
+    wrong = (suspected - false_alarms) / max(found - false_alarms, 1e-9)
+    precision = np.clip(wrong * found / suspected, 0, 1) if suspected else 0.0
+    return Quality(float(precision), found, found_of_similar)
 
 
 def suggest(given: np.ndarray, believed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

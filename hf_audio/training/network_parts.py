@@ -1,10 +1,12 @@
 """Front end, layers and head of any audio classifier: what is frozen, how fast each layer learns, how sure it is."""
 
+import torch
 from torch import nn
 from transformers import PreTrainedModel
 
 from ..errors import ArgumentError
 from ..models import AudioCNNForAudioClassification, AudioEncoderForAudioClassification
+from ..models.modeling_audio_cnn import calibrate
 
 # What has learnt in an AudioCNN, but for its head. Its masks and warps have not, and vary what a frozen one hears.
 AUDIO_CNN_BODY = ("feature_norm", "backbone", "context", "long_term_spectrum.norm")
@@ -129,7 +131,7 @@ def set_temperature(model: PreTrainedModel, temperature: float) -> None:
     if isinstance(model, CALIBRATED):
         model.config.temperature = temperature
         return
-    last = _last_layer(model)
+    _, last = last_layer(model)
     last.weight.data /= temperature
     if last.bias is not None:
         last.bias.data /= temperature
@@ -144,18 +146,35 @@ def set_rejection_margin(model: PreTrainedModel, margin: float) -> None:
     if isinstance(model, CALIBRATED):
         model.config.rejection_margin = margin
         return
-    last = _last_layer(model)
+    _, last = last_layer(model)
     if last.bias is None:
         raise ArgumentError(f"--background needs a bias in the head of a {model.config.model_type}: leave it out.")
     last.bias.data[-1] += margin
 
 
-def _last_layer(model: PreTrainedModel) -> nn.Linear:
+def last_layer(model: PreTrainedModel) -> tuple[str, nn.Linear]:
+    """The linear layer that gives a model's logits, and its name."""
     return [
-        module
-        for module in model.modules()
+        (name, module)
+        for name, module in model.named_modules()
         if isinstance(module, nn.Linear) and module.out_features == model.config.num_labels
     ][-1]
 
 
-__all__ = ["body", "freeze", "front", "set_rejection_margin", "set_temperature", "weight_heights"]
+def head_logits(model: PreTrainedModel, embeddings: torch.Tensor) -> torch.Tensor:
+    """What a model with a linear head answers, given what enters that: (batch, size) -> (batch, labels)."""
+    _, last = last_layer(model)
+    logits = last(embeddings).float()
+    return calibrate(logits, model.config) if isinstance(model, CALIBRATED) else logits
+
+
+__all__ = [
+    "body",
+    "freeze",
+    "front",
+    "head_logits",
+    "last_layer",
+    "set_rejection_margin",
+    "set_temperature",
+    "weight_heights",
+]

@@ -24,6 +24,7 @@ from .amortized import Amortized, Occasional
 from .batches import ClipTransform, WindowCollator
 from .encoder_fit import report_fit
 from .encoders import build_model, is_encoder, load_extractor
+from .head import HeadTrainer, fits_head
 from .judging import compute_metrics
 from .network_parts import freeze, weight_heights
 from .parts import Parts, divide
@@ -123,8 +124,12 @@ def set_up(args: RecipeArguments, task: Task, checkpoint: Path | None = None) ->
     make_collator, features = _collate(args, config, extractor)
     collator = make_collator(None if window is None else config.clip_samples)
     trained_clips = _find_trained_clips(args, config, parts, (transform, collator), begins)
+    kind: type[AudioTrainer] | functools.partial[HeadTrainer] = AudioTrainer
+    if fits_head(args):
+        groups = task.validation_group_column or task.group_column
+        kind = functools.partial(HeadTrainer, group_column=groups, n_tags=n_tags)
     make_trainer = functools.partial(
-        AudioTrainer,
+        kind,
         train_transform=transform,
         teacher=teacher,
         features=features,

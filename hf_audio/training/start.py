@@ -15,6 +15,7 @@ from ..errors import ArgumentError, refusals_end_in_a_sentence
 from .cross_validation import cross_validate
 from .fine_tune import fine_tune
 from .finish import train_baseline
+from .head import fits_head, settle_head
 from .label_audit import doubt_labels
 from .pretraining import pretrain
 from .refit import refit, refit_on_all
@@ -62,12 +63,14 @@ def train_task(args: RecipeArguments, task: Task) -> dict[str, Any]:
     Raises:
         Refusal: as `fine_tune`, `cross_validate`, `search_arguments` and the others do.
     """
+    if fits_head(args):
+        args, task = settle_head(args, task)
     args.check_validation()
     rehearse(args)
     if task.folds is not None:
         return refit_on_all(args, task, train_task) if task.refits else cross_validate(args, task, train_task)
     if task.label_rounds:
-        dataset, seconds = doubt_labels(args, task.dataset, task.held_out, task.label_rounds)
+        dataset, seconds = doubt_labels(args, task.dataset, task.held_out, task.label_rounds, task.label_encoder)
         before = {**task.preceding_seconds, **({"audit_runtime": seconds} if seconds else {})}
         task = replace(task, label_rounds=0, dataset=dataset, preceding_seconds=before)
     if task.pretraining is not None:

@@ -13,7 +13,7 @@ from transformers.trainer_callback import ExportableState
 from ..data.rows import UNVERIFIED_COLUMN
 from ..data.splits import strata
 from ..models.modeling_audio_cnn import probabilities
-from .judging import fit_temperature
+from .calibration import fit_temperature
 from .length import FALLING_SHARE, HeldBack, Length, saved_attributes
 
 if TYPE_CHECKING:

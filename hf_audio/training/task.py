@@ -91,6 +91,8 @@ class Task:
     """From where `--search` takes what it tries."""
     label_rounds: int = 0
     """Rounds in which networks judge unverified labels out of fold, before training."""
+    label_encoder: str | None = None
+    """The pretrained encoder by whose embeddings they are judged, where no networks are to be trained for that."""
     pretraining: Pretraining | None = None
 
     # What the runs before a training hand on to it; a recipe leaves these as they are.

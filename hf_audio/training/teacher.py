@@ -1,13 +1,10 @@
 """A trained checkpoint as the teacher of a smaller model, refused where it has heard the clips that are held out."""
 
-import hashlib
 import logging
-import os
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-import datasets
 import numpy as np
 import torch
 import torch.distributed
@@ -24,13 +21,13 @@ from ..audio.speech import keep_speech
 from ..data.rows import BELIEVED_COLUMN, TAUGHT_COLUMN, UNLABELLED_COLUMN
 from ..data.tables import read_table
 from ..errors import ArgumentError, CheckpointError, NoSpeechError
-from ..files import written_whole
 from ..inference.torch_classifier import TorchAudioClassifier
 from ..models import AudioCNNConfig, AudioEnsembleConfig
 from ..models.modeling_audio_cnn import by_distribution, probabilities
 from ..runs.folder import is_trained_on_all
 from ..runs.predictions import PREDICTIONS_NAME
 from ..runs.scores import relative_paths
+from .vector_cache import VectorCache, file_key, fingerprint
 
 logger = logging.getLogger(__name__)
 
@@ -193,22 +190,17 @@ def judge_once(judge: TorchAudioClassifier, paths: Sequence[str], speech_only: b
         paths: of the clips.
         speech_only: whether what is no speech is cut away before.
     """
-    folder = Path(datasets.config.HF_DATASETS_CACHE) / "hf_audio"
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / f"taught-{_fingerprint(judge, speech_only)}.npz"
-    known: dict[str, np.ndarray] = {}
-    if file.is_file():
-        with np.load(file) as kept:
-            known = dict(zip(kept["keys"].tolist(), kept["scores"], strict=True))
-    keys = [_key(path) for path in paths]
-    missing = {key: path for key, path in zip(keys, paths, strict=True) if key not in known}
+    told = judge.model.config.to_dict()
+    settings = {name: told[name] for name in sorted(told) if name not in ("_name_or_path", "transformers_version")}
+    made_by = (repr(settings), judge.extractor.to_json_string(), repr(speech_only), WINDOWS)
+    cache = VectorCache(f"taught-{fingerprint(judge.model, *made_by)}", len(judge.labels))
+    keys = [file_key(path) for path in paths]
+    missing = {key: path for key, path in zip(keys, paths, strict=True) if key not in cache}
     for start in tqdm(range(0, len(missing), JUDGED_TOGETHER), desc="The teacher's scores", disable=not missing):
         part = dict(list(missing.items())[start : start + JUDGED_TOGETHER])
         waveforms = [_load(path, judge.sampling_rate, speech_only) for path in part.values()]
-        known |= dict(zip(part, judge.judge(waveforms), strict=True))
-        with written_whole(file) as temporary, temporary.open("wb") as opened:
-            np.savez(opened, keys=list(known), scores=np.stack(list(known.values())))
-    return np.stack([known[key] for key in keys])
+        cache.add(list(part), judge.judge(waveforms))
+    return cache.read(keys)
 
 
 def _load(path: str, sampling_rate: int, speech_only: bool) -> np.ndarray:
@@ -217,22 +209,6 @@ def _load(path: str, sampling_rate: int, speech_only: bool) -> np.ndarray:
         with suppress(NoSpeechError):  # found at the student's rate, by a hair
             return keep_speech(waveform, sampling_rate)
     return waveform
-
-
-def _fingerprint(judge: TorchAudioClassifier, speech_only: bool) -> str:
-    settings = judge.model.config.to_dict()
-    told = {name: settings[name] for name in sorted(settings) if name not in ("_name_or_path", "transformers_version")}
-    heard = (told, judge.extractor.to_json_string(), speech_only, WINDOWS)
-    digest = hashlib.sha256(repr(heard).encode())
-    for name, value in judge.model.state_dict().items():
-        digest.update(name.encode())
-        digest.update(value.cpu().contiguous().flatten().view(torch.uint8).numpy())
-    return digest.hexdigest()[:32]
-
-
-def _key(path: str) -> str:
-    status = os.stat(path)
-    return hashlib.sha256(repr((path, status.st_size, status.st_mtime_ns)).encode()).hexdigest()[:32]
 
 
 def flatten_scores(logits: torch.Tensor, config: PreTrainedConfig) -> torch.Tensor:

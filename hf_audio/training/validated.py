@@ -42,8 +42,9 @@ def describe_fit(trainer: AudioTrainer, temperature: float, rejection_margin: fl
     """What a second training takes over of a first one, for its results."""
     state = trainer.state
     best = state.best_global_step if trainer.args.load_best_model_at_end else None
-    # Of a run that was stopped early, or after so many steps, the epochs are those it has come to.
-    epochs = round((state.epoch or 0) * (best or state.global_step) / state.global_step, 6)
+    # Of a run that was stopped early, or after so many steps, the epochs are those it has come to; a fitted head has
+    # neither.
+    epochs = round((state.epoch or 0) * (best or state.global_step) / max(state.global_step, 1), 6)
     return {FITTED_NAME: {"epochs": epochs, "temperature": temperature, "rejection_margin": rejection_margin}}
 
 

@@ -27,17 +27,19 @@ class Marks(NamedTuple):
 
 
 class ChangeVoice(BaseWaveformTransform):
-    """Lets the same person speak otherwise: higher or lower, faster or slower, with a mouth of another size or shape.
+    """Lets the same person speak otherwise: at another pitch and pace, with a mouth of another size, softer or louder.
 
-    Pitch and pace by pitch-synchronous overlap and add, which leaves the spectrum's envelope where it is, formants by
-    playing the result faster or slower. The clip keeps its loudness. What is drawn: logarithms of the factors of
-    pitch, pace and formants, and the tilt, evenly between their bounds and independently of each other.
+    Pitch and pace change by pitch-synchronous overlap and add, which leaves the spectrum's envelope where it is, and
+    formants by playing the result faster or slower. The clip keeps its loudness. The pitch is not moved by an amount
+    but to a place: so of changed voices, high and low ones are equally often a man's or a woman's, and what tells them
+    apart is something else. Everything is drawn evenly, factors by their logarithms, and independently.
 
     Source: Moulines and Charpentier 1990, Pitch-synchronous waveform processing techniques for text-to-speech
     synthesis using diphones.
 
     Args:
-        min_semitones, max_semitones: by which the pitch is raised; negative lowers it.
+        min_pitch, max_pitch: in Hz, between which a clip's median pitch comes to lie.
+        max_semitones: by which it is moved at most, even if it would lie outside.
         max_formant_change: share by which formants are raised or lowered at most.
         min_pace, max_pace: how fast the person speaks; above 1 is faster.
         max_tilt_db: by which every octave becomes louder or softer than the one below, at most: a voice that is raised
@@ -46,38 +48,48 @@ class ChangeVoice(BaseWaveformTransform):
 
     def __init__(
         self,
-        min_semitones: float = -3.0,
-        max_semitones: float = 3.0,
-        max_formant_change: float = 0.03,
+        min_pitch: float = 90.0,
+        max_pitch: float = 330.0,
+        max_semitones: float = 14.0,
+        max_formant_change: float = 0.0,
         min_pace: float = 1.0,
         max_pace: float = 1.0,
         max_tilt_db: float = 0.0,
         p: float = 0.5,
     ):
         super().__init__(p)
-        if min_semitones > max_semitones or not 0 < min_pace <= max_pace:
-            raise ValueError(f"{min_semitones=} and {max_semitones=}, {min_pace=} and {max_pace=} must rise.")
-        if not 0 <= max_formant_change < 1 or max_tilt_db < 0:
-            raise ValueError(f"{max_formant_change=} must lie in [0, 1), and {max_tilt_db=} not be negative.")
-        self.semitones = min_semitones, max_semitones
+        if not 0 < min_pitch <= max_pitch or not 0 < min_pace <= max_pace:
+            raise ValueError(f"{min_pitch=} and {max_pitch=}, {min_pace=} and {max_pace=} must be positive and rise.")
+        if not 0 <= max_formant_change < 1 or max_semitones < 0 or max_tilt_db < 0:
+            raise ValueError(
+                f"{max_formant_change=} must lie in [0, 1), and {max_semitones=} and {max_tilt_db=} not be negative."
+            )
+        self.pitch = min_pitch, max_pitch
+        self.max_semitones = max_semitones
         self.formant_change = max_formant_change
         self.pace = min_pace, max_pace
         self.tilt_db = max_tilt_db
 
     def randomize_parameters(self, samples: np.ndarray, sample_rate: int) -> None:
-        """Draw by how much."""
+        """Draw the new voice."""
         super().randomize_parameters(samples, sample_rate)
         if self.parameters["should_apply"]:
             widest = np.log1p(self.formant_change)
-            self.parameters["pitch"] = 2 ** (random.uniform(*self.semitones) / 12)
+            self.parameters["pitch"] = float(np.exp(random.uniform(*np.log(self.pitch))))
             self.parameters["formants"] = float(np.exp(random.uniform(-widest, widest)))
             self.parameters["pace"] = float(np.exp(random.uniform(*np.log(self.pace))))
             self.parameters["tilt_db"] = random.uniform(-self.tilt_db, self.tilt_db)
 
     def apply(self, samples: np.ndarray, sample_rate: int) -> np.ndarray:
         """(samples,) -> (samples / pace,) float32."""
-        pitch, formants, pace, tilt_db = (self.parameters[name] for name in ("pitch", "formants", "pace", "tilt_db"))
-        changed = move_pitch(samples, sample_rate, pitch / formants, pace / formants)
+        formants, pace, tilt_db = (self.parameters[name] for name in ("formants", "pace", "tilt_db"))
+        marks = find_marks(samples, sample_rate)
+        factor = 1.0
+        if marks.voiced.any():
+            own = sample_rate / np.median(marks.periods[marks.voiced])
+            widest = 2 ** (self.max_semitones / 12)
+            factor = float(np.clip(self.parameters["pitch"] / own, 1 / widest, widest))
+        changed = move_pitch(samples, marks, factor / formants, pace / formants)
         changed = soxr.resample(changed, formants * sample_rate, sample_rate)
         if tilt_db:
             changed = tilt(changed, sample_rate, tilt_db)
@@ -85,7 +97,7 @@ class ChangeVoice(BaseWaveformTransform):
         return (changed * loudness).astype(np.float32)
 
 
-def move_pitch(waveform: np.ndarray, sampling_rate: int, pitch: float, pace: float) -> np.ndarray:
+def move_pitch(waveform: np.ndarray, marks: Marks, pitch: float, pace: float) -> np.ndarray:
     """Speech with its pitch multiplied by `pitch`, and `pace` times as fast; the spectral envelope stays.
 
     Around each mark of the waveform lies a piece of two periods; they are laid out anew, some several times or not at
@@ -93,7 +105,6 @@ def move_pitch(waveform: np.ndarray, sampling_rate: int, pitch: float, pace: flo
     """
     size = max(round(len(waveform) / pace), 1)
     result, weights = np.zeros(size, dtype=np.float32), np.zeros(size, dtype=np.float32)
-    marks = find_marks(waveform, sampling_rate)
     windows: dict[int, np.ndarray] = {}
     place = float(marks.places[0]) / pace
     while place < size:
@@ -118,12 +129,15 @@ def move_pitch(waveform: np.ndarray, sampling_rate: int, pitch: float, pace: flo
 def find_marks(waveform: np.ndarray, sampling_rate: int) -> Marks:
     """Marks of a waveform (samples,), of which each lies where its period resembles the one before it best."""
     hop, pitches = track_pitch(soxr.resample(waveform, sampling_rate, RATE), RATE)
-    hop = hop * sampling_rate / RATE
-    steady = round(UNVOICED_PERIOD * sampling_rate)
-    places, periods, voiced = [], [], []
+    frame = hop * sampling_rate / RATE
+    steady = float(round(UNVOICED_PERIOD * sampling_rate))
+    places: list[int] = []
+    periods: list[float] = []
+    voiced: list[bool] = []
     place, follows = 0, False
     while place < len(waveform):
-        pitch = pitches[min(int(place / hop), len(pitches) - 1)]
+        # Frames overlap by a half, so a frame's middle lies where the next one begins.
+        pitch = pitches[min(max(round(place / frame) - 1, 0), len(pitches) - 1)]
         has_pitch = bool(pitch > 0)
         period = sampling_rate / pitch if has_pitch else steady
         if has_pitch:

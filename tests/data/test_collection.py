@@ -306,3 +306,12 @@ def test_a_name_that_is_not_utf8_is_one_sentence(tmp_path):
         pytest.skip("this file system holds no such names")
     with pytest.raises(DataError, match=r"cke.wav has a name, or a folder's, that is not UTF-8: rename it"):
         load_collection(tmp_path)
+
+
+def test_columns_that_tell_a_few_kinds_of_clips_apart_come_along(tmp_path):
+    header = ("path", "label", "microphone", "length", "index")
+    row = lambda i: (f"{i}.wav", "ab"[i % 2], ("near", " far ")[i // 2 % 2], str(i), "xy"[i % 2])  # noqa: E731
+    dataset = load_collection(table_of(tmp_path, header=header, row=row, n=40)).dataset
+    assert set(dataset.column_names) == {"path", "label", "microphone"}
+    told = {Path(path).stem: value for path, value in zip(dataset["path"], dataset["microphone"], strict=True)}
+    assert told["1"] == "near" and told["2"] == "far"

@@ -5,7 +5,7 @@ import pytest
 import torch
 from helpers.checkpoints import save_checkpoint, save_ensemble, tiny_config, trained_looking_model
 from helpers.recordings import RATE, tone
-from helpers.tiny_encoders import FAMILIES, save_encoder, tiny_encoder
+from helpers.tiny_encoders import save_encoder, tiny_encoder
 from transformers import (
     AutoFeatureExtractor,
     AutoModel,
@@ -75,7 +75,7 @@ def test_an_ensembles_vector_is_its_members_one_after_the_other(tmp_path):
     np.testing.assert_allclose(vector[len(own) :], mean, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", ["wav2vec2", "wavlm", "whisper", "ast"])
 def test_of_a_classifier_of_transformers_it_is_what_its_last_layer_reads(family, tmp_path):
     checkpoint = save_encoder(tmp_path, family)
     sound = tone(500, 0.5, 16000)

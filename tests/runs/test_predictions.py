@@ -197,6 +197,7 @@ def test_numbers_are_judged_without_their_leading_zeros(tmp_path):
         "cer": pytest.approx((1 / 2 + 0 + 1 / 3) / 3),
         "cer_corpus": pytest.approx(2 / 6),
         "exact_match": pytest.approx(1 / 3),
+        "calibration_error": pytest.approx(0.82**3 - 1 / 3),
     }
     assert report.rows()[0] == {"path": "a.wav", "number": "38", "prediction": "39", "score": f"{0.82**3:.4f}"}
     places, misheard = report.tables()

@@ -13,6 +13,7 @@ from helpers.commands import load_recipe
 from helpers.recordings import REPOSITORY, tone, write_tones
 from helpers.tiny_encoders import TRANSFORMER, save_encoder, tiny_encoder
 from helpers.train_tiny_encoders import KINDS, train_tiny
+from helpers.wheels import random_encoder
 from safetensors.torch import load_file
 from transformers import (
     ASTFeatureExtractor,
@@ -24,6 +25,7 @@ from transformers import (
     pipeline,
 )
 
+from hf_audio import AudioEncoderForAudioClassification
 from hf_audio.audio.loading import load_audio
 from hf_audio.corpora.synthetic_numbers import make_spoken_numbers
 from hf_audio.inference.torch_classifier import TorchAudioClassifier
@@ -35,6 +37,21 @@ def train(monkeypatch, data, out, encoder, *flags):
     argv = ["tones.py", "--data_dir", str(data), "--output_dir", str(out), "--model_name_or_path", str(encoder)]
     monkeypatch.setattr(sys, "argv", [*argv, "--dataloader_num_workers", "0", "--num_train_epochs", "2", *flags])
     run_recipe(tones.make_task, tones.TonesArguments)
+
+
+@pytest.mark.parametrize("encoder", ["ge2e", "speech", "sfx"])
+def test_an_encoder_of_a_package_takes_over_the_task(encoder, tmp_path):
+    begun = random_encoder(encoder)
+    begun.save_pretrained(tmp_path)
+    task = tiny_config(clip_seconds=2.0, overlap=0.5, speech_only=True, num_digits=2)
+    extractor = load_extractor(str(tmp_path), task)
+    assert extractor.sampling_rate == task.sampling_rate == begun.config.sampling_rate
+    model = build_model(task, str(tmp_path), extractor)
+    assert isinstance(model, AudioEncoderForAudioClassification) and model.classifier.out_features == 20
+    for name in ("clip_seconds", "overlap", "speech_only", "num_digits", "id2label"):
+        assert getattr(model.config, name) == getattr(task, name)
+    for name, value in begun.state_dict().items():
+        assert torch.equal(model.audio_encoder.state_dict()[name], value)
 
 
 @pytest.mark.parametrize("family", ["wav2vec2", "hubert", "wavlm", "whisper", "ast"])

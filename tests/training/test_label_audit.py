@@ -143,16 +143,16 @@ def test_only_labels_of_training_clips_are_doubted(tone_folder, tmp_path, monkey
     held_out = np.arange(len(dataset)) % 4 == 3
     heard = []
 
-    def audit(args, part, rounds):
-        heard.append((args.output_dir, len(part), rounds, args.seed))
+    def audit(args, part, rounds, encoder):
+        heard.append((args.output_dir, len(part), rounds, encoder, args.seed))
         labels, unverified = np.array(part["label"]), np.array(part[UNVERIFIED_COLUMN])
         suggested = np.where(unverified, (labels + 1) % 3, labels)
         return Audit(part["path"][:], labels, suggested, labels, np.eye(3)[suggested], unverified, list("abc"), 9.0)
 
     monkeypatch.setattr(label_audit, "audit_labels", audit)
     args = RecipeArguments(output_dir=str(tmp_path / "out"), seed=5, report_to="none")
-    doubted, seconds = doubt_labels(args, dataset, held_out, rounds=2)
-    assert heard == [(f"{tmp_path / 'out'}-audit", 27, 2, 5)]
+    doubted, seconds = doubt_labels(args, dataset, held_out, rounds=2, encoder="sfx")
+    assert heard == [(f"{tmp_path / 'out'}-audit", 27, 2, "sfx", 5)]
     assert seconds == 9
     assert doubted.remove_columns(BELIEVED_COLUMN)[:] == dataset[:]
     changed = np.array(doubted[BELIEVED_COLUMN]).argmax(1) != np.array(dataset["label"])

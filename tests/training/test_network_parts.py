@@ -9,9 +9,9 @@ from helpers.checkpoints import tiny_config, trained_looking_model
 from helpers.tiny_encoders import FAMILIES, tiny_encoder
 from helpers.trainers import noise_clips, trainer
 
-from hf_audio import AudioCNNForAudioClassification
+from hf_audio import AudioCNNForAudioClassification, AudioEncoderConfig, AudioEncoderForAudioClassification
 from hf_audio.errors import ArgumentError
-from hf_audio.training.network_parts import freeze, set_temperature, weight_heights
+from hf_audio.training.network_parts import body, freeze, front, set_temperature, weight_heights
 
 FROZEN_FRONTS = {"whisper": {"conv1", "conv2"}, "ast": {"patch_embeddings"}}
 
@@ -134,6 +134,20 @@ def test_heights_rise_from_front_to_head(family):
         name: height for name, height in heights.items() if "conv1" in name or "feature_ext" in name or "patch" in name
     }
     assert first and set(first.values()) == {0}
+
+
+@pytest.mark.parametrize(("encoder", "n_layers"), [("ge2e", 3), ("speech", 5), ("sfx", 4)])
+def test_encoders_of_packages_have_front_body_and_layers(encoder, n_layers):
+    model = AudioEncoderForAudioClassification(AudioEncoderConfig(encoder=encoder))
+    assert freeze(copy.copy(model), None) == [], "the whole is fine-tuned"
+    assert front(model) == ["audio_encoder.network.layers.0"] and body(model) == ["audio_encoder"]
+    heights, top = weight_heights(model)
+    assert top == n_layers + 1 and set(heights.values()) == set(range(1, top + 1))
+    for name, height in heights.items():
+        place = name.removeprefix("audio_encoder.network.layers.").split(".")[0]
+        assert height == (int(place) + 1 if place.isdigit() else top), name
+    set_temperature(model, 2.0)
+    assert model.config.temperature == 2.0
 
 
 def test_heights_rise_in_an_audio_cnn():

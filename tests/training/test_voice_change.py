@@ -15,8 +15,9 @@ RATE = 16000
 
 def changed_vowel(pitch: float = 1.0, formants: float = 1.0, pace: float = 1.0, tilt_db: float = 0.0) -> np.ndarray:
     """A vowel of 110 Hz, changed by what is given alone."""
-    change = ChangeVoice(p=1)
-    change.parameters = {"should_apply": True, "pitch": pitch, "formants": formants, "pace": pace, "tilt_db": tilt_db}
+    change = ChangeVoice(max_semitones=12, p=1)
+    told = {"pitch": 110 * pitch, "formants": formants, "pace": pace, "tilt_db": tilt_db}
+    change.parameters = {"should_apply": True, **told}
     return change.apply(vowel(110), RATE)
 
 
@@ -62,20 +63,29 @@ def test_a_tilt_is_of_so_many_decibels_an_octave():
         assert 20 * np.log10(after[hertz] / before[hertz]) == pytest.approx(db, abs=1e-6)
 
 
+def test_high_and_low_voices_come_to_the_same_places_but_not_too_far():
+    seed_transforms(0)
+    change = ChangeVoice(100, 300, max_semitones=7, p=1)
+    pitches = {own: [median_pitch(change(vowel(own), RATE), RATE) for _ in range(12)] for own in (110, 220)}
+    lowest, highest = ([pick(heard) for heard in pitches.values()] for pick in (min, max))
+    assert 98 < lowest[0] < 120 and lowest[1] == pytest.approx(220 / 2 ** (7 / 12), rel=0.03)
+    assert highest[0] == pytest.approx(110 * 2 ** (7 / 12), rel=0.03) and 250 < highest[1] < 306
+
+
 @settings(deadline=None, max_examples=15)
 @given(samples=st.integers(1, 5000), seed=st.integers(0, 99))
 def test_a_voice_changes_within_its_bounds_and_stays_finite(samples, seed):
     seed_transforms(seed)
     waveform = np.random.default_rng(seed).standard_normal(samples).astype(np.float32) * (seed % 3)
-    change = ChangeVoice(-2, 4, 0.05, 0.9, 1.3, 3, p=1)
+    change = ChangeVoice(90, 330, 14, 0.05, 0.9, 1.3, 3, p=1)
     changed = change(samples=waveform, sample_rate=RATE)
-    assert 2 ** (-2 / 12) <= change.parameters["pitch"] <= 2 ** (4 / 12)
+    assert 90 <= change.parameters["pitch"] <= 330 and 0.9 <= change.parameters["pace"] <= 1.3
     assert 1 / 1.05 <= change.parameters["formants"] <= 1.05 and abs(change.parameters["tilt_db"]) <= 3
     assert changed.dtype == np.float32 and np.isfinite(changed).all()
     assert samples / 1.3 / 1.05 - 2 <= len(changed) <= samples / 0.9 * 1.05 + 2
 
 
 def test_bounds_that_cannot_be_are_refused():
-    for bounds in ((3, -3), (-3, 3, 1.0), (-3, 3, 0.1, 1.2, 1.1), (-3, 3, 0.1, 1, 1, -1)):
+    for bounds in ((300, 100), (90, 330, -1), (90, 330, 14, 1.0), (90, 330, 14, 0.1, 1.2, 1.1)):
         with pytest.raises(ValueError, match="must"):
             ChangeVoice(*bounds)

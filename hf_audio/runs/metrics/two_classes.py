@@ -8,14 +8,11 @@ from scipy.stats import rankdata
 
 from .clip_metric import ClipMetric
 
-N_BINS = 10  # of the calibration error, as is usual
-
 
 class TwoClassScores(ClipMetric):
-    """How well scores tell two classes apart, and how far they may be taken at their word.
+    """How well scores tell two classes apart: `compute` returns `{"roc_auc", "equal_error_rate"}`.
 
-    `compute` returns `{"roc_auc", "equal_error_rate", "calibration_error"}`; of clips that are all of one class, the
-    last alone.
+    Of clips that are all of one class, nothing.
     """
 
     inputs = "predictions: probabilities of class 1; references: 0 or 1."
@@ -24,10 +21,9 @@ class TwoClassScores(ClipMetric):
 
     def _compute(self, predictions: Sequence[float], references: Sequence[int]) -> dict[str, float]:
         scores, labels = np.asarray(predictions), np.asarray(references)
-        told = {}
-        if 0 < labels.sum() < len(labels):
-            told = {"roc_auc": roc_auc(labels, scores), "equal_error_rate": equal_error_rate(labels, scores)}
-        return {**told, "calibration_error": calibration_error(labels, scores)}
+        if not 0 < labels.sum() < len(labels):
+            return {}
+        return {"roc_auc": roc_auc(labels, scores), "equal_error_rate": equal_error_rate(labels, scores)}
 
 
 def roc_auc(labels: np.ndarray, scores: np.ndarray) -> float:
@@ -65,14 +61,3 @@ def equal_error_rate(labels: np.ndarray, scores: np.ndarray) -> float:
     gap_before, gap_after = (misses - false_alarms)[[before, after]]
     share = gap_before / (gap_before - gap_after)
     return float(false_alarms[before] + share * (false_alarms[after] - false_alarms[before]))
-
-
-def calibration_error(labels: np.ndarray, scores: np.ndarray) -> float:
-    """Mean distance between confidence and share of right answers, over ten bins of confidence, weighted by clips.
-
-    labels, scores: (clips,). Source: Guo et al. 2017, https://arxiv.org/abs/1706.04599.
-    """
-    confidence, right = np.maximum(scores, 1 - scores), (scores > 0.5) == labels
-    bins = np.minimum((confidence * N_BINS).astype(int), N_BINS - 1)
-    gaps = np.bincount(bins, right, N_BINS) - np.bincount(bins, confidence, N_BINS)
-    return float(np.abs(gaps).sum() / len(labels))

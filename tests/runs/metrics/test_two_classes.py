@@ -5,11 +5,10 @@ import pytest
 import sklearn.metrics
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.calibration import calibration_curve
 from sklearn.metrics import roc_auc_score
 
 from hf_audio.runs.metrics import TwoClassScores
-from hf_audio.runs.metrics.two_classes import calibration_error, roc_curve
+from hf_audio.runs.metrics.two_classes import roc_curve
 
 scored_clips = st.lists(
     st.tuples(st.integers(0, 1), st.floats(0, 1).map(lambda score: round(score, 1))), min_size=2, max_size=40
@@ -31,20 +30,5 @@ def test_two_classes_are_told_apart_as_scikit_learn_says(rows):
     assert told["equal_error_rate"] == pytest.approx(nearest, abs=1e-3)
 
 
-def test_confidence_that_comes_true_is_calibrated_and_other_is_not():
-    generator = np.random.default_rng(0)
-    scores = generator.random(100_000)
-    true = (generator.random(len(scores)) < scores).astype(int)
-    assert calibration_error(true, scores) < 0.01
-    assert calibration_error(true, (scores > 0.5).astype(float)) == pytest.approx(0.25, abs=0.01)
-    # The bins of scikit-learn's curve, weighted by hand.
-    confidence, right = np.maximum(scores, 1 - scores), (scores > 0.5) == true
-    share, mean = calibration_curve(right, confidence, n_bins=10)
-    counts = np.histogram(confidence, np.linspace(0, 1, 11))[0]
-    expected = np.average(np.abs(share - mean), weights=counts[counts > 0])
-    assert calibration_error(true, scores) == pytest.approx(expected)
-
-
-def test_of_one_class_only_the_confidence_can_be_judged():
-    told = TwoClassScores(keep_in_memory=True).compute(predictions=[0.9, 0.8], references=[1, 1])
-    assert told == {"calibration_error": pytest.approx(0.15)}
+def test_of_one_class_there_is_nothing_to_tell_apart():
+    assert TwoClassScores(keep_in_memory=True).compute(predictions=[0.9, 0.8], references=[1, 1]) == {}

@@ -1,0 +1,34 @@
+"""What is measured of test clips beside a task's metrics: how sure answers are, and how good by group."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from .confidence import CONFIDENCE, confidence_table, measure_confidence
+from .group_figures import GROUPS, group_tables, measure_groups
+from .predictions import AnyPredictions, Table
+
+GROUP_NAME = "group_column"  # of a run's results: what its groups are
+
+
+def measure_answers(predictions: AnyPredictions, group_column: str | None) -> dict[str, Any]:
+    """For a run's results: `confidence`, and `groups` where clips fall into some.
+
+    Args:
+        predictions: of the test clips.
+        group_column: what their groups are, in the task.
+    """
+    groups = measure_groups(predictions, group_column)
+    return {
+        CONFIDENCE: measure_confidence(predictions),
+        **({GROUPS: groups} if groups else {}),
+        **({} if group_column is None or predictions.groups is None else {GROUP_NAME: group_column}),
+    }
+
+
+def answer_tables(results: Mapping[str, Any], predictions: AnyPredictions) -> list[Table]:
+    """Of the card: confidence, groups, and what the predictions have of their own."""
+    return [
+        *confidence_table(results, predictions.answer),
+        *group_tables(results.get(GROUPS, {}), predictions.answer),
+        *predictions.tables(),
+    ]
