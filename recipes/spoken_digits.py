@@ -112,7 +112,7 @@ def slow_transforms() -> Callable[..., np.ndarray]:
     A digit stays the same digit, whatever the pitch. Pitch and formants are moved apart, because those of women and
     children lie beyond what any man's voice has: the one by up to an octave, the others by a fifth.
     """
-    return Compose([ChangeVoice(-5, 14, 0.18, 0.75, 1.35, 4, p=0.6), SyntheticRoom(0.08, 0.7, p=0.3)])
+    return Compose([ChangeVoice(85, 330, 14, 0.18, 0.75, 1.35, 4, p=0.6), SyntheticRoom(0.08, 0.7, p=0.3)])
 
 
 def waveform_transforms() -> Callable[..., np.ndarray]:
