@@ -116,7 +116,7 @@ def slow_transforms() -> Callable[..., np.ndarray]:
 
 
 def waveform_transforms() -> Callable[..., np.ndarray]:
-    """Other places in the clip, noises, microphones and lines; noise comes behind the placement, to cover all of it."""
+    """Other places in the clip, noises, lines and bands; noise comes later, to cover the padding too."""
     return Compose(
         [
             RandomPlacement(CANVAS_SECONDS),
@@ -178,12 +178,14 @@ def facts(args: SpokenDigitsArguments) -> TaskFacts:
             "and nothing about people."
             if demo
             else "The [Free Spoken Digit Dataset](https://github.com/Jakobovski/free-spoken-digit-dataset) (CC BY-SA "
-            "4.0), six men in quiet rooms, 8 kHz; pitch, pace, place in the clip and noise were varied anew in "
-            "every epoch."
+            "4.0), six men in quiet rooms, 8 kHz; pitch and formants (apart, up to those of children), pace, room, "
+            "place in the clip, noise, microphone and band were varied during training."
         ),
         split=split,
         limits=[
-            "Synthetic voices only." if demo else "All six speakers are men; women and children were never heard.",
+            "Synthetic voices only."
+            if demo
+            else "All six speakers are men; of women and children, nothing was heard but men's voices that were changed.",
             "One digit a clip; a number of several digits gets one of its digits at best.",
             "Telephone bandwidth: everything above 4 kHz is discarded.",
         ],
