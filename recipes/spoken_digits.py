@@ -185,7 +185,7 @@ def facts(args: SpokenDigitsArguments) -> TaskFacts:
         limits=[
             "Synthetic voices only."
             if demo
-            else "All six speakers are men; of women and children, nothing was heard but men's voices that were changed.",
+            else "All six speakers are men; of women and children, only men's changed voices were heard.",
             "One digit a clip; a number of several digits gets one of its digits at best.",
             "Telephone bandwidth: everything above 4 kHz is discarded.",
         ],
