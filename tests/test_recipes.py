@@ -526,7 +526,7 @@ def test_own_sounds_of_few_recordings_is_judged_by_folds_and_refitted(
         with open(tmp_path / "out-folds" / f"fold_{fold}" / "predictions.csv", newline="") as file:
             rows = list(csv.DictReader(file))
         assert len({Path(row["path"]).name[:3] for row in rows}) == 1 and len(rows) == 6
-        assert all(judged[row["path"]]["score"] == row["score"] for row in rows)
+        assert all(judged[row["path"]]["prediction"] == row["prediction"] for row in rows)
     card = (out / "README.md").read_text()
     assert "judged once, by one of 2 networks" in card and "12 clips were trained on" in card
     # After a kill in the last training, the folds are read and the same network comes out.
