@@ -115,5 +115,5 @@ def test_a_run_that_could_not_begin_leaves_what_was_there(tmp_path):
 
 def test_a_foreign_file_is_no_journal(tmp_path):
     (tmp_path / "j").write_text("path,label\na.wav,dog\n")
-    with pytest.raises(DataError, match="is no journal of hf-audio predict, or is damaged"):
+    with pytest.raises(DataError, match="is no journal of hf-audio, or is damaged"):
         open_journal(tmp_path / "j")

@@ -116,7 +116,7 @@ def test_a_telephone_line_keeps_half_the_band_the_length_and_about_the_loudness(
         heard = line(samples=low, sample_rate=16000)
         assert heard.shape == low.shape and heard.dtype == np.float32
         assert np.std(heard) == pytest.approx(np.std(low), rel=0.2), codec
-        assert np.std(line(samples=low + high, sample_rate=16000) - heard) < 0.4 * np.std(high), codec
+        assert np.std(line(samples=low + high, sample_rate=16000) - heard) < 0.5 * np.std(high), codec
     assert np.abs(TelephoneLine(p=1)(samples=np.zeros(100, np.float32), sample_rate=16000)).max() < 1e-6
     with pytest.raises(ValueError, match="max_high_hz=4000"):
         TelephoneLine(max_high_hz=4000)
