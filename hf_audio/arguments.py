@@ -104,6 +104,14 @@ class RecipeArguments(TrainingArguments):
             "group": Group.DATA,
         },
     )
+    unlabelled: list[str] | None = field(
+        default=None,
+        metadata={
+            "help": "Folders of recordings without labels, of which --teacher's answers are learnt.",
+            "metavar": "DIR",
+            "group": Group.DATA,
+        },
+    )
     background: str | None = field(
         default=None,
         metadata={
@@ -462,6 +470,8 @@ class RecipeArguments(TrainingArguments):
             raise ArgumentError("--data_dir and --download exclude each other: give one of them.")
         if self.background is not None and self.baseline:
             raise ArgumentError("--background trains a network, and --baseline is none: leave one out.")
+        if self.unlabelled and self.teacher is None:
+            raise ArgumentError("--unlabelled clips are learnt from a teacher: give --teacher too.")
         if self.false_alarms_per_hour is not None and self.background is None:
             raise ArgumentError("--false_alarms_per_hour is counted on recordings: give their folder, --background.")
         if self.refit and self.lr_scheduler_type in FOLLOWING_VALIDATION:

@@ -781,16 +781,20 @@ def push(
     return hub.push(Path(checkpoint), hub.Destination(repo, private, revision, message), anyway=anyway)
 
 
-def make_numbers(out: File, *, language: str = "ru", count: int = 9000, seed: int = 0) -> Path:
+def make_numbers(
+    out: File, *, language: str = "ru", count: int = 9000, seed: int = 0, prompts: File | None = None
+) -> Path:
     """Speak numbers by synthetic voices, as a corpus to train on.
 
-    Makes a corpus of spoken numbers from 0 to 999,999 in the layout of numbers2, by eSpeak NG.
+    Makes a corpus of spoken numbers from 0 to 999,999 in the layout of numbers2, by eSpeak NG; or, to judge by, out of
+    people's prompts.
 
     Args:
         out: folder of the corpus, a new one
         language: a language tag of eSpeak NG, such as ru, en-us or en-gb
         count: training clips; either test has a tenth as many
         seed: of all draws; equal seeds give equal files
+        prompts: folder of a telephone system's Russian prompts, of which test clips are put together
 
     Returns:
         The folder.
@@ -799,8 +803,13 @@ def make_numbers(out: File, *, language: str = "ru", count: int = 9000, seed: in
         DataError: the folder holds something else, or an argument cannot be.
         MissingExtraError: eSpeak NG is not installed.
     """
-    from .corpora.synthetic_numbers import make_spoken_numbers  # loads the audio libraries
+    from .corpora.prompted_numbers import make_prompted_numbers  # loads the audio libraries
+    from .corpora.synthetic_numbers import make_spoken_numbers
 
+    if prompts is not None:
+        if language.lower() != "ru":
+            raise ArgumentError("--prompts are of numbers in Russian: leave --language out.")
+        return make_prompted_numbers(Path(prompts), Path(out), count=count, seed=seed)
     return make_spoken_numbers(Path(out), language=language, count=count, seed=seed)
 
 

@@ -5,6 +5,10 @@ speaker; where there are such tables, `test.csv` holds test clips of the trainin
 unseen ones. Metric: the character error rate of the number without leading zeros, the mean over clips.
 
     accelerate launch --config_file accelerate_config.yaml recipes/spoken_numbers.py --data_dir DIR --output_dir OUT
+
+With `--model words`, Russian numbers are read along word by word, and the digits follow from the words by their
+grammar; a clip whose number is "none of these" holds none, or one of a million and more. `--prompts FOLDER` judges by
+numbers that are put together from people's prompts too.
 """
 
 import functools
@@ -33,11 +37,13 @@ from hf_audio import AudioCNNConfig
 from hf_audio.arguments import RecipeArguments
 from hf_audio.corpora.digit_strings import make_digit_strings
 from hf_audio.corpora.espeak import find_language
+from hf_audio.corpora.prompted_numbers import make_prompted_numbers
 from hf_audio.corpora.synthetic_numbers import make_spoken_numbers
+from hf_audio.corpora.varied_numbers import installed_synthesisers, make_varied_numbers
 from hf_audio.data.rows import find_noises, load_numbers
 from hf_audio.errors import ArgumentError
 from hf_audio.runs.card import TaskFacts
-from hf_audio.training.augmentation import AddFastGaussianSNR, SyntheticRoom
+from hf_audio.training.augmentation import AddFastGaussianSNR, SyntheticRoom, TelephoneLine
 from hf_audio.training.search import LogUniform, Uniform
 from hf_audio.training.start import find_recordings, run_recipe
 from hf_audio.training.task import Pretraining, Task
@@ -76,6 +82,17 @@ PRESETS: dict[str, dict[str, Any]] = {
         "pooling": "attention",
         "dropout": 0.1,
     },
+    # Hears half a second to either side of a word, so that it knows words and not whole numbers.
+    "words": {
+        **SIGNAL,
+        "n_mels": 40,
+        "freq_mask_bins": 5,
+        "stem_stride": 2,
+        "hidden_sizes": [16, 24, 48, 96],
+        "context_dilations": [1, 2, 4],
+        "number_grammar": "ru",
+        "dropout": 0.1,
+    },
     "shufflenet": {
         **SIGNAL,
         "backbone": "shufflenet",
@@ -87,6 +104,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 # With pseudo-labels: what a model has told of plain clips, the next one learns from altered ones.
 STRONG = {"mel_warp": 0.16, "filter_augment_db": 6, "time_mask_frames": 30, "freq_mask_bins": 12}
 TESTS = {"test": "test.csv", "ood": "test-ood.csv"}
+BESIDE = "beside"
 SEARCH_SPACE = {
     "learning_rate": LogUniform(5e-4, 1e-2),
     "weight_decay": LogUniform(1e-3, 0.3),
@@ -106,7 +124,20 @@ class SpokenNumbersArguments(RecipeArguments):
         default=True, metadata={"help": "Keep the best epoch's weights, where there is a validation part."}
     )
     output_dir: str = field(default="outputs/spoken_numbers", metadata={"help": "Folder of the finished checkpoint."})
-    model: str = field(default="default", metadata={"help": "Which network.", "choices": list(PRESETS)})
+    model: str = field(
+        default="default",
+        metadata={
+            "help": "Which network; words reads along, word by word, and knows Russian alone.",
+            "choices": list(PRESETS),
+        },
+    )
+    prompts: str | None = field(
+        default=None,
+        metadata={
+            "help": "Folder of a telephone system's prompts in Russian. Numbers that are put together from them are a "
+            "further test, and choose nothing."
+        },
+    )
     noise_dir: str | None = field(
         default=None, metadata={"help": "Folder of recordings that are played in the background of training clips."}
     )
@@ -119,9 +150,9 @@ class SpokenNumbersArguments(RecipeArguments):
     pretraining_clips: int | None = field(
         default=None,
         metadata={
-            "help": "Train first on so many clips that eSpeak NG speaks on the spot. It is done in "
+            "help": "Train first on so many clips that synthesisers speak on the spot. It is done in "
             "OUTPUT_DIR-pretrained; by default 10000, and none for the demo, a dry run, with --from_digits and with "
-            "--model_name_or_path."
+            "--model_name_or_path. With --model words, as many of them as --data_dir has are heard afterwards too."
         },
     )
     pretraining_epochs: float = field(default=5, metadata={"help": "Epochs of that."})
@@ -132,11 +163,19 @@ class SpokenNumbersArguments(RecipeArguments):
     per_device_train_batch_size: int = field(default=32, metadata={"help": "Training clips a device and step."})
     label_smoothing_factor: float = field(default=0.1, metadata={"help": "Probability spread over all digits."})
     ema_decay: float = field(default=0.995, metadata={"help": "Decay of the average of the weights."})
-    metric_for_best_model: str | None = field(default="cer", metadata={"help": "Chooses the best checkpoint."})
+    metric_for_best_model: str | None = field(
+        default=None, metadata={"help": "Chooses the best checkpoint: by default cer, and loss for --model words."}
+    )
 
     def __post_init__(self):
         if self.validation_fraction == 0:
             self.load_best_model_at_end = False
+        is_russian = self.language.lower().split("-")[0] == "ru" and not self.from_digits
+        if self.metric_for_best_model is None:  # a network that begins by words soon makes no error on few voices
+            self.metric_for_best_model = "loss" if self.model == "words" else "cer"
+        for name, asked in (("--model words", self.model == "words"), ("--prompts", self.prompts is not None)):
+            if asked and not is_russian:
+                raise ArgumentError(f"{name} is of numbers in Russian words: leave it out.")
         if self.background is not None:
             raise ArgumentError("--background is of one class a clip, and a number has several digits: leave it out.")
         if self.from_digits and self.data_dir is None:
@@ -163,7 +202,7 @@ class SpokenNumbersArguments(RecipeArguments):
         super().__post_init__()
 
 
-def slow_transforms(strong: bool) -> Callable[..., np.ndarray]:
+def slow_transforms(strong: bool, by_telephone: bool) -> Callable[..., np.ndarray]:
     """Other voices, rooms and lines."""
     return Compose(
         [
@@ -174,6 +213,7 @@ def slow_transforms(strong: bool) -> Callable[..., np.ndarray]:
             ),
             SyntheticRoom(p=0.6 if strong else 0.4),
             OneOf([LowPassFilter(2500, 7000, p=1), HighPassFilter(60, 500, p=1)], p=0.3),
+            *([TelephoneLine(p=0.35)] if by_telephone else []),
         ]
     )
 
@@ -193,19 +233,29 @@ def waveform_transforms(noise_dir: str | None) -> Callable[..., np.ndarray]:
     )
 
 
-def load_recordings(data_dir: Path) -> tuple[Dataset, dict[str, np.ndarray]]:
-    """The labelled clips of all tables, and which of them are test clips, (clips,) of bool by the test's name."""
+def load_recordings(
+    data_dir: Path, people: Path | None = None, beside: Dataset | None = None
+) -> tuple[Dataset, dict[str, np.ndarray]]:
+    """The labelled clips of all tables, and masks of them, (clips,) of bool: of each test's clips, by its name.
+
+    people: a folder whose `test.csv` holds clips for a further test of this name. beside: clips that are trained on
+    too; the mask `BESIDE` is theirs.
+    """
     parts = {"train": load_numbers(data_dir / "train.csv", N_DIGITS)}
     parts |= {
         name: load_numbers(data_dir / table, N_DIGITS) for name, table in TESTS.items() if (data_dir / table).exists()
     }
+    if people is not None:
+        parts["people"] = load_numbers(people / "test.csv", N_DIGITS)
+    if beside is not None:
+        parts[BESIDE] = beside.select(range(min(len(parts["train"]), len(beside))))
     shared = [
         name for name in parts["train"].column_names if all(name in part.column_names for part in parts.values())
     ]
     dataset = concatenate_datasets([part.select_columns(shared) for part in parts.values()])
     origin = np.repeat(list(parts), [len(part) for part in parts.values()])
-    masks = {name: origin == name for name in parts if name in TESTS}
-    tested = {os.path.abspath(path) for name in masks for path in parts[name]["path"]}
+    masks = {name: origin == name for name in parts if name != "train"}
+    tested = {os.path.abspath(path) for name in masks if name != BESIDE for path in parts[name]["path"]}
     repeated = (origin == "train") & np.array([os.path.abspath(path) in tested for path in dataset["path"]])
     if repeated.any():
         logger.warning("%d clips of train.csv are test clips too: they are not trained on.", repeated.sum())
@@ -223,7 +273,8 @@ def facts(args: SpokenNumbersArguments, tests: Collection[str]) -> TaskFacts:
     varied = "pitch, pace, formants, room, line, level and noise were varied during training."
     begun = ""
     if args.pretraining_clips:
-        begun = f" It learnt {args.pretraining_clips} numbers first that eSpeak NG spoke on the spot."
+        spoken_by = "eSpeak NG" if args.model != "words" else " and ".join(installed_synthesisers())
+        begun = f" It learnt {args.pretraining_clips} numbers first that {spoken_by} spoke on the spot."
     if args.data_dir is None:
         title, name, kind = "Spoken numbers (demo)", "Numbers of eSpeak NG (demo)", "espeak_ng_numbers"
         data = (
@@ -271,7 +322,20 @@ def make_task(args: SpokenNumbersArguments) -> Task:
 
 def task_of(args: SpokenNumbersArguments, data_dir: Path) -> Task:
     """The task of a folder in numbers2's layout."""
-    dataset, tests = load_recordings(data_dir)
+    people = beside = None
+    if args.prompts is not None:
+        with args.main_process_first(desc="numbers of people's prompts"):
+            people = make_prompted_numbers(args.prompts)
+    if args.model == "words" and args.data_dir is not None and args.pretraining_clips:
+        # What it has begun with, so that it forgets neither other voices nor what is no number.
+        with args.main_process_first(desc="clips to begin with"):
+            beside = load_numbers(make_varied_numbers(count=args.pretraining_clips) / "train.csv", N_DIGITS)
+    dataset, tests = load_recordings(data_dir, people, beside)
+    validation_rows = None
+    if BESIDE in tests and "speaker" in dataset.column_names:
+        own = ~np.logical_or.reduce(list(tests.values()))
+        validation_rows = choose_speakers(np.asarray(dataset["speaker"]), own, args.validation_fraction, args.seed)
+    tests.pop(BESIDE, None)
     strong = args.pseudo_labels is not None
     return Task(
         config=AudioCNNConfig(**{**PRESETS[args.model], **(STRONG if strong else {})}),
@@ -279,12 +343,26 @@ def task_of(args: SpokenNumbersArguments, data_dir: Path) -> Task:
         held_out=tests["test"],
         facts=facts(args, tests),
         augmentation=waveform_transforms(args.noise_dir),
-        slow_augmentation=slow_transforms(strong),
+        slow_augmentation=slow_transforms(strong, by_telephone=args.model == "words"),
         validation_group_column="speaker" if "speaker" in dataset.column_names else None,
+        validation_rows=validation_rows,
         further_tests={name: rows for name, rows in tests.items() if name != "test"},
         pretraining=describe_pretraining(args) if args.pretraining_clips else None,
         search_space=SEARCH_SPACE,
     )
+
+
+def choose_speakers(speakers: np.ndarray, rows: np.ndarray, share: float, seed: int) -> np.ndarray:
+    """All clips of a few speakers that have a share of these rows at least, (clips,) of bool.
+
+    speakers: (clips,); rows: which clips may be chosen, (clips,) of bool.
+    """
+    chosen = np.zeros(len(speakers), dtype=bool)
+    for speaker in np.random.default_rng(seed).permutation(np.unique(speakers[rows])):
+        if chosen.sum() >= share * rows.sum():
+            break
+        chosen |= rows & (speakers == speaker)
+    return chosen
 
 
 def describe_pretraining(args: SpokenNumbersArguments) -> Pretraining:
@@ -293,13 +371,17 @@ def describe_pretraining(args: SpokenNumbersArguments) -> Pretraining:
 
     def make_first_task(first: SpokenNumbersArguments) -> Task:
         with args.main_process_first(desc="clips to begin with"):
-            spoken = make_spoken_numbers(language=args.language, count=clips)
+            if first.model == "words":
+                spoken = make_varied_numbers(count=clips)
+            else:
+                spoken = make_spoken_numbers(language=args.language, count=clips)
         return replace(task_of(first, spoken), pretraining=None)
 
     return Pretraining(
         make_first_task,
         {
-            "data_dir": None,  # its card is of eSpeak NG's clips, as the demo's is
+            "data_dir": None,  # its card is of synthetic clips, as the demo's is
+            "prompts": None,
             "num_train_epochs": args.pretraining_epochs,
             "refresh_epochs": max(round(args.pretraining_epochs), 1),  # every clip's voice is altered once
         },

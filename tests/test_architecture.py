@@ -69,6 +69,8 @@ TESTED_IN = {
     "bulk/decoding.py": "bulk/test_scoring.py",
     "bulk/questions.py": "bulk/test_predict.py",
     "commands.py": "test_cli.py",
+    "corpora/festival.py": "corpora/test_varied_numbers.py",
+    "corpora/ru_tts.py": "corpora/test_varied_numbers.py",
     "data/background.py": "runs/test_rejection.py",
     "encoders/sources.py": "encoders/test_checkpoint.py",
     "export/golden_clips.py": "export/test_verification.py",

@@ -1,6 +1,7 @@
 """Every recipe, found by being there: starts from its demo corpus, takes two steps and leaves a folder that runs."""
 
 import csv
+import itertools
 import json
 import logging
 import os
@@ -109,7 +110,7 @@ def test_spoken_digits_presets_are_small():
         config = hf_audio.AudioCNNConfig(**preset, num_labels=10)
         model = hf_audio.AudioCNNForAudioClassification(config)
         assert sum(parameter.numel() for parameter in model.parameters()) <= 100_000, name
-        assert config.clip_samples == config.min_samples == 18_400
+        assert (config.clip_samples, config.min_samples) == (18_400, 10_000)
 
 
 def test_spoken_digits_refuses_other_folders_and_unknown_speakers(tmp_path, real_digits):
@@ -276,6 +277,34 @@ def test_spoken_numbers_speaks_its_own_clips_to_begin_with(spoken_numbers, tmp_p
     assert repeated.pretraining_clips == 10 and repeated.model_name_or_path is None
 
 
+def test_spoken_numbers_by_words_forgets_no_voices_and_is_judged_by_people(spoken_numbers, tmp_path, monkeypatch):
+    def write(name, numbers, speakers):
+        (tmp_path / name).mkdir()
+        rows = zip(range(len(numbers)), numbers, itertools.cycle(speakers))
+        table = ["path,number,speaker", *(f"{place}.wav,{number},{speaker}" for place, number, speaker in rows), ""]
+        for table_name in ("train.csv", "test.csv"):
+            (tmp_path / name / table_name).write_text("\n".join(table))
+        for place in range(len(numbers)):
+            soundfile.write(tmp_path / name / f"{place}.wav", np.zeros(8000), 16000)
+        return tmp_path / name
+
+    data, other = write("data", range(30), "abc"), write("varied", [*range(19), "none of these"] * 5, "xyz")
+    (data / "test.csv").unlink()
+    prompts = write("prompts", [5, 6, "none of these"], "p")
+    monkeypatch.setattr(spoken_numbers, "make_varied_numbers", lambda count: other)
+    monkeypatch.setattr(spoken_numbers, "make_prompted_numbers", lambda folder: prompts)
+    flags = ["--model", "words", "--data_dir", str(data), "--prompts", "P", "--output_dir", str(tmp_path / "out")]
+    args = parse_arguments(spoken_numbers.SpokenNumbersArguments, flags)
+    assert args.metric_for_best_model == "loss"
+    task = spoken_numbers.task_of(args, data)
+    speakers = np.asarray(task.dataset["speaker"])
+    assert set(speakers[task.further_tests["people"]]) == {"p"} and task.further_tests["people"].sum() == 3
+    trained = ~task.held_out & ~task.further_tests["people"] & ~task.validation_rows
+    assert len(set(speakers[task.validation_rows]) & set("abc")) == 1 and task.validation_rows.sum() == 9
+    assert Counter(speakers[trained])["x"] == 10 and set(speakers[trained]) >= {"x", "y", "z"}
+    assert [-1] * 6 in np.asarray(task.dataset["label"])[trained].tolist()
+
+
 def test_spoken_numbers_says_what_is_wrong_before_it_trains(spoken_numbers, tmp_path):
     pytest.importorskip("espeakng_loader")
     for wrong, says in (
@@ -283,6 +312,8 @@ def test_spoken_numbers_says_what_is_wrong_before_it_trains(spoken_numbers, tmp_
         ({"noise_dir": str(tmp_path / "gone")}, r"--noise_dir .*gone is not a folder"),
         ({"from_digits": True}, r"--from_digits puts recordings of --data_dir together"),
         ({"pretraining_clips": 5, "model_name_or_path": "x"}, r"exclude each other"),
+        ({"language": "en-us", "model": "words"}, r"--model words is of numbers in Russian words: leave it out"),
+        ({"from_digits": True, "data_dir": ".", "prompts": "."}, r"--prompts is of numbers in Russian words"),
     ):
         with pytest.raises(ArgumentError, match=says):
             spoken_numbers.SpokenNumbersArguments(**wrong)
@@ -495,7 +526,7 @@ def test_own_sounds_of_few_recordings_is_judged_by_folds_and_refitted(
         with open(tmp_path / "out-folds" / f"fold_{fold}" / "predictions.csv", newline="") as file:
             rows = list(csv.DictReader(file))
         assert len({Path(row["path"]).name[:3] for row in rows}) == 1 and len(rows) == 6
-        assert all(judged[row["path"]]["score"] == row["score"] for row in rows)
+        assert all(judged[row["path"]]["prediction"] == row["prediction"] for row in rows)
     card = (out / "README.md").read_text()
     assert "judged once, by one of 2 networks" in card and "12 clips were trained on" in card
     # After a kill in the last training, the folds are read and the same network comes out.

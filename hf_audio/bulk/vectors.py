@@ -20,6 +20,7 @@ from .clips import STANDARD_INPUT
 
 if TYPE_CHECKING:
     import pyarrow
+    from pyarrow.parquet import ParquetFile
 
 # Keys in a Parquet file's metadata, and arrays of an .npz file; their values are JSON.
 METADATA, UNREADABLE = "hf_audio", "hf_audio_unreadable"
@@ -268,13 +269,12 @@ def read_vectors(path: str | os.PathLike) -> Vectors:
         raise DataError(f"{path} holds no embeddings that can be read ({reason}): write them anew.") from error
     checkpoints = sorted({checkpoint for columns, _ in parts for checkpoint in np.unique(columns["checkpoint"])})
     if len(checkpoints) > 1 or len({columns["vector"].shape[1] for columns, _ in parts}) > 1:
-        raise DataError(
-            f"{path} mixes embeddings of {max(len(checkpoints), 2)} checkpoints, which cannot be compared: embed all "
-            "recordings by one."
-        )
+        raise _mixed(path, max(len(checkpoints), 2))
     if not checkpoints:
         raise DataError(f"{path} holds no row: embed recordings that can be read.")
-    columns = {name: np.concatenate([part[name] for part, _ in parts]) for name in OWN_COLUMNS}
+    columns = parts[0][0]
+    if len(parts) > 1:  # one alone need not be copied
+        columns = {name: np.concatenate([part[name] for part, _ in parts]) for name in OWN_COLUMNS}
     if not np.isfinite(columns["vector"]).all():
         raise DataError(f"{path} holds vectors that are not finite: embed the recordings anew.")
     metadata = parts[0][1]
@@ -296,30 +296,49 @@ def read_vectors(path: str | os.PathLike) -> Vectors:
     )
 
 
+def _mixed(path: Path, n_checkpoints: int) -> DataError:
+    return DataError(
+        f"{path} mixes embeddings of {n_checkpoints} checkpoints, which cannot be compared: embed all clips by one."
+    )
+
+
 def _read_parquet(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    import pyarrow
     from pyarrow.parquet import ParquetFile
 
-    with closing(ParquetFile(path, memory_map=True)) as file:
+    with closing(ParquetFile(path)) as file:
         _check_columns(file.schema_arrow.names)
-        table = file.read(columns=list(OWN_COLUMNS))
+        table = file.read(columns=[name for name in OWN_COLUMNS if name != "vector"])
+        vectors = _read_vectors(file, path)
         told = (file.schema_arrow.metadata or {}).get(METADATA.encode(), b"{}")
     columns = {
         name: table[name].fill_null(-1).to_numpy().astype(np.int64) for name in ("file_bytes", "file_modified_ns")
     }
     columns |= {name: table[name].to_numpy().astype(np.float64) for name in ("start", "end")}
     columns |= {name: table[name].to_numpy(zero_copy_only=False) for name in ("file", "checkpoint")}
-    lists = table["vector"].combine_chunks()
-    if isinstance(lists, pyarrow.ChunkedArray):
-        lists = lists.chunk(0) if lists.num_chunks else pyarrow.array([], lists.type)
-    if lists.null_count:
-        raise ValueError("a vector is missing")
-    values = lists.flatten().to_numpy(zero_copy_only=False).astype(np.float32, copy=False)
-    size = len(values) // max(len(lists), 1)
-    if not pyarrow.types.is_fixed_size_list(lists.type) and set(np.diff(lists.offsets.to_numpy())) - {size}:
-        raise DataError(f"{path} mixes embeddings of 2 checkpoints, which cannot be compared: embed all by one.")
-    columns["vector"] = values.reshape(-1, size) if size else np.empty((len(lists), 0), np.float32)
-    return columns, json.loads(told)
+    return {**columns, "vector": vectors}, json.loads(told)
+
+
+def _read_vectors(file: "ParquetFile", path: Path) -> np.ndarray:
+    """The column `vector`, (rows, size) float32, a group of rows at a time: so nothing is in memory twice."""
+    vectors, first = np.empty((0, 0), dtype=np.float32), 0
+    for group in range(file.num_row_groups):
+        for lists in file.read_row_group(group, columns=["vector"])["vector"].chunks:
+            if lists.null_count:
+                raise ValueError("a vector is missing")
+            lengths = lists.value_lengths().to_numpy(zero_copy_only=False)
+            if not len(lengths):
+                continue
+            if not vectors.size:
+                vectors = np.empty((file.metadata.num_rows, int(lengths[0])), dtype=np.float32)
+            if (lengths != vectors.shape[1]).any():
+                raise DataError(
+                    f"{path} mixes embeddings of 2 checkpoints, which cannot be compared: embed all by one."
+                )
+            vectors[first : first + len(lists)] = (
+                lists.flatten().to_numpy(zero_copy_only=False).reshape(len(lists), -1)
+            )
+            first += len(lists)
+    return vectors
 
 
 def _read_npz(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:

@@ -1,7 +1,7 @@
 """Common Voice's language folders: clips with the speaker's gender, and speakers that are never on two sides."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ from datasets import Dataset
 from sklearn.model_selection import StratifiedGroupKFold
 
 from ..data.rows import from_rows
+from ..data.tables import read_table
 from ..data.voice_tables import NEEDED_COLUMNS, SPEAKER_COLUMN, read_voice_table
 from ..errors import DataError
 
@@ -65,6 +66,25 @@ def load_voices(data_dir: Path, seed: int = 0) -> tuple[Dataset, dict[str, np.nd
         )
     split = np.asarray(dataset["split"])
     return dataset.remove_columns("split"), {name: split == name for name in SPLITS}
+
+
+def find_unlabelled(data_dir: Path, held_out: Collection[str]) -> list[str]:
+    """The clips of a language folder whose speakers have said nothing of their gender.
+
+    Of `train.tsv`, or where there is none of `validated.tsv`. Who has said anything else than female or male is in no
+    class, and shall be given none by a model: those clips are left out.
+
+    Args:
+        data_dir: as `load_voices` has read it.
+        held_out: speakers who are not learnt from.
+
+    Raises:
+        DataError: the table cannot be read.
+    """
+    name = next(name for name in reversed(WHOLE_TABLES) if _exists(data_dir, name))
+    table = read_table(data_dir / f"{name}.tsv", NEEDED_COLUMNS)
+    silent = (table["gender"].str.strip() == "") & ~table["client_id"].isin(list(held_out))
+    return [str(data_dir / "clips" / clip.strip()) for clip in table["path"][silent]]
 
 
 def check_speakers_apart(splits: Mapping[str, Sequence[str]]) -> None:

@@ -22,18 +22,18 @@ from .synthetic_voices import FEMALE_VARIANTS, TEST_VARIANTS, TRAINING_VARIANTS,
 # Numbers are heard in more voices, to hold up on unheard ones: near copies may stay among the training voices, but
 # belinda goes, who has linda's pitch and lower formants. None is nearer to a test voice than Alex is to m6 (mean
 # spectrum of one number, 24 bands).
-_NUMBER_TRAINING_VARIANTS = (
+NUMBER_TRAINING_VARIANTS = (
     *(variant for variant in TRAINING_VARIANTS if variant != "belinda"),
     *("Diogo", "Gene2", "Hugo", "Mario", "Mike", "antonio", "john", "max", "miguel", "norbert", "pedro", "quincy"),
     *("robert", "sandro", "steph2", "victor"),
 )
 _NUMBER_SPLITS = {  # split: its voices
-    "train": _NUMBER_TRAINING_VARIANTS,
-    "test": _NUMBER_TRAINING_VARIANTS,
+    "train": NUMBER_TRAINING_VARIANTS,
+    "test": NUMBER_TRAINING_VARIANTS,
     "test-ood": TEST_VARIANTS,
 }
 _NUMBERS_RATE = 16000  # Hz, the rate of numbers2
-# How often a number has one to six digits, about as in numbers2; the remainder are `_draw_number`'s tricky ones.
+# How often a number has one to six digits, about as in numbers2; the remainder are `draw_number`'s tricky ones.
 _NUMBER_LENGTHS = (0.015, 0.02, 0.02, 0.03, 0.105, 0.75)
 
 
@@ -106,14 +106,15 @@ def _name_clip(split: str, position: int) -> str:
 def _draw_clip(language: str, seed: int, split: str, position: int) -> tuple[int, str, np.random.Generator]:
     """Draw a clip's number and voice variant, and give the generator for all else that is drawn for it."""
     random = np.random.default_rng([seed, *language.encode(), list(_NUMBER_SPLITS).index(split), position])
-    number = _draw_number(random)
+    number = draw_number(random)
     # Women's and men's voices equally often, though eSpeak has more of the latter.
     female = random.random() < 0.5
     speakers = [variant for variant in _NUMBER_SPLITS[split] if (variant in FEMALE_VARIANTS) == female]
     return number, speakers[random.integers(len(speakers))], random
 
 
-def _draw_number(random: np.random.Generator) -> int:
+def draw_number(random: np.random.Generator) -> int:
+    """A number from 0 to 999,999, most often one of six digits."""
     kind = random.random()
     for length, share in enumerate(_NUMBER_LENGTHS, start=1):
         if kind < share:

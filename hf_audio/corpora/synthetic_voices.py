@@ -33,7 +33,7 @@ TEST_VARIANTS = ("f2", "Andrea", "linda", "m2", "m6", "paul")
 FEMALE_VARIANTS = frozenset(
     ["f1", "f2", "f3", "f4", "f5", "Andrea", "Annie", "anika", "belinda", "linda", "shelby", "steph", "steph2"]
 )
-_SENTENCES = (
+ENGLISH_SENTENCES = (
     "The boats come back to the harbour before the evening tide.",
     "She keeps her grandmother's letters in a small wooden box.",
     "Nobody knew why the old clock had stopped at noon.",
@@ -154,7 +154,9 @@ def _write_sentences(folder: Path, split: str, voice: str, position: int) -> lis
     gender = "female_feminine" if variant in FEMALE_VARIANTS else "male_masculine"
     if split == "train" and position % 8 == 7:
         gender = ""
-    texts = [_SENTENCES[(_VOICE_CLIPS * position + clip) % len(_SENTENCES)] for clip in range(_VOICE_CLIPS)]
+    texts = [
+        ENGLISH_SENTENCES[(_VOICE_CLIPS * position + clip) % len(ENGLISH_SENTENCES)] for clip in range(_VOICE_CLIPS)
+    ]
     rows = []
     for clip, _, audio in _record(voice, texts, 1, _VOICES_RATE):
         write_wav(folder / f"{name}_{clip}.wav", audio, _VOICES_RATE)

@@ -15,6 +15,7 @@ from datasets import ClassLabel, Dataset, concatenate_datasets
 from ..audio.loading import load_audio
 from ..errors import AudioError, DataError
 from ..files import FOREIGN_REMEDY, FolderSearch, find_folders, name_some, search_folder
+from ..models.configuration_audio_cnn import NONE_OF_THESE
 from .classes import order_classes
 from .clip_tables import read_clip_table
 from .columns import Columns, read_class_order
@@ -30,11 +31,17 @@ UNVERIFIED_COLUMN = "unverified"
 BELIEVED_COLUMN = "believed"
 # Probabilities that a teacher has given every class, learnt beside the label.
 TAUGHT_COLUMN = "taught"
+# True where there is no label at all, until a teacher has answered in its place.
+UNLABELLED_COLUMN = "unlabelled"
 # Contents of audio files, where a data set comes with them and not with files; `path` is then a name.
 ENCODED_COLUMN = "encoded"
+NO_DIGIT = -1  # each digit of the label of a clip that holds no number; the loss of the models knows it
 # What the functions below write; a table's own columns of these names would be overwritten.
 OWN_COLUMNS = frozenset(
-    {"path", "label", "index", "audio", "problem", UNVERIFIED_COLUMN, BELIEVED_COLUMN, TAUGHT_COLUMN, ENCODED_COLUMN}
+    {
+        *("path", "label", "index", "audio", "problem"),
+        *(UNVERIFIED_COLUMN, BELIEVED_COLUMN, TAUGHT_COLUMN, UNLABELLED_COLUMN, ENCODED_COLUMN),
+    }
 )
 
 
@@ -256,6 +263,8 @@ def _labelled_rows(
 def load_numbers(path: str | os.PathLike, n_digits: int, number_column: str = "number") -> Dataset:
     """As `load_table`, of spoken numbers: `label` holds a number's digits, (n_digits,), 38 being 0, 0, 0, 0, 3, 8.
 
+    Of a clip that holds no such number, "none of these" in the table, all of them are -1.
+
     Raises:
         DataError: a number is negative, fractional, longer than `n_digits` or none at all; and as `load_table`, but
             that one number alone will do.
@@ -265,8 +274,11 @@ def load_numbers(path: str | os.PathLike, n_digits: int, number_column: str = "n
 
 def _number_rows(path: Path, n_digits: int, number_column: str) -> pd.DataFrame:
     files, numbers, others = _labelled_rows(path, Columns(labels=(number_column,)))
-    table = _unique_rows(files, [_digits(number, n_digits, path) for number in numbers], others)
-    table["label"] = [[int(digit) for digit in digits] for digits in table["label"]]
+    texts = [NONE_OF_THESE if number == NONE_OF_THESE else _digits(number, n_digits, path) for number in numbers]
+    table = _unique_rows(files, texts, others)
+    table["label"] = [
+        [NO_DIGIT] * n_digits if text == NONE_OF_THESE else [int(digit) for digit in text] for text in table["label"]
+    ]
     return table
 
 
@@ -277,8 +289,8 @@ def _digits(text: str, n_digits: int, path: str | os.PathLike) -> str:
         value = math.nan
     if not (value.is_integer() and 0 <= value < 10**n_digits):
         raise DataError(
-            f"{path} has the number {text!r}: give whole numbers from 0 to {10**n_digits - 1}, or nothing where a "
-            "clip is unlabelled."
+            f"{path} has the number {text!r}: give whole numbers from 0 to {10**n_digits - 1}, {NONE_OF_THESE!r} "
+            "where a clip holds another one or none, or nothing where a clip is unlabelled."
         )
     return f"{int(value):0{n_digits}d}"
 
@@ -302,10 +314,38 @@ def add_guessed(dataset: Dataset, path: str | os.PathLike) -> Dataset:
         table["label"] = table["label"].map({name: number for number, name in enumerate(feature.names)})
     else:
         table = _number_rows(Path(path), len(dataset[0]["label"]), "number")
-    known = {os.path.abspath(file) for file in dataset["path"]}
-    table = table[[os.path.abspath(file) not in known for file in table["path"]]]
+    table = _new_rows(dataset, table)
     if table.empty:
         raise DataError(f"{path} names only clips that are labelled already: give a table of unlabelled ones.")
+    return _append_unverified(dataset, table)
+
+
+def add_unlabelled(dataset: Dataset, files: Sequence[str | os.PathLike]) -> Dataset:
+    """The data set, and behind it clips without a label.
+
+    `UNLABELLED_COLUMN` and `UNVERIFIED_COLUMN` are true of those. Their label is that of the first class until
+    `employ_teacher` gives them one. Clips that the data set holds already are left out; further columns are as those
+    of `add_guessed`.
+
+    Raises:
+        DataError: no clip is new.
+    """
+    table = _new_rows(dataset, pd.DataFrame({"path": [str(file) for file in files]}).drop_duplicates())
+    if table.empty:
+        raise DataError("All clips without a label are clips that have one already: give others.")
+    together = _append_unverified(dataset, table.assign(label=0))
+    unlabelled = np.zeros(len(together), dtype=bool)
+    unlabelled[len(dataset) :] = True
+    return together.add_column(UNLABELLED_COLUMN, unlabelled)
+
+
+def _new_rows(dataset: Dataset, table: pd.DataFrame) -> pd.DataFrame:
+    known = {os.path.abspath(file) for file in dataset["path"]}
+    return table[[os.path.abspath(file) not in known for file in table["path"]]].copy()
+
+
+def _append_unverified(dataset: Dataset, table: pd.DataFrame) -> Dataset:
+    """The data set, and behind it rows of `path`, `label` and perhaps its columns of text, as unverified ones."""
     before = np.asarray(dataset[UNVERIFIED_COLUMN][:]) if UNVERIFIED_COLUMN in dataset.column_names else False
     believed = None
     if BELIEVED_COLUMN in dataset.column_names:
@@ -314,7 +354,7 @@ def add_guessed(dataset: Dataset, path: str | os.PathLike) -> Dataset:
     further = set(dataset.column_names) - {"path", "label"}
     dataset = dataset.remove_columns([name for name in further if "string" not in dataset.features[name].dtype])
     for name in set(dataset.column_names) - set(table):
-        table[name] = [f"guessed-{row}" for row in range(len(table))]
+        table[name] = [f"guessed-{path}" for path in table["path"]]
     guessed = Dataset.from_pandas(table[dataset.column_names], features=dataset.features, preserve_index=False)
     unverified = np.zeros(len(dataset) + len(guessed), dtype=bool)
     unverified[len(dataset) :] = True

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
 NO_SPEECH = "no speech"  # in the place of a label
+NO_NUMBER = "none of these"  # in the place of a number; NONE_OF_THESE of the models, which load more than numpy
 STREAM_WINDOW_SECONDS = 3.0  # of a checkpoint that has no window of its own
 # What no checkpoint exceeds, so that a stranger's cannot fill memory.
 MAX_SAMPLING_RATE, MAX_CLIP_SECONDS, MAX_OVERLAP = 1_000_000, 3600, 0.99
@@ -188,7 +189,8 @@ class Facts:
 
         Returns `[{"score": 0.9, "label": "dog"}, ...]`, best first, `None` meaning all; `[{"score": 0.97, "label":
         "no speech"}]` where nobody speaks; or, of spoken numbers, `{"text": "194827", "score": 0.98}`, the score being
-        the probability that all digits are right.
+        the probability that all digits are right, and `{"text": "none of these", "score": 0.9}` where more likely no
+        number is heard than one.
 
         Raises:
             AudioError: scores that are not finite, and so no answer.
@@ -201,10 +203,21 @@ class Facts:
             return [{"score": float(scores[-1]), "label": NO_SPEECH}]
         if self.num_digits:
             digits = scores.reshape(self.num_digits, -1)
+            none = float(no_number(digits))
+            if none > 0.5:
+                return {"text": NO_NUMBER, "score": none}
             text = "".join(map(str, digits.argmax(1))).lstrip("0") or "0"
             return {"text": text, "score": float(digits.max(1).prod())}
         best = np.argsort(-scores, kind="stable")[:top_k]
         return [{"score": float(scores[place]), "label": self.labels[place]} for place in best]
+
+
+def no_number(digits: np.ndarray) -> np.ndarray:
+    """How likely no number is heard: then all values of a digit are equally likely, so none is less likely than that.
+
+    digits: probabilities (..., digits, 10) -> (...).
+    """
+    return 10 * digits.min(axis=(-2, -1))
 
 
 def _as_text(labels: Any) -> tuple[str, ...]:

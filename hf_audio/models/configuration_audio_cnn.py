@@ -98,6 +98,7 @@ class AudioCNNConfig(PreTrainedConfig):
         n_mfcc (`int`): number of cepstral coefficients of the `"mfcc"` front-end.
         center_features (`bool`): subtract each feature's mean over the clip, which removes the loudness and the
             frequency response of the microphone (cepstral mean normalisation).
+        remove_level (`bool`): subtract the mean of all features over the clip, which removes its loudness alone.
         time_mask_count, time_mask_frames, freq_mask_count, freq_mask_bins (`int`): SpecAugment, in training mode
             only: how many masks, and the widest one. Source: Park et al. 2019, https://arxiv.org/abs/1904.08779.
         filter_augment_db (`float`): in training mode only, the mel bands of every clip get a random curve of gains, as
@@ -124,6 +125,9 @@ class AudioCNNConfig(PreTrainedConfig):
             answers too, a quarter of the whole: where few voices are known, it errs on others than the network does.
         num_digits (`int`): 0, or how many decimal digits a spoken number has; then `num_labels` is ten times as many,
             the scores of the first digit's 0 to 9, and so on.
+        number_grammar (`str`, *optional*): the language whose number words every frame is asked for, see
+            `number_grammar.py`: digits are what the words say in the order in which they are heard. `None`: every
+            digit is told by a layer of its own.
         dropout (`float`): before the last linear layer.
         temperature (`float`): what the logits are divided by, so that probabilities come true; fitted after training.
             Source: Guo et al. 2017, https://arxiv.org/abs/1706.04599.
@@ -140,6 +144,7 @@ class AudioCNNConfig(PreTrainedConfig):
     frontends: ClassVar[tuple[str, ...]] = ("log_mel", "mfcc")
     backbones: ClassVar[tuple[str, ...]] = ("resnet", "conv1d", "shufflenet", "alexnet", "cnn3")
     poolings: ClassVar[tuple[str, ...]] = ("mean_max", "mean", "max", "mean_std", "attention")
+    number_grammars: ClassVar[dict[str, int]] = {"ru": 6}  # and of how many digits their numbers are
     n_stages: ClassVar[dict[str, int]] = {"shufflenet": 5, "alexnet": 5, "cnn3": 3}
 
     sampling_rate: int = 16000
@@ -164,6 +169,7 @@ class AudioCNNConfig(PreTrainedConfig):
     top_db: float | int | None = None
     n_mfcc: int = 40
     center_features: bool = False
+    remove_level: bool = False
     time_mask_count: int = 0
     time_mask_frames: int = 0
     freq_mask_count: int = 0
@@ -180,6 +186,7 @@ class AudioCNNConfig(PreTrainedConfig):
     pooling: str = "mean_max"
     long_term_spectrum: bool = False
     num_digits: int = 0
+    number_grammar: str | None = None
     dropout: float | int = 0.1
     temperature: float | int = 1.0
     rejection_margin: float | int = 0.0
@@ -296,6 +303,16 @@ class AudioCNNConfig(PreTrainedConfig):
             raise ValueError(
                 f"num_digits={self.num_digits} needs num_labels={10 * self.num_digits}, not {self.num_labels}: leave "
                 "num_labels and id2label out."
+            )
+        if self.number_grammar is not None and self.number_grammar not in self.number_grammars:
+            raise ValueError(
+                f"number_grammar={self.number_grammar!r} is not known: choose one of "
+                f"{', '.join(self.number_grammars)}, or None."
+            )
+        if self.number_grammar is not None and self.num_digits != self.number_grammars[self.number_grammar]:
+            raise ValueError(
+                f"number_grammar={self.number_grammar!r} reads numbers of {self.number_grammars[self.number_grammar]} "
+                f"digits, not num_digits={self.num_digits}."
             )
         if self.long_term_spectrum and self.num_digits:
             raise ValueError(

@@ -1,4 +1,4 @@
-"""Several AudioCNNs of the same classes as one model: their configurations, and how their scores are averaged."""
+"""Several networks of the same classes as one model: their configurations, and how their scores are averaged."""
 
 from typing import Any, ClassVar
 
@@ -6,6 +6,7 @@ from huggingface_hub.dataclasses import strict
 from transformers import PreTrainedConfig
 
 from .configuration_audio_cnn import AudioCNNConfig, check_problem
+from .configuration_audio_encoder import AudioEncoderConfig
 
 
 @strict
@@ -13,7 +14,8 @@ class AudioEnsembleConfig(PreTrainedConfig):
     r"""Configuration of an ensemble, a function from a mono waveform to class scores like each of its members.
 
     Args:
-        members (`list[dict]`): configurations of `AudioCNNConfig`; sampling rates and clip lengths may differ.
+        members (`list[dict]`): configurations of AudioCNNs and of encoders with heads, by their `model_type`; sampling
+            rates and clip lengths may differ.
         weights (`list[float]`): of the members, summing up to 1.
         mean (`"arithmetic"` or `"geometric"`): of the members' probabilities.
         sampling_rate (`int`): of the waveforms the ensemble hears; members at other rates hear them resampled.
@@ -39,9 +41,10 @@ class AudioEnsembleConfig(PreTrainedConfig):
         super().__post_init__(**kwargs)
 
     @property
-    def member_configs(self) -> list[AudioCNNConfig]:
+    def member_configs(self) -> list[AudioCNNConfig | AudioEncoderConfig]:
         """Of the networks."""
-        return [AudioCNNConfig(**member) for member in self.members]
+        kinds = {kind.model_type: kind for kind in (AudioCNNConfig, AudioEncoderConfig)}
+        return [kinds[member.get("model_type", AudioCNNConfig.model_type)](**member) for member in self.members]
 
     def validate_members(self) -> None:
         """There is a weight for each member, a mean, and all know the same number of classes."""

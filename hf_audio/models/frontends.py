@@ -196,11 +196,22 @@ def center(features: torch.Tensor, n_frames: torch.Tensor | None) -> torch.Tenso
     if torch.compiler.is_exporting():
         # Other runtimes add up a thousand decibels one by one: small differences lose fewer digits than large values.
         features = features - features[..., :1]
+    return features - mean_of_frames(features, n_frames)
+
+
+def remove_level(features: torch.Tensor, n_frames: torch.Tensor | None) -> torch.Tensor:
+    """Subtract the mean of all features over the clip's own frames. features: (batch, features, frames)."""
+    if torch.compiler.is_exporting():
+        features = features - features[:, :1, :1]
+    return features - mean_of_frames(features, n_frames).mean(1, keepdim=True)
+
+
+def mean_of_frames(features: torch.Tensor, n_frames: torch.Tensor | None) -> torch.Tensor:
+    """(batch, features, frames), of which n_frames (batch,) are valid -> (batch, features, 1)."""
     if n_frames is None:
-        return features - features.mean(-1, keepdim=True)
+        return features.mean(-1, keepdim=True)
     valid = length_mask(n_frames, features.shape[-1])[:, None, :]
-    mean = (features * valid).sum(-1, keepdim=True) / n_frames[:, None, None]
-    return features - mean
+    return (features * valid).sum(-1, keepdim=True) / n_frames[:, None, None]
 
 
 class FilterAugment(nn.Module):

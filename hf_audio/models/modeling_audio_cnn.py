@@ -23,7 +23,9 @@ from .frontends import (
     TimeStretch,
     center,
     length_mask,
+    remove_level,
 )
+from .number_grammar import GRAMMARS, NumberReader
 
 logger = logging.get_logger(__name__)
 
@@ -32,10 +34,12 @@ logger = logging.get_logger(__name__)
 class AudioClassifierOutput(SequenceClassifierOutput):
     """What a classifier returns: transformers' own fields and, where hidden states are asked for, the embeddings.
 
-    `pooler_output`, (batch, size), is what the last layer judges by, and the same as `AutoModel`'s.
+    `pooler_output`, (batch, size), is what the last layer judges by, and the same as `AutoModel`'s. `word_scores`,
+    (batch, words, frames), are of a network with a `number_grammar`, in training mode alone.
     """
 
     pooler_output: torch.Tensor | None = None
+    word_scores: torch.Tensor | None = None
 
 
 # Where the classes lie in a checkpoint that carries its code.
@@ -45,6 +49,8 @@ AUTO_MAP = {
 }
 TRIM_BLOCK = 256  # samples
 IGNORED = -100  # the label of what nothing shall be learnt from, in torch and transformers
+NOT_HEARD = -1e4  # the score of a word in a frame behind a clip's end
+NO_DIGIT = -1  # the label of each digit where no number is said: all values are equally likely
 # Labels that sum up to 1, nearly: mixed, rounded to four digits, or in half precision.
 SUM_TOLERANCE = 0.05
 # Of an answer that the long-term spectrum gives too, which is trusted less: what is said, and into which microphone,
@@ -78,10 +84,11 @@ def classification_loss(
     """Mean loss of a batch: binary cross-entropy a tag for `"multi_label_classification"`, cross-entropy otherwise.
 
     logits: (batch, labels). labels: (batch,) class indices, (batch, digits) digits of a number, or (batch, labels)
-    probabilities (tags, mixed or soft labels); an index, digit or tag of -100 is left out of the means. config: the
-    model's, with `problem_type` and perhaps `num_digits`. weights: (batch,), of the clips. robustness: q of the
-    generalised cross-entropy (1 - p^q) / q of one label, which gives in where a label contradicts all the others; 0 is
-    the plain one. Source: Zhang and Sabuncu 2018, https://arxiv.org/abs/1805.07836.
+    probabilities (tags, mixed or soft labels); an index, digit or tag of -100 is left out of the means, and a digit of
+    -1 says that no number is heard. config: the model's, with `problem_type` and perhaps `num_digits`. weights:
+    (batch,), of the clips. robustness: q of the generalised cross-entropy (1 - p^q) / q of one label, which gives in
+    where a label contradicts all the others; 0 is the plain one. Source: Zhang and Sabuncu 2018,
+    https://arxiv.org/abs/1805.07836.
 
     Raises:
         ValueError: probabilities of classes that do not sum up to 1.
@@ -100,6 +107,8 @@ def classification_loss(
         else:
             targets = labels.view(len(labels), -1)
             known = targets != IGNORED  # (batch, distributions)
+            if getattr(config, "num_digits", 0) and bool((targets == NO_DIGIT).any()):
+                targets = digit_probabilities(targets)
         flat = scores.flatten(0, 1), targets.flatten(0, 1)
         if robustness:
             losses = _generalised_cross_entropy(*flat, label_smoothing, robustness)
@@ -110,6 +119,12 @@ def classification_loss(
     if weights is not None:
         losses = losses * weights
     return losses.sum() / known.any(1).sum().clamp(min=1)
+
+
+def digit_probabilities(digits: torch.Tensor) -> torch.Tensor:
+    """Digits as probabilities of their values, all alike where there is no number: (batch, digits) -> (..., 10)."""
+    certain = F.one_hot(digits.clamp(min=0), 10).float()
+    return torch.where((digits == NO_DIGIT)[..., None], torch.full_like(certain, 0.1), certain)
 
 
 def _check_sums(probabilities: torch.Tensor) -> None:
@@ -318,6 +333,8 @@ class AudioCNNPreTrainedModel(PreTrainedModel):
         features = self.frontend(input_values, n_frames)  # (batch, features, frames)
         if config.center_features:
             features = center(features, n_frames)
+        if config.remove_level:
+            features = remove_level(features, n_frames)
         features, n_frames = self.time_stretch(features, n_frames)
         statistics = next(self.feature_norm.buffers())
         features = self.filter_augment(self.mel_warp(features.to(statistics.dtype)))
@@ -469,7 +486,11 @@ class AudioCNNForAudioClassification(AudioCNNPreTrainedModel):
         super().__init__(config)
         channels = config.hidden_sizes[-1]
         self.classifier: nn.Module
-        if isinstance(self.pooling, Pooling):
+        self.reader = None
+        if config.number_grammar is not None:
+            self.reader = NumberReader(GRAMMARS[config.number_grammar])
+            self.classifier = nn.Conv1d(channels, self.reader.n_outputs, 1)  # of each frame
+        elif isinstance(self.pooling, Pooling):
             self.classifier = nn.Linear(channels * self.pooling.n_statistics, config.num_labels)
         else:
             n_outputs = max(config.num_digits, 1)  # every digit is told by a layer of its own
@@ -503,17 +524,28 @@ class AudioCNNForAudioClassification(AudioCNNPreTrainedModel):
         notice_tags(labels, self.config)
         features, n_frames = self.featurize(input_values, attention_mask)
         hidden_states = self._hidden_states(output_hidden_states)
-        embeddings = self.pooling(*self.encode(features, n_frames, hidden_states))
-        pooled = self.dropout(embeddings)
-        if pooled.dim() == 3:  # (batch, outputs, channels)
-            logits = self.classifier(pooled.flatten(1)[:, :, None])[:, :, 0].float()
+        encoded, n_frames_left = self.encode(features, n_frames, hidden_states)
+        embeddings = self.pooling(encoded, n_frames_left)
+        word_scores = None
+        if self.reader is not None:
+            word_scores = self.classifier(self.dropout(encoded))
+            logits = self.reader(word_scores, n_frames_left)
         else:
-            logits = self.classifier(pooled).float()
+            pooled = self.dropout(embeddings)
+            if pooled.dim() == 3:  # (batch, outputs, channels)
+                pooled = pooled.flatten(1)[:, :, None]
+            logits = self.classifier(pooled).flatten(1).float()
         if self.long_term_spectrum is not None:
             logits = self._hear_both(logits, self.long_term_spectrum(features, n_frames))
         logits = calibrate(logits, self.config)
         asked = None if hidden_states is None else (hidden_states, embeddings.flatten(1))
-        return classifier_output(logits, labels, self.config, asked, return_dict)
+        output = classifier_output(logits, labels, self.config, asked, return_dict)
+        if word_scores is not None and self.training and isinstance(output, AudioClassifierOutput):
+            output.word_scores = word_scores
+            if n_frames_left is not None:
+                valid = length_mask(n_frames_left, word_scores.shape[-1])[:, None]
+                output.word_scores = word_scores.masked_fill(~valid, NOT_HEARD)
+        return output
 
     def reset_statistics(self) -> None:
         """Forget how features are distributed: other data's are another mean over all batches."""

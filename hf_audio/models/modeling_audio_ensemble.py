@@ -1,4 +1,4 @@
-"""Several AudioCNNs as one: each hears the waveform at its own rate and in its own windows."""
+"""Several networks as one: each hears the waveform at its own rate and in its own windows."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -18,6 +18,10 @@ from .modeling_audio_cnn import (
     probabilities,
     to_logits,
 )
+from .modeling_audio_encoder import AudioEncoderForAudioClassification
+
+MEMBERS = (AudioCNNForAudioClassification, AudioEncoderForAudioClassification)
+Member = AudioCNNForAudioClassification | AudioEncoderForAudioClassification
 
 
 def windows_of(
@@ -78,8 +82,10 @@ class AudioEnsembleForAudioClassification(PreTrainedModel):
     def __init__(self, config: AudioEnsembleConfig):
         super().__init__(config)
         members = config.member_configs
-        self.members = nn.ModuleList(AudioCNNForAudioClassification(member) for member in members)
-        self.resamplers = nn.ModuleList(Resampler(config.sampling_rate, member.sampling_rate) for member in members)
+        kinds = {kind.config_class: kind for kind in MEMBERS}
+        self.members = nn.ModuleList(kinds[type(member)](member) for member in members)
+        rates = [member.sampling_rate or config.sampling_rate for member in members]
+        self.resamplers = nn.ModuleList(Resampler(config.sampling_rate, rate) for rate in rates)
         # Where they are by their own configs.
         self._keep_in_fp32_modules_strict = {
             name for member in self.members for name in getattr(member, "_keep_in_fp32_modules_strict", ())
@@ -133,14 +139,14 @@ class AudioEnsembleForAudioClassification(PreTrainedModel):
 
     def _windows(
         self, input_values: torch.Tensor, attention_mask: torch.Tensor | None
-    ) -> Iterator[tuple[AudioCNNForAudioClassification, "MemberWindows"]]:
+    ) -> Iterator[tuple[Member, "MemberWindows"]]:
         """Each member with what it hears of the waveforms, (batch, samples)."""
         check_padding(attention_mask, self.training)
         n_samples = torch.full_like(input_values[:, 0], input_values.shape[1]).long()
         if attention_mask is not None:
             n_samples = attention_mask.sum(-1).long()
         for member, resampler in zip(self.members, self.resamplers, strict=True):
-            assert isinstance(member, AudioCNNForAudioClassification) and isinstance(resampler, Resampler)
+            assert isinstance(member, MEMBERS) and isinstance(resampler, Resampler)
             sizes = member.config.clip_samples, member.config.step_samples
             windows, lengths, needed = windows_of(resampler(input_values), resampler.n_samples(n_samples), *sizes)
             mask = length_mask(lengths.flatten(), windows.shape[2])

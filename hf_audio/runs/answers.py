@@ -1,6 +1,7 @@
 """What is measured of test clips beside a task's metrics: how sure answers are, and how good by group."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from .confidence import CONFIDENCE, confidence_table, measure_confidence
@@ -26,9 +27,11 @@ def measure_answers(predictions: AnyPredictions, group_column: str | None) -> di
 
 
 def answer_tables(results: Mapping[str, Any], predictions: AnyPredictions) -> list[Table]:
-    """Of the card: confidence, groups, and what the predictions have of their own."""
+    """Of the card: confidence, groups, and what the predictions have of their own, each with a heading."""
+    first, *others = predictions.tables()
     return [
         *confidence_table(results, predictions.answer),
         *group_tables(results.get(GROUPS, {}), predictions.answer),
-        *predictions.tables(),
+        replace(first, intro=f"### In detail\n\n{first.intro}".rstrip()),
+        *others,
     ]

@@ -99,8 +99,8 @@ def _introduce(results: Mapping[str, Any]) -> str:
     surplus = told["confidence"] - told["right"]
     direction = "too sure" if surplus > 0 else "not sure enough"
     sentences = [
-        f"How far confidence comes true. On the test clips the network is {direction} by {abs(surplus):.3f}: its mean "
-        f"confidence is {told['confidence']:.3f}, and {told['right']:.3f} of its answers are right.",
+        f"### How far confidence comes true\n\nOn the test clips, answers are {direction} by {abs(surplus):.3f}: "
+        f"their mean confidence is {told['confidence']:.3f}, and {told['right']:.3f} of them are right.",
         results.get(CALIBRATED, ""),
         "The calibration error is the mean distance between confidence and share of right answers, in "
         f"{N_BINS} bins of equal width ([Guo et al. 2017](https://arxiv.org/abs/1706.04599)). "

@@ -17,12 +17,11 @@ from ..errors import ArgumentError
 from ..inference.facts import Facts
 from ..models import (
     AudioCNNFeatureExtractor,
-    AudioCNNForAudioClassification,
     AudioEnsembleConfig,
     AudioEnsembleForAudioClassification,
 )
 from ..models.modeling_audio_cnn import classification_loss, probabilities
-from ..models.modeling_audio_ensemble import mean_logits
+from ..models.modeling_audio_ensemble import MEMBERS, Member, mean_logits
 from .answers import GROUP_NAME, answer_tables, measure_answers
 from .card import METRIC_NAMES, RunFacts, TaskFacts, shown_command, write_model_card
 from .comparison import MAJORITY, UNTESTED, compare_with_label
@@ -44,8 +43,8 @@ def make_ensemble(folders: Sequence[Path], output_dir: Path) -> dict[str, Any]:
     that suit the clips that validated every member; without such clips, the members weigh the same.
 
     Raises:
-        ArgumentError: a folder is no finished run of an AudioCNN, or they are of different tasks or test clips, or the
-            output folder is taken.
+        ArgumentError: a folder is no finished run of an AudioCNN or of an encoder that a package brings, or they are
+            of different tasks or test clips, or the output folder is taken.
     """
     if len(folders) < 2:
         raise ArgumentError("An ensemble has two members or more: give their folders.")
@@ -91,20 +90,19 @@ def _read_groups(folder: Path, paths: Sequence[str]) -> np.ndarray | None:
     return np.array([groups[path] for path in paths]) if groups.keys() >= set(paths) else None
 
 
-def _load(folder: Path) -> AudioCNNForAudioClassification:
+def _load(folder: Path) -> Member:
     if not (folder / RESULTS_NAME).is_file() or not (folder / "scores.npz").is_file():
         raise ArgumentError(f"{folder} holds no finished run: give the --output_dir of one.")
     network = AutoModelForAudioClassification.from_pretrained(folder)
-    if not isinstance(network, AudioCNNForAudioClassification) or network.config.num_digits:
+    if not isinstance(network, MEMBERS) or network.config.num_digits:
         raise ArgumentError(
-            f"{folder} holds a {network.config.model_type} that scores no classes: ensembles are of AudioCNNs."
+            f"{folder} holds a {network.config.model_type} that scores no classes: ensembles are of AudioCNNs and of "
+            "encoders that packages bring."
         )
     return network
 
 
-def _check_alike(
-    folders: Sequence[Path], networks: Sequence[AudioCNNForAudioClassification], scores: Sequence[dict[str, Scores]]
-) -> None:
+def _check_alike(folders: Sequence[Path], networks: Sequence[Member], scores: Sequence[dict[str, Scores]]) -> None:
     for folder, network, parts in zip(folders, networks, scores, strict=True):
         if network.config.id2label != networks[0].config.id2label:
             raise ArgumentError(f"{folder} knows other classes than {folders[0]}: give runs of one task.")
@@ -164,7 +162,7 @@ def _describe_members(members: Sequence[dict[str, Any]], predictions: AnyPredict
 def _write(
     output_dir: Path,
     config: AudioEnsembleConfig,
-    networks: Sequence[AudioCNNForAudioClassification],
+    networks: Sequence[Member],
     averaged: Scores,
     members: Sequence[dict[str, Any]],
     chosen: str,

@@ -124,7 +124,8 @@ def _compare(value: str, right: np.ndarray, rows: np.ndarray, clusters: np.ndarr
     bounds = interval(rows, tail)
     _, most = difference_interval(share, bounds, others, interval(~rows, tail))
     chance = stats.hypergeom.cdf(right[rows].sum(), len(right), right.sum(), rows.sum())
-    return _Group(value, int(rows.sum()), share, interval(rows, TAIL), bounds, others, most < 0 and chance < tail)
+    is_worse = bool(most < 0 and chance < tail)
+    return _Group(value, int(rows.sum()), share, interval(rows, TAIL), bounds, others, is_worse)
 
 
 def _name(value: str) -> str:
@@ -172,7 +173,7 @@ def group_tables(groups: Mapping[str, Mapping[str, Any]], answer: str) -> list[T
     tables = []
     for column, told in groups.items():
         shown = told["figures"][:MOST_SHOWN]
-        intro = f"By {code(column)}. {_describe_column(column, told, code)}"
+        intro = f"### By {code(column)}\n\n{_describe_column(column, told, code)}"
         if told["n_groups"] > len(shown):
             _, low, middle, high, _ = told["quartiles"]
             intro += (

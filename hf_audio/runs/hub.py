@@ -47,7 +47,7 @@ for folder in sys.argv[1:]:
 
 
 # Arguments that say where something lies on the machine of the run, or that or a Hub id.
-PLACES = frozenset({"data_dir", "background", "pseudo_labels", "noise_dir", "output_dir", "logging_dir"})
+PLACES = frozenset({"data_dir", "background", "pseudo_labels", "unlabelled", "noise_dir", "output_dir", "logging_dir"})
 PLACES_OR_IDS = frozenset({"teacher", "model_name_or_path", "dataset_name"})
 REFUSALS = {
     401: "the token is not valid; run `hf auth login` again, or mend HF_TOKEN",
@@ -305,8 +305,15 @@ def _check_name(repo_id: str) -> None:
 def _shorten_arguments(file: Path) -> dict[str, str]:
     """Leave of paths in a `training_args.json` the last name; returns path -> name."""
     arguments = json.loads(file.read_text(encoding="utf-8"))
-    names = {value: Path(value).name for key, value in arguments.items() if _is_path(key, value)}
-    arguments = {key: names[value] if _is_path(key, value) else value for key, value in arguments.items()}
+    listed = [(key, item) for key, value in arguments.items() for item in (value if type(value) is list else [value])]
+    names = {item: Path(item).name for key, item in listed if _is_path(key, item)}
+
+    def shorten(key: str, value: Any) -> Any:
+        if type(value) is list:
+            return [shorten(key, item) for item in value]
+        return names[value] if _is_path(key, value) else value
+
+    arguments = {key: shorten(key, value) for key, value in arguments.items()}
     file.write_text(json.dumps(arguments, indent=2) + "\n", encoding="utf-8")
     return names
 

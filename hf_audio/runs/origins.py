@@ -86,7 +86,7 @@ def _find(role: str, name: str, dataset_name: str, depth: int) -> list[Origin]:
         role,
         shown,
         task.get("license", UNKNOWN),
-        f"A run of hf_audio on {known}.",
+        f"{known}, by hf_audio.",
         "" if external else "It is of the same data; where it is known what it held out, that was held out here too.",
         external=external,
     )
@@ -225,7 +225,7 @@ def warn_of_licenses(origins: Sequence[Origin], own: str) -> list[str]:
             told.append(
                 f"{origin.name} is under {origin.license}, which forbids {forbidden}, of what is trained from it too."
             )
-        elif origin.license == UNKNOWN:
+        elif origin.license == UNKNOWN and origin.external:
             told.append(
                 f"The licence of {origin.name} is not known: find out what it allows before you use the network."
             )

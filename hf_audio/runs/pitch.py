@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+from scipy.fft import irfft, rfft
 
 from ..audio.loading import load_audio
 from ..errors import AudioError
@@ -23,11 +24,21 @@ CLIPS_SHOWN = 120
 def median_pitch(waveform: np.ndarray, sampling_rate: int) -> float:
     """The median over voiced frames of the fundamental frequency, in Hz; NaN where nothing is voiced.
 
+    waveform: (samples,); see `track_pitch`.
+    """
+    _, pitches = track_pitch(waveform, sampling_rate)
+    voiced = pitches[np.isfinite(pitches)]
+    return float(np.median(voiced)) if len(voiced) else np.nan
+
+
+def track_pitch(waveform: np.ndarray, sampling_rate: int) -> tuple[int, np.ndarray]:
+    """The fundamental frequency of every frame, in Hz; NaN where it is quiet or nothing is voiced.
+
     A frame's period is the shortest lag at which it resembles itself nearly as well as it ever does. Not librosa's
     pYIN, whose compiled code has crashed in a fresh installation.
 
-    waveform: (samples,). Source: the normalised cross-correlation of Talkin 1995, A Robust Algorithm for Pitch
-    Tracking.
+    waveform: (samples,). Returns the samples from one frame to the next, and (frames,) of frequencies. Source: the
+    normalised cross-correlation of Talkin 1995, A Robust Algorithm for Pitch Tracking.
     """
     size = FRAME * sampling_rate // RATE
     shortest, longest = sampling_rate // HIGHEST, sampling_rate // LOWEST
@@ -35,22 +46,23 @@ def median_pitch(waveform: np.ndarray, sampling_rate: int) -> float:
     frames = np.lib.stride_tricks.sliding_window_view(padded, size + longest)[:: size // 2]
     frames = frames - frames.mean(1, keepdims=True)
     n_fft = 1 << (2 * size + longest).bit_length()
-    spectrum = np.fft.rfft(frames[:, :size], n_fft).conj() * np.fft.rfft(frames, n_fft)
-    products = np.fft.irfft(spectrum)[:, : longest + 1]  # (frames, lags)
+    spectrum = rfft(frames[:, :size], n_fft).conj() * rfft(frames, n_fft)
+    products = irfft(spectrum)[:, : longest + 1]  # (frames, lags)
     energies = np.pad(np.cumsum(np.square(frames), 1), ((0, 0), (1, 0)))
     energies = energies[:, size : size + longest + 1] - energies[:, : longest + 1]
     loud = energies[:, 0] > QUIETEST * energies[:, 0].max()
     likeness = products / np.sqrt(energies[:, :1] * energies).clip(min=1e-12)
-    pitches = []
-    for row in likeness[loud]:
-        lags = np.arange(shortest, longest)
+    pitches = np.full(len(frames), np.nan)
+    lags = np.arange(shortest, longest)
+    for frame in np.flatnonzero(loud):
+        row = likeness[frame]
         peaks = lags[(row[lags] >= row[lags - 1]) & (row[lags] > row[lags + 1])]
         peaks = peaks[row[peaks] > max(VOICED, NEARLY * row[shortest:].max())]
         if len(peaks):
             before, best, after = row[peaks[0] - 1 : peaks[0] + 2]
             offset = 0.5 * (before - after) / (before - 2 * best + after)  # of the parabola's top
-            pitches.append(sampling_rate / (peaks[0] + offset))
-    return float(np.median(pitches)) if pitches else np.nan
+            pitches[frame] = sampling_rate / (peaks[0] + offset)
+    return size // 2, pitches
 
 
 def plot_pitch(predictions: TwoClassPredictions, folder: Path) -> list[str]:

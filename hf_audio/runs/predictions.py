@@ -14,8 +14,10 @@ from sklearn.metrics import (
 )
 from transformers import PreTrainedConfig
 
+from ..data.rows import NO_DIGIT
 from ..data.tables import read_table, write_rows
 from ..data.tags import SEPARATOR
+from ..inference.facts import NO_NUMBER, no_number
 from ..models.configuration_audio_cnn import NONE_OF_THESE
 from .intervals import (
     balanced_accuracy_interval,
@@ -37,7 +39,7 @@ from .metrics import (
 )
 from .metrics.cer import edit_distance
 from .metrics.map_at_3 import average_precision_at_3, rank_labels
-from .metrics.two_classes import equal_error_rate, roc_curve
+from .metrics.two_classes import equal_error_rate, roc_auc, roc_curve
 from .plots import plot_confusion_matrix, plot_roc_curve
 from .scores import relative_paths
 
@@ -412,11 +414,13 @@ class NumberPredictions:
     paths: Sequence[str]
     """Of the files, (clips,)."""
     references: np.ndarray
-    """The digits that were said, (clips, digits)."""
+    """The digits that were said, (clips, digits), and -1 of clips that hold no number."""
     predictions: np.ndarray
-    """The digits that were read, (clips, digits)."""
+    """The digits that were read, (clips, digits), and -1 where more likely no number was heard than one."""
     scores: np.ndarray
     """Probabilities that all digits of a number are right, (clips,)."""
+    none_scores: np.ndarray | None = None
+    """Probabilities that no number was heard, (clips,)."""
     groups: np.ndarray | None = None
     """As of `Predictions`."""
     columns: Mapping[str, np.ndarray] = field(default_factory=dict)
@@ -429,8 +433,15 @@ class NumberPredictions:
 
     @property
     def confidence(self) -> np.ndarray:
-        """How probable each whole number is told to be, (clips,)."""
-        return self.scores
+        """How probable each answer is told to be, a number or that there is none, (clips,)."""
+        if self.none_scores is None:
+            return self.scores
+        return np.where((self.predictions >= 0).all(1), self.scores, self.none_scores)
+
+    @property
+    def is_number(self) -> np.ndarray:
+        """Which clips hold a number, (clips,) of bool."""
+        return self.references.min(1) >= 0
 
     @property
     def names(self) -> Sequence[str]:
@@ -449,7 +460,9 @@ class NumberPredictions:
         """references: (clips, digits); probabilities: (clips, digits x 10); the names of labels are not needed."""
         spoken = np.asarray(references)
         digits = probabilities.reshape(*spoken.shape, 10)
-        return cls(paths, spoken, digits.argmax(-1), digits.max(-1).prod(-1))
+        none = no_number(digits)
+        read = np.where(none[:, None] > 0.5, NO_DIGIT, digits.argmax(-1))
+        return cls(paths, spoken, read, digits.max(-1).prod(-1), none)
 
     @staticmethod
     def metric_names(n_labels: int) -> list[str]:
@@ -457,17 +470,24 @@ class NumberPredictions:
         return ["cer", "cer_corpus", "exact_match", "calibration_error"]
 
     def metrics(self) -> dict[str, float]:
-        """Character error rate over clips and over the corpus, the share of numbers without an error, calibration."""
-        spoken, read = _as_texts(self.references), _as_texts(self.predictions)
-        errors = CharacterErrorRate(keep_in_memory=True).compute(predictions=read, references=spoken)
-        return errors | _calibration(self)
+        """Character error rate over clips and over the corpus, the share of numbers without an error, calibration.
+
+        With clips that hold no number, how well these are told from numbers by the scores too.
+        """
+        said = self.is_number
+        spoken, read = _as_texts(self.references[said]), _as_texts(self.predictions[said])
+        metrics = CharacterErrorRate(keep_in_memory=True).compute(predictions=read, references=spoken)
+        if not said.all():
+            metrics["rejection_auroc"] = roc_auc(said.astype(int), self.scores)
+        return metrics | _calibration(self)
 
     def intervals(self) -> dict[str, tuple[float, float]]:
         """95 % intervals of the error rates and of the share of numbers without an error, over clips."""
-        spoken, read = _as_numbers(self.references), _as_numbers(self.predictions)
+        said = self.is_number
+        spoken, read = _as_numbers(self.references[said]), _as_numbers(self.predictions[said])
         errors = np.array([edit_distance(b, a) for a, b in zip(spoken, read, strict=True)])
         lengths = np.array([len(number) for number in spoken])
-        rates, groups = errors / lengths, self.groups
+        rates, groups = errors / lengths, None if self.groups is None else self.groups[said]
         exact = mean_interval((errors == 0).astype(float), groups=groups)
         intervals = {
             "cer": bootstrap_interval(lambda clips: rates[clips].mean(), len(rates), groups=groups),
@@ -485,7 +505,12 @@ class NumberPredictions:
         """Of `predictions.csv`, paths relative to the folder that holds all files."""
         columns = relative_paths(self.paths), _as_numbers(self.references), _as_numbers(self.predictions), self.scores
         rows = [
-            {"path": path, "number": spoken, "prediction": read, "score": f"{score:.4f}"}
+            {
+                "path": path,
+                "number": spoken or NO_NUMBER,
+                "prediction": read or NO_NUMBER,
+                "score": f"{score:.4f}",
+            }
             for path, spoken, read, score in zip(*columns, strict=True)
         ]
         return _with_columns(rows, self.groups, self.columns)
@@ -496,10 +521,12 @@ class NumberPredictions:
 
     def tables(self) -> list[Table]:
         """Of the card: errors by the digit's place and the digits that are misheard most."""
-        wrong = (self.references != self.predictions).mean(0)
+        said = self.is_number
+        wrong = (self.references != self.predictions)[said].mean(0)
         n_digits = len(wrong)
         places = [[f"10^{n_digits - 1 - i}", f"{share:.4f}"] for i, share in enumerate(wrong)]
-        counts = confusion_matrix(self.references.ravel(), self.predictions.ravel(), labels=range(10))
+        counts = np.zeros((10, 10), dtype=int)
+        np.add.at(counts, self._digits(), 1)
         np.fill_diagonal(counts, 0)
         order = [place for place in np.argsort(-counts, axis=None, kind="stable")[:10] if counts.flat[place]]
         misheard = [[place // 10, place % 10, counts.flat[place]] for place in order]
@@ -511,8 +538,12 @@ class NumberPredictions:
     def write(self, folder: Path) -> None:
         """Leave `predictions.csv` and the digits' `confusion_matrix.png` in a folder."""
         write_rows(folder / PREDICTIONS_NAME, self.rows())
-        digits = self.references.ravel(), self.predictions.ravel()
-        plot_confusion_matrix(*digits, self.names, folder / CONFUSION_NAME)
+        plot_confusion_matrix(*self._digits(), self.names, folder / CONFUSION_NAME)
+
+    def _digits(self) -> tuple[np.ndarray, np.ndarray]:
+        """The digits that were said, and what was read of them, (digits of all clips,) each."""
+        both = self.is_number & (self.predictions >= 0).all(1)
+        return self.references[both].ravel(), self.predictions[both].ravel()
 
 
 AnyPredictions = Predictions | TagPredictions | NumberPredictions
@@ -544,10 +575,10 @@ def _in_table(figure: float | None) -> str:
 
 
 def _as_texts(digits: np.ndarray) -> list[str]:
-    """(clips, digits) -> strings of so many digits."""
-    return ["".join(map(str, row)) for row in digits]
+    """(clips, digits) -> strings of so many digits, and empty ones where there is no number."""
+    return ["" if min(row) < 0 else "".join(map(str, row)) for row in digits.tolist()]
 
 
 def _as_numbers(digits: np.ndarray) -> list[str]:
     """(clips, digits) -> strings without leading zeros."""
-    return [text.lstrip("0") or "0" for text in _as_texts(digits)]
+    return [text and (text.lstrip("0") or "0") for text in _as_texts(digits)]

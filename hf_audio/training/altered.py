@@ -8,12 +8,14 @@ import soxr
 from datasets import Dataset
 from scipy.signal import butter, sosfilt
 
+from ..audio.loading import pack_samples
+from ..data.cache import cached_waveform
 from ..runs.confidence import NOISE, ROOM, TELEPHONE
+from .amortized import seed_transforms, seeded
 from .augmentation import AddFastGaussianSNR, SyntheticRoom
-from .batches import ClipTransform
 
 # Few clips tell nothing, and many only take longer; of a network of more parameters, the fewest are judged.
-LEAST_CLIPS, MOST_CLIPS, MOST_SECONDS, MOST_PARAMETERS = 30, 500, 1250.0, 1_000_000
+LEAST_CLIPS, MOST_CLIPS, MOST_SECONDS, MOST_PARAMETERS = 30, 500, 1000.0, 1_000_000
 SNR_DB = 10.0
 DECAY_SECONDS, DIRECT_DB = 0.5, 0.0
 # Of a telephone: ITU-T G.712's band, and G.711's rate and law.
@@ -48,27 +50,40 @@ def telephone(samples: np.ndarray, sample_rate: int) -> np.ndarray:
     return np.pad(heard[: len(samples)], (0, max(len(samples) - len(heard), 0)))
 
 
-def altered_copies(test: Dataset, sampling_rate: int, n_tags: int | None, n_parameters: int) -> dict[str, Dataset]:
-    """Test clips altered in each way, as inputs of a network; none of fewer than thirty clips, or of long ones.
+def choose_clips(clips: Dataset, sampling_rate: int, n_parameters: int, n_most: int = MOST_CLIPS) -> Dataset | None:
+    """Decoded clips that are worth altering, evenly chosen; `None` of fewer than thirty, or where clips are too long.
 
-    At most 500 clips and about twenty minutes of sound, evenly chosen. What is drawn for a clip follows from its
-    number alone.
+    At most `n_most` clips, and about a quarter of an hour of sound.
 
     Args:
-        test: decoded clips.
+        clips: decoded at the rate.
         sampling_rate: of these.
-        n_tags: as of `ClipTransform`.
-        n_parameters: of the network.
+        n_parameters: of the network that will hear them.
+        n_most: how many are chosen at most.
     """
-    most = MOST_CLIPS if n_parameters <= MOST_PARAMETERS else LEAST_CLIPS
-    n_clips = min(len(test), most, int(MOST_SECONDS / _mean_seconds(test.with_format(None), sampling_rate)))
+    plain = clips.with_format(None)
+    most = n_most if n_parameters <= MOST_PARAMETERS else LEAST_CLIPS
+    n_clips = min(len(plain), most, int(MOST_SECONDS / _mean_seconds(plain, sampling_rate)))
     if n_clips < LEAST_CLIPS:
-        return {}
-    chosen = test.select(np.unique(np.linspace(0, len(test) - 1, n_clips).round().astype(int)))
-    return {
-        name: chosen.with_transform(ClipTransform(sampling_rate, augmentation=transform, n_tags=n_tags))
-        for name, transform in alterations(sampling_rate).items()
-    }
+        return None
+    return plain.select(np.unique(np.linspace(0, len(plain) - 1, n_clips).round().astype(int)))
+
+
+def alter(clips: Dataset, sampling_rate: int, alteration: str) -> Dataset:
+    """Decoded clips as they sound altered, as decoded clips; what is drawn for one follows from its number alone.
+
+    Args:
+        clips: rows of `path`, `audio`, `index` and `label`.
+        sampling_rate: of these.
+        alteration: one of `alterations`.
+    """
+    transform = alterations(sampling_rate)[alteration]
+    altered = []
+    with seeded(0):
+        for audio, index in zip(clips["audio"], clips["index"], strict=True):
+            seed_transforms(0, index)
+            altered.append(pack_samples(transform(samples=cached_waveform(audio), sample_rate=sampling_rate)))
+    return clips.select_columns(["path", "index", "label"]).add_column("audio", altered)
 
 
 def _mean_seconds(clips: Dataset, sampling_rate: int) -> float:

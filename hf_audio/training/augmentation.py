@@ -1,13 +1,15 @@
 """Waveform transforms that audiomentations lacks, costly ones amortised, and mixing of batches on the device."""
 
+import io
 import random
 
 import numpy as np
+import soundfile
 import soxr
 import torch
 from audiomentations import AddGaussianSNR
 from audiomentations.core.transforms_interface import BaseWaveformTransform
-from scipy.signal import fftconvolve
+from scipy.signal import butter, fftconvolve, sosfilt
 
 
 class _OfDuration(BaseWaveformTransform):
@@ -160,53 +162,53 @@ class SyntheticRoom(BaseWaveformTransform):
         return (heard * loudness).astype(np.float32)
 
 
-class ChangeVoice(BaseWaveformTransform):
-    """Lets the same person speak higher or lower: shifts the pitch and, much less, the formants of the vocal tract.
+class TelephoneLine(BaseWaveformTransform):
+    """Lets a clip be heard over a telephone: half its band, and what the line's codec leaves of it.
 
-    The clip is played faster or slower, which moves both, and its spectral envelope is then moved back, frame by
-    frame. The envelope is a spectrum smoothed by keeping its first cepstral coefficients.
+    Sampled 8000 times a second, filtered as lines and handsets do it, and coded by mu-law, A-law, GSM full rate or not
+    at all, as G.711 and GSM 06.10 have it.
 
     Args:
-        max_semitones: by which the pitch is raised or lowered at most.
-        max_formant_change: share by which formants are, at most.
+        min_low_hz, max_low_hz: below where the line is silent.
+        min_high_hz, max_high_hz: above where it is.
     """
 
-    FRAME = 1024  # samples at 16 kHz, 64 ms
-    SMOOTHING_SECONDS = 0.002  # less than the period of any voice, which would else stand in the envelope
+    RATE = 8000  # Hz
+    CODECS = ("PCM_16", "ULAW", "ALAW", "GSM610")  # of libsndfile
 
-    def __init__(self, max_semitones: float = 3.0, max_formant_change: float = 0.03, p: float = 0.5):
+    def __init__(
+        self,
+        min_low_hz: float = 80.0,
+        max_low_hz: float = 350.0,
+        min_high_hz: float = 3000.0,
+        max_high_hz: float = 3800.0,
+        p: float = 0.5,
+    ):
         super().__init__(p)
-        if max_semitones < 0 or not 0 <= max_formant_change < 1:
-            raise ValueError(f"{max_semitones=} must not be negative, and {max_formant_change=} lie in [0, 1).")
-        self.max_semitones = max_semitones
-        self.max_formant_change = max_formant_change
+        if not 0 < min_low_hz <= max_low_hz < min_high_hz <= max_high_hz < self.RATE / 2:
+            raise ValueError(f"{min_low_hz=}, {max_low_hz=}, {min_high_hz=}, {max_high_hz=} must rise, to 4000 Hz.")
+        self.low_hz = min_low_hz, max_low_hz
+        self.high_hz = min_high_hz, max_high_hz
 
     def randomize_parameters(self, samples: np.ndarray, sample_rate: int) -> None:
-        """Draw by how much."""
+        """Draw the line."""
         super().randomize_parameters(samples, sample_rate)
         if self.parameters["should_apply"]:
-            self.parameters["pitch"] = 2 ** (random.uniform(-self.max_semitones, self.max_semitones) / 12)
-            self.parameters["formants"] = 1 + random.uniform(-self.max_formant_change, self.max_formant_change)
+            self.parameters["band"] = random.uniform(*self.low_hz), random.uniform(*self.high_hz)
+            self.parameters["codec"] = random.choice(self.CODECS)
 
     def apply(self, samples: np.ndarray, sample_rate: int) -> np.ndarray:
-        """(samples,) -> (about as many,) float32."""
-        pitch, formants = self.parameters["pitch"], self.parameters["formants"]
-        played = torch.from_numpy(soxr.resample(samples, pitch * sample_rate, sample_rate).astype(np.float32))
-        size = round(self.FRAME * sample_rate / 16000)
-        if len(played) < size:
-            return played.numpy()
-        window = torch.hann_window(size)
-        spectrum = torch.stft(played, size, size // 4, window=window, return_complex=True)  # (bins, frames)
-        cepstrum = torch.fft.irfft(spectrum.abs().clamp(min=1e-6).log(), dim=0)
-        kept = round(self.SMOOTHING_SECONDS * sample_rate)
-        cepstrum[kept : size - kept + 1] = 0
-        envelope = torch.fft.rfft(cepstrum, dim=0).real
-        place = (torch.arange(len(envelope)) * (pitch / formants)).clamp(max=len(envelope) - 1)
-        below = place.long().clamp(max=len(envelope) - 2)
-        moved = torch.lerp(envelope[below], envelope[below + 1], (place - below)[:, None])
-        changed = torch.istft(spectrum * (moved - envelope).exp(), size, size // 4, window=window, length=len(played))
-        loudness = played.square().mean().sqrt() / changed.square().mean().sqrt().clamp(min=1e-8)
-        return (changed * loudness).numpy()
+        """(samples,) -> (samples,) float32, as loud as before."""
+        peak = max(float(np.abs(samples).max(initial=0)), 1e-6)
+        heard = soxr.resample(samples / peak, sample_rate, self.RATE)
+        band = butter(2, self.parameters["band"], "bandpass", fs=self.RATE, output="sos")
+        heard = np.clip(0.7 * sosfilt(band, heard), -1, 1)
+        coded = io.BytesIO()
+        soundfile.write(coded, heard, self.RATE, subtype=self.parameters["codec"], format="WAV")
+        coded.seek(0)
+        heard = soundfile.read(coded, dtype="float32")[0]
+        back = soxr.resample(heard, self.RATE, sample_rate)[: len(samples)] * (peak / 0.7)
+        return np.pad(back, (0, len(samples) - len(back))).astype(np.float32)
 
 
 def vary_background(waveform: np.ndarray) -> np.ndarray:

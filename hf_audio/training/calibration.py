@@ -1,7 +1,7 @@
 """How sure a finished network may be: a temperature and a margin, fitted to clips that it was not trained on."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,7 +17,7 @@ from ..models.modeling_audio_cnn import classification_loss, probabilities, to_l
 from ..runs.confidence import NOISE, ROOM
 from ..runs.rejection import fit_margin, margins, sparing_margin
 from ..runs.scores import Scores, relative_paths
-from .altered import altered_copies
+from .altered import alter, choose_clips
 from .crossed import Crossed
 from .network_parts import set_rejection_margin, set_temperature
 from .parts import Parts
@@ -25,6 +25,7 @@ from .task import Task
 from .trainer import AudioTrainer
 
 FITTED_BY = (NOISE, ROOM)  # alterations of training clips
+MOST_FITTED = 150  # training clips, which cost a second or two
 SPREAD = 1.0  # of temperatures, beforehand: those of networks here lie between 0.3 and 2
 Transform = Callable[[dict[str, list[Any]]], dict[str, list[Any]]]
 
@@ -95,9 +96,9 @@ def fit_answers(trainer: AudioTrainer, parts: Parts, plain: Transform, config: P
         fit.temperature = fit_temperature(*_with_background(validation_output, background_output), config, SPREAD)
         fit.fitted_to = f"{len(parts.validation)} validation clips"
         validation_output = validation_output._replace(predictions=validation_output.predictions / fit.temperature)
-    copies = fitting_copies(parts, config, task, trainer.model.num_parameters())
-    if copies:
-        fit = _fit_to_training(trainer, copies, config)
+    clips = fitting_clips(parts, config, task, trainer.model.num_parameters())
+    if clips is not None:
+        fit = _fit_to_training(trainer, clips, plain, config)
     set_temperature(trainer.model, fit.temperature)
     if parts.background is not None and background_output is not None:
         rate = trainer.args.false_alarms_per_hour
@@ -130,8 +131,8 @@ def _take_over(task: Task, config: PreTrainedConfig) -> Fit:
     return Fit(None)
 
 
-def fitting_copies(parts: Parts, config: PreTrainedConfig, task: Task, n_parameters: int) -> dict[str, Dataset]:
-    """Altered training clips that a temperature is fitted to, where there are no others to fit it to.
+def fitting_clips(parts: Parts, config: PreTrainedConfig, task: Task, n_parameters: int) -> Dataset | None:
+    """Training clips to whose altered copies a temperature is fitted, where there are no others to fit it to.
 
     Args:
         parts: of the run.
@@ -141,25 +142,30 @@ def fitting_copies(parts: Parts, config: PreTrainedConfig, task: Task, n_paramet
     """
     others = parts.validation is not None or task.validated is not None or task.crossed is not None
     if others or task.purpose == "preparation" or not isinstance(parts.train, Dataset):
-        return {}
+        return None
     clips = parts.train.with_format(None)
     if UNVERIFIED_COLUMN in clips.column_names:
         clips = clips.select(np.flatnonzero(~np.asarray(clips[UNVERIFIED_COLUMN][:], dtype=bool)))
-    clips = clips.select_columns(["path", "audio", "index", "label"])  # without what others have said of them
-    copies = altered_copies(clips, config.sampling_rate, parts.n_tags, n_parameters)
-    return {name: copies[name] for name in FITTED_BY if name in copies}
+    return choose_clips(clips, config.sampling_rate, n_parameters, MOST_FITTED)
 
 
-def _fit_to_training(trainer: AudioTrainer, copies: Mapping[str, Dataset], config: PreTrainedConfig) -> Fit:
+def _fit_to_training(trainer: AudioTrainer, clips: Dataset, plain: Transform, config: PreTrainedConfig) -> Fit:
     """A temperature that is fitted to training clips in noise and in a room.
 
     As they were trained on, networks know them by heart. Altered, they are judged about as well as unheard clips, and
     what label smoothing and mixing do to confidence is the same in both. By telephone too little is left of sounds
     other than speech. docs/results.md has what was tried.
     """
-    outputs = [trainer.predict(clips) for clips in copies.values()]
+    unheard = trainer.unheard_answers()
+    if unheard is not None:
+        fitted_to = (
+            f"what heads that were fitted to parts of the {len(unheard[1])} training clips answered to the others"
+        )
+        return Fit(None, fit_temperature(*unheard, config, SPREAD), fitted_to=fitted_to)
+    copies = [alter(clips, config.sampling_rate, name).with_transform(plain) for name in FITTED_BY]
+    outputs = [trainer.predict(altered) for altered in copies]
     logits, labels = (np.concatenate([output[place] for output in outputs]) for place in (0, 1))
-    told = f"{len(labels)} altered copies of training clips ({' and '.join(copies)})"
+    told = f"{len(labels)} altered copies of training clips ({' and '.join(FITTED_BY)})"
     fitted_to = f"{told}, because no clips were held out to fit it to"
     return Fit(None, fit_temperature(logits, labels, config, SPREAD), fitted_to=fitted_to)
 

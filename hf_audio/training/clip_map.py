@@ -22,6 +22,7 @@ from ..inference.embedder import TorchAudioEmbedder
 from ..inference.facts import Facts
 from ..inference.torch_network import TorchNetwork
 from ..runs.predictions import AnyPredictions, Predictions, Table
+from .embeddings import ClipEmbedder
 
 PICTURE_NAME = "embeddings.png"
 WINDOWS_AT_ONCE = 64
@@ -56,7 +57,11 @@ class ClipMap:
 
 
 def map_test_clips(
-    model: PreTrainedModel, extractor: SequenceFeatureExtractor, clips: Dataset, predictions: AnyPredictions
+    model: PreTrainedModel,
+    extractor: SequenceFeatureExtractor,
+    clips: Dataset,
+    predictions: AnyPredictions,
+    is_kept: bool = False,
 ) -> ClipMap | None:
     """Embed the test clips of a run, or as many as a picture shows, drawn by lot.
 
@@ -65,6 +70,7 @@ def map_test_clips(
         extractor: of the model.
         clips: rows of `audio` as `cache_audio` gives them.
         predictions: of these clips.
+        is_kept: whether the clips' embeddings are in the cache, because a head was fitted to such.
 
     Returns:
         `None` where the picture says nothing: of tags and numbers, of few clips, and where the network tells classes
@@ -75,10 +81,12 @@ def map_test_clips(
     places = np.arange(len(clips))
     if len(clips) > MOST_DRAWN:
         places = np.sort(np.random.default_rng(SEED).choice(places, MOST_DRAWN, replace=False))
-    embedder = TorchAudioEmbedder(
-        TorchNetwork(model, extractor, Facts.from_config(model.config, extractor.sampling_rate), model.device)
-    )
-    vectors = _embed(embedder, clips.select(places))
+    chosen = clips.select(places)
+    if is_kept:
+        vectors = ClipEmbedder(model, extractor)(chosen).means()
+    else:
+        facts = Facts.from_config(model.config, extractor.sampling_rate)
+        vectors = _embed(TorchAudioEmbedder(TorchNetwork(model, extractor, facts, model.device)), chosen)
     labels = [predictions.names[int(label)] for label in np.asarray(predictions.references)[places]]
     groups = None if predictions.groups is None else [str(predictions.groups[place]) for place in places]
     found = map_collection(vectors, labels, groups)

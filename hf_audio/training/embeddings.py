@@ -1,7 +1,7 @@
 """The embeddings of decoded clips, each computed once and kept: what a head is fitted to, and what judges it."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -82,7 +82,12 @@ class ClipEmbedder:
         self.n_threads = torch.get_num_threads() if model.device.type == "cpu" else 1
 
     def __call__(self, clips: Dataset) -> ClipEmbeddings:
-        """The embeddings of clips, rows of `audio` as `cache_audio` gives them."""
+        """The embeddings of decoded clips, rows of `audio` as `cache_audio` gives them."""
+        rows = clips.with_format(None).select_columns("audio")
+        return self.embed(cached_waveform(row["audio"]) for row in rows)
+
+    def embed(self, waveforms: Iterable[np.ndarray]) -> ClipEmbeddings:
+        """The embeddings of waveforms, (samples,) float32 at the network's rate, read one after the other."""
         keys: list[str] = []
         counts: list[int] = []
         n_before = torch.get_num_threads()
@@ -91,7 +96,7 @@ class ClipEmbedder:
         with ThreadPoolExecutor(self.n_threads, initializer=torch.set_num_threads, initargs=(1,)) as threads:
             pending: deque[tuple[list[str], Future[np.ndarray]]] = deque()
             try:
-                for pool in self._missing(clips, keys, counts):
+                for pool in self._missing(waveforms, keys, counts):
                     pending.append((list(pool), threads.submit(self.embedder.embed, list(pool.values()))))
                     if len(pending) > self.n_threads:
                         self._keep(*pending.popleft())
@@ -105,13 +110,14 @@ class ClipEmbedder:
     def _keep(self, keys: list[str], embedded: Future[np.ndarray]) -> None:
         self.cache.add(keys, embedded.result())
 
-    def _missing(self, clips: Dataset, keys: list[str], counts: list[int]) -> Iterator[dict[str, np.ndarray]]:
+    def _missing(
+        self, waveforms: Iterable[np.ndarray], keys: list[str], counts: list[int]
+    ) -> Iterator[dict[str, np.ndarray]]:
         """Windows that the cache lacks, some at a time; notes the key of every window, and how many clips have."""
         pool: dict[str, np.ndarray] = {}
         awaited: set[str] = set()
-        rows = clips.with_format(None).select_columns("audio")
-        for row in tqdm(rows, desc="Embeddings", unit="clip", delay=QUIET_SECONDS):
-            windows = self.embedder.facts.cut(cached_waveform(row["audio"]))
+        for waveform in tqdm(waveforms, desc="Embeddings", unit="clip", delay=QUIET_SECONDS):
+            windows = self.embedder.facts.cut(waveform)
             counts.append(len(windows))
             for window in windows:
                 key = samples_key(window)

@@ -16,9 +16,9 @@ from ..runs.confidence import CALIBRATED, TEMPERATURE
 from ..runs.folder import TRAINED_ON_ALL, planned_steps, prepare_output_dir
 from ..runs.hub import Destination, check_learnt, push, read_destination
 from ..runs.origins import describe_origin, find_origins, warn_of_licenses
-from .altered import altered_copies
+from .altered import alterations, choose_clips
 from .budget import Clock, judging_seconds
-from .calibration import fit_answers, fitting_copies
+from .calibration import FITTED_BY, fit_answers, fitting_clips
 from .class_balance import report_classes
 from .clip_map import map_test_clips
 from .finish import describe_choice, write_run
@@ -112,12 +112,13 @@ def _plan_length(trainer: AudioTrainer, setup: TrainingSetup, task: Task) -> Non
 def _judged(setup: TrainingSetup, task: Task) -> list[Dataset]:
     """All that will be judged once the training is over, each set as often as it will be."""
     parts, config = setup.parts, setup.config
-    n_parameters = setup.model.num_parameters()
-    judged = [clips.with_transform(setup.plain) for clips in parts.tests.values()] * (1 + setup.args.tta)
-    judged += fitting_copies(parts, config, task, n_parameters).values()
-    if parts.tests and task.purpose != "preparation":
-        judged += altered_copies(parts.test, config.sampling_rate, parts.n_tags, n_parameters).values()
-    return judged
+    rate, n_parameters = config.sampling_rate, setup.model.num_parameters()
+    judged = list(parts.tests.values()) * (1 + setup.args.tta)
+    fitted = fitting_clips(parts, config, task, n_parameters)
+    judged += [] if fitted is None else [fitted] * len(FITTED_BY)
+    altered = choose_clips(parts.test, rate, n_parameters) if parts.tests and task.purpose != "preparation" else None
+    judged += [] if altered is None else [altered] * len(alterations(rate))
+    return [clips.with_transform(setup.plain) for clips in judged]
 
 
 def _judge_and_write(
@@ -158,7 +159,8 @@ def _judge_and_write(
         results |= compare(judgement, parts, task) if task.crossed is None else task.crossed.compared()
         if task.crossed is None and task.purpose == "result":
             model, extractor = trainer.accelerator.unwrap_model(trainer.model), trainer.processing_class
-            judgement.clip_map = map_test_clips(model, extractor, parts.test, judgement.predictions)
+            is_kept = isinstance(trainer, HeadTrainer)
+            judgement.clip_map = map_test_clips(model, extractor, parts.test, judgement.predictions, is_kept)
         validation = fit.validation if task.crossed is None else None  # which another network had
         write_run(args, task, results, judgement, skipped, trainer, validation)
     return results

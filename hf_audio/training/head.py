@@ -3,7 +3,7 @@
 import copy
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -137,15 +137,12 @@ class HeadTrainer(AudioTrainer):
         self.group_column = group_column
         self.n_tags = n_tags
         self.head: LinearHead | None = None
-        self._embed: ClipEmbedder | None = None
+        self._embedder: ClipEmbedder | None = None
 
-    def embed(self, clips: Dataset) -> Any:
-        """The embeddings of decoded clips."""
-        if self._embed is None:
-            self.model.eval()
-            self._embed = ClipEmbedder(self.model, self.processing_class)
-        with self.args.main_process_first(desc="embeddings"):
-            return self._embed(clips)
+    def _find_embedder(self) -> ClipEmbedder:
+        if self._embedder is None:
+            self._embedder = ClipEmbedder(self.model.eval(), self.processing_class)
+        return self._embedder
 
     def train(self, *args: Any, **kwargs: Any) -> TrainOutput:
         """Fit the head to the training clips; there are no steps.
@@ -155,7 +152,8 @@ class HeadTrainer(AudioTrainer):
         """
         start = time.perf_counter()
         clips = self.train_dataset.with_format(None)
-        features = self.embed(clips).means()
+        with self.args.main_process_first(desc="embeddings"):
+            features = self._find_embedder()(clips).means()
         if not np.isfinite(features).all():
             raise DivergedError(
                 "The encoder gives numbers that are not finite: its weights are broken, fetch the checkpoint again."
@@ -176,20 +174,38 @@ class HeadTrainer(AudioTrainer):
         self, test_dataset: Dataset, ignore_keys: Sequence[str] | None = None, metric_key_prefix: str = "test"
     ) -> PredictionOutput:
         """As of a Trainer: logits (clips, labels), labels and metrics of clips."""
-        clips, config = test_dataset.with_format(None), self.model.config
-        embedded = self.embed(clips)
+        config, labels = self.model.config, []
+
+        def heard() -> Iterator[np.ndarray]:
+            for row in test_dataset:  # as it is transformed: copies that are altered are judged too
+                labels.append(row["labels"])
+                yield row["input_values"]
+
+        with self.args.main_process_first(desc="embeddings"):
+            embedded = self._find_embedder().embed(heard())
         with torch.no_grad():
             vectors = torch.from_numpy(embedded.vectors).to(self.model.device)
             logits = head_logits(self.model, vectors).float()
             if embedded.counts.max() > 1:
                 logits = average_windows(logits, torch.from_numpy(embedded.counts), config)
-            labels = torch.from_numpy(self._labels_of(clips)).to(logits.device)
-            loss = float(classification_loss(logits, labels, config))
+            references = torch.as_tensor(np.array(labels)).to(logits.device)
+            loss = float(classification_loss(logits, references, config))
         if not bool(logits.isfinite().all()):
             raise self._diverged("a clip has scores that are not finite")
-        scores, references = logits.cpu().numpy(), labels.cpu().numpy()
-        metrics = {"loss": loss, **self.compute_metrics(EvalPrediction(scores, references))}
-        return PredictionOutput(scores, references, {f"{metric_key_prefix}_{k}": v for k, v in metrics.items()})
+        scores, answers = logits.cpu().numpy(), references.cpu().numpy()
+        metrics = {"loss": loss, **self.compute_metrics(EvalPrediction(scores, answers))}
+        return PredictionOutput(scores, answers, {f"{metric_key_prefix}_{k}": v for k, v in metrics.items()})
+
+    def unheard_answers(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """What the fits that have chosen the penalty say of the training clips that each was not fitted to."""
+        assert self.head is not None
+        if self.head.crossed is None:
+            return None
+        clips = self.train_dataset.with_format(None)
+        known = np.ones(len(clips), dtype=bool)
+        if UNVERIFIED_COLUMN in clips.column_names:
+            known = ~np.asarray(clips[UNVERIFIED_COLUMN][:], dtype=bool)
+        return self.head.crossed.logits[known], self._labels_of(clips)[known]
 
     def _labels_of(self, clips: Dataset) -> np.ndarray:
         """(clips,) classes, (clips, digits) or (clips, tags) of 0 and 1."""
@@ -235,8 +251,9 @@ class HeadTrainer(AudioTrainer):
         by = f" by {self.group_column}" if self.group_column is not None else ""
         tried = ", ".join(f"{loss:.3f} at {penalty:g}" for penalty, loss in crossed.losses.items())
         return (
-            f"{FITTED}, C = {crossed.penalty:g}, which had the least cross-entropy in a {crossed.n_folds}-fold "
-            f"cross-validation{by} inside the training clips ({tried}). {rest} chose nothing."
+            f"{FITTED}, C = {crossed.penalty:g}, the strongest penalty within a standard error of the least "
+            f"cross-entropy in a {crossed.n_folds}-fold cross-validation{by} inside the training clips ({tried}). "
+            f"{rest} chose nothing."
         )
 
 

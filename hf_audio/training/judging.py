@@ -19,7 +19,7 @@ from ..runs.predictions import OWN_COLUMNS as PREDICTION_COLUMNS
 from ..runs.predictions import AnyPredictions, Predictions, predictions_class
 from ..runs.rejection import Rejection, margins
 from ..runs.scores import Scores, relative_paths
-from .altered import altered_copies
+from .altered import alter, alterations, choose_clips
 from .calibration import Transform, cross_fit, scores_of
 from .clip_map import ClipMap
 from .crossed import Crossed
@@ -116,18 +116,17 @@ def judge(
         )
         metrics |= {f"eval_{name}": value for name, value in rejection.metrics().items()}
     if task.purpose != "preparation":
-        metrics |= _judge_altered(predict, parts, config, trainer)
+        metrics |= _judge_altered(trainer, parts, plain, config)
     return Judgement(metrics, predictions[TEST], others, scores[TEST], rejection)
 
 
-def _judge_altered(
-    predict: Callable[[Dataset], PredictionOutput], parts: Parts, config: PreTrainedConfig, trainer: AudioTrainer
-) -> dict[str, Any]:
+def _judge_altered(trainer: AudioTrainer, parts: Parts, plain: Transform, config: PreTrainedConfig) -> dict[str, Any]:
     """How good and how sure the network is where the test clips are noisy, say, for the results."""
-    copies = altered_copies(parts.test, config.sampling_rate, parts.n_tags, trainer.model.num_parameters())
+    chosen = choose_clips(parts.test, config.sampling_rate, trainer.model.num_parameters())
     measured = {}
-    for name, clips in copies.items():
-        scores = scores_of(config, clips.with_format(None), predict(clips))
+    for name in alterations(config.sampling_rate) if chosen is not None else ():
+        altered = alter(chosen, config.sampling_rate, name)
+        scores = scores_of(config, altered, trainer.predict(altered.with_transform(plain)))
         measured[name] = measure_confidence(_predictions(config, scores.paths, scores))
     return {ALTERED: measured} if measured else {}
 

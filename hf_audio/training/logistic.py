@@ -5,7 +5,7 @@ One class a clip is one softmax, a number one softmax a digit, and of tags each 
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import repeat
@@ -93,12 +93,12 @@ class CrossFit:
     """What fits to parts of some clips say of the others."""
 
     penalty: float
-    """The best one that was tried."""
+    """The strongest one that is not worse than the best by more than chance, see `choose_penalty`."""
     losses: dict[float, float]
     """Of the penalties that were tried, the mean cross-entropy of clips that were not fitted to."""
     n_folds: int
     logits: np.ndarray
-    """Of each clip, by the best penalty and the fold that did not hear it: (clips, logits)."""
+    """Of each clip, by that penalty and the fold that did not hear it: (clips, logits)."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ def fit_head(
         groups: (clips,), speakers or recordings, of which none is on both sides of a fold.
         seed: of the folds.
     """
-    crossed = cross_fit(features, targets, weights, find_folds(targets.strata, groups, seed))
+    crossed = cross_fit(features, targets, weights, find_folds(targets.strata, groups, seed), groups=groups)
     penalty = USUAL_PENALTY if crossed is None else crossed.penalty
     standardised, mean, scale = _standardise(features)
     weight, bias = _Fit(standardised, targets, weights, tolerance=1e-4).fit(penalty)
@@ -146,8 +146,9 @@ def cross_fit(
     weights: np.ndarray,
     folds: Sequence[tuple[np.ndarray, np.ndarray]],
     judging: np.ndarray | None = None,
+    groups: np.ndarray | None = None,
 ) -> CrossFit | None:
-    """Clips judged by fits to others, with the one of `PENALTIES` under which their targets are the most likely.
+    """Clips judged by fits to others, with the one of `PENALTIES` that `choose_penalty` takes.
 
     Args:
         features: (clips, features).
@@ -155,27 +156,49 @@ def cross_fit(
         weights: (clips,), of the clips in the loss of a fit.
         folds: as `find_folds` gives them; without any there is nothing to tell.
         judging: (clips,), what each clip counts for the choice of the penalty; by default, its weight.
+        groups: (clips,), speakers or recordings, whose clips err together.
     """
     if not folds:
         return None
     features, _, _ = _standardise(features)
     judging = weights if judging is None else judging
-    losses: dict[float, float] = {}
-    best = np.zeros((len(features), targets.n_logits), dtype=np.float32)
+    judged_by: dict[float, np.ndarray] = {}
+    losses: dict[float, np.ndarray] = {}
     fits = [_Fit(features, targets, weights, fitted) for fitted, _ in folds]
     n_threads = min(len(folds), os.cpu_count() or 1)
     with ThreadPoolExecutor(n_threads) as threads, threadpool_limits(1, user_api="blas"):
         for penalty in PENALTIES:
-            logits = np.zeros_like(best)
+            logits = np.zeros((len(features), targets.n_logits), dtype=np.float32)
             layers = threads.map(_Fit.fit, fits, repeat(penalty))
             for (_, judged), (weight, bias) in zip(folds, layers, strict=True):
                 logits[judged] = features[judged] @ weight.T + bias
-            losses[penalty] = float(np.average(targets.losses(logits), weights=judging))
-            if losses[penalty] <= min(losses.values()):
-                best = logits
-            if len(losses) - 1 - int(np.argmin(list(losses.values()))) >= WORSE_PENALTIES:
+            judged_by[penalty], losses[penalty] = logits, targets.losses(logits)
+            means = [np.average(each, weights=judging) for each in losses.values()]
+            if len(means) - 1 - int(np.argmin(means)) >= WORSE_PENALTIES:
                 break
-    return CrossFit(min(losses, key=losses.__getitem__), losses, len(folds), best)
+    penalty = choose_penalty(losses, judging, groups)
+    return CrossFit(penalty, dict(zip(losses, map(float, means), strict=True)), len(folds), judged_by[penalty])
+
+
+def choose_penalty(losses: Mapping[float, np.ndarray], judging: np.ndarray, groups: np.ndarray | None) -> float:
+    """The strongest penalty whose mean loss is within a standard error of the least: what holds elsewhere, too.
+
+    Source: the one-standard-error rule of Breiman et al. 1984, Classification and Regression Trees.
+
+    Args:
+        losses: penalty, the strongest first -> of each clip, (clips,).
+        judging: (clips,), what each clip counts.
+        groups: (clips,), of clips that err together; by default each errs for itself.
+    """
+    units = np.arange(len(judging)) if groups is None else np.unique(groups, return_inverse=True)[1]
+    counted = np.bincount(units, judging)
+    means = {penalty: float(np.average(each, weights=judging)) for penalty, each in losses.items()}
+    best = min(means, key=means.__getitem__)
+    of_units = np.bincount(units, judging * losses[best])[counted > 0] / counted[counted > 0]
+    share = counted[counted > 0] / counted.sum()
+    n_units = len(share)
+    error = float(np.sqrt((share**2 * (of_units - means[best]) ** 2).sum() * n_units / max(n_units - 1, 1)))
+    return next(penalty for penalty, mean in means.items() if mean <= means[best] + error)
 
 
 def _standardise(features: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -14,10 +14,11 @@ from ..arguments import RecipeArguments
 from ..data.background import Background, add_none, load_background
 from ..data.cache import cache_audio
 from ..data.readable import check_readable
-from ..data.rows import BELIEVED_COLUMN, add_guessed, class_names, has_tags
+from ..data.rows import BELIEVED_COLUMN, UNLABELLED_COLUMN, add_guessed, add_unlabelled, class_names, has_tags
 from ..data.shards import Split
 from ..data.splits import check_classes, split_held_out, split_validation
 from ..errors import ArgumentError, DataError
+from ..files import search_folder
 from ..models import AudioCNNConfig
 from ..problems import count_problems
 from ..runs.folder import SKIPPED_NAME
@@ -89,9 +90,12 @@ def divide(args: RecipeArguments, config: AudioCNNConfig, task: Task) -> Parts:
         masks["validation"] = task.validation_rows
     if args.background is not None:
         dataset = _expect_background(args, config, dataset)
+    labelled = len(dataset)
     if args.pseudo_labels is not None:
-        labelled, dataset = len(dataset), add_guessed(dataset, args.pseudo_labels)
-        masks = {name: np.pad(rows, (0, len(dataset) - labelled)) for name, rows in masks.items()}
+        dataset = add_guessed(dataset, args.pseudo_labels)
+    if args.teacher is not None and (files := _find_unlabelled(args, task)):
+        dataset = add_unlabelled(dataset, files)
+    masks = {name: np.pad(rows, (0, len(dataset) - labelled)) for name, rows in masks.items()}
     if args.max_train_samples is not None or args.max_eval_samples is not None:
         dataset, masks = choose_samples(args, dataset, masks, task.group_column)
     cached, masks, skipped = _decode(args, config, dataset, masks)
@@ -114,10 +118,10 @@ def divide(args: RecipeArguments, config: AudioCNNConfig, task: Task) -> Parts:
             everything = np.ones(len(validation), dtype=bool)
             chosen = _draw(everything, _classes(validation), args.max_eval_samples, args.seed)
             validation = validation.select(np.flatnonzero(chosen))
-    if BELIEVED_COLUMN in cached.column_names:
-        # What is believed is trained on, and nothing is judged by it.
-        tests = {name: clips.remove_columns(BELIEVED_COLUMN) for name, clips in tests.items()}
-        validation = None if validation is None else validation.remove_columns(BELIEVED_COLUMN)
+    # What is believed and what has no label is trained on, and nothing is judged by it.
+    if learnt := [name for name in (BELIEVED_COLUMN, UNLABELLED_COLUMN) if name in cached.column_names]:
+        tests = {name: clips.remove_columns(learnt) for name, clips in tests.items()}
+        validation = None if validation is None else validation.remove_columns(learnt)
     parts = Parts(train, validation, tests, class_names(cached), skipped)
     if args.balance != "none" and (parts.names is None or parts.n_tags is not None):
         raise ArgumentError("--balance is of one class a clip, and this task has several answers: leave it out.")
@@ -128,6 +132,23 @@ def divide(args: RecipeArguments, config: AudioCNNConfig, task: Task) -> Parts:
             )
         parts.train = concatenate_datasets([parts.clips, parts.background.train])
     return parts
+
+
+def _find_unlabelled(args: RecipeArguments, task: Task) -> list[str]:
+    """The files without a label of a task and of the folders of `--unlabelled`."""
+    files = [str(file) for file in task.unlabelled]
+    for folder in args.unlabelled or ():
+        if not Path(folder).is_dir():
+            raise ArgumentError(f"--unlabelled {folder} is not a folder: give one of recordings.")
+        searched = search_folder(folder)
+        for sentence in searched.left_out():
+            logger.warning("%s", sentence)
+        if not searched.audio:
+            raise ArgumentError(f"--unlabelled {folder} holds no recordings: give another folder.")
+        files += map(str, searched.audio)
+    if files and not isinstance(task.dataset.features["label"], ClassLabel):
+        raise ArgumentError("--unlabelled is of one class a clip, and this task has several answers: leave it out.")
+    return files
 
 
 def choose_samples(

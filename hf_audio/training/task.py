@@ -79,6 +79,8 @@ class Task:
     crop_seconds: tuple[float, float] | None = None
     """Shortest and longest random crop of a training clip; every batch draws a length of its own between. By default,
     `config.clip_seconds`."""
+    unlabelled: Sequence[str] = ()
+    """Files without a label that came with the recordings; with a teacher, its answers to them are learnt."""
     stream: Split | None = None
     """What is trained on instead, read anew in every epoch and never decoded as a whole. All rows of `dataset` are
     then held out, and its classes are those of the stream."""

@@ -18,16 +18,15 @@ from transformers import PreTrainedConfig
 from ..arguments import RecipeArguments
 from ..audio.loading import load_audio
 from ..audio.speech import keep_speech
-from ..data.rows import TAUGHT_COLUMN
+from ..data.rows import BELIEVED_COLUMN, TAUGHT_COLUMN, UNLABELLED_COLUMN
 from ..data.tables import read_table
 from ..errors import ArgumentError, CheckpointError, NoSpeechError
 from ..inference.torch_classifier import TorchAudioClassifier
-from ..models import AudioCNNConfig
+from ..models import AudioCNNConfig, AudioEnsembleConfig
 from ..models.modeling_audio_cnn import by_distribution, probabilities
 from ..runs.folder import is_trained_on_all
 from ..runs.predictions import PREDICTIONS_NAME
 from ..runs.scores import relative_paths
-from .encoders import is_encoder
 from .vector_cache import VectorCache, file_key, fingerprint
 
 logger = logging.getLogger(__name__)
@@ -60,7 +59,11 @@ def employ_teacher(
     """Have the checkpoint that `args.teacher` names teach: the training clips, and who hears them with the student.
 
     An AudioCNN of the student's rate hears the same mixed and augmented clips. Any other model judges every clip once,
-    as it is; its probabilities are kept beside the decoded audio, and come back as the column `TAUGHT_COLUMN`.
+    as it is; its probabilities are kept beside the decoded audio, and come back as the column `TAUGHT_COLUMN`: so
+    altered copies of a clip keep the answer to the original, of which it is surest.
+
+    Clips of `UNLABELLED_COLUMN` get what the teacher, whoever it is, answers to them as they are: its probabilities
+    are believed in the place of a label, and the likeliest class is the one by which classes are balanced.
 
     Args:
         args: of the student's run.
@@ -77,11 +80,37 @@ def employ_teacher(
     except CheckpointError as error:
         raise ArgumentError(f"--teacher: {error}") from error
     order = _match_labels(args.teacher, judge, config)
-    if not is_encoder(judge.extractor) and judge.sampling_rate == config.sampling_rate:
+    listens = isinstance(judge.model.config, AudioCNNConfig | AudioEnsembleConfig)
+    listens = listens and judge.sampling_rate == config.sampling_rate
+    unlabelled = np.zeros(len(train), dtype=bool)
+    if UNLABELLED_COLUMN in train.column_names:
+        unlabelled = np.asarray(train[UNLABELLED_COLUMN][:], dtype=bool)
+    judged = np.flatnonzero(unlabelled) if listens else np.arange(len(train))
+    scores = np.zeros((len(train), config.num_labels), dtype=np.float32)
+    if len(judged):
+        with args.main_process_first(desc="the teacher's scores"):
+            paths = [train["path"][row] for row in judged]
+            scores[judged] = judge_once(judge, paths, config.speech_only)[:, order]
+    if unlabelled.any():
+        train = _believe(train, unlabelled, scores)
+    if listens:
         return train, Teacher(judge.model, order)
-    with args.main_process_first(desc="the teacher's scores"):
-        scores = judge_once(judge, train["path"][:], config.speech_only)
-    return train.add_column(TAUGHT_COLUMN, list(scores[:, order])), None
+    return train.add_column(TAUGHT_COLUMN, list(scores)), None
+
+
+def _believe(train: Dataset, unlabelled: np.ndarray, scores: np.ndarray) -> Dataset:
+    """Clips of which the unlabelled ones, (rows,) of bool, are of the classes that scores (rows, labels) tell."""
+    labels = np.asarray(train["label"][:])
+    believed = np.eye(scores.shape[1], dtype=np.float32)[labels]
+    if BELIEVED_COLUMN in train.column_names:
+        believed = np.asarray(train[BELIEVED_COLUMN][:], dtype=np.float32)
+    believed[unlabelled] = scores[unlabelled]
+    labels[unlabelled] = scores[unlabelled].argmax(1)
+    feature = train.features["label"]
+    logger.info("Of %d clips without a label, the teacher's answers are learnt.", unlabelled.sum())
+    replaced = [name for name in ("label", BELIEVED_COLUMN, UNLABELLED_COLUMN) if name in train.column_names]
+    train = train.remove_columns(replaced).add_column("label", labels, feature=feature)
+    return train.add_column(BELIEVED_COLUMN, list(believed))
 
 
 def _find_run(teacher: str, held_out: Sequence[str]) -> str | Path:

@@ -35,7 +35,8 @@ from transformers.trainer_utils import PredictionOutput
 
 from ..arguments import RecipeArguments
 from ..errors import ArgumentError, DivergedError
-from ..models.modeling_audio_cnn import by_distribution, classification_loss, probabilities, to_logits
+from ..models.modeling_audio_cnn import classification_loss, digit_probabilities, probabilities, to_logits
+from ..models.number_grammar import GRAMMARS, spelling_loss
 from ..runs.folder import last_checkpoint
 from ..runs.network import not_finite
 from .augmentation import mix
@@ -305,6 +306,14 @@ class AudioTrainer(Trainer):
         finally:
             self.args.dataloader_persistent_workers = before
 
+    def unheard_answers(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Logits of training clips by networks that had not heard them, and their labels, where the training has such.
+
+        Returns:
+            (clips, labels), and (clips,) or (clips, ...); here nothing.
+        """
+        return None
+
     def compute_loss(
         self,
         model: nn.Module,
@@ -338,6 +347,8 @@ class AudioTrainer(Trainer):
             weights=weights,
             robustness=self.args.loss_robustness,
         )
+        if model.training and getattr(outputs, "word_scores", None) is not None and not labels.is_floating_point():
+            loss = loss + spelling_loss(GRAMMARS[config.number_grammar], outputs.word_scores, labels)
         if self.teacher is not None and model.training:
             with torch.no_grad(), self.accelerator.autocast():
                 taught = flatten_scores(self.teacher(**inputs), config)
@@ -428,8 +439,9 @@ def as_probabilities(labels: torch.Tensor, config: PreTrainedConfig) -> torch.Te
     """(batch,) class indices, (batch, digits) digits or (batch, labels) tags -> (batch, labels) float."""
     if labels.is_floating_point() or config.problem_type == "multi_label_classification":
         return labels.float()
-    n_values = by_distribution(torch.empty(1, config.num_labels), config).shape[-1]
-    return F.one_hot(labels, n_values).flatten(1).float()
+    if getattr(config, "num_digits", 0):
+        return digit_probabilities(labels).flatten(1)
+    return F.one_hot(labels, config.num_labels).flatten(1).float()
 
 
 def keep_freed_memory() -> None:

@@ -1,10 +1,12 @@
 """How good `hf-audio train own_sounds` is with few clips, and whether its own figure holds for what it never saw.
 
-    python tests/benchmarks/benchmark_own_sounds.py esc10 ESC50 OUT [flags of the recipe]
+    python tests/benchmarks/benchmark_own_sounds.py esc10 ESC50 OUT --clips 5 --draw 3 [flags of the recipe]
+    python tests/benchmarks/benchmark_own_sounds.py esc10 ESC50 OUT --model_name_or_path sfx --freeze encoder
     python tests/benchmarks/benchmark_own_sounds.py speakers FSDD OUT --max_minutes 3
     python tests/benchmarks/benchmark_own_sounds.py pieces ESC50 OUT --max_minutes 3
 
-`esc10`: twenty clips of folds 1 to 4 of each of the ten classes of ESC-10, fold 5 as test part. `speakers`: clips 0 to
+`esc10`: clips of folds 1 to 4 of each of the ten classes of ESC-10, twenty unless `--clips` says otherwise, drawn by
+the seed `--draw`; fold 5 as test part. `speakers`: clips 0 to
 19 of every digit and speaker of FSDD as ten folders, those of two speakers put aside. `pieces`: seconds of twenty
 recordings of ten classes of ESC-50, those of eight recordings put aside. What was put aside is judged by the finished
 checkpoint, beside the run's own figure.
@@ -16,6 +18,7 @@ import json
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -42,13 +45,13 @@ def read_esc50(esc50: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def lay_out_esc10(esc50: Path, sounds: Path, _: Path) -> None:
-    """Twenty clips a class to train on, eight to test on."""
-    rows, generator = read_esc50(esc50), np.random.default_rng(0)
+def lay_out_esc10(esc50: Path, sounds: Path, _: Path, n_clips: int = 20, draw: int = 0) -> None:
+    """So many clips a class to train on, eight to test on."""
+    rows, generator = read_esc50(esc50), np.random.default_rng(draw)
     for name in sorted({row["category"] for row in rows if row["esc10"] == "True"}):
         own = [row for row in rows if row["category"] == name]
         trained = sorted(row["filename"] for row in own if row["fold"] != "5")
-        for file in generator.permutation(trained)[:20]:
+        for file in generator.permutation(trained)[:n_clips]:
             link(esc50 / "audio" / file, sounds / "train" / name)
         for row in own:
             if row["fold"] == "5":
@@ -100,9 +103,12 @@ def main() -> None:
     parser.add_argument("layout", choices=LAYOUTS)
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path, help="a new folder")
+    parser.add_argument("--clips", type=int, default=20, help="a class, of esc10")
+    parser.add_argument("--draw", type=int, default=0, help="of them")
     args, flags = parser.parse_known_args()
+    layouts = {**LAYOUTS, "esc10": partial(lay_out_esc10, n_clips=args.clips, draw=args.draw)}
     sounds, aside, run = args.out / "sounds", args.out / "aside", args.out / "run"
-    LAYOUTS[args.layout](args.data, sounds, aside)
+    layouts[args.layout](args.data, sounds, aside)
     start = time.perf_counter()
     command = [*HF_AUDIO, "train", "own_sounds", "--data_dir", str(sounds), "--output_dir", str(run), *flags]
     subprocess.run(command, check=True)

@@ -8,7 +8,7 @@ from helpers.recordings import real
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hf_audio.corpora.common_voice import load_voices, split_speakers
+from hf_audio.corpora.common_voice import find_unlabelled, load_voices, split_speakers
 from hf_audio.data.voice_tables import is_voice_table, read_voice_table
 from hf_audio.errors import DataError
 
@@ -44,6 +44,14 @@ def test_the_named_splits_and_both_generations_of_names(tmp_path):
     assert dataset[0]["path"] == str(tmp_path / "clips" / "afemale00.mp3") and dataset[0]["speaker"] == "afemale0"
     unlabelled = read_voice_table(tmp_path / "train.tsv")
     assert list(unlabelled["client_id"][unlabelled["gender"] == ""]) == ["x", "y", "z", "u"]
+
+
+def test_who_has_said_nothing_is_unlabelled_and_who_has_said_something_else_is_left_alone(tmp_path):
+    others = [row("x", "x", ""), row("y", "y", "non-binary"), row("cmale0", "z", " ")]
+    write(tmp_path, train=both("a") + others, test=both("c"))
+    assert find_unlabelled(tmp_path, {"cmale0"}) == [str(tmp_path / "clips" / "x.mp3")]
+    (tmp_path / "train.tsv").rename(tmp_path / "validated.tsv")
+    assert len(find_unlabelled(tmp_path, ())) == 2
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def test_numbers_are_audible_and_not_clipped(numbers: Path) -> None:
 
 
 def test_voices_of_numbers_are_apart_and_of_both_genders() -> None:
-    training, test = synthetic_numbers._NUMBER_TRAINING_VARIANTS, synthetic_voices.TEST_VARIANTS
+    training, test = synthetic_numbers.NUMBER_TRAINING_VARIANTS, synthetic_voices.TEST_VARIANTS
     splits = synthetic_numbers._NUMBER_SPLITS
     assert splits == {"train": training, "test": training, "test-ood": test}
     assert len(set(training)) == len(training) and not set(training) & set(test)
@@ -88,7 +88,7 @@ def test_numbers_of_the_default_size_cover_every_digit_at_every_place(language: 
     assert sum(str(number).count("0") > 2 for number in numbers) > 100
     assert len(set(numbers)) > 0.9 * len(numbers)
     assert 0.48 < np.mean([row[1] == "female" for row in rows]) < 0.52
-    assert {row[3] for row in rows} == set(synthetic_numbers._NUMBER_TRAINING_VARIANTS)
+    assert {row[3] for row in rows} == set(synthetic_numbers.NUMBER_TRAINING_VARIANTS)
     unseen = tables["test-ood.csv"].decode().splitlines()[1:]
     assert {row.split(",")[3] for row in unseen} == set(synthetic_voices.TEST_VARIANTS)
     assert not {row.split(",")[2] for row in unseen[:100]} <= {row[2] for row in rows[:100]}

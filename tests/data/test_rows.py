@@ -183,6 +183,7 @@ def test_numbers_become_digits(tmp_path):
     rows = [["path", "gender", "number"], ["a.wav", "male", "38"], ["b.wav", "female", "14.0"], ["c.wav", "male", ""]]
     rows += [["d.wav", "male", "000000"], ["e.wav", "male", "999999"], ["f.wav", "male", "38"]]
     rows += [["b.wav", "female", "14"]]  # as above, in other words
+    rows += [["g.wav", "male", "none of these"]]
     dataset = load_numbers(write_table(tmp_path / "train.csv", rows), 6)
     digits = {Path(row["path"]).stem: row["label"] for row in dataset}
     assert digits == {
@@ -191,8 +192,9 @@ def test_numbers_become_digits(tmp_path):
         "d": [0] * 6,
         "e": [9] * 6,
         "f": [0, 0, 0, 0, 3, 8],
+        "g": [-1] * 6,
     }
-    assert dataset["gender"][:] == ["male", "female", "male", "male", "male"]
+    assert dataset["gender"][:] == ["male", "female", "male", "male", "male", "male"]
     assert len(load_numbers(write_table(tmp_path / "one.csv", rows[:2]), 6)) == 1
 
 

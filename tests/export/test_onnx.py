@@ -36,7 +36,7 @@ KINDS = {
         "repeat_short": True,
         "pooling": "max",
     },
-    "numbers": {"frontend": "mfcc", "center_features": True, "num_digits": 3, "pooling": "attention"},
+    "numbers": {"frontend": "mfcc", "center_features": True, "num_digits": 6, "number_grammar": "ru"},
     "voices": {"backbone": "conv1d", "pooling": "mean_std", "long_term_spectrum": True, "id2label": NAMES},
     "tags": {"backbone": "conv1d", "power": 1, "problem_type": "multi_label_classification", "temperature": 2},
 }

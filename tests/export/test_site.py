@@ -213,8 +213,8 @@ def test_numbers_are_read(tmp_path, browser):
         number = classifier.facts.name(scores)["text"]
         assert text(browser, "#number output") == number and text(browser, "#status").startswith(f"{number}, ")
         assert browser.evaluate("document.querySelector('#over-time').hidden")
-        for digits in ([0, 0, 0], [0, 0, 7], [0, 3, 0], [1, 0, 0]):
-            certain = np.eye(10, dtype=np.float32)[digits].ravel()
+        for digits in ([0, 0, 0], [0, 0, 7], [0, 3, 0], [1, 0, 0], None):
+            certain = np.full(30, 0.1, np.float32) if digits is None else np.eye(10, dtype=np.float32)[digits].ravel()
             read = compute(browser, "facts", f"m.readNumber(Float32Array.from({certain.tolist()}), 3).text")
             assert read == classifier.facts.name(certain)["text"]
 

@@ -17,6 +17,7 @@ from transformers import ASTConfig
 from hf_audio.audio.windows import split_windows
 from hf_audio.errors import ArgumentError, AudioError, CheckpointError
 from hf_audio.inference.facts import Facts, RunningMean
+from hf_audio.models.configuration_audio_cnn import NONE_OF_THESE
 from hf_audio.models.modeling_audio_cnn import probabilities
 
 NAMES = {0: "low", 1: "high"}
@@ -132,6 +133,9 @@ def test_answers_name_the_best_labels_or_the_number_that_was_read():
     for read, text in (([0, 0, 0], "0"), ([0, 0, 7], "7"), ([0, 3, 0], "30"), ([1, 0, 0], "100")):
         scores = (0.8 * np.eye(10)[read] + 0.02).ravel()
         assert digits.name(scores) == {"text": text, "score": pytest.approx(0.82**3)}
+    heard = np.eye(10)[[1, 0, 0]].ravel()
+    assert digits.name(0.7 * heard + 0.03)["text"] == "100"
+    assert digits.name(0.3 * heard + 0.07) == {"text": NONE_OF_THESE, "score": pytest.approx(0.7)}
 
 
 def test_of_speech_alone_only_speech_is_scored():

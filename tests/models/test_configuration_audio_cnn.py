@@ -29,6 +29,8 @@ from helpers.checkpoints import tiny_config
         ({"trim_db": 0}, "trim_db=0 must be positive"),
         ({"pooling": "sum"}, "pooling='sum' is not known: choose one of mean_max, mean, max, mean_std, attention"),
         ({"long_term_spectrum": True, "num_digits": 2}, "long_term_spectrum=True tells no digits"),
+        ({"number_grammar": "xx", "num_digits": 6}, "number_grammar='xx' is not known: choose one of ru, or None"),
+        ({"number_grammar": "ru", "num_digits": 3}, "reads numbers of 6 digits, not num_digits=3"),
         ({"filter_augment_db": 3, "frontend": "mfcc"}, "filter_augment_db=3 must not be negative, and 0 unless"),
     ],
 )

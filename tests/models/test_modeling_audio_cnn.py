@@ -37,6 +37,7 @@ KINDS += [
     {"backbone": "resnet", "pooling": "mean"},
     {"backbone": "resnet", "pooling": "attention", "context_dilations": [1, 2]},
     {"backbone": "shufflenet", "pooling": "attention", "num_digits": 2},
+    {"backbone": "resnet", "number_grammar": "ru", "num_digits": 6},
     {"backbone": "resnet", "pooling": "max"},
     {"backbone": "resnet", "pooling": "mean_std"},
     {"backbone": "resnet", "long_term_spectrum": True},
@@ -436,6 +437,13 @@ def test_loss_and_probabilities_of_a_number_are_those_of_its_digits():
     torch.testing.assert_close(classification_loss(logits, labels, config), torch.stack(per_digit).mean())
     soft = torch.nn.functional.one_hot(labels, 10).flatten(1).float()
     torch.testing.assert_close(classification_loss(logits, soft, config), torch.stack(per_digit).mean())
+    no_number = torch.cat([labels[:4], torch.full((1, 4), -1)])
+    even = torch.cat([soft[:4], torch.full((1, 40), 0.1)])
+    for smoothing in (0.0, 0.2):
+        torch.testing.assert_close(
+            classification_loss(logits, no_number, config, smoothing),
+            classification_loss(logits, even, config, smoothing),
+        )
     digits = probabilities(logits, config)
     torch.testing.assert_close(digits[:, 10:20], logits[:, 10:20].softmax(-1))
     assert digits.shape == logits.shape

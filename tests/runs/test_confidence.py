@@ -19,7 +19,7 @@ def test_answers_are_compared_with_their_confidence():
     assert (told["samples"], told["right"], told["sure"], told["sure_right"]) == (4, 0.5, 2, 0.5)
     assert told["confidence"] == pytest.approx(SURE.max(1).mean())
     (table,) = confidence_table({"confidence": told, "altered": {"room": measured([1, 1, 1, 1])}}, "Accuracy")
-    assert "too sure by 0.287" in table.intro and "room, echoes for half a second" in table.intro
+    assert "answers are too sure by 0.287" in table.intro and "room, echoes for half a second" in table.intro
     assert [row[0] for row in table.rows] == ["as recorded", "room"] and table.rows[0][-1] == "0.500 of 2"
     assert confidence_table({}, "Accuracy") == []
 

@@ -12,6 +12,7 @@ from transformers import AutoModelForAudioClassification, pipeline
 from hf_audio import AudioCNNFeatureExtractor, AudioCNNForAudioClassification, AudioEnsembleConfig
 from hf_audio.audio.windows import split_windows
 from hf_audio.errors import ArgumentError
+from hf_audio.models import AudioEncoderConfig, AudioEncoderForAudioClassification
 from hf_audio.models.modeling_audio_ensemble import windows_of
 from hf_audio.runs.ensemble import average, choose_mean, make_ensemble
 from hf_audio.runs.scores import Scores, write_scores
@@ -79,8 +80,13 @@ def test_its_answer_is_the_mean_of_its_members_answers(tmp_path, mean):
     np.testing.assert_allclose(told, expected, atol=1e-5)
 
 
-def test_members_hear_at_their_own_rates(tmp_path):
-    members = [member(tmp_path / str(rate), validation=False, sampling_rate=rate) for rate in (8000, 16000)]
+@pytest.mark.parametrize("second", ["16000", "speech"])
+def test_members_hear_at_their_own_rates(second, tmp_path):
+    members = [member(tmp_path / "8000", validation=False, sampling_rate=8000)]
+    members.append(member(tmp_path / second, validation=False, sampling_rate=16000))
+    if second == "speech":  # the head of an encoder that a package brings
+        config = AudioEncoderConfig(encoder=second, id2label=dict(enumerate(NAMES)), clip_seconds=1.0)
+        AudioEncoderForAudioClassification(config).eval().save_pretrained(members[1])
     make_ensemble(members, tmp_path / "both")
     time = np.arange(16000) / 16000
     tone = {"array": np.sin(2 * np.pi * 440 * time).astype(np.float32), "sampling_rate": 16000}

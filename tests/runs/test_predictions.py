@@ -209,6 +209,27 @@ def test_numbers_are_judged_without_their_leading_zeros(tmp_path):
     assert 0 <= low < report.metrics()["cer"] < high <= 1
 
 
+def test_numbers_are_told_from_what_is_none(tmp_path):
+    references = np.array([[3, 8], [4, 2], [-1, -1], [-1, -1]])
+    read = np.eye(10)[[[3, 8], [0, 0], [0, 0], [5, 1]]]
+    shares = np.array([0.9, 0.3, 0.2, 0.6])[:, None, None]  # of what is read; the second number is taken for none
+    probabilities = (read * shares + (1 - shares) / 10).reshape(4, 20)
+    report = NumberPredictions.from_probabilities(["a", "b", "c", "d"], [], references, probabilities)
+    metrics = report.metrics()
+    assert metrics.pop("calibration_error") < 0.5
+    assert metrics == {"cer": 0.5, "cer_corpus": 0.5, "exact_match": 0.5, "rejection_auroc": 0.75}
+    np.testing.assert_allclose(report.confidence, [0.91**2, 0.7, 0.8, 0.64**2])
+    assert [(row["number"], row["prediction"]) for row in report.rows()] == [
+        ("38", "38"),
+        ("42", "none of these"),
+        ("none of these", "none of these"),
+        ("none of these", "51"),
+    ]
+    places, _ = report.tables()[0], report.write(tmp_path)
+    assert [row[1] for row in places.rows] == ["0.5000", "0.5000"]
+    assert report.intervals()["exact_match"][0] < 0.5
+
+
 def test_two_classes_have_scores_intervals_and_a_curve(tmp_path):
     generator = np.random.default_rng(0)
     references = np.arange(60) % 2

@@ -49,6 +49,8 @@ def test_test_clips_lie_where_the_checkpoints_embeddings_do(tested, tmp_path, mo
     embedder = load_embedder(folder)
     sound = tone(251, 1.5, seed=1)
     np.testing.assert_allclose(seen[0][1], embedder.embed_recording(sound), rtol=0.02, atol=0.02)  # of 16 bits
+    map_test_clips(model, extractor, clips, predictions, is_kept=True)
+    np.testing.assert_allclose(seen[1], seen[0], rtol=1e-4, atol=1e-4)
     assert [found.names[doubt.clip] for doubt in found.found.doubts] == ["2.wav"]
     assert found.tables()[0].rows == [["2.wav", "high", "low"]]
     assert found.write(tmp_path) == PICTURE_NAME and (tmp_path / PICTURE_NAME).stat().st_size > 5000

@@ -4,12 +4,14 @@ import json
 import sys
 from pathlib import Path
 
+import datasets
 import pytest
 import torch
 from helpers import tones
 from helpers.tiny_encoders import save_encoder
 from transformers import AutoModelForAudioClassification, pipeline
 
+from hf_audio.inference.embedder import TorchAudioEmbedder
 from hf_audio.training.start import run_recipe
 
 
@@ -20,13 +22,14 @@ def fit(monkeypatch, data, out, encoder, *flags):
     return json.loads((Path(out) / "all_results.json").read_text())
 
 
-@pytest.mark.parametrize("family", ["wav2vec2", "whisper", "ast"])
+@pytest.mark.parametrize("family", ["wav2vec2", "whisper"])
 def test_a_head_is_fitted_and_leaves_the_same_folder(family, tone_folder, tmp_path, monkeypatch, caplog):
+    torch.manual_seed(0)
     save_encoder(tmp_path / "encoder", family)
     out = tmp_path / "out"
     results = fit(monkeypatch, tone_folder, out, tmp_path / "encoder", "--learning_rate", "1e-3")
     assert "--learning_rate: of a training by steps" in caplog.text
-    assert results["eval_accuracy"] > 0.5
+    assert results["eval_accuracy"] > 0.4  # by chance a third
     card = (out / "README.md").read_text()
     assert "scikit-learn's logistic regression" in card and "learning_rate |" not in card
     before = AutoModelForAudioClassification.from_pretrained(tmp_path / "encoder").state_dict()
@@ -40,3 +43,37 @@ def test_a_head_is_fitted_and_leaves_the_same_folder(family, tone_folder, tmp_pa
         answer = own(str(tone_folder / told["path"]))
         assert answer[0]["label"] == told["prediction"]
         assert answer[0]["score"] == pytest.approx(float(told["score"]), abs=2e-3)
+
+
+def test_no_clip_is_embedded_twice(tone_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    torch.manual_seed(0)
+    save_encoder(tmp_path / "encoder", "ast")
+    seen: list[int] = []
+    embed = TorchAudioEmbedder.embed
+
+    def count(self, windows):
+        seen.append(len(windows))
+        return embed(self, windows)
+
+    monkeypatch.setattr(TorchAudioEmbedder, "embed", count)
+    first = fit(monkeypatch, tone_folder, tmp_path / "out", tmp_path / "encoder")
+    assert sum(seen) == 36, "27 clips that are trained on, and 9 test clips"
+    seen.clear()
+    again = fit(monkeypatch, tone_folder, tmp_path / "again", tmp_path / "encoder", "--balance", "loss")
+    assert seen == [] and again["eval_accuracy"] > 0.4 and first["calibrated"] == again["calibrated"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (["--search", "2", "--validation_fraction", "0.2"], "--search tries what a training by steps reads"),
+        (["--tta", "2"], "--tta judges shifted crops"),
+        (["--teacher", "somewhere"], "--teacher teaches a network that is trained by steps"),
+    ],
+)
+def test_what_a_fit_cannot_do_is_one_sentence(flags, told, tone_folder, tmp_path, monkeypatch, capsys):
+    save_encoder(tmp_path / "encoder", "ast")
+    with pytest.raises(SystemExit):
+        fit(monkeypatch, tone_folder, tmp_path / "out", tmp_path / "encoder", *flags)
+    assert told in capsys.readouterr().err and not (tmp_path / "out").exists()

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from datasets import Dataset
 from helpers.recordings import RATE
+from helpers.tiny_encoders import save_encoder
 
 from hf_audio.arguments import RecipeArguments
 from hf_audio.data.rows import BELIEVED_COLUMN, UNVERIFIED_COLUMN, from_rows, from_tagged_rows, load_class_folders
@@ -16,6 +18,7 @@ from hf_audio.training.label_audit import (
     Audit,
     audit_labels,
     doubt_labels,
+    estimate_quality,
     listener_arguments,
     suggest,
     weigh_evidence,
@@ -212,3 +215,29 @@ def test_an_audit_of_tags_is_refused(tmp_path):
     dataset = from_tagged_rows(["a", "b"], [["x"], ["y"]]).add_column(UNVERIFIED_COLUMN, [True, False])
     with pytest.raises(DataError, match="Labels can be audited where every clip has one"):
         audit_labels(listener_arguments(str(tmp_path / "audit")), dataset)
+
+
+@pytest.mark.parametrize(("skill", "share_wrong"), [(4, 0.3), (5, 0.1)])
+def test_the_estimate_of_an_audit_comes_true(skill, share_wrong):
+    told, truths = [], []
+    for seed in range(20):
+        truth, given, unverified, heard = judged(seed, skill, share_wrong, n=1000)
+        believed, share_right = weigh_evidence(given, heard, unverified)
+        looks_wrong, wrong = suggest(given, believed)[0] != given, given != truth
+        quality = estimate_quality(given, heard, unverified, share_right)
+        told.append((quality.precision, quality.recall))
+        truths.append(((looks_wrong & wrong).sum() / looks_wrong.sum(), (looks_wrong & wrong).sum() / wrong.sum()))
+        assert quality.recall_of_similar == pytest.approx(quality.recall, abs=0.15), "no two classes are alike here"
+    np.testing.assert_allclose(np.mean(told, 0), np.mean(truths, 0), atol=0.05)
+
+
+def test_an_encoder_audits_in_seconds(tone_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(label_audit, "N_FOLDS", 2)
+    dataset = unverified_tones(tone_folder)
+    torch.manual_seed(0)
+    save_encoder(tmp_path / "encoder", "ast")
+    args = listener_arguments(str(tmp_path / "audit"), use_cpu=True)
+    audit = audit_labels(args, dataset, rounds=2, encoder=str(tmp_path / "encoder"))
+    assert 0 <= audit.quality.precision <= 1 and audit.seconds > 0
+    np.testing.assert_array_equal(audit.suggested[~audit.unverified], audit.labels[~audit.unverified])
+    assert not list((tmp_path / "audit").glob("fold_*")), "no network is trained"

@@ -18,7 +18,13 @@ from transformers import AutoModelForAudioClassification
 import hf_audio.training.trainer
 from hf_audio import AudioCNNFeatureExtractor
 from hf_audio.arguments import RecipeArguments
-from hf_audio.data.rows import TAUGHT_COLUMN, load_class_folders
+from hf_audio.data.rows import (
+    BELIEVED_COLUMN,
+    TAUGHT_COLUMN,
+    UNVERIFIED_COLUMN,
+    add_unlabelled,
+    load_class_folders,
+)
 from hf_audio.errors import ArgumentError
 from hf_audio.inference.torch_classifier import TorchAudioClassifier
 from hf_audio.training.start import run_recipe
@@ -70,6 +76,27 @@ def test_an_encoder_judges_every_clip_once_and_by_the_names_of_the_classes(tmp_p
     model.save_pretrained(encoder)
     employ(tmp_path, encoder, dataset)
     assert heard == [1, 9], "other weights judge anew"
+
+
+def test_of_clips_without_a_label_the_answers_are_learnt(tmp_path, encoder):
+    tones_folder = write_tones(tmp_path / "tones")
+    labelled = load_class_folders(tones_folder).select(range(0, 36, 4))
+    both = add_unlabelled(labelled, [labelled["path"][0], *load_class_folders(tones_folder)["path"][1:6:2]])
+    assert len(both) == len(labelled) + 3, "a clip that has a label keeps it"
+    taught, _ = employ(tmp_path, encoder, both)
+    scores = np.array(taught[TAUGHT_COLUMN])
+    assert taught["label"][:] == [*labelled["label"][:], *scores[-3:].argmax(1)]
+    np.testing.assert_allclose(taught[BELIEVED_COLUMN], [*np.eye(3)[labelled["label"][:]], *scores[-3:]], atol=1e-6)
+    assert taught[UNVERIFIED_COLUMN][:] == [False] * len(labelled) + [True] * 3
+    assert taught.features["label"] == labelled.features["label"]
+    # A teacher that listens along is asked for them alone.
+    student = trained_looking_model(tiny_config(**named(NAMES)))
+    student.save_pretrained(tmp_path / "like")
+    AudioCNNFeatureExtractor(sampling_rate=RATE).save_pretrained(tmp_path / "like")
+    heard, teacher = employ(tmp_path, tmp_path / "like", both, sampling_rate=RATE)
+    assert teacher is not None and TAUGHT_COLUMN not in heard.column_names
+    assert heard[BELIEVED_COLUMN][:9] == np.eye(3)[labelled["label"][:]].tolist()
+    np.testing.assert_allclose(np.sum(heard[BELIEVED_COLUMN], axis=1), 1, atol=1e-5)
 
 
 def test_a_killed_run_keeps_what_was_judged(tmp_path, encoder, monkeypatch):

@@ -23,8 +23,9 @@ export function showAnswer(section, scores, { labels, num_digits: digits }) {
   if (digits) {
     const { read, text, score } = readNumber(scores, digits);
     number.querySelector("output").textContent = text;
-    number.querySelector("p").textContent = `${percent(score)} that every digit is right`;
-    const leading = digits - text.length;
+    const told = read.length > 0 ? "that every digit is right" : "that no number was said";
+    number.querySelector("p").textContent = `${percent(score)} ${told}`;
+    const leading = read.length > 0 ? digits - text.length : 0;
     fillBars(
       section.querySelector("#best"),
       read.slice(leading).map(([digit, certainty]) => [String(digit), certainty]),

@@ -14,6 +14,8 @@ export function streamSeconds({ clip_seconds: seconds }) {
   return seconds ?? STREAM_WINDOW_SECONDS;
 }
 
+export const NO_NUMBER = "none of these"; // in the place of a number
+
 /** (samples,) -> what goes through the network: windows or, because half a number is another number, the whole. */
 export function cut(waveform, { clip_seconds: seconds, num_digits: digits, overlap, sampling_rate: rate }) {
   return digits || seconds === null ? [waveform] : splitWindows(waveform, round(seconds * rate), overlap);
@@ -44,7 +46,10 @@ export function rank(scores) {
   return Array.from(scores.keys()).sort((a, b) => scores[b] - scores[a]);
 }
 
-/** The digits of a number, [[digit, probability], ...], the text without leading zeros, and how probable all are. */
+/**
+ * The digits of a number, [[digit, probability], ...], the text without leading zeros, and how probable all are; no
+ * digits, and NO_NUMBER as the text, where more likely no number is heard, so that all values are about alike.
+ */
 export function readNumber(scores, digits) {
   const size = scores.length / digits;
   const read = Array.from({ length: digits }, (_, place) => {
@@ -52,6 +57,8 @@ export function readNumber(scores, digits) {
     const [digit] = rank(group);
     return [digit, group[digit]];
   });
+  const none = 10 * Math.min(...scores);
+  if (none > 0.5) return { read: [], text: NO_NUMBER, score: none };
   const text = read.map(([digit]) => digit).join("");
   return { read, text: text.replace(/^0+(?=\d)/, ""), score: read.reduce((product, [, score]) => product * score, 1) };
 }

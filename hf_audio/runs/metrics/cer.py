@@ -22,7 +22,8 @@ class CharacterErrorRate(ClipMetric):
     """Edit distance over the reference's length, of numbers without their leading zeros (000038 is 38, 000000 is 0).
 
     `compute` returns `{"cer", "cer_corpus", "exact_match"}`: the mean over clips of each clip's rate, the errors of
-    all clips over the characters of all references, and the share of clips without an error.
+    all clips over the characters of all references, and the share of clips without an error. A prediction may be
+    empty, where nothing was read.
 
     Raises:
         ValueError: a reference or a prediction that is not made of digits.
@@ -34,7 +35,9 @@ class CharacterErrorRate(ClipMetric):
 
     def _compute(self, predictions: Sequence[str], references: Sequence[str]) -> dict[str, float]:
         references = [_as_read(number) for number in references]
-        errors = np.array([edit_distance(_as_read(p), r) for p, r in zip(predictions, references, strict=True)])
+        errors = np.array(
+            [edit_distance(_as_read(p) if p else p, r) for p, r in zip(predictions, references, strict=True)]
+        )
         lengths = np.array([len(reference) for reference in references])
         return {
             "cer": float((errors / lengths).mean()),

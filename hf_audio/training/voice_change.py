@@ -1,0 +1,180 @@
+"""The same person speaking otherwise: pitch, formants, pace and tilt of a voice, each moved without the others."""
+
+import random
+from typing import NamedTuple
+
+import numpy as np
+import soxr
+from audiomentations.core.transforms_interface import BaseWaveformTransform
+from scipy.fft import irfft, next_fast_len, rfft
+
+from ..runs.pitch import RATE, track_pitch
+
+UNVOICED_PERIOD = 0.005  # seconds: such pieces of what has no pitch are as short as the periods of voices
+LARGEST_JITTER = 0.2  # of a period, by which a mark may lie beside its place
+TILTED_FROM, TILTED_TO = 250, 4000  # Hz: beyond, a tilted spectrum is level
+
+
+class Marks(NamedTuple):
+    """Where periods of a waveform lie, in samples."""
+
+    places: np.ndarray
+    """(marks,) int, rising: one a period where there is a pitch, and everywhere else one in `UNVOICED_PERIOD`."""
+    periods: np.ndarray
+    """(marks,) samples until the next one."""
+    voiced: np.ndarray
+    """(marks,) of bool."""
+
+
+class ChangeVoice(BaseWaveformTransform):
+    """Lets the same person speak otherwise: at another pitch and pace, with a mouth of another size, softer or louder.
+
+    Pitch and pace change by pitch-synchronous overlap and add, which leaves the spectrum's envelope where it is, and
+    formants by playing the result faster or slower. The clip keeps its loudness. The pitch is not moved by an amount
+    but to a place: so of changed voices, high and low ones are equally often a man's or a woman's, and what tells them
+    apart is something else. Everything is drawn evenly, factors by their logarithms, and independently.
+
+    Source: Moulines and Charpentier 1990, Pitch-synchronous waveform processing techniques for text-to-speech
+    synthesis using diphones.
+
+    Args:
+        min_pitch, max_pitch: in Hz, between which a clip's median pitch comes to lie.
+        max_semitones: by which it is moved at most, even if it would lie outside.
+        max_formant_change: share by which formants are raised or lowered at most.
+        min_pace, max_pace: how fast the person speaks; above 1 is faster.
+        max_tilt_db: by which every octave becomes louder or softer than the one below, at most: a voice that is raised
+            has more of the high ones.
+    """
+
+    def __init__(
+        self,
+        min_pitch: float = 90.0,
+        max_pitch: float = 330.0,
+        max_semitones: float = 14.0,
+        max_formant_change: float = 0.0,
+        min_pace: float = 1.0,
+        max_pace: float = 1.0,
+        max_tilt_db: float = 0.0,
+        p: float = 0.5,
+    ):
+        super().__init__(p)
+        if not 0 < min_pitch <= max_pitch or not 0 < min_pace <= max_pace:
+            raise ValueError(f"{min_pitch=} and {max_pitch=}, {min_pace=} and {max_pace=} must be positive and rise.")
+        if not 0 <= max_formant_change < 1 or max_semitones < 0 or max_tilt_db < 0:
+            raise ValueError(
+                f"{max_formant_change=} must lie in [0, 1), and {max_semitones=} and {max_tilt_db=} not be negative."
+            )
+        self.pitch = min_pitch, max_pitch
+        self.max_semitones = max_semitones
+        self.formant_change = max_formant_change
+        self.pace = min_pace, max_pace
+        self.tilt_db = max_tilt_db
+
+    def randomize_parameters(self, samples: np.ndarray, sample_rate: int) -> None:
+        """Draw the new voice."""
+        super().randomize_parameters(samples, sample_rate)
+        if self.parameters["should_apply"]:
+            widest = np.log1p(self.formant_change)
+            self.parameters["pitch"] = float(np.exp(random.uniform(*np.log(self.pitch))))
+            self.parameters["formants"] = float(np.exp(random.uniform(-widest, widest)))
+            self.parameters["pace"] = float(np.exp(random.uniform(*np.log(self.pace))))
+            self.parameters["tilt_db"] = random.uniform(-self.tilt_db, self.tilt_db)
+
+    def apply(self, samples: np.ndarray, sample_rate: int) -> np.ndarray:
+        """(samples,) -> (samples / pace,) float32."""
+        formants, pace, tilt_db = (self.parameters[name] for name in ("formants", "pace", "tilt_db"))
+        marks = find_marks(samples, sample_rate)
+        factor = 1.0
+        if marks.voiced.any():
+            own = sample_rate / np.median(marks.periods[marks.voiced])
+            widest = 2 ** (self.max_semitones / 12)
+            factor = float(np.clip(self.parameters["pitch"] / own, 1 / widest, widest))
+        changed = move_pitch(samples, marks, factor / formants, pace / formants)
+        changed = soxr.resample(changed, formants * sample_rate, sample_rate)
+        if tilt_db:
+            changed = tilt(changed, sample_rate, tilt_db)
+        loudness = np.sqrt(np.mean(np.square(samples)) / max(np.mean(np.square(changed)), 1e-16))
+        return (changed * loudness).astype(np.float32)
+
+
+def move_pitch(waveform: np.ndarray, marks: Marks, pitch: float, pace: float) -> np.ndarray:
+    """Speech with its pitch multiplied by `pitch`, and `pace` times as fast; the spectral envelope stays.
+
+    Around each mark of the waveform lies a piece of two periods; they are laid out anew, some several times or not at
+    all. waveform: (samples,) -> (samples / pace,) float32.
+    """
+    size = max(round(len(waveform) / pace), 1)
+    result, weights = np.zeros(size, dtype=np.float32), np.zeros(size, dtype=np.float32)
+    windows: dict[int, np.ndarray] = {}
+    place = float(marks.places[0]) / pace
+    while place < size:
+        near = _nearest(marks.places, place * pace)
+        period = marks.periods[near] / (pitch if marks.voiced[near] else 1)
+        # Not wider than a new period, so that pieces of a raised voice do not pile up.
+        half = max(int(min(period, marks.periods[near])), 2)
+        if half not in windows:
+            windows[half] = np.hanning(2 * half + 1).astype(np.float32)
+        source, target = marks.places[near], round(place)
+        left = max(-half, -source, -target)
+        right = min(half + 1, len(waveform) - source, size - target)
+        if left < right:
+            window = windows[half][half + left : half + right]
+            result[target + left : target + right] += window * waveform[source + left : source + right]
+            weights[target + left : target + right] += window
+        place += period
+    # Where pieces leave gaps between them, as those of a lowered voice do, these stay silent.
+    return result / np.maximum(weights, 1)
+
+
+def find_marks(waveform: np.ndarray, sampling_rate: int) -> Marks:
+    """Marks of a waveform (samples,), of which each lies where its period resembles the one before it best."""
+    hop, pitches = track_pitch(soxr.resample(waveform, sampling_rate, RATE), RATE)
+    frame = hop * sampling_rate / RATE
+    steady = float(round(UNVOICED_PERIOD * sampling_rate))
+    places: list[int] = []
+    periods: list[float] = []
+    voiced: list[bool] = []
+    place, follows = 0, False
+    while place < len(waveform):
+        # Frames overlap by a half, so a frame's middle lies where the next one begins.
+        pitch = pitches[min(max(round(place / frame) - 1, 0), len(pitches) - 1)]
+        has_pitch = bool(pitch > 0)
+        period = sampling_rate / pitch if has_pitch else steady
+        if has_pitch:
+            place = _settle(waveform, place, int(period), places[-1] if follows else None)
+        places.append(place)
+        periods.append(period)
+        voiced.append(has_pitch)
+        follows = has_pitch
+        place += max(round(period), 1)
+    return Marks(np.array(places), np.array(periods), np.array(voiced))
+
+
+def _settle(waveform: np.ndarray, place: int, period: int, before: int | None) -> int:
+    """The place near another one that is like the period before, or else is the loudest of its period."""
+    if before is None:
+        return place + int(np.abs(waveform[place : place + period]).argmax())
+    reach, half = max(int(LARGEST_JITTER * period), 1), period // 2
+    first, last = place - reach - half, place + reach + half
+    pattern = waveform[max(before - half, 0) : before + half]
+    if first < 0 or last > len(waveform) or len(pattern) < 2 * half:
+        return place
+    likeness = np.correlate(waveform[first:last], pattern, "valid")
+    return place - reach + int(likeness.argmax())
+
+
+def _nearest(places: np.ndarray, place: float) -> int:
+    after = int(np.searchsorted(places, place))
+    if after == 0:
+        return 0
+    if after == len(places) or place - places[after - 1] <= places[after] - place:
+        return after - 1
+    return after
+
+
+def tilt(waveform: np.ndarray, sampling_rate: int, db: float) -> np.ndarray:
+    """A waveform (samples,) of which every octave is louder by so many decibels than the one below, and back."""
+    size = next_fast_len(len(waveform), real=True)
+    frequencies = np.fft.rfftfreq(size, 1 / sampling_rate).clip(TILTED_FROM, TILTED_TO)
+    gains = 10 ** (db * np.log2(frequencies / TILTED_FROM) / 20)
+    return irfft(rfft(waveform, size) * gains, size)[: len(waveform)]
