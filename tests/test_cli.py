@@ -126,7 +126,7 @@ def test_a_mistyped_flag_names_the_one_that_is_meant(
 def test_every_command_is_a_function_of_its_name_and_arguments(capsys: pytest.CaptureFixture[str]) -> None:
     code, overview, _ = run(capsys, "--help")
     names = re.findall(r"^  ([a-z-]+)  ", overview, flags=re.MULTILINE)
-    assert code == 0 and len(names) == 13 and "train" in names
+    assert code == 0 and len(names) == 16 and "train" in names
     for name in names:
         function = getattr(commands, name.replace("-", "_"))
         assert read_docstring(function)[0] in overview
@@ -136,7 +136,7 @@ def test_every_command_is_a_function_of_its_name_and_arguments(capsys: pytest.Ca
         assert code == 0
         for parameter in inspect.signature(function).parameters.values():
             flag = parameter.kind is parameter.KEYWORD_ONLY
-            shown = f"--{parameter.name}" if flag else parameter.name.upper().removesuffix("S")
+            shown = f"--{parameter.name.rstrip('_')}" if flag else parameter.name.upper().removesuffix("S")
             assert shown in page, (name, parameter)
 
 
@@ -196,8 +196,8 @@ def write_sounds(folder: Path, verified: str) -> Path:
 def test_audit_labels_writes_the_suspicious_clips(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def audit(args, dataset, rounds):
-        assert (len(dataset), rounds, args.seed) == (4, 2, 7)
+    def audit(args, dataset, rounds, encoder):
+        assert (len(dataset), rounds, encoder, args.seed) == (4, 2, None, 7)
         Path(args.output_dir).mkdir()  # for its trainings
         labels, unverified = np.array(dataset["label"]), np.array(dataset["unverified"])
         suggested = np.where(unverified, 0, labels)
