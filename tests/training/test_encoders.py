@@ -28,8 +28,8 @@ from transformers import (
 from hf_audio import AudioEncoderForAudioClassification
 from hf_audio.audio.loading import load_audio
 from hf_audio.corpora.synthetic_numbers import make_spoken_numbers
-from hf_audio.inference.torch_classifier import TorchAudioClassifier
 from hf_audio.inference.facts import NO_NUMBER
+from hf_audio.inference.torch_classifier import TorchAudioClassifier
 from hf_audio.training.encoders import build_model, fit_spectrogram, load_extractor, spectrogram_length
 from hf_audio.training.start import run_recipe
 
