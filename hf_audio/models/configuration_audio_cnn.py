@@ -39,12 +39,30 @@ def check_problem(config: PreTrainedConfig) -> None:
         )
 
 
+def check_head(config: PreTrainedConfig) -> None:
+    """The numbers of a network's head fit its labels.
+
+    Raises:
+        ValueError: they do not, see `check_problem` too.
+    """
+    check_problem(config)
+    if config.num_digits < 0 or (config.num_digits and config.num_labels != 10 * config.num_digits):
+        raise ValueError(
+            f"num_digits={config.num_digits} needs num_labels={10 * config.num_digits}, not {config.num_labels}: "
+            "leave num_labels and id2label out."
+        )
+    if config.temperature <= 0:
+        raise ValueError(f"temperature={config.temperature} must be positive.")
+    if config.rejection_margin and not rejects_background(config):
+        raise ValueError(f"rejection_margin={config.rejection_margin} needs {NONE_OF_THESE!r} as the last label.")
+
+
 def drop_fitted(config_dict: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """A stored config, by name, without what was fitted to its classes where `changes` put other ones in their place.
 
     With `num_labels` or `id2label` among the changes, a head of another size begins without the stored `temperature`,
-    `num_digits` and `rejection_margin`, and one of the same size without a margin for a label that is no longer "none
-    of these". Changes of these names win.
+    `num_digits`, `number_grammar` and `rejection_margin`, and one of the same size without a margin for a label that
+    is no longer "none of these". Changes of these names win.
     """
     labels = {name: changes[name] for name in ("id2label", "label2id") if changes.get(name) is not None}
     names = {int(number): name for number, name in labels.get("id2label", {}).items()}
@@ -53,7 +71,8 @@ def drop_fitted(config_dict: dict[str, Any], changes: Mapping[str, Any]) -> dict
     fitted: dict[str, Any] = {}
     if n_labels != n_stored:
         fitted = {"temperature": 1.0, "num_digits": 0, "rejection_margin": 0.0}
-        config_dict = {name: value for name, value in config_dict.items() if name not in ("id2label", "label2id")}
+        of_labels = ("id2label", "label2id", "number_grammar")
+        config_dict = {name: value for name, value in config_dict.items() if name not in of_labels}
     elif names and names.get(n_labels - 1) != NONE_OF_THESE:
         fitted = {"rejection_margin": 0.0}
     fitted |= {name: changes[name] for name in fitted if name in changes}
@@ -212,6 +231,8 @@ class AudioCNNConfig(PreTrainedConfig):
             ValueError: the numbers do not fit together for another reason.
         """
         follow_labels(self)
+        if not self.num_digits:
+            self.number_grammar = None
         self.validate_numbers()
 
     @property
@@ -296,14 +317,9 @@ class AudioCNNConfig(PreTrainedConfig):
             raise ValueError(f"time_stretch={self.time_stretch} must lie in [0, 1]; 1 is up to twice as slow or fast.")
 
     def _check_head(self) -> None:
-        check_problem(self)
+        check_head(self)
         if self.pooling not in self.poolings:
             raise ValueError(f"pooling={self.pooling!r} is not known: choose one of {', '.join(self.poolings)}.")
-        if self.num_digits < 0 or (self.num_digits and self.num_labels != 10 * self.num_digits):
-            raise ValueError(
-                f"num_digits={self.num_digits} needs num_labels={10 * self.num_digits}, not {self.num_labels}: leave "
-                "num_labels and id2label out."
-            )
         if self.number_grammar is not None and self.number_grammar not in self.number_grammars:
             raise ValueError(
                 f"number_grammar={self.number_grammar!r} is not known: choose one of "
@@ -318,10 +334,6 @@ class AudioCNNConfig(PreTrainedConfig):
             raise ValueError(
                 "long_term_spectrum=True tells no digits one after the other: leave it or num_digits out."
             )
-        if self.temperature <= 0:
-            raise ValueError(f"temperature={self.temperature} must be positive.")
-        if self.rejection_margin and not rejects_background(self):
-            raise ValueError(f"rejection_margin={self.rejection_margin} needs {NONE_OF_THESE!r} as the last label.")
 
     def _check_backbone(self) -> None:
         if any(dilation < 1 for dilation in self.context_dilations):

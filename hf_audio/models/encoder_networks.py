@@ -41,7 +41,7 @@ class EncoderNetwork(nn.Module):
         super().__init__()
 
     def n_windows(self, n_samples: torch.Tensor) -> torch.Tensor:
-        """How many windows clips of these lengths have, one at least. (batch,) or a number, and the same back."""
+        """How many windows clips of these lengths have, one at least. (batch,), and the same back."""
         raise NotImplementedError
 
     def forward(
@@ -50,7 +50,8 @@ class EncoderNetwork(nn.Module):
         """input_values: (batch, samples), of which n_samples: (batch,) are signal -> (batch, windows, size).
 
         What lies behind a clip's own windows is of no meaning. hidden_states: a list to which what each layer gives is
-        appended, (batch, channels, bands, frames) or (batch x windows, ...).
+        appended, (batch, channels, frames, bands), or with batch x windows in front; of LSTMs, (batch x windows,
+        frames, size).
         """
         raise NotImplementedError
 

@@ -154,7 +154,7 @@ def embeddings_in_a_row(n_samples: int) -> int:
 )
 def test_as_many_windows_as_in_the_original(name, count):
     network = NETWORKS[name](AudioEncoderConfig(encoder=name))
-    window, hop = ENCODERS[name].window_samples, ENCODERS[name].hop_samples
+    window, hop = ENCODERS[name].window_samples, network.HOP_FRAMES * network.HOP_LENGTH
     near = [window + k * hop + d for k in (-1, 0, 1, 2, 7) for d in (-1, 0, 1, -hop // 4, hop // 3)]
     lengths = torch.tensor([1, 100, *range(500, 5 * window, 1237), *near])
     assert network.n_windows(lengths).tolist() == [count(int(length)) for length in lengths]
@@ -164,7 +164,7 @@ def test_as_many_windows_as_in_the_original(name, count):
 def test_padding_changes_no_answer(name):
     model = random_encoder(name)
     rate, window = model.config.sampling_rate, ENCODERS[name].window_samples
-    lengths = [window + ENCODERS[name].hop_samples + 7, window // 4]
+    lengths = [window + model.network.HOP_FRAMES * model.network.HOP_LENGTH + 7, window // 4]
     clips = [torch.randn(length, generator=torch.Generator().manual_seed(length)) * 0.1 for length in lengths]
     padded = torch.full((2, lengths[0] + rate // 4), 0.5)  # what lies in the padding is not heard
     for row, clip in zip(padded, clips, strict=True):

@@ -422,8 +422,9 @@ def test_labels_changed_in_a_loaded_config_count_too(rejecting, tmp_path):
     model.save_pretrained(tmp_path)
 
 
-def test_a_model_of_digits_takes_a_head_of_classes(tmp_path):
-    folder = save_checkpoint(tmp_path / "digits", num_digits=2, pooling="attention")
+@pytest.mark.parametrize("kind", ["attention", "words"])
+def test_a_model_of_digits_takes_a_head_of_classes(kind, tmp_path):
+    folder = save_checkpoint(tmp_path / "digits", **KINDS[kind])
     model = AutoModelForAudioClassification.from_pretrained(folder, num_labels=5, ignore_mismatched_sizes=True)
     assert model.config.num_digits == 0 and len(model.config.id2label) == 5
     model(sounds(), labels=torch.tensor([4, 0, 1])).loss.backward()
