@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 from ..errors import CheckpointError
 
 TIMEOUT_SECONDS = 600  # of a slow line; pip itself gives up on one that does not answer
-# What pip says where it does not know of a version or is not there at all.
+# What Python says where pip is not there at all.
 NO_PIP = "No module named pip"
 
 

@@ -66,7 +66,7 @@ def verify(checkpoint: str | os.PathLike, clips: Mapping[str, bytes] | None = No
     blocks of several sizes; of embeddings, ONNX Runtime and the service.
 
     Args:
-        checkpoint: a finished folder or a Hub id, of an AudioCNN or an ensemble of them.
+        checkpoint: a finished folder or a Hub id, as of `export_onnx`.
         clips: audio files as bytes by their names, by default those of `make_golden_clips`; they calibrate the 8 bits.
 
     Raises:

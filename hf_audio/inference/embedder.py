@@ -12,10 +12,10 @@ import numpy as np
 from ..errors import CheckpointError, NoSpeechError
 from .checkpoint import ONNX_SUFFIX, make_tone, try_out
 from .classifier import AudioClassifier
-from .facts import Facts, RunningMean
+from .facts import Facts
 from .onnx_classifier import EMBEDDINGS, OnnxAudioClassifier
 from .torch_classifier import TorchAudioClassifier
-from .torch_network import TorchNetwork, load_network
+from .torch_network import TorchNetwork, classifies_by_name, load_network
 
 if TYPE_CHECKING:
     import torch
@@ -47,7 +47,7 @@ def pooled_embeddings(model: "PreTrainedModel", **inputs: Any) -> "Tensor":
     own = (AudioCNNPreTrainedModel, AudioEncoderPreTrainedModel, AudioEnsembleForAudioClassification)
     if isinstance(model, own):
         return model.embed(**inputs)
-    if not type(model).__name__.endswith("Classification"):
+    if not classifies_by_name(type(model).__name__):
         return _pooled_output(model, **inputs)
     layers = [each for each in model.modules() if isinstance(each, nn.Linear | nn.Conv1d | nn.Conv2d)]
     last = layers[-1] if layers else None
@@ -134,9 +134,7 @@ class AudioEmbedder(ABC):
         spoken, speech = self.facts.keep_speech(waveform)
         if speech is not None:
             raise NoSpeechError("The recording", speech)
-        mean = RunningMean()
-        mean.add(self.embed(self.facts.cut(spoken)))
-        return mean.value.astype(np.float32)
+        return self.facts.reduce(self.embed(self.facts.cut(spoken))).astype(np.float32)
 
 
 class TorchAudioEmbedder(AudioEmbedder):

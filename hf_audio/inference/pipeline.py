@@ -31,8 +31,7 @@ from .kaldi_features import kaldi_features
 logger = logging.getLogger(__name__)
 
 # Networks whose front-end, in half precision too, computes in float32: it hears waveforms as they are.
-WHOLE_WAVEFORM_TYPES = (AudioCNNConfig.model_type, AudioEncoderConfig.model_type)
-OWN_TYPES = (*WHOLE_WAVEFORM_TYPES, AudioEnsembleConfig.model_type)
+OWN_TYPES = tuple(kind.model_type for kind in (AudioCNNConfig, AudioEncoderConfig, AudioEnsembleConfig))
 # Beside a model's inputs, where a recording holds no speech: (1, 1), how probable speech is; for others, `SPOKEN`.
 SPEECH, SPOKEN = "speech", -1.0
 
@@ -127,7 +126,7 @@ class AudioClassificationPipeline(StockAudioClassificationPipeline, ChunkPipelin
                 features = self.feature_extractor(window, sampling_rate=rate, return_tensors="pt")
             else:
                 features = BatchFeature({"input_values": self._kaldi_features(torch.from_numpy(window)[None])})
-            if self.dtype is not None and self.model.config.model_type not in WHOLE_WAVEFORM_TYPES:
+            if self.dtype is not None and self.model.config.model_type not in OWN_TYPES:
                 features = features.to(dtype=self.dtype)
             if facts.speech_only:
                 features[SPEECH] = torch.tensor([[SPOKEN if speech is None else speech]])

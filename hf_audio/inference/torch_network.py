@@ -56,7 +56,7 @@ class TorchNetwork:
         # Where a mask goes with it, padding changes no answer. Of transformers' encoders some have none.
         self._knows_padding = isinstance(extractor, AudioCNNFeatureExtractor)
         self._padding = padding_arguments(extractor)
-        if isinstance(extractor, WhisperFeatureExtractor) and not _classifies(type(model).__name__):
+        if isinstance(extractor, WhisperFeatureExtractor) and not classifies_by_name(type(model).__name__):
             self._padding["return_attention_mask"] = True  # all sounds are padded to 30 s, which shall not be pooled
 
     def run(
@@ -149,10 +149,10 @@ def _has_head(checkpoint: str | os.PathLike) -> bool:
     from transformers import AutoConfig
 
     architectures = AutoConfig.from_pretrained(checkpoint).architectures
-    return any(map(_classifies, architectures or ()))
+    return any(map(classifies_by_name, architectures or ()))
 
 
-def _classifies(class_name: str) -> bool:
+def classifies_by_name(class_name: str) -> bool:
     """Whether the models of a class of transformers have a head that classifies."""
     return class_name.endswith("Classification")
 

@@ -1,6 +1,7 @@
 """AudioCNN: a mono waveform in, class scores or embeddings out; the spectrogram is a layer of the model."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,8 +35,8 @@ logger = logging.get_logger(__name__)
 class AudioClassifierOutput(SequenceClassifierOutput):
     """What a classifier returns: transformers' own fields and, where hidden states are asked for, the embeddings.
 
-    `pooler_output`, (batch, size), is what the last layer judges by, and the same as `AutoModel`'s. `word_scores`,
-    (batch, words, frames), are of a network with a `number_grammar`, in training mode alone.
+    `pooler_output`, (batch, size), is what the last layer judges by, and the same as `AutoModel`'s. A network with a
+    `number_grammar` judges every frame instead; in training mode alone, it has `word_scores`, (batch, words, frames).
     """
 
     pooler_output: torch.Tensor | None = None
@@ -168,7 +169,7 @@ def classifier_output(
     logits: torch.Tensor,
     labels: torch.Tensor | None,
     config: PreTrainedConfig,
-    hidden_states: tuple[list[torch.Tensor], torch.Tensor] | None,
+    hidden_states: tuple[Sequence[torch.Tensor], torch.Tensor] | None,
     return_dict: bool | None,
 ) -> AudioClassifierOutput | tuple[torch.Tensor, ...]:
     """What a classifier returns: with labels, the mean loss too; with `return_dict=False`, a tuple.
@@ -228,6 +229,13 @@ def check_padding(attention_mask: torch.Tensor | None, is_training: bool) -> Non
         return
     if bool(((attention_mask[:, 0] == 0) & (attention_mask[:, -1] != 0)).any()):
         raise ValueError("The attention_mask begins with zeros: pad clips on the right, with padding_side='right'.")
+
+
+def count_samples(input_values: torch.Tensor, attention_mask: torch.Tensor | None) -> torch.Tensor:
+    """How many samples of each clip, (batch, samples), are signal: (batch,)."""
+    if attention_mask is None:
+        return torch.full_like(input_values[:, 0], input_values.shape[1], dtype=torch.long)
+    return attention_mask.sum(-1).long()
 
 
 def center_short_clips(input_values: torch.Tensor, n_samples: torch.Tensor, min_samples: int) -> torch.Tensor:
@@ -374,9 +382,7 @@ class AudioCNNPreTrainedModel(PreTrainedModel):
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """What is heard of each waveform, by `trim_db`, `heard_seconds` and `repeat_short`, and its mask."""
         config = self.config
-        n_samples = torch.full_like(input_values[:, 0], input_values.shape[1]).long()
-        if attention_mask is not None:
-            n_samples = attention_mask.sum(-1).long()
+        n_samples = count_samples(input_values, attention_mask)
         start = torch.zeros_like(n_samples)
         if config.trim_db is not None:
             start, n_samples = find_sound(input_values, n_samples, config.trim_db)

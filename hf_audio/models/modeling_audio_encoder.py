@@ -11,7 +11,14 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 from .configuration_audio_encoder import AudioEncoderConfig
 from .encoder_networks import NETWORKS
 from .frontends import ConstantModule, length_mask
-from .modeling_audio_cnn import AudioClassifierOutput, calibrate, check_padding, classifier_output, notice_tags
+from .modeling_audio_cnn import (
+    AudioClassifierOutput,
+    calibrate,
+    check_padding,
+    classifier_output,
+    count_samples,
+    notice_tags,
+)
 
 # Where the classes lie in a checkpoint that carries its code.
 AUTO_MAP = {
@@ -73,13 +80,13 @@ class AudioEncoderModel(AudioEncoderPreTrainedModel):
             input_values: waveforms at `config.sampling_rate`, values in [-1, 1].
             attention_mask: 1 on samples, 0 on padding at the end; `None` when nothing is padded.
             output_hidden_states: whether to return what each layer gives, (batch, channels, frames, bands), or with
-                batch * windows in front where windows go through the layers one by one.
+                batch * windows in front where windows go through the layers one by one; of LSTMs, (batch * windows,
+                frames, size).
             return_dict: `False` returns a tuple, as in every transformers model.
         """
         check_padding(attention_mask, self.training)
-        n_samples = torch.full_like(input_values[:, 0], input_values.shape[1], dtype=torch.long)
+        n_samples = count_samples(input_values, attention_mask)
         if attention_mask is not None:
-            n_samples = attention_mask.sum(-1).long()
             input_values = input_values * length_mask(n_samples, input_values.shape[1])
         wanted = self.config.output_hidden_states if output_hidden_states is None else output_hidden_states
         hidden_states: list[torch.Tensor] | None = [] if wanted else None
@@ -132,7 +139,7 @@ class AudioEncoderForAudioClassification(AudioEncoderPreTrainedModel):
             input_values, attention_mask, output_hidden_states=output_hidden_states, return_dict=True
         )
         logits = calibrate(self.classifier(self.dropout(heard.pooler_output)).float(), self.config)
-        asked = None if heard.hidden_states is None else (list(heard.hidden_states), heard.pooler_output)
+        asked = None if heard.hidden_states is None else (heard.hidden_states, heard.pooler_output)
         return classifier_output(logits, labels, self.config, asked, return_dict)
 
     def embed(self, input_values: torch.Tensor, attention_mask: torch.Tensor | None = None) -> torch.Tensor:

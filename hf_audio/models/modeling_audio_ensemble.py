@@ -15,6 +15,7 @@ from .modeling_audio_cnn import (
     AudioCNNPreTrainedModel,
     check_padding,
     classifier_output,
+    count_samples,
     probabilities,
     to_logits,
 )
@@ -139,12 +140,10 @@ class AudioEnsembleForAudioClassification(PreTrainedModel):
 
     def _windows(
         self, input_values: torch.Tensor, attention_mask: torch.Tensor | None
-    ) -> Iterator[tuple[Member, "MemberWindows"]]:
+    ) -> Iterator[tuple[Member, MemberWindows]]:
         """Each member with what it hears of the waveforms, (batch, samples)."""
         check_padding(attention_mask, self.training)
-        n_samples = torch.full_like(input_values[:, 0], input_values.shape[1]).long()
-        if attention_mask is not None:
-            n_samples = attention_mask.sum(-1).long()
+        n_samples = count_samples(input_values, attention_mask)
         for member, resampler in zip(self.members, self.resamplers, strict=True):
             assert isinstance(member, MEMBERS) and isinstance(resampler, Resampler)
             sizes = member.config.clip_samples, member.config.step_samples

@@ -11,7 +11,7 @@ runtime. Source of the idea: the forward-backward algorithm, as in connectionist
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from graphlib import TopologicalSorter
 
 import torch
@@ -61,7 +61,7 @@ class Grammar:
     finals: dict[str, tuple[int, ...]]
     """Of each state in which a number may end, the places of its last digits, which are zeros."""
 
-    @property
+    @cached_property
     def states(self) -> list[str]:
         """From "start" on, none before one that leads to it."""
         sorter = TopologicalSorter({"start": ()})
