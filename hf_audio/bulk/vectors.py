@@ -331,9 +331,7 @@ def _read_vectors(file: "ParquetFile", path: Path) -> np.ndarray:
             if not vectors.size:
                 vectors = np.empty((file.metadata.num_rows, int(lengths[0])), dtype=np.float32)
             if (lengths != vectors.shape[1]).any():
-                raise DataError(
-                    f"{path} mixes embeddings of 2 checkpoints, which cannot be compared: embed all by one."
-                )
+                raise _mixed(path, 2)
             vectors[first : first + len(lists)] = (
                 lists.flatten().to_numpy(zero_copy_only=False).reshape(len(lists), -1)
             )
