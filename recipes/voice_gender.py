@@ -197,7 +197,7 @@ def make_task(args: VoiceGenderArguments) -> Task:
         validation_rows=splits["dev"] if splits["dev"].any() else None,
         pooled_column=SPEAKER_COLUMN,
         plot=plot_pitch,
-        unlabelled=find_unlabelled(data_dir, held_out),
+        unlabelled=[] if args.teacher is None else find_unlabelled(data_dir, held_out),
         crop_seconds=CROP_SECONDS,
         search_space=SEARCH_SPACE,
     )

@@ -11,6 +11,7 @@ import numpy as np
 import soundfile
 
 from ..audio.loading import load_audio
+from ..data.tables import write_rows
 from ..errors import DataError
 from ..files import search_folder
 from ..models.configuration_audio_cnn import NONE_OF_THESE
@@ -94,12 +95,12 @@ def make_prompted_numbers(
 
     def write(folder: Path) -> None:
         (folder / "test").mkdir()
-        rows = ["path,number,speaker"]
-        for number, speaker, samples in _make_clips(speakers, count, seed):
-            name = f"test/{len(rows) - 1:06}.wav"
+        rows = []
+        for position, (number, speaker, samples) in enumerate(_make_clips(speakers, count, seed)):
+            name = f"test/{position:06}.wav"
             write_wav(folder / name, samples, RATE)
-            rows.append(f"{name},{NONE_OF_THESE if number is None else number},{speaker}")
-        (folder / "test.csv").write_text("\n".join([*rows, ""]), encoding="utf-8", newline="\n")
+            rows.append({"path": name, "number": NONE_OF_THESE if number is None else number, "speaker": speaker})
+        write_rows(folder / "test.csv", rows)
 
     n_none = sum(len(speaker.others) for speaker in speakers)
     files = sorted({file for speaker in speakers for file in (*speaker.words.values(), *speaker.others)})

@@ -115,7 +115,6 @@ def make_varied_numbers(
         rows = [
             f"{_name(clip)},{NONE_OF_THESE if clip.number is None else clip.number},{speakers[clip.position]}"
             for clip in clips
-            if clip.position in speakers
         ]
         (folder / "train.csv").write_text("\n".join(["path,number,speaker", *rows, ""]), "utf-8", newline="\n")
 

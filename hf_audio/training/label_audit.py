@@ -204,6 +204,11 @@ def audit_labels(args: RecipeArguments, dataset: Dataset, rounds: int = 1, encod
     reason = _why_not(dataset)
     if reason is not None:
         raise DataError(reason)
+    if encoder is not None and is_audio_cnn(encoder):
+        raise ArgumentError(
+            f"--encoder {encoder} is a network that was trained for its own classes: give a pretrained one, such as "
+            "sfx."
+        )
     check_same_arguments(args)
     open_output_dir(args, UNFINISHED_FOLDS)
     # Without the clips that cannot be read, of which no network says anything.
@@ -243,11 +248,6 @@ def audit_labels(args: RecipeArguments, dataset: Dataset, rounds: int = 1, encod
 
 def _embed(cached: Dataset, listener: AudioCNNConfig, encoder: str, extractor: SequenceFeatureExtractor) -> np.ndarray:
     """The embeddings of decoded clips, (clips, size): the same as of a head that is trained on them."""
-    if is_audio_cnn(encoder):
-        raise ArgumentError(
-            f"--encoder {encoder} is a network that was trained for its own classes: give a pretrained one, such as "
-            "sfx."
-        )
     names = class_names(cached) or []
     listener.id2label = dict(enumerate(names))
     listener.label2id = {name: number for number, name in enumerate(names)}
@@ -263,18 +263,27 @@ def _judge_by_features(
     class with too few of them are what their labels say.
     """
     heard = np.eye(believed.shape[1])[given]
-    judged = np.bincount(given)[given] >= N_FOLDS
-    if not judged.any():
-        raise DataError(TOO_FEW)
-    everything, places = np.arange(len(given)), np.flatnonzero(judged)
-    splits = StratifiedKFold(N_FOLDS, shuffle=True, random_state=seed).split(places, given[places])
-    folds = [(np.setdiff1d(everything, places[held]), places[held]) for _, held in splits]
+    held_out = _hold_out(given, seed)
+    judged = np.any(held_out, axis=0)
+    folds = [(np.flatnonzero(~held), np.flatnonzero(held)) for held in held_out]
     crossed = cross_fit(
         features, Targets.of_beliefs(believed), np.ones(len(given)), folds, (verified & judged).astype(float)
     )
     assert crossed is not None
     heard[judged] = softmax(crossed.logits[judged], axis=1)
     return heard
+
+
+def _hold_out(labels: np.ndarray, seed: int) -> list[np.ndarray]:
+    """Which clips each fold holds out, (clips,) of bool.
+
+    A class with fewer clips than folds could be left without any to train on: its clips are heard and not judged.
+    """
+    judged = np.flatnonzero(np.bincount(labels)[labels] >= N_FOLDS)
+    if len(judged) == 0:
+        raise DataError(TOO_FEW)
+    folds = StratifiedKFold(N_FOLDS, shuffle=True, random_state=seed).split(judged, labels[judged])
+    return [np.isin(np.arange(len(labels)), judged[places]) for _, places in folds]
 
 
 def _why_not(dataset: Dataset) -> str | None:
@@ -292,14 +301,8 @@ def _judge_out_of_fold(args: RecipeArguments, dataset: Dataset, round_: int) -> 
     """What each clip is, by networks trained on the other folds: (clips, classes) probabilities; and their seconds."""
     labels = np.asarray(dataset["label"][:])
     heard = np.eye(len(class_names(dataset) or []))[labels]
-    # A class with fewer clips than folds could be left without any to train on: its clips are heard and not judged.
-    judged = np.flatnonzero(np.bincount(labels)[labels] >= N_FOLDS)
-    if len(judged) == 0:
-        raise DataError(TOO_FEW)
-    folds = StratifiedKFold(N_FOLDS, shuffle=True, random_state=args.seed).split(judged, labels[judged])
     seconds = 0.0
-    for number, (_, places) in enumerate(folds, start=1):
-        held_out = np.isin(np.arange(len(dataset)), judged[places])
+    for number, held_out in enumerate(_hold_out(labels, args.seed), start=1):
         folder = Path(args.output_dir) / f"fold_{number}_round_{round_}"
         results = run_unless_finished(args, folder, functools.partial(_train, dataset=dataset, held_out=held_out))
         seconds += training_seconds(results)

@@ -26,17 +26,17 @@ def record(folder: Path, names: list[str], seconds: float = 0.4) -> None:
 
 @pytest.fixture
 def prompts(tmp_path: Path) -> Path:
-    record(tmp_path / "voice" / "digits", [*WORDS, "1n", "million"])
-    record(tmp_path / "voice", ["hello"], 1.0)
-    record(tmp_path / "voice", ["click"], 0.01)
-    return tmp_path / "voice"
+    record(tmp_path / "voice, hers" / "digits", [*WORDS, "1n", "million"])
+    record(tmp_path / "voice, hers", ["hello"], 1.0)
+    record(tmp_path / "voice, hers", ["click"], 0.01)
+    return tmp_path / "voice, hers"
 
 
 def test_a_corpus_of_prompts(prompts: Path, tmp_path: Path) -> None:
     folder = make_prompted_numbers(prompts, tmp_path / "numbers", count=12)
     assert make_prompted_numbers(prompts, tmp_path / "numbers", count=12) == folder
     table = pd.read_csv(folder / "test.csv")
-    assert list(table.columns) == ["path", "number", "speaker"] and set(table["speaker"]) == {"voice"}
+    assert list(table.columns) == ["path", "number", "speaker"] and set(table["speaker"]) == {"voice, hers"}
     spoken = table["number"][table["number"] != "none of these"].astype(int)
     assert len(spoken) == 12 and len(table) == 14  # "hello" and "million"; the click is too short, "1n" is a number
     recorded = {"сто": 0, "тысяча": 0}

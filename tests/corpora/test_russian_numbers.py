@@ -1,10 +1,11 @@
 """Russian numbers: words as schoolbooks have them, there and back, and what is no number."""
 
 import pytest
+from helpers.number_words import VALUES, read_number
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hf_audio.corpora.russian_numbers import VALUES, number_words, read_number
+from hf_audio.corpora.russian_numbers import number_words
 from hf_audio.errors import ArgumentError
 
 BOOK = {

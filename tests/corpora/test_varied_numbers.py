@@ -10,8 +10,9 @@ import soundfile
 
 pytest.importorskip("espeakng_loader")
 
+from helpers.number_words import read_number
+
 from hf_audio.corpora import festival, ru_tts, varied_numbers
-from hf_audio.corpora.russian_numbers import read_number
 from hf_audio.corpora.varied_numbers import make_varied_numbers
 from hf_audio.errors import ArgumentError, MissingExtraError
 

@@ -5,10 +5,11 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from helpers.number_words import read_number
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hf_audio.corpora.russian_numbers import HUNDREDS, TEENS, TENS, THOUSAND, UNITS, ZERO, number_words, read_number
+from hf_audio.corpora.russian_numbers import HUNDREDS, TEENS, TENS, THOUSAND, UNITS, ZERO, number_words
 from hf_audio.errors import ArgumentError
 from hf_audio.models.number_grammar import GRAMMARS, MAX_WORD_SCORE, RARITY, NumberReader, spelling_loss
 
