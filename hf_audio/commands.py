@@ -803,13 +803,14 @@ def make_numbers(
         DataError: the folder holds something else, or an argument cannot be.
         MissingExtraError: eSpeak NG is not installed.
     """
-    from .corpora.prompted_numbers import make_prompted_numbers  # loads the audio libraries
-    from .corpora.synthetic_numbers import make_spoken_numbers
-
     if prompts is not None:
+        from .corpora.prompted_numbers import make_prompted_numbers  # loads the audio libraries
+
         if language.lower() != "ru":
             raise ArgumentError("--prompts are of numbers in Russian: leave --language out.")
         return make_prompted_numbers(Path(prompts), Path(out), count=count, seed=seed)
+    from .corpora.synthetic_numbers import make_spoken_numbers  # loads the audio libraries
+
     return make_spoken_numbers(Path(out), language=language, count=count, seed=seed)
 
 

@@ -22,8 +22,11 @@ from hf_audio.models.configuration_audio_cnn import NONE_OF_THESE
 
 NAMES = {0: "low", 1: "mid", 2: "high"}
 KINDS = {
-    "windows that overlap": {"overlap": 0.75, "id2label": NAMES},
-    "a rejection margin": {"id2label": {**NAMES, 2: NONE_OF_THESE}, "rejection_margin": 1.5},
+    "windows that overlap and a rejection margin": {
+        "overlap": 0.75,
+        "id2label": {**NAMES, 2: NONE_OF_THESE},
+        "rejection_margin": 1.5,
+    },
     "numbers": {"num_digits": 3, "pooling": "attention"},
     "tags": {"problem_type": "multi_label_classification", "overlap": 0.25, "id2label": NAMES},
     "speech alone": {"speech_only": True, "overlap": 0.5, "temperature": 4.0, "id2label": NAMES},

@@ -1,14 +1,8 @@
-"""Trains a tiny wav2vec2 and a tiny AST on eight clips a step, in one process or in several; the weights are saved.
+"""Trains a tiny wav2vec2 and a tiny AST on eight clips a step."""
 
-The test of several processes starts it by torchrun, with the folder of the weights as argument.
-"""
-
-import os
-import sys
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 
 from helpers.tiny_encoders import STILL, tiny_encoder
 from helpers.trainers import noise_clips, trainer
@@ -43,15 +37,3 @@ def train_tiny(kind: str, output_dir: Path, batch: int, accumulation: int = 1) -
     run.train()
     losses = [entry["loss"] for entry in run.state.log_history if "loss" in entry]
     return run.model.state_dict(), losses, run.evaluate(run.train_dataset)["eval_loss"]
-
-
-if __name__ == "__main__":
-    folder = Path(sys.argv[1])
-    for kind in KINDS:
-        weights, losses, judged = train_tiny(kind, folder / kind, batch=4)
-        if torch.distributed.get_rank() == 0:
-            told = {"losses": torch.tensor(losses), "judged": torch.tensor(judged)}
-            save_file({**{name: value.contiguous() for name, value in weights.items()}, **told}, folder / f"{kind}.st")
-    torch.distributed.barrier()
-    torch.distributed.destroy_process_group()
-    os._exit(0)  # torch's threads may abort a process whose interpreter ends before they do

@@ -1,7 +1,6 @@
 """Encoders of transformers in the place of the small CNN: trained, saved and run like it."""
 
 import json
-import subprocess
 import sys
 
 import numpy as np
@@ -10,7 +9,7 @@ import torch
 from helpers import tones
 from helpers.checkpoints import tiny_config, trained_looking_model
 from helpers.commands import load_recipe
-from helpers.recordings import REPOSITORY, tone, write_tones
+from helpers.recordings import tone, write_tones
 from helpers.tiny_encoders import TRANSFORMER, save_encoder, tiny_encoder
 from helpers.train_tiny_encoders import KINDS, train_tiny
 from helpers.wheels import random_encoder
@@ -110,27 +109,6 @@ def test_accumulated_small_batches_train_like_one_large_batch(kind, tmp_path):
     torch.testing.assert_close(parts, whole, atol=1e-5, rtol=1e-4)
     assert losses_of_parts == pytest.approx(losses, rel=1e-3)
     assert judged_of_parts == pytest.approx(judged, rel=1e-3)
-
-
-@pytest.mark.slow
-def test_two_processes_train_like_one(environment, tmp_path):
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    script = REPOSITORY / "tests" / "helpers" / "train_tiny_encoders.py"
-    done = subprocess.run(
-        [*launcher, str(script), str(tmp_path)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    for kind in KINDS:
-        two = load_file(tmp_path / f"{kind}.st")
-        one, losses, judged = train_tiny(kind, tmp_path / "one", batch=8)
-        assert two.pop("losses").tolist() == pytest.approx(losses, rel=1e-3)
-        assert float(two.pop("judged")) == pytest.approx(judged, rel=1e-3)
-        torch.testing.assert_close(two, one, atol=1e-5, rtol=1e-4)
 
 
 def test_the_length_of_a_spectrogram_is_that_of_the_clips():
