@@ -187,15 +187,9 @@ def predict(
         AudioError: no clip can be read.
         CheckpointError: the checkpoint cannot be used.
     """
-    import pandas as pd
-
     told: list[pd.DataFrame] = []
-
-    def collect(heading: Any, rows: Iterable[dict[str, Any]], *_: Iterable[str]) -> None:
-        told.append(pd.DataFrame(list(rows), columns=heading.columns))
-
     answer_clips(
-        collect,
+        lambda heading, rows, *_: told.append(_as_frame(heading, rows)),
         checkpoint,
         paths,
         output=output,
@@ -279,15 +273,9 @@ def embed(
         AudioError: no clip can be read.
         CheckpointError: the checkpoint cannot be used, or has no embeddings.
     """
-    import pandas as pd
-
     told: list[pd.DataFrame] = []
-
-    def collect(heading: Any, rows: Iterable[dict[str, Any]], *_: Iterable[str]) -> None:
-        told.append(pd.DataFrame(list(rows), columns=heading.columns))
-
     embed_clips(
-        collect,
+        lambda heading, rows, *_: told.append(_as_frame(heading, rows)),
         checkpoint,
         paths,
         output=output,
@@ -373,6 +361,13 @@ def similar(
     if output is not None:
         write_search(search, Path(output))
     return search.neighbours
+
+
+def _as_frame(heading: Any, rows: Iterable[dict[str, Any]]) -> "pd.DataFrame":
+    """Answers or vectors as they come, as a table."""
+    import pandas as pd
+
+    return pd.DataFrame(list(rows), columns=heading.columns)
 
 
 def _check_sources(paths: Sequence[File], output: File | None, num_workers: int | None, *, kept: bool) -> list[str]:
