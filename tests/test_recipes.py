@@ -66,7 +66,7 @@ def check_demo_run(out, cache):
 def test_two_steps_on_the_demo_corpus(recipe, run_script, tmp_path, caplog):
     pytest.importorskip("espeakng_loader")
     with caplog.at_level(logging.INFO):
-        few = ("--max_train_samples", "60", "--max_eval_samples", "30")
+        few = ("--max_train_samples", "60", "--max_eval_samples", "20")
         run_script(recipe, "--output_dir", str(tmp_path / "out"), "--max_steps", "2", *few)
     assert "DEMO corpus" in caplog.text
     check_demo_run(tmp_path / "out", tmp_path)
@@ -214,6 +214,7 @@ def test_spoken_numbers_without_a_table_of_test_clips(spoken_numbers, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_spoken_numbers_from_training_to_pseudo_labels_and_back(spoken_numbers, tmp_path, monkeypatch, capsys):
     pytest.importorskip("espeakng_loader")
     data = make_spoken_numbers(tmp_path / "data", language="en-us", count=40)

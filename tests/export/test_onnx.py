@@ -88,6 +88,7 @@ def test_an_exported_checkpoint_gives_torchs_answers(tmp_path, kind):
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_eight_bits_state_their_bound(tmp_path, checkpoint, capsys):
     (tmp_path / "clips").mkdir()
     for index, hertz in enumerate((250, 400, 900, 1500, 2500, 3500)):

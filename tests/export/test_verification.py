@@ -30,7 +30,7 @@ KINDS = {
     "numbers": {"num_digits": 3, "pooling": "attention"},
     "tags": {"problem_type": "multi_label_classification", "overlap": 0.25, "id2label": NAMES},
     "speech alone": {"speech_only": True, "overlap": 0.5, "temperature": 4.0, "id2label": NAMES},
-    "an ensemble": {},
+    "an ensemble": {},  # half a minute of tracing
 }
 STREAMS = {"WebSocket", "stream, blocks of 997", "stream, blocks of 160", "stream, whole"}
 EMBEDDINGS = {"ONNX, embeddings", "REST, embeddings"}
@@ -38,7 +38,10 @@ WAYS = {"pipeline", "files", "ONNX", "ONNX, uncut", "ONNX, 8 bits", "REST", *EMB
 PAGE_WAYS = {"page", "page, resampled"}
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(kind, marks=[pytest.mark.exhaustive] * (kind == "an ensemble")) for kind in KINDS],
+)
 def kind(request, tmp_path_factory):
     """What is special about a checkpoint, and its folder."""
     folder = tmp_path_factory.mktemp("checkpoint")

@@ -348,6 +348,7 @@ def test_onnx_runtime_gives_the_same_scores(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("backbone", BACKBONES)
 def test_compiles(backbone):
     model = trained_looking_model(tiny_config(backbone=backbone))

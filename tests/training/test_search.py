@@ -99,6 +99,7 @@ def test_a_trial_is_what_a_training_with_its_arguments_is(searched, tones, tmp_p
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_interrupted_the_same_command_comes_to_the_same_end(searched, tones, tmp_path, monkeypatch, capsys):
     steps, step = [], AudioTrainer.training_step
 
