@@ -10,6 +10,7 @@ import numpy as np
 
 from ..audio.windows import cut_windows
 from ..errors import ArgumentError, AudioError, CheckpointError, NoSpeechError
+from .events import EventRule
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
@@ -49,6 +50,8 @@ class Facts:
     """Whether the network was trained on speech alone, and so is asked nothing where nobody speaks."""
     overlap: float = 0.0
     """Share of a window that the next one repeats."""
+    event_rule: EventRule | None = None
+    """How events follow from scores over time, where one was fitted; a mapping, as JSON has it, is read."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "labels", _as_text(self.labels))
@@ -64,6 +67,13 @@ class Facts:
                 raise CheckpointError(f"{name}={getattr(self, name)!r} must be true or false.")
         if self.num_digits and len(self.labels) != 10 * self.num_digits:
             raise CheckpointError(f"num_digits={self.num_digits!r} needs ten labels each, and has {len(self.labels)}.")
+        if self.event_rule is not None and not isinstance(self.event_rule, EventRule):
+            object.__setattr__(self, "event_rule", EventRule.from_dict(self.event_rule))
+        n_thresholds = len(self.labels) if self.event_rule is None else len(self.event_rule.thresholds)
+        if n_thresholds != len(self.labels):
+            raise CheckpointError(
+                f"event_rule has {n_thresholds} thresholds, and there are {len(self.labels)} labels."
+            )
 
     @classmethod
     def from_config(cls, config: "PreTrainedConfig", sampling_rate: int) -> "Facts":
@@ -76,6 +86,7 @@ class Facts:
             multi_label=config.problem_type == "multi_label_classification",
             speech_only=getattr(config, "speech_only", False),
             overlap=getattr(config, "overlap", 0.0),
+            event_rule=getattr(config, "event_rule", None),
         )
 
     @classmethod
@@ -91,7 +102,8 @@ class Facts:
 
     def to_dict(self) -> dict[str, Any]:
         """The facts by name, as JSON has them: in `model.json` of a page, and each on its own in an ONNX file."""
-        return {**vars(self), "labels": list(self.labels)}
+        rule = None if self.event_rule is None else self.event_rule.to_dict()
+        return {**vars(self), "labels": list(self.labels), "event_rule": rule}
 
     @property
     def function(self) -> str:

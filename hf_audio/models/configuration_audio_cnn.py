@@ -62,7 +62,8 @@ def drop_fitted(config_dict: dict[str, Any], changes: Mapping[str, Any]) -> dict
 
     With `num_labels` or `id2label` among the changes, a head of another size begins without the stored `temperature`,
     `num_digits`, `number_grammar` and `rejection_margin`, and one of the same size without a margin for a label that
-    is no longer "none of these". Changes of these names win.
+    is no longer "none of these". A stored `event_rule`, which is of the labels one by one, is left behind with them.
+    Changes of these names win.
     """
     labels = {name: changes[name] for name in ("id2label", "label2id") if changes.get(name) is not None}
     names = {int(number): name for number, name in labels.get("id2label", {}).items()}
@@ -75,6 +76,9 @@ def drop_fitted(config_dict: dict[str, Any], changes: Mapping[str, Any]) -> dict
         config_dict = {name: value for name, value in config_dict.items() if name not in of_labels}
     elif names and names.get(n_labels - 1) != NONE_OF_THESE:
         fitted = {"rejection_margin": 0.0}
+    stored_names = {int(number): name for number, name in (config_dict.get("id2label") or {}).items()}
+    if config_dict.get("event_rule") and (n_labels != n_stored or (names and names != stored_names)):
+        fitted["event_rule"] = None
     fitted |= {name: changes[name] for name in fitted if name in changes}
     return {**config_dict, **labels, **fitted}
 
@@ -89,6 +93,9 @@ def follow_labels(config: PreTrainedConfig) -> None:
             "rejection_margin=%s is dropped: %r is no longer the last label.", config.rejection_margin, NONE_OF_THESE
         )
         config.rejection_margin = 0.0
+    if config.event_rule and len(config.event_rule["thresholds"]) != config.num_labels:
+        logger.warning("event_rule is dropped: there are %d labels now.", config.num_labels)
+        config.event_rule = None
 
 
 @strict
@@ -153,6 +160,8 @@ class AudioCNNConfig(PreTrainedConfig):
         rejection_margin (`float`): of a model whose last label is "none of these", how much that label's logit gains,
             after `temperature`: another class is the answer only where it is above by more. Fitted after
             training; the card says what other margins do.
+        event_rule (`dict`, *optional*): how events follow from scores over time: a threshold a label, and what else
+            `hf_audio.inference.events.EventRule` has. Fitted on annotated recordings.
 
     Raises:
         StrictDataclassError: of huggingface_hub, for a value that no model can be built from; the message names the
@@ -209,6 +218,7 @@ class AudioCNNConfig(PreTrainedConfig):
     dropout: float | int = 0.1
     temperature: float | int = 1.0
     rejection_margin: float | int = 0.0
+    event_rule: dict[str, Any] | None = None
 
     def __post_init__(self, **kwargs: Any) -> None:
         self.hidden_sizes = list(self.hidden_sizes)
