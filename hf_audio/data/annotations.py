@@ -414,7 +414,7 @@ def _describe(sheets: Sequence[Sheet], recordings: Sequence[AnnotatedRecording])
     hours = sum(recording.seconds or 0.0 for recording in recordings) / 3600
     of = sheets[0].path if len(sheets) == 1 else f"{len(sheets)} files, {sheets[0].path} for one"
     named = sheets[0].table
-    how = f", by the columns {sheets[0].named} and {', '.join(named.columns.labels)}" if named is not None else ""
+    how = f", by {sheets[0].named}, and labels by {', '.join(named.columns.labels)}" if named is not None else ""
     return [
         f"{len(durations)} annotations of {statistics.median(durations):.3g} s (median) in {len(recordings)} "
         f"recordings of {hours:.3g} h are read from {of}{how}."
