@@ -52,6 +52,8 @@ class Facts:
     """Share of a window that the next one repeats."""
     event_rule: EventRule | None = None
     """How events follow from scores over time, where one was fitted; a mapping, as JSON has it, is read."""
+    frame_seconds: float | None = None
+    """From one moment that the network scores to the next one; `None`: it scores windows as a whole."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "labels", _as_text(self.labels))
@@ -62,6 +64,9 @@ class Facts:
             raise CheckpointError(f"clip_seconds={seconds!r} must last a sample, and {MAX_CLIP_SECONDS} s at most.")
         if not _is_number(self.overlap) or not 0 <= self.overlap <= MAX_OVERLAP:
             raise CheckpointError(f"overlap={self.overlap!r} must lie between 0 and {MAX_OVERLAP} of a window.")
+        frame = self.frame_seconds
+        if frame is not None and not (_is_number(frame) and 1 <= frame * rate <= (self.clip_seconds or 0) * rate):
+            raise CheckpointError(f"frame_seconds={frame!r} must last a sample, and clip_seconds={seconds} at most.")
         for name in ("multi_label", "speech_only"):
             if not isinstance(getattr(self, name), bool):
                 raise CheckpointError(f"{name}={getattr(self, name)!r} must be true or false.")
@@ -87,6 +92,7 @@ class Facts:
             speech_only=getattr(config, "speech_only", False),
             overlap=getattr(config, "overlap", 0.0),
             event_rule=getattr(config, "event_rule", None),
+            frame_seconds=getattr(config, "frame_seconds", None),
         )
 
     @classmethod
