@@ -24,10 +24,10 @@ class Event:
 
 
 class AudioStream:
-    """After every hop the last window that was heard is judged, once: how the stream was cut into blocks is all one.
+    """Once a window was heard, and then after every hop, the last one is judged: the cut into blocks is all one.
 
-    At the beginning, windows are shorter. Where they lie is what `windows.running_windows` tells, and their scores are
-    those that the classifier gives to these parts of the whole recording.
+    Where windows lie is what `windows.running_windows` tells, and their scores are those that the classifier gives to
+    these parts of the whole recording.
 
     Args:
         classifier: judges.
@@ -35,6 +35,8 @@ class AudioStream:
         window_seconds: by default the classifier's `clip_seconds`, or 3 where it has none.
         hop_seconds: by default half a window.
         find_speech: whether a classifier of speech alone tells windows without any; not where they were left out.
+        growing: whether the first windows are shorter and end after every hop too, as suits a classifier of words that
+            are shorter than a window.
 
     Raises:
         ArgumentError: a window or a hop that is no time, or a rate that no recording has.
@@ -48,10 +50,12 @@ class AudioStream:
         window_seconds: float | None = None,
         hop_seconds: float | None = None,
         find_speech: bool = True,
+        growing: bool = False,
     ):
         self.classifier = classifier
         self.rate = classifier.sampling_rate if sampling_rate is None else sampling_rate
         self.find_speech = find_speech
+        self.growing = growing
         self.window, self.hop = classifier.facts.stream_windows(window_seconds, hop_seconds)
         if self.rate not in RATES:
             raise ArgumentError(f"sampling_rate={self.rate}: give samples per second, {RATES.start} to {RATES[-1]}.")
@@ -65,6 +69,7 @@ class AudioStream:
         self._samples = np.zeros(0, dtype=np.float32)  # what later windows will need
         self._begin = 0  # where that begins in the stream, in samples
         self._last_end = 0  # end of the last window
+        self._next_end = self.hop if self.growing else self.window
 
     def push(self, samples: np.ndarray) -> list[Event]:
         """(samples,), floats with full scale 1 or 16-bit integers -> the events that they complete.
@@ -101,7 +106,8 @@ class AudioStream:
             samples = clip(self._resampler.resample_chunk(samples, last=last))
         self._samples = np.concatenate([self._samples, samples])
         n_samples = self._begin + len(self._samples)
-        ends = list(range(self._last_end + self.hop, n_samples + 1, self.hop))
+        ends = list(range(self._next_end, n_samples + 1, self.hop))
+        self._next_end += len(ends) * self.hop
         if last and n_samples > max(ends, default=self._last_end):
             ends.append(n_samples)
         if not ends:
@@ -112,7 +118,7 @@ class AudioStream:
         scores = judge(windows)
         self._last_end = ends[-1]
         # The next window may be the stream's last one, and end before the next hop does.
-        forgotten = max(self._last_end + 1 - self.window, 0) - self._begin
+        forgotten = max(self._last_end + 1 - self.window, self._begin) - self._begin
         self._samples = self._samples[forgotten:].copy()  # not a view, which would keep the whole block
         self._begin += forgotten
         rate = self.classifier.sampling_rate

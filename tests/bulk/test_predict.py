@@ -173,7 +173,7 @@ def test_broken_files_are_rows_of_their_own(checkpoint, tone_folder, tmp_path, c
     broken = table[table["path"] == str(tone_folder / "low" / "0.wav")]
     assert len(broken) == 1 and "is not audio" in broken["error"].iloc[0] and broken["label"].isna().all()
     whole = table[table["path"] == str(tone_folder / "low" / "11.wav")]
-    assert whole["end"].tolist() == pytest.approx([0.25, 0.5, 0.75, 0.95]) and whole["start"].tolist() == [0, 0, 0, 0]
+    assert whole["end"].tolist() == [0.95] and whole["start"].tolist() == [0]  # shorter than a window
     assert "1 of 12 clips cannot be read" in capsys.readouterr().err
 
 

@@ -50,10 +50,19 @@ def test_any_blocks_give_the_windows_of_the_whole(n_samples, blocks, window, hop
     assert listener.n_judged == 2 * len(spans)  # once each
 
 
+def test_where_windows_grow_the_first_ones_end_after_every_hop_too():
+    stream = AudioStream(Listener(), window_seconds=0.3, hop_seconds=0.1, growing=True)
+    events = [*stream.push(np.zeros(45, dtype=np.float32)), *stream.flush()]
+    spans = [(0.0, 0.1), (0.0, 0.2), (0.0, 0.3), (0.1, 0.4), (0.15, 0.45)]
+    assert [(round(event.start, 6), round(event.end, 6)) for event in events] == spans
+
+
 def test_an_event_comes_with_the_block_that_completes_its_window():
     stream = AudioStream(Listener(), hop_seconds=0.1)
+    assert stream.push(np.zeros(49, dtype=np.float32)) == []  # a window begins with the stream, and is whole
+    assert [(event.start, event.end) for event in stream.push(np.zeros(1, dtype=np.float32))] == [(0.0, 0.5)]
     assert stream.push(np.zeros(9, dtype=np.float32)) == []
-    assert [event.end for event in stream.push(np.zeros(1, dtype=np.float32))] == [0.1]
+    assert [event.end for event in stream.push(np.zeros(1, dtype=np.float32))] == [0.6]
     stream.push(np.ones(5, dtype=np.float32))
     stream.reset()
     assert stream.flush() == []
@@ -89,7 +98,7 @@ def test_what_swings_beyond_full_scale_is_clipped(checkpoint):
 
 
 def test_a_bad_block_is_refused_and_nothing_is_lost():
-    stream = AudioStream(Listener(), hop_seconds=0.1)
+    stream = AudioStream(Listener(), window_seconds=0.1)
     stream.push(np.arange(5, dtype=np.float32) / COUNTS)
     for block in (np.zeros((2, 5)), np.array([np.nan]), np.zeros(3, dtype=np.int32), np.array(["a"]), np.full(3, 2.1)):
         with pytest.raises(AudioError, match="A block"):
