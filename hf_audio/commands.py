@@ -664,8 +664,8 @@ def serve(
             choose that; the first one answers at /
         host: where to listen; 0.0.0.0 lets the network in
         port: 0 takes a free one
-        site: what hf-audio page has written, for browsers at /; by default it is made of the first checkpoint while
-            the server starts, unless clients need a token
+        site: what hf-audio page has written, for browsers at /; by default it is made of the first checkpoint as
+            soon as the server answers, unless clients need a token
         token_file: holds the token in the place of HF_AUDIO_TOKEN
         max_megabytes: of a request
         max_seconds: of a recording
@@ -706,7 +706,7 @@ def serve(
     with ExitStack() as stack:
         service = Service(names, limits)
         if page is None and token is None:
-            page = stack.enter_context(make_site_beside(next(iter(names.values()))))
+            page = stack.enter_context(make_site_beside(next(iter(names.values())), service.loaded))
         server = Server(make_app(service, token, page, callers), service, host, port)
         print(f"{', '.join(names)} at {server.url}", flush=True)
         server.run()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError
-from ..files import FOREIGN_REMEDY, FolderSearch, find_folders, name_some, search_folder
+from ..files import FOREIGN_REMEDY, FolderSearch, RealPaths, find_folders, name_some, search_folder
 from .class_folders import ClassFolders, read_class_folders
 from .clip_tables import ClipTable, read_clip_table
 from .columns import TEST, TRAIN, Columns
@@ -239,8 +239,9 @@ def _named(folder: Path, name: str) -> list[Path]:
 
 def _without_unnamed(found: Recordings, searched: FolderSearch) -> Recordings:
     """With the recordings of the folder that its table does not name."""
-    named = {os.path.realpath(file) for file in found.table.files}
-    outside = [file for file in searched.audio if os.path.realpath(file) not in named]
+    real_path = RealPaths()
+    named = set(map(real_path, found.table.files))
+    outside = [file for file in searched.audio if real_path(file) not in named]
     return replace(found, outside=outside)
 
 

@@ -19,7 +19,7 @@ from ..inference.checkpoint import ONNX_SUFFIX
 from ..inference.classifier import AudioClassifier
 from ..inference.embedder import OnnxAudioEmbedder, embedder_of
 from ..inference.facts import Facts
-from ..inference.onnx_classifier import EMBEDDINGS, INPUT, OUTPUT, OnnxAudioClassifier
+from ..inference.onnx_classifier import EMBEDDINGS, FRAME_SCORES, INPUT, OUTPUT, OnnxAudioClassifier
 from ..inference.torch_classifier import TorchAudioClassifier
 
 # Between torch and ONNX Runtime, in probability.
@@ -143,7 +143,7 @@ def trace(classifier: TorchAudioClassifier, path: Path, embeddings: bool = False
     import torch
 
     from ..models.frontends import MelSpectrogram
-    from .onnx_frontend import FactoredMelSpectrogram, LogitsAndEmbeddings
+    from .onnx_frontend import FactoredMelSpectrogram, OutputsByName
 
     model = copy.deepcopy(classifier.model)
     for module in list(model.modules()):
@@ -151,15 +151,16 @@ def trace(classifier: TorchAudioClassifier, path: Path, embeddings: bool = False
             if isinstance(child, MelSpectrogram):
                 setattr(module, name, FactoredMelSpectrogram(child))
     facts = classifier.facts
+    outputs = [OUTPUT, *([FRAME_SCORES] if facts.frame_seconds else []), *([EMBEDDINGS] if embeddings else [])]
     example = torch.zeros(2, round(_example_seconds(classifier) * facts.sampling_rate))
     with _quiet():
         program = torch.onnx.export(
-            LogitsAndEmbeddings(model) if embeddings else model,
+            OutputsByName(model, outputs) if outputs != [OUTPUT] else model,
             (example,),
             dynamo=True,
             dynamic_shapes={INPUT: {0: "batch", 1: "samples"}},
             input_names=[INPUT],
-            output_names=[OUTPUT, EMBEDDINGS] if embeddings else [OUTPUT],
+            output_names=outputs,
             verbose=False,
         )
     assert program is not None

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..audio.windows import cut_windows
 from ..errors import ArgumentError, AudioError, CheckpointError, NoSpeechError
+from .events import EventRule
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
@@ -49,6 +50,10 @@ class Facts:
     """Whether the network was trained on speech alone, and so is asked nothing where nobody speaks."""
     overlap: float = 0.0
     """Share of a window that the next one repeats."""
+    event_rule: EventRule | None = None
+    """How events follow from scores over time, where one was fitted; a mapping, as JSON has it, is read."""
+    frame_seconds: float | None = None
+    """From one moment that the network scores to the next one; `None`: it scores windows as a whole."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "labels", _as_text(self.labels))
@@ -59,11 +64,21 @@ class Facts:
             raise CheckpointError(f"clip_seconds={seconds!r} must last a sample, and {MAX_CLIP_SECONDS} s at most.")
         if not _is_number(self.overlap) or not 0 <= self.overlap <= MAX_OVERLAP:
             raise CheckpointError(f"overlap={self.overlap!r} must lie between 0 and {MAX_OVERLAP} of a window.")
+        frame = self.frame_seconds
+        if frame is not None and not (_is_number(frame) and 1 <= frame * rate <= (self.clip_seconds or 0) * rate):
+            raise CheckpointError(f"frame_seconds={frame!r} must last a sample, and clip_seconds={seconds} at most.")
         for name in ("multi_label", "speech_only"):
             if not isinstance(getattr(self, name), bool):
                 raise CheckpointError(f"{name}={getattr(self, name)!r} must be true or false.")
         if self.num_digits and len(self.labels) != 10 * self.num_digits:
             raise CheckpointError(f"num_digits={self.num_digits!r} needs ten labels each, and has {len(self.labels)}.")
+        if self.event_rule is not None and not isinstance(self.event_rule, EventRule):
+            object.__setattr__(self, "event_rule", EventRule.from_dict(self.event_rule))
+        n_thresholds = len(self.labels) if self.event_rule is None else len(self.event_rule.thresholds)
+        if n_thresholds != len(self.labels):
+            raise CheckpointError(
+                f"event_rule has {n_thresholds} thresholds, and there are {len(self.labels)} labels."
+            )
 
     @classmethod
     def from_config(cls, config: "PreTrainedConfig", sampling_rate: int) -> "Facts":
@@ -76,6 +91,8 @@ class Facts:
             multi_label=config.problem_type == "multi_label_classification",
             speech_only=getattr(config, "speech_only", False),
             overlap=getattr(config, "overlap", 0.0),
+            event_rule=getattr(config, "event_rule", None),
+            frame_seconds=getattr(config, "frame_seconds", None),
         )
 
     @classmethod
@@ -91,7 +108,8 @@ class Facts:
 
     def to_dict(self) -> dict[str, Any]:
         """The facts by name, as JSON has them: in `model.json` of a page, and each on its own in an ONNX file."""
-        return {**vars(self), "labels": list(self.labels)}
+        rule = None if self.event_rule is None else self.event_rule.to_dict()
+        return {**vars(self), "labels": list(self.labels), "event_rule": rule}
 
     @property
     def function(self) -> str:

@@ -6,12 +6,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.metrics import (
-    average_precision_score,
-    confusion_matrix,
-    label_ranking_average_precision_score,
-    precision_recall_fscore_support,
-)
+from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 from transformers import PreTrainedConfig
 
 from ..data.rows import NO_DIGIT
@@ -34,11 +29,11 @@ from .metrics import (
     CharacterErrorRate,
     F1Macro,
     MeanAveragePrecisionAt3,
-    TaggingPrecision,
     TwoClassScores,
 )
 from .metrics.cer import edit_distance
 from .metrics.map_at_3 import average_precision_at_3, rank_labels
+from .metrics.tagging import average_precision, label_ranking_precision, tagging_precision
 from .metrics.two_classes import equal_error_rate, roc_auc, roc_curve
 from .plots import plot_confusion_matrix, plot_roc_curve
 from .scores import relative_paths
@@ -346,16 +341,11 @@ class TagPredictions:
 
     def metrics(self) -> dict[str, float]:
         """Label-weighted label-ranking average precision, mean average precision, and the best tag's calibration."""
-        precision = TaggingPrecision(keep_in_memory=True)
-        return precision.compute(predictions=self.scores, references=self.references) | _calibration(self)
+        return tagging_precision(self.scores, self.references) | _calibration(self)
 
     def tag_precision(self) -> tuple[np.ndarray, np.ndarray]:
         """Label-ranking average precision of every clip that has tags, and how many it has; 0 and 0 of the others."""
-        n_tags = self.references.sum(1)
-        precision = np.zeros(len(n_tags))
-        for clip in np.flatnonzero(n_tags):
-            precision[clip] = label_ranking_average_precision_score(self.references[[clip]], self.scores[[clip]])
-        return precision, n_tags
+        return label_ranking_precision(self.scores, self.references)
 
     def intervals(self) -> dict[str, tuple[float, float]]:
         """95 % interval of the label-weighted label-ranking average precision over the clips that have tags."""
@@ -387,7 +377,7 @@ class TagPredictions:
         return [
             {
                 "label": name,
-                "average_precision": float(average_precision_score(self.references[:, tag], self.scores[:, tag])),
+                "average_precision": average_precision(self.scores[:, tag], self.references[:, tag]),
                 "clips": int(self.references[:, tag].sum()),
             }
             for tag, name in enumerate(self.names)

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import threading
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
@@ -143,6 +144,8 @@ class Service:
         self.checkpoints = dict(checkpoints)
         self.limits = limits
         self.closing = asyncio.Event()
+        self.loaded = threading.Event()
+        """Set as soon as requests can be answered."""
         self.error: Exception | None = None
         """Why the checkpoints cannot be loaded."""
         self.metrics = Metrics()
@@ -185,6 +188,7 @@ class Service:
             except CheckpointError as error:
                 self._without_embeddings[name] = str(error)
         self._classifiers = {name: BatchedClassifier(each, self._batcher) for name, each in loaded.items()}
+        self.loaded.set()
 
     def close(self) -> None:
         """Answer what is waiting, then end all threads."""

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+import threading
 import time
 
 import numpy as np
@@ -118,8 +119,10 @@ def test_a_site_is_made_anew_and_what_lies_beside_it_stays(site, checkpoint, tmp
 
 def test_a_process_of_its_own_makes_a_site_of_an_exported_file(site, tmp_path):
     shutil.copyfile(site / "model.onnx", tmp_path / "tones.onnx")
-    with make_site_beside(tmp_path / "tones.onnx") as beside:
+    begin = threading.Event()
+    with make_site_beside(tmp_path / "tones.onnx", begin) as beside:
         assert not list(beside.iterdir())
+        begin.set()
         end = time.monotonic() + 60
         while not (beside / "index.html").is_file():
             assert time.monotonic() < end
@@ -127,8 +130,8 @@ def test_a_process_of_its_own_makes_a_site_of_an_exported_file(site, tmp_path):
         assert json.loads((beside / "model.json").read_text())["title"] == "tones.onnx"
         assert (beside / "model.onnx").read_bytes() == (site / "model.onnx").read_bytes()
     assert not beside.exists()
-    with make_site_beside(tmp_path / "tones.onnx") as beside:
-        pass  # ended before it was made
+    with make_site_beside(tmp_path / "tones.onnx", threading.Event()) as beside:
+        pass  # ended before it was begun
     assert not beside.exists()
 
 
