@@ -25,7 +25,8 @@ from hf_audio.audio.start_times import named_start_time, read_start_time, start_
         ("5E90A4D4.WAV", "2020-04-10T16:54:44+00:00"),
         ("20241331_063000.wav", None),  # no such month
         ("20240131_253000.wav", None),
-        ("REC_0001.wav", None), ("20240131.wav", None), ("102400.wav", None), ("00000001.wav", None), ("dog 12345678901234567890.wav", None),
+        ("REC_0001.wav", None), ("20240131.wav", None), ("102400.wav", None),
+        ("00000001.wav", None), ("dog 12345678901234567890.wav", None),
     ],
 )  # fmt: skip
 def test_names(name, time):
