@@ -71,6 +71,8 @@ TESTED_IN = {
     "commands.py": "test_cli.py",
     "corpora/festival.py": "corpora/test_varied_numbers.py",
     "corpora/ru_tts.py": "corpora/test_varied_numbers.py",
+    "data/annotated_recordings.py": "data/test_annotations.py",
+    "data/annotation_files.py": "data/test_annotations.py",
     "data/background.py": "runs/test_rejection.py",
     "encoders/sources.py": "encoders/test_checkpoint.py",
     "export/golden_clips.py": "export/test_verification.py",

@@ -257,6 +257,32 @@ class Recording:
                 f"{self.name} is cut off or damaged, it does not decode to its end: copy it again."
             ) from error
 
+    def section(self, first: int, last: int) -> np.ndarray:
+        """Some of the samples, from frame `first` to before `last` or the end, (frames, channels) float32.
+
+        They are sought, and not decoded from the beginning, where a file allows it.
+
+        Raises:
+            AudioError: as `blocks`.
+        """
+        track = self._tracks[0]
+        if len(self._tracks) > 1 or isinstance(track.file, ForeignFile) or track.part is not None:
+            return self._section_of_blocks(first, last)
+        try:
+            track.file.seek(first)
+            return track.file.read(last - first, dtype="float32", always_2d=True)
+        except UNDECODABLE as error:
+            raise AudioError(f"{self.name} is damaged, it cannot be read at {first / self.rate:g} s.") from error
+
+    def _section_of_blocks(self, first: int, last: int) -> np.ndarray:
+        found, start = [np.zeros((0, self.channels), dtype=np.float32)], 0
+        for block in self.blocks():
+            found.append(block[max(first - start, 0) : max(last - start, 0)])
+            start += len(block)
+            if start >= last:
+                break
+        return np.concatenate(found)
+
     def full_scale(self) -> float:
         """What the samples are divided by: see `levels`. Files of floats are read for it, others have 1.
 

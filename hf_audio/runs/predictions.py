@@ -541,11 +541,17 @@ AnyPredictions = Predictions | TagPredictions | NumberPredictions
 
 def predictions_class(config: PreTrainedConfig) -> type[AnyPredictions]:
     """What a model of this config is judged by."""
-    if getattr(config, "num_digits", 0):
+    several = config.problem_type == "multi_label_classification"
+    return kind_of_predictions(getattr(config, "num_digits", 0), several, config.num_labels)
+
+
+def kind_of_predictions(num_digits: int, multi_label: bool, n_labels: int) -> type[AnyPredictions]:
+    """What a checkpoint with such facts is judged by."""
+    if num_digits:
         return NumberPredictions
-    if config.problem_type == "multi_label_classification":
+    if multi_label:
         return TagPredictions
-    return TwoClassPredictions if config.num_labels == 2 else Predictions
+    return TwoClassPredictions if n_labels == 2 else Predictions
 
 
 def _calibration(predictions: AnyPredictions) -> dict[str, float]:

@@ -1,0 +1,66 @@
+"""Sections of long recordings, found by seeking: as if the whole had been decoded, in the memory of the section."""
+
+import math
+import os
+from functools import lru_cache
+
+import numpy as np
+
+from ..errors import AudioError
+from .levels import ChosenChannels, choose_channels, rescale
+from .loading import block_frames, open_audio, resample_blocks
+
+# Seconds before and after a section that a resampler hears too, so that the section begins and ends as in the whole.
+MARGIN = 0.1
+RECORDINGS_KNOWN = 64  # whose levels and channels are kept in mind
+
+
+def load_section(path: str | os.PathLike, sampling_rate: int, start: float, end: float) -> np.ndarray:
+    """What `load_audio` gives from second `start` to `end` of a file, (samples,) float32, read by seeking.
+
+    Raises:
+        AudioError: as `load_audio`; or the section lies beyond the end of the recording.
+    """
+    with open_audio(path) as recording:
+        rate = recording.rate
+        full_scale, heard = _levels(os.path.abspath(path), *_version(path))
+        margin = 0 if rate == sampling_rate else round(MARGIN * rate)
+        # A frame that falls on a sample of the result, or that would lie between those of the whole.
+        step = rate // math.gcd(rate, sampling_rate)
+        first = max((round(start * rate) - margin) // step * step, 0)
+        if recording.frames is not None and round(start * rate) >= recording.frames:
+            raise AudioError(f"{path} ends before {start:g} s: check the times of its annotations.")
+        block = recording.section(first, round(end * rate) + margin)
+        if heard is not None and len(heard) < block.shape[1]:
+            block = block[:, heard]
+        # Of a block of one rate and as many frames, a whole one and an end.
+        samples = np.concatenate(list(resample_blocks(_as_blocks(block), rate, sampling_rate, str(path), full_scale)))
+    skipped = first * sampling_rate // rate
+    return samples[round(start * sampling_rate) - skipped : round(end * sampling_rate) - skipped]
+
+
+def _as_blocks(block: np.ndarray) -> list[np.ndarray]:
+    size = block_frames(block.shape[1])
+    return [block[start : start + size] for start in range(0, len(block) + 1, size)]
+
+
+def _version(path: str | os.PathLike) -> tuple[int, int]:
+    status = os.stat(path)
+    return status.st_size, status.st_mtime_ns
+
+
+@lru_cache(RECORDINGS_KNOWN)
+def _levels(path: str, size: int, changed: int) -> tuple[float, list[int] | None]:
+    """What the samples of a recording are divided by, and which channels are heard; `None`: all.
+
+    size, changed: of the file, so that another one of its name is another one.
+    """
+    with open_audio(path) as recording:
+        full_scale = recording.full_scale()  # which reads files of floats as a whole
+        if recording.channels == 1:
+            return full_scale, None
+        for block in recording.blocks():
+            chosen: ChosenChannels = choose_channels(rescale(block, full_scale))
+            if not chosen.is_silent:
+                return full_scale, chosen.heard
+        return full_scale, None
