@@ -115,6 +115,7 @@ def predict(
     *,
     output: None = None,
     top_k: int = 1,
+    whole: Literal["mean", "max", "any"] = "mean",
     windows: bool = False,
     hop_seconds: float | None = None,
     path_column: str | None = None,
@@ -132,6 +133,7 @@ def predict(
     *,
     output: File,
     top_k: int = 1,
+    whole: Literal["mean", "max", "any"] = "mean",
     windows: bool = False,
     hop_seconds: float | None = None,
     path_column: str | None = None,
@@ -148,6 +150,7 @@ def predict(
     *,
     output: File | None = None,
     top_k: int = 1,
+    whole: Literal["mean", "max", "any"] = "mean",
     windows: bool = False,
     hop_seconds: float | None = None,
     path_column: str | None = None,
@@ -165,11 +168,13 @@ def predict(
     Args:
         checkpoint: a finished folder, a Hub id or an ONNX file
         paths: a file, a folder, a pattern in quotes, a table that names files, or - for standard input
-        output: .csv, .jsonl or .parquet, or a folder for Parquet parts; of one recording, with --windows, .txt
-            (Audacity), .selections.txt (Raven) or .TextGrid (Praat)
+        output: .csv, .jsonl or .parquet, or a folder for Parquet parts; with --windows also .selections.txt (Raven)
+            or, of one recording, .txt (Audacity) or .TextGrid (Praat)
         top_k: how many labels, best first
-        windows: scores over time, window by window
-        hop_seconds: from window to window; by default they do not overlap
+        whole: of a recording's windows: mean is what it is of the longest, max what is heard best at some moment (a
+            call of a second in ten minutes has a mean of nearly nothing), any how likely it is heard at some moment
+        windows: scores over time, window by window; for what happens when, hf-audio detect finds events
+        hop_seconds: from window to window; by default half a window, so that no short event is cut in two
         path_column: of a table: names of files; by default one with a usual name
         audio_dir: where a table's files are; by default beside it
         num_workers: processes that decode; by default one for two cores
@@ -194,6 +199,7 @@ def predict(
         paths,
         output=output,
         top_k=top_k,
+        whole=whole,
         windows=windows,
         hop_seconds=hop_seconds,
         path_column=path_column,
@@ -424,7 +430,7 @@ def answer_clips(
         os.fspath(checkpoint),
         Sources(sources, columns, options["audio_dir"]),
         None if output is None else Path(output),
-        Question(options["windows"], options["hop_seconds"], options["top_k"]),
+        Question(options["windows"], options["hop_seconds"], options["top_k"], options["whole"]),
         num_workers=num_workers,
         resume=resume,
         show=show,
