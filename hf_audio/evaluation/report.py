@@ -100,9 +100,9 @@ def _explain_events(judged: JudgedRecordings) -> str:
     return (
         f"An event is right where its label is, its onset is within {collars.collar:g} s of a true one's, and its "
         f"offset too, or within {collars.offset_share:g} of the true event's length; so sed_eval counts. Segments "
-        f"last {collars.segment_seconds:g} s. PSDS is sed_scores_eval's: 1 with DTC and GTC of 0.7; 2 with DTC and GTC "
-        "of 0.1, CTTC of 0.3 and a weight of cross triggers of 0.5; both up to 100 false alarms an hour, with a weight "
-        "of 1 for how far labels differ. Intervals are over recordings."
+        f"last {collars.segment_seconds:g} s. PSDS is sed_scores_eval's: 1 with DTC and GTC of 0.7; 2 with DTC and "
+        "GTC of 0.1, CTTC of 0.3 and a weight of cross triggers of 0.5; both up to 100 false alarms an hour, with a "
+        "weight of 1 for how far labels differ. Intervals are over recordings."
     )
 
 
