@@ -70,7 +70,6 @@ TESTED_IN = {
     "bulk/questions.py": "bulk/test_predict.py",
     "commands.py": "test_cli.py",
     "corpora/festival.py": "corpora/test_varied_numbers.py",
-    "corpora/ru_tts.py": "corpora/test_varied_numbers.py",
     "data/background.py": "runs/test_rejection.py",
     "encoders/sources.py": "encoders/test_checkpoint.py",
     "export/golden_clips.py": "export/test_verification.py",
