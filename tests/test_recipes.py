@@ -291,7 +291,7 @@ def test_spoken_numbers_by_words_forgets_no_voices_and_is_judged_by_people(spoke
 
     data, other = (
         write("data", range(0, 960_000, 32_000 + 17), "abc"),
-        write("varied", [*range(19), "none of these"] * 5, "xyz"),
+        write("varied", ["none of these", *range(19)] * 5, "xyz"),
     )
     (data / "test.csv").unlink()
     prompts = write("prompts", [5, 6, "none of these"], "p")
