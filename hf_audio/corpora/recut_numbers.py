@@ -41,7 +41,7 @@ FADE_SECONDS = 0.008
 EVENED = 0.7  # of the differences of loudness between words of different recordings, in decibels
 MAX_SECONDS = 9.5
 TRIES = 10_000
-PER_TASK = 40  # recordings that one process cuts at a time
+PER_TASK = 8  # recordings that one process cuts at a time
 
 
 class Recording(NamedTuple):
