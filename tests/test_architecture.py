@@ -72,7 +72,6 @@ TESTED_IN = {
     "bulk/questions.py": "bulk/test_predict.py",
     "commands.py": "test_cli.py",
     "corpora/festival.py": "corpora/test_varied_numbers.py",
-    "corpora/ru_tts.py": "corpora/test_varied_numbers.py",
     "data/annotated_recordings.py": "data/test_annotations.py",
     "data/annotation_files.py": "data/test_annotations.py",
     "data/background.py": "runs/test_rejection.py",
