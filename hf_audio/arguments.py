@@ -29,6 +29,8 @@ from .trainer_flags import ALWAYS, check_reporting, check_trainer_flags
 # Metrics of which less is better.
 ERROR_RATES = frozenset({"cer", "cer_corpus", "equal_error_rate", "calibration_error"})
 HELP_ALL = "--help_all"
+# Optimizers: the one that this package adds, and transformers' default.
+MUON, ADAMW = "muon", "adamw_torch_fused"
 # Schedules whose learning rate falls when validation says so.
 FOLLOWING_VALIDATION = ("reduce_lr_on_plateau", "greedy")
 Arguments = TypeVar("Arguments", bound="RecipeArguments")
@@ -180,10 +182,17 @@ class RecipeArguments(TrainingArguments):
     gradient_accumulation_steps: int = field(
         default=1, metadata={"help": "Batches whose gradients make one step.", "group": Group.TRAINING}
     )
-    learning_rate: float = field(
-        default=2e-3, metadata={"help": "Peak learning rate of AdamW.", "group": Group.TRAINING}
+    optim: str = field(
+        default=ADAMW,
+        metadata={
+            "help": "The optimizer. `muon` is AdamW, but for the kernels between first and last layer, whose momentum "
+            "is orthogonalised; it takes AdamW's learning rates.",
+            "metavar": "NAME",
+            "group": Group.TRAINING,
+        },
     )
-    weight_decay: float = field(default=0.01, metadata={"help": "Weight decay of AdamW.", "group": Group.TRAINING})
+    learning_rate: float = field(default=2e-3, metadata={"help": "Peak learning rate.", "group": Group.TRAINING})
+    weight_decay: float = field(default=0.01, metadata={"help": "Weight decay.", "group": Group.TRAINING})
     warmup_steps: float = field(
         default=0.1, metadata={"help": "Steps of rising learning rate; below 1, their share.", "group": Group.TRAINING}
     )
@@ -376,7 +385,9 @@ class RecipeArguments(TrainingArguments):
             self.check_validation()
         self._choose_the_best_epoch()
         check_reporting(self.report_to)
+        own, self.optim = self.optim, ADAMW if self.optim == MUON else self.optim  # transformers knows no other name
         super().__post_init__()
+        self.optim = MUON if own == MUON else self.optim
         if self.search:
             self._check_search()
 

@@ -104,8 +104,8 @@ class VoiceGenderArguments(RecipeArguments):
         },
     )
     num_train_epochs: float = field(default=80, metadata={"help": "Epochs."})
-    learning_rate: float = field(default=3e-3, metadata={"help": "Peak learning rate of AdamW."})
-    weight_decay: float = field(default=0.05, metadata={"help": "Weight decay of AdamW."})
+    learning_rate: float = field(default=3e-3, metadata={"help": "Peak learning rate."})
+    weight_decay: float = field(default=0.05, metadata={"help": "Weight decay."})
     per_device_train_batch_size: int = field(default=32, metadata={"help": "Training clips a device and step."})
     label_smoothing_factor: float = field(default=0.1, metadata={"help": "Probability spread over both classes."})
     ema_decay: float = field(default=0.99, metadata={"help": "Decay of the average of the weights."})

@@ -43,11 +43,11 @@ def test_no_recipe_shadows_the_standard_library(recipe):
 
 
 @pytest.fixture
-def run_script(tmp_path, monkeypatch):
+def run_script(demo_home, monkeypatch):
     """Runs a recipe as `python RECIPE` does, in this process: what a fresh one adds is seconds of imports."""
 
     def run(recipe, *flags):
-        monkeypatch.setattr("huggingface_hub.constants.HF_HOME", str(tmp_path))
+        monkeypatch.setattr("huggingface_hub.constants.HF_HOME", str(demo_home))
         monkeypatch.setattr(sys, "argv", [str(recipe), *flags])
         runpy.run_path(str(recipe), run_name="__main__")
 
@@ -63,24 +63,24 @@ def check_demo_run(out, cache):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
-def test_two_steps_on_the_demo_corpus(recipe, run_script, tmp_path, caplog):
+def test_two_steps_on_the_demo_corpus(recipe, run_script, demo_home, tmp_path, caplog):
     pytest.importorskip("espeakng_loader")
     with caplog.at_level(logging.INFO):
         few = ("--max_train_samples", "60", "--max_eval_samples", "20")
         run_script(recipe, "--output_dir", str(tmp_path / "out"), "--max_steps", "2", *few)
     assert "DEMO corpus" in caplog.text
-    check_demo_run(tmp_path / "out", tmp_path)
+    check_demo_run(tmp_path / "out", demo_home)
 
 
 @pytest.mark.slow
-def test_accelerate_launches_a_recipe(tmp_path):
+def test_accelerate_launches_a_recipe(tmp_path, demo_home):
     pytest.importorskip("espeakng_loader")
     recipe = str(REPOSITORY / "recipes" / "own_sounds.py")
     launch = [os.path.join(sysconfig.get_path("scripts"), "accelerate"), "launch"]
     config = ["--config_file", str(REPOSITORY / "accelerate_config.yaml")]
     done = subprocess.run(
         [*launch, *config, recipe, "--output_dir", str(tmp_path / "out"), "--max_steps", "2"],
-        env={**os.environ, "HF_HOME": str(tmp_path)},
+        env={**os.environ, "HF_HOME": str(demo_home)},
         capture_output=True,
         text=True,
         timeout=300,
@@ -88,7 +88,7 @@ def test_accelerate_launches_a_recipe(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert "DEMO corpus" in done.stdout + done.stderr
-    check_demo_run(tmp_path / "out", tmp_path)
+    check_demo_run(tmp_path / "out", demo_home)
 
 
 def test_spoken_digits_splits_as_published(real_digits):
@@ -158,8 +158,9 @@ def test_esc50_refuses_tables_and_folds_that_cannot_be(esc50, tmp_path):
 
 
 @pytest.mark.slow
-def test_esc50_takes_what_users_hold_and_names_what_it_cannot_use(run_script, tmp_path):
-    data = make_environmental_sounds(tmp_path / "data")
+def test_esc50_takes_what_users_hold_and_names_what_it_cannot_use(run_script, demo_home, tmp_path, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HOME", str(demo_home))
+    data = shutil.copytree(make_environmental_sounds(), tmp_path / "data")
     first, second, third, fourth = sorted((data / "audio").glob("1-*.wav"))[:4]
     samples, rate = soundfile.read(first)
     soundfile.write(first, np.stack([soxr.resample(samples, rate, 48_000)] * 2, axis=1), 48_000)
@@ -289,11 +290,21 @@ def test_spoken_numbers_by_words_forgets_no_voices_and_is_judged_by_people(spoke
             soundfile.write(tmp_path / name / f"{place}.wav", np.zeros(8000), 16000)
         return tmp_path / name
 
-    data, other = write("data", range(30), "abc"), write("varied", [*range(19), "none of these"] * 5, "xyz")
+    data, other = (
+        write("data", range(0, 960_000, 32_000 + 17), "abc"),
+        write("varied", ["none of these", *range(19)] * 5, "xyz"),
+    )
     (data / "test.csv").unlink()
     prompts = write("prompts", [5, 6, "none of these"], "p")
     monkeypatch.setattr(spoken_numbers, "make_varied_numbers", lambda count: other)
     monkeypatch.setattr(spoken_numbers, "make_prompted_numbers", lambda folder: prompts)
+    cut = []
+
+    def recut(recordings, count):
+        cut.extend(recordings)
+        return write("recut", range(20, 20 + count), "q")
+
+    monkeypatch.setattr(spoken_numbers, "make_recut_numbers", recut)
     flags = ["--model", "words", "--data_dir", str(data), "--prompts", "P", "--output_dir", str(tmp_path / "out")]
     args = parse_arguments(spoken_numbers.SpokenNumbersArguments, flags)
     assert args.metric_for_best_model == "loss"
@@ -302,7 +313,11 @@ def test_spoken_numbers_by_words_forgets_no_voices_and_is_judged_by_people(spoke
     assert set(speakers[task.further_tests["people"]]) == {"p"} and task.further_tests["people"].sum() == 3
     trained = ~task.held_out & ~task.further_tests["people"] & ~task.validation_rows
     assert len(set(speakers[task.validation_rows]) & set("abc")) == 1 and task.validation_rows.sum() == 9
-    assert Counter(speakers[trained])["x"] == 10 and set(speakers[trained]) >= {"x", "y", "z"}
+    assert set(speakers[trained]) >= {"x", "y", "z", "q"}
+    paths = np.asarray(task.dataset["path"])
+    own = [path for path, speaker in zip(paths[trained], speakers[trained], strict=True) if speaker in "abc"]
+    assert sorted(recording.file for recording in cut) == sorted(own)  # of no clip that judges or chooses
+    assert Counter(speakers[trained])["q"] == len(own) == sum(Counter(speakers[trained])[voice] for voice in "xyz")
     assert [-1] * 6 in np.asarray(task.dataset["label"])[trained].tolist()
 
 
@@ -356,9 +371,10 @@ def test_voice_gender_presets_are_small_together_too(voice_gender):
 
 
 @pytest.mark.slow
-def test_voice_gender_from_training_to_pseudo_labels_and_back(voice_gender, tmp_path, monkeypatch, capsys):
+def test_voice_gender_from_training_to_pseudo_labels_and_back(voice_gender, demo_home, tmp_path, monkeypatch, capsys):
     pytest.importorskip("espeakng_loader")
-    data = make_voices(tmp_path / "data")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HOME", str(demo_home))
+    data = shutil.copytree(make_voices(), tmp_path / "data")
     for table in data.glob("*.tsv"):  # a clip a speaker is enough
         rows = table.read_text().splitlines()
         table.write_text("\n".join([rows[0], *(row for row in rows if "_0.wav" in row), ""]))

@@ -59,8 +59,8 @@ class GeneralSoundsArguments(RecipeArguments):
     """The training that goes with this network and this augmentation."""
 
     model: str = field(default="default", metadata={"help": "Which network.", "choices": list(PRESETS)})
-    learning_rate: float = field(default=3e-3, metadata={"help": "Peak learning rate of AdamW."})
-    weight_decay: float = field(default=0.05, metadata={"help": "Weight decay of AdamW."})
+    learning_rate: float = field(default=3e-3, metadata={"help": "Peak learning rate."})
+    weight_decay: float = field(default=0.05, metadata={"help": "Weight decay."})
     label_smoothing_factor: float = field(default=0.1, metadata={"help": "Probability spread over all classes."})
     mixup_alpha: float = field(default=0.5, metadata={"help": "Mix pairs of clips by Beta(alpha, alpha)."})
     ema_decay: float = field(default=0.995, metadata={"help": "Decay of the average of the weights."})
@@ -90,17 +90,22 @@ def pace(sampling_rate: float, excerpt_seconds: float) -> float:
 
 
 def fit_signal(
-    preset: Mapping[str, Any], sampling_rate: int, clip_seconds: float, excerpt_seconds: float
+    preset: Mapping[str, Any],
+    sampling_rate: int,
+    clip_seconds: float,
+    excerpt_seconds: float,
+    *,
+    frames: bool = False,
 ) -> dict[str, Any]:
     """A preset for recordings of another rate and length: its frames last as long, but for `pace`.
 
     Masks hide the same share. clip_seconds: of the windows in which recordings are judged; excerpt_seconds: of the
-    excerpts trained on.
+    excerpts trained on. frames: whether the network says what sounds when, see `frame_network`.
     """
     faster = pace(sampling_rate, excerpt_seconds)
     scale = sampling_rate / preset["sampling_rate"] / faster
     win_length = round(preset["win_length"] * scale)
-    return {
+    signal = {
         **preset,
         "sampling_rate": sampling_rate,
         "clip_seconds": clip_seconds,
@@ -109,6 +114,22 @@ def fit_signal(
         "win_length": win_length,
         "hop_length": round(preset["hop_length"] * scale),
         "time_mask_frames": round(preset["time_mask_frames"] * faster * excerpt_seconds / preset["min_seconds"]),
+    }
+    return {**signal, **frame_network(signal)} if frames else signal
+
+
+def frame_network(signal: Mapping[str, Any]) -> dict[str, Any]:
+    """What makes a network score frames of at most 0.1 s: its later stages then halve the mel bands alone.
+
+    signal: with `hop_length`, `sampling_rate` and `hidden_sizes`.
+    """
+    longest = signal["sampling_rate"] * LONGEST_FRAME / signal["hop_length"]  # in frames of the spectrogram
+    halvings = min(max(int(math.log2(longest)), 1), len(signal["hidden_sizes"]) - 1)
+    return {
+        "time_halvings": halvings,
+        "frame_pooling": "linear_softmax",
+        "problem_type": "multi_label_classification",
+        "min_seconds": SHORTEST_HEARD,  # what is shorter than a window is heard with no zeros around it
     }
 
 

@@ -10,8 +10,9 @@ import torch
 from torch import nn
 from transformers import PrinterCallback, Trainer
 from transformers.trainer_utils import IntervalStrategy, SaveStrategy
+from transformers.training_args import OptimizerNames
 
-from ..arguments import RecipeArguments
+from ..arguments import ADAMW, MUON, RecipeArguments
 from ..errors import ArgumentError
 
 # What only a real network, its data or its user needs.
@@ -64,9 +65,11 @@ def rehearse(args: RecipeArguments) -> None:
     Raises:
         ArgumentError: the steps cannot be made; the message tells the reason.
     """
-    if args.lr_scheduler_type in PLAIN_SCHEDULES and not _unusual(args):
-        return
     rehearsed = copy.copy(args)
+    if args.optim == MUON:  # which is no optimizer of transformers
+        rehearsed.optim = OptimizerNames(ADAMW)
+    if args.lr_scheduler_type in PLAIN_SCHEDULES and not _unusual(rehearsed):
+        return
     for name, value in LEFT_OUT.items():
         if hasattr(rehearsed, name):
             setattr(rehearsed, name, value)
@@ -93,5 +96,5 @@ def rehearse(args: RecipeArguments) -> None:
 def _unusual(args: RecipeArguments) -> bool:
     """Whether a flag that transformers alone reads has another value than it has by itself on this machine."""
     usual = RecipeArguments(output_dir=args.output_dir, use_cpu=args.use_cpu).to_dict()
-    ours = {*RecipeArguments.__annotations__, *LEFT_OUT}
+    ours = {*RecipeArguments.__annotations__, *LEFT_OUT} - {"optim"}  # which may be one of dozens
     return any(value != usual[name] for name, value in args.to_dict().items() if name in usual and name not in ours)

@@ -33,7 +33,7 @@ from transformers import (
 from transformers.trainer_callback import ExportableState
 from transformers.trainer_utils import PredictionOutput
 
-from ..arguments import RecipeArguments
+from ..arguments import MUON, RecipeArguments
 from ..errors import ArgumentError, DivergedError
 from ..models.modeling_audio_cnn import (
     IGNORED,
@@ -50,6 +50,7 @@ from .augmentation import mix
 from .batch_norm import synchronize_batch_norm
 from .batches import BackgroundSampler, BalancedSampler, ClipTransform
 from .length import RISING_STEPS, HoldingBackSampler, Length, falling_steps
+from .muon import Muon, divide_groups, find_kernels
 from .network_parts import weight_heights
 from .shard_loader import ClipStream
 from .teacher import TEACHER_WEIGHT, distillation_loss, flatten_scores
@@ -199,7 +200,7 @@ class AudioTrainer(Trainer):
         if self.length.open_ended and self.lr_scheduler is None:  # type: ignore[has-type]
             rising = self.args.get_warmup_steps(num_training_steps)
             self.lr_scheduler = get_wsd_schedule(
-                self.optimizer if optimizer is None else optimizer,
+                self.optimizer if optimizer is None else optimizer,  # type: ignore[has-type]
                 num_warmup_steps=min(rising, RISING_STEPS) if self.args.warmup_steps < 1 else rising,
                 num_decay_steps=falling_steps(num_training_steps),
                 num_training_steps=num_training_steps,
@@ -210,7 +211,9 @@ class AudioTrainer(Trainer):
 
     def create_optimizer(self, *args: Any, **kwargs: Any) -> torch.optim.Optimizer:
         """As in Trainer; with `layer_decay`, its groups divided by height, each with a learning rate of its own."""
-        begun = self.optimizer is not None
+        begun = self.optimizer is not None  # type: ignore[has-type]
+        if self.args.optim == MUON and not begun:
+            self.optimizer = self._create_muon()
         optimizer = super().create_optimizer(*args, **kwargs)
         if self.args.layer_decay < 1 and not begun:
             by_name, top = weight_heights(self.model)
@@ -229,6 +232,27 @@ class AudioTrainer(Trainer):
                 for below, number in sorted(groups)
             ]
         return optimizer
+
+    def _create_muon(self) -> Muon:
+        decaying = set(self.get_decay_parameter_names(self.model))
+        groups = [
+            {
+                "params": [w for name, w in self.model.named_parameters() if w.requires_grad and name in names],
+                "weight_decay": decay,
+            }
+            for names, decay in (
+                (decaying, self.args.weight_decay),
+                ({name for name, _ in self.model.named_parameters()} - decaying, 0.0),
+            )
+        ]
+        args = self.args
+        return Muon(
+            divide_groups(groups, find_kernels(self.model)),
+            dtype=torch.bfloat16 if args.bf16 else torch.float32,
+            lr=args.learning_rate,
+            betas=(args.adam_beta1, args.adam_beta2),
+            eps=args.adam_epsilon,
+        )
 
     def training_step(
         self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: torch.Tensor | int | None = None

@@ -236,10 +236,10 @@ def test_so_many_windows_as_one_asks_for_and_no_more_than_fit_into_an_answer(url
     monkeypatch.setattr("hf_audio.serving.app.PIECE_BYTES", 1000)  # in many pieces
     response = upload(url, hop_seconds="0.05", top_k=2)
     windows = response.json()["windows"]
-    assert len(windows) == 34 and int(response.headers["content-length"]) == len(response.content) > 2000
+    assert len(windows) == 15 and int(response.headers["content-length"]) == len(response.content) > 1900
     agree(windows[-1]["answer"], classifier.facts.name(classifier.score([CLIP[-RATE:]])[0], 2))
-    monkeypatch.setattr("hf_audio.serving.service.MAX_ANSWER_LABELS", 67)
-    refused(upload(url, hop_seconds="0.05", top_k=2), 422, "^top_k: 2 labels of each of 34 windows are more than 67")
+    monkeypatch.setattr("hf_audio.serving.service.MAX_ANSWER_LABELS", 29)
+    refused(upload(url, hop_seconds="0.05", top_k=2), 422, "^top_k: 2 labels of each of 15 windows are more than 29")
     assert upload(url, hop_seconds="0.05", top_k=1).ok
 
 
@@ -268,15 +268,15 @@ def test_an_upload_is_embedded_as_a_whole_and_by_windows(url, service, checkpoin
     assert told["model"] == "tones" and told["seconds"] == 1.7 and list(told) == ["model", "seconds", "embedding"]
     np.testing.assert_allclose(told["embedding"], embedder.embed_recording(CLIP), rtol=1e-4, atol=1e-5)
     windows = ask(hop_seconds="0.5").json()["windows"]
-    assert [(window["start"], window["end"]) for window in windows] == [(0, 0.5), (0, 1), (0.5, 1.5), (0.7, 1.7)]
+    assert [(window["start"], window["end"]) for window in windows] == [(0, 1), (0.5, 1.5), (0.7, 1.7)]
     expected = embedder.embed([CLIP[RATE // 2 : 3 * RATE // 2]])[0]
-    np.testing.assert_allclose(windows[2]["embedding"], expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(windows[1]["embedding"], expected, rtol=1e-4, atol=1e-5)
     assert len(ask(model="numbers").json()["embedding"]) == 3 * embedder.size  # of every digit
     refused(ask(model="cats"), 404, "tones, numbers")
     refused(ask(hop_seconds="0"), 422, "^hop_seconds: ")
     refused(requests.post(f"{url}/v1/embed", WAV, timeout=20), 415, "This is no form")
-    monkeypatch.setattr("hf_audio.serving.service.MAX_ANSWER_NUMBERS", 4 * embedder.size - 1)
-    refused(ask(hop_seconds="0.5"), 422, "12 numbers of each of 4 windows are more than 47: give a longer one")
+    monkeypatch.setattr("hf_audio.serving.service.MAX_ANSWER_NUMBERS", 3 * embedder.size - 1)
+    refused(ask(hop_seconds="0.5"), 422, "12 numbers of each of 3 windows are more than 35: give a longer one")
     monkeypatch.setitem(service._without_embeddings, "tones", "It has no output 'embeddings'.")
     refused(ask(), 422, "no output 'embeddings'")
 

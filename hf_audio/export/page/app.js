@@ -86,17 +86,18 @@ async function startRecording() {
   tell("Listening to the microphone …");
 }
 
-/** After every hop, ask about the last window; a slow machine lets hops go by. */
+/** Once a window was heard, and after every hop, ask about the last one; a slow machine lets hops go by. */
 function listen(session) {
   const { rate } = session.microphone;
   if (session.length >= LONGEST_RECORDING * rate) {
     finishRecording();
     return;
   }
-  if (session.busy || session.length - session.asked < HOP_SECONDS * rate) return;
+  const window = Math.round(streamSeconds(facts) * rate);
+  if (session.busy || session.length < window || session.length - session.asked < HOP_SECONDS * rate) return;
   session.busy = true;
   session.asked = session.length;
-  const samples = lastSamples(session.blocks, Math.round(streamSeconds(facts) * rate));
+  const samples = lastSamples(session.blocks, window);
   worker.postMessage({ id: ask(), task: "listen", samples, rate });
 }
 
