@@ -31,7 +31,7 @@ from ..inference.facts import Answer, Facts
 from ..inference.frames import FrameScores, frame_scores
 from ..inference.onnx_classifier import OnnxAudioClassifier
 from ..inference.streaming import AudioStream, FrameStream
-from .browser import find_browser, scores_in_browser
+from .browser import find_browser, frames_in_browser, scores_in_browser
 from .golden_clips import make_golden_clips
 from .onnx import TOLERANCE, compare_frames, distance, has_convolutions, keep_spoken, load_exportable, quantise, trace
 from .site import make_site
@@ -291,20 +291,23 @@ def _compare_frames(
     return Verdict(way, len(waveforms), largest(differences), bound)
 
 
-def _differences_of_moments(stretches: Iterable[FrameScores], told: Sequence[Mapping[str, Any]]) -> float:
-    """Of moments that a service has told from those expected, which may be cut into other stretches."""
+def _difference_of_clip(classifier: AudioClassifier, clip: bytes, scores: np.ndarray) -> float:
+    """Of a clip's frames, (frames, labels), from torch's."""
+    waveform = load_audio(clip, classifier.sampling_rate)
+    return _difference_of_moments(frame_scores(classifier, [waveform]), scores)
+
+
+def _difference_of_moments(stretches: Iterable[FrameScores], scores: Sequence[Sequence[float]] | np.ndarray) -> float:
+    """Of the scores of moments, (frames, labels), from those expected, which are cut into stretches."""
     expected = np.concatenate([stretch.scores for stretch in stretches])
-    scores = np.concatenate([np.array(each["scores"]).reshape(-1, expected.shape[1]) for each in told])
-    # They are told with six digits.
-    return float(np.abs(scores - expected).max()) if scores.shape == expected.shape else 1.0
+    return float(np.abs(scores - expected).max()) if np.shape(scores) == expected.shape else 1.0
 
 
 def _compare_rest_frames(address: str, classifier: AudioClassifier, clips: Mapping[str, bytes]) -> Verdict:
     differences = []
     for clip in clips.values():
-        expected = frame_scores(classifier, [load_audio(clip, classifier.sampling_rate)])
         answer = _post_form(f"{address}/v1/predict", clip, frames="true")
-        differences.append(_differences_of_moments(expected, [answer["frames"]]))
+        differences.append(_difference_of_clip(classifier, clip, answer["frames"]["scores"]))
     return Verdict("REST, frames", len(clips), largest(differences), TOLERANCE)
 
 
@@ -315,7 +318,8 @@ def _compare_socket_frames(address: str, classifier: AudioClassifier, clips: Map
         stream = FrameStream(classifier)
         expected = [*stream.push(samples), *stream.flush()]
         messages = _converse(f"{address}/v1/stream?sampling_rate={rate}&frames=true", samples)
-        differences.append(_differences_of_moments(expected, messages))
+        told = [row for message in messages for row in message["scores"]]
+        differences.append(_difference_of_moments(expected, told))
     return Verdict("WebSocket, frames", len(clips), largest(differences), TOLERANCE)
 
 
@@ -348,14 +352,23 @@ def _compare_page(exported: Path, classifier: AudioClassifier, clips: Mapping[st
         for name, clip in clips.items():
             files[name].write_bytes(clip)
         rows = scores_in_browser(site, list(files.values()))
+        if classifier.facts.frame_seconds is not None:
+            kept = {name: clip for name, clip in clips.items() if _rate(clip) == classifier.sampling_rate}
+            moments = zip(kept.values(), frames_in_browser(site, [files[name] for name in kept]), strict=True)
+            told = [_difference_of_clip(classifier, clip, scores) for clip, scores in moments]
+            yield Verdict("page, frames", len(told), largest(told), TOLERANCE)
     differences: dict[bool, list[float]] = {False: [], True: []}
     for clip, scores in zip(clips.values(), rows, strict=True):
-        with closing(soundfile.SoundFile(io.BytesIO(clip))) as file:
-            resampled = file.samplerate != classifier.sampling_rate
         expected = classifier.judge([load_audio(clip, classifier.sampling_rate)])[0]
-        differences[resampled].append(float(np.abs(scores - expected).max()))
+        differences[_rate(clip) != classifier.sampling_rate].append(float(np.abs(scores - expected).max()))
     yield Verdict("page", len(differences[False]), largest(differences[False]), TOLERANCE)
     yield Verdict("page, resampled", len(differences[True]), largest(differences[True]), RESAMPLED_TOLERANCE)
+
+
+def _rate(clip: bytes) -> int:
+    """Of a file's samples, in Hz."""
+    with closing(soundfile.SoundFile(io.BytesIO(clip))) as file:
+        return file.samplerate
 
 
 def read_clips(paths: Sequence[str | os.PathLike]) -> dict[str, bytes]:
