@@ -133,6 +133,19 @@ def frame_network(signal: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def hear_frames(signal: Mapping[str, Any]) -> dict[str, Any]:
+    """The network of a signal as one that says what sounds in every frame, each of a tenth of a second at most."""
+    frame = signal["hop_length"] / signal["sampling_rate"]
+    most = len(signal["hidden_sizes"]) - 1
+    halvings = min(most, max(int(math.log2(LONGEST_FRAME / frame)), 1))
+    return {
+        **signal,
+        "frame_pooling": "linear_softmax",
+        "time_halvings": halvings,
+        "problem_type": "multi_label_classification",
+    }
+
+
 def slow_transforms() -> Callable[..., np.ndarray]:
     """Other sources: exact, and so slow that each result serves for several epochs."""
     return OneOf([PitchShift(-3, 3, p=1), TimeStretch(0.8, 1.25, p=1)], p=0.5)
@@ -140,6 +153,18 @@ def slow_transforms() -> Callable[..., np.ndarray]:
 
 def waveform_transforms(excerpt_seconds: float = EXCERPT_SECONDS) -> Callable[..., np.ndarray]:
     """Other moments, distances and places, drawn anew in every epoch."""
-    return Compose(
-        [RandomExcerpt(excerpt_seconds), Gain(-6, 6, p=1), AddFastGaussianSNR(min_snr_db=15, max_snr_db=50, p=0.25)]
-    )
+    return Compose([RandomExcerpt(excerpt_seconds), *_distances()])
+
+
+def _distances() -> list[Callable[..., np.ndarray]]:
+    return [Gain(-6, 6, p=1), AddFastGaussianSNR(min_snr_db=15, max_snr_db=50, p=0.25)]
+
+
+def unmoved_transforms() -> Callable[..., np.ndarray]:
+    """As `waveform_transforms`, of clips in which the time of every sound is known, and stays."""
+    return Compose(_distances())
+
+
+def slow_unmoved_transforms() -> Callable[..., np.ndarray]:
+    """As `slow_transforms`, of such clips."""
+    return PitchShift(-3, 3, p=0.5)
