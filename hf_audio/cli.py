@@ -134,6 +134,19 @@ def _embed(**arguments: Any) -> None:
         print(f"{n_unreadable} of {n_clips} clips cannot be read, and are left out.", file=sys.stderr)
 
 
+@_shows(commands.evaluate)
+def _evaluate(**arguments: Any) -> None:
+    told = commands.evaluate(**arguments)
+    from .evaluation.report import REPORT_NAME, lines_of
+
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    for line in lines_of(told):
+        print(line)
+    if arguments["output"] is not None:
+        print(f"\nThe report, with tables and pictures: {Path(arguments['output']) / REPORT_NAME}")
+
+
 @_shows(commands.similar)
 def _similar(*, output: str | None, **arguments: Any) -> None:
     neighbours = commands.similar(output=output, **arguments)
@@ -244,6 +257,12 @@ def _push(**arguments: Any) -> None:
 def _make_numbers(**arguments: Any) -> None:
     with _termination_unwinds():
         print(commands.make_numbers(**arguments))
+
+
+@_shows(commands.make_soundscapes)
+def _make_soundscapes(**arguments: Any) -> None:
+    with _termination_unwinds():
+        print(commands.make_soundscapes(**arguments))
 
 
 @contextmanager

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from .bulk.similar import Neighbour
+    from .evaluation.evaluation import Comparison, Evaluation
     from .export.onnx import Export
     from .export.verification import Verdict
     from .inference.live import Decision
@@ -321,6 +322,85 @@ def embed_clips(
         resume=options["resume"],
         show=show,
     )
+
+
+def evaluate(
+    checkpoints: Sequence[File],
+    *,
+    data: File | None = None,
+    output: File | None = None,
+    path_column: str | None = None,
+    label_column: Sequence[str] = (),
+    group_column: str | None = None,
+    split_column: str | None = None,
+    audio_dir: File | None = None,
+    unannotated: Literal["background", "ignore"] | None = None,
+    threshold: float | None = None,
+    collar: float = 0.2,
+    offset_share: float = 0.5,
+    segment_seconds: float = 1.0,
+    num_workers: int | None = None,
+) -> "Evaluation | Comparison":
+    """Judge a checkpoint on further recordings.
+
+    The figures, intervals, tables and pictures that a training tells of its test clips, of recordings that it has not
+    heard: labelled clips, in any layout that training reads, or recordings with annotated events. With --data, two
+    checkpoints can be given, which are told side by side, with the interval of their difference.
+
+    Args:
+        checkpoints: a finished folder, a Hub id or an ONNX file, and behind it the data; or two, with --data
+        data: a folder or a table of labelled clips or of annotations
+        output: folder for figures, report, tables and pictures
+        path_column: of a table: names of files; by default one with a usual name
+        label_column: of a table: labels; by default one with a usual name
+        group_column: of a table: what clips belong together by (recording, speaker), for intervals and the worst group
+        split_column: of a table: train and test, whose test clips are judged; by default one with a usual name
+        audio_dir: where a table's files are; by default beside it
+        unannotated: of recordings with annotations, what is not annotated
+        threshold: of events, in the place of the checkpoint's own
+        collar: seconds that an event's onset, and offset, may be off
+        offset_share: of an event's length that its offset may be off, if that is more
+        segment_seconds: length of the segments in which labels sound or do not
+        num_workers: processes that decode; by default one for two cores
+
+    Returns:
+        The figures, with `results` and what they are of; of two checkpoints, a comparison.
+
+    Raises:
+        ArgumentError: arguments that do not go together.
+        CheckpointError: a checkpoint cannot be used.
+        DataError: there is nothing to judge by, or the checkpoint knows none of the labels.
+    """
+    given = [checkpoints] if isinstance(checkpoints, str | os.PathLike) else list(checkpoints)
+    if data is None:
+        *given, data = given
+    if len(given) not in (1, 2):
+        told = "evaluate needs a checkpoint and data" if not given else f"{len(given)} checkpoints are given"
+        raise ArgumentError(f"{told}: give a checkpoint and the data, or two checkpoints and --data.")
+    if output is not None:
+        check_folder(output)
+    if num_workers is not None and num_workers < 0:
+        raise ArgumentError(f"--num_workers {num_workers} must be 0 or more.")
+    from .data.columns import Columns
+    from .evaluation.evaluation import Data, Options, compare_checkpoints, evaluate_checkpoint  # loads torch
+    from .evaluation.events import Collars
+    from .evaluation.report import check_output, write_evaluation
+
+    if output is not None:
+        check_output(Path(output))
+    labels = (label_column,) if isinstance(label_column, str) else tuple(label_column)
+    columns = Columns(path_column, labels, group_column, split_column)
+    judged_by = Data(os.fspath(data), columns, None if audio_dir is None else os.fspath(audio_dir), unannotated)
+    options = Options(Collars(collar, offset_share, segment_seconds), threshold, num_workers)
+    names = [os.fspath(name) for name in given]
+    evaluation = (
+        evaluate_checkpoint(names[0], judged_by, options)
+        if len(names) == 1
+        else compare_checkpoints(names, judged_by, options)
+    )
+    if output is not None:
+        write_evaluation(evaluation, Path(output))
+    return evaluation
 
 
 def similar(
@@ -940,6 +1020,37 @@ def make_numbers(
     from .corpora.synthetic_numbers import make_spoken_numbers  # loads the audio libraries
 
     return make_spoken_numbers(Path(out), language=language, count=count, seed=seed)
+
+
+def make_soundscapes(
+    out: File, *, esc50: File | None = None, fold: str = "5", count: int = 100, seed: int = 0
+) -> Path:
+    """Make recordings with annotated events, to train and judge by.
+
+    Events of known classes over backgrounds, at stated signal-to-noise ratios, some of them overlapping: train.csv and
+    test.csv say from when to when. Out of formulas, or of ESC-50's short sounds over its long ones, the test
+    recordings then made of one fold and the training recordings of the others.
+
+    Args:
+        out: folder of the corpus, a new one
+        esc50: the folder of ESC-50, which has audio and meta in it
+        fold: of ESC-50, from which the test recordings are made, 1 to 5
+        count: training recordings of 10 s; there are a third as many to test on
+        seed: of all draws; equal seeds give equal files
+
+    Returns:
+        The folder.
+
+    Raises:
+        ArgumentError: an argument that cannot be.
+        AudioError: a clip of ESC-50 cannot be read.
+        DataError: the folder holds something else, or that is not ESC-50's.
+    """
+    from .corpora.soundscapes import ESC50Sounds  # loads the audio libraries
+    from .corpora.soundscapes import make_soundscapes as make
+
+    sounds = None if esc50 is None else ESC50Sounds(esc50, fold)
+    return make(Path(out), sounds=sounds, count=count, seed=seed)
 
 
 def encoder(name: Literal["ge2e", "speech", "sfx"], *, output_dir: File, wheel: File | None = None) -> Path:

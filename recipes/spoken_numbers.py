@@ -38,6 +38,8 @@ from hf_audio.arguments import RecipeArguments
 from hf_audio.corpora.digit_strings import make_digit_strings
 from hf_audio.corpora.espeak import find_language
 from hf_audio.corpora.prompted_numbers import make_prompted_numbers
+from hf_audio.corpora.recut_numbers import FEWEST_WORDS, Recording, make_recut_numbers
+from hf_audio.corpora.russian_numbers import number_words
 from hf_audio.corpora.synthetic_numbers import make_spoken_numbers
 from hf_audio.corpora.varied_numbers import installed_synthesisers, make_varied_numbers
 from hf_audio.data.rows import find_noises, load_numbers
@@ -47,6 +49,7 @@ from hf_audio.training.augmentation import AddFastGaussianSNR, SyntheticRoom, Te
 from hf_audio.training.search import LogUniform, Uniform
 from hf_audio.training.start import find_recordings, run_recipe
 from hf_audio.training.task import Pretraining, Task
+from hf_audio.training.voice_change import ChangeVoice
 
 logger = logging.getLogger(__name__)
 
@@ -103,8 +106,8 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 # With pseudo-labels: what a model has told of plain clips, the next one learns from altered ones.
 STRONG = {"mel_warp": 0.16, "filter_augment_db": 6, "time_mask_frames": 30, "freq_mask_bins": 12}
+SYNTHESISERS = {"espeak": "eSpeak NG", "festival": "Festival"}
 TESTS = {"test": "test.csv", "ood": "test-ood.csv"}
-BESIDE = "beside"
 SEARCH_SPACE = {
     "learning_rate": LogUniform(5e-4, 1e-2),
     "weight_decay": LogUniform(1e-3, 0.3),
@@ -202,18 +205,21 @@ class SpokenNumbersArguments(RecipeArguments):
         super().__post_init__()
 
 
-def slow_transforms(strong: bool, by_telephone: bool) -> Callable[..., np.ndarray]:
+def slow_transforms(strong: bool, reads_words: bool) -> Callable[..., np.ndarray]:
     """Other voices, rooms and lines."""
+    share = 0.9 if strong else 0.75
+    if reads_words:
+        voices = [ChangeVoice(80, 330, 12, 0.15, 0.85, 1.2, 3, p=share)]
+    else:
+        # Heard at the old rate, what was resampled is faster and higher, or slower and lower.
+        kinds = [PitchShift(-4, 4, p=1), Resample(round(0.88 * RATE), round(1.12 * RATE), p=1)]
+        voices = [OneOf(kinds, p=share)]
     return Compose(
         [
-            # Heard at the old rate, what was resampled is faster and higher, or slower and lower.
-            OneOf(
-                [PitchShift(-4, 4, p=1), Resample(round(0.88 * RATE), round(1.12 * RATE), p=1)],
-                p=0.9 if strong else 0.75,
-            ),
+            *voices,
             SyntheticRoom(p=0.6 if strong else 0.4),
             OneOf([LowPassFilter(2500, 7000, p=1), HighPassFilter(60, 500, p=1)], p=0.3),
-            *([TelephoneLine(p=0.35)] if by_telephone else []),
+            *([TelephoneLine(p=0.35)] if reads_words else []),
         ]
     )
 
@@ -233,13 +239,10 @@ def waveform_transforms(noise_dir: str | None) -> Callable[..., np.ndarray]:
     )
 
 
-def load_recordings(
-    data_dir: Path, people: Path | None = None, beside: Dataset | None = None
-) -> tuple[Dataset, dict[str, np.ndarray]]:
+def load_recordings(data_dir: Path, people: Path | None = None) -> tuple[Dataset, dict[str, np.ndarray]]:
     """The labelled clips of all tables, and masks of them, (clips,) of bool: of each test's clips, by its name.
 
-    people: a folder whose `test.csv` holds clips for a further test of this name. beside: clips that are trained on
-    too; the mask `BESIDE` is theirs.
+    people: a folder whose `test.csv` holds clips for a further test of this name.
     """
     parts = {"train": load_numbers(data_dir / "train.csv", N_DIGITS)}
     parts |= {
@@ -247,15 +250,10 @@ def load_recordings(
     }
     if people is not None:
         parts["people"] = load_numbers(people / "test.csv", N_DIGITS)
-    if beside is not None:
-        parts[BESIDE] = beside.select(range(min(len(parts["train"]), len(beside))))
-    shared = [
-        name for name in parts["train"].column_names if all(name in part.column_names for part in parts.values())
-    ]
-    dataset = concatenate_datasets([part.select_columns(shared) for part in parts.values()])
+    dataset = join(list(parts.values()))
     origin = np.repeat(list(parts), [len(part) for part in parts.values()])
     masks = {name: origin == name for name in parts if name != "train"}
-    tested = {os.path.abspath(path) for name in masks if name != BESIDE for path in parts[name]["path"]}
+    tested = {os.path.abspath(path) for name in masks for path in parts[name]["path"]}
     repeated = (origin == "train") & np.array([os.path.abspath(path) in tested for path in dataset["path"]])
     if repeated.any():
         logger.warning("%d clips of train.csv are test clips too: they are not trained on.", repeated.sum())
@@ -268,12 +266,19 @@ def load_recordings(
     return dataset, masks
 
 
+def join(parts: list[Dataset]) -> Dataset:
+    """All rows, with the columns that all parts have."""
+    shared = [name for name in parts[0].column_names if all(name in part.column_names for part in parts)]
+    return concatenate_datasets([part.select_columns(shared) for part in parts])
+
+
 def facts(args: SpokenNumbersArguments, tests: Collection[str]) -> TaskFacts:
     """What the card says. tests: the names of the parts that are test clips."""
     varied = "pitch, pace, formants, room, line, level and noise were varied during training."
     begun = ""
     if args.pretraining_clips:
-        spoken_by = "eSpeak NG" if args.model != "words" else " and ".join(installed_synthesisers())
+        names = installed_synthesisers() if args.model == "words" else ["espeak"]
+        spoken_by = " and ".join(SYNTHESISERS[name] for name in names)
         begun = f" It learnt {args.pretraining_clips} numbers first that {spoken_by} spoke on the spot."
     if args.data_dir is None:
         title, name, kind = "Spoken numbers (demo)", "Numbers of eSpeak NG (demo)", "espeak_ng_numbers"
@@ -322,20 +327,23 @@ def make_task(args: SpokenNumbersArguments) -> Task:
 
 def task_of(args: SpokenNumbersArguments, data_dir: Path) -> Task:
     """The task of a folder in numbers2's layout."""
-    people = beside = None
+    people = None
     if args.prompts is not None:
         with args.main_process_first(desc="numbers of people's prompts"):
             people = make_prompted_numbers(args.prompts)
-    if args.model == "words" and args.data_dir is not None and args.pretraining_clips:
-        # What it has begun with, so that it forgets neither other voices nor what is no number.
-        with args.main_process_first(desc="clips to begin with"):
-            beside = load_numbers(make_varied_numbers(count=args.pretraining_clips) / "train.csv", N_DIGITS)
-    dataset, tests = load_recordings(data_dir, people, beside)
+    dataset, tests = load_recordings(data_dir, people)
     validation_rows = None
-    if BESIDE in tests and "speaker" in dataset.column_names:
+    if args.model == "words" and args.data_dir is not None and args.pretraining_clips:
         own = ~np.logical_or.reduce(list(tests.values()))
-        validation_rows = choose_speakers(np.asarray(dataset["speaker"]), own, args.validation_fraction, args.seed)
-    tests.pop(BESIDE, None)
+        if "speaker" in dataset.column_names:
+            validation_rows = choose_speakers(np.asarray(dataset["speaker"]), own, args.validation_fraction, args.seed)
+            own &= ~validation_rows
+        with args.main_process_first(desc="clips beside the recordings"):
+            dataset = join([dataset, *make_beside(dataset.select(np.flatnonzero(own)), args)])
+        none = np.zeros(len(dataset) - len(own), dtype=bool)
+        tests = {name: np.concatenate([rows, none]) for name, rows in tests.items()}
+        if validation_rows is not None:
+            validation_rows = np.concatenate([validation_rows, none])
     strong = args.pseudo_labels is not None
     return Task(
         config=AudioCNNConfig(**{**PRESETS[args.model], **(STRONG if strong else {})}),
@@ -343,13 +351,35 @@ def task_of(args: SpokenNumbersArguments, data_dir: Path) -> Task:
         held_out=tests["test"],
         facts=facts(args, tests),
         augmentation=waveform_transforms(args.noise_dir),
-        slow_augmentation=slow_transforms(strong, by_telephone=args.model == "words"),
+        slow_augmentation=slow_transforms(strong, reads_words=args.model == "words"),
         validation_group_column="speaker" if "speaker" in dataset.column_names else None,
         validation_rows=validation_rows,
         further_tests={name: rows for name, rows in tests.items() if name != "test"},
         pretraining=describe_pretraining(args) if args.pretraining_clips else None,
         search_space=SEARCH_SPACE,
     )
+
+
+def make_beside(recorded: Dataset, args: SpokenNumbersArguments) -> list[Dataset]:
+    """What is trained on beside the recordings: as many clips of each kind.
+
+    What the network has begun with, so that it forgets neither other voices nor what is no number; and the words of
+    the recordings in other numbers, with pauses and joins that nobody has spoken.
+    """
+    spoken = load_numbers(make_varied_numbers(count=args.pretraining_clips) / "train.csv", N_DIGITS)
+    beside = [spoken.select(range(min(len(recorded), len(spoken))))]
+    who = next((name for name in ("speaker", "gender") if name in recorded.column_names), None)
+    speakers = [""] * len(recorded) if who is None else map(str, recorded[who])
+    numbers = [-1 if -1 in digits else int("".join(map(str, digits))) for digits in recorded["label"]]
+    # Of 1234 it is not known whether "one" was said before "thousand".
+    said = [
+        Recording(path, number, speaker)
+        for path, number, speaker in zip(recorded["path"], numbers, speakers, strict=True)
+        if number >= 0 and not 1000 <= number < 2000
+    ]
+    if len({word for recording in said for word in number_words(recording.number)}) >= FEWEST_WORDS:
+        beside.append(load_numbers(make_recut_numbers(said, count=len(recorded)) / "train.csv", N_DIGITS))
+    return beside
 
 
 def choose_speakers(speakers: np.ndarray, rows: np.ndarray, share: float, seed: int) -> np.ndarray:

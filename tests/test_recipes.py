@@ -290,11 +290,21 @@ def test_spoken_numbers_by_words_forgets_no_voices_and_is_judged_by_people(spoke
             soundfile.write(tmp_path / name / f"{place}.wav", np.zeros(8000), 16000)
         return tmp_path / name
 
-    data, other = write("data", range(30), "abc"), write("varied", [*range(19), "none of these"] * 5, "xyz")
+    data, other = (
+        write("data", range(0, 960_000, 32_000 + 17), "abc"),
+        write("varied", ["none of these", *range(19)] * 5, "xyz"),
+    )
     (data / "test.csv").unlink()
     prompts = write("prompts", [5, 6, "none of these"], "p")
     monkeypatch.setattr(spoken_numbers, "make_varied_numbers", lambda count: other)
     monkeypatch.setattr(spoken_numbers, "make_prompted_numbers", lambda folder: prompts)
+    cut = []
+
+    def recut(recordings, count):
+        cut.extend(recordings)
+        return write("recut", range(20, 20 + count), "q")
+
+    monkeypatch.setattr(spoken_numbers, "make_recut_numbers", recut)
     flags = ["--model", "words", "--data_dir", str(data), "--prompts", "P", "--output_dir", str(tmp_path / "out")]
     args = parse_arguments(spoken_numbers.SpokenNumbersArguments, flags)
     assert args.metric_for_best_model == "loss"
@@ -303,7 +313,11 @@ def test_spoken_numbers_by_words_forgets_no_voices_and_is_judged_by_people(spoke
     assert set(speakers[task.further_tests["people"]]) == {"p"} and task.further_tests["people"].sum() == 3
     trained = ~task.held_out & ~task.further_tests["people"] & ~task.validation_rows
     assert len(set(speakers[task.validation_rows]) & set("abc")) == 1 and task.validation_rows.sum() == 9
-    assert Counter(speakers[trained])["x"] == 10 and set(speakers[trained]) >= {"x", "y", "z"}
+    assert set(speakers[trained]) >= {"x", "y", "z", "q"}
+    paths = np.asarray(task.dataset["path"])
+    own = [path for path, speaker in zip(paths[trained], speakers[trained], strict=True) if speaker in "abc"]
+    assert sorted(recording.file for recording in cut) == sorted(own)  # of no clip that judges or chooses
+    assert Counter(speakers[trained])["q"] == len(own) == sum(Counter(speakers[trained])[voice] for voice in "xyz")
     assert [-1] * 6 in np.asarray(task.dataset["label"])[trained].tolist()
 
 

@@ -35,8 +35,8 @@ def load_section(path: str | os.PathLike, sampling_rate: int, start: float, end:
             block = block[:, heard]
         # Of a block of one rate and as many frames, a whole one and an end.
         samples = np.concatenate(list(resample_blocks(_as_blocks(block), rate, sampling_rate, str(path), full_scale)))
-    skipped = first * sampling_rate // rate
-    return samples[round(start * sampling_rate) - skipped : round(end * sampling_rate) - skipped]
+    begin = round(start * sampling_rate) - first * sampling_rate // rate
+    return samples[begin : begin + round((end - start) * sampling_rate)]
 
 
 def _as_blocks(block: np.ndarray) -> list[np.ndarray]:

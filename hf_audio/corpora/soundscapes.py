@@ -108,7 +108,7 @@ class ESC50Sounds:
         if fold not in ESC50_FOLDS:
             raise ArgumentError(f"--fold {fold} does not exist: ESC-50 has the folds 1 to 5.")
         self.directory, self.fold = Path(directory), fold
-        self.description = {"sounds": "ESC-50", "fold": fold}
+        self.description: Mapping[str, str] = {"sounds": "ESC-50", "fold": fold}
         table = self.directory / "meta" / "esc50.csv"
         if not table.is_file():
             raise DataError(f"{table} is not there: give the folder of ESC-50, which has audio and meta in it.")

@@ -18,7 +18,7 @@ import soxr
 from ..errors import ArgumentError, MissingExtraError
 from ..models.configuration_audio_cnn import NONE_OF_THESE
 from ..processes import work_off
-from . import festival, ru_tts
+from . import festival
 from .corpus_folder import make_corpus, write_wav
 from .espeak import data_folder, open_engine, synthesise
 from .russian_numbers import FEMININE, THOUSAND, number_words
@@ -27,12 +27,12 @@ from .synthetic_voices import ENGLISH_SENTENCES, FEMALE_VARIANTS, add_background
 from .word_joins import join_words
 
 RATE = 16000  # Hz
-NONE_SHARE = 0.12
+NONE_SHARE = 0.2
 JOINED_SHARE = 0.45
 EDGE_SECONDS = (0.02, 0.5)
 MAX_SECONDS = 9.5  # what lasts longer, very slow voices with pauses, is played faster
 PER_TASK = 50  # clips that are made by one opened synthesiser
-WEIGHTS = {"espeak": 0.68, "ru_tts": 0.16, "festival": 0.16}  # how often each is heard, of those that are installed
+WEIGHTS = {"espeak": 0.7, "festival": 0.3}  # how often each is heard, of those that are installed
 SENTENCES = (
     *("Здравствуйте, вы позвонили в нашу компанию.", "Пожалуйста, оставайтесь на линии.", "Да.", "Нет."),
     *("Сегодня хорошая погода, а завтра будет дождь.", "Я не знаю, где лежат ключи.", "Первый, второй, третий."),
@@ -41,7 +41,27 @@ SENTENCES = (
     *("Собака лает, караван идёт.", "Сколько времени займёт доставка?", "Он пришёл домой поздно вечером."),
     *("Красный, синий, зелёный.", "Ваш звонок очень важен для нас.", "Магазин работает без выходных."),
 )
-MILLIONS = ("миллион", "миллиона", "миллионов")
+# What resembles words of numbers, and what begins as they do.
+ORDINALS = (
+    *("первый", "второй", "третий", "четвёртый", "пятый", "шестой", "седьмой", "восьмой", "девятый", "десятый"),
+    *("одиннадцатое", "двенадцатый", "пятнадцатого", "двадцатый", "двадцать первое", "тридцатого", "сороковой"),
+    *("пятидесятый", "шестидесятая", "семидесятый", "восьмидесятое", "девяностый", "сотый", "двухсотый", "тысячный"),
+)
+OTHER_WORDS = (
+    *("понедельник", "вторник", "среда", "четверг", "пятница", "суббота", "воскресенье", "январь", "февраля", "март"),
+    *("апрель", "май", "июнь", "июля", "август", "сентябрь", "октября", "ноябрь", "декабрь", "сегодня", "завтра"),
+    *("вчера", "час", "часов", "минута", "минут", "секунда", "секунд", "рублей", "доллар", "копеек", "процентов"),
+    *("нажмите", "номер", "сообщение", "сообщений", "абонент", "недоступен", "занят", "выключен", "включён", "звонок"),
+    *("старые", "новые", "семья", "друзья", "работа", "срочно", "пароль", "неверный", "решётка", "звёздочка", "меню"),
+    *("вы", "ввели", "для", "из", "или", "если", "чтобы", "после", "сейчас", "пожалуйста", "спасибо", "извините"),
+    *("привет", "да", "нет", "хорошо", "плохо", "дом", "вода", "стол", "окно", "дорога", "город", "река", "солнце"),
+    *("стул", "семя", "пятно", "десна", "шестерня", "двор", "триумф", "сотня", "дева", "осень", "песок", "восток"),
+    *("минус", "плюс", "точка", "запятая", "буква", "слово", "адрес", "улица", "квартира", "этаж", "паспорт", "код"),
+)
+SYLLABLES = tuple(
+    consonant + vowel for consonant in "бвгджзклмнпрстфхцчш" for vowel in ("а", "е", "и", "о", "у", "ай")
+)
+MILLIONS = ("миллион", "миллиона", "миллионов", "миллиард")
 FOREIGN = ("en-us", "de", "fr-fr", "es", "it", "pl", "tr")  # languages of eSpeak NG, reading English sentences
 
 
@@ -64,7 +84,7 @@ class Clip(NamedTuple):
 
 def installed_synthesisers() -> list[str]:
     """Names of those that can speak here, "espeak" first."""
-    found = [name for name, module in (("ru_tts", ru_tts), ("festival", festival)) if module.is_installed()]
+    found = ["festival"] if festival.is_installed() else []
     try:
         data_folder()
     except MissingExtraError:
@@ -89,7 +109,7 @@ def make_varied_numbers(
         directory: the folder of the corpus; by default one in the Hugging Face cache (`HF_HOME`).
         count: of clips.
         seed: of all draws, 0 or more.
-        synthesisers: of "espeak", "ru_tts" and "festival"; by default all that are installed.
+        synthesisers: "espeak", "festival" or both; by default all that are installed.
 
     Returns:
         The folder of the corpus, the parent of the table.
@@ -132,7 +152,7 @@ def _choose(synthesisers: Sequence[str] | None) -> list[str]:
     if missing or not wanted:
         raise MissingExtraError(
             f"{', '.join(missing) or 'Any synthesiser'} is not installed: pip install 'hf_audio[demo]' for espeak, "
-            "pip install retro-ru-tts for ru_tts, apt install festival festvox-ru for festival."
+            "apt install festival festvox-ru for festival."
         )
     return wanted
 
@@ -152,16 +172,20 @@ def _draw_clip(seed: int, position: int, synthesisers: Sequence[str]) -> Clip:
     else:
         # Numbers of all lengths: most numbers below a million have six digits, and most that people say have not.
         number = draw_number(random) if random.random() < 0.75 else int(10 ** random.uniform(0, 6)) - 1
-        words = _vary(number_words(number), number, random)
+        words = vary_words(number_words(number), number, random)
     return Clip(position, number, tuple(words), is_joined, synthesiser)
 
 
 def _draw_no_number(random: np.random.Generator, is_joined: bool) -> tuple[list[str], bool]:
     """What is said instead of a number; no words at all are noise."""
     kind = random.random()
-    if kind < 0.45:
+    if kind < 0.2:
         return [str(random.choice(SENTENCES))], False
-    if kind < 0.85:
+    if kind < 0.3:
+        return [str(random.choice(ORDINALS))], False
+    if kind < 0.65:
+        return [_other_word(random) for _ in range(random.integers(1, 6))], is_joined
+    if kind < 0.88:
         rest = draw_number(random)
         million = str(random.choice(MILLIONS))
         return [
@@ -172,7 +196,14 @@ def _draw_no_number(random: np.random.Generator, is_joined: bool) -> tuple[list[
     return [], False
 
 
-def _vary(words: list[str], number: int, random: np.random.Generator) -> list[str]:
+def _other_word(random: np.random.Generator) -> str:
+    """A word of Russian, or one that there might be."""
+    if random.random() < 0.5:
+        return str(random.choice(OTHER_WORDS))
+    return "".join(random.choice(SYLLABLES, size=random.integers(1, 5)))
+
+
+def vary_words(words: list[str], number: int, random: np.random.Generator) -> list[str]:
     """The words as some people and machines say them."""
     if 1000 <= number < 2000 and random.random() < 0.4:
         words = words[1:]  # "тысяча двести"
@@ -244,18 +275,6 @@ def _open_espeak(stack: ExitStack, clips: Sequence[Clip]) -> Speak:
     return speak
 
 
-def _open_ru_tts(stack: ExitStack, clips: Sequence[Clip]) -> Speak:
-    def speak(clip: Clip, random: np.random.Generator) -> tuple[str, list[np.ndarray]]:
-        is_female = bool(random.random() < 0.5)
-        pace, pitch, intonation = (int(value) for value in random.uniform((70, 65, 20), (150, 160, 140)))
-        spoken = [
-            ru_tts.speak(text, female=is_female, pace=pace, pitch=pitch, intonation=intonation) for text in clip.texts
-        ]
-        return f"ru_tts-{'woman' if is_female else 'man'}", [soxr.resample(each, rate, RATE) for each, rate in spoken]
-
-    return speak
-
-
 def _open_festival(stack: ExitStack, clips: Sequence[Clip]) -> Speak:
     texts = sorted({text for clip in clips for text in clip.texts if text})
     spoken = dict(zip(texts, festival.speak_all(texts), strict=True))
@@ -268,6 +287,5 @@ def _open_festival(stack: ExitStack, clips: Sequence[Clip]) -> Speak:
 
 _OPENERS: dict[str, Callable[[ExitStack, Sequence[Clip]], Speak]] = {
     "espeak": _open_espeak,
-    "ru_tts": _open_ru_tts,
     "festival": _open_festival,
 }

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from ..audio.loading import open_audio
 from ..errors import AudioError, DataError
@@ -20,9 +20,10 @@ from .part_names import name_parts
 from .tags import unquote
 from .times import SAMPLES, SECONDS
 
-__all__ = ["AnnotatedRecording", "AnnotatedRecordings", "Annotation", "Unannotated", "find_annotations"]
+__all__ = ["UNANNOTATED", "AnnotatedRecording", "AnnotatedRecordings", "Annotation", "Unannotated", "find_annotations"]
 
 Unannotated = Literal["background", "ignore"]
+UNANNOTATED = get_args(Unannotated)
 # Seconds by which a label may reach over the end of its recording, as rounding lets it.
 ROUNDING = 0.1
 # What ends with the last annotation, and goes on for longer than this, than so many times what lay between any before
@@ -314,7 +315,7 @@ def _merge_spellings(recordings: Sequence[AnnotatedRecording], problems: _Proble
     """Labels that differ by capitals alone as one, the one that is written most often."""
     counts = Counter(annotation.label for recording in recordings for annotation in recording.annotations)
     spellings: dict[str, list[str]] = defaultdict(list)
-    for label, _ in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])):
+    for label, _ in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0].swapcase())):
         spellings[label.casefold()].append(label)
     meant = {label: own[0] for own in spellings.values() for label in own}
     for own in spellings.values():
@@ -413,7 +414,7 @@ def _describe(sheets: Sequence[Sheet], recordings: Sequence[AnnotatedRecording])
     hours = sum(recording.seconds or 0.0 for recording in recordings) / 3600
     of = sheets[0].path if len(sheets) == 1 else f"{len(sheets)} files, {sheets[0].path} for one"
     named = sheets[0].table
-    how = f", by the columns {sheets[0].named} and {', '.join(named.columns.labels)}" if named is not None else ""
+    how = f", by {sheets[0].named}, and labels by {', '.join(named.columns.labels)}" if named is not None else ""
     return [
         f"{len(durations)} annotations of {statistics.median(durations):.3g} s (median) in {len(recordings)} "
         f"recordings of {hours:.3g} h are read from {of}{how}."

@@ -118,7 +118,7 @@ def _find_voice_table(source: Path) -> Path | None:
 
 def _read_voices(table: Path, audio_dir: str | None) -> LabelledClips:
     voices = read_voice_table(table, audio_dir)
-    labels = [(gender,) if gender else () for gender in voices["gender"]]
+    labels: list[tuple[str, ...]] = [(gender,) if gender else () for gender in voices["gender"]]
     speakers = [str(speaker) for speaker in voices["client_id"]]
     return LabelledClips(str(table), voices["path"].tolist(), labels, speakers, SPEAKER_COLUMN)
 
@@ -294,8 +294,9 @@ def describe_left_out(unknown: Mapping[str, int], n_unlabelled: int, what: str =
     told = []
     if unknown:
         names = [f"{label!r} ({n})" for label, n in sorted(unknown.items(), key=lambda item: -item[1])]
-        told.append(f"Labels that the checkpoint does not know, and whose {what} are left out: {name_labels(names, str)}.")
+        told.append(
+            f"Labels that the checkpoint does not know, and whose {what} are left out: {name_labels(names, str)}."
+        )
     if n_unlabelled:
         told.append(f"Without a label, and left out: {n_unlabelled} {what}.")
     return told
-

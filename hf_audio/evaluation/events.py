@@ -1,6 +1,6 @@
-"""Annotated recordings with what a checkpoint finds in them: figures of events, of segments, and of every threshold."""
+"""Annotated recordings with what a checkpoint finds in them: figures of events, segments and all thresholds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -102,9 +102,7 @@ class JudgedRecordings:
     def curves(self) -> dict[str, DetectionCurves]:
         """Of both scenarios of PSDS."""
         return {
-            name: detection_curves(
-                self.scores, self.frame_seconds, self.truth, self.labels, self.lengths, scenario
-            )
+            name: detection_curves(self.scores, self.frame_seconds, self.truth, self.labels, self.lengths, scenario)
             for name, scenario in (("psds1", PSDS1), ("psds2", PSDS2))
         }
 

@@ -67,9 +67,7 @@ def know_recordings(annotated: AnnotatedRecordings, source: str, known: Sequence
     Raises:
         DataError: it knows none of their labels.
     """
-    counts = Counter(
-        annotation.label for recording in annotated.recordings for annotation in recording.annotations
-    )
+    counts = Counter(annotation.label for recording in annotated.recordings for annotation in recording.annotations)
     matched = match_labels(list(counts), [label for label in known if is_event(label)])
     unknown = {label: n for label, n in counts.items() if label not in matched}
     if not matched:
@@ -151,7 +149,5 @@ def judge_recordings(
         for recording, length in zip(kept, lengths, strict=True)
     ]
     paths = [str(Path(recording.path)) for recording in kept]
-    judged = JudgedRecordings(
-        paths, data.labels, truth, found, scores, frame_seconds, lengths, collars, n_beside
-    )
+    judged = JudgedRecordings(paths, data.labels, truth, found, scores, frame_seconds, lengths, collars, n_beside)
     return judged, skipped

@@ -161,9 +161,7 @@ def plot_roc_curve(false_alarms: np.ndarray, hits: np.ndarray, names: Sequence[s
     figure.savefig(path, dpi=DPI)
 
 
-def plot_precision_and_recall(
-    curves: Mapping[str, tuple[np.ndarray, np.ndarray]], path: str | os.PathLike
-) -> None:
+def plot_precision_and_recall(curves: Mapping[str, tuple[np.ndarray, np.ndarray]], path: str | os.PathLike) -> None:
     """A line a label, of its precision over its recall; curves: (thresholds,) each, of at most ten labels."""
     figure = Figure(figsize=(5.6, 4.2), layout="constrained")
     axes = figure.add_subplot()

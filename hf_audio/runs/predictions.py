@@ -1,7 +1,7 @@
 """What a run says about the clips it held out: scores, intervals, classes, confusions, and the clips one by one."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -474,7 +474,7 @@ class NumberPredictions:
     def intervals(self) -> dict[str, tuple[float, float]]:
         """95 % intervals of the error rates and of the share of numbers without an error, over clips."""
         said = self.is_number
-        spoken, read = _as_numbers(self.references[said]), _as_numbers(self.predictions[said])
+        spoken, read = number_texts(self.references[said]), number_texts(self.predictions[said])
         errors = np.array([edit_distance(b, a) for a, b in zip(spoken, read, strict=True)])
         lengths = np.array([len(number) for number in spoken])
         rates, groups = errors / lengths, None if self.groups is None else self.groups[said]
@@ -493,7 +493,12 @@ class NumberPredictions:
 
     def rows(self) -> list[dict[str, Any]]:
         """Of `predictions.csv`, paths relative to the folder that holds all files."""
-        columns = relative_paths(self.paths), _as_numbers(self.references), _as_numbers(self.predictions), self.scores
+        columns = (
+            relative_paths(self.paths),
+            number_texts(self.references),
+            number_texts(self.predictions),
+            self.scores,
+        )
         rows = [
             {
                 "path": path,
@@ -554,6 +559,18 @@ def kind_of_predictions(num_digits: int, multi_label: bool, n_labels: int) -> ty
     return TwoClassPredictions if n_labels == 2 else Predictions
 
 
+def select_clips(predictions: AnyPredictions, clips: np.ndarray) -> AnyPredictions:
+    """Some of the clips alone, (clips,) indices, in this order."""
+    n_clips = len(predictions.paths)
+    changes: dict[str, Any] = {
+        item.name: value[clips]
+        for item in fields(predictions)
+        if isinstance(value := getattr(predictions, item.name), np.ndarray) and len(value) == n_clips
+    }
+    columns = {name: cells[clips] for name, cells in predictions.columns.items()}
+    return replace(predictions, **changes, paths=[predictions.paths[clip] for clip in clips], columns=columns)
+
+
 def _calibration(predictions: AnyPredictions) -> dict[str, float]:
     error = CalibrationError(keep_in_memory=True)
     return error.compute(predictions=predictions.confidence, references=predictions.right.astype(int))
@@ -575,6 +592,6 @@ def _as_texts(digits: np.ndarray) -> list[str]:
     return ["" if min(row) < 0 else "".join(map(str, row)) for row in digits.tolist()]
 
 
-def _as_numbers(digits: np.ndarray) -> list[str]:
+def number_texts(digits: np.ndarray) -> list[str]:
     """(clips, digits) -> strings without leading zeros."""
     return [text and (text.lstrip("0") or "0") for text in _as_texts(digits)]
