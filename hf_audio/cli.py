@@ -117,6 +117,15 @@ def _predict(**arguments: Any) -> None:
         print(f"{n_unreadable} of {n_clips} clips cannot be read: see what `error` says.", file=sys.stderr)
 
 
+@_shows(commands.detect)
+def _detect(*, beside: str | None, **arguments: Any) -> None:
+    _look_for_garbage_seldom()
+    n_clips, n_unreadable = commands.detect_events(None, beside=beside, **arguments)
+    if n_unreadable:
+        told = "see what `error` says" if beside is None else "they have no file"
+        print(f"{n_unreadable} of {n_clips} recordings cannot be read: {told}.", file=sys.stderr)
+
+
 @_shows(commands.embed)
 def _embed(**arguments: Any) -> None:
     _look_for_garbage_seldom()
