@@ -29,6 +29,7 @@ from .word_joins import join_words
 RATE = 16000  # Hz
 NONE_SHARE = 0.2
 JOINED_SHARE = 0.45
+HUNDRED_SHARE = 0.2  # of the numbers, with "сто" or without: a short word, and without it there is a number too
 EDGE_SECONDS = (0.02, 0.5)
 MAX_SECONDS = 9.5  # what lasts longer, very slow voices with pauses, is played faster
 PER_TASK = 50  # clips that are made by one opened synthesiser
@@ -173,8 +174,16 @@ def _draw_clip(seed: int, position: int, synthesisers: Sequence[str]) -> Clip:
     else:
         # Numbers of all lengths: most numbers below a million have six digits, and most that people say have not.
         number = draw_number(random) if random.random() < 0.75 else int(10 ** random.uniform(0, 6)) - 1
+        if random.random() < HUNDRED_SHARE:
+            number = _with_hundreds(number, random)
         words = vary_words(number_words(number), number, random)
     return Clip(position, number, tuple(words), is_joined, synthesiser)
+
+
+def _with_hundreds(number: int, random: np.random.Generator) -> int:
+    """A number whose hundreds are one or none, of as many thousands and below."""
+    thousands, rest = divmod(number, 1000)
+    return 1000 * (thousands % 100 + 100 * int(random.integers(2))) + rest % 100 + 100 * int(random.integers(2))
 
 
 def _draw_no_number(random: np.random.Generator, is_joined: bool) -> tuple[list[str], bool]:
