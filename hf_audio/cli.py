@@ -64,7 +64,8 @@ def _run(argv: Sequence[str]) -> None:
 
 def _overview() -> str:
     functions = {"train": commands.train, **{name: function for name, (function, _) in COMMANDS.items()}}
-    lines = [f"  {name:<14}{read_docstring(function)[0]}" for name, function in functions.items()]
+    widest = max(map(len, functions))
+    lines = [f"  {name:<{widest}}  {read_docstring(function)[0]}" for name, function in functions.items()]
     return "\n".join(
         [
             "usage: hf-audio COMMAND ...\n",
@@ -115,6 +116,15 @@ def _predict(**arguments: Any) -> None:
     n_clips, n_unreadable = commands.answer_clips(None, **arguments)
     if n_unreadable:
         print(f"{n_unreadable} of {n_clips} clips cannot be read: see what `error` says.", file=sys.stderr)
+
+
+@_shows(commands.detect)
+def _detect(*, beside: str | None, **arguments: Any) -> None:
+    _look_for_garbage_seldom()
+    n_clips, n_unreadable = commands.detect_events(None, beside=beside, **arguments)
+    if n_unreadable:
+        told = "see what `error` says" if beside is None else "they have no file"
+        print(f"{n_unreadable} of {n_clips} recordings cannot be read: {told}.", file=sys.stderr)
 
 
 @_shows(commands.embed)

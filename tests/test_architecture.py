@@ -58,6 +58,8 @@ DISTRIBUTIONS = {"sklearn": "scikit-learn", "yaml": "pyyaml"}  # where the name 
 
 MAX_PARAMETERS, MAX_LINES = 8, 60
 TOO_LARGE = {  # which are command lines: each parameter is a flag
+    "hf_audio/commands.py detect",
+    "hf_audio/commands.py detect_events",
     "hf_audio/commands.py embed",
     "hf_audio/commands.py evaluate",
     "hf_audio/commands.py inspect",
@@ -68,6 +70,7 @@ TOO_LARGE = {  # which are command lines: each parameter is a flag
 # Modules without a test file of their own, and the file that tests them.
 TESTED_IN = {
     "audio/chunks.py": "audio/test_wav.py",
+    "bulk/activity.py": "bulk/test_detect.py",
     "bulk/decoding.py": "bulk/test_scoring.py",
     "bulk/questions.py": "bulk/test_predict.py",
     "commands.py": "test_cli.py",

@@ -54,16 +54,27 @@ def start_time(path: str | os.PathLike) -> datetime | None:
 
 def named_start_time(name: str) -> datetime | None:
     """When a recording began by its file's name."""
+    return _find(name)[1]
+
+
+def name_before_time(name: str) -> str:
+    """What a file's name says before its time, such as a recorder's number; empty where it names no time."""
+    first, moment = _find(name)
+    return "" if moment is None else name[:first].rstrip("_-. ")
+
+
+def _find(name: str) -> tuple[int, datetime | None]:
+    """Where a name says when a recording began, and when."""
     stem = name.rpartition(".")[0] or name
     for pattern in _NAMES:
         for match in pattern.finditer(stem):
             moment = _as_time(match)
             if moment is not None:
-                return moment
+                return match.start(), moment
     if _HEXADECIMAL.fullmatch(stem):
         moment = datetime.fromtimestamp(int(stem, 16), UTC)
-        return moment if moment.year in AUDIOMOTH_YEARS else None
-    return None
+        return 0, moment if moment.year in AUDIOMOTH_YEARS else None
+    return 0, None
 
 
 def read_start_time(text: str) -> datetime | None:

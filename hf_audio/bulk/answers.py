@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from tqdm.auto import tqdm
 
@@ -21,6 +21,22 @@ ROWS_PER_GROUP = 10_000  # of Parquet
 # Of a table, that say what a clip is, by the names that answers have.
 TRUTH_COLUMNS = ("label", "number")
 Row = dict[str, Any]
+
+
+class TableHeading(Protocol):
+    """The columns of a table that is written or shown row by row."""
+
+    @property
+    def columns(self) -> list[str]:
+        """All names in their order."""
+
+    @property
+    def real_columns(self) -> Collection[str]:
+        """Names of those that hold numbers rather than text."""
+
+    @property
+    def answer_columns(self) -> list[str]:
+        """Names of those that hold labels or numbers."""
 
 
 @dataclass(frozen=True)
@@ -121,21 +137,21 @@ Writer = Callable[[Path, H, Iterable[Row]], None]
 """Takes the file, the heading and the rows."""
 
 
-def write_csv(path: Path, heading: Heading, rows: Iterable[Row]) -> None:
+def write_csv(path: Path, heading: TableHeading, rows: Iterable[Row]) -> None:
     """Confidences and times with six digits behind the point."""
     columns = heading.columns
     cells = ((f"{row[name]:.6f}" if isinstance(row[name], float) else row[name] for name in columns) for row in rows)
     write_cells(path, columns, cells)
 
 
-def write_json_lines(path: Path, heading: Heading, rows: Iterable[Row]) -> None:
+def write_json_lines(path: Path, heading: TableHeading, rows: Iterable[Row]) -> None:
     """An object a line; what is not known is null."""
     with path.open("w", encoding="utf-8") as file:
         for row in rows:
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
-def write_parquet(path: Path, heading: Heading, rows: Iterable[Row]) -> None:
+def write_parquet(path: Path, heading: TableHeading, rows: Iterable[Row]) -> None:
     """Columns of strings, and of doubles for times and confidences."""
     import pyarrow
     from pyarrow.parquet import ParquetWriter
@@ -167,7 +183,7 @@ def _heard(row: Row, heading: Heading) -> str:
     return label if is_event(label) and not (heading.multi_label and row["confidence"] < DEFAULT_THRESHOLD) else ""
 
 
-WRITERS: dict[str, Writer[Heading]] = {".csv": write_csv, ".jsonl": write_json_lines, ".parquet": write_parquet}
+WRITERS: dict[str, Writer[TableHeading]] = {".csv": write_csv, ".jsonl": write_json_lines, ".parquet": write_parquet}
 
 
 def choose_writer(output: Path, *, over_time: bool, n_clips: int) -> Writer[Heading]:
@@ -203,7 +219,7 @@ def written_at_once(write: Writer[H]) -> Writer[H]:
     return write_whole
 
 
-def print_table(heading: Heading, rows: Iterable[Row], paths: Iterable[str], labels: Iterable[str]) -> None:
+def print_table(heading: TableHeading, rows: Iterable[Row], paths: Iterable[str], labels: Iterable[str]) -> None:
     """Rows as they come, in columns wide enough for these paths and labels."""
     widths = {"path": max(map(len, ["path", *paths]))}
     widths |= {name: max(len(name), 9) for name in heading.real_columns}  # hours of seconds
