@@ -31,6 +31,7 @@ if TYPE_CHECKING:  # what `__getattr__` hands on
         serve,
         similar,
         stream,
+        suggest,
         train,
         verify,
     )
@@ -105,6 +106,7 @@ __all__ = [
     "similar",
     "stream",
     "stream_audio",
+    "suggest",
     "train",
     "verify",
 ]
@@ -128,6 +130,7 @@ _PUBLIC = {
         "serve",
         "similar",
         "stream",
+        "suggest",
         "train",
         "verify",
     ),
