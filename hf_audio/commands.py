@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from .bulk.questions import WindowQuestion
     from .bulk.similar import Neighbour
+    from .bulk.suggest import Suggestion
     from .evaluation.evaluation import Comparison, Evaluation
     from .export.onnx import Export
     from .export.verification import Verdict
@@ -453,6 +454,51 @@ def similar(
     if output is not None:
         write_search(search, Path(output))
     return search.neighbours
+
+
+def suggest(
+    checkpoint: File,
+    paths: Sequence[File],
+    *,
+    count: int = 50,
+    labelled: File | None = None,
+    output: File | None = None,
+    num_workers: int | None = None,
+) -> "list[Suggestion]":
+    """Find what to label next.
+
+    The windows of recordings that would teach a network most: those of which it is not sure, and that are unlike what
+    is labelled already and unlike one another. On the screen, as a table, or as a page on which a person listens and
+    says what sounds, by clicks or keys, and which saves the annotations.
+
+    Args:
+        checkpoint: a finished folder, a Hub id or an ONNX file exported with --embeddings
+        paths: recordings: files, folders, patterns in quotes or tables that name files
+        count: how many windows
+        labelled: what is labelled already: annotations with times, or a folder or table of labelled clips
+        output: .csv, or .html or a new folder for a page to label on
+        num_workers: processes that decode; by default one for two cores
+
+    Returns:
+        The windows, each with its `rank`, `path`, `start`, `end`, `guess`, `confidence`, `uncertainty` and `novelty`.
+
+    Raises:
+        ArgumentError: arguments that do not go together.
+        AudioError: no recording can be read.
+        CheckpointError: the checkpoint cannot be used, or has no embeddings.
+        DataError: there are no recordings, all is labelled, or the output does not suit.
+    """
+    sources = _check_sources(paths, output, num_workers, kept=False)
+    from .bulk.labelling_page import write_suggestions
+    from .bulk.listening_page import check_output
+    from .bulk.suggest import suggest_windows  # loads torch
+
+    if output is not None:
+        check_output(Path(output))
+    suggestions = suggest_windows(os.fspath(checkpoint), sources, count, labelled, num_workers)
+    if output is not None:
+        write_suggestions(suggestions, Path(output))
+    return suggestions.chosen
 
 
 def _as_frame(heading: Any, rows: Iterable[dict[str, Any]]) -> "pd.DataFrame":
