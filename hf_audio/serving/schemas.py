@@ -25,8 +25,9 @@ Sound in, what it is out. `POST /` and `POST /models/{name}` speak the Hugging F
 
 `WS /v1/stream` takes mono 16-bit little-endian PCM in binary messages and sends `{"start", "end", "answer"}` as soon
 as a window has been heard. Its query, or a first text message of JSON, may give `sampling_rate` (by default that of
-the model), `hop_seconds` (by default half a window), `top_k` and `model`. `{"type": "end"}` ends the stream with its
-last window.
+the model), `hop_seconds` (by default half a window), `top_k`, `model` and `events`: with it, each event comes once,
+when it has ended, as `{"onset", "offset", "label", "confidence"}` in the place of windows. `{"type": "end"}` ends the
+stream with its last window or events.
 
 Every refusal is `{"error": "a sentence"}`, of a stream too, which is then closed.
 """
@@ -186,6 +187,7 @@ class StreamOptions(BaseModel):
     sampling_rate: Annotated[int | None, Field(ge=RATES.start, lt=RATES.stop)] = None
     hop_seconds: Annotated[float | None, Field(ge=MIN_HOP_SECONDS, le=MAX_STREAM_HOP_SECONDS)] = None
     top_k: TopK = None
+    events: Annotated[bool, Field(description="Whether events are told rather than windows.")] = False
 
 
 class StreamMessage(StreamOptions):
