@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .evaluation.evaluation import Comparison, Evaluation
     from .export.onnx import Export
     from .export.verification import Verdict
+    from .inference.events import SoundEvent
     from .inference.live import Decision
     from .inspection.report import Inspection
     from .runs.hub import File as UploadedFile
@@ -716,27 +717,32 @@ def detect_events(
     return counts
 
 
-def stream(checkpoint: File, file: File | None = None, *, rate: int | None = None) -> "Iterator[Decision]":
+def stream(
+    checkpoint: File, file: File | None = None, *, rate: int | None = None, events: bool = False
+) -> "Iterator[Decision | SoundEvent]":
     """Tell what is heard right now.
 
     A checkpoint's running decision, every quarter of a second; where it was trained on speech alone, while somebody
-    speaks.
+    speaks. Or, with --events, each event once it has ended, as hf-audio detect finds them in recordings.
 
     Args:
         checkpoint: a finished folder, a Hub id or an ONNX file
         file: a file to play instead of the microphone, at its own speed, or - for 16-bit mono samples on the standard
             input
         rate: samples per second of the standard input; the checkpoint's if absent
+        events: from when to when something sounded, rather than what is heard at every moment
 
     Returns:
-        The decisions, each with its `second` and `answer`, as they are made.
+        The decisions, each with its `second` and `answer`, as they are made; or the events, each with its `onset`,
+        `offset`, `label` and `confidence`.
 
     Raises:
-        ArgumentError: a rate that is not of the standard input.
+        ArgumentError: a rate that is not of the standard input, or events of a checkpoint that reads numbers.
         AudioError: the file cannot be read.
         CheckpointError: the checkpoint cannot be used.
     """
     from .inference.checkpoint import load_classifier
+    from .inference.event_stream import EventStream
     from .inference.live import RunningDecision
     from .inference.sources import hear_microphone, play_file, read_samples
 
@@ -750,6 +756,8 @@ def stream(checkpoint: File, file: File | None = None, *, rate: int | None = Non
         blocks = hear_microphone(samples_per_second)
     else:
         blocks = play_file(os.fspath(file), samples_per_second)
+    if events:
+        return EventStream(classifier, sampling_rate=samples_per_second).listen(blocks)
     return RunningDecision(classifier, samples_per_second).listen(blocks)
 
 
