@@ -37,9 +37,10 @@ if TYPE_CHECKING:  # what `__getattr__` hands on
     from .inference.checkpoint import load_classifier
     from .inference.classifier import AudioClassifier
     from .inference.embedder import AudioEmbedder, load_embedder
+    from .inference.frames import FrameScores, frame_scores
     from .inference.onnx_classifier import OnnxAudioClassifier
     from .inference.pipeline import AudioClassificationPipeline
-    from .inference.streaming import AudioStream
+    from .inference.streaming import AudioStream, FrameStream
     from .models import (
         AudioCNNConfig,
         AudioCNNFeatureExtractor,
@@ -75,6 +76,8 @@ __all__ = [
     "AudioStream",
     "CheckpointError",
     "DataError",
+    "FrameScores",
+    "FrameStream",
     "OnnxAudioClassifier",
     "RecipeArguments",
     "Refusal",
@@ -87,6 +90,7 @@ __all__ = [
     "ensemble",
     "export_onnx",
     "fine_tune",
+    "frame_scores",
     "inspect",
     "load_audio",
     "load_classifier",
@@ -132,7 +136,8 @@ _PUBLIC = {
     ".inference.embedder": ("AudioEmbedder", "load_embedder"),
     ".inference.onnx_classifier": ("OnnxAudioClassifier",),
     ".inference.pipeline": ("AudioClassificationPipeline",),
-    ".inference.streaming": ("AudioStream",),
+    ".inference.frames": ("FrameScores", "frame_scores"),
+    ".inference.streaming": ("AudioStream", "FrameStream"),
     ".models": (
         "AudioCNNConfig",
         "AudioCNNFeatureExtractor",
