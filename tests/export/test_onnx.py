@@ -37,8 +37,8 @@ KINDS = {
         "pooling": "max",
     },
     "numbers": {"frontend": "mfcc", "center_features": True, "num_digits": 6, "number_grammar": "ru"},
-    "voices": {"backbone": "conv1d", "pooling": "mean_std", "long_term_spectrum": True, "id2label": NAMES},
-    "tags of frames": {**FRAMES, "backbone": "conv1d", "power": 1, "temperature": 2},
+    "voices": {"backbone": "conv1d", "power": 1, "pooling": "mean_std", "long_term_spectrum": True, "id2label": NAMES},
+    "tags of frames": {**FRAMES, "temperature": 2},
 }
 
 
