@@ -40,9 +40,10 @@ if TYPE_CHECKING:  # what `__getattr__` hands on
     from .inference.checkpoint import load_classifier
     from .inference.classifier import AudioClassifier
     from .inference.embedder import AudioEmbedder, load_embedder
+    from .inference.frames import FrameScores, frame_scores
     from .inference.onnx_classifier import OnnxAudioClassifier
     from .inference.pipeline import AudioClassificationPipeline
-    from .inference.streaming import AudioStream
+    from .inference.streaming import AudioStream, FrameStream
     from .models import (
         AudioCNNConfig,
         AudioCNNFeatureExtractor,
@@ -78,6 +79,8 @@ __all__ = [
     "AudioStream",
     "CheckpointError",
     "DataError",
+    "FrameScores",
+    "FrameStream",
     "OnnxAudioClassifier",
     "RecipeArguments",
     "Refusal",
@@ -91,6 +94,7 @@ __all__ = [
     "evaluate",
     "export_onnx",
     "fine_tune",
+    "frame_scores",
     "inspect",
     "load_audio",
     "load_classifier",
@@ -141,7 +145,8 @@ _PUBLIC = {
     ".inference.embedder": ("AudioEmbedder", "load_embedder"),
     ".inference.onnx_classifier": ("OnnxAudioClassifier",),
     ".inference.pipeline": ("AudioClassificationPipeline",),
-    ".inference.streaming": ("AudioStream",),
+    ".inference.frames": ("FrameScores", "frame_scores"),
+    ".inference.streaming": ("AudioStream", "FrameStream"),
     ".models": (
         "AudioCNNConfig",
         "AudioCNNFeatureExtractor",
