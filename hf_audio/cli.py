@@ -190,6 +190,10 @@ def _stream(**arguments: Any) -> None:
 
     torch.set_num_threads(1)  # more would spend their time in waiting for one another
     for decision in commands.stream(**arguments):
+        if isinstance(decision, tuple):
+            onset, offset, label, confidence = decision
+            print(f"{onset:8.2f} s to {offset:8.2f} s  {label}  {confidence:.2f}", flush=True)
+            continue
         answer = decision.answer
         told = answer.get("label", answer.get("text"))
         print(f"{decision.second:8.2f} s  {told}  {answer['score']:.2f}", flush=True)

@@ -15,11 +15,13 @@ from .errors import ArgumentError, MissingExtraError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from .bulk.questions import WindowQuestion
     from .bulk.similar import Neighbour
     from .bulk.suggest import Suggestion
     from .evaluation.evaluation import Comparison, Evaluation
     from .export.onnx import Export
     from .export.verification import Verdict
+    from .inference.events import SoundEvent
     from .inference.live import Decision
     from .inspection.report import Inspection
     from .runs.hub import File as UploadedFile
@@ -119,6 +121,7 @@ def predict(
     top_k: int = 1,
     whole: Literal["mean", "max", "any"] = "mean",
     windows: bool = False,
+    frames: bool = False,
     hop_seconds: float | None = None,
     path_column: str | None = None,
     audio_dir: File | None = None,
@@ -137,6 +140,7 @@ def predict(
     top_k: int = 1,
     whole: Literal["mean", "max", "any"] = "mean",
     windows: bool = False,
+    frames: bool = False,
     hop_seconds: float | None = None,
     path_column: str | None = None,
     audio_dir: File | None = None,
@@ -154,6 +158,7 @@ def predict(
     top_k: int = 1,
     whole: Literal["mean", "max", "any"] = "mean",
     windows: bool = False,
+    frames: bool = False,
     hop_seconds: float | None = None,
     path_column: str | None = None,
     audio_dir: File | None = None,
@@ -176,6 +181,7 @@ def predict(
         whole: of a recording's windows: mean is what it is of the longest, max what is heard best at some moment (a
             call of a second in ten minutes has a mean of nearly nothing), any how likely it is heard at some moment
         windows: scores over time, window by window; for what happens when, hf-audio detect finds events
+        frames: what is heard in every moment of 0.1 s or less, a column a label, in .csv, .jsonl or .parquet
         hop_seconds: from window to window; by default half a window, so that no short event is cut in two
         path_column: of a table: names of files; by default one with a usual name
         audio_dir: where a table's files are; by default beside it
@@ -185,8 +191,8 @@ def predict(
 
     Returns:
         A row a clip, or a window: `path`, the columns of a table, `label` or `number`, `confidence`, `label_2` and so
-        on, and `error` where a clip cannot be read. A table's own `label` is then `true_label`. With `output`, its
-        path.
+        on, and `error` where a clip cannot be read. A table's own `label` is then `true_label`. With `frames`, a row a
+        moment: `start` and `end` in seconds, and a column a label. With `output`, its path.
 
     Raises:
         ArgumentError: arguments that do not go together.
@@ -203,6 +209,7 @@ def predict(
         top_k=top_k,
         whole=whole,
         windows=windows,
+        frames=frames,
         hop_seconds=hop_seconds,
         path_column=path_column,
         audio_dir=audio_dir,
@@ -539,9 +546,9 @@ def answer_clips(
 
     columns = Columns(options["path_column"])
     if submission:
-        if resume or options["windows"]:
+        if resume or options["windows"] or options["frames"]:
             raise ArgumentError(
-                "--submission is written at once and of whole clips: leave --resume and --windows out."
+                "--submission is written at once and of whole clips: leave --resume, --windows and --frames out."
             )
         from .bulk.clips import find_all_clips
         from .bulk.pseudo_labels import predict_tags  # loads torch
@@ -550,17 +557,37 @@ def answer_clips(
         rows = predict_tags(os.fspath(checkpoint), find_all_clips(sources, columns, audio_dir=options["audio_dir"]))
         write_rows(Path(str(output)), rows)
         return len(rows), 0
-    from .bulk.predict import Question, Sources, predict_files  # loads torch
+    from .bulk.predict import Sources, predict_files  # loads torch
 
     return predict_files(
         os.fspath(checkpoint),
         Sources(sources, columns, options["audio_dir"]),
         None if output is None else Path(output),
-        Question(options["windows"], options["hop_seconds"], options["top_k"], options["whole"]),
+        _question(**options),
         num_workers=num_workers,
         resume=resume,
         show=show,
     )
+
+
+def _question(
+    *,
+    windows: bool,
+    frames: bool,
+    hop_seconds: float | None,
+    top_k: int,
+    whole: Literal["mean", "max", "any"],
+    **_: Any,
+) -> "WindowQuestion[Any]":
+    """What `predict` asks of each recording."""
+    from .bulk.moments import MomentQuestion
+    from .bulk.questions import Question
+
+    if not frames:
+        return Question(windows, hop_seconds, top_k, whole)
+    if windows or top_k > 1 or whole != "mean":
+        raise ArgumentError("--frames tells all labels of every moment: leave --windows, --top_k and --whole out.")
+    return MomentQuestion(hop_seconds=hop_seconds)
 
 
 def detect(
@@ -690,27 +717,32 @@ def detect_events(
     return counts
 
 
-def stream(checkpoint: File, file: File | None = None, *, rate: int | None = None) -> "Iterator[Decision]":
+def stream(
+    checkpoint: File, file: File | None = None, *, rate: int | None = None, events: bool = False
+) -> "Iterator[Decision | SoundEvent]":
     """Tell what is heard right now.
 
     A checkpoint's running decision, every quarter of a second; where it was trained on speech alone, while somebody
-    speaks.
+    speaks. Or, with --events, each event once it has ended, as hf-audio detect finds them in recordings.
 
     Args:
         checkpoint: a finished folder, a Hub id or an ONNX file
         file: a file to play instead of the microphone, at its own speed, or - for 16-bit mono samples on the standard
             input
         rate: samples per second of the standard input; the checkpoint's if absent
+        events: from when to when something sounded, rather than what is heard at every moment
 
     Returns:
-        The decisions, each with its `second` and `answer`, as they are made.
+        The decisions, each with its `second` and `answer`, as they are made; or the events, each with its `onset`,
+        `offset`, `label` and `confidence`.
 
     Raises:
-        ArgumentError: a rate that is not of the standard input.
+        ArgumentError: a rate that is not of the standard input, or events of a checkpoint that reads numbers.
         AudioError: the file cannot be read.
         CheckpointError: the checkpoint cannot be used.
     """
     from .inference.checkpoint import load_classifier
+    from .inference.event_stream import EventStream
     from .inference.live import RunningDecision
     from .inference.sources import hear_microphone, play_file, read_samples
 
@@ -724,6 +756,8 @@ def stream(checkpoint: File, file: File | None = None, *, rate: int | None = Non
         blocks = hear_microphone(samples_per_second)
     else:
         blocks = play_file(os.fspath(file), samples_per_second)
+    if events:
+        return EventStream(classifier, sampling_rate=samples_per_second).listen(blocks)
     return RunningDecision(classifier, samples_per_second).listen(blocks)
 
 

@@ -39,6 +39,7 @@ from hf_audio.export.onnx import export_onnx
 from hf_audio.inference.checkpoint import load_classifier
 from hf_audio.inference.classifier import AudioClassifier
 from hf_audio.inference.embedder import load_embedder
+from hf_audio.inference.event_stream import EventStream
 from hf_audio.inference.facts import Facts
 from hf_audio.inference.streaming import AudioStream
 from hf_audio.serving import connections
@@ -735,6 +736,19 @@ def test_a_stream_hears_what_it_hears_offline(block, url, classifier):
     assert [(event["start"], event["end"]) for event in events] == [(e.start, e.end) for e in expected]
     for event, other in zip(events, expected, strict=True):
         agree(event["answer"], classifier.facts.name(other.scores))
+
+
+def test_a_stream_tells_events_once_each(url, classifier):
+    samples = pcm(np.concatenate([tone(300, 1.5), tone(2500, 1.5)]))
+    expected = [event._asdict() for event in EventStream(classifier).listen([samples.astype(np.int16)])]
+    with connect(stream_url(url, "?events=true")) as websocket:
+        events = converse(websocket, samples, 1600)
+    assert expected and len(events) == len(expected)
+    for event, other in zip(events, expected, strict=True):
+        assert event.pop("confidence") == pytest.approx(other.pop("confidence"), abs=1e-3) and event == other
+    with connect(stream_url(url, "?events=true&model=numbers")) as websocket:
+        websocket.send(bytes(100))
+        refused_stream(websocket, 1007, "finds no events")
 
 
 def test_streams_beside_each_other(url, numbers):
