@@ -49,6 +49,7 @@ TOO_FEW = f"No class has {N_FOLDS} training clips: too few to audit their labels
 CROP_SECONDS = 1.0, 3.0
 # Labels that are taken to be right before any is looked at: of a network that knows nothing, any share is as likely.
 RIGHT_BEFOREHAND = 10
+TEMPERATURES = np.geomspace(0.2, 5, 33)  # that are tried where no label is verified
 # A run trains several of these: coarse frames halve the cost.
 LISTENER: dict[str, Any] = {
     "sampling_rate": 32000,
@@ -359,14 +360,7 @@ def weigh_evidence(given: np.ndarray, heard: np.ndarray, unverified: np.ndarray)
     """
     rows, n_classes = np.arange(len(given)), heard.shape[1]
     told = _calibrate(given, heard, unverified)
-    agreeing = told[rows, given][unverified]
-
-    def surprise(share_right: float) -> float:
-        others = (1 - share_right) / (n_classes - 1)
-        seen = np.log(share_right * agreeing + others * (1 - agreeing)).sum()
-        return -float(seen + RIGHT_BEFOREHAND * np.log(share_right))
-
-    share_right = minimize_scalar(surprise, bounds=(0.01, 0.999), method="bounded").x
+    share_right, _ = _share_right(told[rows, given][unverified], n_classes)
     witness = np.full_like(told, (1 - share_right) / (n_classes - 1))
     witness[rows, given] = share_right
     believed = told * witness
@@ -375,15 +369,33 @@ def weigh_evidence(given: np.ndarray, heard: np.ndarray, unverified: np.ndarray)
     return believed, share_right
 
 
+def _share_right(agreeing: np.ndarray, n_classes: int) -> tuple[float, float]:
+    """Which share of labels is most likely right, and how unlikely the labels are even so.
+
+    agreeing: (clips,) probabilities of each label, by what was heard.
+    """
+
+    def surprise(share_right: float) -> float:
+        others = (1 - share_right) / (n_classes - 1)
+        seen = np.log(share_right * agreeing + others * (1 - agreeing)).sum()
+        return -float(seen + RIGHT_BEFOREHAND * np.log(share_right))
+
+    found = minimize_scalar(surprise, bounds=(0.01, 0.999), method="bounded")
+    return float(found.x), float(found.fun)
+
+
 def _calibrate(given: np.ndarray, heard: np.ndarray, unverified: np.ndarray) -> np.ndarray:
     """Probabilities, (clips, classes), flattened or sharpened until verified labels are the most likely.
 
-    Where none is verified, all are taken, whose errors make the networks seem less sure than they are.
+    Where none is verified, until all are, with as many errors among them as then are the likeliest.
     """
-    logits = np.log(np.maximum(heard, 1e-12))
-    config = AudioCNNConfig(num_labels=heard.shape[1])
-    known = ~unverified if not unverified.all() else unverified
-    logits /= fit_temperature(logits[known], given[known], config)
+    logits, n_classes = np.log(np.maximum(heard, 1e-12)), heard.shape[1]
+    if unverified.all():
+        rows = np.arange(len(given))
+        told = (softmax(logits / temperature, axis=1) for temperature in TEMPERATURES)
+        return min(told, key=lambda each: _share_right(each[rows, given], n_classes)[1])
+    config = AudioCNNConfig(num_labels=n_classes)
+    logits /= fit_temperature(logits[~unverified], given[~unverified], config)
     return softmax(logits, axis=1)
 
 
