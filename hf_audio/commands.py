@@ -829,7 +829,15 @@ def ensemble(folders: Sequence[File], *, output_dir: File) -> "Run":
 
 
 def audit_labels(
-    *, data_dir: File, output: File, rounds: int | None = None, encoder: str | None = None, seed: int = 42
+    *,
+    data_dir: File,
+    output: File,
+    rounds: int | None = None,
+    encoder: str | None = None,
+    path_column: str | None = None,
+    label_column: str | None = None,
+    audio_dir: File | None = None,
+    seed: int = 42,
 ) -> "Audit":
     """Find wrong labels among the unverified ones.
 
@@ -837,10 +845,14 @@ def audit_labels(
     wrong, the most suspicious ones first. Killed, the same command goes on.
 
     Args:
-        data_dir: a folder in the layout of FSDKaggle2018
+        data_dir: a folder in the layout of FSDKaggle2018, or any folder or table of clips that training reads; a
+            column verified, of 1 and 0, says which labels are known to be right, and else none is
         output: the CSV to write
         rounds: further ones train on the labels of those before; by default one, and by an encoder three
         encoder: a folder, a Hub id or sfx, by whose embeddings labels are judged, in minutes
+        path_column: of a table: names of files; by default one with a usual name
+        label_column: of a table: labels; by default one with a usual name
+        audio_dir: where a table's files are; by default beside it
         seed: of the folds and the trainings
 
     Returns:
@@ -848,23 +860,25 @@ def audit_labels(
 
     Raises:
         ArgumentError: there is no folder to write in, or no such encoder.
-        DataError: the clips cannot be trained on, or all or none of them are verified.
+        DataError: the clips cannot be trained on, or all of them are verified.
     """
     import shutil
 
     if rounds is not None and rounds < 1:
         raise ArgumentError(f"--rounds {rounds} must be at least 1.")
     check_folder(output)
-    from .corpora.freesound import load_tagged_sounds
+    from .data.columns import Columns
     from .data.tables import write_rows
     from .training import label_audit  # loads torch
+    from .training.audited_clips import load_audited_clips
 
     output = Path(output)
     rounds = rounds or (1 if encoder is None else label_audit.ENCODER_ROUNDS)
-    dataset, held_out = load_tagged_sounds(Path(data_dir))
+    columns = Columns(path_column, () if label_column is None else (label_column,))
+    dataset = load_audited_clips(data_dir, columns, audio_dir)
     trainings = output.with_name(f".{output.name}.audit")
     listener = label_audit.listener_arguments(str(trainings), seed=seed)
-    audit = label_audit.audit_labels(listener, dataset.select((~held_out).nonzero()[0]), rounds, encoder)
+    audit = label_audit.audit_labels(listener, dataset, rounds, encoder)
     write_rows(output, audit.rows())
     shutil.rmtree(trainings)
     return audit
