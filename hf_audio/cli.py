@@ -64,7 +64,8 @@ def _run(argv: Sequence[str]) -> None:
 
 def _overview() -> str:
     functions = {"train": commands.train, **{name: function for name, (function, _) in COMMANDS.items()}}
-    lines = [f"  {name:<14}{read_docstring(function)[0]}" for name, function in functions.items()]
+    widest = max(map(len, functions))
+    lines = [f"  {name:<{widest}}  {read_docstring(function)[0]}" for name, function in functions.items()]
     return "\n".join(
         [
             "usage: hf-audio COMMAND ...\n",

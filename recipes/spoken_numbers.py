@@ -166,16 +166,12 @@ class SpokenNumbersArguments(RecipeArguments):
     per_device_train_batch_size: int = field(default=32, metadata={"help": "Training clips a device and step."})
     label_smoothing_factor: float = field(default=0.1, metadata={"help": "Probability spread over all digits."})
     ema_decay: float = field(default=0.995, metadata={"help": "Decay of the average of the weights."})
-    metric_for_best_model: str | None = field(
-        default=None, metadata={"help": "Chooses the best checkpoint: by default cer, and loss for --model words."}
-    )
+    metric_for_best_model: str = field(default="cer", metadata={"help": "Chooses the best checkpoint."})
 
     def __post_init__(self):
         if self.validation_fraction == 0:
             self.load_best_model_at_end = False
         is_russian = self.language.lower().split("-")[0] == "ru" and not self.from_digits
-        if self.metric_for_best_model is None:  # a network that begins by words soon makes no error on few voices
-            self.metric_for_best_model = "loss" if self.model == "words" else "cer"
         for name, asked in (("--model words", self.model == "words"), ("--prompts", self.prompts is not None)):
             if asked and not is_russian:
                 raise ArgumentError(f"{name} is of numbers in Russian words: leave it out.")
@@ -209,7 +205,7 @@ def slow_transforms(strong: bool, reads_words: bool) -> Callable[..., np.ndarray
     """Other voices, rooms and lines."""
     share = 0.9 if strong else 0.75
     if reads_words:
-        voices = [ChangeVoice(80, 330, 12, 0.15, 0.85, 1.2, 3, p=share)]
+        voices = [ChangeVoice(80, 330, 12, 0.15, 0.75, 1.2, 3, p=share)]
     else:
         # Heard at the old rate, what was resampled is faster and higher, or slower and lower.
         kinds = [PitchShift(-4, 4, p=1), Resample(round(0.88 * RATE), round(1.12 * RATE), p=1)]

@@ -307,7 +307,6 @@ def test_spoken_numbers_by_words_forgets_no_voices_and_is_judged_by_people(spoke
     monkeypatch.setattr(spoken_numbers, "make_recut_numbers", recut)
     flags = ["--model", "words", "--data_dir", str(data), "--prompts", "P", "--output_dir", str(tmp_path / "out")]
     args = parse_arguments(spoken_numbers.SpokenNumbersArguments, flags)
-    assert args.metric_for_best_model == "loss"
     task = spoken_numbers.task_of(args, data)
     speakers = np.asarray(task.dataset["speaker"])
     assert set(speakers[task.further_tests["people"]]) == {"p"} and task.further_tests["people"].sum() == 3

@@ -21,7 +21,7 @@ from ..processes import work_off
 from . import festival
 from .corpus_folder import make_corpus, write_wav
 from .espeak import data_folder, open_engine, synthesise
-from .russian_numbers import FEMININE, THOUSAND, number_words
+from .russian_numbers import FEMININE, THOUSAND, ZERO, number_words
 from .synthetic_numbers import NUMBER_TRAINING_VARIANTS, draw_number
 from .synthetic_voices import ENGLISH_SENTENCES, FEMALE_VARIANTS, add_background, trim
 from .word_joins import join_words
@@ -29,6 +29,7 @@ from .word_joins import join_words
 RATE = 16000  # Hz
 NONE_SHARE = 0.2
 JOINED_SHARE = 0.45
+HUNDRED_SHARE = 0.2  # of the numbers, with "сто" or without: a short word, and without it there is a number too
 EDGE_SECONDS = (0.02, 0.5)
 MAX_SECONDS = 9.5  # what lasts longer, very slow voices with pauses, is played faster
 PER_TASK = 50  # clips that are made by one opened synthesiser
@@ -61,6 +62,7 @@ OTHER_WORDS = (
 SYLLABLES = tuple(
     consonant + vowel for consonant in "бвгджзклмнпрстфхцчш" for vowel in ("а", "е", "и", "о", "у", "ай")
 )
+ZERO_TOO = "нуль"
 MILLIONS = ("миллион", "миллиона", "миллионов", "миллиард")
 FOREIGN = ("en-us", "de", "fr-fr", "es", "it", "pl", "tr")  # languages of eSpeak NG, reading English sentences
 
@@ -172,8 +174,16 @@ def _draw_clip(seed: int, position: int, synthesisers: Sequence[str]) -> Clip:
     else:
         # Numbers of all lengths: most numbers below a million have six digits, and most that people say have not.
         number = draw_number(random) if random.random() < 0.75 else int(10 ** random.uniform(0, 6)) - 1
+        if random.random() < HUNDRED_SHARE:
+            number = _with_hundreds(number, random)
         words = vary_words(number_words(number), number, random)
     return Clip(position, number, tuple(words), is_joined, synthesiser)
+
+
+def _with_hundreds(number: int, random: np.random.Generator) -> int:
+    """A number whose hundreds are one or none, of as many thousands and below."""
+    thousands, rest = divmod(number, 1000)
+    return 1000 * (thousands % 100 + 100 * int(random.integers(2))) + rest % 100 + 100 * int(random.integers(2))
 
 
 def _draw_no_number(random: np.random.Generator, is_joined: bool) -> tuple[list[str], bool]:
@@ -213,7 +223,7 @@ def vary_words(words: list[str], number: int, random: np.random.Generator) -> li
     if random.random() < 0.15:
         masculine = {feminine: word for word, feminine in FEMININE.items()}
         words = [masculine.get(word, word) for word in words]
-    return words
+    return [ZERO_TOO] if words == [ZERO] and random.random() < 0.4 else words
 
 
 def _speak_clips(folder: Path, seed: int, clips: Sequence[Clip]) -> dict[int, str]:
@@ -267,7 +277,7 @@ def _open_espeak(stack: ExitStack, clips: Sequence[Clip]) -> Speak:
         if texts[0] in SENTENCES and random.random() < 0.4:
             language, texts = str(random.choice(FOREIGN)), [str(random.choice(ENGLISH_SENTENCES))]
         if clip.is_joined:
-            pace = max(0.8 * pace, 80)  # words alone are spoken more slowly
+            pace = 80 + 0.5 * (pace - 100)  # words alone are spoken slowly
         voice = f"{language}+{variant}"
         spoken = [synthesise(engine, text, voice, round(pace), round(pitch), round(pitch_range)) for text in texts]
         return f"espeak-{variant}", [soxr.resample(samples, rate, RATE) for samples, rate in spoken]

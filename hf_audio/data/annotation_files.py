@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..errors import DataError
 from ..files import FolderSearch, search_folder
-from .annotation_tables import AnnotationRow, AnnotationTable, has_times, read_annotation_table
+from .annotation_tables import AnnotationRow, AnnotationTable, Notice, has_times, read_annotation_table
 from .clip_tables import find_named
 from .columns import Columns
 from .label_tracks import TRACK_SUFFIXES, read_label_track
@@ -35,8 +35,8 @@ class Sheet:
     """What its times count from where its recording is a part of a longer one."""
     length: float | None = None
     """How long what it is of lasts, where it tells."""
-    said: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
+    said: list[Notice] = field(default_factory=list)
+    warnings: list[Notice] = field(default_factory=list)
 
     @property
     def names(self) -> list[str]:
@@ -53,7 +53,7 @@ class Sheets:
     sheets: list[Sheet]
     audio: list[Path]
     """Recordings that lie there, annotated or not."""
-    warnings: list[str] = field(default_factory=list)
+    warnings: list[Notice] = field(default_factory=list)
 
 
 def may_be_annotations(path: Path) -> bool:
@@ -75,36 +75,49 @@ def read_sheets(source: Path, wanted: Columns, audio_dir: str | os.PathLike | No
         searched, candidates = FolderSearch(), [source]
     else:
         return None
-    place = source if source.is_dir() else source.parent
-    audio = searched.audio if source.is_dir() and audio_dir is None else None
-    sheets, errors = [], []
+    sheets, errors = [], {}
     for path in candidates:
         try:
             sheet = read_sheet(path, wanted)
         except DataError as error:
-            errors.append(error)
+            errors[path] = error
             continue
         if sheet is not None:
             sheets.append(sheet)
-    if not sheets:
-        if errors and not source.is_dir() and has_times(source):
-            raise errors[0]
-        return None
-    if audio is None:
+    place = source if source.is_dir() else source.parent
+    audio = searched.audio if source.is_dir() and audio_dir is None else None
+    if audio is None and (sheets or errors):
         audio = search_folder(place if audio_dir is None else audio_dir).audio
-    found = Sheets([], audio)
+    beside = Recordings(audio or [])
+    timed = {
+        path: error
+        for path, error in errors.items()
+        if path.suffix.lower() == GRID_SUFFIX or has_times(path, with_ends=False)
+    }
+    for path, refusal in timed.items() if not any(sheet.rows for sheet in sheets) else ():
+        if not source.is_dir() or beside.find(path) is not None:
+            raise refusal
+    found = Sheets([], beside.files)
     for sheet in sheets:
-        _find_recordings(sheet, audio, place if audio_dir is None else Path(audio_dir), audio_dir)
+        _find_recordings(sheet, beside, place if audio_dir is None else Path(audio_dir), audio_dir is not None)
         if sheet.files:
             found.sheets.append(sheet)
         elif not source.is_dir():
             raise DataError(_explain_missing(sheet))
-        else:
-            found.warnings.append(f"{sheet.path} is left out: {_explain_missing(sheet)}")
-    if not found.sheets:
-        return None
-    found.warnings += [f"{error} It is left out." for error in errors if _is_grid_or_timed(error, candidates)]
+        elif sheet.rows:
+            found.warnings.append(Notice("files of annotations are left out", _explain_missing(sheet)))
+    if not any(sheet.rows for sheet in found.sheets):
+        return None if source.is_dir() or not found.sheets else found
+    found.warnings += [
+        Notice("files of annotations cannot be read and are left out", str(error).rstrip("."))
+        for error in timed.values()
+    ]
     return found
+
+
+def _is_certain(path: Path) -> bool:
+    """Whether a file is one of annotations, whatever is wrong with it."""
+    return path.suffix.lower() == GRID_SUFFIX or has_times(path, with_ends=False)
 
 
 def read_sheet(path: Path, wanted: Columns) -> Sheet | None:
@@ -119,7 +132,7 @@ def read_sheet(path: Path, wanted: Columns) -> Sheet | None:
     if any(layout.table == path.name.casefold() for layout in TABLE_LAYOUTS):
         return None
     if is_table(path) or has_times(path):
-        table = read_annotation_table(path, wanted) if has_times(path) else None
+        table = read_annotation_table(path, wanted) if has_times(path, with_ends=False) else None
         if table is None:
             return None
         return Sheet(path, table.rows, table.unit, table.named, table, said=table.said, warnings=table.warnings)
@@ -138,54 +151,50 @@ def _read_grid(path: Path, wanted: Columns) -> Sheet:
     sheet = Sheet(path, rows, start=grid.start, length=grid.end - grid.start)
     filled = [tier.name for tier in tiers if tier.annotations]
     if len(filled) > 1:
-        sheet.said.append(
-            f"{path} has annotations in the tiers {', '.join(map(repr, filled))}, and all are read: name some with "
-            "--label_column."
-        )
+        kind, told = "TextGrids have annotations in several tiers, and all are read", "name some with --label_column"
+        sheet.said.append(Notice(kind, f"{path} in {', '.join(map(repr, filled))}", told))
     return sheet
 
 
-def _is_grid_or_timed(error: DataError, candidates: Sequence[Path]) -> bool:
-    """Whether a refusal is of a file that is of annotations for certain."""
-    path = next((path for path in candidates if str(error).startswith(str(path))), None)
-    return path is not None and (path.suffix.lower() == GRID_SUFFIX or has_times(path))
+def _find_recordings(sheet: Sheet, beside: "Recordings", place: Path, is_said: bool) -> None:
+    """Note the files of the recordings that a file of annotations names, or beside which it lies.
 
-
-def _find_recordings(sheet: Sheet, audio: Sequence[Path], place: Path, audio_dir: str | os.PathLike | None) -> None:
-    """Note the files of the recordings that a file of annotations names, or beside which it lies."""
+    is_said: whether the user has said in which place recordings are.
+    """
     names = sheet.names
     if names:
-        folder = sheet.path.parent if audio_dir is None else place
-        files = find_named(sheet.path, names, folder, place)
+        files = find_named(sheet.path, names, place if is_said else sheet.path.parent, place)
         sheet.files = {name: file for name, file in zip(names, files, strict=True) if file.is_file()}
         return
-    own = find_beside(sheet.path, audio)
+    own = beside.find(sheet.path)
     if own is not None:
         sheet.files = {"": own}
 
 
-def find_beside(path: Path, audio: Sequence[Path]) -> Path | None:
-    """The recording that a file of annotations is called after: `a.Table.1.selections.txt` after `a.wav`.
+class Recordings:
+    """Recordings by their names, for files of annotations that are called after them."""
 
-    In the same folder, or else the only one that is called so; or the only recording there is.
-    """
-    fitting: dict[int, list[Path]] = defaultdict(list)
-    for file in audio:
-        for stem in (file.name, file.stem):
-            if _begins_with(path.name, stem):
-                fitting[len(stem)].append(file)
-                break
-    if fitting:
-        longest = fitting[max(fitting)]
-        own = [file for file in longest if file.parent == path.parent] or longest
-        return own[0] if len(own) == 1 else _nearest(path, own)
-    beside = [file for file in audio if file.parent == path.parent]
-    return beside[0] if len(audio) == 1 or (len(beside) == 1 and not audio[1:]) else None
+    def __init__(self, files: Sequence[Path]):
+        self.files = list(files)
+        self._by_name: dict[str, list[Path]] = defaultdict(list)
+        for file in self.files:
+            for name in {file.name.casefold(), file.stem.casefold()}:
+                self._by_name[name].append(file)
 
+    def find(self, path: Path) -> Path | None:
+        """The recording that a file is called after: `a.wav`, of `a.txt` or `a.Table.1.selections.txt`.
 
-def _begins_with(name: str, stem: str) -> bool:
-    rest = name[len(stem) :]
-    return name.casefold().startswith(stem.casefold()) and (not rest or not rest[0].isalnum())
+        In the same folder, or else the only one that is called so; or the only recording there is.
+        """
+        name = path.name.casefold()
+        for end in range(len(name), 0, -1):
+            if end < len(name) and name[end].isalnum():
+                continue  # in the middle of a word
+            fitting = self._by_name.get(name[:end], [])
+            own = [file for file in fitting if file.parent == path.parent] or fitting
+            if own:
+                return own[0] if len(own) == 1 else _nearest(path, own)
+        return self.files[0] if len(self.files) == 1 else None
 
 
 def _nearest(path: Path, files: Sequence[Path]) -> Path | None:

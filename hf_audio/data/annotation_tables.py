@@ -1,7 +1,7 @@
 """Tables of annotations: a row for what sounds from one moment of a recording to another."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -11,15 +11,15 @@ from .classes import simple_name
 from .columns import (
     FURTHER_PATH_NAMES,
     PATH_NAMES,
-    TRUTHS,
     Columns,
     guess_label,
     holds_sounds,
     is_indicator,
     read_labels,
 )
+from .metadata_tables import is_metadata_table
 from .tables import read_table, read_text
-from .tags import holds_lists, split_tags, suspect_tags, unquote
+from .tags import holds_lists, split_tags, unquote
 from .times import (
     FRAMES,
     KILOHERTZ,
@@ -119,6 +119,15 @@ MEASURED = ("selec", "view", "channel", "freq", "time", "power", "energy", "entr
 CONFIDENCE_NAMES = ("confidence", "score", "probability", "prob")
 
 
+class Notice(NamedTuple):
+    """What is to be said of a file of annotations, and of others like it in one sentence."""
+
+    kind: str
+    """Words that follow a number of files or of whatever it is."""
+    case: str
+    remedy: str = ""
+
+
 class AnnotationRow(NamedTuple):
     """A row of a table."""
 
@@ -151,8 +160,14 @@ class AnnotationTable:
     """How it names the columns of times, for sentences."""
     silent: list[str] = field(default_factory=list)
     """Names of recordings that are listed without anything that sounds."""
-    said: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
+    said: list[Notice] = field(default_factory=list)
+    warnings: list[Notice] = field(default_factory=list)
+
+    @property
+    def has_clocks(self) -> bool:
+        """Whether times are written with minutes and seconds."""
+        times = _guess_times(self.cells)
+        return times is not None and all(is_clock(cell) or is_blank(cell) for cell in self.cells[times.onset])
 
     @property
     def is_of_sequence(self) -> bool:
@@ -184,12 +199,18 @@ def read_annotation_table(path: Path, wanted: Columns | None = None) -> Annotati
     cells = {str(name): column.tolist() for name, column in read_table(path).items()}
     times = _guess_times(cells)
     if times is None:
+        _check_clips(path, cells, wanted.path or _guess_recording(cells))
         return None
     for name in (wanted.path, *wanted.labels, wanted.group, wanted.split):
         if name is not None and name not in cells:
             raise DataError(f"{path} has no column {name!r}: its columns are {', '.join(cells)}.")
     recording = wanted.path or _guess_recording(cells)
-    labels = wanted.labels or _guess_labels(path, cells, {*times, recording, wanted.group, wanted.split})
+    is_empty = all(not own for own in cells.values())
+    labels = (
+        ()
+        if is_empty
+        else wanted.labels or _guess_labels(path, cells, {*times, recording, wanted.group, wanted.split})
+    )
     columns = wanted._replace(path=recording, labels=labels)
     named = f"{times.onset} and {times.offset or times.duration}"
     table = AnnotationTable(path, cells, columns, [], _unit(path, times), named)
@@ -198,8 +219,13 @@ def read_annotation_table(path: Path, wanted: Columns | None = None) -> Annotati
     return table
 
 
-def has_times(path: Path) -> bool:
-    """Whether the first line of a file names columns that say from when to when, as Raven's does."""
+def has_times(path: Path, *, with_ends: bool = True) -> bool:
+    """Whether the first line of a file names columns that say from when to when, as Raven's does.
+
+    with_ends: otherwise, from when is enough.
+    """
+    if is_metadata_table(path):
+        return False
     try:
         lines = (line for line in read_text(path).splitlines() if line.strip())
         header = next((line for line in lines if not line.strip('"').startswith("sep=")), "")  # as Excel writes it
@@ -207,7 +233,7 @@ def has_times(path: Path) -> bool:
         return False
     keys = {read_name(cell.strip().strip("\"'")).key for cell in re.split(r"[\t,;|]", header)}
     begins, ends = {*ONSET_NAMES} & keys, {*OFFSET_NAMES, *DURATION_NAMES} & keys
-    return bool(begins and ends) or ("offset" in keys and bool(keys & {*DURATION_NAMES}))
+    return bool(begins and (ends or not with_ends)) or ("offset" in keys and bool(keys & {*DURATION_NAMES}))
 
 
 def _guess_times(cells: Mapping[str, Sequence[str]]) -> _Times | None:
@@ -230,6 +256,31 @@ def _guess_times(cells: Mapping[str, Sequence[str]]) -> _Times | None:
     if keys[onset] == "fileoffset" and (begin is None or offset is None) and duration is None:
         return None
     return _Times(onset, offset, duration, begin)
+
+
+def _check_clips(path: Path, cells: Mapping[str, Sequence[str]], recording: str | None) -> None:
+    """Refuse a table that names recordings again and again, by times that cannot be used.
+
+    Raises:
+        DataError: it does.
+    """
+    keys = {name: read_name(name).key for name in cells}
+    usual = [key for key in ONSET_NAMES if "start" in key or "begin" in key or "onset" in key]
+    onset = next((name for key in usual for name in cells if keys[name] == key), None)
+    if recording is None or onset is None or len(set(cells[recording])) == len(cells[recording]):
+        return
+    if len(set(zip(cells[recording], cells[onset], strict=True))) == len(set(cells[recording])):
+        return  # of the whole recordings
+    if not are_times(cells[onset]):
+        cell = next(cell for cell in cells[onset] if not is_blank(cell) and not are_times([cell]))
+        raise DataError(
+            f"{path} has {cell!r} in its column {onset!r}: give seconds, or 00:01:23.5, from the beginning of each "
+            "recording."
+        )
+    raise DataError(
+        f"{path} says in {onset!r} when sounds begin, and in no column when they end, or not in seconds: add a column "
+        "`end` or `duration`."
+    )
 
 
 def _guess_recording(cells: Mapping[str, Sequence[str]]) -> str | None:
@@ -287,6 +338,7 @@ def _read_rows(table: AnnotationTable, times: _Times) -> None:
     """Put the rows of a table where they belong, each selection once."""
     cells, labels = table.cells, _labels_of_rows(table)
     names = [""] * len(labels) if table.columns.path is None else [unquote(cell) for cell in cells[table.columns.path]]
+    marks = _are_marks(cells, table.columns.labels)
     low, high = (_frequencies(cells, usual) for usual in (LOW_NAMES, HIGH_NAMES))
     ends = _find(cells, "endfile")
     untimed = 0
@@ -299,33 +351,53 @@ def _read_rows(table: AnnotationTable, times: _Times) -> None:
                 untimed += 1
             continue
         onset, offset = _span(cells, times, row)
+        if marks and not own:
+            table.silent.append(names[row])  # as far as this row goes
+            continue
         end_name = "" if ends is None else unquote(cells[ends][row])
         end_name = end_name if end_name and end_name != Path(names[row].replace("\\", "/")).name else ""
         for label in own or [""]:
             table.rows.append(AnnotationRow(names[row], onset, offset, label, low[row], high[row], row, end_name))
     if untimed:
-        table.warnings.append(f"{untimed} rows of {table.path} have a label and no times: they are left out.")
+        table.warnings += [
+            Notice("rows have a label and no times, and are left out", f"some of {table.path}")
+        ] * untimed
     _join_views(table)
 
 
 def _labels_of_rows(table: AnnotationTable) -> list[list[str]]:
     """What sounds in every row, perhaps nothing."""
     cells, columns = table.cells, table.columns.labels
-    if all(is_indicator(cells[name]) for name in columns) and len(columns) > 1:
+    if not columns:
+        return []
+    if _are_marks(cells, columns):
         return [list(row) for row in read_labels(str(table.path), cells, columns, several=True)]
     if len(columns) > 1:
         rows = zip(*(map(unquote, cells[name]) for name in columns), strict=True)
         return [[label for label in row if not is_blank(label)] for row in rows]
     (column,) = columns
-    if is_indicator(cells[column]) and not _is_label_name(column):
-        return [[column] if TRUTHS[cell.strip().casefold()] else [] for cell in cells[column]]
     if holds_lists(cells[column]):
         return split_tags(str(table.path), column, cells[column])[0]
-    found = [unquote(cell) for cell in cells[column]]
-    doubt = suspect_tags([label for label in found if label], (";", "|"))
-    if doubt is not None:
-        table.warnings.append(f"{table.path}: {doubt}; each is taken for a label: write a row for each of several.")
-    return [[] if is_blank(label) else [label] for label in found]
+    found = [[] if is_blank(cell) else [unquote(cell)] for cell in cells[column]]
+    single = {label for row in found for label in row}
+    return [[part for label in row for part in _split_label(table, label, single)] for row in found]
+
+
+def _are_marks(cells: Mapping[str, Sequence[str]], columns: Sequence[str]) -> bool:
+    """Whether columns say by 1 and 0 what sounds, by their names."""
+    return all(is_indicator(cells[name]) for name in columns) and (
+        len(columns) > 1 or (len(columns) == 1 and not _is_label_name(columns[0]))
+    )
+
+
+def _split_label(table: AnnotationTable, label: str, known: Collection[str]) -> list[str]:
+    """The labels in a cell: what stands between signs that are in no name, or between others where each is a label."""
+    for sign in (";", "|", ",", "/", "+", "&"):
+        parts = [part.strip() for part in label.split(sign)]
+        if len(parts) > 1 and all(parts) and (sign in ";|" or all(part in known for part in parts)):
+            table.said.append(Notice("cells hold several labels each", f"{label!r} in {table.path}"))
+            return parts
+    return [label]
 
 
 def _is_label_name(column: str) -> bool:
@@ -388,7 +460,8 @@ def _join_views(table: AnnotationTable) -> None:
         kept[key] = (row if is_clearer else first)._replace(label=first.label or row.label)
     n_joined = len(table.rows) - len(kept)
     if n_joined:
-        table.said.append(f"{n_joined} rows of {table.path} are further views of selections that count once.")
+        notice = Notice("rows are further views of selections, which count once", f"some of {table.path}")
+        table.said += [notice] * n_joined
     table.rows = sorted(kept.values(), key=lambda row: row.row)
 
 
@@ -398,7 +471,5 @@ def _tell_of_confidences(table: AnnotationTable) -> None:
         return
     values = [read_number(cell) for cell in table.cells[column] if not is_blank(cell)]
     if min(values) >= 0 and max(values) <= 1 and len(set(values)) > 1:
-        table.warnings.append(
-            f"{table.path} has a column {column!r}, as networks write it: what they miss is taken for background, and "
-            "what they make up for true; check the table, or train with --unannotated ignore."
-        )
+        told = "check what these make up and what they miss, or train with --unannotated ignore"
+        table.warnings.append(Notice("files tell a confidence, as networks do", f"{table.path} in {column!r}", told))

@@ -3,7 +3,7 @@
 import os
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
@@ -13,7 +13,7 @@ from ..errors import AudioError, DataError
 from ..files import name_some
 from .annotated_recordings import AnnotatedRecording, AnnotatedRecordings, Annotation
 from .annotation_files import Sheet, read_sheets
-from .annotation_tables import AnnotationRow
+from .annotation_tables import AnnotationRow, Notice
 from .classes import order_classes
 from .columns import TRAIN, Columns, guess_split, read_parts
 from .part_names import name_parts
@@ -75,7 +75,7 @@ def find_annotations(
         return None
     problems = _Problems()
     for path, reason in unreadable.items():
-        problems.add("annotated recordings cannot be read and are left out", f"{path} ({reason})")
+        problems.add("annotated recordings cannot be read and are left out", f"{path}", reason.rstrip("."))
     recordings = _join(sheets, lengths, problems, wanted)
     _merge_spellings(recordings, problems)
     _take_parts(recordings, sheets, source, wanted)
@@ -84,7 +84,7 @@ def find_annotations(
     if unannotated == "background":
         recordings += _without_annotations(others, problems)
     elif others:
-        problems.add_sentence(
+        problems.further.append(
             f"{len(others)} recordings have no annotations, {others[0]} for one, and are left out, because it is not "
             "known whether anything sounds in them: with --unannotated background, they are taken for background."
         )
@@ -92,8 +92,9 @@ def find_annotations(
     if not labels:
         raise DataError(_explain_none(sheets, problems))
     _find_complete(recordings, unannotated, problems)
-    said = [*_describe(sheets, recordings), *(sentence for sheet in sheets for sentence in sheet.said)]
-    warnings = [*found.warnings, *(sentence for sheet in sheets for sentence in sheet.warnings), *problems.sentences()]
+    said = [*_describe(sheets, recordings), *_count(notice for sheet in sheets for notice in sheet.said)]
+    notices = [*found.warnings, *(notice for sheet in sheets for notice in sheet.warnings), *problems.notices]
+    warnings = [*_count(notices), *problems.further]
     return AnnotatedRecordings(
         source.stem if source.is_file() else source.resolve().name,
         sorted(recordings, key=lambda recording: str(recording.path)),
@@ -107,20 +108,24 @@ def find_annotations(
 
 @dataclass
 class _Problems:
-    """What is odd about annotations: cases of each kind, and whole sentences."""
+    """What is odd about annotations, and further sentences."""
 
-    cases: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    notices: list[Notice] = field(default_factory=list)
     further: list[str] = field(default_factory=list)
 
-    def add(self, kind: str, case: str) -> None:
-        self.cases[kind].append(case)
+    def add(self, kind: str, case: str, remedy: str = "") -> None:
+        self.notices.append(Notice(kind, case, remedy))
 
-    def add_sentence(self, sentence: str) -> None:
-        self.further.append(sentence)
 
-    def sentences(self) -> list[str]:
-        told = [f"{len(cases)} {kind}, {cases[0]} for one." for kind, cases in self.cases.items()]
-        return [*told, *self.further]
+def _count(notices: Iterable[Notice]) -> list[str]:
+    """A sentence for all notices of a kind, with one of their cases."""
+    cases: dict[str, list[Notice]] = defaultdict(list)
+    for notice in notices:
+        cases[notice.kind].append(notice)
+    return [
+        f"{len(own)} {kind}, {own[0].case} for one{own[0].remedy and ': '}{own[0].remedy}."
+        for kind, own in cases.items()
+    ]
 
 
 def _measure(files: set[Path]) -> tuple[dict[Path, _Length], dict[Path, str]]:
@@ -161,7 +166,7 @@ def _join(
     for sheet in sheets:
         missing = [name for name in sheet.names if name not in sheet.files]
         if missing:
-            problems.add_sentence(
+            problems.further.append(
                 f"{len(missing)} of the recordings that {sheet.path} names are not there, {missing[0]} for one: their "
                 "annotations are left out."
             )
@@ -206,7 +211,7 @@ def _place(sheet: Sheet, lengths: Mapping[Path, _Length], problems: _Problems) -
             problems.add("annotations have no label and are left out", told)
         elif offset <= onset:
             how = "no length" if offset == onset else "a negative length"
-            problems.add(f"annotations have {how} and are left out: say when they end", told)
+            problems.add(f"annotations have {how} and are left out", told, "say when they end")
         elif onset >= seconds or offset <= 0:
             where = "after the end" if onset >= seconds else "before the beginning"
             problems.add(f"annotations lie {where} of their recordings and are left out", told)
@@ -243,7 +248,9 @@ def _explain_beyond(sheet: Sheet, lengths: Mapping[Path, _Length], n_beyond: int
     own = [(row, lengths[sheet.files[row.name]]) for row in rows]
     longest = max(length.seconds for _, length in own)
     guess = "give seconds from the beginning of each recording"
-    if sheet.table is not None and sheet.table.is_of_sequence:
+    if sheet.table is not None and sheet.table.has_clocks:
+        guess = "they may be times of the day: give times from the beginning of each recording"
+    elif sheet.table is not None and sheet.table.is_of_sequence:
         guess = (
             "they may count from the beginning of a sequence of files: export the table from Raven with the column "
             "File Offset (s) too"
@@ -374,7 +381,7 @@ def _without_annotations(files: Sequence[Path], problems: _Problems) -> list[Ann
     """Recordings in which nothing is annotated, as background."""
     lengths, unreadable = _measure(set(files))
     for path, reason in unreadable.items():
-        problems.add("recordings cannot be read and are left out", f"{path} ({reason})")
+        problems.add("recordings cannot be read and are left out", f"{path}", reason.rstrip("."))
     return [AnnotatedRecording(path, [], length.seconds) for path, length in lengths.items()]
 
 
@@ -400,9 +407,9 @@ def _find_complete(
             else:
                 recording.complete_until = last
                 problems.add(
-                    "recordings have a long rest without annotations, which is left out (with --unannotated "
-                    "background, it is background)",
+                    "recordings have a long rest without annotations, which is left out",
                     told,
+                    "with --unannotated background, it is taken for background",
                 )
 
 
@@ -422,5 +429,5 @@ def _describe(sheets: Sequence[Sheet], recordings: Sequence[AnnotatedRecording])
 
 
 def _explain_none(sheets: Sequence[Sheet], problems: _Problems) -> str:
-    told = " ".join(problems.sentences())
+    told = " ".join([*_count(problems.notices), *problems.further])
     return f"{sheets[0].path} has no annotation that can be used: {told or 'it is empty'}".rstrip(".") + "."

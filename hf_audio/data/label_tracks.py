@@ -20,7 +20,7 @@ POINT = re.compile(rf"\s*({NUMBER})\t(?!\s*{NUMBER}\s*$)(.*)", re.IGNORECASE)  #
 
 
 def read_label_track(path: Path) -> list[Annotation] | None:
-    """The labels of a track; `None` where a file is none.
+    """The labels of a track, of an empty file none; `None` where it is something else.
 
     Times are as they stand there: of a point label, onset and offset are the same.
 
@@ -44,4 +44,4 @@ def read_label_track(path: Path) -> list[Annotation] | None:
         if point is None:
             return None
         found.append(Annotation(read_number(point[1]), read_number(point[1]), point[2].strip()))
-    return found if lines else None
+    return found

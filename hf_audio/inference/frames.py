@@ -80,6 +80,17 @@ class FrameWindows:
         """How many moments begin in so many samples."""
         return -(-n_samples // self.frame)
 
+    def pad(self, samples: np.ndarray) -> np.ndarray:
+        """A window, (samples,), with zeros behind a last moment that is not heard to its end."""
+        return np.pad(samples, (0, -len(samples) % self.frame))
+
+    def spread(self, samples: np.ndarray, row: np.ndarray, n_labels: int) -> np.ndarray:
+        """Of a window, (samples,), scored as a whole, (values,), the scores of its moments, (moments, labels).
+
+        One value more than labels says that nobody speaks, and then all others are 0.
+        """
+        return np.tile(np.asarray(row[:n_labels], dtype=np.float32), (self.count(len(samples)), 1))
+
 
 class FrameCutter:
     """Samples in, in blocks of any size, and out come the windows by which they are scored moment by moment.
@@ -187,14 +198,10 @@ class FrameJoiner:
 def score_moments(classifier: AudioClassifier, windows: FrameWindows, parts: Sequence[np.ndarray]) -> list[np.ndarray]:
     """Windows, (samples,) each -> the scores of each one's moments, (moments, labels) float32."""
     if windows.has_frames:
-        # A last moment that is not heard to its end is heard with zeros behind it.
-        return classifier.score_frames([np.pad(part, (0, -len(part) % windows.frame)) for part in parts])
+        return classifier.score_frames([windows.pad(part) for part in parts])
     rows = classifier.judge_windows(parts) if classifier.facts.speech_only else classifier.score(parts)
-    n_labels = len(classifier.facts.labels)  # one more value says that nobody speaks, and then all others are 0
-    return [
-        np.tile(np.asarray(row[:n_labels], dtype=np.float32), (windows.count(len(part)), 1))
-        for part, row in zip(parts, rows, strict=True)
-    ]
+    n_labels = len(classifier.facts.labels)
+    return [windows.spread(part, row, n_labels) for part, row in zip(parts, rows, strict=True)]
 
 
 def frame_scores(

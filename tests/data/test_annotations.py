@@ -151,6 +151,14 @@ def test_parts_and_further_columns_are_those_of_recordings(folder):
         find_annotations(folder / "annotations.csv", Columns(group="observer"))
 
 
+def test_a_file_without_labels_says_that_nothing_sounds(folder):
+    (folder / "a.txt").write_text("")
+    (folder / "b.selections.txt").write_text(RAVEN + "\n")
+    assert find_annotations(folder) is None  # nothing is annotated
+    (folder / "c.txt").write_text("1\t2\tdog\n")
+    assert spans(find_annotations(folder)) == {"a": [], "b": [], "c": [(1, 2, "dog")]}
+
+
 def test_other_folders_are_none_of_annotations(folder):
     assert find_annotations(folder) is None
     table(folder, "a.wav,dog", header="file,label")

@@ -8,6 +8,7 @@ import { GUTTER, drawSpectrogram, drawTimeline, drawWaveform } from "./plots.js"
 import { writeWav } from "./wav.js";
 
 const HOP_SECONDS = 0.5; // between two decisions on the microphone
+const HEARD = 0.5; // probability from which on something is said to sound
 const LIVE_SECONDS = 60; // that the scores of the microphone go back
 const LONGEST_RECORDING = 300; // seconds
 
@@ -160,12 +161,21 @@ function take({ error, waveform, spectrogram, progress, scores, timeline, done }
     element("progress").value = progress;
     element("progress").hidden = progress === 1;
   }
-  if (timeline) current.timeline = timeline;
+  if (timeline && !current.live) {
+    current.timeline = timeline;
+    const frames = timeline.map((moment) => Array.from(moment.scores));
+    if (facts.frame_seconds) report({ name: current.name, frames }, "frames");
+  }
   if (scores) {
     current.scores = scores;
     if (current.live) {
       const { asked, microphone, timeline: past } = current.live;
-      past.push({ seconds: asked / microphone.rate, scores });
+      const now = asked / microphone.rate;
+      // Frames are told again with every window: each is taken once, from the first window that knows it.
+      const moments = timeline?.map((moment) => ({ ...moment, seconds: now + moment.seconds }));
+      const known = past.at(-1)?.seconds ?? 0;
+      const newer = moments?.filter(({ seconds }) => seconds > known + facts.frame_seconds / 2);
+      past.push(...(newer ?? [{ seconds: now, scores }]));
     }
     // While the microphone is on, a screen reader hears of it when the answer changes, not with every hop.
     const words = current.live ? firstAnswer(scores, facts).text : summary(scores, facts);
@@ -188,9 +198,12 @@ function fail(error) {
   report({ error: error.message });
 }
 
-/** For whoever drives or embeds the page: an event `answer` with {name, scores}, in the labels' order, or {error}. */
-function report(detail) {
-  document.dispatchEvent(new CustomEvent("answer", { detail }));
+/**
+ * For whoever drives or embeds the page: an event `answer` with {name, scores}, in the labels' order, or {error}; and
+ * `frames`, where the model scores them, with {name, frames}: the scores of each.
+ */
+function report(detail, kind = "answer") {
+  document.dispatchEvent(new CustomEvent(kind, { detail }));
 }
 
 // --- what is seen ---
@@ -232,10 +245,23 @@ function showTimeline(timeline, seconds) {
 
 function showPlayhead() {
   const player = element("player");
-  const playhead = element("playhead");
-  playhead.hidden = !(player.duration > 0) || (player.paused && player.currentTime === 0);
-  playhead.style.setProperty("--share", player.currentTime / player.duration || 0);
+  const hidden = !(player.duration > 0) || (player.paused && player.currentTime === 0);
+  for (const playhead of document.querySelectorAll(".playhead")) {
+    playhead.hidden = hidden;
+    playhead.style.setProperty("--share", player.currentTime / player.duration || 0);
+  }
+  showMoment(hidden ? null : player.currentTime);
   if (!player.paused) requestAnimationFrame(showPlayhead);
+}
+
+/** What sounds at a second of the recording, where the model scores frames; `null`: nothing is played. */
+function showMoment(second) {
+  const moments = current?.timeline;
+  const moment = facts.frame_seconds && second !== null ? moments?.find(({ seconds }) => seconds > second) : null;
+  element("moment").hidden = !facts.frame_seconds || !moments;
+  const heard = moment ? rank(moment.scores).filter((label) => moment.scores[label] >= HEARD) : [];
+  const words = heard.map((label) => `${shown(facts.labels[label])} ${Math.round(100 * moment.scores[label])} %`);
+  element("moment").textContent = moment ? words.join(", ") || "nothing that the model knows" : "";
 }
 
 // --- the page begins ---
@@ -274,7 +300,9 @@ async function begin() {
     : `Tells ${facts.labels.length} sounds apart`;
   element("known").hidden = Boolean(facts.num_digits);
   element("known").querySelector("p").textContent = facts.labels.map(shown).join(", ");
-  element("window").textContent = `Scores over time: at each moment, of the last ${streamSeconds(facts)} s`;
+  element("window").textContent = facts.frame_seconds
+    ? "What sounds when"
+    : `Scores over time: at each moment, of the last ${streamSeconds(facts)} s`;
   for (const control of document.querySelectorAll("#file, #microphone")) control.disabled = false;
   tell("Ready, for WAV, FLAC, MP3, Ogg and whatever else your browser plays.");
   listenToVisitor();
