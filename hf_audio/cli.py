@@ -162,6 +162,21 @@ def _similar(*, output: str | None, **arguments: Any) -> None:
         print(f"{each.rank:4}  {each.similarity:10.4f}  {told}")
 
 
+@_shows(commands.suggest)
+def _suggest(*, output: str | None, **arguments: Any) -> None:
+    chosen = commands.suggest(output=output, **arguments)
+    if output is not None:
+        print(f"{output} has {len(chosen)} windows to label.")
+        return
+    from .bulk.answers import shown_cell
+
+    widest = max(len(shown_cell(each.path)) for each in chosen)
+    print(f"{'#':>4}  {'path':<{widest}}  {'start':>9}  {'end':>9}  uncertainty  novelty  guess")
+    for each in chosen:
+        told = f"{shown_cell(each.path):<{widest}}  {each.start:9.2f}  {each.end:9.2f}"
+        print(f"{each.rank:4}  {told}  {each.uncertainty:11.3f}  {each.novelty:7.3f}  {shown_cell(each.guess)}")
+
+
 def _look_for_garbage_seldom() -> None:
     # Libraries bring objects by the hundred thousand, which stay: to look for garbage among them, again and again
     # while they are loaded and once more at the end, takes a third of the time that a short clip takes.

@@ -15,7 +15,9 @@ from .errors import ArgumentError, MissingExtraError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from .bulk.questions import WindowQuestion
     from .bulk.similar import Neighbour
+    from .bulk.suggest import Suggestion
     from .evaluation.evaluation import Comparison, Evaluation
     from .export.onnx import Export
     from .export.verification import Verdict
@@ -119,6 +121,7 @@ def predict(
     top_k: int = 1,
     whole: Literal["mean", "max", "any"] = "mean",
     windows: bool = False,
+    frames: bool = False,
     hop_seconds: float | None = None,
     path_column: str | None = None,
     audio_dir: File | None = None,
@@ -137,6 +140,7 @@ def predict(
     top_k: int = 1,
     whole: Literal["mean", "max", "any"] = "mean",
     windows: bool = False,
+    frames: bool = False,
     hop_seconds: float | None = None,
     path_column: str | None = None,
     audio_dir: File | None = None,
@@ -154,6 +158,7 @@ def predict(
     top_k: int = 1,
     whole: Literal["mean", "max", "any"] = "mean",
     windows: bool = False,
+    frames: bool = False,
     hop_seconds: float | None = None,
     path_column: str | None = None,
     audio_dir: File | None = None,
@@ -176,6 +181,7 @@ def predict(
         whole: of a recording's windows: mean is what it is of the longest, max what is heard best at some moment (a
             call of a second in ten minutes has a mean of nearly nothing), any how likely it is heard at some moment
         windows: scores over time, window by window; for what happens when, hf-audio detect finds events
+        frames: what is heard in every moment of 0.1 s or less, a column a label, in .csv, .jsonl or .parquet
         hop_seconds: from window to window; by default half a window, so that no short event is cut in two
         path_column: of a table: names of files; by default one with a usual name
         audio_dir: where a table's files are; by default beside it
@@ -185,8 +191,8 @@ def predict(
 
     Returns:
         A row a clip, or a window: `path`, the columns of a table, `label` or `number`, `confidence`, `label_2` and so
-        on, and `error` where a clip cannot be read. A table's own `label` is then `true_label`. With `output`, its
-        path.
+        on, and `error` where a clip cannot be read. A table's own `label` is then `true_label`. With `frames`, a row a
+        moment: `start` and `end` in seconds, and a column a label. With `output`, its path.
 
     Raises:
         ArgumentError: arguments that do not go together.
@@ -203,6 +209,7 @@ def predict(
         top_k=top_k,
         whole=whole,
         windows=windows,
+        frames=frames,
         hop_seconds=hop_seconds,
         path_column=path_column,
         audio_dir=audio_dir,
@@ -450,6 +457,51 @@ def similar(
     return search.neighbours
 
 
+def suggest(
+    checkpoint: File,
+    paths: Sequence[File],
+    *,
+    count: int = 50,
+    labelled: File | None = None,
+    output: File | None = None,
+    num_workers: int | None = None,
+) -> "list[Suggestion]":
+    """Find what to label next.
+
+    The windows of recordings that would teach a network most: those of which it is not sure, and that are unlike what
+    is labelled already and unlike one another. On the screen, as a table, or as a page on which a person listens and
+    says what sounds, by clicks or keys, and which saves the annotations.
+
+    Args:
+        checkpoint: a finished folder, a Hub id or an ONNX file exported with --embeddings
+        paths: recordings: files, folders, patterns in quotes or tables that name files
+        count: how many windows
+        labelled: what is labelled already: annotations with times, or a folder or table of labelled clips
+        output: .csv, or .html or a new folder for a page to label on
+        num_workers: processes that decode; by default one for two cores
+
+    Returns:
+        The windows, each with its `rank`, `path`, `start`, `end`, `guess`, `confidence`, `uncertainty` and `novelty`.
+
+    Raises:
+        ArgumentError: arguments that do not go together.
+        AudioError: no recording can be read.
+        CheckpointError: the checkpoint cannot be used, or has no embeddings.
+        DataError: there are no recordings, all is labelled, or the output does not suit.
+    """
+    sources = _check_sources(paths, output, num_workers, kept=False)
+    from .bulk.labelling_page import write_suggestions
+    from .bulk.listening_page import check_output
+    from .bulk.suggest import suggest_windows  # loads torch
+
+    if output is not None:
+        check_output(Path(output))
+    suggestions = suggest_windows(os.fspath(checkpoint), sources, count, labelled, num_workers)
+    if output is not None:
+        write_suggestions(suggestions, Path(output))
+    return suggestions.chosen
+
+
 def _as_frame(heading: Any, rows: Iterable[dict[str, Any]]) -> "pd.DataFrame":
     """Answers or vectors as they come, as a table."""
     import pandas as pd
@@ -494,9 +546,9 @@ def answer_clips(
 
     columns = Columns(options["path_column"])
     if submission:
-        if resume or options["windows"]:
+        if resume or options["windows"] or options["frames"]:
             raise ArgumentError(
-                "--submission is written at once and of whole clips: leave --resume and --windows out."
+                "--submission is written at once and of whole clips: leave --resume, --windows and --frames out."
             )
         from .bulk.clips import find_all_clips
         from .bulk.pseudo_labels import predict_tags  # loads torch
@@ -505,17 +557,37 @@ def answer_clips(
         rows = predict_tags(os.fspath(checkpoint), find_all_clips(sources, columns, audio_dir=options["audio_dir"]))
         write_rows(Path(str(output)), rows)
         return len(rows), 0
-    from .bulk.predict import Question, Sources, predict_files  # loads torch
+    from .bulk.predict import Sources, predict_files  # loads torch
 
     return predict_files(
         os.fspath(checkpoint),
         Sources(sources, columns, options["audio_dir"]),
         None if output is None else Path(output),
-        Question(options["windows"], options["hop_seconds"], options["top_k"], options["whole"]),
+        _question(**options),
         num_workers=num_workers,
         resume=resume,
         show=show,
     )
+
+
+def _question(
+    *,
+    windows: bool,
+    frames: bool,
+    hop_seconds: float | None,
+    top_k: int,
+    whole: Literal["mean", "max", "any"],
+    **_: Any,
+) -> "WindowQuestion[Any]":
+    """What `predict` asks of each recording."""
+    from .bulk.moments import MomentQuestion
+    from .bulk.questions import Question
+
+    if not frames:
+        return Question(windows, hop_seconds, top_k, whole)
+    if windows or top_k > 1 or whole != "mean":
+        raise ArgumentError("--frames tells all labels of every moment: leave --windows, --top_k and --whole out.")
+    return MomentQuestion(hop_seconds=hop_seconds)
 
 
 def detect(

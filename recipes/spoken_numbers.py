@@ -331,15 +331,15 @@ def task_of(args: SpokenNumbersArguments, data_dir: Path) -> Task:
     validation_rows = None
     if args.model == "words" and args.data_dir is not None and args.pretraining_clips:
         own = ~np.logical_or.reduce(list(tests.values()))
-        if "speaker" in dataset.column_names:
-            validation_rows = choose_speakers(np.asarray(dataset["speaker"]), own, args.validation_fraction, args.seed)
-            own &= ~validation_rows
+        speakers = dataset["speaker"] if "speaker" in dataset.column_names else range(len(dataset))
+        # Chosen first: no word of theirs is cut out.
+        validation_rows = choose_speakers(np.asarray(speakers), own, args.validation_fraction, args.seed)
         with args.main_process_first(desc="clips beside the recordings"):
-            dataset = join([dataset, *make_beside(dataset.select(np.flatnonzero(own)), args)])
+            beside = make_beside(dataset.select(np.flatnonzero(own & ~validation_rows)), args)
+        dataset = join([dataset, *beside])
         none = np.zeros(len(dataset) - len(own), dtype=bool)
         tests = {name: np.concatenate([rows, none]) for name, rows in tests.items()}
-        if validation_rows is not None:
-            validation_rows = np.concatenate([validation_rows, none])
+        validation_rows = np.concatenate([validation_rows, none])
     strong = args.pseudo_labels is not None
     return Task(
         config=AudioCNNConfig(**{**PRESETS[args.model], **(STRONG if strong else {})}),

@@ -18,13 +18,14 @@ from ..inference.checkpoint import load_classifier
 from ..inference.classifier import AudioClassifier
 from ..inference.events import EventFinder, EventRule, SoundEvent
 from ..inference.facts import Facts
-from ..inference.frames import FrameJoiner, FrameWindows, score_moments
+from ..inference.frames import FrameJoiner, FrameWindows
 from .activity import Activity
 from .answers import WRITERS, Row, Writer, kept_names, print_table, written_at_once
 from .clips import STANDARD_INPUT
 from .decoding import Cut
 from .journal import Entry
 from .label_formats import LABEL_SUFFIXES, OF_ONE_RECORDING, Mark, write_marks
+from .moments import MomentScorer
 from .predict import JOURNAL_SUFFIX, Sources
 from .questions import Answerer, WindowQuestion, warn_of_every_noise
 from .scoring import Judgement
@@ -221,19 +222,6 @@ def _parse_thresholds(words: Sequence[str]) -> list[tuple[str | None, float]]:
     return sorted(found, key=lambda pair: pair[0] is not None)
 
 
-class _MomentScorer:
-    """A classifier that is asked for every moment of windows, as `scoring.Scorer` wants it."""
-
-    def __init__(self, classifier: AudioClassifier, windows: FrameWindows):
-        self.classifier = classifier
-        self.windows = windows
-        self.device = getattr(classifier, "device", None)
-
-    def score(self, windows: Sequence[np.ndarray]) -> Any:
-        """Windows, (samples,) each -> (moments, labels) float32 each."""
-        return score_moments(self.classifier, self.windows, windows)
-
-
 class _Listening:
     """A recording that has been heard up to some moment."""
 
@@ -254,7 +242,7 @@ class EventAnswerer(Answerer[EventHeading]):
 
     def __init__(self, classifier: AudioClassifier, question: EventQuestion):
         self.windows = FrameWindows.of(classifier.facts, question.hop_seconds)
-        super().__init__(_MomentScorer(classifier, self.windows), classifier.facts)
+        super().__init__(MomentScorer(classifier, self.windows), classifier.facts)
         self.question = question
         self.rule = question.rule(classifier.facts)
         self._listening: dict[int, _Listening] = {}

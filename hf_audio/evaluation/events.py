@@ -1,5 +1,6 @@
 """Annotated recordings with what a checkpoint finds in them: figures of events, segments and all thresholds."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,6 +11,7 @@ import numpy as np
 
 from ..data.annotated_recordings import Annotation
 from ..data.tables import write_cells, write_rows
+from ..errors import ArgumentError
 from ..inference.events import SoundEvent
 from ..runs.metrics.sound_events import (
     COLLAR,
@@ -57,6 +59,14 @@ class Collars:
     offset_share: float = OFFSET_SHARE
     """Of an event's length, by which its offset may be off if that is more."""
     segment_seconds: float = SEGMENT_SECONDS
+
+    def __post_init__(self) -> None:
+        if not 0 < self.collar < math.inf:
+            raise ArgumentError(f"--collar {self.collar} must be more than 0 seconds.")
+        if not 0 <= self.offset_share <= 1:
+            raise ArgumentError(f"--offset_share {self.offset_share} must lie between 0 and 1.")
+        if not 0 < self.segment_seconds < math.inf:
+            raise ArgumentError(f"--segment_seconds {self.segment_seconds} must be more than 0.")
 
 
 @dataclass(frozen=True)

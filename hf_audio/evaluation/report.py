@@ -13,6 +13,7 @@ from ..runs.card import METRIC_NAMES
 from ..runs.folder import SKIPPED_NAME, as_json
 from ..runs.group_figures import GROUPS, describe_worst
 from ..runs.markdown import code, escape, escape_rows, write_table
+from ..runs.predictions import NumberPredictions
 from .evaluation import Comparison, Evaluation
 from .events import METRIC_NAMES as EVENT_METRIC_NAMES
 from .events import JudgedRecordings
@@ -150,8 +151,8 @@ def lines_of(told: Evaluation | Comparison) -> Iterator[str]:
         for words, value, interval in told.figures
     ]
     yield from _columns(["", "value", "95 % interval"], figures)
-    table = next((table for table in reversed(told.tables) if len(table.header) > 3), None)
-    if table is not None:
+    if not isinstance(told.judged, NumberPredictions):
+        table = told.judged.tables()[-1]  # of every label
         yield ""
         yield from _columns(table.header, table.rows)
     notes = [*describe_worst(told.results.get(GROUPS, {}), repr), *told.notes]

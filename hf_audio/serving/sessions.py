@@ -34,7 +34,7 @@ async def refuse(websocket: WebSocket, code: int, sentence: str) -> None:
         await websocket.close(code, sentence.encode()[:MAX_REASON_BYTES].decode(errors="ignore"))
 
 
-Heard = Event | FrameScores | SoundEvent
+Told = Event | SoundEvent | FrameScores
 
 
 class StreamSession:
@@ -50,7 +50,7 @@ class StreamSession:
         self.service = service
         self.websocket = websocket
         self.options = options
-        self._stream: AudioStream | FrameStream | EventStream | None = None
+        self._stream: AudioStream | EventStream | FrameStream | None = None
 
     async def run(self) -> None:
         """Answer until the client ends, breaks a rule or falls silent, or until the server has to end.
@@ -117,39 +117,37 @@ class StreamSession:
                 INVALID_DATA, f"A block of {len(block)} bytes ends within a sample: send 16-bit samples."
             )
         if self._stream is None:
-            self._stream = self._begin_stream()
+            self._stream = self._begin()
         samples = np.frombuffer(block, dtype="<i2").astype(np.int16, copy=False)
         for first in range(0, len(samples), self._stream.rate):  # a second at a time, whatever the blocks
             await self._tell(await self._run(self._stream.push, samples[first : first + self._stream.rate]))
 
-    def _begin_stream(self) -> AudioStream | FrameStream | EventStream:
+    def _begin(self) -> AudioStream | EventStream | FrameStream:
         options = self.options
-        if options.frames and options.events:
-            raise _RefusalError(INVALID_DATA, "frames and events are two answers: ask for one of them.")
-        kind: type[AudioStream] | type[FrameStream] | type[EventStream] = AudioStream
-        if options.frames or options.events:
-            kind = FrameStream if options.frames else EventStream
+        kind: type[AudioStream] | type[EventStream] | type[FrameStream] = AudioStream
+        if options.events or options.frames:
+            kind = EventStream if options.events else FrameStream
         try:
             return kind(self._classifier, sampling_rate=options.sampling_rate, hop_seconds=options.hop_seconds)
-        except ArgumentError as error:
+        except ArgumentError as error:  # events of numbers, say
             raise _RefusalError(INVALID_DATA, str(error)) from error
 
     async def _end(self) -> None:
         if self._stream is not None:
             await self._tell(await self._run(self._stream.flush))
 
-    async def _run(self, call: Callable[..., Sequence[Heard]], *args: Any) -> Sequence[Heard]:
+    async def _run(self, call: Callable[..., Sequence[Told]], *args: Any) -> Sequence[Told]:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self.service.stream_threads, call, *args)
 
-    async def _tell(self, heard: Sequence[Heard]) -> None:
+    async def _tell(self, heard: Sequence[Told]) -> None:
         for event in heard:
-            if isinstance(event, SoundEvent):
-                await self.websocket.send_json(event._asdict())
-                continue
             if isinstance(event, FrameScores):
                 frames = tell_frames(event, self._classifier.facts.labels)
                 await self.websocket.send_json({"start": event.start, **frames})
+                continue
+            if isinstance(event, SoundEvent):
+                await self.websocket.send_json(event._asdict())
                 continue
             answer = self._classifier.facts.name(event.scores, self.options.top_k or DEFAULT_TOP_K)
             await self.websocket.send_json({"start": event.start, "end": event.end, "answer": answer})

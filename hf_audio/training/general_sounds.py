@@ -1,6 +1,5 @@
 """Sounds of any kind: the network, the augmentation and the training by which ESC-50 was learnt."""
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -90,22 +89,17 @@ def pace(sampling_rate: float, excerpt_seconds: float) -> float:
 
 
 def fit_signal(
-    preset: Mapping[str, Any],
-    sampling_rate: int,
-    clip_seconds: float,
-    excerpt_seconds: float,
-    *,
-    frames: bool = False,
+    preset: Mapping[str, Any], sampling_rate: int, clip_seconds: float, excerpt_seconds: float
 ) -> dict[str, Any]:
     """A preset for recordings of another rate and length: its frames last as long, but for `pace`.
 
     Masks hide the same share. clip_seconds: of the windows in which recordings are judged; excerpt_seconds: of the
-    excerpts trained on. frames: whether the network says what sounds when, see `frame_network`.
+    excerpts trained on.
     """
     faster = pace(sampling_rate, excerpt_seconds)
     scale = sampling_rate / preset["sampling_rate"] / faster
     win_length = round(preset["win_length"] * scale)
-    signal = {
+    return {
         **preset,
         "sampling_rate": sampling_rate,
         "clip_seconds": clip_seconds,
@@ -115,34 +109,20 @@ def fit_signal(
         "hop_length": round(preset["hop_length"] * scale),
         "time_mask_frames": round(preset["time_mask_frames"] * faster * excerpt_seconds / preset["min_seconds"]),
     }
-    return {**signal, **frame_network(signal)} if frames else signal
-
-
-def frame_network(signal: Mapping[str, Any]) -> dict[str, Any]:
-    """What makes a network score frames of at most 0.1 s: its later stages then halve the mel bands alone.
-
-    signal: with `hop_length`, `sampling_rate` and `hidden_sizes`.
-    """
-    longest = signal["sampling_rate"] * LONGEST_FRAME / signal["hop_length"]  # in frames of the spectrogram
-    halvings = min(max(int(math.log2(longest)), 1), len(signal["hidden_sizes"]) - 1)
-    return {
-        "time_halvings": halvings,
-        "frame_pooling": "linear_softmax",
-        "problem_type": "multi_label_classification",
-        "min_seconds": SHORTEST_HEARD,  # what is shorter than a window is heard with no zeros around it
-    }
 
 
 def hear_frames(signal: Mapping[str, Any]) -> dict[str, Any]:
     """The network of a signal as one that says what sounds in every frame, each of a tenth of a second at most."""
-    frame = signal["hop_length"] / signal["sampling_rate"]
-    most = len(signal["hidden_sizes"]) - 1
-    halvings = min(most, max(int(math.log2(LONGEST_FRAME / frame)), 1))
+    longest = int(LONGEST_FRAME * signal["sampling_rate"])  # in samples
+    hop = max(min(signal["hop_length"], longest // 2), 1)  # shorter where all of the signal is slow, as of infrasound
+    halvings = min((longest // hop).bit_length() - 1, len(signal["hidden_sizes"]) - 1)
     return {
         **signal,
+        "hop_length": hop,
         "frame_pooling": "linear_softmax",
         "time_halvings": halvings,
         "problem_type": "multi_label_classification",
+        "min_seconds": SHORTEST_HEARD,  # no zeros are heard behind what is shorter than an excerpt
     }
 
 

@@ -31,7 +31,7 @@ KINDS = {
     "tags": {"problem_type": "multi_label_classification", "overlap": 0.25, "id2label": NAMES},
     "speech alone": {"speech_only": True, "overlap": 0.5, "temperature": 4.0, "id2label": NAMES},
     "an ensemble": {},
-    "frames": {**FRAMES, "overlap": 0.25, "id2label": NAMES, "temperature": 0.5},
+    "frames": {**FRAMES, "overlap": 0.25, "id2label": NAMES},
 }
 DEAR = ("an ensemble", "tags")  # half a minute of tracing; but for a sigmoid, what the first one shows
 STREAMS = {"WebSocket", "stream, blocks of 997", "stream, blocks of 160", "stream, whole"}
