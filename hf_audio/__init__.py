@@ -18,9 +18,11 @@ if TYPE_CHECKING:  # what `__getattr__` hands on
     from .audio.loading import load_audio, stream_audio
     from .commands import (
         audit_labels,
+        detect,
         embed,
         ensemble,
         evaluate,
+        fit_events,
         inspect,
         make_numbers,
         make_soundscapes,
@@ -41,6 +43,8 @@ if TYPE_CHECKING:  # what `__getattr__` hands on
     from .inference.classifier import AudioClassifier
     from .inference.embedder import AudioEmbedder, load_embedder
     from .inference.frames import FrameScores, frame_scores
+    from .inference.event_stream import EventStream
+    from .inference.events import EventRule
     from .inference.onnx_classifier import OnnxAudioClassifier
     from .inference.pipeline import AudioClassificationPipeline
     from .inference.streaming import AudioStream, FrameStream
@@ -81,6 +85,8 @@ __all__ = [
     "DataError",
     "FrameScores",
     "FrameStream",
+    "EventRule",
+    "EventStream",
     "OnnxAudioClassifier",
     "RecipeArguments",
     "Refusal",
@@ -89,12 +95,14 @@ __all__ = [
     "TaskFacts",
     "__version__",
     "audit_labels",
+    "detect",
     "embed",
     "ensemble",
     "evaluate",
     "export_onnx",
     "fine_tune",
     "frame_scores",
+    "fit_events",
     "inspect",
     "load_audio",
     "load_classifier",
@@ -121,9 +129,11 @@ _PUBLIC = {
     ".audio.loading": ("load_audio", "stream_audio"),
     ".commands": (
         "audit_labels",
+        "detect",
         "embed",
         "ensemble",
         "evaluate",
+        "fit_events",
         "inspect",
         "make_numbers",
         "make_soundscapes",
@@ -143,6 +153,8 @@ _PUBLIC = {
     ".inference.checkpoint": ("load_classifier",),
     ".inference.classifier": ("AudioClassifier",),
     ".inference.embedder": ("AudioEmbedder", "load_embedder"),
+    ".inference.event_stream": ("EventStream",),
+    ".inference.events": ("EventRule",),
     ".inference.onnx_classifier": ("OnnxAudioClassifier",),
     ".inference.pipeline": ("AudioClassificationPipeline",),
     ".inference.frames": ("FrameScores", "frame_scores"),
