@@ -42,9 +42,9 @@ if TYPE_CHECKING:  # what `__getattr__` hands on
     from .inference.checkpoint import load_classifier
     from .inference.classifier import AudioClassifier
     from .inference.embedder import AudioEmbedder, load_embedder
-    from .inference.frames import FrameScores, frame_scores
     from .inference.event_stream import EventStream
     from .inference.events import EventRule
+    from .inference.frames import FrameScores, frame_scores
     from .inference.onnx_classifier import OnnxAudioClassifier
     from .inference.pipeline import AudioClassificationPipeline
     from .inference.streaming import AudioStream, FrameStream
@@ -83,10 +83,10 @@ __all__ = [
     "AudioStream",
     "CheckpointError",
     "DataError",
-    "FrameScores",
-    "FrameStream",
     "EventRule",
     "EventStream",
+    "FrameScores",
+    "FrameStream",
     "OnnxAudioClassifier",
     "RecipeArguments",
     "Refusal",
@@ -101,8 +101,8 @@ __all__ = [
     "evaluate",
     "export_onnx",
     "fine_tune",
-    "frame_scores",
     "fit_events",
+    "frame_scores",
     "inspect",
     "load_audio",
     "load_classifier",
