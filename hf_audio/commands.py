@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .evaluation.evaluation import Comparison, Evaluation
     from .export.onnx import Export
     from .export.verification import Verdict
-    from .inference.events import SoundEvent
+    from .inference.events import EventRule, SoundEvent
     from .inference.live import Decision
     from .inspection.report import Inspection
     from .runs.hub import File as UploadedFile
@@ -717,6 +717,59 @@ def detect_events(
     return counts
 
 
+def fit_events(
+    checkpoint: File,
+    data: File,
+    *,
+    precision: float | None = None,
+    false_alarms_per_hour: float | None = None,
+    path_column: str | None = None,
+    label_column: Sequence[str] = (),
+    split_column: str | None = None,
+    audio_dir: File | None = None,
+    unannotated: Literal["background", "ignore"] | None = None,
+) -> "EventRule":
+    """Fit thresholds of events to annotated recordings.
+
+    From which confidence on something is an event, a label each, and what ends one, in the checkpoint's config.json
+    and so in detect, stream, serve, evaluate, and what is exported from now on. By default for the best F1 of events.
+
+    Args:
+        checkpoint: a finished folder
+        data: annotated recordings that it was not trained on, as hf-audio train own_sounds reads them
+        precision: the share of found events that shall be right, for as many as can be found so
+        false_alarms_per_hour: how many found events of each label may be wrong, for as many as can be found so
+        path_column: of a table: names of files; by default one with a usual name
+        label_column: of a table: labels; by default one with a usual name
+        split_column: of a table: the parts, of which that to validate on is taken; by default one with a usual name
+        audio_dir: where a table's files are; by default beside it
+        unannotated: what is not annotated
+
+    Returns:
+        The rule, with `thresholds` in the order of the labels, `release`, `min_seconds` and `gap_seconds`.
+
+    Raises:
+        ArgumentError: arguments that do not go together.
+        CheckpointError: the checkpoint is no folder, or finds no events.
+        DataError: there are no annotations with times, or none of a label that the checkpoint knows.
+    """
+    if precision is not None and false_alarms_per_hour is not None:
+        raise ArgumentError("--precision and --false_alarms_per_hour are two aims: leave one out.")
+    from .data.columns import Columns
+    from .evaluation.evaluation import Data  # loads torch
+    from .evaluation.fitting import fit_events as fit
+
+    objective: str | tuple[str, float] = "f1"
+    if precision is not None:
+        objective = "precision", precision
+    elif false_alarms_per_hour is not None:
+        objective = "false_alarms_per_hour", false_alarms_per_hour
+    labels = (label_column,) if isinstance(label_column, str) else tuple(label_column)
+    columns = Columns(path_column, labels, None, split_column)
+    place = None if audio_dir is None else os.fspath(audio_dir)
+    return fit(os.fspath(checkpoint), Data(os.fspath(data), columns, place, unannotated), objective)
+
+
 def stream(
     checkpoint: File, file: File | None = None, *, rate: int | None = None, events: bool = False
 ) -> "Iterator[Decision | SoundEvent]":
@@ -829,7 +882,15 @@ def ensemble(folders: Sequence[File], *, output_dir: File) -> "Run":
 
 
 def audit_labels(
-    *, data_dir: File, output: File, rounds: int | None = None, encoder: str | None = None, seed: int = 42
+    *,
+    data_dir: File,
+    output: File,
+    rounds: int | None = None,
+    encoder: str | None = None,
+    path_column: str | None = None,
+    label_column: str | None = None,
+    audio_dir: File | None = None,
+    seed: int = 42,
 ) -> "Audit":
     """Find wrong labels among the unverified ones.
 
@@ -837,10 +898,14 @@ def audit_labels(
     wrong, the most suspicious ones first. Killed, the same command goes on.
 
     Args:
-        data_dir: a folder in the layout of FSDKaggle2018
+        data_dir: a folder in the layout of FSDKaggle2018, or any folder or table of clips that training reads; a
+            column verified, of 1 and 0, says which labels are known to be right, and else none is
         output: the CSV to write
         rounds: further ones train on the labels of those before; by default one, and by an encoder three
         encoder: a folder, a Hub id or sfx, by whose embeddings labels are judged, in minutes
+        path_column: of a table: names of files; by default one with a usual name
+        label_column: of a table: labels; by default one with a usual name
+        audio_dir: where a table's files are; by default beside it
         seed: of the folds and the trainings
 
     Returns:
@@ -848,23 +913,25 @@ def audit_labels(
 
     Raises:
         ArgumentError: there is no folder to write in, or no such encoder.
-        DataError: the clips cannot be trained on, or all or none of them are verified.
+        DataError: the clips cannot be trained on, or all of them are verified.
     """
     import shutil
 
     if rounds is not None and rounds < 1:
         raise ArgumentError(f"--rounds {rounds} must be at least 1.")
     check_folder(output)
-    from .corpora.freesound import load_tagged_sounds
+    from .data.columns import Columns
     from .data.tables import write_rows
     from .training import label_audit  # loads torch
+    from .training.audited_clips import load_audited_clips
 
     output = Path(output)
     rounds = rounds or (1 if encoder is None else label_audit.ENCODER_ROUNDS)
-    dataset, held_out = load_tagged_sounds(Path(data_dir))
+    columns = Columns(path_column, () if label_column is None else (label_column,))
+    dataset = load_audited_clips(data_dir, columns, audio_dir)
     trainings = output.with_name(f".{output.name}.audit")
     listener = label_audit.listener_arguments(str(trainings), seed=seed)
-    audit = label_audit.audit_labels(listener, dataset.select((~held_out).nonzero()[0]), rounds, encoder)
+    audit = label_audit.audit_labels(listener, dataset, rounds, encoder)
     write_rows(output, audit.rows())
     shutil.rmtree(trainings)
     return audit

@@ -21,7 +21,6 @@ from .budget import Clock, judging_seconds
 from .calibration import FITTED_BY, fit_answers, fitting_clips
 from .class_balance import report_classes
 from .clip_map import map_test_clips
-from .event_rule import fit_rule
 from .finish import describe_choice, write_run
 from .head import HeadTrainer
 from .judging import judge, judge_by_folds, judge_crops
@@ -35,8 +34,6 @@ from .trainer import AudioTrainer
 from .validated import describe_fit
 
 logger = logging.getLogger(__name__)
-
-EVENT_RULE = "event_rule"  # of the results
 
 
 def fine_tune(args: RecipeArguments, task: Task) -> dict[str, Any]:
@@ -139,9 +136,6 @@ def _judge_and_write(
     args, config, parts = setup.args, setup.config, setup.parts
     fit = fit_answers(trainer, parts, setup.plain, config, task)
     results: dict[str, Any] = {TEMPERATURE: fit.temperature, CALIBRATED: fit.describe()}
-    if isinstance(parts.train, Dataset) and (told := fit_rule(trainer, parts)) is not None:
-        logger.info("%s.", told)
-        results[EVENT_RULE] = f"{told}."
     if task.crossed is None:
         judgement = judge(trainer, parts, setup.plain, config, fit.rejection_margin, task)
     else:
@@ -159,7 +153,7 @@ def _judge_and_write(
         "chosen": describe_choice(trainer, task.validated, planned, task.crossed),
     }
     if parts.validation is not None:
-        results |= describe_fit(trainer, fit.temperature, fit.rejection_margin)
+        results |= describe_fit(trainer, fit.fitted)
     results |= task.preceding_seconds
     if trainer.is_world_process_zero():
         results |= compare(judgement, parts, task) if task.crossed is None else task.crossed.compared()
