@@ -184,6 +184,17 @@ def _look_for_garbage_seldom() -> None:
     atexit.register(gc.freeze)
 
 
+@_shows(commands.fit_events)
+def _fit_events(**arguments: Any) -> None:
+    rule = commands.fit_events(**arguments)
+    thresholds = sorted(set(rule.thresholds))
+    told = f"{thresholds[0]:g}" if len(thresholds) == 1 else f"{thresholds[0]:g} to {thresholds[-1]:g}"
+    print(
+        f"{arguments['checkpoint']} finds events from a confidence of {told} on, which end below {rule.release:.0%} of"
+    )
+    print(f"that; shorter ones than {rule.min_seconds:g} s are left out, and gaps of {rule.gap_seconds:g} s closed.")
+
+
 @_shows(commands.stream)
 def _stream(**arguments: Any) -> None:
     import torch

@@ -259,6 +259,8 @@ def load_annotated(args: OwnSoundsArguments, annotated: AnnotatedRecordings, col
     if args.refit:
         raise ArgumentError("--refit is of clips with one label, and these recordings are annotated: leave it out.")
     args.multi_label, args.refit = True, False
+    if args.label_smoothing_factor == GeneralSoundsArguments.label_smoothing_factor:
+        args.label_smoothing_factor = 0.0  # frames without a sound, which are most, say nothing of any
     if args.clip_seconds is None:
         args.clip_seconds, why = choose_row_seconds(annotated)
         logger.info("clip_seconds %g: %s.", args.clip_seconds, why)

@@ -154,17 +154,25 @@ class SpokenNumbersArguments(RecipeArguments):
         default=None,
         metadata={
             "help": "Train first on so many clips that synthesisers speak on the spot. It is done in "
-            "OUTPUT_DIR-pretrained; by default 10000, and none for the demo, a dry run, with --from_digits and with "
-            "--model_name_or_path. With --model words, as many of them as --data_dir has are heard afterwards too."
+            "OUTPUT_DIR-pretrained; by default 10000, and 6000 for --model words, but none for the demo, a dry run, "
+            "with --from_digits and with --model_name_or_path. With --model words, as many of them as --data_dir has "
+            "are heard afterwards too."
         },
     )
-    pretraining_epochs: float = field(default=5, metadata={"help": "Epochs of that."})
+    pretraining_epochs: float | None = field(
+        default=None, metadata={"help": "Epochs of that: by default 5, and 4 for --model words."}
+    )
     language: str = field(default="ru", metadata={"help": "What eSpeak NG speaks, for the demo and before training."})
-    num_train_epochs: float = field(default=60, metadata={"help": "Epochs."})
+    num_train_epochs: float | None = field(
+        default=None, metadata={"help": "Epochs: by default 60, and 10 for --model words after --pretraining_clips."}
+    )
     learning_rate: float = field(default=3e-3, metadata={"help": "Peak learning rate."})
     weight_decay: float = field(default=0.05, metadata={"help": "Weight decay."})
     per_device_train_batch_size: int = field(default=32, metadata={"help": "Training clips a device and step."})
-    label_smoothing_factor: float = field(default=0.1, metadata={"help": "Probability spread over all digits."})
+    label_smoothing_factor: float | None = field(
+        default=None,
+        metadata={"help": "Probability spread over all digits: by default 0.1, and 0.02 for --model words."},
+    )
     ema_decay: float = field(default=0.995, metadata={"help": "Decay of the average of the weights."})
     metric_for_best_model: str = field(default="cer", metadata={"help": "Chooses the best checkpoint."})
 
@@ -183,7 +191,8 @@ class SpokenNumbersArguments(RecipeArguments):
             raise ArgumentError(f"--noise_dir {self.noise_dir} is not a folder: give one of recordings.")
         if self.pretraining_clips is None:
             begun = self.data_dir is None or self.from_digits or self.model_name_or_path is not None
-            self.pretraining_clips = 0 if begun or self.max_train_samples is not None else 10000
+            none_asked = begun or self.max_train_samples is not None
+            self.pretraining_clips = 0 if none_asked else 6000 if self.model == "words" else 10000
         if self.pretraining_clips or self.data_dir is None:
             try:
                 find_language(self.language)
@@ -194,6 +203,15 @@ class SpokenNumbersArguments(RecipeArguments):
                 ) from error
             except ValueError as error:
                 raise ArgumentError(f"--language: {error}") from error
+        # Words: every clip has two others beside it; and what is none of these is as unsure as smoothed digits are.
+        words_beside = self.model == "words" and bool(self.pretraining_clips)
+        for name, value in (
+            ("num_train_epochs", 10 if words_beside else 60),
+            ("pretraining_epochs", 4 if self.model == "words" else 5),
+            ("label_smoothing_factor", 0.02 if self.model == "words" else 0.1),
+        ):
+            if getattr(self, name) is None:
+                setattr(self, name, value)
         if self.pretraining_clips < 0:
             raise ArgumentError(f"--pretraining_clips {self.pretraining_clips} must not be negative.")
         if self.pretraining_clips and self.model_name_or_path is not None:
@@ -335,11 +353,16 @@ def task_of(args: SpokenNumbersArguments, data_dir: Path) -> Task:
         # Chosen first: no word of theirs is cut out.
         validation_rows = choose_speakers(np.asarray(speakers), own, args.validation_fraction, args.seed)
         with args.main_process_first(desc="clips beside the recordings"):
-            beside = make_beside(dataset.select(np.flatnonzero(own & ~validation_rows)), args)
-        dataset = join([dataset, *beside])
-        none = np.zeros(len(dataset) - len(own), dtype=bool)
-        tests = {name: np.concatenate([rows, none]) for name, rows in tests.items()}
-        validation_rows = np.concatenate([validation_rows, none])
+            trained = dataset.select(np.flatnonzero(own & ~validation_rows))
+            spoken = load_numbers(make_varied_numbers(count=args.pretraining_clips) / "train.csv", N_DIGITS)
+            # What it has begun with, so that it forgets neither other voices nor what is no number.
+            beside = [spoken.select(range(min(len(trained), len(spoken)))), *put_together_anew(trained)]
+            # Voices and pauses that it has not heard: how sure it may be is seen there.
+            validating = put_together_anew(dataset.select(np.flatnonzero(validation_rows)))
+        n_added = [sum(map(len, parts)) for parts in (beside, validating)]
+        dataset = join([dataset, *beside, *validating])
+        tests = {name: np.concatenate([rows, np.zeros(sum(n_added), dtype=bool)]) for name, rows in tests.items()}
+        validation_rows = np.concatenate([validation_rows, np.repeat([False, True], n_added)])
     strong = args.pseudo_labels is not None
     return Task(
         config=AudioCNNConfig(**{**PRESETS[args.model], **(STRONG if strong else {})}),
@@ -356,14 +379,11 @@ def task_of(args: SpokenNumbersArguments, data_dir: Path) -> Task:
     )
 
 
-def make_beside(recorded: Dataset, args: SpokenNumbersArguments) -> list[Dataset]:
-    """What is trained on beside the recordings: as many clips of each kind.
+def put_together_anew(recorded: Dataset) -> list[Dataset]:
+    """The words of recorded numbers in as many other numbers, with pauses and joins that nobody has spoken.
 
-    What the network has begun with, so that it forgets neither other voices nor what is no number; and the words of
-    the recordings in other numbers, with pauses and joins that nobody has spoken.
+    Nothing, where the recordings have too few words.
     """
-    spoken = load_numbers(make_varied_numbers(count=args.pretraining_clips) / "train.csv", N_DIGITS)
-    beside = [spoken.select(range(min(len(recorded), len(spoken))))]
     who = next((name for name in ("speaker", "gender") if name in recorded.column_names), None)
     speakers = [""] * len(recorded) if who is None else map(str, recorded[who])
     numbers = [-1 if -1 in digits else int("".join(map(str, digits))) for digits in recorded["label"]]
@@ -373,9 +393,9 @@ def make_beside(recorded: Dataset, args: SpokenNumbersArguments) -> list[Dataset
         for path, number, speaker in zip(recorded["path"], numbers, speakers, strict=True)
         if number >= 0 and not 1000 <= number < 2000
     ]
-    if len({word for recording in said for word in number_words(recording.number)}) >= FEWEST_WORDS:
-        beside.append(load_numbers(make_recut_numbers(said, count=len(recorded)) / "train.csv", N_DIGITS))
-    return beside
+    if len({word for recording in said for word in number_words(recording.number)}) < FEWEST_WORDS:
+        return []
+    return [load_numbers(make_recut_numbers(said, count=len(recorded)) / "train.csv", N_DIGITS)]
 
 
 def choose_speakers(speakers: np.ndarray, rows: np.ndarray, share: float, seed: int) -> np.ndarray:
@@ -409,6 +429,8 @@ def describe_pretraining(args: SpokenNumbersArguments) -> Pretraining:
             "data_dir": None,  # its card is of synthetic clips, as the demo's is
             "prompts": None,
             "num_train_epochs": args.pretraining_epochs,
+            # Of the first network nobody asks how sure it is.
+            **({"label_smoothing_factor": 0.1} if args.model == "words" else {}),
             "refresh_epochs": max(round(args.pretraining_epochs), 1),  # every clip's voice is altered once
         },
     )

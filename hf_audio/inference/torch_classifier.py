@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .classifier import AudioClassifier
-from .torch_network import load_network
+from .torch_network import TorchNetwork, load_network
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -17,15 +17,15 @@ class TorchAudioClassifier(AudioClassifier):
     """A finished folder or a Hub id, run by torch: an AudioCNN, an ensemble, or any audio encoder of transformers.
 
     Args:
-        checkpoint: folder or Hub id.
+        checkpoint: folder or Hub id, or a network in memory.
         device: as torch names them; by default a GPU where there is one.
 
     Raises:
         CheckpointError: there is none, it is broken, or it does not classify audio.
     """
 
-    def __init__(self, checkpoint: str | os.PathLike, device: str | None = None):
-        self.network = load_network(checkpoint, device)
+    def __init__(self, checkpoint: str | os.PathLike | TorchNetwork, device: str | None = None):
+        self.network = checkpoint if isinstance(checkpoint, TorchNetwork) else load_network(checkpoint, device)
         self.model, self.extractor = self.network.model, self.network.extractor
         self.device = self.network.device
         super().__init__(self.network.facts)

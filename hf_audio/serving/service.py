@@ -363,7 +363,7 @@ class Service:
         """Windows, (samples,) each -> what the network of a classifier gives for each."""
         rows: list[np.ndarray] = []
         for part in classifier.parts(windows):
-            rows += await asyncio.wrap_future(classifier.batcher.submit(network, part))
+            rows.extend(await asyncio.wrap_future(classifier.batcher.submit(network, part)))  # += would add arrays
         return rows
 
     async def judge(self, classifier: BatchedClassifier, waveform: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
-"""Test clips as they sound by telephone, in a room and in noise: always altered alike, and judged once."""
+"""Clips as they sound by telephone, in a room and in noise: test clips always alike, training clips at random."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import soxr
@@ -18,6 +18,10 @@ from .augmentation import AddFastGaussianSNR, SyntheticRoom
 LEAST_CLIPS, MOST_CLIPS, MOST_SECONDS, MOST_PARAMETERS = 30, 500, 1000.0, 1_000_000
 SNR_DB = 10.0
 DECAY_SECONDS, DIRECT_DB = 0.5, 0.0
+# Of training clips: these vary, and an excerpt of so many seconds is altered.
+SNRS_DB, DECAYS_SECONDS, DIRECTS_DB, EXCERPT_SECONDS = (0.0, 25.0), (0.2, 0.8), (-5.0, 10.0), 2.5
+N_PLACES = 2  # of which the louder one is heard
+VARIED_DRAWS = 2  # tells their draws from others of the same clip
 # Of a telephone: ITU-T G.712's band, and G.711's rate and law.
 BAND_HZ, TELEPHONE_RATE, MU = (300.0, 3400.0), 8000, 255.0
 
@@ -34,6 +38,36 @@ def alterations(sampling_rate: int) -> dict[str, Callable[..., np.ndarray]]:
     if sampling_rate >= TELEPHONE_RATE:
         made[TELEPHONE] = telephone
     return made
+
+
+def vary(clips: Dataset, sampling_rate: int, seed: int, whole: bool = False) -> Iterator[np.ndarray]:
+    """An altered copy of each decoded clip: in noise, in a room and by telephone in turn, each time another one.
+
+    A long clip is heard in an excerpt, the louder of two that are drawn: what it costs to hear copies is bounded, and
+    no copy is of a pause.
+
+    Args:
+        clips: rows of `audio`.
+        sampling_rate: of these.
+        seed: of the draws; with it, the copy of a clip follows from the clip's place.
+        whole: whether no excerpt is taken, because the label tells the order or number of what is heard.
+    """
+    kinds: list[Callable[..., np.ndarray]] = [
+        AddFastGaussianSNR(*SNRS_DB, p=1),
+        SyntheticRoom(*DECAYS_SECONDS, *DIRECTS_DB, p=1),
+    ]
+    if sampling_rate >= TELEPHONE_RATE:
+        kinds.append(telephone)
+    length = round(EXCERPT_SECONDS * sampling_rate)
+    for number, row in enumerate(clips.with_format(None).select_columns("audio")):
+        samples = cached_waveform(row["audio"])
+        with seeded(VARIED_DRAWS, seed, number):
+            if len(samples) > length and not whole:
+                starts = np.random.randint(0, len(samples) - length + 1, N_PLACES)
+                excerpts = [samples[start : start + length] for start in starts]
+                samples = max(excerpts, key=lambda excerpt: float(np.square(excerpt).sum()))
+            copy = kinds[number % len(kinds)](samples=samples, sample_rate=sampling_rate)
+        yield np.clip(copy, -1, 1).astype(np.float32)
 
 
 def telephone(samples: np.ndarray, sample_rate: int) -> np.ndarray:

@@ -7,15 +7,18 @@ import numpy as np
 
 from ..data.annotated_rows import RECORDING_COLUMN
 from ..data.collection import Collection, draw_test
-from ..data.columns import TEST, TRAIN
+from ..data.columns import TEST, TRAIN, VALIDATION
 from ..data.groups import group_by_folders, group_by_names, group_by_pattern
 from ..data.rows import START_COLUMN
+from ..data.splits import split_off
 from ..errors import ArgumentError, DataError
 from .division import Division
 from .recording_groups import Wishes, with_groups
 
 logger = logging.getLogger(__name__)
 
+FEWEST_TO_VALIDATE = 6  # recordings, or groups of them
+VALIDATION_FRACTION = 0.15
 LATE_SHARE = 0.2  # of each recording's rows, where no recording can be held out as a whole
 
 
@@ -39,9 +42,9 @@ def divide_annotated(
     """
     collection, by = _group(collection, wishes)
     if collection.rows(TEST).any():
-        return Division(collection, hears_known=False)
+        return Division(_hold_validation(collection, seed), hears_known=False)
     if kept is not None:
-        return Division(draw_test(collection, seed, kept=kept), hears_known=False)
+        return Division(_hold_validation(draw_test(collection, seed, kept=kept), seed), hears_known=False)
     groups = set(np.asarray(collection.dataset[collection.group_column]).tolist())
     try:
         if len(groups) < 2:
@@ -55,9 +58,29 @@ def divide_annotated(
         "`--seed`."
     )
     logger.info("%s", sentence)
-    return Division(
-        replace(drawn, split=sentence), tells=f"So the figures tell of {by} that were never heard.", hears_known=False
-    )
+    drawn = _hold_validation(replace(drawn, split=sentence), seed)
+    return Division(drawn, tells=f"So the figures tell of {by} that were never heard.", hears_known=False)
+
+
+def _hold_validation(collection: Collection, seed: int) -> Collection:
+    """The collection with some of its training recordings to validate by, where there are enough.
+
+    Thresholds for events are fitted to these: of recordings that it was trained on, a network is too sure.
+    """
+    groups = np.asarray(collection.dataset[collection.group_column])
+    trained = np.flatnonzero(collection.rows(TRAIN) & ~np.isin(groups, groups[collection.rows(TEST)]))
+    if collection.rows(VALIDATION).any() or len(set(groups[trained].tolist())) < FEWEST_TO_VALIDATE:
+        return collection
+    try:
+        part = collection.dataset.select(trained)
+        drawn = split_off(part, VALIDATION_FRACTION, seed, collection.group_column, VALIDATION)
+    except DataError:
+        return collection
+    parts = collection.parts.copy()
+    parts[trained[drawn]] = VALIDATION
+    n_groups = len(set(groups[trained[drawn]].tolist()))
+    logger.info("%d of the others validate: thresholds for events are fitted to these.", n_groups)
+    return replace(collection, parts=parts)
 
 
 def _group(collection: Collection, wishes: Wishes) -> tuple[Collection, str]:

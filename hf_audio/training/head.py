@@ -18,6 +18,7 @@ from ..data.rows import BELIEVED_COLUMN, UNVERIFIED_COLUMN, tag_matrix
 from ..errors import ArgumentError, DivergedError
 from ..models.modeling_audio_cnn import classification_loss
 from ..runs.card import shown_arguments
+from .altered import vary
 from .embeddings import ClipEmbedder
 from .encoders import is_audio_cnn
 from .logistic import LinearHead, Targets, fit_head
@@ -52,6 +53,7 @@ OF_STEPS = (
     "excerpt_seconds",
     "bf16",
 )
+COPY_WEIGHT = 0.5  # of an altered copy beside the clip
 SHOWN = ("freeze", "balance", "unverified_weight", "seed")  # on a card
 
 
@@ -152,16 +154,22 @@ class HeadTrainer(AudioTrainer):
         """
         start = time.perf_counter()
         clips = self.train_dataset.with_format(None)
-        with self.args.main_process_first(desc="embeddings"):
-            features = self._find_embedder()(clips).means()
+        features = self._embed_twice(clips)
         if not np.isfinite(features).all():
             raise DivergedError(
                 "The encoder gives numbers that are not finite: its weights are broken, fetch the checkpoint again."
             )
-        groups = None
+        groups = np.arange(len(clips))
         if self.group_column is not None:
             groups = np.unique(np.asarray(clips[self.group_column][:]).astype(str), return_inverse=True)[1]
-        self.head = fit_head(features, self._targets(clips), self._weights(clips), groups, self.args.seed)
+        weights = self._weights(clips)
+        self.head = fit_head(
+            features,
+            self._targets(clips).twice(),
+            np.concatenate([weights, COPY_WEIGHT * weights]),
+            np.concatenate([groups, groups]),
+            self.args.seed,
+        )
         _, layer = last_layer(self.model)
         with torch.no_grad():
             layer.weight.copy_(torch.from_numpy(self.head.weight))
@@ -169,6 +177,16 @@ class HeadTrainer(AudioTrainer):
         crossed = self.head.crossed
         loss = float("nan") if crossed is None else crossed.losses[crossed.penalty]
         return TrainOutput(0, loss, {"train_runtime": time.perf_counter() - start})
+
+    def _embed_twice(self, clips: Dataset) -> np.ndarray:
+        """The embeddings of clips as they are, and behind these of altered copies: (2 x clips, size)."""
+        config, embedder = self.model.config, self._find_embedder()
+        rate = self.processing_class.sampling_rate
+        # The whole of a number, and every one of the things that tags tell of.
+        whole = bool(config.num_digits) or self.n_tags is not None
+        with self.args.main_process_first(desc="embeddings"):
+            plain = embedder(clips).means()
+            return np.concatenate([plain, embedder.embed(vary(clips, rate, self.args.seed, whole)).means()])
 
     def predict(
         self, test_dataset: Dataset, ignore_keys: Sequence[str] | None = None, metric_key_prefix: str = "test"
@@ -205,7 +223,7 @@ class HeadTrainer(AudioTrainer):
         known = np.ones(len(clips), dtype=bool)
         if UNVERIFIED_COLUMN in clips.column_names:
             known = ~np.asarray(clips[UNVERIFIED_COLUMN][:], dtype=bool)
-        return self.head.crossed.logits[known], self._labels_of(clips)[known]
+        return self.head.crossed.logits[: len(clips)][known], self._labels_of(clips)[known]
 
     def _labels_of(self, clips: Dataset) -> np.ndarray:
         """(clips,) classes, (clips, digits) or (clips, tags) of 0 and 1."""
@@ -257,4 +275,7 @@ class HeadTrainer(AudioTrainer):
         )
 
 
-FITTED = "The encoder is as it was; its head is scikit-learn's logistic regression on the clips' embeddings"
+FITTED = (
+    "The encoder is as it was; its head is scikit-learn's logistic regression on the embeddings of the clips, and, at "
+    "half their weight, of copies in noise, in rooms and by telephone"
+)

@@ -64,6 +64,10 @@ class Targets:
         """present: (clips, tags) of 0 and 1."""
         return cls(np.stack([1 - present, present], axis=-1).astype(np.float32), tags=True)
 
+    def twice(self) -> "Targets":
+        """The same of clips and of as many copies behind them."""
+        return Targets(np.concatenate([self.probabilities, self.probabilities]), self.tags)
+
     def __len__(self) -> int:
         return len(self.probabilities)
 

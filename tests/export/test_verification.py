@@ -33,7 +33,7 @@ KINDS = {
     "an ensemble": {},
     "frames": {**FRAMES, "overlap": 0.25, "id2label": NAMES},
 }
-DEAR = ("an ensemble", "tags")  # half a minute of tracing; but for a sigmoid, what the first one shows
+DEAR = ("an ensemble", "tags", "frames")  # half a minute of tracing; but for a sigmoid, what the first one shows
 STREAMS = {"WebSocket", "stream, blocks of 997", "stream, blocks of 160", "stream, whole"}
 EMBEDDINGS = {"ONNX, embeddings", "REST, embeddings"}
 WAYS = {"pipeline", "files", "ONNX", "ONNX, uncut", "ONNX, 8 bits", "REST", *EMBEDDINGS, *STREAMS}

@@ -41,7 +41,8 @@ from hf_audio.inference.classifier import AudioClassifier
 from hf_audio.inference.embedder import load_embedder
 from hf_audio.inference.event_stream import EventStream
 from hf_audio.inference.facts import Facts
-from hf_audio.inference.streaming import AudioStream
+from hf_audio.inference.frames import frame_scores
+from hf_audio.inference.streaming import AudioStream, FrameStream
 from hf_audio.serving import connections
 from hf_audio.serving.app import make_app
 from hf_audio.serving.connections import Server
@@ -225,6 +226,26 @@ def test_windows_of_an_upload_are_those_of_a_stream(options, url, classifier):
     assert [(w["start"], w["end"]) for w in windows] == [(event.start, event.end) for event in events]
     for window, event in zip(windows, events, strict=True):
         agree(window["answer"], classifier.facts.name(event.scores))
+
+
+def test_moments_of_an_upload_and_of_a_stream_are_those_offline(url, classifier):
+    stretches = list(frame_scores(classifier, [CLIP]))
+    expected = np.concatenate([each.scores for each in stretches])
+    frames = upload(url, frames="true").json()["frames"]
+    assert (frames["labels"], frames["frame_seconds"]) == (
+        classifier.labels,
+        pytest.approx(stretches[0].frame_seconds),
+    )
+    assert np.array(frames["scores"]) == pytest.approx(expected, abs=1e-5)
+    refused = upload(url, model="numbers", frames="true")
+    assert refused.status_code == 422 and "finds no events" in refused.json()["error"]
+    with connect(stream_url(url, "?frames=true&hop_seconds=0.3")) as websocket:
+        messages = converse(websocket, pcm(CLIP), 997)
+    stream = FrameStream(classifier, hop_seconds=0.3)
+    stretches = stream.push(pcm(CLIP).astype(np.int16)) + stream.flush()
+    assert [message["start"] for message in messages] == pytest.approx([each.start for each in stretches])
+    for message, each in zip(messages, stretches, strict=True):
+        assert np.array(message["scores"]) == pytest.approx(each.scores, abs=1e-5)
 
 
 def test_empty_fields_of_a_form_are_as_absent(url, classifier):

@@ -5,7 +5,7 @@ import pytest
 from datasets import Dataset
 
 from hf_audio.audio.loading import pack_samples
-from hf_audio.training.altered import alter, alterations, choose_clips, telephone
+from hf_audio.training.altered import alter, alterations, choose_clips, telephone, vary
 
 RATE = 16000
 
@@ -51,3 +51,15 @@ def test_a_telephone_carries_its_band_alone():
     spectrum = np.abs(np.fft.rfft(heard)) / len(heard) * 2
     assert spectrum[1000] == pytest.approx(0.25, rel=0.05) and max(spectrum[60], spectrum[6000]) < 0.01
     assert "telephone" not in alterations(4000) and not telephone(np.zeros(0, np.float32), RATE).any()
+
+
+def test_copies_of_training_clips_are_the_louder_excerpts_altered_in_turn():
+    generator = np.random.default_rng(0)
+    quiet, loud = generator.standard_normal(3 * 8000) * 1e-3, generator.standard_normal(8000) * 0.3
+    clip = pack_samples(np.concatenate([quiet, loud]).astype(np.float32))
+    clips = Dataset.from_dict({"audio": [clip] * 3})
+    copies = list(vary(clips, 8000, seed=0))
+    assert [len(copy) for copy in copies] == [20000] * 3 and all(np.abs(copy).max() <= 1 for copy in copies)
+    assert all(np.array_equal(*pair) for pair in zip(copies, vary(clips, 8000, seed=0), strict=True))
+    assert [len(copy) for copy in vary(clips, 8000, seed=0, whole=True)] == [32000] * 3
+    assert not np.array_equal(next(vary(clips, 8000, seed=1)), copies[0])

@@ -7,7 +7,7 @@ import pytest
 
 from hf_audio.data.annotated_recordings import AnnotatedRecording, AnnotatedRecordings, Annotation
 from hf_audio.data.annotated_rows import cut_rows
-from hf_audio.data.columns import TEST, TRAIN, Columns
+from hf_audio.data.columns import TEST, TRAIN, VALIDATION, Columns
 from hf_audio.errors import DataError
 from hf_audio.training.annotated_division import divide_annotated
 from hf_audio.training.recording_groups import Wishes
@@ -63,3 +63,14 @@ def test_test_recordings_of_an_earlier_run_stay_test_recordings():
     given = collection(*NAMES)
     kept = np.asarray(given.dataset["path"]) == "b1.wav"
     assert sides(divide_annotated(given, Wishes(), kept=kept))[1] == {"b1.wav"}
+
+
+def test_some_of_many_recordings_validate():
+    division = divide_annotated(
+        collection(*(f"{letter}{number}.wav" for letter in "abcde" for number in "12")), Wishes()
+    )
+    parts = {
+        part: set(np.asarray(division.collection.dataset["path"])[division.collection.rows(part)].tolist())
+        for part in (TRAIN, VALIDATION, TEST)
+    }
+    assert all(parts.values()) and sum(map(len, parts.values())) == len(set.union(*parts.values())) == 10

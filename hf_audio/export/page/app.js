@@ -11,6 +11,7 @@ const HOP_SECONDS = 0.5; // between two decisions on the microphone
 const HEARD = 0.5; // probability from which on something is said to sound
 const LIVE_SECONDS = 60; // that the scores of the microphone go back
 const LONGEST_RECORDING = 300; // seconds
+const MOST_EVENTS = 500; // that are listed
 
 const element = (id) => document.getElementById(id);
 const worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
@@ -150,7 +151,7 @@ function ask() {
   return question;
 }
 
-function take({ error, waveform, spectrogram, progress, scores, timeline, done }) {
+function take({ error, waveform, spectrogram, progress, scores, timeline, events, done }) {
   if (error) {
     stopRecording();
     fail(new Error(error));
@@ -162,9 +163,10 @@ function take({ error, waveform, spectrogram, progress, scores, timeline, done }
     element("progress").hidden = progress === 1;
   }
   if (timeline && !current.live) {
-    current.timeline = timeline;
+    Object.assign(current, { timeline, events });
     const frames = timeline.map((moment) => Array.from(moment.scores));
     if (facts.frame_seconds) report({ name: current.name, frames }, "frames");
+    report({ name: current.name, events }, "events");
   }
   if (scores) {
     current.scores = scores;
@@ -200,7 +202,8 @@ function fail(error) {
 
 /**
  * For whoever drives or embeds the page: an event `answer` with {name, scores}, in the labels' order, or {error}; and
- * `frames`, where the model scores them, with {name, frames}: the scores of each.
+ * `frames`, where the model scores them, with {name, frames}: the scores of each; and `events` with {name, events}:
+ * [{onset, offset, label, confidence}, ...] in seconds.
  */
 function report(detail, kind = "answer") {
   document.dispatchEvent(new CustomEvent(kind, { detail }));
@@ -223,6 +226,36 @@ function show() {
   const timeline = live?.timeline ?? current.timeline ?? [];
   element("over-time").hidden = Boolean(facts.num_digits) || timeline.length === 0;
   if (!element("over-time").hidden) showTimeline(timeline, live ? null : seconds);
+  const events = live ? null : current.events;
+  element("events").hidden = !events;
+  if (events) showEvents(events);
+}
+
+/** What happens when; a click plays it. */
+function showEvents(events) {
+  const [heading, list] = element("events").children;
+  heading.textContent = events.length === 0 ? "No events" : events.length === 1 ? "1 event" : `${events.length} events`;
+  list.replaceChildren(
+    ...events.slice(0, MOST_EVENTS).map(({ onset, offset, label, confidence }) => {
+      const button = Object.assign(document.createElement("button"), { type: "button" });
+      button.textContent = `${clock(onset)} to ${clock(offset)}  ${shown(label)} ${Math.round(100 * confidence)} %`;
+      button.addEventListener("click", () => {
+        const player = element("player");
+        player.currentTime = onset;
+        player.play();
+      });
+      const item = document.createElement("li");
+      item.append(button);
+      return item;
+    }),
+  );
+}
+
+/** Seconds as people read them: 1:02.4. */
+function clock(seconds) {
+  const tenths = Math.round(10 * seconds);
+  const rest = tenths % 600;
+  return `${Math.floor(tenths / 600)}:${rest < 100 ? "0" : ""}${(rest / 10).toFixed(1)}`;
 }
 
 /** The labels that are best at some moment, or in all. */
@@ -251,7 +284,16 @@ function showPlayhead() {
     playhead.style.setProperty("--share", player.currentTime / player.duration || 0);
   }
   showMoment(hidden ? null : player.currentTime);
+  showSounding(hidden ? null : player.currentTime);
   if (!player.paused) requestAnimationFrame(showPlayhead);
+}
+
+/** Mark the events that sound at a second of the recording; `null`: nothing is played. */
+function showSounding(second) {
+  const items = element("events").querySelectorAll("li");
+  current?.events?.slice(0, items.length).forEach(({ onset, offset }, i) => {
+    items[i].classList.toggle("sounds", second !== null && onset <= second && second < offset);
+  });
 }
 
 /** What sounds at a second of the recording, where the model scores frames; `null`: nothing is played. */

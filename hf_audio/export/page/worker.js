@@ -3,12 +3,13 @@
  *
  * It says {ready: facts} once the model is loaded, or {error}. Then it is asked {id, task, samples, rate}: to "judge"
  * a whole recording, or "listen" to the last window of a microphone; and answers with {id} and, one after the other,
- * {waveform, spectrogram}, {progress}, {scores}, {timeline}, {done}, or {error}. A new question ends the work on the
+ * {waveform, spectrogram}, {progress}, {scores}, {timeline, events}, {done}, or {error}. A new question ends the work on the
  * one before. Of a model that scores frames, the timeline is theirs, [{seconds, scores}, ...] by each one's end; and
  * what was listened to has one, too, without its margins.
  */
 
 import { Classifier } from "./classifier.js";
+import { findEvents, scoreMoments } from "./events.js";
 import { cut, reduce, round, streamSeconds } from "./facts.js";
 import { frameSizes, frameSpans, joinFrames } from "./frames.js";
 import { clip } from "./levels.js";
@@ -78,13 +79,17 @@ async function judge(id, classifier, waveform) {
     over.push(await told(await (sizes ? classifier.frames(part) : classifier.score(part))));
     if (id !== latest) return;
   }
+  if (spans.length === 0) return;
+  const joined = sizes ? joinFrames(spans, over, sizes) : null;
   const ends = spans.map(([, end]) => end / facts.sampling_rate);
-  postMessage({
-    id,
-    timeline: sizes
-      ? atTheirEnds(joinFrames(spans, over, sizes), 0, facts)
-      : over.map((scores, i) => ({ seconds: ends[i], scores })),
-  });
+  const timeline = joined ? atTheirEnds(joined, 0, facts) : over.map((scores, i) => ({ seconds: ends[i], scores }));
+  const moments = joined ? { rows: joined, seconds: facts.frame_seconds } : scoreMoments(spans, over, facts, window);
+  const end = waveform.length / facts.sampling_rate; // which the last moment may lie over
+  const events = findEvents(moments.rows, moments.seconds, facts).map((event) => ({
+    ...event,
+    offset: Math.min(event.offset, end),
+  }));
+  postMessage({ id, timeline, events });
 }
 
 /** Frames' scores, [(labels,), ...], of which the first begins at a second -> [{seconds, scores}, ...]. */
