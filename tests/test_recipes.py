@@ -523,7 +523,8 @@ def annotate(folder):
     for number in range(8):
         record(folder / f"{number}.wav", seconds=6)
         rows += [[f"{number}.wav", str(start), str(start + 1), "ab"[start % 2]] for start in (0, 1, 4)]
-        rows += [[f"{number}.wav", "0.5", "1.5", "b"]]
+        rows += [[f"{number}.wav", "0.5", "1.5", "b"], [f"{number}.wav", "2.2", "2.9", "a"]]
+        rows += [[f"{number}.wav", "3.2", "3.8", "b"]]
     return write_csv(folder / "annotations.csv", rows)
 
 
@@ -545,7 +546,6 @@ def test_own_sounds_learns_when_something_sounds_from_annotations(train_own_soun
     table = annotate(tmp_path)
     results = train_own_sounds("out", "--data_dir", str(table), "--clip_seconds", "2")
     assert results["labels"] == ["a", "b"] and results["eval_samples"] % 3 == 0
-    assert "annotations of the" in results["event_rule"]
     config = json.loads((tmp_path / "out" / "config.json").read_text())
     assert config["problem_type"] == "multi_label_classification" and config["frame_pooling"] == "linear_softmax"
     assert len(config["event_rule"]["thresholds"]) == 2
