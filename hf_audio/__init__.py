@@ -18,10 +18,14 @@ if TYPE_CHECKING:  # what `__getattr__` hands on
     from .audio.loading import load_audio, stream_audio
     from .commands import (
         audit_labels,
+        detect,
         embed,
         ensemble,
+        evaluate,
+        fit_events,
         inspect,
         make_numbers,
+        make_soundscapes,
         page,
         predict,
         pseudo_label,
@@ -29,6 +33,7 @@ if TYPE_CHECKING:  # what `__getattr__` hands on
         serve,
         similar,
         stream,
+        suggest,
         train,
         verify,
     )
@@ -37,9 +42,12 @@ if TYPE_CHECKING:  # what `__getattr__` hands on
     from .inference.checkpoint import load_classifier
     from .inference.classifier import AudioClassifier
     from .inference.embedder import AudioEmbedder, load_embedder
+    from .inference.event_stream import EventStream
+    from .inference.events import EventRule
+    from .inference.frames import FrameScores, frame_scores
     from .inference.onnx_classifier import OnnxAudioClassifier
     from .inference.pipeline import AudioClassificationPipeline
-    from .inference.streaming import AudioStream
+    from .inference.streaming import AudioStream, FrameStream
     from .models import (
         AudioCNNConfig,
         AudioCNNFeatureExtractor,
@@ -75,6 +83,10 @@ __all__ = [
     "AudioStream",
     "CheckpointError",
     "DataError",
+    "EventRule",
+    "EventStream",
+    "FrameScores",
+    "FrameStream",
     "OnnxAudioClassifier",
     "RecipeArguments",
     "Refusal",
@@ -83,16 +95,21 @@ __all__ = [
     "TaskFacts",
     "__version__",
     "audit_labels",
+    "detect",
     "embed",
     "ensemble",
+    "evaluate",
     "export_onnx",
     "fine_tune",
+    "fit_events",
+    "frame_scores",
     "inspect",
     "load_audio",
     "load_classifier",
     "load_embedder",
     "load_run",
     "make_numbers",
+    "make_soundscapes",
     "page",
     "predict",
     "pseudo_label",
@@ -101,6 +118,7 @@ __all__ = [
     "similar",
     "stream",
     "stream_audio",
+    "suggest",
     "train",
     "verify",
 ]
@@ -111,10 +129,14 @@ _PUBLIC = {
     ".audio.loading": ("load_audio", "stream_audio"),
     ".commands": (
         "audit_labels",
+        "detect",
         "embed",
         "ensemble",
+        "evaluate",
+        "fit_events",
         "inspect",
         "make_numbers",
+        "make_soundscapes",
         "page",
         "predict",
         "pseudo_label",
@@ -122,6 +144,7 @@ _PUBLIC = {
         "serve",
         "similar",
         "stream",
+        "suggest",
         "train",
         "verify",
     ),
@@ -130,9 +153,12 @@ _PUBLIC = {
     ".inference.checkpoint": ("load_classifier",),
     ".inference.classifier": ("AudioClassifier",),
     ".inference.embedder": ("AudioEmbedder", "load_embedder"),
+    ".inference.event_stream": ("EventStream",),
+    ".inference.events": ("EventRule",),
     ".inference.onnx_classifier": ("OnnxAudioClassifier",),
     ".inference.pipeline": ("AudioClassificationPipeline",),
-    ".inference.streaming": ("AudioStream",),
+    ".inference.frames": ("FrameScores", "frame_scores"),
+    ".inference.streaming": ("AudioStream", "FrameStream"),
     ".models": (
         "AudioCNNConfig",
         "AudioCNNFeatureExtractor",

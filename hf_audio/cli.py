@@ -64,7 +64,8 @@ def _run(argv: Sequence[str]) -> None:
 
 def _overview() -> str:
     functions = {"train": commands.train, **{name: function for name, (function, _) in COMMANDS.items()}}
-    lines = [f"  {name:<14}{read_docstring(function)[0]}" for name, function in functions.items()]
+    widest = max(map(len, functions))
+    lines = [f"  {name:<{widest}}  {read_docstring(function)[0]}" for name, function in functions.items()]
     return "\n".join(
         [
             "usage: hf-audio COMMAND ...\n",
@@ -117,12 +118,34 @@ def _predict(**arguments: Any) -> None:
         print(f"{n_unreadable} of {n_clips} clips cannot be read: see what `error` says.", file=sys.stderr)
 
 
+@_shows(commands.detect)
+def _detect(*, beside: str | None, **arguments: Any) -> None:
+    _look_for_garbage_seldom()
+    n_clips, n_unreadable = commands.detect_events(None, beside=beside, **arguments)
+    if n_unreadable:
+        told = "see what `error` says" if beside is None else "they have no file"
+        print(f"{n_unreadable} of {n_clips} recordings cannot be read: {told}.", file=sys.stderr)
+
+
 @_shows(commands.embed)
 def _embed(**arguments: Any) -> None:
     _look_for_garbage_seldom()
     n_clips, n_unreadable = commands.embed_clips(None, **arguments)
     if n_unreadable:
         print(f"{n_unreadable} of {n_clips} clips cannot be read, and are left out.", file=sys.stderr)
+
+
+@_shows(commands.evaluate)
+def _evaluate(**arguments: Any) -> None:
+    told = commands.evaluate(**arguments)
+    from .evaluation.report import REPORT_NAME, lines_of
+
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    for line in lines_of(told):
+        print(line)
+    if arguments["output"] is not None:
+        print(f"\nThe report, with tables and pictures: {Path(arguments['output']) / REPORT_NAME}")
 
 
 @_shows(commands.similar)
@@ -139,11 +162,37 @@ def _similar(*, output: str | None, **arguments: Any) -> None:
         print(f"{each.rank:4}  {each.similarity:10.4f}  {told}")
 
 
+@_shows(commands.suggest)
+def _suggest(*, output: str | None, **arguments: Any) -> None:
+    chosen = commands.suggest(output=output, **arguments)
+    if output is not None:
+        print(f"{output} has {len(chosen)} windows to label.")
+        return
+    from .bulk.answers import shown_cell
+
+    widest = max(len(shown_cell(each.path)) for each in chosen)
+    print(f"{'#':>4}  {'path':<{widest}}  {'start':>9}  {'end':>9}  uncertainty  novelty  guess")
+    for each in chosen:
+        told = f"{shown_cell(each.path):<{widest}}  {each.start:9.2f}  {each.end:9.2f}"
+        print(f"{each.rank:4}  {told}  {each.uncertainty:11.3f}  {each.novelty:7.3f}  {shown_cell(each.guess)}")
+
+
 def _look_for_garbage_seldom() -> None:
     # Libraries bring objects by the hundred thousand, which stay: to look for garbage among them, again and again
     # while they are loaded and once more at the end, takes a third of the time that a short clip takes.
     gc.set_threshold(100_000, 50, 100)
     atexit.register(gc.freeze)
+
+
+@_shows(commands.fit_events)
+def _fit_events(**arguments: Any) -> None:
+    rule = commands.fit_events(**arguments)
+    thresholds = sorted(set(rule.thresholds))
+    told = f"{thresholds[0]:g}" if len(thresholds) == 1 else f"{thresholds[0]:g} to {thresholds[-1]:g}"
+    print(
+        f"{arguments['checkpoint']} finds events from a confidence of {told} on, which end below {rule.release:.0%} of"
+    )
+    print(f"that; shorter ones than {rule.min_seconds:g} s are left out, and gaps of {rule.gap_seconds:g} s closed.")
 
 
 @_shows(commands.stream)
@@ -152,6 +201,10 @@ def _stream(**arguments: Any) -> None:
 
     torch.set_num_threads(1)  # more would spend their time in waiting for one another
     for decision in commands.stream(**arguments):
+        if isinstance(decision, tuple):
+            onset, offset, label, confidence = decision
+            print(f"{onset:8.2f} s to {offset:8.2f} s  {label}  {confidence:.2f}", flush=True)
+            continue
         answer = decision.answer
         told = answer.get("label", answer.get("text"))
         print(f"{decision.second:8.2f} s  {told}  {answer['score']:.2f}", flush=True)
@@ -235,6 +288,12 @@ def _push(**arguments: Any) -> None:
 def _make_numbers(**arguments: Any) -> None:
     with _termination_unwinds():
         print(commands.make_numbers(**arguments))
+
+
+@_shows(commands.make_soundscapes)
+def _make_soundscapes(**arguments: Any) -> None:
+    with _termination_unwinds():
+        print(commands.make_soundscapes(**arguments))
 
 
 @contextmanager

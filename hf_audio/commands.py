@@ -15,9 +15,13 @@ from .errors import ArgumentError, MissingExtraError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from .bulk.questions import WindowQuestion
     from .bulk.similar import Neighbour
+    from .bulk.suggest import Suggestion
+    from .evaluation.evaluation import Comparison, Evaluation
     from .export.onnx import Export
     from .export.verification import Verdict
+    from .inference.events import EventRule, SoundEvent
     from .inference.live import Decision
     from .inspection.report import Inspection
     from .runs.hub import File as UploadedFile
@@ -115,7 +119,9 @@ def predict(
     *,
     output: None = None,
     top_k: int = 1,
+    whole: Literal["mean", "max", "any"] = "mean",
     windows: bool = False,
+    frames: bool = False,
     hop_seconds: float | None = None,
     path_column: str | None = None,
     audio_dir: File | None = None,
@@ -132,7 +138,9 @@ def predict(
     *,
     output: File,
     top_k: int = 1,
+    whole: Literal["mean", "max", "any"] = "mean",
     windows: bool = False,
+    frames: bool = False,
     hop_seconds: float | None = None,
     path_column: str | None = None,
     audio_dir: File | None = None,
@@ -148,7 +156,9 @@ def predict(
     *,
     output: File | None = None,
     top_k: int = 1,
+    whole: Literal["mean", "max", "any"] = "mean",
     windows: bool = False,
+    frames: bool = False,
     hop_seconds: float | None = None,
     path_column: str | None = None,
     audio_dir: File | None = None,
@@ -165,11 +175,14 @@ def predict(
     Args:
         checkpoint: a finished folder, a Hub id or an ONNX file
         paths: a file, a folder, a pattern in quotes, a table that names files, or - for standard input
-        output: .csv, .jsonl or .parquet, or a folder for Parquet parts; of one recording, with --windows, .txt
-            (Audacity), .selections.txt (Raven) or .TextGrid (Praat)
+        output: .csv, .jsonl or .parquet, or a folder for Parquet parts; with --windows also .selections.txt (Raven)
+            or, of one recording, .txt (Audacity) or .TextGrid (Praat)
         top_k: how many labels, best first
-        windows: scores over time, window by window
-        hop_seconds: from window to window; by default they do not overlap
+        whole: of a recording's windows: mean is what it is of the longest, max what is heard best at some moment (a
+            call of a second in ten minutes has a mean of nearly nothing), any how likely it is heard at some moment
+        windows: scores over time, window by window; for what happens when, hf-audio detect finds events
+        frames: what is heard in every moment of 0.1 s or less, a column a label, in .csv, .jsonl or .parquet
+        hop_seconds: from window to window; by default half a window, so that no short event is cut in two
         path_column: of a table: names of files; by default one with a usual name
         audio_dir: where a table's files are; by default beside it
         num_workers: processes that decode; by default one for two cores
@@ -178,8 +191,8 @@ def predict(
 
     Returns:
         A row a clip, or a window: `path`, the columns of a table, `label` or `number`, `confidence`, `label_2` and so
-        on, and `error` where a clip cannot be read. A table's own `label` is then `true_label`. With `output`, its
-        path.
+        on, and `error` where a clip cannot be read. A table's own `label` is then `true_label`. With `frames`, a row a
+        moment: `start` and `end` in seconds, and a column a label. With `output`, its path.
 
     Raises:
         ArgumentError: arguments that do not go together.
@@ -194,7 +207,9 @@ def predict(
         paths,
         output=output,
         top_k=top_k,
+        whole=whole,
         windows=windows,
+        frames=frames,
         hop_seconds=hop_seconds,
         path_column=path_column,
         audio_dir=audio_dir,
@@ -317,6 +332,85 @@ def embed_clips(
     )
 
 
+def evaluate(
+    checkpoints: Sequence[File],
+    *,
+    data: File | None = None,
+    output: File | None = None,
+    path_column: str | None = None,
+    label_column: Sequence[str] = (),
+    group_column: str | None = None,
+    split_column: str | None = None,
+    audio_dir: File | None = None,
+    unannotated: Literal["background", "ignore"] | None = None,
+    threshold: float | None = None,
+    collar: float = 0.2,
+    offset_share: float = 0.5,
+    segment_seconds: float = 1.0,
+    num_workers: int | None = None,
+) -> "Evaluation | Comparison":
+    """Judge a checkpoint on further recordings.
+
+    The figures, intervals, tables and pictures that a training tells of its test clips, of recordings that it has not
+    heard: labelled clips, in any layout that training reads, or recordings with annotated events. With --data, two
+    checkpoints can be given, which are told side by side, with the interval of their difference.
+
+    Args:
+        checkpoints: a finished folder, a Hub id or an ONNX file, and behind it the data; or two, with --data
+        data: a folder or a table of labelled clips or of annotations
+        output: folder for figures, report, tables and pictures
+        path_column: of a table: names of files; by default one with a usual name
+        label_column: of a table: labels; by default one with a usual name
+        group_column: of a table: what clips belong together by (recording, speaker), for intervals and the worst group
+        split_column: of a table: train and test, whose test clips are judged; by default one with a usual name
+        audio_dir: where a table's files are; by default beside it
+        unannotated: of recordings with annotations, what is not annotated
+        threshold: of events, in the place of the checkpoint's own
+        collar: seconds that an event's onset, and offset, may be off
+        offset_share: of an event's length that its offset may be off, if that is more
+        segment_seconds: length of the segments in which labels sound or do not
+        num_workers: processes that decode; by default one for two cores
+
+    Returns:
+        The figures, with `results` and what they are of; of two checkpoints, a comparison.
+
+    Raises:
+        ArgumentError: arguments that do not go together.
+        CheckpointError: a checkpoint cannot be used.
+        DataError: there is nothing to judge by, or the checkpoint knows none of the labels.
+    """
+    given = [checkpoints] if isinstance(checkpoints, str | os.PathLike) else list(checkpoints)
+    if data is None:
+        *given, data = given
+    if len(given) not in (1, 2):
+        told = "evaluate needs a checkpoint and data" if not given else f"{len(given)} checkpoints are given"
+        raise ArgumentError(f"{told}: give a checkpoint and the data, or two checkpoints and --data.")
+    if output is not None:
+        check_folder(output)
+    if num_workers is not None and num_workers < 0:
+        raise ArgumentError(f"--num_workers {num_workers} must be 0 or more.")
+    from .data.columns import Columns
+    from .evaluation.evaluation import Data, Options, compare_checkpoints, evaluate_checkpoint  # loads torch
+    from .evaluation.events import Collars
+    from .evaluation.report import check_output, write_evaluation
+
+    if output is not None:
+        check_output(Path(output))
+    labels = (label_column,) if isinstance(label_column, str) else tuple(label_column)
+    columns = Columns(path_column, labels, group_column, split_column)
+    judged_by = Data(os.fspath(data), columns, None if audio_dir is None else os.fspath(audio_dir), unannotated)
+    options = Options(Collars(collar, offset_share, segment_seconds), threshold, num_workers)
+    names = [os.fspath(name) for name in given]
+    evaluation = (
+        evaluate_checkpoint(names[0], judged_by, options)
+        if len(names) == 1
+        else compare_checkpoints(names, judged_by, options)
+    )
+    if output is not None:
+        write_evaluation(evaluation, Path(output))
+    return evaluation
+
+
 def similar(
     checkpoint: File,
     examples: Sequence[File],
@@ -363,6 +457,51 @@ def similar(
     return search.neighbours
 
 
+def suggest(
+    checkpoint: File,
+    paths: Sequence[File],
+    *,
+    count: int = 50,
+    labelled: File | None = None,
+    output: File | None = None,
+    num_workers: int | None = None,
+) -> "list[Suggestion]":
+    """Find what to label next.
+
+    The windows of recordings that would teach a network most: those of which it is not sure, and that are unlike what
+    is labelled already and unlike one another. On the screen, as a table, or as a page on which a person listens and
+    says what sounds, by clicks or keys, and which saves the annotations.
+
+    Args:
+        checkpoint: a finished folder, a Hub id or an ONNX file exported with --embeddings
+        paths: recordings: files, folders, patterns in quotes or tables that name files
+        count: how many windows
+        labelled: what is labelled already: annotations with times, or a folder or table of labelled clips
+        output: .csv, or .html or a new folder for a page to label on
+        num_workers: processes that decode; by default one for two cores
+
+    Returns:
+        The windows, each with its `rank`, `path`, `start`, `end`, `guess`, `confidence`, `uncertainty` and `novelty`.
+
+    Raises:
+        ArgumentError: arguments that do not go together.
+        AudioError: no recording can be read.
+        CheckpointError: the checkpoint cannot be used, or has no embeddings.
+        DataError: there are no recordings, all is labelled, or the output does not suit.
+    """
+    sources = _check_sources(paths, output, num_workers, kept=False)
+    from .bulk.labelling_page import write_suggestions
+    from .bulk.listening_page import check_output
+    from .bulk.suggest import suggest_windows  # loads torch
+
+    if output is not None:
+        check_output(Path(output))
+    suggestions = suggest_windows(os.fspath(checkpoint), sources, count, labelled, num_workers)
+    if output is not None:
+        write_suggestions(suggestions, Path(output))
+    return suggestions.chosen
+
+
 def _as_frame(heading: Any, rows: Iterable[dict[str, Any]]) -> "pd.DataFrame":
     """Answers or vectors as they come, as a table."""
     import pandas as pd
@@ -407,9 +546,9 @@ def answer_clips(
 
     columns = Columns(options["path_column"])
     if submission:
-        if resume or options["windows"]:
+        if resume or options["windows"] or options["frames"]:
             raise ArgumentError(
-                "--submission is written at once and of whole clips: leave --resume and --windows out."
+                "--submission is written at once and of whole clips: leave --resume, --windows and --frames out."
             )
         from .bulk.clips import find_all_clips
         from .bulk.pseudo_labels import predict_tags  # loads torch
@@ -418,40 +557,245 @@ def answer_clips(
         rows = predict_tags(os.fspath(checkpoint), find_all_clips(sources, columns, audio_dir=options["audio_dir"]))
         write_rows(Path(str(output)), rows)
         return len(rows), 0
-    from .bulk.predict import Question, Sources, predict_files  # loads torch
+    from .bulk.predict import Sources, predict_files  # loads torch
 
     return predict_files(
         os.fspath(checkpoint),
         Sources(sources, columns, options["audio_dir"]),
         None if output is None else Path(output),
-        Question(options["windows"], options["hop_seconds"], options["top_k"]),
+        _question(**options),
         num_workers=num_workers,
         resume=resume,
         show=show,
     )
 
 
-def stream(checkpoint: File, file: File | None = None, *, rate: int | None = None) -> "Iterator[Decision]":
+def _question(
+    *,
+    windows: bool,
+    frames: bool,
+    hop_seconds: float | None,
+    top_k: int,
+    whole: Literal["mean", "max", "any"],
+    **_: Any,
+) -> "WindowQuestion[Any]":
+    """What `predict` asks of each recording."""
+    from .bulk.moments import MomentQuestion
+    from .bulk.questions import Question
+
+    if not frames:
+        return Question(windows, hop_seconds, top_k, whole)
+    if windows or top_k > 1 or whole != "mean":
+        raise ArgumentError("--frames tells all labels of every moment: leave --windows, --top_k and --whole out.")
+    return MomentQuestion(hop_seconds=hop_seconds)
+
+
+def detect(
+    checkpoint: File,
+    paths: Sequence[File],
+    *,
+    output: File | None = None,
+    beside: str | None = None,
+    threshold: Sequence[str] | float | None = None,
+    min_seconds: float | None = None,
+    gap_seconds: float | None = None,
+    hop_seconds: float | None = None,
+    summary: Sequence[File] | None = None,
+    start_column: str | None = None,
+    path_column: str | None = None,
+    audio_dir: File | None = None,
+    num_workers: int | None = None,
+    resume: bool = False,
+) -> "pd.DataFrame | Path | None":
+    """Find the events in recordings of any length.
+
+    What sounds from when to when, with its confidence, each event once; where nothing is heard there is none. On the
+    screen, or with --output or --beside into files, which a killed run goes on with (--resume). By any checkpoint:
+    times are as fine as its frame scores, or as a quarter of its window where it has none.
+
+    Args:
+        checkpoint: a finished folder, a Hub id or an ONNX file
+        paths: a file, a folder, a pattern in quotes, a table that names files, or - for standard input
+        output: .csv, .jsonl, .parquet or .selections.txt (Raven), or a folder for Parquet parts; of one recording also
+            .txt (Audacity) or .TextGrid (Praat)
+        beside: in place of --output, a file beside each recording: its end, such as .txt, says the format
+        threshold: the confidence from which on an event is one, for all labels, or label=number for some; by default
+            what was fitted (hf-audio fit-events), or 0.5
+        min_seconds: shorter events are none
+        gap_seconds: events of a label with a shorter gap between them are one
+        hop_seconds: from window to window; by default a quarter of one, or as suits frame scores
+        summary: .csv and .png for how much happens by hour, day and site
+        start_column: of a table: when recordings began; by default as recorders write it into a WAV file, or name it
+        path_column: of a table: names of files; by default one with a usual name
+        audio_dir: where a table's files are; by default beside it
+        num_workers: processes that decode; by default one for two cores
+        resume: go on with what a killed run has left, if anything
+
+    Returns:
+        A row an event: `path`, `onset`, `offset`, `label`, `confidence`, `time`, the columns of a table, and `error`
+        where a recording cannot be read. With `output`, its path; nothing with `beside`.
+
+    Raises:
+        ArgumentError: arguments that do not go together.
+        DataError: there are no recordings, or the output does not suit.
+        AudioError: no recording can be read.
+        CheckpointError: the checkpoint cannot be used.
+    """
+    told: list[pd.DataFrame] = []
+    detect_events(
+        lambda heading, rows, *_: told.append(_as_frame(heading, rows)),
+        checkpoint,
+        paths,
+        output=output,
+        beside=beside,
+        threshold=threshold,
+        min_seconds=min_seconds,
+        gap_seconds=gap_seconds,
+        hop_seconds=hop_seconds,
+        summary=summary,
+        start_column=start_column,
+        path_column=path_column,
+        audio_dir=audio_dir,
+        num_workers=num_workers,
+        resume=resume,
+    )
+    if output is not None:
+        return Path(output)
+    return told[0] if told else None
+
+
+def detect_events(
+    show: Callable[..., None] | None,
+    checkpoint: File,
+    paths: Sequence[File],
+    *,
+    output: File | None,
+    beside: str | None,
+    threshold: Sequence[str] | float | None,
+    summary: Sequence[File] | None,
+    num_workers: int | None,
+    resume: bool,
+    **options: Any,
+) -> tuple[int, int]:
+    """What `detect` does; its arguments are explained there.
+
+    show: takes the heading and rows of events without an output, as they come; `None` prints them.
+
+    Returns:
+        The numbers of recordings and of those that cannot be read.
+    """
+    if output is not None and beside is not None:
+        raise ArgumentError("--output is one file for all recordings, and --beside one for each: leave one out.")
+    sources = _check_sources(paths, output, num_workers, kept=resume and beside is None)
+    summaries = [Path(file) for file in ([summary] if isinstance(summary, str | os.PathLike) else summary or ())]
+    from .bulk.activity import Activity, check_summaries
+    from .bulk.detect import EventQuestion, Recordings, plan_beside
+    from .bulk.predict import predict_files  # loads torch
+    from .data.columns import Columns
+
+    recordings = Recordings(sources, Columns(options["path_column"]), options["audio_dir"])
+    place = None if output is None else Path(output)
+    if beside is not None:
+        place = plan_beside(recordings.clips(), beside, resume=resume)
+    check_summaries(summaries, None if options["start_column"] else recordings.clips)
+    words = [threshold] if isinstance(threshold, str | float | int) else threshold or ()
+    question = EventQuestion(
+        hop_seconds=options["hop_seconds"],
+        thresholds=tuple(map(str, words)),
+        min_seconds=options["min_seconds"],
+        gap_seconds=options["gap_seconds"],
+        start_column=options["start_column"],
+        beside=beside is not None,
+        activity=Activity() if summaries else None,
+    )
+    counts = predict_files(
+        os.fspath(checkpoint), recordings, place, question, num_workers=num_workers, resume=resume, show=show
+    )
+    for file in summaries:
+        assert question.activity is not None
+        question.activity.write(file)
+    return counts
+
+
+def fit_events(
+    checkpoint: File,
+    data: File,
+    *,
+    precision: float | None = None,
+    false_alarms_per_hour: float | None = None,
+    path_column: str | None = None,
+    label_column: Sequence[str] = (),
+    split_column: str | None = None,
+    audio_dir: File | None = None,
+    unannotated: Literal["background", "ignore"] | None = None,
+) -> "EventRule":
+    """Fit thresholds of events to annotated recordings.
+
+    From which confidence on something is an event, a label each, and what ends one, in the checkpoint's config.json
+    and so in detect, stream, serve, evaluate, and what is exported from now on. By default for the best F1 of events.
+
+    Args:
+        checkpoint: a finished folder
+        data: annotated recordings that it was not trained on, as hf-audio train own_sounds reads them
+        precision: the share of found events that shall be right, for as many as can be found so
+        false_alarms_per_hour: how many found events of each label may be wrong, for as many as can be found so
+        path_column: of a table: names of files; by default one with a usual name
+        label_column: of a table: labels; by default one with a usual name
+        split_column: of a table: the parts, of which that to validate on is taken; by default one with a usual name
+        audio_dir: where a table's files are; by default beside it
+        unannotated: what is not annotated
+
+    Returns:
+        The rule, with `thresholds` in the order of the labels, `release`, `min_seconds` and `gap_seconds`.
+
+    Raises:
+        ArgumentError: arguments that do not go together.
+        CheckpointError: the checkpoint is no folder, or finds no events.
+        DataError: there are no annotations with times, or none of a label that the checkpoint knows.
+    """
+    if precision is not None and false_alarms_per_hour is not None:
+        raise ArgumentError("--precision and --false_alarms_per_hour are two aims: leave one out.")
+    from .data.columns import Columns
+    from .evaluation.evaluation import Data  # loads torch
+    from .evaluation.fitting import fit_events as fit
+
+    objective: str | tuple[str, float] = "f1"
+    if precision is not None:
+        objective = "precision", precision
+    elif false_alarms_per_hour is not None:
+        objective = "false_alarms_per_hour", false_alarms_per_hour
+    labels = (label_column,) if isinstance(label_column, str) else tuple(label_column)
+    columns = Columns(path_column, labels, None, split_column)
+    place = None if audio_dir is None else os.fspath(audio_dir)
+    return fit(os.fspath(checkpoint), Data(os.fspath(data), columns, place, unannotated), objective)
+
+
+def stream(
+    checkpoint: File, file: File | None = None, *, rate: int | None = None, events: bool = False
+) -> "Iterator[Decision | SoundEvent]":
     """Tell what is heard right now.
 
     A checkpoint's running decision, every quarter of a second; where it was trained on speech alone, while somebody
-    speaks.
+    speaks. Or, with --events, each event once it has ended, as hf-audio detect finds them in recordings.
 
     Args:
         checkpoint: a finished folder, a Hub id or an ONNX file
         file: a file to play instead of the microphone, at its own speed, or - for 16-bit mono samples on the standard
             input
         rate: samples per second of the standard input; the checkpoint's if absent
+        events: from when to when something sounded, rather than what is heard at every moment
 
     Returns:
-        The decisions, each with its `second` and `answer`, as they are made.
+        The decisions, each with its `second` and `answer`, as they are made; or the events, each with its `onset`,
+        `offset`, `label` and `confidence`.
 
     Raises:
-        ArgumentError: a rate that is not of the standard input.
+        ArgumentError: a rate that is not of the standard input, or events of a checkpoint that reads numbers.
         AudioError: the file cannot be read.
         CheckpointError: the checkpoint cannot be used.
     """
     from .inference.checkpoint import load_classifier
+    from .inference.event_stream import EventStream
     from .inference.live import RunningDecision
     from .inference.sources import hear_microphone, play_file, read_samples
 
@@ -465,6 +809,8 @@ def stream(checkpoint: File, file: File | None = None, *, rate: int | None = Non
         blocks = hear_microphone(samples_per_second)
     else:
         blocks = play_file(os.fspath(file), samples_per_second)
+    if events:
+        return EventStream(classifier, sampling_rate=samples_per_second).listen(blocks)
     return RunningDecision(classifier, samples_per_second).listen(blocks)
 
 
@@ -536,7 +882,15 @@ def ensemble(folders: Sequence[File], *, output_dir: File) -> "Run":
 
 
 def audit_labels(
-    *, data_dir: File, output: File, rounds: int | None = None, encoder: str | None = None, seed: int = 42
+    *,
+    data_dir: File,
+    output: File,
+    rounds: int | None = None,
+    encoder: str | None = None,
+    path_column: str | None = None,
+    label_column: str | None = None,
+    audio_dir: File | None = None,
+    seed: int = 42,
 ) -> "Audit":
     """Find wrong labels among the unverified ones.
 
@@ -544,10 +898,14 @@ def audit_labels(
     wrong, the most suspicious ones first. Killed, the same command goes on.
 
     Args:
-        data_dir: a folder in the layout of FSDKaggle2018
+        data_dir: a folder in the layout of FSDKaggle2018, or any folder or table of clips that training reads; a
+            column verified, of 1 and 0, says which labels are known to be right, and else none is
         output: the CSV to write
         rounds: further ones train on the labels of those before; by default one, and by an encoder three
         encoder: a folder, a Hub id or sfx, by whose embeddings labels are judged, in minutes
+        path_column: of a table: names of files; by default one with a usual name
+        label_column: of a table: labels; by default one with a usual name
+        audio_dir: where a table's files are; by default beside it
         seed: of the folds and the trainings
 
     Returns:
@@ -555,23 +913,25 @@ def audit_labels(
 
     Raises:
         ArgumentError: there is no folder to write in, or no such encoder.
-        DataError: the clips cannot be trained on, or all or none of them are verified.
+        DataError: the clips cannot be trained on, or all of them are verified.
     """
     import shutil
 
     if rounds is not None and rounds < 1:
         raise ArgumentError(f"--rounds {rounds} must be at least 1.")
     check_folder(output)
-    from .corpora.freesound import load_tagged_sounds
+    from .data.columns import Columns
     from .data.tables import write_rows
     from .training import label_audit  # loads torch
+    from .training.audited_clips import load_audited_clips
 
     output = Path(output)
     rounds = rounds or (1 if encoder is None else label_audit.ENCODER_ROUNDS)
-    dataset, held_out = load_tagged_sounds(Path(data_dir))
+    columns = Columns(path_column, () if label_column is None else (label_column,))
+    dataset = load_audited_clips(data_dir, columns, audio_dir)
     trainings = output.with_name(f".{output.name}.audit")
     listener = label_audit.listener_arguments(str(trainings), seed=seed)
-    audit = label_audit.audit_labels(listener, dataset.select((~held_out).nonzero()[0]), rounds, encoder)
+    audit = label_audit.audit_labels(listener, dataset, rounds, encoder)
     write_rows(output, audit.rows())
     shutil.rmtree(trainings)
     return audit
@@ -664,8 +1024,8 @@ def serve(
             choose that; the first one answers at /
         host: where to listen; 0.0.0.0 lets the network in
         port: 0 takes a free one
-        site: what hf-audio page has written, for browsers at /; by default it is made of the first checkpoint while
-            the server starts, unless clients need a token
+        site: what hf-audio page has written, for browsers at /; by default it is made of the first checkpoint as
+            soon as the server answers, unless clients need a token
         token_file: holds the token in the place of HF_AUDIO_TOKEN
         max_megabytes: of a request
         max_seconds: of a recording
@@ -706,7 +1066,7 @@ def serve(
     with ExitStack() as stack:
         service = Service(names, limits)
         if page is None and token is None:
-            page = stack.enter_context(make_site_beside(next(iter(names.values()))))
+            page = stack.enter_context(make_site_beside(next(iter(names.values())), service.loaded))
         server = Server(make_app(service, token, page, callers), service, host, port)
         print(f"{', '.join(names)} at {server.url}", flush=True)
         server.run()
@@ -807,6 +1167,37 @@ def make_numbers(
     from .corpora.synthetic_numbers import make_spoken_numbers  # loads the audio libraries
 
     return make_spoken_numbers(Path(out), language=language, count=count, seed=seed)
+
+
+def make_soundscapes(
+    out: File, *, esc50: File | None = None, fold: str = "5", count: int = 100, seed: int = 0
+) -> Path:
+    """Make recordings with annotated events, to train and judge by.
+
+    Events of known classes over backgrounds, at stated signal-to-noise ratios, some of them overlapping: train.csv and
+    test.csv say from when to when. Out of formulas, or of ESC-50's short sounds over its long ones, the test
+    recordings then made of one fold and the training recordings of the others.
+
+    Args:
+        out: folder of the corpus, a new one
+        esc50: the folder of ESC-50, which has audio and meta in it
+        fold: of ESC-50, from which the test recordings are made, 1 to 5
+        count: training recordings of 10 s; there are a third as many to test on
+        seed: of all draws; equal seeds give equal files
+
+    Returns:
+        The folder.
+
+    Raises:
+        ArgumentError: an argument that cannot be.
+        AudioError: a clip of ESC-50 cannot be read.
+        DataError: the folder holds something else, or that is not ESC-50's.
+    """
+    from .corpora.soundscapes import ESC50Sounds  # loads the audio libraries
+    from .corpora.soundscapes import make_soundscapes as make
+
+    sounds = None if esc50 is None else ESC50Sounds(esc50, fold)
+    return make(Path(out), sounds=sounds, count=count, seed=seed)
 
 
 def encoder(name: Literal["ge2e", "speech", "sfx"], *, output_dir: File, wheel: File | None = None) -> Path:

@@ -131,6 +131,23 @@ def search_folder(folder: str | os.PathLike) -> FolderSearch:
     return found
 
 
+class RealPaths:
+    """As `os.path.realpath`, of many files in few folders: each folder is followed once, and of files only links."""
+
+    def __init__(self) -> None:
+        self._folders: dict[str, str] = {}
+
+    def __call__(self, path: str | os.PathLike) -> str:
+        """The file's own place, free of links."""
+        folder, name = os.path.split(path)
+        if name in ("", os.curdir, os.pardir):
+            return os.path.realpath(path)
+        if folder not in self._folders:
+            self._folders[folder] = os.path.realpath(folder)
+        real = os.path.join(self._folders[folder], name)
+        return os.path.realpath(real) if os.path.islink(real) else real
+
+
 def _list_folder(
     place: Path, found: FolderSearch, folders: list[Path], links: list[tuple[tuple[str, ...], Path]]
 ) -> None:

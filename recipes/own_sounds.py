@@ -1,10 +1,11 @@
 """Own sounds: a recording in, one of the user's own classes out; whatever else is needed is chosen by the recordings.
 
 Data: a folder with a folder of recordings a class, or `train/`, `validation/` and `test/` with such folders in them,
-or a CSV or TSV that names the recordings, or a layout that is known (docs/own_sounds.md); or, with `--dataset_name`, a
-data set of the Hub. Of recordings that nobody has divided, a fifth is held out. With `--streaming`, Parquet files or
-tars (WebDataset), told apart by `train` and `test` in their names. Metric: accuracy of the weights' average at the
-last epoch; with `--multi_label`, label-weighted label-ranking average precision.
+or a CSV or TSV that names the recordings, or a layout that is known (docs/own_sounds.md), or annotations with times
+(docs/annotations.md); or, with `--dataset_name`, a data set of the Hub. Of recordings that nobody has divided, a fifth
+is held out. With `--streaming`, Parquet files or tars (WebDataset), told apart by `train` and `test` in their names.
+Metric: accuracy of the weights' average at the last epoch; with `--multi_label`, label-weighted label-ranking average
+precision.
 
     accelerate launch --config_file accelerate_config.yaml recipes/own_sounds.py --data_dir DIR --output_dir OUT
 """
@@ -20,16 +21,20 @@ from transformers.trainer_utils import IntervalStrategy
 from hf_audio import AudioCNNConfig
 from hf_audio.arguments import Group
 from hf_audio.corpora.synthetic_sounds import make_environmental_sounds
+from hf_audio.data.annotated_rows import choose_row_seconds, cut_rows
+from hf_audio.data.annotations import UNANNOTATED, AnnotatedRecordings, find_annotations
 from hf_audio.data.collection import Collection, load_collection
 from hf_audio.data.columns import TEST, TRAIN, VALIDATION, Columns
 from hf_audio.data.hub_datasets import load_hub_collection
+from hf_audio.data.rows import EVENTS_COLUMN
 from hf_audio.data.shards import Split, load_shards
 from hf_audio.data.survey import Survey, survey_recordings, survey_stream
 from hf_audio.errors import ArgumentError
 from hf_audio.runs.card import TaskFacts, hub_id
 from hf_audio.runs.markdown import code
+from hf_audio.training.annotated_division import divide_annotated
 from hf_audio.training.defaults import Choice, choose_defaults, describe_unheard
-from hf_audio.training.division import Division, divide_collection
+from hf_audio.training.division import Division, divide_by_folds, divide_collection
 from hf_audio.training.earlier_run import find_held_out
 from hf_audio.training.general_sounds import (
     PRESETS,
@@ -37,7 +42,10 @@ from hf_audio.training.general_sounds import (
     SHORTEST_HEARD,
     GeneralSoundsArguments,
     fit_signal,
+    hear_frames,
     slow_transforms,
+    slow_unmoved_transforms,
+    unmoved_transforms,
     waveform_transforms,
 )
 from hf_audio.training.recording_groups import GROUP_BY, Wishes
@@ -108,6 +116,21 @@ class OwnSoundsArguments(GeneralSoundsArguments):
     )
     split_column: str | None = field(
         default=None, metadata={"help": "Column that says train, validation or test of every recording."}
+    )
+    folds: str | None = field(
+        default=None,
+        metadata={
+            "help": "`all` holds out each fold once, by a column `fold` or the folders of a known data set.",
+            "choices": ["all"],
+        },
+    )
+    unannotated: str | None = field(
+        default=None,
+        metadata={
+            "help": "Of recordings with annotations: what is not annotated is background, or nothing is known of it. "
+            "By default background, but where that is doubtful.",
+            "choices": list(UNANNOTATED),
+        },
     )
     sampling_rate: int | None = field(
         default=None, metadata={"help": "Samples per second that the network hears. Chosen by the recordings."}
@@ -180,6 +203,12 @@ class OwnSoundsArguments(GeneralSoundsArguments):
             raise ArgumentError("--streaming goes by --group_column alone: leave --group_pattern and --group_by out.")
         if self.streaming and self.multi_label:
             raise ArgumentError("--streaming knows one label a clip: leave --multi_label out, or read all at once.")
+        if self.unannotated is not None and (self.data_dir is None or self.streaming):
+            raise ArgumentError("--unannotated is of annotated recordings: say where they are, with --data_dir alone.")
+        if self.folds not in (None, "all"):
+            raise ArgumentError(f"--folds {self.folds} must be `all`.")
+        if self.folds and (self.streaming or self.refit):
+            raise ArgumentError("--folds all does not go with --streaming or --refit: leave one of them out.")
         if self.stop_when_settled is None:
             given = self.num_train_epochs is not None or self.max_steps > 0 or self.lr_scheduler_type != "cosine"
             chooses = self.search or self.refit or self.load_best_model_at_end or self.early_stopping_patience
@@ -211,6 +240,14 @@ def load_recordings(args: OwnSoundsArguments) -> Division:
             )
         args.audio_column = collection.columns.path
     elif args.data_dir is not None:
+        annotated = find_annotations(args.data_dir, columns, audio_dir=args.audio_dir, unannotated=args.unannotated)
+        if annotated is not None:
+            return load_annotated(args, annotated, columns)
+        if args.unannotated is not None:
+            raise ArgumentError(
+                f"--unannotated is of annotations with times, and {args.data_dir} holds none that can be read: leave "
+                "it out, or see docs/annotations.md."
+            )
         collection = load_collection(args.data_dir, columns, audio_dir=args.audio_dir, several=several, seed=None)
         args.path_column = collection.columns.path
     else:
@@ -220,12 +257,41 @@ def load_recordings(args: OwnSoundsArguments) -> Division:
     return divide(args, collection)
 
 
+def load_annotated(args: OwnSoundsArguments, annotated: AnnotatedRecordings, columns: Columns) -> Division:
+    """Annotated recordings, cut into rows and divided; a row may have several tags, or none.
+
+    Raises:
+        ArgumentError: --refit, which is of clips.
+    """
+    for sentence in annotated.said:
+        logger.info("%s", sentence)
+    for sentence in annotated.warnings:
+        logger.warning("%s", sentence)
+    if args.refit:
+        raise ArgumentError("--refit is of clips with one label, and these recordings are annotated: leave it out.")
+    args.multi_label, args.refit = True, False
+    if args.label_smoothing_factor == GeneralSoundsArguments.label_smoothing_factor:
+        args.label_smoothing_factor = 0.0  # frames without a sound, which are most, say nothing of any
+    if args.clip_seconds is None:
+        args.clip_seconds, why = choose_row_seconds(annotated)
+        logger.info("clip_seconds %g: %s.", args.clip_seconds, why)
+    collection = cut_rows(annotated, args.clip_seconds, columns)
+    if args.folds:
+        return divide_by_folds(collection)
+    paths = collection.dataset["path"][:]
+    tested = collection.rows(TEST) if collection.rows(TEST).any() else None
+    kept = find_held_out(args.model_name_or_path, str(args.data_dir), paths, tested)
+    return divide_annotated(collection, Wishes(args.group_pattern, args.group_by), kept=kept)
+
+
 def divide(args: OwnSoundsArguments, collection: Collection) -> Division:
     """A collection divided as its recordings and the arguments say.
 
     Raises:
         ArgumentError: --refit does not go with another argument, or with the parts that the data came with.
     """
+    if args.folds:
+        return divide_by_folds(collection)
     validates = bool(args.validation_fraction > 0 or collection.rows(VALIDATION).any())
     kept = find_held_out(
         args.model_name_or_path,
@@ -365,16 +431,21 @@ def make_task(args: OwnSoundsArguments) -> Task:
     choices = choose(args, survey, count_drawn(args, collection))
     signal = fit_signal(PRESETS[args.model], args.sampling_rate, args.clip_seconds, args.excerpt_seconds)
     signal |= {name: value for name in ("f_min", "f_max") if (value := getattr(args, name)) is not None}
+    has_times = EVENTS_COLUMN in collection.dataset.column_names
+    if has_times:
+        signal = hear_frames(signal)
+    excerpt = args.excerpt_seconds
     return Task(
         config=AudioCNNConfig(**signal),
         dataset=collection.dataset,
         held_out=collection.rows(TEST),
         facts=facts(args, division, choices),
         folds=division.folds,
-        refits=division.folds is not None,
+        refits=division.folds is not None and not args.folds,
         further_tests=division.further_tests,
-        augmentation=waveform_transforms(args.excerpt_seconds),
-        slow_augmentation=slow_transforms(),
+        augmentation=unmoved_transforms() if has_times else waveform_transforms(excerpt),
+        slow_augmentation=slow_unmoved_transforms() if has_times else slow_transforms(),
+        crop_seconds=(excerpt, excerpt) if has_times else None,
         group_column=collection.group_column if division.keeps_groups else None,
         validation_group_column=collection.group_column,
         validation_rows=validation if validation.any() else None,

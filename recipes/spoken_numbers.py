@@ -38,6 +38,8 @@ from hf_audio.arguments import RecipeArguments
 from hf_audio.corpora.digit_strings import make_digit_strings
 from hf_audio.corpora.espeak import find_language
 from hf_audio.corpora.prompted_numbers import make_prompted_numbers
+from hf_audio.corpora.recut_numbers import FEWEST_WORDS, Recording, make_recut_numbers
+from hf_audio.corpora.russian_numbers import number_words
 from hf_audio.corpora.synthetic_numbers import make_spoken_numbers
 from hf_audio.corpora.varied_numbers import installed_synthesisers, make_varied_numbers
 from hf_audio.data.rows import find_noises, load_numbers
@@ -47,6 +49,7 @@ from hf_audio.training.augmentation import AddFastGaussianSNR, SyntheticRoom, Te
 from hf_audio.training.search import LogUniform, Uniform
 from hf_audio.training.start import find_recordings, run_recipe
 from hf_audio.training.task import Pretraining, Task
+from hf_audio.training.voice_change import ChangeVoice
 
 logger = logging.getLogger(__name__)
 
@@ -103,8 +106,8 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 # With pseudo-labels: what a model has told of plain clips, the next one learns from altered ones.
 STRONG = {"mel_warp": 0.16, "filter_augment_db": 6, "time_mask_frames": 30, "freq_mask_bins": 12}
+SYNTHESISERS = {"espeak": "eSpeak NG", "festival": "Festival"}
 TESTS = {"test": "test.csv", "ood": "test-ood.csv"}
-BESIDE = "beside"
 SEARCH_SPACE = {
     "learning_rate": LogUniform(5e-4, 1e-2),
     "weight_decay": LogUniform(1e-3, 0.3),
@@ -151,28 +154,32 @@ class SpokenNumbersArguments(RecipeArguments):
         default=None,
         metadata={
             "help": "Train first on so many clips that synthesisers speak on the spot. It is done in "
-            "OUTPUT_DIR-pretrained; by default 10000, and none for the demo, a dry run, with --from_digits and with "
-            "--model_name_or_path. With --model words, as many of them as --data_dir has are heard afterwards too."
+            "OUTPUT_DIR-pretrained; by default 10000, and 6000 for --model words, but none for the demo, a dry run, "
+            "with --from_digits and with --model_name_or_path. With --model words, as many of them as --data_dir has "
+            "are heard afterwards too."
         },
     )
-    pretraining_epochs: float = field(default=5, metadata={"help": "Epochs of that."})
+    pretraining_epochs: float | None = field(
+        default=None, metadata={"help": "Epochs of that: by default 5, and 4 for --model words."}
+    )
     language: str = field(default="ru", metadata={"help": "What eSpeak NG speaks, for the demo and before training."})
-    num_train_epochs: float = field(default=60, metadata={"help": "Epochs."})
+    num_train_epochs: float | None = field(
+        default=None, metadata={"help": "Epochs: by default 60, and 10 for --model words after --pretraining_clips."}
+    )
     learning_rate: float = field(default=3e-3, metadata={"help": "Peak learning rate."})
     weight_decay: float = field(default=0.05, metadata={"help": "Weight decay."})
     per_device_train_batch_size: int = field(default=32, metadata={"help": "Training clips a device and step."})
-    label_smoothing_factor: float = field(default=0.1, metadata={"help": "Probability spread over all digits."})
-    ema_decay: float = field(default=0.995, metadata={"help": "Decay of the average of the weights."})
-    metric_for_best_model: str | None = field(
-        default=None, metadata={"help": "Chooses the best checkpoint: by default cer, and loss for --model words."}
+    label_smoothing_factor: float | None = field(
+        default=None,
+        metadata={"help": "Probability spread over all digits: by default 0.1, and 0.02 for --model words."},
     )
+    ema_decay: float = field(default=0.995, metadata={"help": "Decay of the average of the weights."})
+    metric_for_best_model: str = field(default="cer", metadata={"help": "Chooses the best checkpoint."})
 
     def __post_init__(self):
         if self.validation_fraction == 0:
             self.load_best_model_at_end = False
         is_russian = self.language.lower().split("-")[0] == "ru" and not self.from_digits
-        if self.metric_for_best_model is None:  # a network that begins by words soon makes no error on few voices
-            self.metric_for_best_model = "loss" if self.model == "words" else "cer"
         for name, asked in (("--model words", self.model == "words"), ("--prompts", self.prompts is not None)):
             if asked and not is_russian:
                 raise ArgumentError(f"{name} is of numbers in Russian words: leave it out.")
@@ -184,7 +191,8 @@ class SpokenNumbersArguments(RecipeArguments):
             raise ArgumentError(f"--noise_dir {self.noise_dir} is not a folder: give one of recordings.")
         if self.pretraining_clips is None:
             begun = self.data_dir is None or self.from_digits or self.model_name_or_path is not None
-            self.pretraining_clips = 0 if begun or self.max_train_samples is not None else 10000
+            none_asked = begun or self.max_train_samples is not None
+            self.pretraining_clips = 0 if none_asked else 6000 if self.model == "words" else 10000
         if self.pretraining_clips or self.data_dir is None:
             try:
                 find_language(self.language)
@@ -195,6 +203,15 @@ class SpokenNumbersArguments(RecipeArguments):
                 ) from error
             except ValueError as error:
                 raise ArgumentError(f"--language: {error}") from error
+        # Words: every clip has two others beside it; and what is none of these is as unsure as smoothed digits are.
+        words_beside = self.model == "words" and bool(self.pretraining_clips)
+        for name, value in (
+            ("num_train_epochs", 10 if words_beside else 60),
+            ("pretraining_epochs", 4 if self.model == "words" else 5),
+            ("label_smoothing_factor", 0.02 if self.model == "words" else 0.1),
+        ):
+            if getattr(self, name) is None:
+                setattr(self, name, value)
         if self.pretraining_clips < 0:
             raise ArgumentError(f"--pretraining_clips {self.pretraining_clips} must not be negative.")
         if self.pretraining_clips and self.model_name_or_path is not None:
@@ -202,18 +219,21 @@ class SpokenNumbersArguments(RecipeArguments):
         super().__post_init__()
 
 
-def slow_transforms(strong: bool, by_telephone: bool) -> Callable[..., np.ndarray]:
+def slow_transforms(strong: bool, reads_words: bool) -> Callable[..., np.ndarray]:
     """Other voices, rooms and lines."""
+    share = 0.9 if strong else 0.75
+    if reads_words:
+        voices = [ChangeVoice(80, 330, 12, 0.15, 0.75, 1.2, 3, p=share)]
+    else:
+        # Heard at the old rate, what was resampled is faster and higher, or slower and lower.
+        kinds = [PitchShift(-4, 4, p=1), Resample(round(0.88 * RATE), round(1.12 * RATE), p=1)]
+        voices = [OneOf(kinds, p=share)]
     return Compose(
         [
-            # Heard at the old rate, what was resampled is faster and higher, or slower and lower.
-            OneOf(
-                [PitchShift(-4, 4, p=1), Resample(round(0.88 * RATE), round(1.12 * RATE), p=1)],
-                p=0.9 if strong else 0.75,
-            ),
+            *voices,
             SyntheticRoom(p=0.6 if strong else 0.4),
             OneOf([LowPassFilter(2500, 7000, p=1), HighPassFilter(60, 500, p=1)], p=0.3),
-            *([TelephoneLine(p=0.35)] if by_telephone else []),
+            *([TelephoneLine(p=0.35)] if reads_words else []),
         ]
     )
 
@@ -233,13 +253,10 @@ def waveform_transforms(noise_dir: str | None) -> Callable[..., np.ndarray]:
     )
 
 
-def load_recordings(
-    data_dir: Path, people: Path | None = None, beside: Dataset | None = None
-) -> tuple[Dataset, dict[str, np.ndarray]]:
+def load_recordings(data_dir: Path, people: Path | None = None) -> tuple[Dataset, dict[str, np.ndarray]]:
     """The labelled clips of all tables, and masks of them, (clips,) of bool: of each test's clips, by its name.
 
-    people: a folder whose `test.csv` holds clips for a further test of this name. beside: clips that are trained on
-    too; the mask `BESIDE` is theirs.
+    people: a folder whose `test.csv` holds clips for a further test of this name.
     """
     parts = {"train": load_numbers(data_dir / "train.csv", N_DIGITS)}
     parts |= {
@@ -247,15 +264,10 @@ def load_recordings(
     }
     if people is not None:
         parts["people"] = load_numbers(people / "test.csv", N_DIGITS)
-    if beside is not None:
-        parts[BESIDE] = beside.select(range(min(len(parts["train"]), len(beside))))
-    shared = [
-        name for name in parts["train"].column_names if all(name in part.column_names for part in parts.values())
-    ]
-    dataset = concatenate_datasets([part.select_columns(shared) for part in parts.values()])
+    dataset = join(list(parts.values()))
     origin = np.repeat(list(parts), [len(part) for part in parts.values()])
     masks = {name: origin == name for name in parts if name != "train"}
-    tested = {os.path.abspath(path) for name in masks if name != BESIDE for path in parts[name]["path"]}
+    tested = {os.path.abspath(path) for name in masks for path in parts[name]["path"]}
     repeated = (origin == "train") & np.array([os.path.abspath(path) in tested for path in dataset["path"]])
     if repeated.any():
         logger.warning("%d clips of train.csv are test clips too: they are not trained on.", repeated.sum())
@@ -268,13 +280,22 @@ def load_recordings(
     return dataset, masks
 
 
+def join(parts: list[Dataset]) -> Dataset:
+    """All rows, with the columns that all parts have."""
+    shared = [name for name in parts[0].column_names if all(name in part.column_names for part in parts)]
+    return concatenate_datasets([part.select_columns(shared) for part in parts])
+
+
 def facts(args: SpokenNumbersArguments, tests: Collection[str]) -> TaskFacts:
     """What the card says. tests: the names of the parts that are test clips."""
     varied = "pitch, pace, formants, room, line, level and noise were varied during training."
     begun = ""
     if args.pretraining_clips:
-        spoken_by = "eSpeak NG" if args.model != "words" else " and ".join(installed_synthesisers())
+        names = installed_synthesisers() if args.model == "words" else ["espeak"]
+        spoken_by = " and ".join(SYNTHESISERS[name] for name in names)
         begun = f" It learnt {args.pretraining_clips} numbers first that {spoken_by} spoke on the spot."
+        if args.model == "words":
+            begun += " Afterwards it heard some of them still, and the words of the recordings in other numbers."
     if args.data_dir is None:
         title, name, kind = "Spoken numbers (demo)", "Numbers of eSpeak NG (demo)", "espeak_ng_numbers"
         data = (
@@ -322,20 +343,28 @@ def make_task(args: SpokenNumbersArguments) -> Task:
 
 def task_of(args: SpokenNumbersArguments, data_dir: Path) -> Task:
     """The task of a folder in numbers2's layout."""
-    people = beside = None
+    people = None
     if args.prompts is not None:
         with args.main_process_first(desc="numbers of people's prompts"):
             people = make_prompted_numbers(args.prompts)
-    if args.model == "words" and args.data_dir is not None and args.pretraining_clips:
-        # What it has begun with, so that it forgets neither other voices nor what is no number.
-        with args.main_process_first(desc="clips to begin with"):
-            beside = load_numbers(make_varied_numbers(count=args.pretraining_clips) / "train.csv", N_DIGITS)
-    dataset, tests = load_recordings(data_dir, people, beside)
+    dataset, tests = load_recordings(data_dir, people)
     validation_rows = None
-    if BESIDE in tests and "speaker" in dataset.column_names:
+    if args.model == "words" and args.data_dir is not None and args.pretraining_clips:
         own = ~np.logical_or.reduce(list(tests.values()))
-        validation_rows = choose_speakers(np.asarray(dataset["speaker"]), own, args.validation_fraction, args.seed)
-    tests.pop(BESIDE, None)
+        speakers = dataset["speaker"] if "speaker" in dataset.column_names else range(len(dataset))
+        # Chosen first: no word of theirs is cut out.
+        validation_rows = choose_speakers(np.asarray(speakers), own, args.validation_fraction, args.seed)
+        with args.main_process_first(desc="clips beside the recordings"):
+            trained = dataset.select(np.flatnonzero(own & ~validation_rows))
+            spoken = load_numbers(make_varied_numbers(count=args.pretraining_clips) / "train.csv", N_DIGITS)
+            # What it has begun with, so that it forgets neither other voices nor what is no number.
+            beside = [spoken.select(range(min(len(trained), len(spoken)))), *put_together_anew(trained)]
+            # Voices and pauses that it has not heard: how sure it may be is seen there.
+            validating = put_together_anew(dataset.select(np.flatnonzero(validation_rows)))
+        n_added = [sum(map(len, parts)) for parts in (beside, validating)]
+        dataset = join([dataset, *beside, *validating])
+        tests = {name: np.concatenate([rows, np.zeros(sum(n_added), dtype=bool)]) for name, rows in tests.items()}
+        validation_rows = np.concatenate([validation_rows, np.repeat([False, True], n_added)])
     strong = args.pseudo_labels is not None
     return Task(
         config=AudioCNNConfig(**{**PRESETS[args.model], **(STRONG if strong else {})}),
@@ -343,13 +372,32 @@ def task_of(args: SpokenNumbersArguments, data_dir: Path) -> Task:
         held_out=tests["test"],
         facts=facts(args, tests),
         augmentation=waveform_transforms(args.noise_dir),
-        slow_augmentation=slow_transforms(strong, by_telephone=args.model == "words"),
+        slow_augmentation=slow_transforms(strong, reads_words=args.model == "words"),
         validation_group_column="speaker" if "speaker" in dataset.column_names else None,
         validation_rows=validation_rows,
         further_tests={name: rows for name, rows in tests.items() if name != "test"},
         pretraining=describe_pretraining(args) if args.pretraining_clips else None,
         search_space=SEARCH_SPACE,
     )
+
+
+def put_together_anew(recorded: Dataset) -> list[Dataset]:
+    """The words of recorded numbers in as many other numbers, with pauses and joins that nobody has spoken.
+
+    Nothing, where the recordings have too few words.
+    """
+    who = next((name for name in ("speaker", "gender") if name in recorded.column_names), None)
+    speakers = [""] * len(recorded) if who is None else map(str, recorded[who])
+    numbers = [-1 if -1 in digits else int("".join(map(str, digits))) for digits in recorded["label"]]
+    # Of 1234 it is not known whether "one" was said before "thousand".
+    said = [
+        Recording(path, number, speaker)
+        for path, number, speaker in zip(recorded["path"], numbers, speakers, strict=True)
+        if number >= 0 and not 1000 <= number < 2000
+    ]
+    if len({word for recording in said for word in number_words(recording.number)}) < FEWEST_WORDS:
+        return []
+    return [load_numbers(make_recut_numbers(said, count=len(recorded)) / "train.csv", N_DIGITS)]
 
 
 def choose_speakers(speakers: np.ndarray, rows: np.ndarray, share: float, seed: int) -> np.ndarray:
@@ -383,6 +431,8 @@ def describe_pretraining(args: SpokenNumbersArguments) -> Pretraining:
             "data_dir": None,  # its card is of synthetic clips, as the demo's is
             "prompts": None,
             "num_train_epochs": args.pretraining_epochs,
+            # Of the first network nobody asks how sure it is.
+            **({"label_smoothing_factor": 0.1} if args.model == "words" else {}),
             "refresh_epochs": max(round(args.pretraining_epochs), 1),  # every clip's voice is altered once
         },
     )

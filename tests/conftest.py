@@ -61,6 +61,20 @@ def tone_folder(tmp_path) -> Path:
     return write_tones(tmp_path / "tones")
 
 
+@pytest.fixture
+def demo_home(tmp_path, tmp_path_factory) -> Path:
+    """An own home for a run, but with the demo corpora that other tests, of whichever process, have made already."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    shared = shared / "demo_corpora"
+    shared.mkdir(exist_ok=True)
+    home = tmp_path / "home"
+    (home / "hf_audio").mkdir(parents=True)
+    (home / "hf_audio" / "demo").symlink_to(shared, target_is_directory=True)
+    return home
+
+
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory) -> Path:
     """A saved model of three classes at 8 kHz, with windows of one second."""

@@ -36,10 +36,11 @@ BELOW = {
     "bulk": ("data", "inference"),
     "inspection": ("bulk",),
     "runs": ("data", "inference", "arguments"),
+    "evaluation": ("runs", "bulk"),
     "training": ("runs", "corpora", "inspection"),
     "serving": ("bulk",),
     "export": ("serving",),
-    "commands": ("export", "training", "inspection"),
+    "commands": ("export", "training", "inspection", "evaluation"),
     "cli": ("commands",),
     "recipes": ("cli",),
 }
@@ -57,7 +58,11 @@ DISTRIBUTIONS = {"sklearn": "scikit-learn", "yaml": "pyyaml"}  # where the name 
 
 MAX_PARAMETERS, MAX_LINES = 8, 60
 TOO_LARGE = {  # which are command lines: each parameter is a flag
+    "hf_audio/commands.py detect",
+    "hf_audio/commands.py detect_events",
     "hf_audio/commands.py embed",
+    "hf_audio/commands.py evaluate",
+    "hf_audio/commands.py fit_events",
     "hf_audio/commands.py inspect",
     "hf_audio/commands.py predict",
     "hf_audio/commands.py serve",
@@ -66,13 +71,18 @@ TOO_LARGE = {  # which are command lines: each parameter is a flag
 # Modules without a test file of their own, and the file that tests them.
 TESTED_IN = {
     "audio/chunks.py": "audio/test_wav.py",
+    "bulk/activity.py": "bulk/test_detect.py",
     "bulk/decoding.py": "bulk/test_scoring.py",
     "bulk/questions.py": "bulk/test_predict.py",
     "commands.py": "test_cli.py",
     "corpora/festival.py": "corpora/test_varied_numbers.py",
-    "corpora/ru_tts.py": "corpora/test_varied_numbers.py",
+    "data/annotated_recordings.py": "data/test_annotations.py",
+    "data/annotation_files.py": "data/test_annotations.py",
     "data/background.py": "runs/test_rejection.py",
     "encoders/sources.py": "encoders/test_checkpoint.py",
+    "evaluation/events.py": "evaluation/test_evaluation.py",
+    "evaluation/recordings.py": "evaluation/test_evaluation.py",
+    "evaluation/report.py": "evaluation/test_evaluation.py",
     "export/golden_clips.py": "export/test_verification.py",
     "export/onnx_frontend.py": "export/test_onnx.py",
     "inference/checkpoint.py": "inference/test_classifier.py",

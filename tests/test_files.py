@@ -10,6 +10,7 @@ import pytest
 
 from hf_audio.errors import DataError
 from hf_audio.files import (
+    RealPaths,
     find_folders,
     folder_written_whole,
     name_some,
@@ -207,3 +208,14 @@ def test_what_a_killed_process_had_begun_is_cleared_by_the_next_one(tmp_path):
     touch(tmp_path, *begun)
     with temporary_folder_beside(target) as folder, temporary_folder_beside(target) as another:
         assert {path.name for path in tmp_path.iterdir()} == {"model.onnx", folder.name, another.name, *others}
+
+
+def test_real_paths_are_those_of_the_system(tmp_path):
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "a.wav").write_bytes(b"RIFF")
+    (tmp_path / "linked").symlink_to(tmp_path / "own")
+    (tmp_path / "own" / "b.wav").symlink_to("a.wav")
+    names = ["own/a.wav", "linked/a.wav", "linked/b.wav", "own/none.wav", "own", "linked", "linked/..", "own/", "no/x"]
+    real_path = RealPaths()
+    for path in [*(os.path.join(tmp_path, name) for name in names), tmp_path / "linked" / "b.wav", "a.wav"]:
+        assert real_path(path) == os.path.realpath(path)

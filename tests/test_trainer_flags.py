@@ -234,9 +234,9 @@ def test_the_best_is_looked_for_as_often_as_is_saved():
 @pytest.mark.parametrize(
     "given",
     [
-        {"early_stopping_patience": "1"},
         {"load_best_model_at_end": "true", "save_strategy": "steps", "save_steps": "1"},
-        {"eval_strategy": "epoch"},
+        pytest.param({"early_stopping_patience": "1"}, marks=pytest.mark.exhaustive),
+        pytest.param({"eval_strategy": "epoch"}, marks=pytest.mark.exhaustive),
         {"save_strategy": "best"},
     ],
     ids=lambda given: next(iter(given)),

@@ -257,6 +257,38 @@ class Recording:
                 f"{self.name} is cut off or damaged, it does not decode to its end: copy it again."
             ) from error
 
+    @property
+    def is_sought(self) -> bool:
+        """Whether a section is found by seeking, and not by decoding all before it, and can be read again."""
+        track = self._tracks[0]
+        return len(self._tracks) == 1 and not isinstance(track.file, ForeignFile) and track.part is None
+
+    def section(self, first: int, last: int) -> np.ndarray:
+        """Some of the samples, from frame `first` to before `last` or the end, (frames, channels) float32.
+
+        Raises:
+            AudioError: as `blocks`.
+        """
+        file = self._tracks[0].file
+        if not self.is_sought or isinstance(file, ForeignFile):
+            return self._section_of_blocks(first, last)
+        # A decoder of Vorbis needs some samples until it is where it was sought.
+        lead = 0 if file.subtype.startswith(("PCM", *FLOAT_CODINGS)) else min(first, self.rate)
+        try:
+            file.seek(first - lead)
+            return file.read(last - first + lead, dtype="float32", always_2d=True)[lead:]
+        except UNDECODABLE as error:
+            raise AudioError(f"{self.name} is damaged, it cannot be read at {first / self.rate:g} s.") from error
+
+    def _section_of_blocks(self, first: int, last: int) -> np.ndarray:
+        found, start = [np.zeros((0, self.channels), dtype=np.float32)], 0
+        for block in self.blocks():
+            found.append(block[max(first - start, 0) : max(last - start, 0)])
+            start += len(block)
+            if start >= last:
+                break
+        return np.concatenate(found)
+
     def full_scale(self) -> float:
         """What the samples are divided by: see `levels`. Files of floats are read for it, others have 1.
 

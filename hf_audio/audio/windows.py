@@ -35,44 +35,32 @@ def shifted_crops(waveform: np.ndarray, window: int, n: int) -> list[np.ndarray]
 
 
 def running_windows(n_samples: int, window: int, hop: int) -> Iterator[tuple[int, int]]:
-    """Start and end of what is judged while a waveform of `n_samples` is heard: after every hop, the last window.
+    """Start and end of what is judged over time of a waveform of `n_samples`: from its beginning on, after every hop.
 
-    At the beginning, windows are shorter; the last one ends with the waveform, whose end may be no whole hop.
+    All are whole: the last one, which ends with the waveform, may begin less than a hop behind the one before. A
+    waveform that is shorter than a window is one.
     """
-    for end in [*range(hop, n_samples, hop), n_samples]:
-        yield max(end - window, 0), end
+    last = max(n_samples - window, 0)
+    for start in [*range(0, last, hop), last]:
+        yield start, min(start + window, n_samples)
 
 
 def cut_windows(blocks: Iterable[np.ndarray], window: int, overlap: float = 0.0) -> Iterator[tuple[int, np.ndarray]]:
     """A waveform in blocks, (samples,) each -> start and samples of what `split_windows` cuts the whole into."""
-    step = _step(window, overlap)
+    return cut_running(blocks, window, _step(window, overlap))
+
+
+def cut_running(blocks: Iterable[np.ndarray], window: int, hop: int) -> Iterator[tuple[int, np.ndarray]]:
+    """A waveform in blocks, (samples,) each -> start and samples of its `running_windows`."""
     heard = np.zeros(0, dtype=np.float32)
     begin = start = 0  # of what is kept, and of the next window
     for block in blocks:
         heard = np.concatenate([heard, block])
         while begin + len(heard) > start + window:
             yield start, heard[start - begin : start - begin + window]
-            start += step
+            start += hop
         # The last window ends with the waveform, and so may begin just behind the one before.
-        forgotten = max(start - step, 0) - begin
+        forgotten = max(start - hop, 0) - begin
         heard, begin = heard[forgotten:].copy(), begin + forgotten
     first = max(len(heard) - window, 0)
     yield begin + first, heard[first:]
-
-
-def cut_running(blocks: Iterable[np.ndarray], window: int, hop: int) -> Iterator[tuple[int, np.ndarray]]:
-    """A waveform in blocks, (samples,) each -> start and samples of its `running_windows`."""
-    heard = np.zeros(0, dtype=np.float32)
-    begin = judged = 0  # of what is kept; end of the last window
-    for block in blocks:
-        heard = np.concatenate([heard, block])
-        while begin + len(heard) >= judged + hop:
-            judged += hop
-            start = max(judged - window, 0)
-            yield start, heard[start - begin : judged - begin]
-        # The next window may be the last one, and end before the next hop does.
-        forgotten = max(judged + 1 - window, begin) - begin
-        heard, begin = heard[forgotten:].copy(), begin + forgotten
-    if begin + len(heard) > judged:
-        first = max(len(heard) - window, 0)
-        yield begin + first, heard[first:]

@@ -5,20 +5,38 @@ import json
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from tqdm.auto import tqdm
 
 from ..data.tables import write_cells
 from ..errors import DataError
 from ..files import written_whole
+from ..inference.events import DEFAULT_THRESHOLD, is_event
+from .label_formats import LABEL_SUFFIXES, OF_ONE_RECORDING, Mark, write_marks
 
 ROWS_PER_GROUP = 10_000  # of Parquet
 # Of a table, that say what a clip is, by the names that answers have.
 TRUTH_COLUMNS = ("label", "number")
 Row = dict[str, Any]
+
+
+class TableHeading(Protocol):
+    """The columns of a table that is written or shown row by row."""
+
+    @property
+    def columns(self) -> list[str]:
+        """All names in their order."""
+
+    @property
+    def real_columns(self) -> Collection[str]:
+        """Names of those that hold numbers rather than text."""
+
+    @property
+    def answer_columns(self) -> list[str]:
+        """Names of those that hold labels or numbers."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +58,8 @@ class Heading:
     """Whether a row is a window rather than a clip."""
     sampling_rate: int
     """Of what the checkpoint hears, in Hz."""
+    multi_label: bool = False
+    """Whether several labels may sound at once, or none."""
 
     @property
     def columns(self) -> list[str]:
@@ -68,13 +88,7 @@ class Heading:
     @cached_property
     def _clip_columns(self) -> dict[str, str]:
         """The further columns' names, and those by which they stand beside the answer's."""
-        own = {"path", *self._times, *itertools.chain(*self._answer_columns), "error"}
-        taken = own | set(self.further)
-        names = {}
-        for name in self.further:
-            names[name] = name if name not in own else free_name(_kept_name(name), taken)
-            taken.add(names[name])
-        return names
+        return kept_names(self.further, {"path", *self._times, *itertools.chain(*self._answer_columns), "error"})
 
     def rows(
         self,
@@ -98,6 +112,16 @@ class Heading:
             yield {**row, **cells}
 
 
+def kept_names(further: Sequence[str], own: Collection[str]) -> dict[str, str]:
+    """The further columns' names, and those by which they stand beside the answer's own."""
+    taken = {*own, *further}
+    names = {}
+    for name in further:
+        names[name] = name if name not in own else free_name(_kept_name(name), taken)
+        taken.add(names[name])
+    return names
+
+
 def _kept_name(name: str) -> str:
     return f"true_{name}" if name in TRUTH_COLUMNS else f"table_{name}"
 
@@ -113,21 +137,21 @@ Writer = Callable[[Path, H, Iterable[Row]], None]
 """Takes the file, the heading and the rows."""
 
 
-def write_csv(path: Path, heading: Heading, rows: Iterable[Row]) -> None:
+def write_csv(path: Path, heading: TableHeading, rows: Iterable[Row]) -> None:
     """Confidences and times with six digits behind the point."""
     columns = heading.columns
     cells = ((f"{row[name]:.6f}" if isinstance(row[name], float) else row[name] for name in columns) for row in rows)
     write_cells(path, columns, cells)
 
 
-def write_json_lines(path: Path, heading: Heading, rows: Iterable[Row]) -> None:
+def write_json_lines(path: Path, heading: TableHeading, rows: Iterable[Row]) -> None:
     """An object a line; what is not known is null."""
     with path.open("w", encoding="utf-8") as file:
         for row in rows:
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
-def write_parquet(path: Path, heading: Heading, rows: Iterable[Row]) -> None:
+def write_parquet(path: Path, heading: TableHeading, rows: Iterable[Row]) -> None:
     """Columns of strings, and of doubles for times and confidences."""
     import pyarrow
     from pyarrow.parquet import ParquetWriter
@@ -141,69 +165,25 @@ def write_parquet(path: Path, heading: Heading, rows: Iterable[Row]) -> None:
             writer.write_table(pyarrow.Table.from_pylist(group, schema))
 
 
-def write_audacity_labels(path: Path, heading: Heading, rows: Iterable[Row]) -> None:
-    """A label track: start, end and best label of each window.
+def write_labels(suffix: str, path: Path, heading: Heading, rows: Iterable[Row]) -> None:
+    """Best labels over time in the format of an editor; where nothing is heard, there is no label.
 
-    Source: https://manual.audacityteam.org/man/importing_and_exporting_labels.html.
+    That is where the answer is that it is none of the labels or, of tags, where none is more likely than not.
     """
-    with path.open("w", encoding="utf-8") as file:
-        for row in rows:
-            label = f"{_one_line(row[heading.kind])} {row['confidence']:.2f}"
-            file.write(f"{row['start']:.6f}\t{row['end']:.6f}\t{label}\n")
+    marks = (
+        Mark(str(row["path"]), row["start"], row["end"], _heard(row, heading), row["confidence"])
+        for row in rows
+        if row["error"] is None
+    )
+    write_marks(path, suffix, marks, heading.kind, heading.sampling_rate / 2)
 
 
-def write_raven_table(path: Path, heading: Heading, rows: Iterable[Row]) -> None:
-    """A selection table: each window a selection of the whole band, with its best label.
-
-    Source: https://www.ravensoundsoftware.com/knowledge-base/.
-    """
-    columns = ["Selection", "View", "Channel", "Begin Time (s)", "End Time (s)", "Low Freq (Hz)", "High Freq (Hz)"]
-    with path.open("w", encoding="utf-8") as file:
-        file.write("\t".join([*columns, "Begin File", heading.kind.title(), "Confidence"]) + "\n")
-        for number, row in enumerate(rows, start=1):
-            times = f"{row['start']:.6f}", f"{row['end']:.6f}"
-            band = "0.0", f"{heading.sampling_rate / 2:.1f}"
-            answer = _one_line(row[heading.kind]), f"{row['confidence']:.6f}"
-            cells = str(number), "Spectrogram 1", "1", *times, *band, _one_line(Path(row["path"]).name), *answer
-            file.write("\t".join(cells) + "\n")
+def _heard(row: Row, heading: Heading) -> str:
+    label = str(row[heading.kind])
+    return label if is_event(label) and not (heading.multi_label and row["confidence"] < DEFAULT_THRESHOLD) else ""
 
 
-def write_text_grid(path: Path, heading: Heading, rows: Iterable[Row]) -> None:
-    """An interval tier of best labels. Intervals may not overlap: each is what its window hears for the first time.
-
-    What lies between windows, and was not judged, is an interval without text.
-
-    Source: https://www.fon.hum.uva.nl/praat/manual/TextGrid_file_formats.html.
-    """
-    intervals = []
-    begin = 0.0
-    for row in rows:
-        if row["start"] > begin:
-            intervals.append((begin, row["start"], ""))
-            begin = row["start"]
-        intervals.append((begin, row["end"], _one_line(row[heading.kind]).replace('"', '""')))
-        begin = row["end"]
-    with path.open("w", encoding="utf-8") as file:
-        file.write('File type = "ooTextFile"\nObject class = "TextGrid"\n\n')
-        file.write(f"xmin = 0\nxmax = {begin}\ntiers? <exists>\nsize = 1\nitem []:\n    item [1]:\n")
-        file.write(f'        class = "IntervalTier"\n        name = "{heading.kind}"\n')
-        file.write(f"        xmin = 0\n        xmax = {begin}\n        intervals: size = {len(intervals)}\n")
-        for number, (start, end, text) in enumerate(intervals, start=1):
-            file.write(f"        intervals [{number}]:\n            xmin = {start}\n            xmax = {end}\n")
-            file.write(f'            text = "{text}"\n')
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
-
-
-WRITERS: dict[str, Writer[Heading]] = {".csv": write_csv, ".jsonl": write_json_lines, ".parquet": write_parquet}
-# Of one recording over time. The longer name first: it ends like the other one.
-LABEL_WRITERS: dict[str, Writer[Heading]] = {
-    ".selections.txt": write_raven_table,
-    ".txt": write_audacity_labels,
-    ".TextGrid": write_text_grid,
-}
+WRITERS: dict[str, Writer[TableHeading]] = {".csv": write_csv, ".jsonl": write_json_lines, ".parquet": write_parquet}
 
 
 def choose_writer(output: Path, *, over_time: bool, n_clips: int) -> Writer[Heading]:
@@ -212,15 +192,20 @@ def choose_writer(output: Path, *, over_time: bool, n_clips: int) -> Writer[Head
     Raises:
         DataError: a name that says nothing, or a format that does not fit.
     """
-    for suffix, write in {**WRITERS, **LABEL_WRITERS}.items():
+    editors = {suffix: partial(write_labels, suffix) for suffix in LABEL_SUFFIXES}
+    writers: dict[str, Writer[Heading]] = {**WRITERS, **editors}
+    for suffix, write in writers.items():
         if not output.name.lower().endswith(suffix.lower()):
             continue
-        if suffix in LABEL_WRITERS and not over_time:
+        if suffix in LABEL_SUFFIXES and not over_time:
             raise DataError(f"--output {output} is for labels over time: add --windows.")
-        if suffix in LABEL_WRITERS and n_clips > 1:
-            raise DataError(f"--output {output} labels one recording, and there are {n_clips}: name one, or a .csv.")
+        if suffix in OF_ONE_RECORDING and n_clips > 1:
+            raise DataError(
+                f"--output {output} labels one recording, and there are {n_clips}: name one, or a .csv or "
+                ".selections.txt."
+            )
         return written_at_once(write)
-    labels = ", ".join(LABEL_WRITERS)
+    labels = ", ".join(LABEL_SUFFIXES)
     raise DataError(f"--output {output} must end in {', '.join(WRITERS)}, or, with --windows, in {labels}.")
 
 
@@ -234,7 +219,7 @@ def written_at_once(write: Writer[H]) -> Writer[H]:
     return write_whole
 
 
-def print_table(heading: Heading, rows: Iterable[Row], paths: Iterable[str], labels: Iterable[str]) -> None:
+def print_table(heading: TableHeading, rows: Iterable[Row], paths: Iterable[str], labels: Iterable[str]) -> None:
     """Rows as they come, in columns wide enough for these paths and labels."""
     widths = {"path": max(map(len, ["path", *paths]))}
     widths |= {name: max(len(name), 9) for name in heading.real_columns}  # hours of seconds

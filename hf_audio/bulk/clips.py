@@ -15,7 +15,7 @@ from ..data.recordings import PART_CELLS, read_recordings
 from ..data.tables import is_table
 from ..data.voice_tables import SPEAKER_COLUMN, is_voice_table, read_voice_table
 from ..errors import DataError
-from ..files import SOUND_SUFFIXES, is_readable, name_some, search_folder
+from ..files import SOUND_SUFFIXES, RealPaths, is_readable, name_some, search_folder
 from .answers import TRUTH_COLUMNS, free_name
 
 logger = logging.getLogger(__name__)
@@ -73,10 +73,11 @@ def find_all_clips(
     """
     _refuse_columns(sources, columns, audio_dir)
     clips: dict[tuple, dict[str, str]] = {}
+    real_path = RealPaths()
     for source in sources:
         found = find_clips(source, columns, audio_dir=audio_dir) if _is_table(source) else find_clips(source)
         for clip in found:
-            clips.setdefault(tuple(sorted({**clip, "path": os.path.realpath(clip["path"])}.items())), clip)
+            clips.setdefault(tuple(sorted({**clip, "path": real_path(clip["path"])}.items())), clip)
     return list(clips.values())
 
 

@@ -11,6 +11,7 @@ from ..audio.loading import stream_audio
 from ..audio.windows import cut_running
 from ..errors import AudioError, DecodingError
 from ..inference.facts import Facts
+from ..inference.frames import FrameCutter, FrameWindows
 
 # Windows that are handed over together, and how many samples they may have: a worker holds three such parcels.
 PARCEL_WINDOWS = 16
@@ -42,6 +43,13 @@ class Cut:
     facts: Facts
     over_time: tuple[int, int] | None = None
     """Samples of the windows over time, and from one's end to the next one's; `None`: one answer a recording."""
+    moments: FrameWindows | None = None
+    """In their place, the windows by which a recording is scored moment by moment."""
+
+    @property
+    def is_over_time(self) -> bool:
+        """Whether windows are judged rather than recordings."""
+        return self.over_time is not None or self.moments is not None
 
     def pieces(self, clip: int, file: str) -> Iterator[Piece]:
         """The windows of a file and its end. A file that cannot be read, perhaps from its middle on, ends so."""
@@ -54,6 +62,11 @@ class Cut:
 
     def _windows(self, clip: int, file: str) -> Iterator[Piece]:
         blocks: Iterable[np.ndarray] = stream_audio(file, self.facts.sampling_rate)
+        if self.moments is not None:
+            for start, samples in FrameCutter(self.moments).cut(blocks):
+                yield Piece(clip, start, samples)
+            yield Piece(clip)
+            return
         if self.over_time is not None:
             for start, samples in cut_running(blocks, *self.over_time):
                 yield Piece(clip, start, samples, speech=self.facts.keep_speech(samples)[1])

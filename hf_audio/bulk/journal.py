@@ -1,7 +1,7 @@
 """What has been found out about each clip, kept as it comes, so that a killed run goes on where it was."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -131,9 +131,9 @@ class Journal:
         return DataError(f"{self.path} cannot be written ({error.strerror}): {remedy}.")
 
     @property
-    def finished(self) -> set[int]:
-        """Places of the clips about which nothing more is to be found out."""
-        return set(self._lines)
+    def finished(self) -> Set[int]:
+        """Places of the clips about which nothing more is to be found out; a view, which is asked at no cost."""
+        return self._lines.keys()
 
     def begin(self) -> None:
         """From here on, clips that were not finished come anew."""

@@ -4,15 +4,15 @@ import base64
 import html
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 
-import numpy as np
 import soundfile
 
-from ..audio.loading import stream_audio, to_int16
+from ..audio.loading import to_int16
+from ..audio.sections import load_section
 from ..data.tables import write_rows
 from ..errors import DataError
 from ..files import temporary_folder_beside, written_whole
@@ -66,22 +66,34 @@ def write_search(search: Search, output: Path) -> None:
         numbers = {"start": ".6f", "end": ".6f", "similarity": ".6f"}
         rows = [asdict(neighbour) for neighbour in search.neighbours]
         write_rows(output, [{name: format(cell, numbers.get(name, "")) for name, cell in row.items()} for row in rows])
-    elif output.suffix.lower() in HTML_SUFFIXES:
-        with written_whole(output) as temporary:
-            inside = (f"data:audio/wav;base64,{base64.b64encode(sound).decode()}" for sound in _sounds(search))
-            temporary.write_text("".join(_write_page(search, inside)), encoding="utf-8")
     else:
-        _write_folder(search, output)
+        write_page(output, _sounds(search), lambda sources: _write_page(search, sources))
 
 
-def _write_folder(search: Search, output: Path) -> None:
+def write_page(output: Path, sounds: Iterator[bytes], page: Callable[[Iterator[str]], Iterator[str]]) -> None:
+    """A page and its sounds, in one file where the name is a page's, and else in a folder.
+
+    Args:
+        output: of the file or the folder.
+        sounds: WAV files.
+        page: the text, piece by piece, given the addresses of the sounds in their order.
+
+    Raises:
+        DataError: it cannot be written, or holds something else.
+        AudioError: a sound cannot be read.
+    """
+    if output.suffix.lower() in HTML_SUFFIXES:
+        with written_whole(output) as temporary:
+            inside = (f"data:audio/wav;base64,{base64.b64encode(sound).decode()}" for sound in sounds)
+            temporary.write_text("".join(page(inside)), encoding="utf-8")
+        return
     with temporary_folder_beside(output) as folder:
         (folder / AUDIO).mkdir()
         names = []
-        for number, sound in enumerate(_sounds(search)):
+        for number, sound in enumerate(sounds):
             names.append(f"{AUDIO}/{number:03d}.wav")
             (folder / names[-1]).write_bytes(sound)
-        (folder / INDEX).write_text("".join(_write_page(search, iter(names))), encoding="utf-8")
+        (folder / INDEX).write_text("".join(page(iter(names))), encoding="utf-8")
         if output.is_dir():  # an earlier page
             for file in [*(output / AUDIO).glob("*.wav"), output / INDEX]:
                 file.unlink(missing_ok=True)
@@ -94,21 +106,16 @@ def _sounds(search: Search) -> Iterator[bytes]:
     """The examples, then the neighbours, as WAV files: what the network has heard, at its rate."""
     rate = search.sampling_rate
     for example in search.examples:
-        yield _excerpt(example, 0.0, LONGEST_EXAMPLE, rate)
+        yield read_excerpt(example, 0.0, LONGEST_EXAMPLE, rate)
     for neighbour in search.neighbours:
-        yield _excerpt(neighbour.file, neighbour.start, neighbour.end, rate)
+        yield read_excerpt(neighbour.file, neighbour.start, neighbour.end, rate)
 
 
-def _excerpt(file: str, start: float, end: float, rate: int) -> bytes:
-    first, last = round(start * rate), round(end * rate)
-    parts, place = [], 0
-    for block in stream_audio(file, rate):
-        parts.append(block[max(first - place, 0) : max(last - place, 0)])
-        place += len(block)
-        if place >= last:
-            break
+def read_excerpt(file: str, start: float, end: float, rate: int) -> bytes:
+    """A part of a recording as a WAV file at a rate; start, end: in seconds."""
     written = io.BytesIO()
-    soundfile.write(written, to_int16(np.concatenate(parts)), rate, format="WAV", subtype="PCM_16")
+    samples = load_section(file, rate, start, end)
+    soundfile.write(written, to_int16(samples), rate, format="WAV", subtype="PCM_16")
     return written.getvalue()
 
 
@@ -119,22 +126,23 @@ def _write_page(search: Search, sources: Iterator[str]) -> Iterator[str]:
     yield f"<style>{STYLE}</style>\n<h1>Similar sounds</h1>\n"
     yield f"<p>The nearest of {search.n_windows} windows by the cosine of their embeddings to those of:</p>\n<ul>\n"
     for example, source in zip(search.examples, islice(sources, len(search.examples)), strict=True):
-        yield f"<li>{_escape(example)}<br>{_player(source)}</li>\n"
+        yield f"<li>{escape_html(example)}<br>{player(source)}</li>\n"
     yield "</ul>\n<table>\n<thead><tr><th>#<th>similarity<th>sound<th>file<th>from, s<th>to, s"
     several = len(search.examples) > 1
     yield f"{'<th>nearest example' if several else ''}</tr></thead>\n<tbody>\n"
     for neighbour, source in zip(search.neighbours, sources, strict=True):
         yield f'<tr><td class="number">{neighbour.rank}<td class="number">{neighbour.similarity:.3f}'
-        yield f"<td>{_player(source)}<td>{_escape(neighbour.file)}"
+        yield f"<td>{player(source)}<td>{escape_html(neighbour.file)}"
         yield f'<td class="number">{neighbour.start:.2f}<td class="number">{neighbour.end:.2f}'
-        yield f"{f'<td>{_escape(neighbour.example)}' if several else ''}</tr>\n"
+        yield f"{f'<td>{escape_html(neighbour.example)}' if several else ''}</tr>\n"
     yield "</tbody>\n</table>\n</html>\n"
 
 
-def _player(source: str) -> str:
-    return f'<audio controls preload="none" src="{_escape(source)}"></audio>'
+def player(source: str) -> str:
+    """What plays a sound of that address."""
+    return f'<audio controls preload="none" src="{escape_html(source)}"></audio>'
 
 
-def _escape(text: str) -> str:
+def escape_html(text: str) -> str:
     """As HTML; of a name that is no text, what can be shown of it."""
     return html.escape(text.encode("utf-8", "backslashreplace").decode())

@@ -146,7 +146,7 @@ class _Inquiry(Generic[H]):
         with open_clips(self.clips) as files, progress:
             asked = [(place, files[place]) for place in places]
             seconds = 0.0
-            for judgement in judge_clips(answerer.scorer, asked, cut, num_workers):
+            for judgement in judge_clips(answerer.scorer, asked, cut, num_workers, answerer.running):
                 progress.update(judgement.ended)
                 seconds += sum(end - start for start, end in judgement.spans)
                 progress.set_postfix_str(f"{seconds / 3600:.2f} h judged", refresh=False)

@@ -1,20 +1,34 @@
 """What a checkpoint can be asked about many recordings, and how its answers are kept and laid out."""
 
+import logging
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, get_args
 
 from ..errors import ArgumentError
 from ..inference.checkpoint import load_classifier
 from ..inference.classifier import AudioClassifier
-from ..inference.facts import Facts
+from ..inference.facts import Facts, RunningMean, RunningScores, Whole
 from .answers import Heading, Row, Writer, choose_writer, print_table
 from .decoding import Cut
 from .journal import Entry
 from .scoring import Judgement, Scorer
+
+logger = logging.getLogger(__name__)
+
+
+def warn_of_every_noise(checkpoint: str, facts: Facts) -> None:
+    """Say that a checkpoint that is asked over time calls every noise by one of its labels, if it does."""
+    if facts.names_every_noise:
+        logger.warning(
+            "%s knows no 'none of these', so it calls every noise by one of its %d labels: train it with --background "
+            "(recordings of what is none of them), or trust high confidences alone.",
+            checkpoint,
+            len(facts.labels),
+        )
 
 
 class AnyHeading(Protocol):
@@ -57,6 +71,10 @@ class Answerer(ABC, Generic[H]):
     def entry(self, judgement: Judgement, file: str) -> Entry:
         """What is kept of a judgement of a file: values that JSON has."""
 
+    def running(self) -> RunningScores:
+        """What makes a clip's scores, or its vector, of its windows'."""
+        return RunningMean()
+
     @abstractmethod
     def show(self, heading: H, rows: Iterable[Row], paths: Iterable[str]) -> None:
         """Print the answers to the clips of these paths as they come."""
@@ -69,10 +87,12 @@ class WindowQuestion(ABC, Generic[H]):
     over_time: bool = False
     """Whether it is asked of windows rather than of clips."""
     hop_seconds: float | None = None
-    """From one window's end to the next one's; `None`: windows do not overlap."""
+    """From one window's beginning to the next one's; `None`: half a window or, where they do not overlap, a window."""
 
     action = "Predicting"
     """What a progress bar calls it."""
+    overlapping = False
+    """Whether windows overlap by half unless something else is asked for, so that no event is cut in two."""
 
     def __post_init__(self) -> None:
         if self.hop_seconds is not None and not self.over_time:
@@ -85,7 +105,7 @@ class WindowQuestion(ABC, Generic[H]):
         if not self.over_time:
             return Cut(facts)
         window, hop = facts.stream_windows(hop_seconds=self.hop_seconds)
-        return Cut(facts, (window, window if self.hop_seconds is None else hop))
+        return Cut(facts, (window, hop if self.overlapping or self.hop_seconds is not None else window))
 
     @property
     def request(self) -> dict[str, Any]:
@@ -119,20 +139,35 @@ class Question(WindowQuestion[Heading]):
 
     top_k: int = 1
     """How many labels, best first."""
+    whole: Whole = "mean"
+    """What of its windows' scores becomes a recording's."""
+
+    overlapping = True
 
     def __post_init__(self) -> None:
         if self.top_k < 1:
             raise ArgumentError(f"--top_k {self.top_k} must be 1 or more.")
+        if self.whole not in get_args(Whole):
+            raise ArgumentError(f"--whole {self.whole} must be one of {', '.join(get_args(Whole))}.")
+        if self.whole != "mean" and self.over_time:
+            raise ArgumentError(f"--whole {self.whole} is of whole recordings: leave it or --windows out.")
         super().__post_init__()
 
     @property
     def request(self) -> dict[str, Any]:
         """See `WindowQuestion.request`."""
-        return {"--top_k": self.top_k, **super().request}
+        whole = {} if self.whole == "mean" else {"--whole": self.whole}  # journals of earlier versions have none
+        return {"--top_k": self.top_k, **whole, **super().request}
 
     def load(self, checkpoint: str) -> "LabelAnswerer":
         """See `WindowQuestion.load`."""
-        return LabelAnswerer(load_classifier(checkpoint), self)
+        classifier = load_classifier(checkpoint)
+        if self.over_time:
+            warn_of_every_noise(checkpoint, classifier.facts)
+            window, hop = self.cut(classifier.facts).over_time or (0, 1)
+            if hop >= window:
+                logger.warning("A recording's last window ends with it, and may overlap the one before: see `start`.")
+        return LabelAnswerer(classifier, self)
 
     def choose_writer(self, output: Path, n_clips: int) -> Writer[Heading]:
         """See `WindowQuestion.choose_writer`."""
@@ -150,16 +185,22 @@ class LabelAnswerer(Answerer[Heading]):
     def __init__(self, classifier: AudioClassifier, question: Question):
         super().__init__(classifier, classifier.facts)
         self.question = question
+        self.facts.running(question.whole)  # refused before anything takes time
 
     @property
     def n_answers(self) -> int:
         """How many labels each clip or window gets."""
         return 1 if self.facts.num_digits else min(self.question.top_k, len(self.facts.labels))
 
+    def running(self) -> RunningScores:
+        """See `Answerer.running`."""
+        return self.facts.running(self.question.whole)
+
     def heading(self, further: Sequence[str]) -> Heading:
         """See `Answerer.heading`."""
         kind = "number" if self.facts.num_digits else "label"
-        return Heading(further, kind, self.n_answers, self.question.over_time, self.facts.sampling_rate)
+        over_time, rate, tags = self.question.over_time, self.facts.sampling_rate, self.facts.multi_label
+        return Heading(further, kind, self.n_answers, over_time, rate, tags)
 
     def entry(self, judgement: Judgement, file: str) -> Entry:
         """See `Answerer.entry`."""

@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from ..audio.speech import load_voice_activity
-from ..inference.facts import Facts, RunningMean
+from ..inference.facts import Facts, RunningMean, RunningScores
 from .decoding import Cut, Piece, decode_ahead
 
 # Windows that are sorted by length and scored in one go, and how many samples they may have: 32 MB.
@@ -56,11 +56,17 @@ def default_workers(n_clips: int) -> int:
 
 
 def judge_clips(
-    classifier: Scorer, files: Sequence[tuple[int, str]], cut: Cut, num_workers: int
+    classifier: Scorer,
+    files: Sequence[tuple[int, str]],
+    cut: Cut,
+    num_workers: int,
+    running: Callable[[], RunningScores] = RunningMean,
 ) -> Iterator[Judgement]:
     """Places and names of files -> what they are to a network, one judgement a clip, or over time several.
 
     They come about in the order of the files: a long one does not hold the shorter ones behind it up.
+
+    running: makes a clip's scores of its windows'.
 
     Raises:
         DecodingError: a process that decodes died.
@@ -72,12 +78,12 @@ def judge_clips(
     for parts in _finite(_score(classifier, decode_ahead(files, cut, num_workers)), dict(files)):
         judgements: dict[int, Judgement] = {}
         for piece, scores in parts:
-            if cut.over_time is not None:
+            if cut.is_over_time:
                 _add_window(judgements.setdefault(piece.clip, Judgement(piece.clip)), piece, scores, facts)
             elif piece.samples is not None and scores is not None:
-                reductions.setdefault(piece.clip, _Reduction()).add(piece.start + len(piece.samples), scores)
+                reductions.setdefault(piece.clip, _Reduction(running())).add(piece.start + len(piece.samples), scores)
             else:
-                yield reductions.pop(piece.clip, _Reduction()).end(piece, facts)
+                yield reductions.pop(piece.clip, _Reduction(running())).end(piece, facts)
         yield from judgements.values()
 
 
@@ -95,20 +101,20 @@ def _add_window(judgement: Judgement, piece: Piece, scores: np.ndarray | None, f
 class _Reduction:
     """What the windows of a clip have said so far."""
 
-    def __init__(self) -> None:
-        self.mean = RunningMean()
+    def __init__(self, running: RunningScores):
+        self.running = running
         self.n_samples = 0
 
     def add(self, n_samples: int, scores: np.ndarray) -> None:
         """A window that ends there, and its scores, (labels,)."""
         self.n_samples = n_samples
-        self.mean.add([scores])
+        self.running.add([scores])
 
     def end(self, piece: Piece, facts: Facts) -> Judgement:
         """What the clip is, once its windows have come."""
         if piece.problem is not None:
             return Judgement(piece.clip, ended=True, problem=piece.problem)
-        scores = facts.reduce(() if piece.speech is not None else [self.mean.value], piece.speech)
+        scores = facts.reduce(() if piece.speech is not None else [self.running.value], piece.speech)
         span = 0.0, self.n_samples / facts.sampling_rate
         return Judgement(piece.clip, [span], [scores], [piece.speech], ended=True)
 

@@ -102,6 +102,11 @@ def load_tagged_sounds(data_dir: Path) -> tuple[Dataset, np.ndarray]:
     return dataset, np.arange(len(dataset)) >= len(train)
 
 
+def is_tagged_sounds(data_dir: Path) -> bool:
+    """Whether a folder has the layout of Zenodo or of Kaggle."""
+    return any((data_dir / table).is_file() and (data_dir / folder).is_dir() for table, folder in LAYOUTS["train"])
+
+
 def _read_part(data_dir: Path, layouts: Sequence[tuple[str, str]]) -> pd.DataFrame | None:
     """The table that there is, with the files' full names as `path`."""
     for name, folder in layouts:

@@ -18,21 +18,22 @@ import soxr
 from ..errors import ArgumentError, MissingExtraError
 from ..models.configuration_audio_cnn import NONE_OF_THESE
 from ..processes import work_off
-from . import festival, ru_tts
+from . import festival
 from .corpus_folder import make_corpus, write_wav
 from .espeak import data_folder, open_engine, synthesise
-from .russian_numbers import FEMININE, THOUSAND, number_words
+from .russian_numbers import FEMININE, THOUSAND, ZERO, number_words
 from .synthetic_numbers import NUMBER_TRAINING_VARIANTS, draw_number
 from .synthetic_voices import ENGLISH_SENTENCES, FEMALE_VARIANTS, add_background, trim
 from .word_joins import join_words
 
 RATE = 16000  # Hz
-NONE_SHARE = 0.12
+NONE_SHARE = 0.2
 JOINED_SHARE = 0.45
+HUNDRED_SHARE = 0.2  # of the numbers, with "сто" or without: a short word, and without it there is a number too
 EDGE_SECONDS = (0.02, 0.5)
 MAX_SECONDS = 9.5  # what lasts longer, very slow voices with pauses, is played faster
 PER_TASK = 50  # clips that are made by one opened synthesiser
-WEIGHTS = {"espeak": 0.68, "ru_tts": 0.16, "festival": 0.16}  # how often each is heard, of those that are installed
+WEIGHTS = {"espeak": 0.7, "festival": 0.3}  # how often each is heard, of those that are installed
 SENTENCES = (
     *("Здравствуйте, вы позвонили в нашу компанию.", "Пожалуйста, оставайтесь на линии.", "Да.", "Нет."),
     *("Сегодня хорошая погода, а завтра будет дождь.", "Я не знаю, где лежат ключи.", "Первый, второй, третий."),
@@ -41,7 +42,28 @@ SENTENCES = (
     *("Собака лает, караван идёт.", "Сколько времени займёт доставка?", "Он пришёл домой поздно вечером."),
     *("Красный, синий, зелёный.", "Ваш звонок очень важен для нас.", "Магазин работает без выходных."),
 )
-MILLIONS = ("миллион", "миллиона", "миллионов")
+# What resembles words of numbers, and what begins as they do.
+ORDINALS = (
+    *("первый", "второй", "третий", "четвёртый", "пятый", "шестой", "седьмой", "восьмой", "девятый", "десятый"),
+    *("одиннадцатое", "двенадцатый", "пятнадцатого", "двадцатый", "двадцать первое", "тридцатого", "сороковой"),
+    *("пятидесятый", "шестидесятая", "семидесятый", "восьмидесятое", "девяностый", "сотый", "двухсотый", "тысячный"),
+)
+OTHER_WORDS = (
+    *("понедельник", "вторник", "среда", "четверг", "пятница", "суббота", "воскресенье", "январь", "февраля", "март"),
+    *("апрель", "май", "июнь", "июля", "август", "сентябрь", "октября", "ноябрь", "декабрь", "сегодня", "завтра"),
+    *("вчера", "час", "часов", "минута", "минут", "секунда", "секунд", "рублей", "доллар", "копеек", "процентов"),
+    *("нажмите", "номер", "сообщение", "сообщений", "абонент", "недоступен", "занят", "выключен", "включён", "звонок"),
+    *("старые", "новые", "семья", "друзья", "работа", "срочно", "пароль", "неверный", "решётка", "звёздочка", "меню"),
+    *("вы", "ввели", "для", "из", "или", "если", "чтобы", "после", "сейчас", "пожалуйста", "спасибо", "извините"),
+    *("привет", "да", "нет", "хорошо", "плохо", "дом", "вода", "стол", "окно", "дорога", "город", "река", "солнце"),
+    *("стул", "семя", "пятно", "десна", "шестерня", "двор", "триумф", "сотня", "дева", "осень", "песок", "восток"),
+    *("минус", "плюс", "точка", "запятая", "буква", "слово", "адрес", "улица", "квартира", "этаж", "паспорт", "код"),
+)
+SYLLABLES = tuple(
+    consonant + vowel for consonant in "бвгджзклмнпрстфхцчш" for vowel in ("а", "е", "и", "о", "у", "ай")
+)
+ZERO_TOO = "нуль"
+MILLIONS = ("миллион", "миллиона", "миллионов", "миллиард")
 FOREIGN = ("en-us", "de", "fr-fr", "es", "it", "pl", "tr")  # languages of eSpeak NG, reading English sentences
 
 
@@ -64,7 +86,7 @@ class Clip(NamedTuple):
 
 def installed_synthesisers() -> list[str]:
     """Names of those that can speak here, "espeak" first."""
-    found = [name for name, module in (("ru_tts", ru_tts), ("festival", festival)) if module.is_installed()]
+    found = ["festival"] if festival.is_installed() else []
     try:
         data_folder()
     except MissingExtraError:
@@ -89,7 +111,7 @@ def make_varied_numbers(
         directory: the folder of the corpus; by default one in the Hugging Face cache (`HF_HOME`).
         count: of clips.
         seed: of all draws, 0 or more.
-        synthesisers: of "espeak", "ru_tts" and "festival"; by default all that are installed.
+        synthesisers: "espeak", "festival" or both; by default all that are installed.
 
     Returns:
         The folder of the corpus, the parent of the table.
@@ -132,7 +154,7 @@ def _choose(synthesisers: Sequence[str] | None) -> list[str]:
     if missing or not wanted:
         raise MissingExtraError(
             f"{', '.join(missing) or 'Any synthesiser'} is not installed: pip install 'hf_audio[demo]' for espeak, "
-            "pip install retro-ru-tts for ru_tts, apt install festival festvox-ru for festival."
+            "apt install festival festvox-ru for festival."
         )
     return wanted
 
@@ -152,16 +174,28 @@ def _draw_clip(seed: int, position: int, synthesisers: Sequence[str]) -> Clip:
     else:
         # Numbers of all lengths: most numbers below a million have six digits, and most that people say have not.
         number = draw_number(random) if random.random() < 0.75 else int(10 ** random.uniform(0, 6)) - 1
-        words = _vary(number_words(number), number, random)
+        if random.random() < HUNDRED_SHARE:
+            number = _with_hundreds(number, random)
+        words = vary_words(number_words(number), number, random)
     return Clip(position, number, tuple(words), is_joined, synthesiser)
+
+
+def _with_hundreds(number: int, random: np.random.Generator) -> int:
+    """A number whose hundreds are one or none, of as many thousands and below."""
+    thousands, rest = divmod(number, 1000)
+    return 1000 * (thousands % 100 + 100 * int(random.integers(2))) + rest % 100 + 100 * int(random.integers(2))
 
 
 def _draw_no_number(random: np.random.Generator, is_joined: bool) -> tuple[list[str], bool]:
     """What is said instead of a number; no words at all are noise."""
     kind = random.random()
-    if kind < 0.45:
+    if kind < 0.2:
         return [str(random.choice(SENTENCES))], False
-    if kind < 0.85:
+    if kind < 0.3:
+        return [str(random.choice(ORDINALS))], False
+    if kind < 0.65:
+        return [_other_word(random) for _ in range(random.integers(1, 6))], is_joined
+    if kind < 0.88:
         rest = draw_number(random)
         million = str(random.choice(MILLIONS))
         return [
@@ -172,7 +206,14 @@ def _draw_no_number(random: np.random.Generator, is_joined: bool) -> tuple[list[
     return [], False
 
 
-def _vary(words: list[str], number: int, random: np.random.Generator) -> list[str]:
+def _other_word(random: np.random.Generator) -> str:
+    """A word of Russian, or one that there might be."""
+    if random.random() < 0.5:
+        return str(random.choice(OTHER_WORDS))
+    return "".join(random.choice(SYLLABLES, size=random.integers(1, 5)))
+
+
+def vary_words(words: list[str], number: int, random: np.random.Generator) -> list[str]:
     """The words as some people and machines say them."""
     if 1000 <= number < 2000 and random.random() < 0.4:
         words = words[1:]  # "тысяча двести"
@@ -182,7 +223,7 @@ def _vary(words: list[str], number: int, random: np.random.Generator) -> list[st
     if random.random() < 0.15:
         masculine = {feminine: word for word, feminine in FEMININE.items()}
         words = [masculine.get(word, word) for word in words]
-    return words
+    return [ZERO_TOO] if words == [ZERO] and random.random() < 0.4 else words
 
 
 def _speak_clips(folder: Path, seed: int, clips: Sequence[Clip]) -> dict[int, str]:
@@ -236,22 +277,10 @@ def _open_espeak(stack: ExitStack, clips: Sequence[Clip]) -> Speak:
         if texts[0] in SENTENCES and random.random() < 0.4:
             language, texts = str(random.choice(FOREIGN)), [str(random.choice(ENGLISH_SENTENCES))]
         if clip.is_joined:
-            pace = max(0.8 * pace, 80)  # words alone are spoken more slowly
+            pace = 80 + 0.5 * (pace - 100)  # words alone are spoken slowly
         voice = f"{language}+{variant}"
         spoken = [synthesise(engine, text, voice, round(pace), round(pitch), round(pitch_range)) for text in texts]
         return f"espeak-{variant}", [soxr.resample(samples, rate, RATE) for samples, rate in spoken]
-
-    return speak
-
-
-def _open_ru_tts(stack: ExitStack, clips: Sequence[Clip]) -> Speak:
-    def speak(clip: Clip, random: np.random.Generator) -> tuple[str, list[np.ndarray]]:
-        is_female = bool(random.random() < 0.5)
-        pace, pitch, intonation = (int(value) for value in random.uniform((70, 65, 20), (150, 160, 140)))
-        spoken = [
-            ru_tts.speak(text, female=is_female, pace=pace, pitch=pitch, intonation=intonation) for text in clip.texts
-        ]
-        return f"ru_tts-{'woman' if is_female else 'man'}", [soxr.resample(each, rate, RATE) for each, rate in spoken]
 
     return speak
 
@@ -268,6 +297,5 @@ def _open_festival(stack: ExitStack, clips: Sequence[Clip]) -> Speak:
 
 _OPENERS: dict[str, Callable[[ExitStack, Sequence[Clip]], Speak]] = {
     "espeak": _open_espeak,
-    "ru_tts": _open_ru_tts,
     "festival": _open_festival,
 }

@@ -13,14 +13,18 @@ OVERLAP_SECONDS = (0.01, 0.05)
 # How often words follow at once, overlap, keep the silence of their recordings, or have pauses between them; the rest
 # has one long pause, as before and after "thousand".
 SHARES = {"tight": 0.2, "overlapping": 0.2, "as recorded": 0.2, "paused": 0.3}
+REST = "one long pause"
 
 
-def join_words(words: Sequence[np.ndarray], rate: int, random: np.random.Generator) -> np.ndarray:
-    """One recording of several words, with a manner, pauses and small differences of level that are drawn for it.
+def join_words(
+    words: Sequence[np.ndarray], rate: int, random: np.random.Generator, manner: str | None = None
+) -> np.ndarray:
+    """One recording of several words, with pauses and small differences of level that are drawn for it.
 
-    words: of one speaker, (samples,) float each; rate: in Hz. What comes back, (samples,), begins and ends in silence.
+    words: of one speaker, (samples,) float each; rate: in Hz; manner: one of `SHARES`, or `REST`, and by default drawn
+    too. What comes back, (samples,), begins and ends in silence.
     """
-    manner = draw_manner(random)
+    manner = manner or draw_manner(random)
     if manner != "as recorded":
         words = [trim(word, rate) for word in words]
     words = [word * 10 ** (random.normal(0, 1) / 20) for word in words]
@@ -32,7 +36,7 @@ def join_words(words: Sequence[np.ndarray], rate: int, random: np.random.Generat
             joined = _overlap(joined, word, round(random.uniform(*OVERLAP_SECONDS) * rate))
             continue
         seconds = random.uniform(0, most) if manner == "paused" else 0.0
-        if manner == "one long pause" and place == long_pause:
+        if manner == REST and place == long_pause:
             seconds = random.uniform(GAP_SECONDS[1], LONG_GAP_SECONDS)
         joined = np.concatenate([joined, np.zeros(round(seconds * rate), joined.dtype), word])
     before, after = (round(random.uniform(*EDGE_SECONDS) * rate) for _ in range(2))
@@ -40,13 +44,13 @@ def join_words(words: Sequence[np.ndarray], rate: int, random: np.random.Generat
 
 
 def draw_manner(random: np.random.Generator) -> str:
-    """One of `SHARES`, or "one long pause"."""
+    """One of `SHARES`, or `REST`."""
     drawn = random.random()
     for manner, share in SHARES.items():
         if drawn < share:
             return manner
         drawn -= share
-    return "one long pause"
+    return REST
 
 
 def _overlap(before: np.ndarray, after: np.ndarray, size: int) -> np.ndarray:

@@ -80,15 +80,19 @@ def spectra(samples: np.ndarray) -> Iterator[np.ndarray]:
         yield np.square(np.abs(scipy.fft.rfft(windows[start : start + WINDOWS_TOGETHER] * _TAPER)))
 
 
-def measure_bands(source: str | os.PathLike | bytes) -> np.ndarray:
-    """The shares of `Spectrum.bands` in the first block of a recording, (bands,).
+def measure_bands(source: str | os.PathLike | bytes, part: tuple[float, float] | None = None) -> np.ndarray:
+    """The shares of `Spectrum.bands` in the first block of a recording, or from one second to another, (bands,).
 
     Raises:
         AudioError: it cannot be read.
     """
     with open_audio(source) as recording:
         spectrum = Spectrum(recording.rate)
-        for channel in next(recording.blocks()).T[:MOST_CHANNELS]:
+        if part is None:
+            block = next(recording.blocks())
+        else:
+            block = recording.section(*(round(seconds * recording.rate) for seconds in part))
+        for channel in block.T[:MOST_CHANNELS]:
             for power in spectra(channel):
                 spectrum.add(power)
         return spectrum.bands()

@@ -1,6 +1,7 @@
 """Every clip decoded and resampled once, into a memory-mapped column."""
 
 import hashlib
+import itertools
 import json
 import os
 from contextlib import suppress
@@ -14,11 +15,12 @@ import soundfile
 from datasets import Dataset, concatenate_datasets
 
 from ..audio.loading import load_audio, pack_samples, unpack_samples, unreadable
+from ..audio.sections import load_section
 from ..audio.speech import VERSION as VOICE_ACTIVITY_VERSION
 from ..audio.speech import keep_speech, load_voice_activity
 from ..errors import AudioError, DataError
 from ..files import foreign_decoder
-from .rows import ENCODED_COLUMN
+from .rows import ENCODED_COLUMN, END_COLUMN, START_COLUMN, part_columns
 
 # Of recordings of an hour each, a hundred at a time would not fit into memory.
 ROWS_A_WRITE = 16
@@ -31,7 +33,8 @@ def cache_audio(
 ) -> tuple[Dataset, list[dict[str, str]]]:
     """Decode and resample every `path` once, into a memory-mapped column `audio` of 16-bit samples.
 
-    Where the data set has `ENCODED_COLUMN`, that is decoded, and not returned. With `speech_only`, what is no speech
+    Where the data set has `ENCODED_COLUMN`, that is decoded, and not returned. Of rows that are parts of recordings,
+    see `part_columns`, those parts are, found by seeking. With `speech_only`, what is no speech
     is cut away, and a clip without any cannot be used.
 
     Kept in the `datasets` cache under a name made of the files' names, sizes and times, or of their contents, so a
@@ -54,23 +57,26 @@ def cache_audio(
         made_by.append(VOICE_ACTIVITY_VERSION)
     digest = hashlib.sha256(json.dumps(made_by).encode())
     encoded = [ENCODED_COLUMN] if ENCODED_COLUMN in dataset.column_names else []
-    for row in dataset.select_columns(["path", *encoded]):
-        found: list[Any] = [row["path"]]
+    told = [*encoded, *part_columns(dataset)]
+    contents = iter(dataset.select_columns(told)) if told else itertools.repeat({})
+    for path, row in zip(dataset["path"][:], contents, strict=False):  # a column at once: rows one by one are slow
+        found: list[Any] = [path]
         if content := row.get(ENCODED_COLUMN):
             found.append(hashlib.sha256(content).hexdigest())
         else:
             with suppress(OSError):  # the missing file is reported when it is decoded
-                status = os.stat(row["path"])
+                status = os.stat(path)
                 found += [status.st_size, status.st_mtime_ns]
+        found += [row[name] for name in told[len(encoded) :]]
         digest.update(json.dumps(found).encode())
     folder = Path(datasets.config.HF_DATASETS_CACHE) / "hf_audio"
     folder.mkdir(parents=True, exist_ok=True)
     workers = min(os.cpu_count() or 1, max(1, len(dataset) // 200))
     try:
-        decoded = dataset.select_columns(["path", *encoded]).map(
+        decoded = dataset.select_columns(["path", *told]).map(
             _decode,
             fn_kwargs={"sampling_rate": sampling_rate, "speech_only": speech_only},
-            remove_columns=["path", *encoded],
+            remove_columns=["path", *told],
             writer_batch_size=ROWS_A_WRITE,
             features=datasets.Features(audio=datasets.Value("binary"), problem=datasets.Value("string")),
             new_fingerprint=digest.hexdigest()[:32],
@@ -102,10 +108,20 @@ def cache_audio(
 
 def _decode(row: dict[str, Any], sampling_rate: int, speech_only: bool) -> dict[str, Any]:
     try:
+        if START_COLUMN in row:
+            return {"audio": _decode_part(row, sampling_rate), "problem": ""}
         source = row.get(ENCODED_COLUMN) or row["path"]
         return {"audio": decode_clip(source, row["path"], sampling_rate, speech_only), "problem": ""}
     except AudioError as error:
         return {"audio": b"", "problem": str(error)}
+
+
+def _decode_part(row: dict[str, Any], sampling_rate: int) -> bytes:
+    start, end = row[START_COLUMN], row[END_COLUMN]
+    waveform = load_section(row["path"], sampling_rate, start, end)
+    if not waveform.any():
+        raise AudioError(f"{row['path']} is silent from {start:g} to {end:g} s, every sample is zero.")
+    return pack_samples(waveform)
 
 
 def decode_clip(source: str | bytes, name: str, sampling_rate: int, speech_only: bool) -> bytes:

@@ -72,10 +72,10 @@ def read_clip_table(
     else:
         folder = search_in = Path(audio_dir)
     names = [name.strip() for name in cells[settled.path]]
-    return ClipTable(path, cells, settled, _find_named(path, names, folder, search_in))
+    return ClipTable(path, cells, settled, find_named(path, names, folder, search_in))
 
 
-def _find_named(table: Path, names: Sequence[str], folder: Path, search_in: Path) -> list[Path]:
+def find_named(table: Path, names: Sequence[str], folder: Path, search_in: Path) -> list[Path]:
     """Files by the names that a table has for them."""
     paths = [folder / name for name in names]
     there = list(map(os.path.isfile, paths))

@@ -11,6 +11,7 @@ import numpy as np
 from datasets import Dataset
 
 from ..errors import DataError
+from ..files import RealPaths
 from .clip_tables import ClipTable
 from .columns import TEST, TRAIN, VALIDATION, Columns, read_class_order, read_labels, read_parts
 from .excerpts import cut_recordings
@@ -275,9 +276,9 @@ def _without_repeats(found: Sequence[_Recording], several: bool) -> list[_Record
     """
     kept: dict[str, _Recording] = {}
     repeated: list[tuple[_Recording, _Recording]] = []
-    n_joined = 0
+    n_joined, real_path = 0, RealPaths()
     for recording in sorted(found, key=lambda recording: (TEST, VALIDATION, TRAIN).index(recording.part)):
-        key = os.path.realpath(recording.path)
+        key = real_path(recording.path)
         first = kept.setdefault(key, recording)
         if first is recording:
             continue

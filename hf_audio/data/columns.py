@@ -71,7 +71,7 @@ def settle_columns(
     """
     names = list(table)
     named_files = [name for name in names if name.lower().endswith(tuple(SOUND_SUFFIXES))]
-    if wanted == Columns() and any(_holds_sounds(table[name]) for name in named_files):
+    if wanted == Columns() and any(holds_sounds(table[name]) for name in named_files):
         raise DataError(f"{source} has no header: its first line names {named_files[0]}; write path,label above it.")
     for name in (wanted.path, *wanted.labels, wanted.group, wanted.split):
         if name is not None and name not in names:
@@ -79,16 +79,16 @@ def settle_columns(
     path = wanted.path or _guess_path(table)
     if path is None:
         raise DataError(_unguessed(source, names, PATH_NAMES, "the files", path_flag))
-    split = wanted.split or _guess_split(table)
+    split = wanted.split or guess_split(table)
     labels: Sequence[str] = wanted.labels
     if not labels:
         left = [name for name in names if name not in (path, wanted.group, split)]
         usual = guess_label(left, several=several)
         labels = () if usual is None else (usual,)
         if usual is None and several:
-            labels = [name for name in left if _is_indicator(table[name])]
+            labels = [name for name in left if is_indicator(table[name])]
     if not labels and needs_labels:
-        tags = [] if several else [name for name in names if _is_indicator(table[name])]
+        tags = [] if several else [name for name in names if is_indicator(table[name])]
         if len(tags) > 1:
             raise DataError(f"{source} has columns of 0 and 1, {', '.join(tags[:3])}: for tags, add --multi_label.")
         raise DataError(_unguessed(source, names, LABEL_NAMES, "the labels", "label_column"))
@@ -105,17 +105,18 @@ def _guess_path(table: Mapping[str, Sequence[Any]]) -> str | None:
     usual = _guess(list(table), (*PATH_NAMES, *FURTHER_PATH_NAMES))
     if usual is not None:
         return usual
-    holding = [name for name, cells in table.items() if _holds_sounds(cells)]
+    holding = [name for name, cells in table.items() if holds_sounds(cells)]
     return holding[0] if len(holding) == 1 else None
 
 
-def _holds_sounds(cells: Sequence[Any]) -> bool:
+def holds_sounds(cells: Sequence[Any]) -> bool:
+    """Whether most cells of a column that say anything are names of sound files."""
     said = [unquote(cell) for cell in cells if isinstance(cell, str) and cell.strip()]
     n_sounds = sum(cell.lower().endswith(tuple(SOUND_SUFFIXES)) for cell in said)
     return bool(said) and n_sounds >= SOUND_SHARE * len(said)
 
 
-def _guess_split(table: Mapping[str, Sequence[Any]]) -> str | None:
+def guess_split(table: Mapping[str, Sequence[Any]]) -> str | None:
     """The first column that says train and test, whatever else it says, or that says nothing but such words."""
     for usual in SPLIT_NAMES:
         split = _guess(list(table), (usual,))
@@ -185,7 +186,7 @@ def _read_tags(source: str, table: Mapping[str, Sequence[Any]], columns: Sequenc
     rows: list[list[str]] = [[] for _ in table[columns[0]]]
     for column in columns:
         cells = table[column]
-        if _is_indicator(cells):
+        if is_indicator(cells):
             found = [[column] if TRUTHS[_as_text(cell)] else [] for cell in cells]
         elif any(isinstance(cell, list) for cell in cells):
             found = [list(map(str, cell)) if isinstance(cell, list) else [] for cell in cells]
@@ -198,7 +199,7 @@ def _read_tags(source: str, table: Mapping[str, Sequence[Any]], columns: Sequenc
     return rows
 
 
-def _is_indicator(cells: Sequence[Any]) -> bool:
+def is_indicator(cells: Sequence[Any]) -> bool:
     """Whether a column says of every clip whether it has the column's tag; one that says nothing at all does not."""
     said = {_as_text(cell) for cell in cells}
     return said <= set(TRUTHS) and bool(said - {""})

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError
-from ..files import FOREIGN_REMEDY, FolderSearch, find_folders, name_some, search_folder
+from ..files import FOREIGN_REMEDY, FolderSearch, RealPaths, find_folders, name_some, search_folder
 from .class_folders import ClassFolders, read_class_folders
 from .clip_tables import ClipTable, read_clip_table
 from .columns import TEST, TRAIN, Columns
@@ -189,7 +189,10 @@ def _take_parts(found: Recordings, root: Path, asked: _Asked) -> Recordings:
         return found
     parts = [TEST if int(cell) == numbers[-1] else TRAIN for cell in table.column(column)]
     sentence = f"Fold {numbers[-1]} of {len(numbers)}, by the column {column} of its table, was held out."
-    said = f"{found.name}: {sentence} Name another column with --split_column, or one of groups with --group_column."
+    said = (
+        f"{found.name}: {sentence} --folds all holds out each of them once; name another column with --split_column, "
+        "or one of groups with --group_column."
+    )
     return replace(_with_parts(found, parts), split=sentence, said=[*found.said, said])
 
 
@@ -239,8 +242,9 @@ def _named(folder: Path, name: str) -> list[Path]:
 
 def _without_unnamed(found: Recordings, searched: FolderSearch) -> Recordings:
     """With the recordings of the folder that its table does not name."""
-    named = {os.path.realpath(file) for file in found.table.files}
-    outside = [file for file in searched.audio if os.path.realpath(file) not in named]
+    real_path = RealPaths()
+    named = set(map(real_path, found.table.files))
+    outside = [file for file in searched.audio if real_path(file) not in named]
     return replace(found, outside=outside)
 
 
@@ -347,6 +351,7 @@ def _read_known_names(
         found.said += read_class_folders(source, searched.audio).said
     if "fold" in layout.pattern.groupindex:
         folds = [int(match["fold"]) for match in matches]
+        table.cells[FOLD_NAMES[0]] = list(map(str, folds))
         sentence = f"Fold {max(folds)}, by the names of the folders, was held out."
         found = _with_parts(found, [TEST if fold == max(folds) else TRAIN for fold in folds])
         found.split = sentence

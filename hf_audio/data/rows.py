@@ -35,6 +35,9 @@ TAUGHT_COLUMN = "taught"
 UNLABELLED_COLUMN = "unlabelled"
 # Contents of audio files, where a data set comes with them and not with files; `path` is then a name.
 ENCODED_COLUMN = "encoded"
+# Of rows that are parts of recordings: from which second of the file to which; what sounds there, as onset, offset and
+# class from the row's start on; and up to which of the row's seconds all that sounds is told.
+START_COLUMN, END_COLUMN, EVENTS_COLUMN, COMPLETE_COLUMN = "start", "end", "events", "complete"
 NO_DIGIT = -1  # each digit of the label of a clip that holds no number; the loss of the models knows it
 # What the functions below write; a table's own columns of these names would be overwritten.
 OWN_COLUMNS = frozenset(
@@ -166,6 +169,12 @@ def class_names(dataset: Dataset) -> list[str] | None:
 def has_tags(dataset: Dataset) -> bool:
     """Whether a clip may have several labels."""
     return isinstance(dataset.features["label"], datasets.List) and class_names(dataset) is not None
+
+
+def part_columns(dataset: Dataset) -> list[str]:
+    """`START_COLUMN` and `END_COLUMN`, where rows are parts of recordings, and not the whole; else none."""
+    names = [START_COLUMN, END_COLUMN]
+    return names if {*names, EVENTS_COLUMN} <= set(dataset.column_names) else []
 
 
 def tag_matrix(tags: Sequence[Sequence[int]], n_tags: int) -> np.ndarray:

@@ -11,7 +11,7 @@ from datasets import Dataset
 from ..audio.loading import RATES, load_audio, open_audio
 from ..errors import AudioError, DataError
 from .bands import measure_bands
-from .rows import ENCODED_COLUMN
+from .rows import ENCODED_COLUMN, END_COLUMN, START_COLUMN, part_columns
 from .shard_rows import UNREADABLE, read_block
 from .shards import Split
 
@@ -50,7 +50,7 @@ def survey_recordings(dataset: Dataset, trained: np.ndarray, seed: int = 0) -> S
     """
     rows = np.flatnonzero(trained)
     drawn = np.sort(np.random.default_rng(seed).choice(rows, min(len(rows), MOST_FILES), replace=False))
-    columns = [name for name in ("path", ENCODED_COLUMN) if name in dataset.column_names]
+    columns = [name for name in ("path", ENCODED_COLUMN) if name in dataset.column_names] + part_columns(dataset)
     recordings = dataset.select(drawn).select_columns(columns)
     headers = [header for row in recordings if (header := _read_header(row)) is not None]
     if not headers:
@@ -87,7 +87,8 @@ def _measure(recordings: Iterable[dict[str, Any]]) -> np.ndarray | None:
     found = []
     for row in recordings:
         with suppress(OSError, AudioError):
-            found.append(measure_bands(row.get(ENCODED_COLUMN) or row["path"]))
+            part = (row[START_COLUMN], row[END_COLUMN]) if START_COLUMN in row else None
+            found.append(measure_bands(row.get(ENCODED_COLUMN) or row["path"], part))
     return np.array(found) if found else None
 
 
@@ -98,7 +99,10 @@ def _read_header(row: dict[str, Any]) -> tuple[int, float] | None:
             frames = recording.frames
             if frames is None:  # it does not tell
                 frames = sum(len(block) for block in recording.blocks())
-            return (recording.rate, frames / recording.rate) if frames and recording.rate in RATES else None
+            seconds = (frames or 0) / recording.rate
+            if START_COLUMN in row:
+                seconds = min(row[END_COLUMN], seconds) - row[START_COLUMN]
+            return (recording.rate, seconds) if seconds > 0 and recording.rate in RATES else None
     except (OSError, AudioError):
         return None
 

@@ -68,7 +68,7 @@ def read_table(path: str | os.PathLike, needed_columns: Sequence[str] = ()) -> "
         if is_metadata_table(path):
             table = read_metadata_table(path)
         else:
-            text = _read_text(path)
+            text = read_text(path)
             table = _read_tabs(path, text) if _has_bare_tabs(path, text) else _read_cells(path, text)
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror}): check the path.") from error
@@ -83,7 +83,7 @@ def read_table(path: str | os.PathLike, needed_columns: Sequence[str] = ()) -> "
     return table
 
 
-def _read_text(path: Path) -> str:
+def read_text(path: Path) -> str:
     """A file's text, whatever it is coded in.
 
     Raises:
@@ -120,7 +120,7 @@ def _has_bare_tabs(path: Path, text: str) -> bool:
     """Whether a table is a TSV whose quotes are letters, and not one whose cells are all quoted, or a CSV."""
     header = next((line for line in text.splitlines() if line.strip()), "").rstrip("\r").split("\t")
     quoted = all(len(cell) > 1 and cell[0] == cell[-1] == '"' for cell in header)
-    return path.suffix.lower() in TAB_SUFFIXES and len(header) > 1 and not quoted
+    return path.suffix.lower() in (*TAB_SUFFIXES, ".txt") and len(header) > 1 and not quoted
 
 
 def _find_delimiter(text: str) -> tuple[str, str]:

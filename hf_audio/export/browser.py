@@ -56,10 +56,24 @@ def scores_in_browser(site: str | os.PathLike, clips: Sequence[str | os.PathLike
     Raises:
         BrowserError: there is no browser, it does not answer, or the page cannot read a clip.
     """
+    return [np.array(answer["scores"], dtype=np.float32) for answer in _answers_in_browser(site, clips, "answer")]
+
+
+def frames_in_browser(site: str | os.PathLike, clips: Sequence[str | os.PathLike]) -> list[np.ndarray]:
+    """As `scores_in_browser`, of a model that scores frames: probabilities, (frames, labels), of each clip.
+
+    Raises:
+        BrowserError: as there.
+    """
+    return [np.array(answer["frames"], dtype=np.float32) for answer in _answers_in_browser(site, clips, "frames")]
+
+
+def _answers_in_browser(
+    site: str | os.PathLike, clips: Sequence[str | os.PathLike], kind: str
+) -> list[dict[str, Any]]:
     with serve_folder(site) as address, Browser() as browser:
         browser.open(address)
-        answers = [browser.choose(clip) for clip in clips]
-    return [np.array(answer["scores"], dtype=np.float32) for answer in answers]
+        return [browser.choose(clip, kind) for clip in clips]
 
 
 @contextmanager
@@ -144,23 +158,23 @@ class Browser:
         if sentence:
             raise BrowserError(sentence)
 
-    def choose(self, clip: str | os.PathLike) -> dict[str, Any]:
-        """Have the page judge a file, as if a visitor chose it; returns `{"name", "scores"}`.
+    def choose(self, clip: str | os.PathLike, kind: str = "answer") -> dict[str, Any]:
+        """Have the page judge a file, as if a visitor chose it; returns `{"name", "scores"}`, or of "frames" these.
 
         Raises:
             BrowserError: the page cannot read it, or does not answer.
         """
-        self.expect_answer()
+        self.expect_answer(kind)
         document = self.call("DOM.getDocument")["root"]["nodeId"]
         field = self.call("DOM.querySelector", nodeId=document, selector="#file")["nodeId"]
         self.call("DOM.setFileInputFiles", nodeId=field, files=[os.path.abspath(clip)])
         return self.answer()
 
-    def expect_answer(self) -> None:
-        """Keep the page's next answer for `answer`."""
+    def expect_answer(self, kind: str = "answer") -> None:
+        """Keep the page's next answer, or its next event of another kind, for `answer`."""
         self.evaluate(
             "void (window.nextAnswer = new Promise((resolve) => "
-            "document.addEventListener('answer', ({ detail }) => resolve(detail), { once: true })))"
+            f"document.addEventListener('{kind}', ({{ detail }}) => resolve(detail), {{ once: true }})))"
         )
 
     def answer(self) -> dict[str, Any]:

@@ -19,7 +19,8 @@ from ..inference.checkpoint import ONNX_SUFFIX
 from ..inference.classifier import AudioClassifier
 from ..inference.embedder import OnnxAudioEmbedder, embedder_of
 from ..inference.facts import Facts
-from ..inference.onnx_classifier import EMBEDDINGS, INPUT, OUTPUT, OnnxAudioClassifier
+from ..inference.frames import frame_scores
+from ..inference.onnx_classifier import EMBEDDINGS, FRAME_SCORES, INPUT, OUTPUT, OnnxAudioClassifier
 from ..inference.torch_classifier import TorchAudioClassifier
 
 # Between torch and ONNX Runtime, in probability.
@@ -54,6 +55,7 @@ def export_onnx(
 ) -> Export:
     """Write a checkpoint as one ONNX file: waveforms (batch, samples) in, logits (batch, labels) out.
 
+    Of a network that scores frames, a second output, `frame_scores`, has their probabilities, (batch, frames, labels).
     Batch and length are free; labels, rate and windows are in its metadata. Before the file is written under its name,
     it is run on the clips and compared with torch.
 
@@ -63,7 +65,7 @@ def export_onnx(
         clips: audio files, or their bytes, to check it on, by default those of `make_golden_clips`.
         labels: of the clips, classes or numbers, "" where unknown, to tell how accurate the file is on them.
         int8: quantise the convolutions to 8 bits, by what the clips make of them.
-        embeddings: give a second output, `embeddings`, (batch, size), what `AutoModel` gives as `pooler_output`.
+        embeddings: give a further output, `embeddings`, (batch, size), what `AutoModel` gives as `pooler_output`.
 
     Raises:
         CheckpointError: no such checkpoint, or one that does not hold its own front-end.
@@ -95,6 +97,10 @@ def export_onnx(
         else:
             export = _compare(written, classifier, waveforms, labels)
             difference = export.largest_difference
+            if facts.frame_seconds is not None:
+                difference = float(
+                    np.max([difference, *compare_frames(OnnxAudioClassifier(written), classifier, waveforms)])
+                )
             if embeddings:
                 difference = float(np.max([difference, *compare_embeddings(written, classifier, waveforms)]))
             if not difference <= TOLERANCE:  # NaN is none
@@ -143,7 +149,7 @@ def trace(classifier: TorchAudioClassifier, path: Path, embeddings: bool = False
     import torch
 
     from ..models.frontends import MelSpectrogram
-    from .onnx_frontend import FactoredMelSpectrogram, LogitsAndEmbeddings
+    from .onnx_frontend import FactoredMelSpectrogram, OutputsByName
 
     model = copy.deepcopy(classifier.model)
     for module in list(model.modules()):
@@ -151,15 +157,16 @@ def trace(classifier: TorchAudioClassifier, path: Path, embeddings: bool = False
             if isinstance(child, MelSpectrogram):
                 setattr(module, name, FactoredMelSpectrogram(child))
     facts = classifier.facts
+    outputs = [OUTPUT, *([FRAME_SCORES] if facts.frame_seconds else []), *([EMBEDDINGS] if embeddings else [])]
     example = torch.zeros(2, round(_example_seconds(classifier) * facts.sampling_rate))
     with _quiet():
         program = torch.onnx.export(
-            LogitsAndEmbeddings(model) if embeddings else model,
+            OutputsByName(model, outputs) if outputs != [OUTPUT] else model,
             (example,),
             dynamo=True,
             dynamic_shapes={INPUT: {0: "batch", 1: "samples"}},
             input_names=[INPUT],
-            output_names=[OUTPUT, EMBEDDINGS] if embeddings else [OUTPUT],
+            output_names=outputs,
             verbose=False,
         )
     assert program is not None
@@ -200,10 +207,13 @@ def quantise(
     """
     _quantise(path, classifier.facts, clips)
     export = _compare(path, classifier, clips, labels)
-    if not np.isfinite(export.largest_difference):
+    differences = [export.largest_difference]
+    if classifier.facts.frame_seconds is not None:  # which differ more than clips, whose scores are means of them
+        differences += compare_frames(OnnxAudioClassifier(path), classifier, clips)
+    if not np.isfinite(differences).all():
         raise ExportError(f"{path.name} answers NaN in 8 bits: calibrate it on other clips, or leave --int8 out.")
     # Other clips differ more than those that calibrated it.
-    _set_metadata(path, {"int8_bound": min(1.0, round(3 * export.largest_difference, 4))})
+    _set_metadata(path, {"int8_bound": min(1.0, round(3 * max(differences), 4))})
     return export
 
 
@@ -261,6 +271,15 @@ def _compare(
         before, after = (first == wanted[:, None])[wanted != ""].mean(0).tolist()
         accuracies = before, after
     return Export(path, len(clips), difference, float((first[:, 0] == first[:, 1]).mean()), accuracies)
+
+
+def compare_frames(
+    exported: AudioClassifier, classifier: AudioClassifier, clips: Sequence[np.ndarray]
+) -> Iterator[float]:
+    """How far an exported classifier's scores are from torch's, at most, in the moments of each clip, (samples,)."""
+    for clip in clips:
+        pairs = zip(frame_scores(exported, [clip]), frame_scores(classifier, [clip]), strict=True)
+        yield float(np.max([np.abs(own.scores - expected.scores).max() for own, expected in pairs]))
 
 
 def compare_embeddings(path: Path, classifier: AudioClassifier, clips: Sequence[np.ndarray]) -> Iterator[float]:

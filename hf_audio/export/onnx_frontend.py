@@ -4,12 +4,14 @@ The mel spectrogram is made of matrix products, for runtimes whose own Fourier t
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
 
+from ..inference.onnx_classifier import EMBEDDINGS, FRAME_SCORES, OUTPUT
 from ..models.frontends import MelSpectrogram
 
 
@@ -86,18 +88,26 @@ class FactoredMelSpectrogram(nn.Module):
         return mels.unflatten(0, (batch, n_frames)).transpose(1, 2)
 
 
-class LogitsAndEmbeddings(nn.Module):
-    """A classifier with its embeddings as a second output, out of one forward pass.
+class OutputsByName(nn.Module):
+    """A classifier with several outputs, out of one forward pass.
 
     Args:
-        model: whose output has `pooler_output` where hidden states are asked for.
+        model: whose output has `pooler_output` where hidden states are asked for, or `frame_logits` where these are.
+        names: of the outputs, as an exported file calls them.
     """
 
-    def __init__(self, model: nn.Module):
+    def __init__(self, model: nn.Module, names: Sequence[str]):
         super().__init__()
         self.model = model
+        self.names = tuple(names)
 
-    def forward(self, input_values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Waveforms (batch, samples) -> logits (batch, labels) and embeddings (batch, size)."""
-        output = self.model(input_values, output_hidden_states=True, return_dict=True)
-        return output.logits, output.pooler_output
+    def forward(self, input_values: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Waveforms (batch, samples) -> logits (batch, labels), frames' probabilities (batch, frames, labels), ..."""
+        asked = {"output_hidden_states": EMBEDDINGS in self.names, "return_dict": True}
+        if FRAME_SCORES in self.names:
+            asked["output_frame_logits"] = True
+        output = self.model(input_values, **asked)
+        values = {OUTPUT: output.logits, EMBEDDINGS: output.pooler_output}
+        if FRAME_SCORES in self.names:
+            values[FRAME_SCORES] = output.frame_logits.sigmoid()
+        return tuple(values[name] for name in self.names)

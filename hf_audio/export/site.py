@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -58,18 +59,34 @@ def make_site(checkpoint: str | os.PathLike, output_dir: str | os.PathLike) -> P
 
 
 @contextmanager
-def make_site_beside(checkpoint: str | os.PathLike) -> Iterator[Path]:
-    """A folder, empty at first, in which a process of its own makes a site while the caller goes on."""
+def make_site_beside(checkpoint: str | os.PathLike, begin: threading.Event) -> Iterator[Path]:
+    """A folder, empty at first, in which a process of its own makes a site while the caller goes on.
+
+    begin: set as soon as the process may take time from the caller.
+    """
+    command = [sys.executable, "-m", "hf_audio.cli", "page", str(checkpoint), "--output_dir"]
     with tempfile.TemporaryDirectory(prefix="hf_audio_site_") as folder:
         site = Path(folder) / "site"
         site.mkdir()
-        command = [sys.executable, "-m", "hf_audio.cli", "page", str(checkpoint), "--output_dir", str(site)]
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        processes: list[subprocess.Popen] = []
+        ending = threading.Event()
+
+        def start() -> None:
+            begin.wait()
+            if not ending.is_set():
+                processes.append(subprocess.Popen([*command, str(site)], stdout=subprocess.DEVNULL))
+
+        starting = threading.Thread(target=start, name="site")
+        starting.start()
         try:
             yield site
         finally:
-            process.terminate()
-            process.wait()
+            ending.set()
+            begin.set()
+            starting.join()
+            for process in processes:
+                process.terminate()
+                process.wait()
 
 
 def _check_free(site: Path) -> None:

@@ -10,10 +10,11 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -27,11 +28,12 @@ from ..errors import AudioError, CheckpointError, NoSpeechError
 from ..inference.classifier import AudioClassifier
 from ..inference.embedder import OnnxAudioEmbedder, embedder_of
 from ..inference.facts import Answer, Facts
+from ..inference.frames import FrameScores, frame_scores
 from ..inference.onnx_classifier import OnnxAudioClassifier
-from ..inference.streaming import AudioStream
-from .browser import find_browser, scores_in_browser
+from ..inference.streaming import AudioStream, FrameStream
+from .browser import find_browser, frames_in_browser, scores_in_browser
 from .golden_clips import make_golden_clips
-from .onnx import TOLERANCE, distance, has_convolutions, keep_spoken, load_exportable, quantise, trace
+from .onnx import TOLERANCE, compare_frames, distance, has_convolutions, keep_spoken, load_exportable, quantise, trace
 from .site import make_site
 
 # Samples of a stream's blocks: a prime, 20 ms of a telephone, a sound card's buffer, and all at once.
@@ -63,7 +65,7 @@ def verify(checkpoint: str | os.PathLike, clips: Mapping[str, bytes] | None = No
 
     Ways: the pipeline, the bulk engine, ONNX Runtime, by recordings in windows and uncut, ONNX Runtime in 8 bits where
     there are convolutions, the page, where a browser is installed, the service over HTTP and WebSocket, and streams in
-    blocks of several sizes; of embeddings, ONNX Runtime and the service.
+    blocks of several sizes; of embeddings, ONNX Runtime and the service; of a network that scores frames, these too.
 
     Args:
         checkpoint: a finished folder or a Hub id, as of `export_onnx`.
@@ -99,13 +101,15 @@ def verify(checkpoint: str | os.PathLike, clips: Mapping[str, bytes] | None = No
         shutil.copyfile(whole, small)
         exported = OnnxAudioClassifier(whole)
         yield compare("ONNX", lambda clip: exported(clip, top_k=None))
+        waveforms = [read(clip) for clip in clips.values()]
+        if facts.frame_seconds is not None:
+            yield _compare_frames("ONNX, frames", exported, classifier, waveforms)
         embed = OnnxAudioEmbedder(exported).embed_recording
         yield _compare_embeddings("ONNX, embeddings", lambda clip: embed(read(clip)), classifier, clips)
         # As other programs may run it; not with the caller's clips, which may last for hours.
         uncut = [read(clip) for clip in golden.values()]
         pairs = [(exported.score([each])[0], classifier.score([each])[0]) for each in uncut]
         yield _compare_scores("ONNX, uncut", pairs, TOLERANCE)
-        waveforms = [read(clip) for clip in clips.values()]
         if has_convolutions(classifier):
             quantise(classifier, small, keep_spoken(facts, waveforms, None)[0])
             eight_bits = OnnxAudioClassifier(small)
@@ -113,12 +117,18 @@ def verify(checkpoint: str | os.PathLike, clips: Mapping[str, bytes] | None = No
             # Scores, not answers: where two digits are about as probable, the other one may well be read.
             pairs = [(eight_bits.judge_recording(each), classifier.judge_recording(each)) for each in waveforms]
             yield _compare_scores("ONNX, 8 bits", pairs, eight_bits.int8_bound)
+            if facts.frame_seconds is not None:
+                bound = eight_bits.int8_bound
+                yield _compare_frames("ONNX, 8 bits, frames", eight_bits, classifier, waveforms, bound)
         if find_browser() is not None and not facts.speech_only:
             yield from _compare_page(whole, classifier, golden)
     with _service(checkpoint) as address:
         yield compare("REST", lambda clip: _post(address, clip, facts))
         yield _compare_embeddings("REST, embeddings", lambda clip: _post_to_embed(address, clip), classifier, clips)
         yield _compare_socket(address, classifier, clips)
+        if facts.frame_seconds is not None:
+            yield _compare_rest_frames(address, classifier, clips)
+            yield _compare_socket_frames(address, classifier, clips)
     for block in BLOCKS:
         yield _compare_stream(classifier, clips, block)
 
@@ -211,12 +221,18 @@ def _post(address: str, clip: bytes, facts: Facts) -> Answer:
 
 def _post_to_embed(address: str, clip: bytes) -> np.ndarray:
     """The embedding of a clip, (size,)."""
-    head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="clip"\r\n\r\n'
-    body = head.encode() + clip + f"\r\n--{BOUNDARY}--\r\n".encode()
+    return np.array(_post_form(f"{address}/v1/embed", clip)["embedding"], dtype=np.float32)
+
+
+def _post_form(address: str, clip: bytes, **fields: str) -> dict[str, Any]:
+    """The answer to an upload of a clip with further fields."""
+    head = f"--{BOUNDARY}\r\nContent-Disposition: form-data; name="
+    parts = [f'{head}"{name}"\r\n\r\n{value}\r\n'.encode() for name, value in fields.items()]
+    parts += [f'{head}"file"; filename="clip"\r\n\r\n'.encode(), clip, f"\r\n--{BOUNDARY}--\r\n".encode()]
     kind = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
-    request = urllib.request.Request(f"{address}/v1/embed", data=body, headers=kind)
+    request = urllib.request.Request(address, data=b"".join(parts), headers=kind)
     with urllib.request.urlopen(request, timeout=600) as response:
-        return np.array(json.load(response)["embedding"], dtype=np.float32)
+        return json.load(response)
 
 
 def _compare_embeddings(
@@ -231,28 +247,80 @@ def _compare_embeddings(
     return Verdict(way, len(differences), largest(differences), TOLERANCE)
 
 
-def _compare_socket(address: str, classifier: AudioClassifier, clips: Mapping[str, bytes]) -> Verdict:
+def _sixteen_bits(waveform: np.ndarray) -> np.ndarray:
+    """(samples,) float32 -> int16."""
+    return np.clip(np.rint(waveform * INT16_FULL_SCALE), -INT16_FULL_SCALE, INT16_FULL_SCALE - 1).astype(np.int16)
+
+
+def _converse(address: str, samples: np.ndarray) -> list[dict[str, Any]]:
+    """What a stream of 16-bit samples, (samples,), is answered, message by message."""
     from websockets.sync.client import connect
 
+    sent = samples.astype("<i2")
+    with connect(f"ws{address.removeprefix('http')}") as socket:
+        for first in range(0, len(sent), SOCKET_BLOCK):
+            socket.send(sent[first : first + SOCKET_BLOCK].tobytes())
+        socket.send(json.dumps({"type": "end"}))
+        return [json.loads(message) for message in socket]
+
+
+def _compare_socket(address: str, classifier: AudioClassifier, clips: Mapping[str, bytes]) -> Verdict:
     facts, differences = classifier.facts, []
     query = f"?sampling_rate={facts.sampling_rate}&top_k={len(facts.labels)}"
     for clip in clips.values():
-        waveform = load_audio(clip, facts.sampling_rate)
-        largest_sample = INT16_FULL_SCALE - 1
-        samples = np.clip(np.rint(waveform * INT16_FULL_SCALE), -INT16_FULL_SCALE, largest_sample).astype("<i2")
+        samples = _sixteen_bits(load_audio(clip, facts.sampling_rate))
         stream = AudioStream(classifier)
-        expected = [*stream.push(samples.astype(np.int16)), *stream.flush()]
-        with connect(f"ws{address.removeprefix('http')}/v1/stream{query}") as socket:
-            for first in range(0, len(samples), SOCKET_BLOCK):
-                socket.send(samples[first : first + SOCKET_BLOCK].tobytes())
-            socket.send(json.dumps({"type": "end"}))
-            messages = [json.loads(message) for message in socket]
+        expected = [*stream.push(samples), *stream.flush()]
+        messages = _converse(f"{address}/v1/stream{query}", samples)
         if [message["end"] for message in messages] != [event.end for event in expected]:
             differences.append(1.0)
         else:
             pairs = zip(messages, expected, strict=True)
             differences += [difference(message["answer"], facts.name(event.scores, None)) for message, event in pairs]
     return Verdict("WebSocket", len(clips), largest(differences), TOLERANCE)
+
+
+def _compare_frames(
+    way: str,
+    exported: AudioClassifier,
+    classifier: AudioClassifier,
+    waveforms: Sequence[np.ndarray],
+    bound: float = TOLERANCE,
+) -> Verdict:
+    differences = list(compare_frames(exported, classifier, waveforms))
+    return Verdict(way, len(waveforms), largest(differences), bound)
+
+
+def _difference_of_clip(classifier: AudioClassifier, clip: bytes, scores: np.ndarray) -> float:
+    """Of a clip's frames, (frames, labels), from torch's."""
+    waveform = load_audio(clip, classifier.sampling_rate)
+    return _difference_of_moments(frame_scores(classifier, [waveform]), scores)
+
+
+def _difference_of_moments(stretches: Iterable[FrameScores], scores: Sequence[Sequence[float]] | np.ndarray) -> float:
+    """Of the scores of moments, (frames, labels), from those expected, which are cut into stretches."""
+    expected = np.concatenate([stretch.scores for stretch in stretches])
+    return float(np.abs(scores - expected).max()) if np.shape(scores) == expected.shape else 1.0
+
+
+def _compare_rest_frames(address: str, classifier: AudioClassifier, clips: Mapping[str, bytes]) -> Verdict:
+    differences = []
+    for clip in clips.values():
+        answer = _post_form(f"{address}/v1/predict", clip, frames="true")
+        differences.append(_difference_of_clip(classifier, clip, answer["frames"]["scores"]))
+    return Verdict("REST, frames", len(clips), largest(differences), TOLERANCE)
+
+
+def _compare_socket_frames(address: str, classifier: AudioClassifier, clips: Mapping[str, bytes]) -> Verdict:
+    rate, differences = classifier.sampling_rate, []
+    for clip in clips.values():
+        samples = _sixteen_bits(load_audio(clip, rate))
+        stream = FrameStream(classifier)
+        expected = [*stream.push(samples), *stream.flush()]
+        messages = _converse(f"{address}/v1/stream?sampling_rate={rate}&frames=true", samples)
+        told = [row for message in messages for row in message["scores"]]
+        differences.append(_difference_of_moments(expected, told))
+    return Verdict("WebSocket, frames", len(clips), largest(differences), TOLERANCE)
 
 
 def _compare_stream(classifier: AudioClassifier, clips: Mapping[str, bytes], block: int | None) -> Verdict:
@@ -284,14 +352,23 @@ def _compare_page(exported: Path, classifier: AudioClassifier, clips: Mapping[st
         for name, clip in clips.items():
             files[name].write_bytes(clip)
         rows = scores_in_browser(site, list(files.values()))
+        if classifier.facts.frame_seconds is not None:
+            kept = {name: clip for name, clip in clips.items() if _rate(clip) == classifier.sampling_rate}
+            moments = zip(kept.values(), frames_in_browser(site, [files[name] for name in kept]), strict=True)
+            told = [_difference_of_clip(classifier, clip, scores) for clip, scores in moments]
+            yield Verdict("page, frames", len(told), largest(told), TOLERANCE)
     differences: dict[bool, list[float]] = {False: [], True: []}
     for clip, scores in zip(clips.values(), rows, strict=True):
-        with closing(soundfile.SoundFile(io.BytesIO(clip))) as file:
-            resampled = file.samplerate != classifier.sampling_rate
         expected = classifier.judge([load_audio(clip, classifier.sampling_rate)])[0]
-        differences[resampled].append(float(np.abs(scores - expected).max()))
+        differences[_rate(clip) != classifier.sampling_rate].append(float(np.abs(scores - expected).max()))
     yield Verdict("page", len(differences[False]), largest(differences[False]), TOLERANCE)
     yield Verdict("page, resampled", len(differences[True]), largest(differences[True]), RESAMPLED_TOLERANCE)
+
+
+def _rate(clip: bytes) -> int:
+    """Of a file's samples, in Hz."""
+    with closing(soundfile.SoundFile(io.BytesIO(clip))) as file:
+        return file.samplerate
 
 
 def read_clips(paths: Sequence[str | os.PathLike]) -> dict[str, bytes]:

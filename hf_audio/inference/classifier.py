@@ -9,7 +9,7 @@ from itertools import groupby
 import numpy as np
 
 from ..audio.levels import to_floats
-from ..errors import AudioError
+from ..errors import AudioError, CheckpointError
 from .facts import Answer, Facts
 
 # Windows that go through a network together: enough to keep it busy, and so few samples that what the layers leave
@@ -45,6 +45,23 @@ class AudioClassifier(ABC):
     def logits(self, windows: Sequence[np.ndarray]) -> np.ndarray:
         """What `score` makes its probabilities of -> (windows, labels) float32."""
         raise NotImplementedError
+
+    def score_frames(self, windows: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """What sounds in every frame of each waveform, (samples,) float32 -> (frames, labels) float32 probabilities.
+
+        Frame k is of the `frame_seconds` of the facts that begin k times as late. How the answers to overlapping
+        windows of a longer recording are put together, and what stands in for them where a network has none, see
+        `frames.frame_scores`.
+
+        Raises:
+            CheckpointError: the network scores windows as a whole.
+        """
+        raise CheckpointError("This checkpoint scores windows as a whole: train one on annotations for finer scores.")
+
+    def _frames_of(self, window: np.ndarray, scores: np.ndarray) -> np.ndarray:
+        """Of what a network gave for a window, perhaps a padded one, (frames, labels), the frames that lie in it."""
+        assert self.facts.frame_seconds is not None
+        return scores[: -(-len(window) // round(self.facts.frame_seconds * self.facts.sampling_rate))]
 
     def _of_labels(self, values: np.ndarray) -> np.ndarray:
         """What a network gave, (windows, values), as values of the labels: (0, labels) of no windows.

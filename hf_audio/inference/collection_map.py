@@ -120,8 +120,10 @@ def _nearest(units: np.ndarray, groups: Sequence[str] | None) -> Iterator[np.nda
         if known is not None and named is not None:
             own = known[first : first + ROWS_AT_ONCE, None] == known
             similarities[own & named] = -np.inf
-        places = np.argsort(-similarities, axis=1, kind="stable")[:, :N_NEIGHBOURS]
+        n_neighbours = min(N_NEIGHBOURS, similarities.shape[1])
+        places = np.argpartition(-similarities, n_neighbours - 1, axis=1)[:, :n_neighbours]
         for row, nearest in zip(similarities, places, strict=True):
+            nearest = nearest[np.lexsort((nearest, -row[nearest]))]
             yield nearest[np.isfinite(row[nearest])]
 
 

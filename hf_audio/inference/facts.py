@@ -2,14 +2,16 @@
 
 import dataclasses
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from ..audio.windows import cut_windows
 from ..errors import ArgumentError, AudioError, CheckpointError, NoSpeechError
+from .events import EventRule, is_event
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
@@ -20,6 +22,8 @@ STREAM_WINDOW_SECONDS = 3.0  # of a checkpoint that has no window of its own
 # What no checkpoint exceeds, so that a stranger's cannot fill memory.
 MAX_SAMPLING_RATE, MAX_CLIP_SECONDS, MAX_OVERLAP = 1_000_000, 3600, 0.99
 
+Whole = Literal["mean", "max", "any"]
+"""What of its windows' scores becomes a recording's: their mean; the highest; or how likely a label sounds in any."""
 Answer = list[dict[str, Any]] | dict[str, Any]
 """`[{"score": 0.9, "label": "dog"}, ...]`, or `{"text": "194827", "score": 0.98}` of a number."""
 
@@ -49,6 +53,10 @@ class Facts:
     """Whether the network was trained on speech alone, and so is asked nothing where nobody speaks."""
     overlap: float = 0.0
     """Share of a window that the next one repeats."""
+    event_rule: EventRule | None = None
+    """How events follow from scores over time, where one was fitted; a mapping, as JSON has it, is read."""
+    frame_seconds: float | None = None
+    """From one moment that the network scores to the next one; `None`: it scores windows as a whole."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "labels", _as_text(self.labels))
@@ -59,11 +67,21 @@ class Facts:
             raise CheckpointError(f"clip_seconds={seconds!r} must last a sample, and {MAX_CLIP_SECONDS} s at most.")
         if not _is_number(self.overlap) or not 0 <= self.overlap <= MAX_OVERLAP:
             raise CheckpointError(f"overlap={self.overlap!r} must lie between 0 and {MAX_OVERLAP} of a window.")
+        frame = self.frame_seconds
+        if frame is not None and not (_is_number(frame) and 1 <= frame * rate <= (self.clip_seconds or 0) * rate):
+            raise CheckpointError(f"frame_seconds={frame!r} must last a sample, and clip_seconds={seconds} at most.")
         for name in ("multi_label", "speech_only"):
             if not isinstance(getattr(self, name), bool):
                 raise CheckpointError(f"{name}={getattr(self, name)!r} must be true or false.")
         if self.num_digits and len(self.labels) != 10 * self.num_digits:
             raise CheckpointError(f"num_digits={self.num_digits!r} needs ten labels each, and has {len(self.labels)}.")
+        if self.event_rule is not None and not isinstance(self.event_rule, EventRule):
+            object.__setattr__(self, "event_rule", EventRule.from_dict(self.event_rule))
+        n_thresholds = len(self.labels) if self.event_rule is None else len(self.event_rule.thresholds)
+        if n_thresholds != len(self.labels):
+            raise CheckpointError(
+                f"event_rule has {n_thresholds} thresholds, and there are {len(self.labels)} labels."
+            )
 
     @classmethod
     def from_config(cls, config: "PreTrainedConfig", sampling_rate: int) -> "Facts":
@@ -76,6 +94,8 @@ class Facts:
             multi_label=config.problem_type == "multi_label_classification",
             speech_only=getattr(config, "speech_only", False),
             overlap=getattr(config, "overlap", 0.0),
+            event_rule=getattr(config, "event_rule", None),
+            frame_seconds=getattr(config, "frame_seconds", None),
         )
 
     @classmethod
@@ -91,7 +111,8 @@ class Facts:
 
     def to_dict(self) -> dict[str, Any]:
         """The facts by name, as JSON has them: in `model.json` of a page, and each on its own in an ONNX file."""
-        return {**vars(self), "labels": list(self.labels)}
+        rule = None if self.event_rule is None else self.event_rule.to_dict()
+        return {**vars(self), "labels": list(self.labels), "event_rule": rule}
 
     @property
     def function(self) -> str:
@@ -179,6 +200,25 @@ class Facts:
         mean.add(scores)
         return mean.value
 
+    def running(self, whole: Whole = "mean") -> "RunningScores":
+        """What makes a recording's scores of its windows', which come a few at a time.
+
+        Raises:
+            ArgumentError: the highest scores of numbers are no number.
+        """
+        if whole == "mean":
+            return RunningMean()
+        if self.num_digits:
+            raise ArgumentError(f"--whole {whole} is of labels, and this checkpoint reads numbers: leave it out.")
+        sounds = np.array([is_event(label) for label in self.labels])
+        return RunningMax(sounds) if whole == "max" else RunningAny(sounds)
+
+    @property
+    def names_every_noise(self) -> bool:
+        """Whether whatever is none of the labels is called by one of them all the same."""
+        known = self.multi_label or self.speech_only or self.num_digits or self.event_rule is not None
+        return not known and all(map(is_event, self.labels))
+
     def reduce_each(self, windows: Sequence[np.ndarray], scores: np.ndarray) -> list[np.ndarray]:
         """Parts of a recording, (samples,) each, and what each was scored, (parts, labels), each one reduced alone."""
         pairs = zip(windows, scores, strict=True)
@@ -234,19 +274,77 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-class RunningMean:
-    """The mean of rows that come a few at a time, in double precision: those of hours take no more memory than one."""
+class RunningScores(ABC):
+    """The scores of a recording, of those of its windows, which come a few at a time, in double precision."""
+
+    @abstractmethod
+    def add(self, rows: np.ndarray | Sequence[np.ndarray]) -> None:
+        """Take some in, (rows, values)."""
+
+    @property
+    @abstractmethod
+    def value(self) -> np.ndarray:
+        """Of all that have come, (values,)."""
+
+
+class RunningMean(RunningScores):
+    """The mean: what a recording is of the longest."""
 
     def __init__(self) -> None:
         self._total: np.ndarray | float = 0.0
         self._n_rows = 0
 
     def add(self, rows: np.ndarray | Sequence[np.ndarray]) -> None:
-        """Take some in, (rows, values)."""
+        """See `RunningScores.add`."""
         self._total = self._total + np.sum(rows, axis=0, dtype=np.float64)
         self._n_rows += len(rows)
 
     @property
     def value(self) -> np.ndarray:
-        """The mean of all that have come, (values,)."""
+        """See `RunningScores.value`."""
         return np.asarray(self._total / self._n_rows)
+
+
+class RunningMax(RunningScores):
+    """The highest score of each label, and the lowest where it says that none of the others sounds.
+
+    Args:
+        sounds: which labels are of sounds, (labels,).
+    """
+
+    def __init__(self, sounds: np.ndarray):
+        self._sign = np.where(sounds, 1.0, -1.0)
+        self._best = np.full(len(sounds), -np.inf)
+
+    def add(self, rows: np.ndarray | Sequence[np.ndarray]) -> None:
+        """See `RunningScores.add`."""
+        self._best = np.maximum(self._best, (np.asarray(rows, dtype=np.float64) * self._sign).max(0))
+
+    @property
+    def value(self) -> np.ndarray:
+        """See `RunningScores.value`."""
+        return self._best * self._sign
+
+
+class RunningAny(RunningScores):
+    """How likely each label sounds in some window, were they independent; and that none of the others does in any.
+
+    Args:
+        sounds: which labels are of sounds, (labels,).
+    """
+
+    def __init__(self, sounds: np.ndarray):
+        self._sounds = sounds
+        self._total = np.zeros(len(sounds))  # of logarithms
+
+    def add(self, rows: np.ndarray | Sequence[np.ndarray]) -> None:
+        """See `RunningScores.add`."""
+        scores = np.asarray(rows, dtype=np.float64)
+        with np.errstate(divide="ignore"):  # what is certain
+            self._total += np.log(np.where(self._sounds, 1 - scores, scores)).sum(0)
+
+    @property
+    def value(self) -> np.ndarray:
+        """See `RunningScores.value`."""
+        never = np.exp(self._total)
+        return np.where(self._sounds, 1 - never, never)

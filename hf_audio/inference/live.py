@@ -28,7 +28,7 @@ class Decision:
 
 
 class RunningDecision:
-    """Samples in, in blocks of any size, and an answer every quarter of a second, about the last window.
+    """Samples in, in blocks of any size, and an answer every quarter of a second, about the last window heard in full.
 
     Of a model of speech alone, there are answers while somebody speaks, windows begin with their first sound, and one
     answer "no speech" tells that they have stopped.
@@ -44,7 +44,13 @@ class RunningDecision:
     def __init__(self, classifier: AudioClassifier, sampling_rate: int):
         self.classifier = classifier
         self.rate = sampling_rate
-        self.stream = AudioStream(classifier, sampling_rate=sampling_rate, hop_seconds=HOP_SECONDS, find_speech=False)
+        self.stream = AudioStream(
+            classifier,
+            sampling_rate=sampling_rate,
+            hop_seconds=HOP_SECONDS,
+            find_speech=False,
+            growing=classifier.facts.speech_only,
+        )
         self._begin = 0.0  # of what the stream has heard, in seconds
         self._speaks = True
         if classifier.facts.speech_only:

@@ -12,6 +12,7 @@ from .classifier import AudioClassifier, group_by_length
 from .facts import Facts
 
 INPUT, OUTPUT = "input_values", "logits"
+FRAME_SCORES = "frame_scores"  # a second output, of networks that score frames: their probabilities
 EMBEDDINGS = "embeddings"  # a second output, of files that were exported with it
 
 
@@ -62,12 +63,24 @@ class OnnxAudioClassifier(AudioClassifier):
         """See `AudioClassifier.logits`."""
         return self._of_labels(self.run(windows, OUTPUT))
 
+    def score_frames(self, windows: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """See `AudioClassifier.score_frames`. Windows of one length go through the network together."""
+        if self.facts.frame_seconds is None:
+            return super().score_frames(windows)
+        rows = zip(windows, self.run_each(windows, FRAME_SCORES), strict=True)
+        return [self._frames_of(window, scores) for window, scores in rows]
+
     def run(self, windows: Sequence[np.ndarray], output: str) -> np.ndarray:
         """What the network gives by the name of an output -> (windows, values) float32."""
+        rows = self.run_each(windows, output)
+        return np.stack(rows) if rows else np.empty((0, 0), dtype=np.float32)
+
+    def run_each(self, windows: Sequence[np.ndarray], output: str) -> list[np.ndarray]:
+        """As `run`, where the values of windows of other lengths may have other shapes: an array a window, float32."""
         rows: list[np.ndarray] = [np.empty(0)] * len(windows)
         for places in group_by_length(windows, padded=False):
             batch = np.stack([windows[i] for i in places]).astype(np.float32, copy=False)
             (values,) = self.session.run([output], {INPUT: batch})
             for place, row in zip(places, values, strict=True):
-                rows[place] = row
-        return np.stack(rows).astype(np.float32, copy=False) if rows else np.empty((0, 0), dtype=np.float32)
+                rows[place] = row.astype(np.float32, copy=False)
+        return rows

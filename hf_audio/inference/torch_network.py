@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -67,16 +67,25 @@ class TorchNetwork:
         ask: takes the network and its inputs of some windows, and returns (windows, values). Windows of like lengths
         go through together.
         """
-        import torch
-
         values: np.ndarray | None = None
-        for places in group_by_length(windows, padded=self._knows_padding):
-            with torch.inference_mode():
-                part = ask(self.model, self._inputs([windows[i] for i in places])).float().cpu().numpy()
+        for places, part in self.run_groups(windows, ask):
             if values is None:
                 values = np.empty((len(windows), part.shape[1]), dtype=np.float32)
             values[places] = part
         return np.empty((0, 0), dtype=np.float32) if values is None else values
+
+    def run_groups(
+        self, windows: Sequence[np.ndarray], ask: Callable[["nn.Module", Mapping[str, Any]], "Tensor"]
+    ) -> Iterator[tuple[list[int], np.ndarray]]:
+        """As `run`, group by group: the places of windows that go through together, and what each is given.
+
+        Returns pairs of places and (places, ...) float32, whose further sizes may differ from group to group.
+        """
+        import torch
+
+        for places in group_by_length(windows, padded=self._knows_padding):
+            with torch.inference_mode():
+                yield places, ask(self.model, self._inputs([windows[i] for i in places])).float().cpu().numpy()
 
     def _inputs(self, windows: Sequence[np.ndarray]) -> Mapping[str, Any]:
         """What the model reads of windows that go through it together, on its device."""

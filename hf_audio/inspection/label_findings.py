@@ -1,7 +1,7 @@
 """What is wrong with the classes: too few, too small, misspelt, or told by the microphone."""
 
 import unicodedata
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
@@ -138,14 +138,17 @@ def find_device_leaks(entries: Sequence[Entry], measures: Sequence[ClipMeasures]
     """Classes that a network could tell by how they were recorded, stored or levelled."""
     clips = [(entry, clip) for entry, clip in zip(entries, measures, strict=True) if any(entry.labels)]
     labels = np.array(["/".join(filter(None, entry.labels)) for entry, _ in clips])
-    names, sizes = np.unique(labels, return_counts=True)
+    names, classes, sizes = np.unique(labels, return_inverse=True, return_counts=True)
+    # Read once, not again for each of perhaps hundreds of classes.
+    traits = [(trait, *np.unique([read(clip) for _, clip in clips], return_inverse=True)) for trait, read in TRAITS]
+    levels = np.array([clip.level for _, clip in clips])
     cases: list[Case] = []
-    for name in names[(sizes >= FEWEST_CLIPS) & (len(labels) - sizes >= FEWEST_CLIPS)]:
-        own = labels == name
-        told = [_tell_trait(trait, np.array([read(clip) for _, clip in clips]), own) for trait, read in TRAITS]
-        told.append(_tell_level(np.array([clip.level for _, clip in clips]), own))
-        paths = tuple(entry.path for (entry, _), mine in zip(clips, own, strict=True) if mine)
-        cases += [Case(paths[:CASES_OF_A_CLASS], f"{name}: {sentence}") for sentence in told if sentence]
+    for number in np.flatnonzero((sizes >= FEWEST_CLIPS) & (len(labels) - sizes >= FEWEST_CLIPS)):
+        own = classes == number
+        told = [_tell_trait(trait, values, kinds, own) for trait, values, kinds in traits]
+        told.append(_tell_level(levels, own))
+        paths = tuple(clips[place][0].path for place in np.flatnonzero(own)[:CASES_OF_A_CLASS])
+        cases += [Case(paths, f"{names[number]}: {sentence}") for sentence in told if sentence]
     if not cases:
         return []
     return [
@@ -159,12 +162,18 @@ def find_device_leaks(entries: Sequence[Entry], measures: Sequence[ClipMeasures]
     ]
 
 
-def _tell_trait(trait: str, values: np.ndarray, own: np.ndarray) -> str:
-    usual = Counter(values[own].tolist()).most_common(1)[0][0]
-    within, without = (values[own] == usual).mean(), (values[~own] == usual).mean()
-    if within < SHARE_WITHIN or without > SHARE_WITHOUT:
+def _tell_trait(trait: str, values: np.ndarray, kinds: np.ndarray, own: np.ndarray) -> str:
+    """What tells a class, if anything does.
+
+    kinds: of every clip, the place of its value among the values. own: which clips are of the class.
+    """
+    within, without = (np.bincount(kinds[some], minlength=len(values)) for some in (own, ~own))
+    usual = within.argmax()
+    share_within, share_without = within[usual] / within.sum(), without[usual] / without.sum()
+    if share_within < SHARE_WITHIN or share_without > SHARE_WITHOUT:
         return ""
-    return f"its {trait} is {usual} in {within:.0%} of its clips and in {without:.0%} of the others"
+    shares = f"in {share_within:.0%} of its clips and in {share_without:.0%} of the others"
+    return f"its {trait} is {values[usual]} {shares}"
 
 
 def _tell_level(levels: np.ndarray, own: np.ndarray) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..data.annotations import AnnotatedRecordings, find_annotations
 from ..data.columns import Columns
 from ..data.recordings import Recordings, read_recordings
 from ..data.tags import holds_lists, suspect_tags
@@ -33,6 +34,8 @@ class Listing:
     entries: list[Entry]
     label_names: tuple[str, ...]
     findings: list[Finding]
+    annotated: AnnotatedRecordings | None = None
+    """Of recordings that have annotations with times, and no labels as a whole."""
 
 
 def list_files(
@@ -49,6 +52,9 @@ def list_files(
         DataError: there is no such folder or table, no such column, or no audio in it. That nothing can be trained on
             the files is a finding.
     """
+    annotated = find_annotations(data, columns, audio_dir=audio_dir)
+    if annotated is not None:
+        return _list_annotated(annotated, columns)
     found = read_recordings(data, columns, audio_dir=audio_dir, needs_labels=False)
     table, label_names = found.table, tuple(found.table.columns.labels)
     labels = zip(*map(table.column, label_names), strict=True) if label_names else ((),) * len(table.files)
@@ -71,6 +77,26 @@ def list_files(
     if not found.is_sorted:
         findings += _find_several(label_names, [rows[0].labels for rows in by_path.values()])
     return Listing(entries, label_names, findings)
+
+
+def _list_annotated(found: AnnotatedRecordings, columns: Columns | None) -> Listing:
+    """Recordings that have annotations with times."""
+    group = None if columns is None else columns.group
+    entries = [
+        Entry(
+            str(recording.path),
+            split=recording.part if found.has_parts else "",
+            group="" if group is None else recording.further.get(group, ""),
+        )
+        for recording in found.recordings
+    ]
+    silent = [Case((str(recording.path),)) for recording in found.recordings if not recording.annotations]
+    findings = [
+        *(Finding("warning", "annotations", sentence, "") for sentence in found.warnings),
+        *(Finding("note", "annotations", sentence, "") for sentence in found.said),
+        *find("note", "background", "Without annotations, and so taken for background", "", silent),
+    ]
+    return Listing(entries, (), findings, found)
 
 
 def _of_foreign_kinds(files: Sequence[Path], entries: Sequence[Entry], n_labels: int) -> list[Entry]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..data.annotations import AnnotatedRecordings
 from ..data.bands import upper_end
 from ..data.columns import Columns
 from ..data.groups import group_by_names, join_groups
@@ -60,6 +61,8 @@ class Inspection:
     """Errors first."""
     embedded: "EmbeddedCollection | None" = None
     """Where an encoder was asked for."""
+    annotated: AnnotatedRecordings | None = None
+    """Where recordings have annotations with times; classes are then counted by these."""
 
     def __str__(self) -> str:
         return "\n".join(tell(self))
@@ -82,6 +85,7 @@ class Inspection:
             "lengths": _quantiles([clip.seconds for clip in self.measures]),
             "levels": _quantiles([clip.level for clip in self.measures]),
             "bands": self.reach(),
+            **({} if self.annotated is None else {"annotations": _describe_annotations(self.annotated)}),
         }
 
     def reach(self) -> dict[str, float]:
@@ -138,19 +142,40 @@ def inspect(
         sounding = [entry for entry in entries if entry.path in usable]
         embedded = embed_collection(sounding, encoder, str(data))
         findings += embedded.findings()
+    annotated = listing.annotated
+    counts = _count_labels(listing.entries, listing.label_names), _count_labels(entries, listing.label_names)
+    if annotated is not None:
+        counts = _count_annotations(annotated), _count_annotations(annotated)
     return Inspection(
         str(data),
         entries,
         measures,
         len(listing.entries),
         listing.label_names,
-        _count_labels(listing.entries, listing.label_names),
-        _count_labels(entries, listing.label_names),
+        *counts,
         _frequencies(entry.split for entry in listing.entries if entry.split),
         copies,
         sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity)),
         embedded,
+        annotated,
     )
+
+
+def _count_annotations(found: AnnotatedRecordings) -> dict[str, dict[str, int]]:
+    """How many annotations have each label."""
+    labels = (annotation.label for recording in found.recordings for annotation in recording.annotations)
+    return {"annotation": _frequencies(labels)}
+
+
+def _describe_annotations(found: AnnotatedRecordings) -> dict[str, Any]:
+    """How many there are and how long they last, in seconds, for JSON."""
+    lengths = [event.offset - event.onset for recording in found.recordings for event in recording.annotations]
+    return {
+        "number": len(lengths),
+        "recordings": sum(bool(recording.annotations) for recording in found.recordings),
+        "seconds": round(sum(lengths), 3),
+        "lengths": _quantiles(lengths),
+    }
 
 
 def _count_labels(entries: Sequence[Entry], label_names: Sequence[str]) -> dict[str, dict[str, int]]:
@@ -252,13 +277,15 @@ def tell(inspection: Inspection) -> Iterator[str]:
     yield f"files         {summary['n_files']}, {summary['n_readable']} can be read"
     if inspection.measures:
         yield f"duration      {_duration(summary['seconds'])} in all"
-        yield "lengths (s)   " + ", ".join(
-            f"{name.replace('_', ' ')} {value:.4g}" for name, value in summary["lengths"].items()
-        )
+        yield "lengths (s)   " + _tell_quantiles(summary["lengths"])
         for title, name, unit in (("rates", "rates", " Hz"), ("channels", "channels", ""), ("formats", "formats", "")):
             yield f"{title:<14}" + _listed({f"{key}{unit}": number for key, number in summary[name].items()})
         if summary["bands"]:
             yield f"{'energy':<14}{_reach(inspection)} (noise apart)"
+    if annotations := summary.get("annotations"):
+        seconds, recordings = _duration(annotations["seconds"]), count(annotations["recordings"], "recording")
+        yield f"annotations   {annotations['number']} in {recordings}, {seconds} in all"
+        yield "lasting (s)   " + _tell_quantiles(annotations["lengths"])
     for name, counts in inspection.label_counts.items():
         title = "classes" if len(inspection.label_counts) == 1 else f"{name}"
         read = inspection.readable_counts[name]
@@ -281,6 +308,10 @@ def tell(inspection: Inspection) -> Iterator[str]:
     numbers = Counter(finding.severity for finding in inspection.findings)
     yield ""
     yield ", ".join(count(numbers[severity], severity) for severity in SEVERITIES) + "."
+
+
+def _tell_quantiles(quantiles: Mapping[str, float]) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in quantiles.items())
 
 
 def _reach(inspection: Inspection) -> str:

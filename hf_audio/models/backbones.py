@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 import torch
 from torch import nn
+from torch.nn import functional as F
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from .configuration_audio_cnn import AudioCNNConfig
@@ -49,19 +50,25 @@ def apply_blocks(
 
 
 class ResidualBlock(GradientCheckpointingLayer):
-    """Two 3x3 convolutions around a shortcut, then a pooling that halves features and frames.
+    """Two 3x3 convolutions around a shortcut, then a pooling that halves features, and perhaps frames.
 
     Dense convolutions rather than depthwise ones: on a CPU in bfloat16 they reach several times the arithmetic rate.
+
+    Args:
+        in_channels, out_channels: of the convolutions.
+        pool: over how many features and frames; `None`: over none.
+        n_bands: that get a bias each, where they do.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, pool: bool, n_bands: int | None = None):
+    def __init__(self, in_channels: int, out_channels: int, pool: tuple[int, int] | None, n_bands: int | None = None):
         super().__init__()
         self.conv1 = nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False)
         self.norm1 = nn.BatchNorm2d(out_channels)
         self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False)
         self.norm2 = nn.BatchNorm2d(out_channels)
         self.shortcut = nn.Conv2d(in_channels, out_channels, 1, bias=False) if in_channels != out_channels else None
-        self.pool = nn.AvgPool2d(2) if pool else None
+        self.pool = None if pool is None else nn.AvgPool2d(pool)
+        self.n_pooled_frames = 1 if pool is None else pool[1]
         self.band_bias = band_bias(out_channels, n_bands)
 
     def forward(self, x: torch.Tensor, n_frames: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor | None]:
@@ -75,11 +82,13 @@ class ResidualBlock(GradientCheckpointingLayer):
         y = torch.relu(y + (x if self.shortcut is None else self.shortcut(x)))
         if self.pool is None:
             return y, n_frames
-        return self.pool(y), None if n_frames is None else n_frames // 2
+        return self.pool(y), None if n_frames is None else n_frames // self.n_pooled_frames
 
 
 class ResNet(nn.Module):
     """The default for log-mels: a convolution, then residual blocks, time and frequency halved between stages.
+
+    With `time_halvings`, the later stages leave the frames as many as they are.
 
     No block works at full resolution, where a few channels would cost half of the arithmetic.
     """
@@ -101,9 +110,13 @@ class ResNet(nn.Module):
             first = halved if strided else config.n_features
             n_bands = [first, *(halved // 2**stage for stage in range(len(sizes) - 1))]
         self.band_bias = band_bias(sizes[0], n_bands[0])
+        last = len(sizes) - 1
+        pools = [
+            None if stage == last else (2, 2 if stage < config.n_time_halvings else 1) for stage in range(1, last + 1)
+        ]
         self.blocks = nn.ModuleList(
-            ResidualBlock(before, after, after_stage < len(sizes) - 1, n_bands[after_stage])
-            for after_stage, (before, after) in enumerate(itertools.pairwise(sizes), start=1)
+            ResidualBlock(before, after, pool, n_bands[stage])
+            for stage, (pool, (before, after)) in enumerate(zip(pools, itertools.pairwise(sizes), strict=True), 1)
         )
 
     @property
@@ -114,7 +127,7 @@ class ResNet(nn.Module):
     def forward(
         self, features: torch.Tensor, n_frames: torch.Tensor | None, hidden_states: list[torch.Tensor] | None = None
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """features: (batch, features, frames) -> (batch, channels, frames / 2**(stages - 1))."""
+        """features: (batch, features, frames) -> (batch, channels, frames / 2**halvings)."""
         x = mask_frames(features, n_frames)[:, None]  # (batch, 1, features, frames)
         x = self.norm(self.stem(x))
         if self.band_bias is not None:
@@ -152,7 +165,7 @@ class Conv1dNet(nn.Module):
         super().__init__()
         sizes = config.hidden_sizes
         self.blocks = nn.ModuleList(
-            Conv1dBlock(before, after, config.kernel_size, pool=stage < len(sizes) - 1)
+            Conv1dBlock(before, after, config.kernel_size, pool=stage < config.n_time_halvings)
             for stage, (before, after) in enumerate(zip([config.n_features, *sizes[:-1]], sizes, strict=True))
         )
 
@@ -166,7 +179,7 @@ class Conv1dNet(nn.Module):
     def forward(
         self, features: torch.Tensor, n_frames: torch.Tensor | None, hidden_states: list[torch.Tensor] | None = None
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """features: (batch, features, frames) -> (batch, channels, frames / 2**(stages - 1))."""
+        """features: (batch, features, frames) -> (batch, channels, frames / 2**halvings)."""
         return apply_blocks(self.blocks, features, n_frames, hidden_states)
 
 
@@ -407,6 +420,20 @@ def mean_over_frames(x: torch.Tensor, n_frames: torch.Tensor | None) -> torch.Te
     if n_frames is None:
         return x.mean(-1)
     return (x * length_mask(n_frames, x.shape[-1])[:, None, :]).sum(-1) / n_frames[:, None]
+
+
+def pool_frame_logits(logits: torch.Tensor, n_frames: torch.Tensor | None) -> torch.Tensor:
+    """A clip's logit of each label by its frames': the mean of their probabilities, each weighted by itself.
+
+    So a clip's probability lies between those of its frames, and a short event is not lost among many others. Source:
+    linear softmax, Wang, Li and Metze 2019, https://arxiv.org/abs/1810.09050. In logarithms, which saturate nowhere.
+
+    logits: (batch, frames, labels) -> (batch, labels).
+    """
+    present, absent = F.logsigmoid(logits), F.logsigmoid(-logits)
+    if n_frames is not None:
+        present = present.masked_fill(~length_mask(n_frames, logits.shape[1])[:, :, None], -torch.inf)
+    return (2 * present).logsumexp(1) - (present + absent).logsumexp(1)
 
 
 class AttentionPooling(nn.Module):

@@ -13,6 +13,7 @@ logger = logging.get_logger(__name__)
 NONE_OF_THESE = "none of these"  # the label of whatever is none of a model's classes, and the last of its labels
 # Of a spectrogram: three seconds at 48 kHz, and more bands than there is use for.
 MAX_FFT, MAX_MELS = 2**17, 2**12
+LONGEST_FRAME = 0.1  # seconds, of a network that says when something sounds
 MAX_SPECTROGRAM = 2**29  # frames of a clip times `n_fft`: 2 GB
 
 
@@ -62,7 +63,8 @@ def drop_fitted(config_dict: dict[str, Any], changes: Mapping[str, Any]) -> dict
 
     With `num_labels` or `id2label` among the changes, a head of another size begins without the stored `temperature`,
     `num_digits`, `number_grammar` and `rejection_margin`, and one of the same size without a margin for a label that
-    is no longer "none of these". Changes of these names win.
+    is no longer "none of these". A stored `event_rule`, which is of the labels one by one, is left behind with them.
+    Changes of these names win.
     """
     labels = {name: changes[name] for name in ("id2label", "label2id") if changes.get(name) is not None}
     names = {int(number): name for number, name in labels.get("id2label", {}).items()}
@@ -75,6 +77,9 @@ def drop_fitted(config_dict: dict[str, Any], changes: Mapping[str, Any]) -> dict
         config_dict = {name: value for name, value in config_dict.items() if name not in of_labels}
     elif names and names.get(n_labels - 1) != NONE_OF_THESE:
         fitted = {"rejection_margin": 0.0}
+    stored_names = {int(number): name for number, name in (config_dict.get("id2label") or {}).items()}
+    if config_dict.get("event_rule") and (n_labels != n_stored or (names and names != stored_names)):
+        fitted["event_rule"] = None
     fitted |= {name: changes[name] for name in fitted if name in changes}
     return {**config_dict, **labels, **fitted}
 
@@ -89,6 +94,9 @@ def follow_labels(config: PreTrainedConfig) -> None:
             "rejection_margin=%s is dropped: %r is no longer the last label.", config.rejection_margin, NONE_OF_THESE
         )
         config.rejection_margin = 0.0
+    if config.event_rule and len(config.event_rule["thresholds"]) != config.num_labels:
+        logger.warning("event_rule is dropped: there are %d labels now.", config.num_labels)
+        config.event_rule = None
 
 
 @strict
@@ -140,6 +148,10 @@ class AudioCNNConfig(PreTrainedConfig):
         context_dilations (`list[int]`): of the convolutions over time between backbone and pooling, one a layer.
         pooling (`"mean_max"`, `"mean"`, `"max"`, `"mean_std"` or `"attention"`): what becomes of the frames; by
             attention, every digit of a number finds those of its own.
+        time_halvings (`int`, *optional*): how many of the halvings of the `resnet` or `conv1d` backbone are of time;
+            the first ones are, and the later ones of the mel bands alone. `None`: all.
+        frame_pooling (`"linear_softmax"`, *optional*): every frame is judged, and the clip's tags follow from its
+            frames', see `backbones.pool_frame_logits`. `None`: the clip alone is judged.
         long_term_spectrum (`bool`): whether a linear classifier of every feature's mean and deviation over the clip
             answers too, a quarter of the whole: where few voices are known, it errs on others than the network does.
         num_digits (`int`): 0, or how many decimal digits a spoken number has; then `num_labels` is ten times as many,
@@ -153,6 +165,8 @@ class AudioCNNConfig(PreTrainedConfig):
         rejection_margin (`float`): of a model whose last label is "none of these", how much that label's logit gains,
             after `temperature`: another class is the answer only where it is above by more. Fitted after
             training; the card says what other margins do.
+        event_rule (`dict`, *optional*): how events follow from scores over time: a threshold a label, and what else
+            `hf_audio.inference.events.EventRule` has. Fitted on annotated recordings.
 
     Raises:
         StrictDataclassError: of huggingface_hub, for a value that no model can be built from; the message names the
@@ -163,6 +177,7 @@ class AudioCNNConfig(PreTrainedConfig):
     frontends: ClassVar[tuple[str, ...]] = ("log_mel", "mfcc")
     backbones: ClassVar[tuple[str, ...]] = ("resnet", "conv1d", "shufflenet", "alexnet", "cnn3")
     poolings: ClassVar[tuple[str, ...]] = ("mean_max", "mean", "max", "mean_std", "attention")
+    frame_poolings: ClassVar[tuple[str, ...]] = ("linear_softmax",)
     number_grammars: ClassVar[dict[str, int]] = {"ru": 6}  # and of how many digits their numbers are
     n_stages: ClassVar[dict[str, int]] = {"shufflenet": 5, "alexnet": 5, "cnn3": 3}
 
@@ -203,12 +218,15 @@ class AudioCNNConfig(PreTrainedConfig):
     kernel_size: int = 5
     context_dilations: list[int] | tuple[int, ...] = ()
     pooling: str = "mean_max"
+    time_halvings: int | None = None
+    frame_pooling: str | None = None
     long_term_spectrum: bool = False
     num_digits: int = 0
     number_grammar: str | None = None
     dropout: float | int = 0.1
     temperature: float | int = 1.0
     rejection_margin: float | int = 0.0
+    event_rule: dict[str, Any] | None = None
 
     def __post_init__(self, **kwargs: Any) -> None:
         self.hidden_sizes = list(self.hidden_sizes)
@@ -260,6 +278,28 @@ class AudioCNNConfig(PreTrainedConfig):
         """`min_seconds` in samples."""
         return round(self.min_seconds * self.sampling_rate)
 
+    @property
+    def n_time_halvings(self) -> int:
+        """How often the `resnet` or `conv1d` backbone halves the frames."""
+        return len(self.hidden_sizes) - 1 if self.time_halvings is None else self.time_halvings
+
+    @property
+    def frame_samples(self) -> int:
+        """From one frame that the `resnet` or `conv1d` backbone gives to the next one, in samples."""
+        return self.hop_length << self.n_time_halvings
+
+    @property
+    def frame_seconds(self) -> float | None:
+        """From one frame's scores to the next one's; `None` of a network that scores clips alone."""
+        return None if self.frame_pooling is None else self.frame_samples / self.sampling_rate
+
+    def count_frames(self, n_samples: int) -> int:
+        """How many frames of a waveform of so many samples the `resnet` or `conv1d` backbone gives."""
+        n_frames = 1 + max(n_samples, self.min_samples) // self.hop_length
+        if self.backbone == "resnet" and self.stem_stride == 2:
+            n_frames += 1  # a stride keeps an odd frame, which a pooling drops
+        return n_frames >> self.n_time_halvings
+
     def validate_numbers(self) -> None:
         """The front-end's numbers fit together, the backbone exists, and its input never shrinks to nothing."""
         self._check_sizes()
@@ -268,6 +308,7 @@ class AudioCNNConfig(PreTrainedConfig):
         self._check_head()
         self._check_backbone()
         self._check_windows()
+        self._check_frames()
 
     def _check_sizes(self) -> None:
         """A configuration may be a stranger's: what follows from it must be finite, and fit into memory."""
@@ -370,14 +411,55 @@ class AudioCNNConfig(PreTrainedConfig):
         if self.clip_seconds < self.min_seconds:
             raise ValueError(f"clip_seconds={self.clip_seconds} must not be below min_seconds={self.min_seconds}.")
 
+    def _check_frames(self) -> None:
+        """Frames lie at the moments of the waveform that they are of, and any number of labels sounds in each."""
+        if self.time_halvings is not None:
+            n_stages, fewest = len(self.hidden_sizes), int(self.backbone == "resnet")
+            if self.backbone not in ("resnet", "conv1d") or not fewest <= self.time_halvings < n_stages:
+                raise ValueError(
+                    f"time_halvings={self.time_halvings} must lie between {fewest} and {n_stages - 1}, and the "
+                    f"backbone be 'resnet' or 'conv1d', not {self.backbone!r}."
+                )
+        if self.frame_pooling is None:
+            return
+        if self.frame_pooling not in self.frame_poolings:
+            raise ValueError(
+                f"frame_pooling={self.frame_pooling!r} is not known: choose one of {', '.join(self.frame_poolings)}, "
+                "or None."
+            )
+        if self.backbone not in ("resnet", "conv1d"):
+            raise ValueError(f"frame_pooling needs backbone='resnet' or 'conv1d', not {self.backbone!r}.")
+        if self.problem_type != "multi_label_classification":
+            raise ValueError(
+                "frame_pooling needs problem_type='multi_label_classification': a frame may have any number of labels."
+            )
+        hindering = {
+            "trim_db": self.trim_db is not None,
+            "heard_seconds": self.heard_seconds is not None,
+            "repeat_short": self.repeat_short,
+            "time_stretch": self.time_stretch > 0,
+            "long_term_spectrum": self.long_term_spectrum,
+            "num_digits": self.num_digits > 0,
+        }
+        if any(hindering.values()):
+            name = next(name for name, hinders in hindering.items() if hinders)
+            raise ValueError(f"frame_pooling and {name} exclude each other: frames would not be the waveform's.")
+        seconds = self.frame_samples / self.sampling_rate
+        if seconds > LONGEST_FRAME:
+            raise ValueError(
+                f"A frame's scores would last {seconds:.3g} s, more than {LONGEST_FRAME}: lower time_halvings or "
+                "hop_length."
+            )
+
     def _check_stages(self) -> None:
         if len(self.hidden_sizes) < (2 if self.backbone == "resnet" else 1):
             raise ValueError(f"hidden_sizes={self.hidden_sizes} are too few stages for backbone={self.backbone!r}.")
         reduction = 2 ** (len(self.hidden_sizes) - 1)
-        shortest = reduction * self.hop_length / self.sampling_rate
-        if self.min_samples // self.hop_length + 1 < reduction:
+        n_least = 2**self.n_time_halvings if 0 <= self.n_time_halvings < len(self.hidden_sizes) else reduction
+        shortest = n_least * self.hop_length / self.sampling_rate
+        if self.min_samples // self.hop_length + 1 < n_least:
             raise ValueError(
-                f"min_seconds={self.min_seconds} gives fewer than the {reduction} frames that a backbone of "
+                f"min_seconds={self.min_seconds} gives fewer than the {n_least} frames that a backbone of "
                 f"{len(self.hidden_sizes)} stages needs: raise it to {shortest}."
             )
         if self.backbone == "resnet" and self.n_features < reduction:

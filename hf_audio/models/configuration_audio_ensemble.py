@@ -44,7 +44,11 @@ class AudioEnsembleConfig(PreTrainedConfig):
     def member_configs(self) -> list[AudioCNNConfig | AudioEncoderConfig]:
         """Of the networks."""
         kinds = {kind.model_type: kind for kind in (AudioCNNConfig, AudioEncoderConfig)}
-        return [kinds[member.get("model_type", AudioCNNConfig.model_type)](**member) for member in self.members]
+        types = [member.get("model_type", AudioCNNConfig.model_type) for member in self.members]
+        foreign = [model_type for model_type in types if model_type not in kinds]
+        if foreign:
+            raise ValueError(f"members have the model_type {foreign[0]!r}: an ensemble has {' or '.join(kinds)}.")
+        return [kinds[model_type](**member) for model_type, member in zip(types, self.members, strict=True)]
 
     def validate_members(self) -> None:
         """There is a weight for each member, a mean, and all know the same number of classes."""

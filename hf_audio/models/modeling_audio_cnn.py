@@ -12,7 +12,17 @@ from transformers import PreTrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutputWithPooling, SequenceClassifierOutput
 from transformers.utils import logging
 
-from .backbones import BACKBONES, POOLINGS, AttentionPooling, ContextBlock, Pooling, ResidualBlock, ResNet, mask_frames
+from .backbones import (
+    BACKBONES,
+    POOLINGS,
+    AttentionPooling,
+    ContextBlock,
+    Pooling,
+    ResidualBlock,
+    ResNet,
+    mask_frames,
+    pool_frame_logits,
+)
 from .configuration_audio_cnn import AudioCNNConfig
 from .frontends import (
     FRONTENDS,
@@ -37,10 +47,13 @@ class AudioClassifierOutput(SequenceClassifierOutput):
 
     `pooler_output`, (batch, size), is what the last layer judges by, and the same as `AutoModel`'s. A network with a
     `number_grammar` judges every frame instead; in training mode alone, it has `word_scores`, (batch, words, frames).
+    One with a `frame_pooling` has `frame_logits`, (batch, frames, labels), where these are asked for: of tags in every
+    frame, those behind a clip's end included, which mean nothing.
     """
 
     pooler_output: torch.Tensor | None = None
     word_scores: torch.Tensor | None = None
+    frame_logits: torch.Tensor | None = None
 
 
 # Where the classes lie in a checkpoint that carries its code.
@@ -122,6 +135,18 @@ def classification_loss(
     return losses.sum() / known.any(1).sum().clamp(min=1)
 
 
+def frame_loss(frame_logits: torch.Tensor, frame_labels: torch.Tensor) -> torch.Tensor:
+    """Mean binary cross-entropy of the tags in frames; where nothing is known of any, 0.
+
+    frame_logits: (batch, frames, labels). frame_labels: (batch, frames, labels) probabilities, -100 where unknown.
+    """
+    known = frame_labels != IGNORED
+    losses = F.binary_cross_entropy_with_logits(
+        frame_logits.float(), frame_labels.float().clamp(min=0), reduction="none"
+    )
+    return (losses * known).sum() / known.sum().clamp(min=1)
+
+
 def digit_probabilities(digits: torch.Tensor) -> torch.Tensor:
     """Digits as probabilities of their values, all alike where there is no number: (batch, digits) -> (..., 10)."""
     certain = F.one_hot(digits.clamp(min=0), 10).float()
@@ -157,11 +182,14 @@ def notice_tags(labels: torch.Tensor | None, config: PreTrainedConfig) -> None:
 
 
 def calibrate(logits: torch.Tensor, config: PreTrainedConfig) -> torch.Tensor:
-    """A head's scores as logits that come true, by the config's `temperature` and `rejection_margin`."""
+    """A head's scores as logits that come true, by the config's `temperature` and `rejection_margin`.
+
+    logits: (..., labels), the same shape back.
+    """
     logits = logits / config.temperature
     if config.rejection_margin:
-        classes, none = logits[:, :-1], logits[:, -1:]
-        logits = torch.cat([classes, none + config.rejection_margin], dim=1)
+        classes, none = logits[..., :-1], logits[..., -1:]
+        logits = torch.cat([classes, none + config.rejection_margin], dim=-1)
     return logits
 
 
@@ -236,6 +264,15 @@ def count_samples(input_values: torch.Tensor, attention_mask: torch.Tensor | Non
     if attention_mask is None:
         return torch.full_like(input_values[:, 0], input_values.shape[1], dtype=torch.long)
     return attention_mask.sum(-1).long()
+
+
+def pad_short(input_values: torch.Tensor, min_samples: int, *, centers: bool = True) -> torch.Tensor:
+    """Waveforms (batch, samples) of fewer than `min_samples` with zeros around them, or else behind them alone."""
+    shortfall = torch.sym_max(min_samples - input_values.shape[1], 0)
+    if torch.compiler.is_exporting() or shortfall > 0:  # an exported graph has no branches: it pads by zero samples
+        before = shortfall // 2 if centers else 0
+        input_values = F.pad(input_values, (before, shortfall - before))
+    return input_values
 
 
 def center_short_clips(input_values: torch.Tensor, n_samples: torch.Tensor, min_samples: int) -> torch.Tensor:
@@ -330,14 +367,17 @@ class AudioCNNPreTrainedModel(PreTrainedModel):
         check_padding(attention_mask, self.training)
         if config.trim_db is not None or config.heard_seconds is not None or config.repeat_short:
             input_values, attention_mask = self._select(input_values, attention_mask)
+        centers = config.frame_pooling is None  # where frames count, they stay where they are
         if attention_mask is not None:
             n_samples = attention_mask.sum(-1).long()
-            input_values = center_short_clips(input_values, n_samples, config.min_samples)
+            if centers:
+                input_values = center_short_clips(input_values, n_samples, config.min_samples)
+            else:
+                input_values = input_values * length_mask(n_samples, input_values.shape[1])
+                input_values = pad_short(input_values, config.min_samples, centers=False)
             n_frames = 1 + n_samples.clamp(min=config.min_samples) // config.hop_length
         else:
-            shortfall = torch.sym_max(config.min_samples - input_values.shape[1], 0)
-            if torch.compiler.is_exporting() or shortfall > 0:
-                input_values = F.pad(input_values, (shortfall // 2, shortfall - shortfall // 2))
+            input_values = pad_short(input_values, config.min_samples, centers=centers)
         features = self.frontend(input_values, n_frames)  # (batch, features, frames)
         if config.center_features:
             features = center(features, n_frames)
@@ -493,7 +533,9 @@ class AudioCNNForAudioClassification(AudioCNNPreTrainedModel):
         channels = config.hidden_sizes[-1]
         self.classifier: nn.Module
         self.reader = None
-        if config.number_grammar is not None:
+        if config.frame_pooling is not None:
+            self.classifier = nn.Linear(channels, config.num_labels)  # of each frame
+        elif config.number_grammar is not None:
             self.reader = NumberReader(GRAMMARS[config.number_grammar])
             self.classifier = nn.Conv1d(channels, self.reader.n_outputs, 1)  # of each frame
         elif isinstance(self.pooling, Pooling):
@@ -515,6 +557,8 @@ class AudioCNNForAudioClassification(AudioCNNPreTrainedModel):
         labels: torch.Tensor | None = None,
         output_hidden_states: bool | None = None,
         return_dict: bool | None = None,
+        frame_labels: torch.Tensor | None = None,
+        output_frame_logits: bool | None = None,
     ) -> AudioClassifierOutput | tuple[torch.Tensor, ...]:
         """Waveforms (batch, samples) to logits (batch, classes), and to the loss where there are labels.
 
@@ -526,14 +570,21 @@ class AudioCNNForAudioClassification(AudioCNNPreTrainedModel):
             output_hidden_states: whether to return what each layer gives, (batch, channels, [bands,] frames), and as
                 `pooler_output` the embeddings, (batch, size), which are those of `AutoModel`.
             return_dict: `False` returns a tuple, as in every transformers model.
+            frame_labels: of a network with a `frame_pooling`, tags of every frame, see `frame_loss`, which is added to
+                the loss.
+            output_frame_logits: whether to return `frame_logits`; by default, where there are `frame_labels`.
         """
         notice_tags(labels, self.config)
         features, n_frames = self.featurize(input_values, attention_mask)
         hidden_states = self._hidden_states(output_hidden_states)
         encoded, n_frames_left = self.encode(features, n_frames, hidden_states)
         embeddings = self.pooling(encoded, n_frames_left)
-        word_scores = None
-        if self.reader is not None:
+        word_scores = frame_logits = None
+        if self.config.frame_pooling is not None:
+            frame_logits = self.classifier(self.dropout(encoded).transpose(1, 2)).float()  # (batch, frames, labels)
+            logits = pool_frame_logits(frame_logits, n_frames_left)
+            frame_logits = calibrate(frame_logits, self.config)
+        elif self.reader is not None:
             word_scores = self.classifier(self.dropout(encoded))
             logits = self.reader(word_scores, n_frames_left)
         else:
@@ -545,13 +596,24 @@ class AudioCNNForAudioClassification(AudioCNNPreTrainedModel):
             logits = self._hear_both(logits, self.long_term_spectrum(features, n_frames))
         logits = calibrate(logits, self.config)
         asked = None if hidden_states is None else (hidden_states, embeddings.flatten(1))
-        output = classifier_output(logits, labels, self.config, asked, return_dict)
-        if word_scores is not None and self.training and isinstance(output, AudioClassifierOutput):
+        output = classifier_output(logits, labels, self.config, asked, return_dict=True)
+        assert isinstance(output, AudioClassifierOutput)
+        if word_scores is not None and self.training:
             output.word_scores = word_scores
             if n_frames_left is not None:
                 valid = length_mask(n_frames_left, word_scores.shape[-1])[:, None]
                 output.word_scores = word_scores.masked_fill(~valid, NOT_HEARD)
-        return output
+        if frame_logits is not None:
+            if frame_labels is not None:
+                loss = frame_loss(frame_logits, frame_labels)
+                output.loss = loss if output.loss is None else output.loss + loss
+            wanted = frame_labels is not None if output_frame_logits is None else output_frame_logits
+            output.frame_logits = frame_logits if wanted else None
+        return output if (self.config.return_dict if return_dict is None else return_dict) else output.to_tuple()
+
+    def count_frames(self, n_samples: int) -> int:
+        """How many frames a waveform of so many samples has, of a network with a `frame_pooling`."""
+        return self.config.count_frames(n_samples)
 
     def reset_statistics(self) -> None:
         """Forget how features are distributed: other data's are another mean over all batches."""

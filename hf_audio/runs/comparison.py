@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from scipy import stats
 
 from ..models.configuration_audio_cnn import NONE_OF_THESE
 from .intervals import balanced_accuracy_interval, is_better
@@ -14,6 +15,7 @@ from .predictions import AnyPredictions, NumberPredictions, Predictions, TagPred
 LEARNT = "learnt"  # whether it is better than an answer that needs no hearing, beyond chance; not told of numbers
 MAJORITY = "majority_label"  # the class that is always answered
 MAJORITY_ACCURACY = "eval_majority_accuracy"
+ONE_SIDED = 0.025  # of the chance that a network of one tag has learnt nothing
 PRIOR_LWLRAP = "eval_prior_lwlrap"  # of tags that are always ranked by how many training clips have them
 RIVAL_ACCURACY = "eval_rival_accuracy"
 RIVAL_BALANCED_ACCURACY = "eval_rival_balanced_accuracy"
@@ -150,6 +152,10 @@ def _compare_with_frequency(predictions: TagPredictions, counts: Mapping[str, in
     (precision, n_tags), (needs_no_hearing, _) = predictions.tag_precision(), constant.tag_precision()
     tagged = n_tags > 0
     groups = None if predictions.groups is None else predictions.groups[tagged]
+    if len(predictions.names) == 1 and 0 < tagged.sum() < len(tagged):  # ranking one tag is no art: clips are ranked
+        scores = predictions.scores[:, 0]
+        chance = stats.mannwhitneyu(scores[tagged], scores[~tagged], alternative="greater").pvalue
+        return {PRIOR_LWLRAP: constant.metrics()["lwlrap"], LEARNT: bool(chance < ONE_SIDED)}
     return {
         PRIOR_LWLRAP: constant.metrics()["lwlrap"],
         LEARNT: is_better((precision - needs_no_hearing)[tagged], n_tags[tagged].astype(float), groups),

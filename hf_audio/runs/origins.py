@@ -5,7 +5,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from .folder import ARGUMENTS_NAME, RESULTS_NAME
 ORIGINS = "origins"
 EXTERNAL = "external_knowledge"
 
-BEGAN, TAUGHT = "began with", "was taught by"
+BEGAN, TAUGHT, LEARNT = "began with", "was taught by", "learnt, through its teacher, from"
 UNKNOWN = "unknown"
 FROM_SCRATCH = "From scratch: no weights and no answers of another network, and no external data."
 NOT_COMPARABLE = "its figures stand in no column with those of networks from scratch"
@@ -39,7 +39,7 @@ class Origin:
     """A network from which another one has learnt."""
 
     role: str
-    """`BEGAN` or `TAUGHT`."""
+    """`BEGAN`, `TAUGHT` or, of whom a teacher has learnt from, `LEARNT`."""
     name: str
     """As people know it: a Hub id, or the name of its folder."""
     license: str = UNKNOWN
@@ -96,6 +96,8 @@ def _find(role: str, name: str, dataset_name: str, depth: int) -> list[Origin]:
         arguments = _read_json(folder / ARGUMENTS_NAME)
         began, taught = arguments.get("model_name_or_path"), arguments.get("teacher")
         before = _find_all(began, taught, known, depth - 1) if depth else []
+    if role == TAUGHT:  # whose weights the student has not
+        before = [replace(each, role=LEARNT) for each in before]
     return [own, *before]
 
 

@@ -161,6 +161,21 @@ def plot_roc_curve(false_alarms: np.ndarray, hits: np.ndarray, names: Sequence[s
     figure.savefig(path, dpi=DPI)
 
 
+def plot_precision_and_recall(curves: Mapping[str, tuple[np.ndarray, np.ndarray]], path: str | os.PathLike) -> None:
+    """A line a label, of its precision over its recall; curves: (thresholds,) each, of at most ten labels."""
+    figure = Figure(figsize=(5.6, 4.2), layout="constrained")
+    axes = figure.add_subplot()
+    for name, (precision, recall) in zip(letter(list(curves)).names, curves.values(), strict=True):
+        axes.plot(recall, precision, label=name, linewidth=1.4)
+    axes.set_xlabel("recall: share of true segments that are found")
+    axes.set_ylabel("precision: share of found segments that are true")
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_ylim(-0.02, 1.02)
+    axes.grid(alpha=0.25)
+    _legend(axes)
+    figure.savefig(path, dpi=DPI)
+
+
 def plot_trade_off(
     alarms: np.ndarray, accuracy: np.ndarray, own: tuple[float, float], path: str | os.PathLike
 ) -> None:

@@ -1,17 +1,12 @@
 """What a run says about the clips it held out: scores, intervals, classes, confusions, and the clips one by one."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.metrics import (
-    average_precision_score,
-    confusion_matrix,
-    label_ranking_average_precision_score,
-    precision_recall_fscore_support,
-)
+from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 from transformers import PreTrainedConfig
 
 from ..data.rows import NO_DIGIT
@@ -34,11 +29,11 @@ from .metrics import (
     CharacterErrorRate,
     F1Macro,
     MeanAveragePrecisionAt3,
-    TaggingPrecision,
     TwoClassScores,
 )
 from .metrics.cer import edit_distance
 from .metrics.map_at_3 import average_precision_at_3, rank_labels
+from .metrics.tagging import average_precision, label_ranking_precision, tagging_precision
 from .metrics.two_classes import equal_error_rate, roc_auc, roc_curve
 from .plots import plot_confusion_matrix, plot_roc_curve
 from .scores import relative_paths
@@ -346,16 +341,11 @@ class TagPredictions:
 
     def metrics(self) -> dict[str, float]:
         """Label-weighted label-ranking average precision, mean average precision, and the best tag's calibration."""
-        precision = TaggingPrecision(keep_in_memory=True)
-        return precision.compute(predictions=self.scores, references=self.references) | _calibration(self)
+        return tagging_precision(self.scores, self.references) | _calibration(self)
 
     def tag_precision(self) -> tuple[np.ndarray, np.ndarray]:
         """Label-ranking average precision of every clip that has tags, and how many it has; 0 and 0 of the others."""
-        n_tags = self.references.sum(1)
-        precision = np.zeros(len(n_tags))
-        for clip in np.flatnonzero(n_tags):
-            precision[clip] = label_ranking_average_precision_score(self.references[[clip]], self.scores[[clip]])
-        return precision, n_tags
+        return label_ranking_precision(self.scores, self.references)
 
     def intervals(self) -> dict[str, tuple[float, float]]:
         """95 % interval of the label-weighted label-ranking average precision over the clips that have tags."""
@@ -387,7 +377,7 @@ class TagPredictions:
         return [
             {
                 "label": name,
-                "average_precision": float(average_precision_score(self.references[:, tag], self.scores[:, tag])),
+                "average_precision": average_precision(self.scores[:, tag], self.references[:, tag]),
                 "clips": int(self.references[:, tag].sum()),
             }
             for tag, name in enumerate(self.names)
@@ -484,7 +474,7 @@ class NumberPredictions:
     def intervals(self) -> dict[str, tuple[float, float]]:
         """95 % intervals of the error rates and of the share of numbers without an error, over clips."""
         said = self.is_number
-        spoken, read = _as_numbers(self.references[said]), _as_numbers(self.predictions[said])
+        spoken, read = number_texts(self.references[said]), number_texts(self.predictions[said])
         errors = np.array([edit_distance(b, a) for a, b in zip(spoken, read, strict=True)])
         lengths = np.array([len(number) for number in spoken])
         rates, groups = errors / lengths, None if self.groups is None else self.groups[said]
@@ -503,7 +493,12 @@ class NumberPredictions:
 
     def rows(self) -> list[dict[str, Any]]:
         """Of `predictions.csv`, paths relative to the folder that holds all files."""
-        columns = relative_paths(self.paths), _as_numbers(self.references), _as_numbers(self.predictions), self.scores
+        columns = (
+            relative_paths(self.paths),
+            number_texts(self.references),
+            number_texts(self.predictions),
+            self.scores,
+        )
         rows = [
             {
                 "path": path,
@@ -551,11 +546,29 @@ AnyPredictions = Predictions | TagPredictions | NumberPredictions
 
 def predictions_class(config: PreTrainedConfig) -> type[AnyPredictions]:
     """What a model of this config is judged by."""
-    if getattr(config, "num_digits", 0):
+    several = config.problem_type == "multi_label_classification"
+    return kind_of_predictions(getattr(config, "num_digits", 0), several, config.num_labels)
+
+
+def kind_of_predictions(num_digits: int, multi_label: bool, n_labels: int) -> type[AnyPredictions]:
+    """What a checkpoint with such facts is judged by."""
+    if num_digits:
         return NumberPredictions
-    if config.problem_type == "multi_label_classification":
+    if multi_label:
         return TagPredictions
-    return TwoClassPredictions if config.num_labels == 2 else Predictions
+    return TwoClassPredictions if n_labels == 2 else Predictions
+
+
+def select_clips(predictions: AnyPredictions, clips: np.ndarray) -> AnyPredictions:
+    """Some of the clips alone, (clips,) indices, in this order."""
+    n_clips = len(predictions.paths)
+    changes: dict[str, Any] = {
+        item.name: value[clips]
+        for item in fields(predictions)
+        if isinstance(value := getattr(predictions, item.name), np.ndarray) and len(value) == n_clips
+    }
+    columns = {name: cells[clips] for name, cells in predictions.columns.items()}
+    return replace(predictions, **changes, paths=[predictions.paths[clip] for clip in clips], columns=columns)
 
 
 def _calibration(predictions: AnyPredictions) -> dict[str, float]:
@@ -579,6 +592,6 @@ def _as_texts(digits: np.ndarray) -> list[str]:
     return ["" if min(row) < 0 else "".join(map(str, row)) for row in digits.tolist()]
 
 
-def _as_numbers(digits: np.ndarray) -> list[str]:
+def number_texts(digits: np.ndarray) -> list[str]:
     """(clips, digits) -> strings without leading zeros."""
     return [text and (text.lstrip("0") or "0") for text in _as_texts(digits)]

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..inference.frames import FrameScores
 from .schemas import DEFAULT_TOP_K, InferenceParameters, UploadOptions, WindowOptions
 from .service import Service
 
@@ -32,11 +33,16 @@ async def predict(service: Service, audio: bytes, fields: dict[str, str]) -> byt
     waveform = await service.decode(audio, classifier)
     scores = await service.judge(classifier, waveform)
     whole = {"model": name, "seconds": len(waveform) / facts.sampling_rate, "answer": facts.name(scores, top_k)}
+    encoded = _encode(whole)
+    if options.frames:
+        stretch = await service.score_moments(classifier, waveform)
+        frames = await service.run_decoding(partial(_encode_frames, stretch, facts.labels))
+        encoded = encoded[:-1] + b',"frames":' + frames + b"}"
     if options.window_seconds is None and options.hop_seconds is None:
-        return _encode(whole)
+        return encoded
     windows = await service.judge_windows(classifier, waveform, options.window_seconds, options.hop_seconds, top_k)
     answer = partial(facts.name, top_k=top_k)
-    return await service.run_decoding(partial(_encode_windows, whole, windows, "answer", answer))
+    return await service.run_decoding(partial(_encode_windows, encoded, windows, "answer", answer))
 
 
 async def embed(service: Service, audio: bytes, fields: dict[str, str]) -> bytes:
@@ -51,7 +57,7 @@ async def embed(service: Service, audio: bytes, fields: dict[str, str]) -> bytes
         return _encode(whole)
     spans = options.window_seconds, options.hop_seconds
     windows = await service.embed_windows(embedder, waveform, *spans, len(vector))
-    return await service.run_decoding(partial(_encode_windows, whole, windows, "embedding", _numbers))
+    return await service.run_decoding(partial(_encode_windows, _encode(whole), windows, "embedding", _numbers))
 
 
 def _numbers(vector: np.ndarray) -> list[float]:
@@ -64,9 +70,17 @@ def _encode(answer: Any) -> bytes:
     return json.dumps(answer, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
-def _encode_windows(
-    whole: dict[str, Any], windows: Sequence[Window], kind: str, tell: Callable[[np.ndarray], Any]
-) -> bytes:
+def tell_frames(stretch: FrameScores, labels: Sequence[str]) -> dict[str, Any]:
+    """What sounds in each moment, as an answer of JSON."""
+    scores = [[round(float(score), 6) for score in row] for row in stretch.scores]
+    return {"frame_seconds": stretch.frame_seconds, "labels": list(labels), "scores": scores}
+
+
+def _encode_frames(stretch: FrameScores, labels: Sequence[str]) -> bytes:
+    return _encode(tell_frames(stretch, labels))
+
+
+def _encode_windows(whole: bytes, windows: Sequence[Window], kind: str, tell: Callable[[np.ndarray], Any]) -> bytes:
     """An answer with its windows, one after the other: the encoder holds all threads up as long as it runs."""
     encoded = (_encode({"start": start, "end": end, kind: tell(row)}) for start, end, row in windows)
-    return _encode(whole)[:-1] + b',"windows":[' + b",".join(encoded) + b"]}"
+    return whole[:-1] + b',"windows":[' + b",".join(encoded) + b"]}"

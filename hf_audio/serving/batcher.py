@@ -4,12 +4,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 
 from ..inference.classifier import WINDOWS_PER_FORWARD, AudioClassifier
-from ..inference.embedder import AudioEmbedder
+from ..inference.facts import Facts
 
 # How long the first window of a batch waits for others. A busy network makes them wait longer than this anyway.
 MAX_WAIT_SECONDS = 0.003
@@ -19,7 +20,38 @@ LIKE_LENGTHS = 1.5
 SECONDS_PER_FORWARD = 160
 
 
-Network = AudioClassifier | AudioEmbedder  # whose `score` is asked
+class Network(Protocol):
+    """Whose `score` is asked: a classifier, or what embeds; by itself, or for its frames."""
+
+    facts: Facts
+
+    @property
+    def sampling_rate(self) -> int:
+        """Of the waveforms, in Hz."""
+
+    def score(self, windows: Sequence[np.ndarray]) -> Sequence[np.ndarray] | np.ndarray:
+        """Windows, (samples,) each -> what the network gives for each."""
+
+
+class FrameNetwork:
+    """A classifier whose frames are asked for, by the name under which networks are asked.
+
+    Args:
+        classifier: scores frames.
+    """
+
+    def __init__(self, classifier: AudioClassifier):
+        self.classifier = classifier
+        self.facts = classifier.facts
+
+    @property
+    def sampling_rate(self) -> int:
+        """Of the waveforms, in Hz."""
+        return self.facts.sampling_rate
+
+    def score(self, windows: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Windows, (samples,) each -> the scores of each one's frames, (frames, labels)."""
+        return self.classifier.score_frames(windows)
 
 
 class BatchedClassifier(AudioClassifier):
@@ -34,6 +66,9 @@ class BatchedClassifier(AudioClassifier):
         super().__init__(classifier.facts)
         self.classifier = classifier
         self.batcher = batcher
+        self.frames: FrameNetwork | None = None  # one object, by which what goes together is told
+        if self.facts.frame_seconds is not None and isinstance(classifier, AudioClassifier):
+            self.frames = FrameNetwork(classifier)
 
     def score(self, windows: Sequence[np.ndarray]) -> np.ndarray:
         """See `AudioClassifier.score`. Waits for its turn.
@@ -42,6 +77,12 @@ class BatchedClassifier(AudioClassifier):
             RuntimeError: the batcher is closed, or the network failed.
         """
         return np.concatenate([self.batcher.submit(self.classifier, part).result() for part in self.parts(windows)])
+
+    def score_frames(self, windows: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """See `AudioClassifier.score_frames`. Waits for its turn, as `score` does."""
+        if self.frames is None:
+            return super().score_frames(windows)
+        return [row for part in self.parts(windows) for row in self.batcher.submit(self.frames, part).result()]
 
     def parts(self, windows: Sequence[np.ndarray]) -> Iterator[Sequence[np.ndarray]]:
         """What may go through the network at once; between two parts of a long recording, others have their turn."""
@@ -63,7 +104,7 @@ class _Job:
         self.windows = windows
         self.longest = max(map(len, windows))
         self.arrival = time.monotonic()
-        self.future: Future[np.ndarray] = Future()
+        self.future: Future[Any] = Future()
 
     def goes_with(self, other: "_Job") -> bool:
         """Whether they can share a batch without much padding."""
@@ -87,7 +128,7 @@ class Batcher:
         self._thread = threading.Thread(target=self._run, name="batcher", daemon=True)
         self._thread.start()
 
-    def submit(self, classifier: Network, windows: Sequence[np.ndarray]) -> "Future[np.ndarray]":
+    def submit(self, classifier: Network, windows: Sequence[np.ndarray]) -> "Future[Any]":
         """Queue up windows, (samples,) each -> the future of `classifier.score(windows)`; cancelled, it costs nothing.
 
         Raises:
@@ -164,6 +205,7 @@ def _score(jobs: Sequence[_Job]) -> None:
         for job in jobs:  # what one of them has brought about is not the others' fault
             _score([job])
         return
-    ends = np.cumsum([len(job.windows) for job in jobs])
-    for job, part in zip(jobs, np.split(scores, ends[:-1]), strict=True):
-        job.future.set_result(part)
+    first = 0
+    for job in jobs:
+        job.future.set_result(scores[first : first + len(job.windows)])
+        first += len(job.windows)

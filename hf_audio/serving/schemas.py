@@ -26,7 +26,9 @@ Sound in, what it is out. `POST /` and `POST /models/{name}` speak the Hugging F
 `WS /v1/stream` takes mono 16-bit little-endian PCM in binary messages and sends `{"start", "end", "answer"}` as soon
 as a window has been heard. Its query, or a first text message of JSON, may give `sampling_rate` (by default that of
 the model), `hop_seconds` (by default half a window), `top_k` and `model`. `{"type": "end"}` ends the stream with its
-last window.
+last window or events. In the place of windows, `events=true` tells each event once, when it has ended, as `{"onset",
+"offset", "label", "confidence"}`, and `frames=true` what sounds in each moment, twice a second by default, as
+`{"start", "frame_seconds", "labels", "scores"}`.
 
 Every refusal is `{"error": "a sentence"}`, of a stream too, which is then closed.
 """
@@ -98,6 +100,14 @@ class WindowAnswer(BaseModel):
     answer: Answer
 
 
+class Frames(BaseModel):
+    """What sounds in each moment."""
+
+    frame_seconds: Annotated[float, Field(description="From one moment to the next one, in seconds.")]
+    labels: list[str]
+    scores: Annotated[list[list[float]], Field(description="Of each moment, the probability of every label.")]
+
+
 class Prediction(BaseModel):
     """What a model answers to a recording."""
 
@@ -107,6 +117,7 @@ class Prediction(BaseModel):
     windows: Annotated[
         list[WindowAnswer] | None, Field(description="Where window_seconds or hop_seconds was given.")
     ] = None
+    frames: Annotated[Frames | None, Field(description="Where frames were asked for.")] = None
 
 
 class WindowEmbedding(BaseModel):
@@ -177,6 +188,7 @@ class UploadOptions(WindowOptions):
     """Fields of an upload that is to be classified."""
 
     top_k: TopK = None
+    frames: Annotated[bool, Field(description="Whether to tell what sounds in each moment, too.")] = False
 
 
 class StreamOptions(BaseModel):
@@ -186,6 +198,10 @@ class StreamOptions(BaseModel):
     sampling_rate: Annotated[int | None, Field(ge=RATES.start, lt=RATES.stop)] = None
     hop_seconds: Annotated[float | None, Field(ge=MIN_HOP_SECONDS, le=MAX_STREAM_HOP_SECONDS)] = None
     top_k: TopK = None
+    frames: Annotated[bool, Field(description="Whether moments are told rather than windows, if no events are.")] = (
+        False
+    )
+    events: Annotated[bool, Field(description="Whether events are told rather than windows.")] = False
 
 
 class StreamMessage(StreamOptions):

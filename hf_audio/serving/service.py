@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import threading
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
@@ -29,7 +30,8 @@ from ..errors import (
 from ..inference.checkpoint import ONNX_SUFFIX, load_classifier
 from ..inference.classifier import AppliedClassifier
 from ..inference.embedder import embedder_of
-from .batcher import BatchedClassifier, Batcher
+from ..inference.frames import FrameCutter, FrameJoiner, FrameScores, FrameWindows
+from .batcher import BatchedClassifier, Batcher, Network
 from .metrics import Metrics
 from .schemas import FUNCTIONS, MAX_ANSWER_LABELS, MAX_ANSWER_NUMBERS
 
@@ -143,6 +145,8 @@ class Service:
         self.checkpoints = dict(checkpoints)
         self.limits = limits
         self.closing = asyncio.Event()
+        self.loaded = threading.Event()
+        """Set as soon as requests can be answered."""
         self.error: Exception | None = None
         """Why the checkpoints cannot be loaded."""
         self.metrics = Metrics()
@@ -185,6 +189,7 @@ class Service:
             except CheckpointError as error:
                 self._without_embeddings[name] = str(error)
         self._classifiers = {name: BatchedClassifier(each, self._batcher) for name, each in loaded.items()}
+        self.loaded.set()
 
     def close(self) -> None:
         """Answer what is waiting, then end all threads."""
@@ -350,11 +355,16 @@ class Service:
 
     async def score(self, classifier: BatchedClassifier, windows: Sequence[np.ndarray]) -> np.ndarray:
         """Windows, (samples,) each -> (windows, labels) probabilities."""
-        parts = [
-            await asyncio.wrap_future(classifier.batcher.submit(classifier.classifier, part))
-            for part in classifier.parts(windows)
-        ]
-        return np.concatenate(parts)
+        return np.stack(await self._ask(classifier, classifier.classifier, windows))
+
+    async def _ask(
+        self, classifier: BatchedClassifier, network: Network, windows: Sequence[np.ndarray]
+    ) -> list[np.ndarray]:
+        """Windows, (samples,) each -> what the network of a classifier gives for each."""
+        rows: list[np.ndarray] = []
+        for part in classifier.parts(windows):
+            rows.extend(await asyncio.wrap_future(classifier.batcher.submit(network, part)))  # += would add arrays
+        return rows
 
     async def judge(self, classifier: BatchedClassifier, waveform: np.ndarray) -> np.ndarray:
         """A recording, (samples,), to its scores, as `AudioClassifier.judge_recording` gives them."""
@@ -392,6 +402,37 @@ class Service:
             scores += await self.run_decoding(partial(facts.reduce_each, windows[part], rows[part]))
         rate = facts.sampling_rate
         return [(start / rate, end / rate, row) for (start, end), row in zip(spans, scores, strict=True)]
+
+    async def score_moments(self, classifier: BatchedClassifier, waveform: np.ndarray) -> FrameScores:
+        """A waveform, (samples,), to the scores of its moments, as `frame_scores` gives them in all.
+
+        Raises:
+            ServiceError: 422, the model reads numbers, or there would be too many scores for an answer.
+            AudioError: scores that are not finite.
+        """
+        facts = classifier.facts
+        try:
+            windows = FrameWindows.of(facts)
+        except ArgumentError as error:
+            raise ServiceError(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
+        if windows.count(len(waveform)) * len(facts.labels) > MAX_ANSWER_NUMBERS:
+            raise ServiceError(
+                HTTPStatus.UNPROCESSABLE_ENTITY,
+                f"frames: {len(facts.labels)} labels of each of {windows.count(len(waveform))} moments are more than "
+                f"{MAX_ANSWER_NUMBERS}: send a shorter recording.",
+            )
+        pieces = list(FrameCutter(windows).cut([waveform]))
+        parts = [samples for _, samples in pieces]
+        if classifier.frames is not None:
+            rows = await self._ask(classifier, classifier.frames, [windows.pad(part) for part in parts])
+        else:
+            wholes = await self.score(classifier, parts)
+            reduced = await self.run_decoding(partial(facts.reduce_each, parts, wholes))
+            rows = [windows.spread(*pair, len(facts.labels)) for pair in zip(parts, reduced, strict=True)]
+        joiner = FrameJoiner(windows)
+        known = [joiner.add(start, row) for (start, _), row in zip(pieces, rows, strict=True)]
+        stretches = [each for each in (*known, joiner.flush()) if each is not None]
+        return stretches[0]._replace(scores=np.concatenate([each.scores for each in stretches]))
 
     async def embed(self, embedder: BatchedClassifier, waveform: np.ndarray) -> np.ndarray:
         """A recording, (samples,), to its vector, (size,), as `AudioEmbedder.embed_recording` gives it.

@@ -9,8 +9,12 @@ import numpy as np
 from starlette.types import Message
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from ..errors import AudioError
-from ..inference.streaming import AudioStream, Event
+from ..errors import ArgumentError, AudioError
+from ..inference.event_stream import EventStream
+from ..inference.events import SoundEvent
+from ..inference.frames import FrameScores
+from ..inference.streaming import AudioStream, Event, FrameStream
+from .answers import tell_frames
 from .batcher import BatchedClassifier
 from .schemas import DEFAULT_TOP_K, StreamMessage, StreamOptions, ValidationError, write_sentence
 from .service import Service, ServiceError
@@ -30,6 +34,9 @@ async def refuse(websocket: WebSocket, code: int, sentence: str) -> None:
         await websocket.close(code, sentence.encode()[:MAX_REASON_BYTES].decode(errors="ignore"))
 
 
+Told = Event | SoundEvent | FrameScores
+
+
 class StreamSession:
     """A stream from its first message to its last.
 
@@ -43,7 +50,7 @@ class StreamSession:
         self.service = service
         self.websocket = websocket
         self.options = options
-        self._stream: AudioStream | None = None
+        self._stream: AudioStream | EventStream | FrameStream | None = None
 
     async def run(self) -> None:
         """Answer until the client ends, breaks a rule or falls silent, or until the server has to end.
@@ -110,24 +117,38 @@ class StreamSession:
                 INVALID_DATA, f"A block of {len(block)} bytes ends within a sample: send 16-bit samples."
             )
         if self._stream is None:
-            options = self.options
-            self._stream = AudioStream(
-                self._classifier, sampling_rate=options.sampling_rate, hop_seconds=options.hop_seconds
-            )
+            self._stream = self._begin()
         samples = np.frombuffer(block, dtype="<i2").astype(np.int16, copy=False)
         for first in range(0, len(samples), self._stream.rate):  # a second at a time, whatever the blocks
             await self._tell(await self._run(self._stream.push, samples[first : first + self._stream.rate]))
+
+    def _begin(self) -> AudioStream | EventStream | FrameStream:
+        options = self.options
+        kind: type[AudioStream] | type[EventStream] | type[FrameStream] = AudioStream
+        if options.events or options.frames:
+            kind = EventStream if options.events else FrameStream
+        try:
+            return kind(self._classifier, sampling_rate=options.sampling_rate, hop_seconds=options.hop_seconds)
+        except ArgumentError as error:  # events of numbers, say
+            raise _RefusalError(INVALID_DATA, str(error)) from error
 
     async def _end(self) -> None:
         if self._stream is not None:
             await self._tell(await self._run(self._stream.flush))
 
-    async def _run(self, call: Callable[..., list[Event]], *args: Any) -> list[Event]:
+    async def _run(self, call: Callable[..., Sequence[Told]], *args: Any) -> Sequence[Told]:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self.service.stream_threads, call, *args)
 
-    async def _tell(self, events: Sequence[Event]) -> None:
-        for event in events:
+    async def _tell(self, heard: Sequence[Told]) -> None:
+        for event in heard:
+            if isinstance(event, FrameScores):
+                frames = tell_frames(event, self._classifier.facts.labels)
+                await self.websocket.send_json({"start": event.start, **frames})
+                continue
+            if isinstance(event, SoundEvent):
+                await self.websocket.send_json(event._asdict())
+                continue
             answer = self._classifier.facts.name(event.scores, self.options.top_k or DEFAULT_TOP_K)
             await self.websocket.send_json({"start": event.start, "end": event.end, "answer": answer})
 

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -10,15 +10,32 @@ from torch.utils.data import Sampler
 from transformers import SequenceFeatureExtractor
 
 from ..audio.windows import shifted_crops, split_windows
+from ..data.annotated_rows import tags_of
 from ..data.cache import cached_waveform
-from ..data.rows import BELIEVED_COLUMN, TAUGHT_COLUMN, UNVERIFIED_COLUMN, tag_matrix
+from ..data.frame_targets import events_within, frame_targets
+from ..data.rows import (
+    BELIEVED_COLUMN,
+    COMPLETE_COLUMN,
+    EVENTS_COLUMN,
+    TAUGHT_COLUMN,
+    UNVERIFIED_COLUMN,
+    tag_matrix,
+)
 from ..errors import DataError
 from ..inference.extractors import padding_arguments
+from ..models import AudioCNNConfig
 from .amortized import Amortized, Occasional, seed_transforms, seeded
 from .augmentation import vary_background
 
 # Samples. oneDNN prepares its convolutions anew for every length, and keeps them: that takes time and memory.
 LENGTHS_MULTIPLE = 8192
+
+
+class _Crop(NamedTuple):
+    samples: np.ndarray
+    """(samples,) float32."""
+    start: int | None = None
+    """Where it begins in the clip, in samples; `None` of a whole clip."""
 
 
 class ClipTransform:
@@ -30,7 +47,8 @@ class ClipTransform:
     Args:
         sampling_rate: of the cached waveforms.
         amortized: a costly transform, applied first, whose results serve for several epochs, or which comes rarely.
-        augmentation: an audiomentations transform, called as `augmentation(samples=..., sample_rate=...)`.
+        augmentation: an audiomentations transform, called as `augmentation(samples=..., sample_rate=...)`; of parts of
+            annotated recordings, one that leaves every sound at its time.
         clip_samples: longer results are cropped at a random place to this many samples; `None` leaves them whole.
             With a pair, each batch draws a length between the two, of a few.
         background: label of clips that are none of the classes, and so may be varied far more than others.
@@ -69,16 +87,24 @@ class ClipTransform:
     def __call__(self, batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
         """Columns `audio`, `index` and `label` (or what is believed) to `input_values`, `labels`, maybe `weights`.
 
-        And `taught`, where a teacher has judged the clips.
+        And `taught`, where a teacher has judged the clips; of parts of annotated recordings, `EVENTS_COLUMN` and
+        `COMPLETE_COLUMN`, which go along with what a clip is cropped to, as its tags do.
         """
         size = self._size(batch["index"])
         with seeded(self.seed):  # once a batch: every clip seeds again, and the states are put back after the last
             rows = zip(batch["audio"], batch["index"], batch["label"], strict=True)
-            waveforms = [self._transform(*row, size) for row in rows]
-        labels = batch["label"] if self.n_tags is None else list(tag_matrix(batch["label"], self.n_tags))
+            cropped = [self._transform(*row, size) for row in rows]
+        inputs: dict[str, list[Any]] = {"input_values": [crop.samples for crop in cropped]}
+        labels = batch["label"]
+        if EVENTS_COLUMN in batch:
+            inputs |= self._crop_events(batch, cropped)
+            labels = [
+                own if crop.start is None else tags_of(events, len(crop.samples) / self.sampling_rate)
+                for own, crop, events in zip(labels, cropped, inputs[EVENTS_COLUMN], strict=True)
+            ]
+        inputs["labels"] = labels if self.n_tags is None else list(tag_matrix(labels, self.n_tags))
         if BELIEVED_COLUMN in batch:
-            labels = list(np.array(batch[BELIEVED_COLUMN], dtype=np.float32))
-        inputs = {"input_values": waveforms, "labels": labels}
+            inputs["labels"] = list(np.array(batch[BELIEVED_COLUMN], dtype=np.float32))
         if self.unverified_weight != 1 and UNVERIFIED_COLUMN in batch:
             inputs["weights"] = [self.unverified_weight if row else 1.0 for row in batch[UNVERIFIED_COLUMN]]
         if TAUGHT_COLUMN in batch:
@@ -92,7 +118,16 @@ class ClipTransform:
         shortest, longest = self.clip_samples
         return int(generator.choice(np.arange(longest, shortest - 1, -LENGTHS_MULTIPLE)))
 
-    def _transform(self, audio: bytes, index: int, label: Any, size: int | None) -> np.ndarray:
+    def _crop_events(self, batch: dict[str, list[Any]], cropped: Sequence["_Crop"]) -> dict[str, list[Any]]:
+        """What sounds in crops of rows, and up to where that is known, in seconds from the crops' beginnings."""
+        events, complete = [], []
+        for own, until, crop in zip(batch[EVENTS_COLUMN], batch[COMPLETE_COLUMN], cropped, strict=True):
+            start, seconds = (crop.start or 0) / self.sampling_rate, len(crop.samples) / self.sampling_rate
+            events.append(events_within(own, start, start + seconds))
+            complete.append(min(max(until - start, 0.0), seconds))
+        return {EVENTS_COLUMN: events, COMPLETE_COLUMN: complete}
+
+    def _transform(self, audio: bytes, index: int, label: Any, size: int | None) -> "_Crop":
         recorded = functools.partial(cached_waveform, audio)
         if self.amortized is None:
             waveform = recorded()
@@ -100,21 +135,22 @@ class ClipTransform:
             waveform = self.amortized(recorded, index, self.sampling_rate, self.seed, int(self.epoch))
         is_background = self.background is not None and label == self.background
         if self.augmentation is not None or size is not None or is_background:
-            waveform = self._draw(waveform, index, size, is_background)
-        return waveform
+            return self._draw(waveform, index, size, is_background)
+        return _Crop(waveform)
 
-    def _draw(self, waveform: np.ndarray, index: int, size: int | None, is_background: bool) -> np.ndarray:
+    def _draw(self, waveform: np.ndarray, index: int, size: int | None, is_background: bool) -> "_Crop":
         seed_transforms(self.seed, int(self.epoch), index)
         if is_background:
             waveform = vary_background(waveform)
         if self.augmentation is not None:
             waveform = self.augmentation(samples=waveform, sample_rate=self.sampling_rate)
+        start = None
         if size is not None and len(waveform) > size:
             start = np.random.randint(len(waveform) - size + 1)
             waveform = waveform[start : start + size]
         if not np.isfinite(waveform).all():  # one such clip would turn every weight into NaN, without a word
             raise DataError(f"The augmentation turned clip {index} into NaN: narrow the ranges of its filters.")
-        return np.asarray(waveform, dtype=np.float32)
+        return _Crop(np.asarray(waveform, dtype=np.float32), start)
 
 
 class WindowCollator:
@@ -126,6 +162,8 @@ class WindowCollator:
     Returns `labels` (batch, ...), `input_values` (windows, samples), `attention_mask` where lengths differ,
     `window_counts` (batch,) where a clip has more than one window, and `weights` (batch,) and `taught` (batch, labels)
     where rows have them. With an `extractor`, what that makes of the windows takes the place of waveforms and mask.
+    With `frames`, the config of a network that scores frames, and rows that have events and one window each, also
+    `frame_labels` (batch, frames, labels), see `frame_targets`.
     """
 
     def __init__(
@@ -134,8 +172,10 @@ class WindowCollator:
         crops: int = 0,
         extractor: SequenceFeatureExtractor | None = None,
         overlap: float = 0.0,
+        frames: AudioCNNConfig | None = None,
     ):
         self.clip_samples = clip_samples
+        self.frames = frames
         self.overlap = overlap
         self.crops = crops
         self.extractor = extractor
@@ -159,7 +199,16 @@ class WindowCollator:
             batch["taught"] = torch.tensor(np.array([row["taught"] for row in rows]), dtype=torch.float32)
         if len(clips) > len(rows):
             batch["window_counts"] = torch.tensor([len(group) for group in windows])
+        elif self.frames is not None and EVENTS_COLUMN in rows[0]:
+            batch["frame_labels"] = self._frame_labels(self.frames, rows, batch["input_values"].shape[1])
         return batch
+
+    def _frame_labels(self, config: AudioCNNConfig, rows: Sequence[dict[str, Any]], n_samples: int) -> torch.Tensor:
+        """What sounds in every frame of clips that are padded to so many samples; unknown behind their ends."""
+        assert config.frame_seconds is not None
+        shape = config.count_frames(n_samples), config.frame_seconds, config.num_labels
+        targets = [frame_targets(row[EVENTS_COLUMN], *shape, row[COMPLETE_COLUMN]) for row in rows]
+        return torch.from_numpy(np.stack(targets))
 
     def _inputs(self, clips: Sequence[np.ndarray]) -> dict[str, torch.Tensor]:
         if self.extractor is not None:

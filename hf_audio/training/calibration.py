@@ -19,7 +19,8 @@ from ..runs.rejection import fit_margin, margins, sparing_margin
 from ..runs.scores import Scores, relative_paths
 from .altered import alter, choose_clips
 from .crossed import Crossed
-from .network_parts import set_rejection_margin, set_temperature
+from .event_fit import fit_rule_to_rows
+from .network_parts import set_event_rule, set_rejection_margin, set_temperature
 from .parts import Parts
 from .task import Task
 from .trainer import AudioTrainer
@@ -62,8 +63,16 @@ class Fit:
     """Of the validation clips, as the network now tells them; where it learnt from them too, as the first one did."""
     temperature: float = 1.0
     rejection_margin: float = 0.0
+    event_rule: dict[str, Any] | None = None
+    """How events follow from scores over time, as `EventRule.to_dict` has it; `None` where no events said it."""
     fitted_to: str = ""
     """What the temperature was fitted to, in words; nothing where it was not fitted."""
+
+    @property
+    def fitted(self) -> dict[str, Any]:
+        """What another training takes over, by name."""
+        told = {"temperature": self.temperature, "rejection_margin": self.rejection_margin}
+        return told if self.event_rule is None else {**told, "event_rule": self.event_rule}
 
     def describe(self) -> str:
         """How the temperature came about, for the card."""
@@ -109,6 +118,9 @@ def fit_answers(trainer: AudioTrainer, parts: Parts, plain: Transform, config: P
             fit.rejection_margin = sparing_margin(validation_output.predictions, validation_output.label_ids)
         set_rejection_margin(trainer.model, fit.rejection_margin)
     if parts.validation is not None:
+        fit.event_rule = fit_rule_to_rows(trainer.model, trainer.processing_class, parts.validation)
+    set_event_rule(trainer.model, fit.event_rule)
+    if parts.validation is not None:
         if fit.rejection_margin:  # which changes the logits
             validation_output = trainer.predict(parts.validation.with_transform(plain))
         fit.validation = scores_of(config, parts.validation, validation_output)
@@ -127,7 +139,7 @@ def _take_over(task: Task, config: PreTrainedConfig) -> Fit:
     if validated is not None:
         fitted_to = "validation clips by a network that was not trained on them"
         scores = None if crossed is not None else validated.scores  # a fold's say nothing of the whole
-        return Fit(scores, validated.temperature, validated.rejection_margin, fitted_to)
+        return Fit(scores, validated.temperature, validated.rejection_margin, validated.event_rule, fitted_to)
     return Fit(None)
 
 

@@ -14,6 +14,7 @@ from ..runs.comparison import COMPARISONS
 from ..runs.confidence import TEMPERATURE
 from ..runs.folder import RESULTS_NAME, training_seconds
 from ..runs.scores import Scores, read_scores, relative_paths
+from .event_fit import mean_rule
 from .validated import FITTED_NAME, Validated
 
 
@@ -90,6 +91,7 @@ class Crossed:
             epochs=round(float(np.mean([fit["epochs"] for fit in fitted])), 6),
             temperature=float(np.exp(np.mean([np.log(fit["temperature"]) for fit in fitted]))),
             rejection_margin=float(np.mean([fit["rejection_margin"] for fit in fitted])),
+            event_rule=mean_rule([fit.get("event_rule") for fit in fitted]),
         )
 
     def note(self) -> str:

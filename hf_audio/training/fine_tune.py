@@ -153,7 +153,7 @@ def _judge_and_write(
         "chosen": describe_choice(trainer, task.validated, planned, task.crossed),
     }
     if parts.validation is not None:
-        results |= describe_fit(trainer, fit.temperature, fit.rejection_margin)
+        results |= describe_fit(trainer, fit.fitted)
     results |= task.preceding_seconds
     if trainer.is_world_process_zero():
         results |= compare(judgement, parts, task) if task.crossed is None else task.crossed.compared()

@@ -8,6 +8,7 @@ import numpy as np
 from audiomentations import Compose, Gain, OneOf, PitchShift, TimeStretch
 
 from ..arguments import RecipeArguments
+from ..models.configuration_audio_cnn import LONGEST_FRAME
 from .augmentation import AddFastGaussianSNR, RandomExcerpt
 from .search import LogUniform, Uniform
 
@@ -110,6 +111,21 @@ def fit_signal(
     }
 
 
+def hear_frames(signal: Mapping[str, Any]) -> dict[str, Any]:
+    """The network of a signal as one that says what sounds in every frame, each of a tenth of a second at most."""
+    longest = int(LONGEST_FRAME * signal["sampling_rate"])  # in samples
+    hop = max(min(signal["hop_length"], longest // 2), 1)  # shorter where all of the signal is slow, as of infrasound
+    halvings = min((longest // hop).bit_length() - 1, len(signal["hidden_sizes"]) - 1)
+    return {
+        **signal,
+        "hop_length": hop,
+        "frame_pooling": "linear_softmax",
+        "time_halvings": halvings,
+        "problem_type": "multi_label_classification",
+        "min_seconds": SHORTEST_HEARD,  # no zeros are heard behind what is shorter than an excerpt
+    }
+
+
 def slow_transforms() -> Callable[..., np.ndarray]:
     """Other sources: exact, and so slow that each result serves for several epochs."""
     return OneOf([PitchShift(-3, 3, p=1), TimeStretch(0.8, 1.25, p=1)], p=0.5)
@@ -117,6 +133,18 @@ def slow_transforms() -> Callable[..., np.ndarray]:
 
 def waveform_transforms(excerpt_seconds: float = EXCERPT_SECONDS) -> Callable[..., np.ndarray]:
     """Other moments, distances and places, drawn anew in every epoch."""
-    return Compose(
-        [RandomExcerpt(excerpt_seconds), Gain(-6, 6, p=1), AddFastGaussianSNR(min_snr_db=15, max_snr_db=50, p=0.25)]
-    )
+    return Compose([RandomExcerpt(excerpt_seconds), *_distances()])
+
+
+def _distances() -> list[Callable[..., np.ndarray]]:
+    return [Gain(-6, 6, p=1), AddFastGaussianSNR(min_snr_db=15, max_snr_db=50, p=0.25)]
+
+
+def unmoved_transforms() -> Callable[..., np.ndarray]:
+    """As `waveform_transforms`, of clips in which the time of every sound is known, and stays."""
+    return Compose(_distances())
+
+
+def slow_unmoved_transforms() -> Callable[..., np.ndarray]:
+    """As `slow_transforms`, of such clips."""
+    return PitchShift(-3, 3, p=0.5)

@@ -32,7 +32,7 @@ from ..runs.folder import (
     training_seconds,
 )
 from ..runs.hub import read_destination
-from ..runs.scores import read_scores
+from ..runs.scores import read_scores, relative_paths
 from .augmentation import AddFastGaussianSNR
 from .calibration import fit_temperature
 from .embeddings import ClipEmbedder
@@ -49,6 +49,7 @@ TOO_FEW = f"No class has {N_FOLDS} training clips: too few to audit their labels
 CROP_SECONDS = 1.0, 3.0
 # Labels that are taken to be right before any is looked at: of a network that knows nothing, any share is as likely.
 RIGHT_BEFOREHAND = 10
+TEMPERATURES = np.geomspace(0.2, 5, 33)  # that are tried where no label is verified
 # A run trains several of these: coarse frames halve the cost.
 LISTENER: dict[str, Any] = {
     "sampling_rate": 32000,
@@ -114,11 +115,17 @@ class Audit:
     """How good it is, by its own estimate."""
 
     def rows(self) -> list[dict[str, str]]:
-        """Of the unverified clips, the most suspicious ones first, for a table."""
+        """Of the unverified clips, the most suspicious ones first, for a table.
+
+        Files go by their names or, where several have the same, by their paths below the folder that holds them all.
+        """
         suspicion = np.where(self.suggested == self.labels, 0, self.confidence)
+        names = [Path(path).name for path in self.paths]
+        if len(set(names)) < len(names):
+            names = relative_paths(self.paths)
         return [
             {
-                "fname": Path(self.paths[clip]).name,
+                "fname": names[clip],
                 "label": self.names[self.labels[clip]],
                 "suggested_label": self.names[self.suggested[clip]],
                 "confidence": f"{self.confidence[clip]:.4f}",
@@ -199,9 +206,9 @@ def audit_labels(args: RecipeArguments, dataset: Dataset, rounds: int = 1, encod
     Raises:
         ArgumentError: the output folder cannot be used, or an audit with other arguments has begun there; or there is
             no such encoder.
-        DataError: clips with several tags, or no unverified or no verified ones.
+        DataError: clips with several tags, or no unverified ones.
     """
-    reason = _why_not(dataset)
+    reason = _why_not(dataset, needs_verified=False)
     if reason is not None:
         raise DataError(reason)
     if encoder is not None and is_audio_cnn(encoder):
@@ -234,14 +241,14 @@ def audit_labels(args: RecipeArguments, dataset: Dataset, rounds: int = 1, encod
             seconds = time.perf_counter() - start
         believed, share_right = weigh_evidence(given, heard, unverified)
         suggested, confidence = suggest(given, believed)
-        quality = estimate_quality(given, heard, unverified, share_right)
+        quality = None if unverified.all() else estimate_quality(given, heard, unverified, share_right)
         logger.info(
             "Round %d of the audit: %d of %d unverified labels look wrong; by its estimate, %.0f %% are right; %s.",
             number,
             (suggested != given).sum(),
             unverified.sum(),
             100 * share_right,
-            quality.tell(),
+            "no label is known to be right, by which it could judge itself" if quality is None else quality.tell(),
         )
     return Audit(dataset["path"][:], given, suggested, confidence, believed, unverified, names, seconds, quality)
 
@@ -259,16 +266,15 @@ def _judge_by_features(
 ) -> np.ndarray:
     """What each clip is, (clips, classes) probabilities, by logistic regressions on the other folds' features.
 
-    Their penalty is the one under which verified labels are the most likely. As in `_judge_out_of_fold`, clips of a
-    class with too few of them are what their labels say.
+    Their penalty is the one under which verified labels, or all where none is, are the most likely. As in
+    `_judge_out_of_fold`, clips of a class with too few of them are what their labels say.
     """
     heard = np.eye(believed.shape[1])[given]
     held_out = _hold_out(given, seed)
     judged = np.any(held_out, axis=0)
     folds = [(np.flatnonzero(~held), np.flatnonzero(held)) for held in held_out]
-    crossed = cross_fit(
-        features, Targets.of_beliefs(believed), np.ones(len(given)), folds, (verified & judged).astype(float)
-    )
+    known = verified & judged if (verified & judged).any() else judged
+    crossed = cross_fit(features, Targets.of_beliefs(believed), np.ones(len(given)), folds, known.astype(float))
     assert crossed is not None
     heard[judged] = softmax(crossed.logits[judged], axis=1)
     return heard
@@ -286,12 +292,15 @@ def _hold_out(labels: np.ndarray, seed: int) -> list[np.ndarray]:
     return [np.isin(np.arange(len(labels)), judged[places]) for _, places in folds]
 
 
-def _why_not(dataset: Dataset) -> str | None:
-    """Why the labels of a data set cannot be audited, in a sentence; `None` where they can."""
+def _why_not(dataset: Dataset, *, needs_verified: bool = True) -> str | None:
+    """Why the labels of a data set cannot be audited, in a sentence; `None` where they can.
+
+    needs_verified: whether some must be known to be right.
+    """
     if has_tags(dataset):
         return "Labels can be audited where every clip has one, and here clips have several."
     unverified = np.asarray(dataset[UNVERIFIED_COLUMN][:], dtype=bool)
-    if unverified.any() and not unverified.all():
+    if unverified.any() and not (needs_verified and unverified.all()):
         return None
     kind = "verified" if unverified.all() else "unverified"
     return f"No training clip is {kind} (column manually_verified): an audit compares the two kinds."
@@ -351,14 +360,7 @@ def weigh_evidence(given: np.ndarray, heard: np.ndarray, unverified: np.ndarray)
     """
     rows, n_classes = np.arange(len(given)), heard.shape[1]
     told = _calibrate(given, heard, unverified)
-    agreeing = told[rows, given][unverified]
-
-    def surprise(share_right: float) -> float:
-        others = (1 - share_right) / (n_classes - 1)
-        seen = np.log(share_right * agreeing + others * (1 - agreeing)).sum()
-        return -float(seen + RIGHT_BEFOREHAND * np.log(share_right))
-
-    share_right = minimize_scalar(surprise, bounds=(0.01, 0.999), method="bounded").x
+    share_right, _ = _share_right(told[rows, given][unverified], n_classes)
     witness = np.full_like(told, (1 - share_right) / (n_classes - 1))
     witness[rows, given] = share_right
     believed = told * witness
@@ -367,10 +369,32 @@ def weigh_evidence(given: np.ndarray, heard: np.ndarray, unverified: np.ndarray)
     return believed, share_right
 
 
+def _share_right(agreeing: np.ndarray, n_classes: int) -> tuple[float, float]:
+    """Which share of labels is most likely right, and how unlikely the labels are even so.
+
+    agreeing: (clips,) probabilities of each label, by what was heard.
+    """
+
+    def surprise(share_right: float) -> float:
+        others = (1 - share_right) / (n_classes - 1)
+        seen = np.log(share_right * agreeing + others * (1 - agreeing)).sum()
+        return -float(seen + RIGHT_BEFOREHAND * np.log(share_right))
+
+    found = minimize_scalar(surprise, bounds=(0.01, 0.999), method="bounded")
+    return float(found.x), float(found.fun)
+
+
 def _calibrate(given: np.ndarray, heard: np.ndarray, unverified: np.ndarray) -> np.ndarray:
-    """Probabilities, (clips, classes), flattened or sharpened until verified labels are the most likely."""
-    logits = np.log(np.maximum(heard, 1e-12))
-    config = AudioCNNConfig(num_labels=heard.shape[1])
+    """Probabilities, (clips, classes), flattened or sharpened until verified labels are the most likely.
+
+    Where none is verified, until all are, with as many errors among them as then are the likeliest.
+    """
+    logits, n_classes = np.log(np.maximum(heard, 1e-12)), heard.shape[1]
+    if unverified.all():
+        rows = np.arange(len(given))
+        told = (softmax(logits / temperature, axis=1) for temperature in TEMPERATURES)
+        return min(told, key=lambda each: _share_right(each[rows, given], n_classes)[1])
+    config = AudioCNNConfig(num_labels=n_classes)
     logits /= fit_temperature(logits[~unverified], given[~unverified], config)
     return softmax(logits, axis=1)
 

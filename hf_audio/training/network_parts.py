@@ -1,5 +1,7 @@
 """Front end, layers and head of any audio classifier: what is frozen, how fast each layer learns, how sure it is."""
 
+from typing import Any
+
 import torch
 from torch import nn
 from transformers import PreTrainedModel
@@ -135,6 +137,12 @@ def set_temperature(model: PreTrainedModel, temperature: float) -> None:
     last.weight.data /= temperature
     if last.bias is not None:
         last.bias.data /= temperature
+
+
+def set_event_rule(model: PreTrainedModel, rule: dict[str, Any] | None) -> None:
+    """Have a model find events by a rule from now on, as `EventRule.to_dict` has it, or by none that was fitted."""
+    if rule is not None or getattr(model.config, "event_rule", None) is not None:
+        model.config.event_rule = rule
 
 
 def set_rejection_margin(model: PreTrainedModel, margin: float) -> None:

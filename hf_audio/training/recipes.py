@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 PACKAGE = Path(__file__).resolve().parents[1]
 OWN_SOUNDS = "own_sounds"
+ANNOTATION_SUFFIXES = (".txt", ".textgrid")  # of one recording, or of many
 TABLE_SUFFIXES = (".csv", ".tsv", ".tab", ".jsonl")
 COMMAND = ("hf-audio", "train")
 
@@ -83,7 +84,7 @@ def find_recipe(recipe: str | os.PathLike[str]) -> tuple[Path, dict[str, str]]:
     path = Path(recipe)
     if path.suffix == ".py" and path.is_file():
         return path, {}
-    if path.is_dir() or (path.suffix.lower() in TABLE_SUFFIXES and path.is_file()):
+    if path.is_dir() or (path.suffix.lower() in (*TABLE_SUFFIXES, *ANNOTATION_SUFFIXES) and path.is_file()):
         return known[OWN_SOUNDS], {"data_dir": recipe}
     near = find_neighbour(recipe, known)
     told = f"you may mean {near}" if near else f"give one of {', '.join(known)}, a .py file, or a folder or a table"

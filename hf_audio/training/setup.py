@@ -122,6 +122,8 @@ def set_up(args: RecipeArguments, task: Task, checkpoint: Path | None = None) ->
     if args.layer_decay < 1:
         weight_heights(model)  # which refuses what has no layers, before any time is spent
     make_collator, features = _collate(args, config, extractor)
+    if getattr(model.config, "frame_seconds", None) is not None:
+        make_collator = functools.partial(make_collator, frames=model.config)
     collator = make_collator(None if window is None else config.clip_samples)
     trained_clips = _find_trained_clips(args, config, parts, (transform, collator), begins)
     kind: type[AudioTrainer] | functools.partial[HeadTrainer] = AudioTrainer

@@ -35,7 +35,14 @@ from transformers.trainer_utils import PredictionOutput
 
 from ..arguments import MUON, RecipeArguments
 from ..errors import ArgumentError, DivergedError
-from ..models.modeling_audio_cnn import classification_loss, digit_probabilities, probabilities, to_logits
+from ..models.modeling_audio_cnn import (
+    IGNORED,
+    classification_loss,
+    digit_probabilities,
+    frame_loss,
+    probabilities,
+    to_logits,
+)
 from ..models.number_grammar import GRAMMARS, spelling_loss
 from ..runs.folder import last_checkpoint
 from ..runs.network import not_finite
@@ -65,6 +72,7 @@ class AudioTrainer(Trainer):
     - With `ema_decay`, the average of the weights is what is evaluated, chosen, resumed and in the end kept.
     - Everything random in a step follows from the seed and the step's number, so a resumed run repeats a whole one.
     - Batch normalisation takes its statistics over all processes, so two processes train like one.
+    - Where clips bring along what sounds in their frames (`frame_labels`), the network learns that too.
     - With a `teacher`, the model learns its scores of the same mixed and augmented clips beside the labels; where the
       clips bring a teacher's scores along (`taught`), those, mixed as the labels are.
     - Modules named by `frozen` stay as they are for evaluation: no dropout, no statistics of the batch.
@@ -348,6 +356,7 @@ class AudioTrainer(Trainer):
         """Mean loss of one micro-batch; `num_items_in_batch` is not needed for a mean, and not passed on."""
         inputs = dict(inputs)
         labels, weights, taught = (inputs.pop(name, None) for name in ("labels", "weights", "taught"))
+        frame_labels = inputs.pop("frame_labels", None)
         config = self.model.config
         if model.training:
             for name in self.frozen:  # Trainer has put the whole model into training mode
@@ -356,13 +365,19 @@ class AudioTrainer(Trainer):
             taught = flatten_scores(to_logits(taught, config), config)
         if self.args.mixup_alpha > 0 and model.training:
             targets = {"labels": as_probabilities(labels, config), "weights": weights, "taught": taught}
+            if frame_labels is not None:
+                known = frame_labels != IGNORED
+                targets |= {"frame_labels": frame_labels * known, "known": known.float()}
             told = {name: value for name, value in targets.items() if value is not None}
             inputs, told = mix(inputs, told, self.args.mixup_alpha)
             labels, weights, taught = told["labels"], told.get("weights"), told.get("taught")
+            if frame_labels is not None:  # known of both clips that are mixed
+                frame_labels = told["frame_labels"].masked_fill(told["known"] < 1, IGNORED)
         if self.class_weights is not None and model.training:
             own = as_probabilities(labels, config) @ self.class_weights
             weights = own if weights is None else weights * own
-        outputs = model(**self._make_features(inputs))
+        asked = {} if frame_labels is None else {"output_frame_logits": True}
+        outputs = model(**self._make_features(inputs), **asked)
         loss = classification_loss(
             outputs.logits,
             labels,
@@ -371,6 +386,8 @@ class AudioTrainer(Trainer):
             weights=weights,
             robustness=self.args.loss_robustness,
         )
+        if frame_labels is not None:
+            loss = loss + frame_loss(outputs.frame_logits, frame_labels)
         if model.training and getattr(outputs, "word_scores", None) is not None and not labels.is_floating_point():
             loss = loss + spelling_loss(GRAMMARS[config.number_grammar], outputs.word_scores, labels)
         if self.teacher is not None and model.training:
@@ -393,7 +410,7 @@ class AudioTrainer(Trainer):
         """One score vector a clip, from the averaged weights if there are any, in float32."""
         inputs = self._prepare_inputs(inputs)
         labels, counts = inputs.pop("labels"), inputs.pop("window_counts", None)
-        for name in ("weights", "taught"):
+        for name in ("weights", "taught", "frame_labels"):
             inputs.pop(name, None)
         network = self.average.module if self.average is not None else self.accelerator.unwrap_model(model)
         network.eval()

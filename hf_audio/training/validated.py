@@ -1,6 +1,7 @@
 """What a validated training hands on to a second one, which learns from the validation clips too."""
 
 import copy
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ class Validated:
     epochs: float
     temperature: float
     rejection_margin: float
+    event_rule: dict[str, Any] | None = None
 
     @property
     def scores(self) -> Scores:
@@ -38,14 +40,19 @@ class Validated:
         return second
 
 
-def describe_fit(trainer: AudioTrainer, temperature: float, rejection_margin: float) -> dict[str, Any]:
-    """What a second training takes over of a first one, for its results."""
+def describe_fit(trainer: AudioTrainer, fitted: Mapping[str, Any]) -> dict[str, Any]:
+    """What a second training takes over of a first one, for its results.
+
+    Args:
+        trainer: of the first one.
+        fitted: what was fitted to the validation clips, by the names of `Validated`.
+    """
     state = trainer.state
     best = state.best_global_step if trainer.args.load_best_model_at_end else None
     # Of a run that was stopped early, or after so many steps, the epochs are those it has come to; a fitted head has
     # neither.
     epochs = round((state.epoch or 0) * (best or state.global_step) / max(state.global_step, 1), 6)
-    return {FITTED_NAME: {"epochs": epochs, "temperature": temperature, "rejection_margin": rejection_margin}}
+    return {FITTED_NAME: {"epochs": epochs, **fitted}}
 
 
 def validate_nothing(args: RecipeArguments) -> None:

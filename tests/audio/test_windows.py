@@ -44,11 +44,11 @@ def test_shifted_crops_are_even_and_hold_the_clip_or_zeros(samples, n):
 
 
 @given(samples=st.integers(1, 500), window=st.integers(1, 120), hop=st.integers(1, 200))
-def test_running_windows_end_after_every_hop_and_with_the_waveform(samples, window, hop):
+def test_running_windows_are_whole_begin_after_every_hop_and_end_with_the_waveform(samples, window, hop):
     windows = list(running_windows(samples, window, hop))
-    ends = [end for _, end in windows]
-    assert ends == sorted({*range(hop, samples + 1, hop), samples})
-    assert all(end - start == min(window, end) for start, end in windows)
+    starts = [start for start, _ in windows]
+    assert starts == sorted({*range(0, samples - window + 1, hop), max(samples - window, 0)})
+    assert all(end - start == min(window, samples) for start, end in windows)
 
 
 blocks_of_samples = st.lists(st.integers(0, 150), max_size=8)

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from hf_audio.bulk.answers import Heading, choose_writer
+from hf_audio.errors import DataError
 
 HEADING = Heading([], "label", 1, True, 8000)
 
@@ -20,6 +21,29 @@ def rows() -> list[dict]:
 def write(path, rows) -> str:
     choose_writer(path, over_time=True, n_clips=1)(path, HEADING, rows)
     return path.read_text(encoding="utf-8")
+
+
+def test_a_label_is_of_something_that_is_heard(tmp_path):
+    answers = [[["none of these", 0.9]], [["hen", 0.4]], [["hen", 0.6]]]
+    heading = Heading([], "label", 1, True, 8000, multi_label=True)
+    for name in ("a.txt", "a.selections.txt", "a.TextGrid"):
+        rows = heading.rows({"path": "a.wav"}, [(0.0, 1.0), (1.0, 2.0), (2.0, 3.0)], answers, None)
+        choose_writer(tmp_path / name, over_time=True, n_clips=1)(tmp_path / name, heading, rows)
+    assert (tmp_path / "a.txt").read_text() == "2.000000\t3.000000\then 0.60\n"
+    assert len((tmp_path / "a.selections.txt").read_text().splitlines()) == 2
+    found = re.findall(r'xmin = (\S+)\s+xmax = \S+\s+text = "(.*)"', (tmp_path / "a.TextGrid").read_text())
+    assert found == [("0.0", ""), ("1.0", ""), ("2.0", "hen")]
+
+
+def test_a_selection_table_knows_the_recordings(tmp_path, rows):
+    others = list(HEADING.rows({"path": "yard/b.wav"}, [(4.0, 5.0)], [[["cock", 0.5]]], None))
+    broken = list(HEADING.rows({"path": "yard/c.wav"}, [], [], "c.wav is broken."))
+    path = tmp_path / "a.selections.txt"
+    choose_writer(path, over_time=True, n_clips=3)(path, HEADING, [*rows, *others, *broken])
+    table = pd.read_csv(path, sep="\t", quoting=3)
+    assert table["Begin Path"].tolist() == ["barn/a.wav"] * 3 + ["yard/b.wav"] and table["File Offset (s)"][3] == 4
+    with pytest.raises(DataError, match="labels one recording, and there are 3"):
+        choose_writer(tmp_path / "a.txt", over_time=True, n_clips=3)
 
 
 def test_audacity_labels(tmp_path, rows):

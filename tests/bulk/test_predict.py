@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import soundfile
@@ -17,7 +18,9 @@ from hf_audio import cli
 from hf_audio.bulk import predict as predict_module
 from hf_audio.bulk.predict import Question, Sources, predict_files
 from hf_audio.bulk.scoring import judge_clips
-from hf_audio.errors import DataError
+from hf_audio.errors import ArgumentError, DataError
+from hf_audio.inference.facts import Facts
+from hf_audio.inference.torch_classifier import TorchAudioClassifier
 
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
@@ -173,7 +176,7 @@ def test_broken_files_are_rows_of_their_own(checkpoint, tone_folder, tmp_path, c
     broken = table[table["path"] == str(tone_folder / "low" / "0.wav")]
     assert len(broken) == 1 and "is not audio" in broken["error"].iloc[0] and broken["label"].isna().all()
     whole = table[table["path"] == str(tone_folder / "low" / "11.wav")]
-    assert whole["end"].tolist() == pytest.approx([0.25, 0.5, 0.75, 0.95]) and whole["start"].tolist() == [0, 0, 0, 0]
+    assert whole["end"].tolist() == pytest.approx([0.95]) and whole["start"].tolist() == [0]  # shorter than a window
     assert "1 of 12 clips cannot be read" in capsys.readouterr().err
 
 
@@ -187,9 +190,33 @@ def test_the_table_on_the_screen_says_what_the_file_does(checkpoint, tone_folder
     assert [float(row[2]) for row in printed[1:]] == pytest.approx(table["confidence"].tolist(), abs=1e-4)
 
 
+def test_a_recording_is_what_its_windows_say_in_the_mean_at_best_or_in_any(checkpoint, tmp_path):
+    parts = [tone(hertz, 1.0, seed=hertz) for hertz in (300, 900, 2500, 300)]
+    soundfile.write(tmp_path / "x.wav", np.concatenate(parts), RATE, subtype="FLOAT")
+    scores = TorchAudioClassifier(checkpoint).score(parts)
+    expected = {"mean": scores.mean(0), "max": scores.max(0), "any": 1 - (1 - scores).prod(0)}
+    for whole, values in expected.items():
+        question, told = Question(top_k=3, whole=whole), []
+        sources = Sources([str(tmp_path / "x.wav")])
+        predict_files(
+            str(checkpoint), sources, None, question, show=lambda heading, rows, _, told=told: told.extend(rows)
+        )
+        confidences = [told[0]["confidence"], told[0]["confidence_2"], told[0]["confidence_3"]]
+        np.testing.assert_allclose(confidences, sorted(values, reverse=True), atol=1e-4)
+    facts = Facts(("hen", "none of these"), 8000, 1.0)
+    for whole, none in (("max", 0.2), ("any", 0.18)):
+        running = facts.running(whole)
+        running.add([[0.1, 0.9]])
+        running.add([[0.8, 0.2]])
+        np.testing.assert_allclose(running.value, [0.8 if whole == "max" else 0.82, none])
+    with pytest.raises(ArgumentError, match="reads numbers"):
+        Facts(tuple("0123456789"), 8000, num_digits=1).running("max")
+
+
 @pytest.mark.parametrize(
     ("flags", "sentence"),
     [
+        (["--whole", "max", "--windows"], "--whole max is of whole recordings: leave it or --windows out."),
         (["--top_k", "0"], "--top_k 0 must be 1 or more."),
         (["--hop_seconds", "1"], "--hop_seconds is for scores over time: add --windows."),
         (["--windows", "--hop_seconds", "nan"], "--hop_seconds nan must be more than 0, and a number."),

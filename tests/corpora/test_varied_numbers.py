@@ -12,7 +12,7 @@ pytest.importorskip("espeakng_loader")
 
 from helpers.number_words import read_number
 
-from hf_audio.corpora import festival, ru_tts, varied_numbers
+from hf_audio.corpora import festival, varied_numbers
 from hf_audio.corpora.varied_numbers import make_varied_numbers
 from hf_audio.errors import ArgumentError, MissingExtraError
 
@@ -42,21 +42,20 @@ def test_what_would_last_too_long_is_faster(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_what_is_drawn_is_said() -> None:
-    clips = [varied_numbers._draw_clip(0, position, ["espeak", "festival"]) for position in range(400)]
+    clips = [varied_numbers._draw_clip(0, position, ["espeak", "festival"]) for position in range(600)]
     said = [clip for clip in clips if clip.number is not None]
     assert all(read_number(clip.words) == clip.number for clip in said)
     lengths = Counter(len(str(clip.number)) for clip in said)
     assert min(lengths[n] for n in range(1, 7)) > 10
-    assert 0.05 < 1 - len(said) / len(clips) < 0.2
+    assert 0.12 < 1 - len(said) / len(clips) < 0.28
     for clip in clips:
         assert len(clip.texts) == (len(clip.words) if clip.is_joined else 1)
 
 
 def test_synthesisers_that_are_not_there_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ArgumentError, match="There is no synthesiser 'parrot': choose among espeak, ru_tts, festival"):
+    with pytest.raises(ArgumentError, match="There is no synthesiser 'parrot': choose among espeak, festival"):
         make_varied_numbers(tmp_path / "numbers", synthesisers=["parrot"])
     monkeypatch.setattr(festival, "is_installed", lambda: False)
-    monkeypatch.setattr(ru_tts, "is_installed", lambda: False)
     with pytest.raises(MissingExtraError, match="festival is not installed"):
         make_varied_numbers(tmp_path / "numbers", synthesisers=["espeak", "festival"])
     assert varied_numbers.installed_synthesisers() == ["espeak"]
@@ -68,13 +67,3 @@ def test_festival_speaks() -> None:
     one, three = festival.speak_all(["сто", "сто двадцать три"])
     assert one.dtype == np.float32 and 0.1 < len(one) / festival.RATE < 2 < 4 * len(three) / festival.RATE
     assert len(three) > 1.5 * len(one) and one.any()
-
-
-@pytest.mark.skipif(not ru_tts.is_installed(), reason="retro-ru-tts is not installed")
-def test_ru_tts_speaks_with_two_voices() -> None:
-    he, rate = ru_tts.speak("сто двадцать три")
-    she, _ = ru_tts.speak("сто двадцать три", female=True)
-    assert rate == ru_tts.RATE and he.dtype == np.float32 and np.abs(he).max() <= 1
-    assert len(he) != len(she) or not np.allclose(he, she)
-    slow, _ = ru_tts.speak("сто двадцать три", pace=50)
-    assert len(slow) > 1.2 * len(he)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from helpers.checkpoints import tiny_config, trained_looking_model
+from helpers.checkpoints import FRAMES, tiny_config, trained_looking_model
 from helpers.recordings import REPOSITORY, tone, write_table
 from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2ForSequenceClassification
 
@@ -37,8 +37,8 @@ KINDS = {
         "pooling": "max",
     },
     "numbers": {"frontend": "mfcc", "center_features": True, "num_digits": 6, "number_grammar": "ru"},
-    "voices": {"backbone": "conv1d", "pooling": "mean_std", "long_term_spectrum": True, "id2label": NAMES},
-    "tags": {"backbone": "conv1d", "power": 1, "problem_type": "multi_label_classification", "temperature": 2},
+    "voices": {"backbone": "conv1d", "power": 1, "pooling": "mean_std", "long_term_spectrum": True, "id2label": NAMES},
+    "tags of frames": {**FRAMES, "temperature": 2},
 }
 
 
@@ -75,6 +75,10 @@ def test_an_exported_checkpoint_gives_torchs_answers(tmp_path, kind):
     clips = [tone(700, seconds) for seconds in (0.01, 0.3, 0.3, 1, 2.7)]
     np.testing.assert_allclose(ours.judge(clips), torchs.judge(clips), atol=1e-5)
     assert np.ptp(ours.judge(clips), axis=0).max() > 1e-3
+    if kind == "tags of frames":
+        for frames, expected in zip(ours.score_frames(clips), torchs.score_frames(clips), strict=True):
+            np.testing.assert_allclose(frames, expected, atol=1e-5)
+        assert [len(frames) for frames in ours.score_frames(clips)] == [1, 15, 15, 50, 135]
     if with_embeddings:
         vectors = load_embedder(tmp_path / "model.onnx").embed(clips)
         np.testing.assert_allclose(vectors, load_embedder(folder).embed(clips), rtol=1e-3, atol=1e-4)

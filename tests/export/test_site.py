@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+import threading
 import time
 
 import numpy as np
@@ -23,6 +24,7 @@ from hf_audio.errors import BrowserError, CheckpointError, ExportError
 from hf_audio.export.browser import Browser, find_browser, scores_in_browser, serve_folder
 from hf_audio.export.golden_clips import make_golden_clips
 from hf_audio.export.site import PAGE, make_site, make_site_beside
+from hf_audio.inference.events import EventRule, find_events
 from hf_audio.inference.torch_classifier import TorchAudioClassifier
 from hf_audio.models.modeling_audio_cnn import probabilities
 
@@ -95,6 +97,8 @@ def test_the_site_is_whole(site):
         "multi_label": False,
         "speech_only": False,
         "overlap": 0.0,
+        "frame_seconds": None,
+        "event_rule": None,
     }
     for line in (PAGE / "onnxruntime-web" / "SHA256SUMS").read_text().splitlines():
         digest, name = line.split()
@@ -118,8 +122,10 @@ def test_a_site_is_made_anew_and_what_lies_beside_it_stays(site, checkpoint, tmp
 
 def test_a_process_of_its_own_makes_a_site_of_an_exported_file(site, tmp_path):
     shutil.copyfile(site / "model.onnx", tmp_path / "tones.onnx")
-    with make_site_beside(tmp_path / "tones.onnx") as beside:
+    begin = threading.Event()
+    with make_site_beside(tmp_path / "tones.onnx", begin) as beside:
         assert not list(beside.iterdir())
+        begin.set()
         end = time.monotonic() + 60
         while not (beside / "index.html").is_file():
             assert time.monotonic() < end
@@ -127,8 +133,8 @@ def test_a_process_of_its_own_makes_a_site_of_an_exported_file(site, tmp_path):
         assert json.loads((beside / "model.json").read_text())["title"] == "tones.onnx"
         assert (beside / "model.onnx").read_bytes() == (site / "model.onnx").read_bytes()
     assert not beside.exists()
-    with make_site_beside(tmp_path / "tones.onnx") as beside:
-        pass  # ended before it was made
+    with make_site_beside(tmp_path / "tones.onnx", threading.Event()) as beside:
+        pass  # ended before it was begun
     assert not beside.exists()
 
 
@@ -249,6 +255,24 @@ def test_windows_are_pythons(page):
             page, "windows", f"{cases}.map(([samples, window]) => m.runningWindows(samples, window, {hop}))"
         )
         assert spans == [[list(span) for span in running_windows(n, window, hop)] for n, window in cases]
+
+
+def test_events_are_pythons(page):
+    rng = np.random.default_rng(0)
+    labels = ["high", "low", "None_of these"]
+    for rule in (None, EventRule((0.6, 0.4, 0.1), release=0.7, min_seconds=0.2, gap_seconds=0.1)):
+        scores = np.repeat(rng.random((60, 3)), rng.integers(1, 5, 60), axis=0).astype(np.float32)
+        facts = {"labels": labels, "event_rule": None if rule is None else rule.to_dict()}
+        found = compute(page, "events", f"m.findEvents({scores.tolist()}, 0.08, {json.dumps(facts)})")
+        events = find_events(scores, 0.08, labels, rule or EventRule.usual(3))
+        assert len(events) > 5 and [event["label"] for event in found] == [event.label for event in events]
+        for name in ("onset", "offset", "confidence"):
+            assert [event[name] for event in found] == pytest.approx([getattr(event, name) for event in events])
+    spans, rows = [[0, 1000], [250, 1250], [400, 1400]], [[0.0], [0.6], [0.9]]
+    told = compute(page, "events", f"m.scoreMoments({spans}, {rows}, {{ sampling_rate: 1000 }}, 1000)")
+    assert told["seconds"] == 0.1 and [row["0"] for row in told["rows"]] == pytest.approx(
+        [0.0] * 3 + [0.3] + [0.5] * 6 + [0.75] * 3 + [0.9]
+    )
 
 
 def resample(page, waveform, rate, to):

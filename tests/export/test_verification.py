@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from helpers.checkpoints import save_checkpoint, save_ensemble, tiny_config
+from helpers.checkpoints import FRAMES, save_checkpoint, save_ensemble, tiny_config
 from helpers.recordings import RATE, speech, tone
 from transformers import AutoModelForAudioClassification
 
@@ -30,17 +30,20 @@ KINDS = {
     "numbers": {"num_digits": 3, "pooling": "attention"},
     "tags": {"problem_type": "multi_label_classification", "overlap": 0.25, "id2label": NAMES},
     "speech alone": {"speech_only": True, "overlap": 0.5, "temperature": 4.0, "id2label": NAMES},
-    "an ensemble": {},  # half a minute of tracing
+    "an ensemble": {},
+    "frames": {**FRAMES, "overlap": 0.25, "id2label": NAMES},
 }
+DEAR = ("an ensemble", "tags", "frames")  # half a minute of tracing; but for a sigmoid, what the first one shows
 STREAMS = {"WebSocket", "stream, blocks of 997", "stream, blocks of 160", "stream, whole"}
 EMBEDDINGS = {"ONNX, embeddings", "REST, embeddings"}
 WAYS = {"pipeline", "files", "ONNX", "ONNX, uncut", "ONNX, 8 bits", "REST", *EMBEDDINGS, *STREAMS}
 PAGE_WAYS = {"page", "page, resampled"}
+FRAME_WAYS = {"ONNX, frames", "ONNX, 8 bits, frames", "REST, frames", "WebSocket, frames"}
 
 
 @pytest.fixture(
     scope="module",
-    params=[pytest.param(kind, marks=[pytest.mark.exhaustive] * (kind == "an ensemble")) for kind in KINDS],
+    params=[pytest.param(kind, marks=[pytest.mark.exhaustive] * (kind in DEAR)) for kind in KINDS],
 )
 def kind(request, tmp_path_factory):
     """What is special about a checkpoint, and its folder."""
@@ -76,6 +79,7 @@ def test_every_way_gives_the_same_answers(kind, request):
     verdicts = {verdict.way: verdict for verdict in verify(folder, clips)}
     assert set(verdicts) >= WAYS
     assert name == "speech alone" or find_browser() is None or set(verdicts) >= PAGE_WAYS
+    assert name != "frames" or find_browser() is None or set(verdicts) >= {*FRAME_WAYS, "page, frames"}
     assert all(verdict.holds for verdict in verdicts.values()), verdicts
     exact = [verdict.largest_difference for verdict in verdicts.values() if verdict.bound == 1e-4]
     assert len(exact) >= len(WAYS) and max(exact) < 1e-4

@@ -16,6 +16,13 @@ from hf_audio import (
     AudioEnsembleForAudioClassification,
 )
 
+# Of a network that scores frames of 20 ms.
+FRAMES = {
+    "frame_pooling": "linear_softmax",
+    "problem_type": "multi_label_classification",
+    "hidden_sizes": [8, 8, 12],
+    "time_halvings": 1,
+}
 CANVAS_BACKBONES = ("alexnet", "cnn3")  # which read inputs of one length
 
 

@@ -30,7 +30,7 @@ def read_number(words: Sequence[str]) -> int:
 
 
 def _read(words: list[str]) -> int | None:
-    if words == [ZERO]:
+    if words in ([ZERO], ["нуль"]):
         return 0
     places = [place for place, word in enumerate(words) if word in THOUSAND]
     if not words or len(places) > 1:

@@ -16,6 +16,7 @@ from transformers import ASTConfig
 
 from hf_audio.audio.windows import split_windows
 from hf_audio.errors import ArgumentError, AudioError, CheckpointError
+from hf_audio.inference.events import EventRule
 from hf_audio.inference.facts import Facts, RunningMean
 from hf_audio.models.configuration_audio_cnn import NONE_OF_THESE
 from hf_audio.models.modeling_audio_cnn import probabilities
@@ -25,11 +26,17 @@ FACTS = Facts(("low", "high"), 100, clip_seconds=1.0)
 
 
 def test_they_come_from_a_config_and_pass_through_a_files_metadata():
+    rule = EventRule((0.4, 0.6), release=0.75, min_seconds=0.1)
     config = tiny_config(
         num_labels=2, id2label=NAMES, overlap=0.25, speech_only=True, problem_type="multi_label_classification"
     )
-    facts = Facts.from_config(config, 8000)
-    assert facts == Facts(("low", "high"), 8000, 1.0, multi_label=True, speech_only=True, overlap=0.25)
+    config.event_rule = rule.to_dict()
+    facts = Facts.from_config(type(config).from_dict(config.to_dict()), 8000)
+    assert facts == Facts(
+        ("low", "high"), 8000, 1.0, multi_label=True, speech_only=True, overlap=0.25, event_rule=rule
+    )
+    assert type(config).from_dict(config.to_dict(), id2label={0: "high", 1: "low"}).event_rule is None
+    assert type(config).from_dict(config.to_dict(), num_labels=3).event_rule is None
     metadata = {name: json.dumps(value) for name, value in facts.to_dict().items()}
     assert Facts.from_metadata({**metadata, "int8_bound": "0.1", "of a later version": "{"}) == facts
     assert Facts.from_config(tiny_config(num_digits=2), 8000).num_digits == 2

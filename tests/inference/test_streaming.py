@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import soxr
+from helpers.checkpoints import FRAMES, save_checkpoint
 from helpers.recordings import RATE, tone
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,7 +12,8 @@ from hf_audio.audio.windows import running_windows
 from hf_audio.errors import AudioError
 from hf_audio.inference.classifier import AudioClassifier
 from hf_audio.inference.facts import Facts
-from hf_audio.inference.streaming import AudioStream
+from hf_audio.inference.frames import frame_scores
+from hf_audio.inference.streaming import AudioStream, FrameStream
 from hf_audio.inference.torch_classifier import TorchAudioClassifier
 
 COUNTS = 1024  # to a full scale
@@ -50,10 +52,19 @@ def test_any_blocks_give_the_windows_of_the_whole(n_samples, blocks, window, hop
     assert listener.n_judged == 2 * len(spans)  # once each
 
 
+def test_where_windows_grow_the_first_ones_end_after_every_hop_too():
+    stream = AudioStream(Listener(), window_seconds=0.3, hop_seconds=0.1, growing=True)
+    events = [*stream.push(np.zeros(45, dtype=np.float32)), *stream.flush()]
+    spans = [(0.0, 0.1), (0.0, 0.2), (0.0, 0.3), (0.1, 0.4), (0.15, 0.45)]
+    assert [(round(event.start, 6), round(event.end, 6)) for event in events] == spans
+
+
 def test_an_event_comes_with_the_block_that_completes_its_window():
     stream = AudioStream(Listener(), hop_seconds=0.1)
+    assert stream.push(np.zeros(49, dtype=np.float32)) == []  # a window begins with the stream, and is whole
+    assert [(event.start, event.end) for event in stream.push(np.zeros(1, dtype=np.float32))] == [(0.0, 0.5)]
     assert stream.push(np.zeros(9, dtype=np.float32)) == []
-    assert [event.end for event in stream.push(np.zeros(1, dtype=np.float32))] == [0.1]
+    assert [event.end for event in stream.push(np.zeros(1, dtype=np.float32))] == [0.6]
     stream.push(np.ones(5, dtype=np.float32))
     stream.reset()
     assert stream.flush() == []
@@ -89,7 +100,7 @@ def test_what_swings_beyond_full_scale_is_clipped(checkpoint):
 
 
 def test_a_bad_block_is_refused_and_nothing_is_lost():
-    stream = AudioStream(Listener(), hop_seconds=0.1)
+    stream = AudioStream(Listener(), window_seconds=0.1)
     stream.push(np.arange(5, dtype=np.float32) / COUNTS)
     for block in (np.zeros((2, 5)), np.array([np.nan]), np.zeros(3, dtype=np.int32), np.array(["a"]), np.full(3, 2.1)):
         with pytest.raises(AudioError, match="A block"):
@@ -100,3 +111,17 @@ def test_a_bad_block_is_refused_and_nothing_is_lost():
         AudioStream(Listener(), hop_seconds=0.001)
     with pytest.raises(ValueError, match="sampling_rate"):
         AudioStream(Listener(), sampling_rate=7)
+
+
+@pytest.mark.parametrize("network", [FRAMES, {}], ids=["frames", "windows"])
+def test_moments_are_those_of_the_recording_however_it_comes(tmp_path, network):
+    classifier = TorchAudioClassifier(save_checkpoint(tmp_path / "network", **network), device="cpu")
+    waveform = np.concatenate([tone(hertz, 0.7, RATE) for hertz in (200, 3000, 500, 1000)])[:20_777]
+    stream = FrameStream(classifier, hop_seconds=0.3)
+    for _ in range(2):  # flushed, it begins anew
+        stretches = [each for block in np.split(waveform, [7, 8000, 8001, 19_999]) for each in stream.push(block)]
+        assert stretches[-1].start + len(stretches[-1].scores) * stretches[-1].frame_seconds > 0.5  # before the end
+        stretches += stream.flush()
+        expected = np.concatenate([each.scores for each in frame_scores(classifier, [waveform], hop_seconds=0.3)])
+        assert np.concatenate([each.scores for each in stretches]) == pytest.approx(expected, abs=1e-6)
+    assert stream.push(np.zeros(3, np.float32)) == [] and len(stream.flush()) == 1

@@ -1,7 +1,7 @@
 """Numbers of a network that cannot be."""
 
 import pytest
-from helpers.checkpoints import tiny_config
+from helpers.checkpoints import FRAMES, tiny_config
 
 
 @pytest.mark.parametrize(
@@ -31,6 +31,12 @@ from helpers.checkpoints import tiny_config
         ({"long_term_spectrum": True, "num_digits": 2}, "long_term_spectrum=True tells no digits"),
         ({"number_grammar": "xx", "num_digits": 6}, "number_grammar='xx' is not known: choose one of ru, or None"),
         ({"number_grammar": "ru", "num_digits": 3}, "reads numbers of 6 digits, not num_digits=3"),
+        ({"time_halvings": 2}, "time_halvings=2 must lie between 1 and 1"),
+        ({"time_halvings": 1, "backbone": "alexnet"}, "backbone be 'resnet' or 'conv1d', not 'alexnet'"),
+        ({**FRAMES, "frame_pooling": "mean"}, "frame_pooling='mean' is not known"),
+        ({**FRAMES, "problem_type": None}, "frame_pooling needs problem_type='multi_label_classification'"),
+        ({**FRAMES, "trim_db": 40}, "frame_pooling and trim_db exclude each other"),
+        ({**FRAMES, "hop_length": 800}, "last 0.2 s, more than 0.1: lower time_halvings or hop_length"),
         ({"filter_augment_db": 3, "frontend": "mfcc"}, "filter_augment_db=3 must not be negative, and 0 unless"),
     ],
 )

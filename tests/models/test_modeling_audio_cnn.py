@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from helpers.checkpoints import CANVAS_BACKBONES, tiny_config, trained_looking_model
+from helpers.checkpoints import CANVAS_BACKBONES, FRAMES, tiny_config, trained_looking_model
 from helpers.recordings import RATE, tone
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from transformers import AutoConfig, AutoFeatureExtractor, AutoModelForAudioClassification
 
 from hf_audio import AudioCNNConfig, AudioCNNFeatureExtractor, AudioCNNForAudioClassification
-from hf_audio.models.backbones import BACKBONES
+from hf_audio.models.backbones import BACKBONES, pool_frame_logits
 from hf_audio.models.frontends import FRONTENDS
 from hf_audio.models.modeling_audio_cnn import TRIM_BLOCK, classification_loss, find_sound, probabilities
 
@@ -564,3 +564,61 @@ def test_a_mask_with_padding_in_front_is_refused():
     with pytest.raises(ValueError, match="begins with zeros: pad clips on the right"):
         model(torch.zeros(2, RATE), attention_mask=mask)
     model(torch.zeros(2, RATE), attention_mask=mask.flip(1))
+
+
+FRAME_KINDS = [FRAMES, {**FRAMES, "backbone": "conv1d", "frontend": "mfcc"}, {**FRAMES, "stem_stride": 2}]
+
+
+@pytest.mark.parametrize("kind", FRAME_KINDS, ids=["resnet", "conv1d", "stride"])
+def test_frames_are_those_of_the_clip_however_it_is_padded_and_the_clip_follows_from_them(kind):
+    model = trained_looking_model(tiny_config(**kind, temperature=2.0))
+    for n_samples in (4000, 3999, 800, 500):
+        clip = torch.from_numpy(tone(700, 0.5))[None, :n_samples]
+        padded, mask = torch.randn(2, 4400), torch.ones(2, 4400)
+        padded[0, :n_samples], mask[0, n_samples:] = clip[0], 0
+        with torch.no_grad():
+            alone = model(clip, output_frame_logits=True)
+            among = model(padded, mask, output_frame_logits=True)
+        n_frames = model.count_frames(n_samples)
+        assert alone.frame_logits.shape == (1, n_frames, 3)
+        assert among.frame_logits.shape == (2, model.count_frames(4400), 3)
+        torch.testing.assert_close(among.frame_logits[:1, :n_frames], alone.frame_logits, atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(among.logits[:1], alone.logits, atol=1e-5, rtol=1e-4)
+        frames = (2 * alone.frame_logits[0]).sigmoid()  # before the temperature, which is the clip's too
+        expected = (frames.square().sum(0) / frames.sum(0)).logit() / 2
+        torch.testing.assert_close(alone.logits[0], expected, atol=1e-4, rtol=1e-4)
+        assert model(clip, return_dict=False)[0].shape == (1, 3)  # no frames where nobody asks for them
+
+
+def test_a_frame_is_of_the_moment_at_which_it_lies():
+    model = trained_looking_model(tiny_config(**FRAMES))
+    quiet, loud = 1e-3 * torch.randn(1, 8000), torch.zeros(1, 8000)
+    loud[:, 4000:4160] = torch.from_numpy(tone(700, 0.02))
+    with torch.no_grad():
+        before, after = (model(each, output_frame_logits=True).frame_logits[0] for each in (quiet, quiet + loud))
+    changes = (after - before).abs().sum(1)
+    centre = (changes * torch.arange(len(changes))).sum() / changes.sum()
+    assert abs(float(centre + 0.5) * model.config.frame_seconds - 0.51) < model.config.frame_seconds
+
+
+def test_frames_are_learnt_from_their_labels_and_the_clips():
+    model = AudioCNNForAudioClassification(tiny_config(**FRAMES)).eval()
+    clips, labels = torch.randn(2, 4000), torch.tensor([[1, 0, 1], [0, 0, 1]])
+    frame_labels = torch.rand(2, model.count_frames(4000), 3).round()
+    frame_labels[0, 3:], frame_labels[1, :, 1] = -100, -100
+    output = model(clips, labels=labels, frame_labels=frame_labels)
+    known = frame_labels >= 0
+    of_frames = F.binary_cross_entropy_with_logits(output.frame_logits[known], frame_labels[known])
+    of_clips = F.binary_cross_entropy_with_logits(output.logits, labels.float())
+    torch.testing.assert_close(output.loss, of_frames + of_clips)
+    torch.testing.assert_close(model(clips, frame_labels=frame_labels).loss, of_frames)
+    unknown = model(clips, labels=labels, frame_labels=torch.full_like(frame_labels, -100))
+    torch.testing.assert_close(unknown.loss, of_clips)
+
+
+def test_clips_of_frames_that_are_sure_have_logits_and_gradients_that_are_finite():
+    logits = torch.tensor([[[200.0, -200.0]] * 4, [[-300.0, 300.0]] * 4], requires_grad=True)
+    pooled = pool_frame_logits(logits, None)
+    pooled.sum().backward()
+    torch.testing.assert_close(pooled, logits[:, 0])
+    assert logits.grad.isfinite().all()

@@ -92,6 +92,10 @@ def test_knowledge_is_followed_through_a_chain_of_runs(tmp_path):
     assert [origin.name for origin in chain] == ["old", "taught", "ge2e"]
     assert [origin.external for origin in chain] == [False, False, True] and is_external(chain)
     assert read_origins(origin_results(chain)) == chain
+    taught_by = find(teacher=run_folder(tmp_path / "head", find("ge2e")))
+    assert [origin.name for origin in taught_by] == ["head", "ge2e"]
+    told = summarise_origins(taught_by, repr)
+    assert told.startswith("With external knowledge, it learnt, through its teacher, from 'ge2e':"), "not its weights"
     own = find(run_folder(tmp_path / "own", []))
     assert not is_external(own) and summarise_origins(own, repr).startswith("No external data; it began with 'own'")
     assert is_external(find(tmp_path / "own", data="Birds"))

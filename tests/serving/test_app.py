@@ -39,8 +39,10 @@ from hf_audio.export.onnx import export_onnx
 from hf_audio.inference.checkpoint import load_classifier
 from hf_audio.inference.classifier import AudioClassifier
 from hf_audio.inference.embedder import load_embedder
+from hf_audio.inference.event_stream import EventStream
 from hf_audio.inference.facts import Facts
-from hf_audio.inference.streaming import AudioStream
+from hf_audio.inference.frames import frame_scores
+from hf_audio.inference.streaming import AudioStream, FrameStream
 from hf_audio.serving import connections
 from hf_audio.serving.app import make_app
 from hf_audio.serving.connections import Server
@@ -226,6 +228,26 @@ def test_windows_of_an_upload_are_those_of_a_stream(options, url, classifier):
         agree(window["answer"], classifier.facts.name(event.scores))
 
 
+def test_moments_of_an_upload_and_of_a_stream_are_those_offline(url, classifier):
+    stretches = list(frame_scores(classifier, [CLIP]))
+    expected = np.concatenate([each.scores for each in stretches])
+    frames = upload(url, frames="true").json()["frames"]
+    assert (frames["labels"], frames["frame_seconds"]) == (
+        classifier.labels,
+        pytest.approx(stretches[0].frame_seconds),
+    )
+    assert np.array(frames["scores"]) == pytest.approx(expected, abs=1e-5)
+    refused = upload(url, model="numbers", frames="true")
+    assert refused.status_code == 422 and "finds no events" in refused.json()["error"]
+    with connect(stream_url(url, "?frames=true&hop_seconds=0.3")) as websocket:
+        messages = converse(websocket, pcm(CLIP), 997)
+    stream = FrameStream(classifier, hop_seconds=0.3)
+    stretches = stream.push(pcm(CLIP).astype(np.int16)) + stream.flush()
+    assert [message["start"] for message in messages] == pytest.approx([each.start for each in stretches])
+    for message, each in zip(messages, stretches, strict=True):
+        assert np.array(message["scores"]) == pytest.approx(each.scores, abs=1e-5)
+
+
 def test_empty_fields_of_a_form_are_as_absent(url, classifier):
     prediction = upload(url, top_k="", model="", window_seconds="", hop_seconds="").json()
     agree(prediction["answer"], classifier(WAV))
@@ -236,10 +258,10 @@ def test_so_many_windows_as_one_asks_for_and_no_more_than_fit_into_an_answer(url
     monkeypatch.setattr("hf_audio.serving.app.PIECE_BYTES", 1000)  # in many pieces
     response = upload(url, hop_seconds="0.05", top_k=2)
     windows = response.json()["windows"]
-    assert len(windows) == 34 and int(response.headers["content-length"]) == len(response.content) > 2000
+    assert len(windows) == 15 and int(response.headers["content-length"]) == len(response.content) > 1900
     agree(windows[-1]["answer"], classifier.facts.name(classifier.score([CLIP[-RATE:]])[0], 2))
-    monkeypatch.setattr("hf_audio.serving.service.MAX_ANSWER_LABELS", 67)
-    refused(upload(url, hop_seconds="0.05", top_k=2), 422, "^top_k: 2 labels of each of 34 windows are more than 67")
+    monkeypatch.setattr("hf_audio.serving.service.MAX_ANSWER_LABELS", 29)
+    refused(upload(url, hop_seconds="0.05", top_k=2), 422, "^top_k: 2 labels of each of 15 windows are more than 29")
     assert upload(url, hop_seconds="0.05", top_k=1).ok
 
 
@@ -268,15 +290,15 @@ def test_an_upload_is_embedded_as_a_whole_and_by_windows(url, service, checkpoin
     assert told["model"] == "tones" and told["seconds"] == 1.7 and list(told) == ["model", "seconds", "embedding"]
     np.testing.assert_allclose(told["embedding"], embedder.embed_recording(CLIP), rtol=1e-4, atol=1e-5)
     windows = ask(hop_seconds="0.5").json()["windows"]
-    assert [(window["start"], window["end"]) for window in windows] == [(0, 0.5), (0, 1), (0.5, 1.5), (0.7, 1.7)]
+    assert [(window["start"], window["end"]) for window in windows] == [(0, 1), (0.5, 1.5), (0.7, 1.7)]
     expected = embedder.embed([CLIP[RATE // 2 : 3 * RATE // 2]])[0]
-    np.testing.assert_allclose(windows[2]["embedding"], expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(windows[1]["embedding"], expected, rtol=1e-4, atol=1e-5)
     assert len(ask(model="numbers").json()["embedding"]) == 3 * embedder.size  # of every digit
     refused(ask(model="cats"), 404, "tones, numbers")
     refused(ask(hop_seconds="0"), 422, "^hop_seconds: ")
     refused(requests.post(f"{url}/v1/embed", WAV, timeout=20), 415, "This is no form")
-    monkeypatch.setattr("hf_audio.serving.service.MAX_ANSWER_NUMBERS", 4 * embedder.size - 1)
-    refused(ask(hop_seconds="0.5"), 422, "12 numbers of each of 4 windows are more than 47: give a longer one")
+    monkeypatch.setattr("hf_audio.serving.service.MAX_ANSWER_NUMBERS", 3 * embedder.size - 1)
+    refused(ask(hop_seconds="0.5"), 422, "12 numbers of each of 3 windows are more than 35: give a longer one")
     monkeypatch.setitem(service._without_embeddings, "tones", "It has no output 'embeddings'.")
     refused(ask(), 422, "no output 'embeddings'")
 
@@ -735,6 +757,19 @@ def test_a_stream_hears_what_it_hears_offline(block, url, classifier):
     assert [(event["start"], event["end"]) for event in events] == [(e.start, e.end) for e in expected]
     for event, other in zip(events, expected, strict=True):
         agree(event["answer"], classifier.facts.name(other.scores))
+
+
+def test_a_stream_tells_events_once_each(url, classifier):
+    samples = pcm(np.concatenate([tone(300, 1.5), tone(2500, 1.5)]))
+    expected = [event._asdict() for event in EventStream(classifier).listen([samples.astype(np.int16)])]
+    with connect(stream_url(url, "?events=true")) as websocket:
+        events = converse(websocket, samples, 1600)
+    assert expected and len(events) == len(expected)
+    for event, other in zip(events, expected, strict=True):
+        assert event.pop("confidence") == pytest.approx(other.pop("confidence"), abs=1e-3) and event == other
+    with connect(stream_url(url, "?events=true&model=numbers")) as websocket:
+        websocket.send(bytes(100))
+        refused_stream(websocket, 1007, "finds no events")
 
 
 def test_streams_beside_each_other(url, numbers):

@@ -7,12 +7,21 @@ import numpy as np
 import pytest
 import torch
 from datasets import Dataset
+from helpers.checkpoints import FRAMES, tiny_config
 from helpers.recordings import RATE
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hf_audio.audio.loading import pack_samples
 from hf_audio.data.cache import cache_audio
-from hf_audio.data.rows import BELIEVED_COLUMN, UNVERIFIED_COLUMN, load_class_folders
+from hf_audio.data.frame_targets import UNKNOWN
+from hf_audio.data.rows import (
+    BELIEVED_COLUMN,
+    COMPLETE_COLUMN,
+    EVENTS_COLUMN,
+    UNVERIFIED_COLUMN,
+    load_class_folders,
+)
 from hf_audio.errors import DataError
 from hf_audio.training.amortized import Amortized, seed_transforms, seeded
 from hf_audio.training.augmentation import RandomPlacement
@@ -224,3 +233,34 @@ def test_every_epoch_has_an_order_of_its_own():
     first = list(sampler)
     sampler.set_epoch(1)
     assert list(sampler) != first
+
+
+def test_what_sounds_goes_along_with_what_a_part_is_cropped_to():
+    samples = np.zeros(4 * RATE, dtype=np.float32)
+    samples[2 * RATE : 3 * RATE] = 0.5  # the second event
+    rows = {
+        "audio": [pack_samples(samples)] * 8,
+        "index": list(range(8)),
+        "label": [[0, 1]] * 8,
+        EVENTS_COLUMN: [[[0.0, 0.5, 0], [2.0, 3.0, 1]]] * 8,
+        COMPLETE_COLUMN: [3.5] * 8,
+    }
+    config = tiny_config(**FRAMES, num_labels=2, clip_seconds=4.0)
+    transform = ClipTransform(RATE, clip_samples=(2 * RATE, 2 * RATE), n_tags=2, seed=1)
+
+    made = transform(rows)
+    crops = [dict(zip(made, row, strict=True)) for row in zip(*made.values(), strict=True)]
+    batch = WindowCollator(4 * RATE, frames=config)(crops)
+
+    assert batch["frame_labels"].shape == (8, config.count_frames(2 * RATE), 2)
+    moments = (np.arange(batch["frame_labels"].shape[1]) + 0.5) * config.frame_seconds
+    for crop, labels in zip(crops, batch["frame_labels"].numpy(), strict=True):
+        sounding = np.flatnonzero(crop["input_values"] > 0.4) / RATE
+        assert crop["labels"][1] == (len(sounding) > 0.5 * RATE) or 0.2 < len(sounding) / RATE < 0.8
+        inside = (moments > sounding.min(initial=9)) & (moments < sounding.max(initial=-9))
+        known = labels[:, 1] != UNKNOWN
+        assert (labels[inside, 1] > 0.4).all()
+        assert labels[~inside & known, 1].max(initial=0) < 0.6
+        assert known.sum() >= 0.7 * len(known)
+    plain = ClipTransform(RATE, n_tags=2)(rows)
+    assert plain["labels"][0].tolist() == [1, 1] and plain[EVENTS_COLUMN][0] == rows[EVENTS_COLUMN][0]

@@ -12,6 +12,7 @@ from hf_audio.training.general_sounds import (
     SHORTEST_HEARD,
     GeneralSoundsArguments,
     fit_signal,
+    hear_frames,
     slow_transforms,
     waveform_transforms,
 )
@@ -46,3 +47,9 @@ def test_the_best_epoch_is_looked_for_among_epochs(tmp_path):
     assert GeneralSoundsArguments(**flags).save_strategy == "steps"
     arguments = GeneralSoundsArguments(**flags, early_stopping_patience=2)
     assert arguments.save_strategy == arguments.eval_strategy == "epoch" and arguments.load_best_model_at_end
+
+
+@pytest.mark.parametrize("rate", [400, 1000, 8000, 22050, 44100, 96000, 192000])
+def test_frames_last_a_tenth_of_a_second_at_most_and_not_much_less(rate):
+    config = AudioCNNConfig(**hear_frames(fit_signal(PRESETS["default"], rate, 5, 2.5)), num_labels=3)
+    assert 0.05 < config.frame_seconds <= 0.1

@@ -137,6 +137,7 @@ def test_a_trial_that_diverges_is_the_worst_and_the_search_goes_on(tones, tmp_pa
     assert caplog.messages[-3].startswith("The best of 2 trials has accuracy") and "{" not in caplog.messages[-3]
 
 
+@pytest.mark.exhaustive
 def test_another_space_is_another_search(searched, tones, tmp_path, monkeypatch, capsys):
     out = tmp_path / "out"
     shutil.copytree(searched, out)

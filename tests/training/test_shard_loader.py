@@ -240,7 +240,9 @@ def test_a_stream_teaches_what_decoded_clips_teach(tones, tone_shards, tmp_path)
         assert not [file.name for file in (tmp_path / kind).iterdir() if file.name.startswith(".")]
 
 
-@pytest.mark.parametrize(("accumulated", "step"), [(1, 4), (2, 3)])  # of three batches an epoch
+@pytest.mark.parametrize(
+    ("accumulated", "step"), [pytest.param(1, 4, marks=pytest.mark.exhaustive), (2, 3)]
+)  # of three batches
 def test_resumed_in_the_middle_of_an_epoch_it_ends_with_the_same_weights(tone_shards, tmp_path, accumulated, step):
     options = {
         "num_train_epochs": 2,

@@ -8,15 +8,17 @@ import numpy as np
 import pytest
 import torch
 from datasets import Dataset
-from helpers.checkpoints import tiny_config
+from helpers.checkpoints import FRAMES, tiny_config
 from helpers.recordings import RATE
 from helpers.trainers import noise_clips, trainer
 from torch import nn
+from torch.nn import functional as F
 from transformers import TrainerCallback
 
 from hf_audio import AudioCNNForAudioClassification
 from hf_audio.data.rows import UNVERIFIED_COLUMN
 from hf_audio.errors import DivergedError
+from hf_audio.models.modeling_audio_cnn import IGNORED
 from hf_audio.training.batch_norm import ProcessBatchNorm
 from hf_audio.training.batches import ClipTransform
 from hf_audio.training.trainer import average_windows
@@ -104,6 +106,37 @@ def test_clips_that_weigh_nothing_teach_nothing(tmp_path, mixup_alpha):
     (all_, _, _), (some, changed, _), (none, changed_by_none, judged) = told
     assert none == 0 and not changed_by_none and judged > 0.5
     assert some == pytest.approx(2 / 3 * all_, rel=0.2) and changed
+
+
+def test_what_sounds_in_frames_is_learnt_and_what_is_unknown_is_not(tmp_path):
+    torch.manual_seed(0)
+    model = AudioCNNForAudioClassification(tiny_config(**FRAMES))
+    run = trainer(tmp_path, model, mixup_alpha=0.5)
+    batch = {"input_values": torch.randn(4, RATE), "labels": torch.tensor([[1.0, 0, 0]] * 4)}
+    known = torch.zeros(4, model.count_frames(RATE), 3)
+    known[:, ::2, 0] = 1
+    half = known.clone()
+    half[:, 1::2] = IGNORED
+    losses = {}
+    for training in (False, True):
+        for name, frames in {
+            "none": None,
+            "all": known,
+            "half": half,
+            "unknown": torch.full_like(known, IGNORED),
+        }.items():
+            model.train(training)
+            torch.manual_seed(1)
+            told = {} if frames is None else {"frame_labels": frames}
+            losses[name] = run.compute_loss(model, {**batch, **told})
+        assert losses["unknown"] == losses["none"] < losses["half"] < losses["all"] + 1
+        assert losses["half"] != losses["all"]
+    model.eval()
+    output = model(batch["input_values"], output_frame_logits=True)
+    expected = F.binary_cross_entropy_with_logits(output.frame_logits[:, ::2], known[:, ::2])
+    added = run.compute_loss(model, {**batch, "frame_labels": half}) - run.compute_loss(model, dict(batch))
+    torch.testing.assert_close(added, expected)
+    assert run.prediction_step(model, {**batch, "frame_labels": known}, False)[1].shape == (4, 3)
 
 
 def test_a_smaller_last_batch_is_dropped_unless_it_is_the_only_one(tmp_path):

@@ -8,8 +8,10 @@ import { GUTTER, drawSpectrogram, drawTimeline, drawWaveform } from "./plots.js"
 import { writeWav } from "./wav.js";
 
 const HOP_SECONDS = 0.5; // between two decisions on the microphone
+const HEARD = 0.5; // probability from which on something is said to sound
 const LIVE_SECONDS = 60; // that the scores of the microphone go back
 const LONGEST_RECORDING = 300; // seconds
+const MOST_EVENTS = 500; // that are listed
 
 const element = (id) => document.getElementById(id);
 const worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
@@ -86,17 +88,18 @@ async function startRecording() {
   tell("Listening to the microphone …");
 }
 
-/** After every hop, ask about the last window; a slow machine lets hops go by. */
+/** Once a window was heard, and after every hop, ask about the last one; a slow machine lets hops go by. */
 function listen(session) {
   const { rate } = session.microphone;
   if (session.length >= LONGEST_RECORDING * rate) {
     finishRecording();
     return;
   }
-  if (session.busy || session.length - session.asked < HOP_SECONDS * rate) return;
+  const window = Math.round(streamSeconds(facts) * rate);
+  if (session.busy || session.length < window || session.length - session.asked < HOP_SECONDS * rate) return;
   session.busy = true;
   session.asked = session.length;
-  const samples = lastSamples(session.blocks, Math.round(streamSeconds(facts) * rate));
+  const samples = lastSamples(session.blocks, window);
   worker.postMessage({ id: ask(), task: "listen", samples, rate });
 }
 
@@ -148,7 +151,7 @@ function ask() {
   return question;
 }
 
-function take({ error, waveform, spectrogram, progress, scores, timeline, done }) {
+function take({ error, waveform, spectrogram, progress, scores, timeline, events, done }) {
   if (error) {
     stopRecording();
     fail(new Error(error));
@@ -159,12 +162,22 @@ function take({ error, waveform, spectrogram, progress, scores, timeline, done }
     element("progress").value = progress;
     element("progress").hidden = progress === 1;
   }
-  if (timeline) current.timeline = timeline;
+  if (timeline && !current.live) {
+    Object.assign(current, { timeline, events });
+    const frames = timeline.map((moment) => Array.from(moment.scores));
+    if (facts.frame_seconds) report({ name: current.name, frames }, "frames");
+    report({ name: current.name, events }, "events");
+  }
   if (scores) {
     current.scores = scores;
     if (current.live) {
       const { asked, microphone, timeline: past } = current.live;
-      past.push({ seconds: asked / microphone.rate, scores });
+      const now = asked / microphone.rate;
+      // Frames are told again with every window: each is taken once, from the first window that knows it.
+      const moments = timeline?.map((moment) => ({ ...moment, seconds: now + moment.seconds }));
+      const known = past.at(-1)?.seconds ?? 0;
+      const newer = moments?.filter(({ seconds }) => seconds > known + facts.frame_seconds / 2);
+      past.push(...(newer ?? [{ seconds: now, scores }]));
     }
     // While the microphone is on, a screen reader hears of it when the answer changes, not with every hop.
     const words = current.live ? firstAnswer(scores, facts).text : summary(scores, facts);
@@ -187,9 +200,13 @@ function fail(error) {
   report({ error: error.message });
 }
 
-/** For whoever drives or embeds the page: an event `answer` with {name, scores}, in the labels' order, or {error}. */
-function report(detail) {
-  document.dispatchEvent(new CustomEvent("answer", { detail }));
+/**
+ * For whoever drives or embeds the page: an event `answer` with {name, scores}, in the labels' order, or {error}; and
+ * `frames`, where the model scores them, with {name, frames}: the scores of each; and `events` with {name, events}:
+ * [{onset, offset, label, confidence}, ...] in seconds.
+ */
+function report(detail, kind = "answer") {
+  document.dispatchEvent(new CustomEvent(kind, { detail }));
 }
 
 // --- what is seen ---
@@ -209,6 +226,36 @@ function show() {
   const timeline = live?.timeline ?? current.timeline ?? [];
   element("over-time").hidden = Boolean(facts.num_digits) || timeline.length === 0;
   if (!element("over-time").hidden) showTimeline(timeline, live ? null : seconds);
+  const events = live ? null : current.events;
+  element("events").hidden = !events;
+  if (events) showEvents(events);
+}
+
+/** What happens when; a click plays it. */
+function showEvents(events) {
+  const [heading, list] = element("events").children;
+  heading.textContent = events.length === 0 ? "No events" : events.length === 1 ? "1 event" : `${events.length} events`;
+  list.replaceChildren(
+    ...events.slice(0, MOST_EVENTS).map(({ onset, offset, label, confidence }) => {
+      const button = Object.assign(document.createElement("button"), { type: "button" });
+      button.textContent = `${clock(onset)} to ${clock(offset)}  ${shown(label)} ${Math.round(100 * confidence)} %`;
+      button.addEventListener("click", () => {
+        const player = element("player");
+        player.currentTime = onset;
+        player.play();
+      });
+      const item = document.createElement("li");
+      item.append(button);
+      return item;
+    }),
+  );
+}
+
+/** Seconds as people read them: 1:02.4. */
+function clock(seconds) {
+  const tenths = Math.round(10 * seconds);
+  const rest = tenths % 600;
+  return `${Math.floor(tenths / 600)}:${rest < 100 ? "0" : ""}${(rest / 10).toFixed(1)}`;
 }
 
 /** The labels that are best at some moment, or in all. */
@@ -231,10 +278,32 @@ function showTimeline(timeline, seconds) {
 
 function showPlayhead() {
   const player = element("player");
-  const playhead = element("playhead");
-  playhead.hidden = !(player.duration > 0) || (player.paused && player.currentTime === 0);
-  playhead.style.setProperty("--share", player.currentTime / player.duration || 0);
+  const hidden = !(player.duration > 0) || (player.paused && player.currentTime === 0);
+  for (const playhead of document.querySelectorAll(".playhead")) {
+    playhead.hidden = hidden;
+    playhead.style.setProperty("--share", player.currentTime / player.duration || 0);
+  }
+  showMoment(hidden ? null : player.currentTime);
+  showSounding(hidden ? null : player.currentTime);
   if (!player.paused) requestAnimationFrame(showPlayhead);
+}
+
+/** Mark the events that sound at a second of the recording; `null`: nothing is played. */
+function showSounding(second) {
+  const items = element("events").querySelectorAll("li");
+  current?.events?.slice(0, items.length).forEach(({ onset, offset }, i) => {
+    items[i].classList.toggle("sounds", second !== null && onset <= second && second < offset);
+  });
+}
+
+/** What sounds at a second of the recording, where the model scores frames; `null`: nothing is played. */
+function showMoment(second) {
+  const moments = current?.timeline;
+  const moment = facts.frame_seconds && second !== null ? moments?.find(({ seconds }) => seconds > second) : null;
+  element("moment").hidden = !facts.frame_seconds || !moments;
+  const heard = moment ? rank(moment.scores).filter((label) => moment.scores[label] >= HEARD) : [];
+  const words = heard.map((label) => `${shown(facts.labels[label])} ${Math.round(100 * moment.scores[label])} %`);
+  element("moment").textContent = moment ? words.join(", ") || "nothing that the model knows" : "";
 }
 
 // --- the page begins ---
@@ -273,7 +342,9 @@ async function begin() {
     : `Tells ${facts.labels.length} sounds apart`;
   element("known").hidden = Boolean(facts.num_digits);
   element("known").querySelector("p").textContent = facts.labels.map(shown).join(", ");
-  element("window").textContent = `Scores over time: at each moment, of the last ${streamSeconds(facts)} s`;
+  element("window").textContent = facts.frame_seconds
+    ? "What sounds when"
+    : `Scores over time: at each moment, of the last ${streamSeconds(facts)} s`;
   for (const control of document.querySelectorAll("#file, #microphone")) control.disabled = false;
   tell("Ready, for WAV, FLAC, MP3, Ogg and whatever else your browser plays.");
   listenToVisitor();

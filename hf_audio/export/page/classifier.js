@@ -1,7 +1,7 @@
 /** The exported model, run by ONNX Runtime: the function that `hf_audio/inference/classifier.py` is, in the browser. */
 
 import * as ort from "./onnxruntime-web/ort.wasm.bundle.min.js";
-import { probabilities } from "./facts.js";
+import { probabilities, round } from "./facts.js";
 
 // One thread needs none of the headers that threads ask a server for.
 ort.env.wasm.numThreads = 1;
@@ -25,6 +25,18 @@ export class Classifier {
     const input = new ort.Tensor("float32", window, [1, window.length]);
     const { logits } = await this.session.run({ input_values: input });
     return probabilities(logits.data, this.facts);
+  }
+
+  /** (samples,) -> probabilities of each of its frames, [(labels,), ...], where the model scores them. */
+  async frames(window) {
+    const { frame_seconds: seconds, sampling_rate: rate, labels } = this.facts;
+    const frame = round(seconds * rate);
+    const count = Math.ceil(window.length / frame);
+    const padded = new Float32Array(count * frame); // a last frame that is not heard to its end ends in zeros
+    padded.set(window);
+    const input = new ort.Tensor("float32", padded, [1, padded.length]);
+    const { data } = (await this.session.run({ input_values: input })).frame_scores;
+    return Array.from({ length: count }, (_, i) => data.slice(i * labels.length, (i + 1) * labels.length));
   }
 }
 

@@ -12,10 +12,11 @@ export function splitWindows(waveform, window, overlap = 0) {
   return windows;
 }
 
-/** [start, end] of the windows over time of `samples` samples: after every hop, the last window. */
+/** [start, end] of the windows over time of `samples` samples: whole ones, after every hop; the last ends with them. */
 export function runningWindows(samples, window, hop) {
+  const last = Math.max(samples - window, 0);
   const spans = [];
-  for (let end = hop; end < samples; end += hop) spans.push([Math.max(end - window, 0), end]);
-  spans.push([Math.max(samples - window, 0), samples]);
+  for (let start = 0; start < last; start += hop) spans.push([start, start + window]);
+  spans.push([last, Math.min(last + window, samples)]);
   return spans;
 }

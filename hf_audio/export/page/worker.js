@@ -3,12 +3,15 @@
  *
  * It says {ready: facts} once the model is loaded, or {error}. Then it is asked {id, task, samples, rate}: to "judge"
  * a whole recording, or "listen" to the last window of a microphone; and answers with {id} and, one after the other,
- * {waveform, spectrogram}, {progress}, {scores}, {timeline}, {done}, or {error}. A new question ends the work on the
- * one before.
+ * {waveform, spectrogram}, {progress}, {scores}, {timeline, events}, {done}, or {error}. A new question ends the work on the
+ * one before. Of a model that scores frames, the timeline is theirs, [{seconds, scores}, ...] by each one's end; and
+ * what was listened to has one, too, without its margins.
  */
 
 import { Classifier } from "./classifier.js";
+import { findEvents, scoreMoments } from "./events.js";
 import { cut, reduce, round, streamSeconds } from "./facts.js";
+import { frameSizes, frameSpans, joinFrames } from "./frames.js";
 import { clip } from "./levels.js";
 import { resample } from "./resample.js";
 import { melSpectrogram } from "./spectrogram.js";
@@ -35,7 +38,9 @@ onmessage = async ({ data: { id, task, samples, rate } }) => {
     }
     postMessage({ id, waveform, spectrogram: melSpectrogram(waveform, classifier.facts.sampling_rate) });
     if (task === "listen") {
-      postMessage({ id, scores: await classifier.score(waveform) });
+      const scores = await classifier.score(waveform);
+      const timeline = classifier.facts.frame_seconds ? await newestFrames(classifier, waveform) : undefined;
+      postMessage({ id, scores, timeline });
     } else {
       await judge(id, classifier, waveform);
     }
@@ -50,12 +55,13 @@ async function judge(id, classifier, waveform) {
   const windows = cut(waveform, facts);
   const window = round(streamSeconds(facts) * facts.sampling_rate);
   const hop = Math.max(Math.ceil(window / HOPS_PER_WINDOW), Math.ceil(waveform.length / MOST_DECISIONS));
+  const sizes = facts.frame_seconds ? frameSizes(facts) : null;
   // Half a number is another number: over time there is nothing to say of it.
-  const spans = facts.num_digits ? [] : runningWindows(waveform.length, window, hop);
+  const running = facts.num_digits ? [] : runningWindows(waveform.length, window, hop);
+  const spans = sizes ? frameSpans(waveform.length, sizes) : running;
   const total = windows.length + spans.length;
   let done = 0;
-  const score = async (window) => {
-    const scores = await classifier.score(window);
+  const told = async (scores) => {
     postMessage({ id, progress: ++done / total });
     await otherMessages();
     return scores;
@@ -63,16 +69,40 @@ async function judge(id, classifier, waveform) {
 
   const scores = [];
   for (const window of windows) {
-    scores.push(await score(window));
+    scores.push(await told(await classifier.score(window)));
     if (id !== latest) return;
   }
   postMessage({ id, scores: reduce(scores) });
-  const timeline = [];
+  const over = [];
   for (const [start, end] of spans) {
-    timeline.push({ seconds: end / facts.sampling_rate, scores: await score(waveform.subarray(start, end)) });
+    const part = waveform.subarray(start, end);
+    over.push(await told(await (sizes ? classifier.frames(part) : classifier.score(part))));
     if (id !== latest) return;
   }
-  postMessage({ id, timeline });
+  if (spans.length === 0) return;
+  const joined = sizes ? joinFrames(spans, over, sizes) : null;
+  const ends = spans.map(([, end]) => end / facts.sampling_rate);
+  const timeline = joined ? atTheirEnds(joined, 0, facts) : over.map((scores, i) => ({ seconds: ends[i], scores }));
+  const moments = joined ? { rows: joined, seconds: facts.frame_seconds } : scoreMoments(spans, over, facts, window);
+  const end = waveform.length / facts.sampling_rate; // which the last moment may lie over
+  const events = findEvents(moments.rows, moments.seconds, facts).map((event) => ({
+    ...event,
+    offset: Math.min(event.offset, end),
+  }));
+  postMessage({ id, timeline, events });
+}
+
+/** Frames' scores, [(labels,), ...], of which the first begins at a second -> [{seconds, scores}, ...]. */
+function atTheirEnds(frames, begin, { frame_seconds: step }) {
+  return frames.map((scores, i) => ({ seconds: begin + (i + 1) * step, scores }));
+}
+
+/** Of the last window that a microphone heard, the frames but for those at its edges; seconds before its end. */
+async function newestFrames(classifier, waveform) {
+  const { facts } = classifier;
+  const { frame, margin } = frameSizes(facts);
+  const frames = (await classifier.frames(waveform)).slice(margin / frame, -Math.max(margin / frame, 1));
+  return atTheirEnds(frames, (margin - waveform.length) / facts.sampling_rate, facts);
 }
 
 /** Lets a newer question in. */

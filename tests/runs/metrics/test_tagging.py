@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.metrics import average_precision_score, label_ranking_average_precision_score
 
 from hf_audio.runs.metrics import TaggingPrecision
 
@@ -56,6 +57,25 @@ def test_precision_of_tags_by_hand():
     assert told["lwlrap"] == pytest.approx((1 / 3 + 2 / 4 + 1 + 1) / 4)
     # Second tag: clips ranked right, wrong, right; third: wrong, right; fourth: wrong, then a tie of right and wrong.
     assert told["map_macro"] == pytest.approx(((1 / 2 + 2 / 3 / 2) + 1 / 2 + 1 / 3) / 3)
+
+
+def test_many_tags_are_ranked_as_scikit_learn_ranks_them():
+    generator = np.random.default_rng(0)
+    scores = generator.integers(0, 50, (300, 40)) / 50  # with ties
+    tags = (generator.random((300, 40)) < 0.05).astype(int)
+    tags[:, 7] = 0
+    used = tags.any(0)
+    tagged = tags.any(1)
+    told = tagging_precision(scores, tags)
+    assert told == pytest.approx(
+        {
+            "lwlrap": label_ranking_average_precision_score(
+                tags[tagged], scores[tagged], sample_weight=tags[tagged].sum(1)
+            ),
+            "map_micro": average_precision_score(tags[:, used], scores[:, used], average="micro"),
+            "map_macro": average_precision_score(tags[:, used], scores[:, used], average="macro"),
+        }
+    )
 
 
 def test_precision_of_tags_without_a_tag_is_refused():
