@@ -34,7 +34,7 @@ from hf_audio.runs.card import TaskFacts, hub_id
 from hf_audio.runs.markdown import code
 from hf_audio.training.annotated_division import divide_annotated
 from hf_audio.training.defaults import Choice, choose_defaults, describe_unheard
-from hf_audio.training.division import Division, divide_collection
+from hf_audio.training.division import Division, divide_by_folds, divide_collection
 from hf_audio.training.earlier_run import find_held_out
 from hf_audio.training.general_sounds import (
     PRESETS,
@@ -117,6 +117,13 @@ class OwnSoundsArguments(GeneralSoundsArguments):
     split_column: str | None = field(
         default=None, metadata={"help": "Column that says train, validation or test of every recording."}
     )
+    folds: str | None = field(
+        default=None,
+        metadata={
+            "help": "`all` holds out each fold once, by a column `fold` or the folders of a known data set.",
+            "choices": ["all"],
+        },
+    )
     unannotated: str | None = field(
         default=None,
         metadata={
@@ -198,6 +205,10 @@ class OwnSoundsArguments(GeneralSoundsArguments):
             raise ArgumentError("--streaming knows one label a clip: leave --multi_label out, or read all at once.")
         if self.unannotated is not None and (self.data_dir is None or self.streaming):
             raise ArgumentError("--unannotated is of annotated recordings: say where they are, with --data_dir alone.")
+        if self.folds not in (None, "all"):
+            raise ArgumentError(f"--folds {self.folds} must be `all`.")
+        if self.folds and (self.streaming or self.refit):
+            raise ArgumentError("--folds all does not go with --streaming or --refit: leave one of them out.")
         if self.stop_when_settled is None:
             given = self.num_train_epochs is not None or self.max_steps > 0 or self.lr_scheduler_type != "cosine"
             chooses = self.search or self.refit or self.load_best_model_at_end or self.early_stopping_patience
@@ -265,6 +276,8 @@ def load_annotated(args: OwnSoundsArguments, annotated: AnnotatedRecordings, col
         args.clip_seconds, why = choose_row_seconds(annotated)
         logger.info("clip_seconds %g: %s.", args.clip_seconds, why)
     collection = cut_rows(annotated, args.clip_seconds, columns)
+    if args.folds:
+        return divide_by_folds(collection)
     paths = collection.dataset["path"][:]
     tested = collection.rows(TEST) if collection.rows(TEST).any() else None
     kept = find_held_out(args.model_name_or_path, str(args.data_dir), paths, tested)
@@ -277,6 +290,8 @@ def divide(args: OwnSoundsArguments, collection: Collection) -> Division:
     Raises:
         ArgumentError: --refit does not go with another argument, or with the parts that the data came with.
     """
+    if args.folds:
+        return divide_by_folds(collection)
     validates = bool(args.validation_fraction > 0 or collection.rows(VALIDATION).any())
     kept = find_held_out(
         args.model_name_or_path,
@@ -426,7 +441,7 @@ def make_task(args: OwnSoundsArguments) -> Task:
         held_out=collection.rows(TEST),
         facts=facts(args, division, choices),
         folds=division.folds,
-        refits=division.folds is not None,
+        refits=division.folds is not None and not args.folds,
         further_tests=division.further_tests,
         augmentation=unmoved_transforms() if has_times else waveform_transforms(excerpt),
         slow_augmentation=slow_unmoved_transforms() if has_times else slow_transforms(),

@@ -294,6 +294,8 @@ def facts(args: SpokenNumbersArguments, tests: Collection[str]) -> TaskFacts:
         names = installed_synthesisers() if args.model == "words" else ["espeak"]
         spoken_by = " and ".join(SYNTHESISERS[name] for name in names)
         begun = f" It learnt {args.pretraining_clips} numbers first that {spoken_by} spoke on the spot."
+        if args.model == "words":
+            begun += " Afterwards it heard some of them still, and the words of the recordings in other numbers."
     if args.data_dir is None:
         title, name, kind = "Spoken numbers (demo)", "Numbers of eSpeak NG (demo)", "espeak_ng_numbers"
         data = (

@@ -62,6 +62,7 @@ TOO_LARGE = {  # which are command lines: each parameter is a flag
     "hf_audio/commands.py detect_events",
     "hf_audio/commands.py embed",
     "hf_audio/commands.py evaluate",
+    "hf_audio/commands.py fit_events",
     "hf_audio/commands.py inspect",
     "hf_audio/commands.py predict",
     "hf_audio/commands.py serve",

@@ -264,15 +264,15 @@ def test_ended_maker_leaves_nothing(ending: signal.Signals, tmp_path: Path) -> N
 
 
 def test_stream_prints_a_running_decision(checkpoint, tmp_path, monkeypatch, capsys):
-    soundfile.write(tmp_path / "a.wav", tone(300, 1.0), RATE)
+    soundfile.write(tmp_path / "a.wav", tone(300, 1.75), RATE)
     cli.main(["stream", str(checkpoint), str(tmp_path / "a.wav")])
     told = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert [float(line[0]) for line in told] == [0.25, 0.5, 0.75, 1.0] and {line[2] for line in told} <= {
+    assert [float(line[0]) for line in told] == [1.0, 1.25, 1.5, 1.75] and {line[2] for line in told} <= {
         "low",
         "mid",
         "high",
     }
-    samples = (tone(300, 1.0) * 32767).astype("<i2").tobytes()
+    samples = (tone(300, 1.75) * 32767).astype("<i2").tobytes()
     monkeypatch.setattr("sys.stdin", types.SimpleNamespace(buffer=io.BytesIO(samples)))
     cli.main(["stream", str(checkpoint), "-", "--rate", "8000"])
     assert [line.split()[2] for line in capsys.readouterr().out.splitlines()] == [line[2] for line in told]

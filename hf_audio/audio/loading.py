@@ -257,20 +257,26 @@ class Recording:
                 f"{self.name} is cut off or damaged, it does not decode to its end: copy it again."
             ) from error
 
+    @property
+    def is_sought(self) -> bool:
+        """Whether a section is found by seeking, and not by decoding all before it, and can be read again."""
+        track = self._tracks[0]
+        return len(self._tracks) == 1 and not isinstance(track.file, ForeignFile) and track.part is None
+
     def section(self, first: int, last: int) -> np.ndarray:
         """Some of the samples, from frame `first` to before `last` or the end, (frames, channels) float32.
-
-        They are sought, and not decoded from the beginning, where a file allows it.
 
         Raises:
             AudioError: as `blocks`.
         """
-        track = self._tracks[0]
-        if len(self._tracks) > 1 or isinstance(track.file, ForeignFile) or track.part is not None:
+        file = self._tracks[0].file
+        if not self.is_sought or isinstance(file, ForeignFile):
             return self._section_of_blocks(first, last)
+        # A decoder of Vorbis needs some samples until it is where it was sought.
+        lead = 0 if file.subtype.startswith(("PCM", *FLOAT_CODINGS)) else min(first, self.rate)
         try:
-            track.file.seek(first)
-            return track.file.read(last - first, dtype="float32", always_2d=True)
+            file.seek(first - lead)
+            return file.read(last - first + lead, dtype="float32", always_2d=True)[lead:]
         except UNDECODABLE as error:
             raise AudioError(f"{self.name} is damaged, it cannot be read at {first / self.rate:g} s.") from error
 

@@ -164,6 +164,9 @@ class Question(WindowQuestion[Heading]):
         classifier = load_classifier(checkpoint)
         if self.over_time:
             warn_of_every_noise(checkpoint, classifier.facts)
+            window, hop = self.cut(classifier.facts).over_time or (0, 1)
+            if hop >= window:
+                logger.warning("A recording's last window ends with it, and may overlap the one before: see `start`.")
         return LabelAnswerer(classifier, self)
 
     def choose_writer(self, output: Path, n_clips: int) -> Writer[Heading]:

@@ -189,7 +189,10 @@ def _take_parts(found: Recordings, root: Path, asked: _Asked) -> Recordings:
         return found
     parts = [TEST if int(cell) == numbers[-1] else TRAIN for cell in table.column(column)]
     sentence = f"Fold {numbers[-1]} of {len(numbers)}, by the column {column} of its table, was held out."
-    said = f"{found.name}: {sentence} Name another column with --split_column, or one of groups with --group_column."
+    said = (
+        f"{found.name}: {sentence} --folds all holds out each of them once; name another column with --split_column, "
+        "or one of groups with --group_column."
+    )
     return replace(_with_parts(found, parts), split=sentence, said=[*found.said, said])
 
 
@@ -348,6 +351,7 @@ def _read_known_names(
         found.said += read_class_folders(source, searched.audio).said
     if "fold" in layout.pattern.groupindex:
         folds = [int(match["fold"]) for match in matches]
+        table.cells[FOLD_NAMES[0]] = list(map(str, folds))
         sentence = f"Fold {max(folds)}, by the names of the folders, was held out."
         found = _with_parts(found, [TEST if fold == max(folds) else TRAIN for fold in folds])
         found.split = sentence

@@ -13,6 +13,7 @@ from ..inference.classifier import AudioClassifier
 from ..runs.answers import answer_tables, measure_answers
 from ..runs.card import METRIC_NAMES
 from ..runs.comparison import UNTESTED
+from ..runs.heard import count_heard
 from ..runs.predictions import AnyPredictions, Table, select_clips
 from ..runs.summary import name_labels
 from .clips import JudgedClips, LabelledClips, check_same_kind, describe_left_out, judge_labelled, read_labelled_clips
@@ -206,6 +207,7 @@ def _tell_clips(checkpoint: str, data: Data, told: JudgedClips, notes: list[str]
     results |= measure_answers(predictions, told.group_column)
     if untested:
         notes = [*notes, f"Not tested, because no clip is of them: {name_labels(untested, str)}."]
+    notes = [*notes, *_describe_heard(checkpoint, data, predictions.paths)]
     if told.skipped:
         notes = [*notes, f"Clips that cannot be judged, and are left out: {len(told.skipped)}."]
     return Evaluation(checkpoint, results, predictions, notes, answer_tables(results, predictions), told.skipped)
@@ -242,11 +244,24 @@ def _tell_events(
             f"Found beside these, of labels that nobody has annotated there: {judged.n_beside} events, "
             f"{judged.n_beside / hours:.1f} an hour; they are in no figure."
         )
+    notes += _describe_heard(checkpoint, data, judged.paths)
     if not intervals:
         notes.append("There are too few recordings to tell how far other ones would differ.")
     if skipped:
         notes.append(f"Recordings that cannot be judged, and are left out: {len(skipped)}.")
     return Evaluation(checkpoint, results, judged, notes, judged.tables(), skipped)
+
+
+def _describe_heard(checkpoint: str, data: Data, paths: Sequence[str]) -> list[str]:
+    n_heard = count_heard(checkpoint, data.source, paths)
+    if not n_heard:
+        return []
+    sentence = (
+        f"{n_heard} of these {len(paths)} recordings were heard in the training of {checkpoint}, so the figures are "
+        "too good: give other ones, or those that it has held out."
+    )
+    logger.warning("%s", sentence)
+    return [sentence]
 
 
 def _pair(interval: Sequence[float] | None) -> tuple[float, float] | None:

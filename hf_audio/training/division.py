@@ -7,10 +7,14 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from ..data.classes import order_classes
 from ..data.collection import Collection, draw_test
 from ..data.columns import TEST, TRAIN, VALIDATION
 from ..data.groups import Grouping, join_groups
+from ..data.recordings import FOLD_NAMES
+from ..data.rows import has_tags
 from ..data.splits import fold_groups
+from ..errors import ArgumentError
 from .recording_groups import GROUP_COLUMN, Clips, Wishes, find_grouping, keep_together, with_groups
 
 logger = logging.getLogger(__name__)
@@ -68,6 +72,33 @@ def divide_collection(
     if _wants_folds(drawn, grouping, wishes):
         return _fold(drawn, grouping, clips, seed)
     return _describe(drawn, grouping, why_not, clips, seed)
+
+
+def divide_by_folds(collection: Collection) -> Division:
+    """A collection each of whose folds is held out once, as a column of the data tells them.
+
+    Raises:
+        ArgumentError: there is no such column, or it tells one fold only; or clips may have several tags.
+    """
+    dataset = collection.dataset
+    if has_tags(dataset):
+        raise ArgumentError(
+            "--folds all is of one label a clip, and these have several or are annotated: say by a column `split` "
+            "which to test on."
+        )
+    column = next((name for name in dataset.column_names if name.strip().casefold() in FOLD_NAMES), None)
+    values = [] if column is None else dataset[column][:]
+    names = order_classes(values)
+    if len(names) < 2:
+        raise ArgumentError(
+            "--folds all holds out each fold once, and no column of the data, called fold, tells two or more: add "
+            "one, or leave it out."
+        )
+    folds = {name: np.asarray(values) == name for name in names}
+    sentence = f"Each of {len(names)} folds, by `{column}`, was held out once, from a network trained on the others."
+    parts = np.full(len(values), TRAIN, dtype=object)
+    divided = replace(collection, parts=parts, split=sentence, is_drawn=False)
+    return Division(divided, folds, hears_known=collection.group_column is None)
 
 
 def _wants_folds(drawn: Collection, grouping: Grouping | None, wishes: Wishes) -> bool:

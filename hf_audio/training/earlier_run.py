@@ -3,18 +3,15 @@
 Else the figure would be of clips that the network has heard.
 """
 
-import json
-import os
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ..data.tables import read_table
 from ..errors import ArgumentError
-from ..runs.folder import ARGUMENTS_NAME, is_trained_on_all
+from ..runs.folder import is_trained_on_all
+from ..runs.heard import path_endings, read_sources
 from ..runs.predictions import PREDICTIONS_NAME
 
 
@@ -36,11 +33,11 @@ def find_held_out(
         return None
     folder = Path(model)
     judged = set(read_table(folder / PREDICTIONS_NAME)["path"])
-    held_out = np.array([not judged.isdisjoint(_endings(path)) for path in paths], dtype=bool)
+    held_out = np.array([not judged.isdisjoint(path_endings(path)) for path in paths], dtype=bool)
     if not held_out.any():
         return None
     # Of another collection, a few names may be the same by chance.
-    is_same = held_out.sum() >= len(judged) or source in _sources(folder)
+    is_same = held_out.sum() >= len(judged) or source in read_sources(folder)
     kept: np.ndarray | None = held_out
     heard = None
     if is_trained_on_all(folder):
@@ -57,17 +54,3 @@ def find_held_out(
             "(a folder test/, or --split_column) clips that it has not heard."
         )
     return kept
-
-
-def _sources(run: Path) -> list[Any]:
-    """What a run has read its clips from."""
-    with suppress(OSError, ValueError):
-        arguments = json.loads((run / ARGUMENTS_NAME).read_text(encoding="utf-8"))
-        return [arguments.get(name) for name in ("data_dir", "dataset_name")]
-    return []
-
-
-def _endings(path: str) -> list[str]:
-    """A path's last part, last two parts, and so on: a run names clips from the folder on that holds all of them."""
-    parts = os.path.abspath(path).replace(os.sep, "/").split("/")
-    return ["/".join(parts[start:]) for start in range(len(parts))]

@@ -8,10 +8,10 @@ import pytest
 
 from hf_audio.data.collection import Collection, hold_out
 from hf_audio.data.columns import TEST, TRAIN, VALIDATION, Columns
-from hf_audio.data.rows import from_rows
+from hf_audio.data.rows import from_rows, from_tagged_rows
 from hf_audio.errors import ArgumentError
 from hf_audio.training import recording_groups
-from hf_audio.training.division import KNOWN, UNHEARD, WITHOUT_COPIES, divide_collection
+from hf_audio.training.division import KNOWN, UNHEARD, WITHOUT_COPIES, divide_by_folds, divide_collection
 from hf_audio.training.recording_groups import Wishes
 from hf_audio.training.same_sounds import SameSounds
 
@@ -219,3 +219,24 @@ def test_what_an_earlier_run_held_out_stays_held_out(found):
     whole = np.array([i % 40 < 10 for i in range(80)])
     division = divide_collection(collect(sessions), Wishes(), kept=whole)
     assert division.keeps_groups and not division.hears_known
+
+
+def test_each_fold_of_the_data_is_held_out_once():
+    paths, labels, folds = (
+        [f"/m/{i}.wav" for i in range(30)],
+        [CLASSES[i % 2] for i in range(30)],
+        [i % 10 for i in range(30)],
+    )
+    columns = {"fold": [str(fold + 1) for fold in folds]}
+    collection = hold_out("m", from_rows(paths, labels, columns), [TEST] * 3 + [TRAIN] * 27, None)
+
+    division = divide_by_folds(collection)
+
+    assert list(division.folds) == [str(number) for number in range(1, 11)]
+    assert np.flatnonzero(division.folds["10"]).tolist() == [9, 19, 29]
+    assert (division.collection.parts == TRAIN).all() and "10 folds" in division.collection.split
+    with pytest.raises(ArgumentError, match="no column of the data"):
+        divide_by_folds(hold_out("m", from_rows(paths, labels), [TRAIN] * 30, None))
+    with pytest.raises(ArgumentError, match="of one label a clip"):
+        tagged = from_tagged_rows(paths, [[label] for label in labels], columns)
+        divide_by_folds(hold_out("m", tagged, [TRAIN] * 30, None))

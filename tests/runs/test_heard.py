@@ -1,0 +1,18 @@
+"""Which clips a finished folder says that its network has heard."""
+
+import json
+
+from hf_audio.runs.heard import count_heard
+
+
+def test_clips_of_the_same_source_that_were_not_held_out_are_told(tmp_path):
+    run, sounds = tmp_path / "OUT", tmp_path / "sounds"
+    run.mkdir()
+    (run / "training_args.json").write_text(json.dumps({"data_dir": str(sounds)}))
+    (run / "predictions.csv").write_text("path,label\na/1.wav,a\nb/1.wav,b\n")
+    paths = [str(sounds / name) for name in ("a/0.wav", "a/1.wav", "b/0.wav", "b/1.wav")]
+    assert count_heard(str(run), str(sounds), paths) == 2
+    assert count_heard(str(run), str(tmp_path / "others"), paths) == 0
+    assert count_heard("somebody/network", str(sounds), paths) == 0
+    (run / "predictions.csv").unlink()
+    assert count_heard(str(run), str(sounds), paths) == 4
