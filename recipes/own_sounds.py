@@ -96,21 +96,21 @@ class OwnSoundsArguments(GeneralSoundsArguments):
     )
     group_column: str | None = field(
         default=None,
-        metadata={"help": "Column whose clips stay together on one side of a split: recording, speaker, patient."},
+        metadata={"help": "Column whose clips stay on one side of a split: recording, speaker, patient."},
     )
     group_pattern: str | None = field(
         default=None,
         metadata={
-            "help": "Regular expression that finds the recording or the speaker in a file's name, whose clips stay "
-            "together. Its first group counts, or all that it matches.",
+            "help": "Regular expression that finds the recording or the speaker in a file's name. Clips of one "
+            "stay on one side. Its first group counts, or all that it matches.",
             "metavar": "REGEX",
         },
     )
     group_by: str | None = field(
         default=None,
         metadata={
-            "help": "What says which clips stay together, where no column does: the folder below the class, or the "
-            "name. By default names, where every class then has several recordings; `none`: nothing.",
+            "help": "What says which clips stay together: the folder below the class, or the name. By default, "
+            "where no column says so, names, where every class then has several recordings; `none`: nothing.",
             "choices": list(GROUP_BY),
         },
     )
@@ -120,15 +120,16 @@ class OwnSoundsArguments(GeneralSoundsArguments):
     folds: str | None = field(
         default=None,
         metadata={
-            "help": "`all` holds out each fold once, by a column `fold` or the folders of a known data set.",
+            "help": "Hold out each fold once, by a column `fold` or the folders of a known data set.",
             "choices": ["all"],
         },
     )
     unannotated: str | None = field(
         default=None,
         metadata={
-            "help": "Of recordings with annotations: what is not annotated is background, or nothing is known of it. "
-            "By default background, but where that is doubtful.",
+            "help": "What lies between annotations with times: `background`, or `ignore` it. By default background, "
+            "but where that is doubtful.",
+            "metavar": "WHAT",
             "choices": list(UNANNOTATED),
         },
     )
