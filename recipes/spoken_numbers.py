@@ -164,7 +164,7 @@ class SpokenNumbersArguments(RecipeArguments):
     )
     language: str = field(default="ru", metadata={"help": "What eSpeak NG speaks, for the demo and before training."})
     num_train_epochs: float | None = field(
-        default=None, metadata={"help": "Epochs: by default 60, and 10 for --model words after --pretraining_clips."}
+        default=None, metadata={"help": "Epochs: by default 60, and 25 for --model words after --pretraining_clips."}
     )
     learning_rate: float = field(default=3e-3, metadata={"help": "Peak learning rate."})
     weight_decay: float = field(default=0.05, metadata={"help": "Weight decay."})
@@ -206,7 +206,7 @@ class SpokenNumbersArguments(RecipeArguments):
         # Words: every clip has two others beside it; and what is none of these is as unsure as smoothed digits are.
         words_beside = self.model == "words" and bool(self.pretraining_clips)
         for name, value in (
-            ("num_train_epochs", 10 if words_beside else 60),
+            ("num_train_epochs", 25 if words_beside else 60),
             ("pretraining_epochs", 4 if self.model == "words" else 5),
             ("label_smoothing_factor", 0.02 if self.model == "words" else 0.1),
         ):
