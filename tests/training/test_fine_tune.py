@@ -212,6 +212,7 @@ def test_the_best_epoch_by_validation_is_kept_and_training_stops_early(tones, ru
     assert "the best by accuracy on the validation split" in (tmp_path / "out" / "README.md").read_text()
 
 
+@pytest.mark.exhaustive
 def test_refitted_it_is_the_network_that_trains_on_all_clips_with_a_fitted_temperature(
     finished, tones, environment, run_here, tmp_path
 ):
