@@ -124,6 +124,7 @@ def test_interrupted_the_same_command_comes_to_the_same_end(searched, tones, tmp
     assert (out / "best_arguments.yaml").read_text() == (searched / "best_arguments.yaml").read_text()
 
 
+@pytest.mark.exhaustive
 def test_a_trial_that_diverges_is_the_worst_and_the_search_goes_on(tones, tmp_path, monkeypatch, caplog):
     caplog.set_level(logging.INFO)
     monkeypatch.setattr(tones_recipe, "SEARCH_SPACE", {"learning_rate": LogUniform(1e-3, 1e30)})
