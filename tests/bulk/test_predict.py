@@ -77,7 +77,8 @@ def test_a_killed_run_goes_on_without_doing_or_losing_anything_twice(checkpoint,
     assert predict(checkpoint, [many], output, resume=True) == (200, 0)
     assert len(asked) == 200 - known and not journal.exists()
     predict(checkpoint, [many], tmp_path / "at once.csv")
-    assert output.read_bytes() == (tmp_path / "at once.csv").read_bytes()
+    # The last digit may be rounded otherwise: where a kill falls, other clips go through the network together.
+    pd.testing.assert_frame_equal(pd.read_csv(output), pd.read_csv(tmp_path / "at once.csv"), rtol=0, atol=2e-6)
     assert pd.read_csv(output)["n"].tolist() == list(range(200))
 
 
