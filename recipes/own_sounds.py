@@ -206,6 +206,8 @@ class OwnSoundsArguments(GeneralSoundsArguments):
             raise ArgumentError("--streaming knows one label a clip: leave --multi_label out, or read all at once.")
         if self.unannotated is not None and (self.data_dir is None or self.streaming):
             raise ArgumentError("--unannotated is of annotated recordings: say where they are, with --data_dir alone.")
+        if self.unannotated not in (None, *UNANNOTATED):
+            raise ArgumentError(f"--unannotated {self.unannotated} must be one of {', '.join(UNANNOTATED)}.")
         if self.folds not in (None, "all"):
             raise ArgumentError(f"--folds {self.folds} must be `all`.")
         if self.folds and (self.streaming or self.refit):
@@ -262,14 +264,17 @@ def load_annotated(args: OwnSoundsArguments, annotated: AnnotatedRecordings, col
     """Annotated recordings, cut into rows and divided; a row may have several tags, or none.
 
     Raises:
-        ArgumentError: --refit, which is of clips.
+        ArgumentError: an argument is of clips with one label.
     """
     for sentence in annotated.said:
         logger.info("%s", sentence)
     for sentence in annotated.warnings:
         logger.warning("%s", sentence)
-    if args.refit:
-        raise ArgumentError("--refit is of clips with one label, and these recordings are annotated: leave it out.")
+    for name, given in (("--refit", args.refit), ("--pseudo_labels", args.pseudo_labels is not None)):
+        if given:
+            raise ArgumentError(
+                f"{name} is of clips with one label, and these recordings are annotated: leave it out."
+            )
     args.multi_label, args.refit = True, False
     if args.label_smoothing_factor == GeneralSoundsArguments.label_smoothing_factor:
         args.label_smoothing_factor = 0.0  # frames without a sound, which are most, say nothing of any

@@ -539,6 +539,11 @@ def test_own_sounds_takes_annotations(own_sounds, tmp_path):
     assert task.config.frame_seconds < 0.1 and task.crop_seconds == (1.5, 1.5)
     assert task.dataset.features["label"].feature.names == ["a", "b"]
     assert task.group_column == "recording" and task.held_out.any() and task.validation_rows.any()
+    with pytest.raises(ArgumentError, match="--pseudo_labels is of clips with one label"):
+        given = {"data_dir": str(table), "pseudo_labels": str(table), "report_to": "none"}
+        own_sounds.make_task(own_sounds.OwnSoundsArguments(**given))
+    with pytest.raises(ArgumentError, match="--unannotated nothing must be one of background, ignore"):
+        own_sounds.OwnSoundsArguments(data_dir=str(table), unannotated="nothing", report_to="none")
     record(*(tmp_path / "y" / name / "1.wav" for name in ("dog", "cat")))
     with pytest.raises(ArgumentError, match="--unannotated is of annotations with times"):
         given = {"data_dir": str(tmp_path / "y"), "unannotated": "ignore", "report_to": "none"}

@@ -49,5 +49,8 @@ class AnnotatedRecordings:
     warnings: list[str] = field(default_factory=list)
     is_complete: bool = True
     """Whether what is not annotated is background; otherwise nothing is known of it."""
-    has_parts: bool = False
-    """Whether the recordings came divided into parts to train and to test on."""
+
+    @property
+    def has_parts(self) -> bool:
+        """Whether the recordings came divided into parts to train and to test on."""
+        return len({recording.part for recording in self.recordings}) > 1

@@ -1,9 +1,10 @@
 """Annotated recordings to rows to train on: parts of files, cut in time, with what sounds in each and when."""
 
 import logging
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any
 
 import datasets
@@ -131,7 +132,13 @@ def _cut(recording: AnnotatedRecording, seconds: float, numbers: Mapping[str, in
         for onset, offset in _around([event for event in events if event[1] > end], recording.seconds or 0.0)
         for span in pairwise(_borders(max(onset, end), offset, seconds))
     ]
-    return [_Row(recording, start, stop, events_within(events, start, stop)) for start, stop in spans]
+    # Of hours with thousands of events, each row looks at those near it.
+    onsets, reached = [event[0] for event in events], list(accumulate((event[1] for event in events), max))
+    near = [events[bisect_right(reached, start) : bisect_left(onsets, stop)] for start, stop in spans]
+    return [
+        _Row(recording, start, stop, events_within(own, start, stop))
+        for (start, stop), own in zip(spans, near, strict=True)
+    ]
 
 
 def _borders(start: float, end: float, seconds: float) -> list[float]:

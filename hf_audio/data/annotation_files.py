@@ -89,11 +89,7 @@ def read_sheets(source: Path, wanted: Columns, audio_dir: str | os.PathLike | No
     if audio is None and (sheets or errors):
         audio = search_folder(place if audio_dir is None else audio_dir).audio
     beside = Recordings(audio or [])
-    timed = {
-        path: error
-        for path, error in errors.items()
-        if path.suffix.lower() == GRID_SUFFIX or has_times(path, with_ends=False)
-    }
+    timed = {path: error for path, error in errors.items() if _is_certain(path)}
     for path, refusal in timed.items() if not any(sheet.rows for sheet in sheets) else ():
         if not source.is_dir() or beside.find(path) is not None:
             raise refusal
@@ -131,8 +127,9 @@ def read_sheet(path: Path, wanted: Columns) -> Sheet | None:
         return _read_grid(path, wanted)
     if any(layout.table == path.name.casefold() for layout in TABLE_LAYOUTS):
         return None
-    if is_table(path) or has_times(path):
-        table = read_annotation_table(path, wanted) if has_times(path, with_ends=False) else None
+    is_timed = has_times(path, with_ends=not is_table(path))
+    if is_timed or is_table(path):
+        table = read_annotation_table(path, wanted) if is_timed else None
         if table is None:
             return None
         return Sheet(path, table.rows, table.unit, table.named, table, said=table.said, warnings=table.warnings)

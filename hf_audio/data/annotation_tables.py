@@ -1,6 +1,7 @@
 """Tables of annotations: a row for what sounds from one moment of a recording to another."""
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -449,15 +450,17 @@ def _join_views(table: AnnotationTable) -> None:
     selection, view = _find(table.cells, "selection"), _find(table.cells, "view")
     if selection is None or view is None or len(set(table.cells[view])) < 2:
         return
-    kept: dict[tuple[str, str], AnnotationRow] = {}
+    kept: dict[tuple[str, str, int], AnnotationRow] = {}
+    seen: Counter[tuple[str, str, str]] = Counter()
     for row in table.rows:
-        key = row.name, table.cells[selection][row.row]
+        number, own_view = table.cells[selection][row.row], table.cells[view][row.row]
+        # One view has a selection several times where it has several labels, or where tables were joined.
+        key = row.name, number, seen[row.name, number, own_view]
+        seen[row.name, number, own_view] += 1
         first = kept.setdefault(key, row)
-        if first is row or table.cells[view][first.row] == table.cells[view][row.row]:
-            kept.setdefault((f"{row.name}\0{row.row}", key[1]), row) if first is not row else None
-            continue
-        is_clearer = row.low_freq is not None and "spectrogram" in table.cells[view][row.row].casefold()
-        kept[key] = (row if is_clearer else first)._replace(label=first.label or row.label)
+        if first is not row:
+            is_clearer = row.low_freq is not None and "spectrogram" in own_view.casefold()
+            kept[key] = (row if is_clearer else first)._replace(label=first.label or row.label)
     n_joined = len(table.rows) - len(kept)
     if n_joined:
         notice = Notice("rows are further views of selections, which count once", f"some of {table.path}")

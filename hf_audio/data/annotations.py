@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple, get_args
 
 from ..audio.loading import open_audio
 from ..errors import AudioError, DataError
-from ..files import name_some
+from ..files import RealPaths, name_some
 from .annotated_recordings import AnnotatedRecording, AnnotatedRecordings, Annotation
 from .annotation_files import Sheet, read_sheets
 from .annotation_tables import AnnotationRow, Notice
@@ -76,11 +76,12 @@ def find_annotations(
     problems = _Problems()
     for path, reason in unreadable.items():
         problems.add("annotated recordings cannot be read and are left out", f"{path}", reason.rstrip("."))
-    recordings = _join(sheets, lengths, problems, wanted)
+    real_path = RealPaths()
+    recordings = _join(sheets, lengths, problems, wanted, real_path)
     _merge_spellings(recordings, problems)
     _take_parts(recordings, sheets, source, wanted)
-    listed = {os.path.realpath(recording.path) for recording in recordings}
-    others = [file for file in found.audio if os.path.realpath(file) not in listed and file not in unreadable]
+    listed = {real_path(recording.path) for recording in recordings}
+    others = [file for file in found.audio if real_path(file) not in listed and file not in unreadable]
     if unannotated == "background":
         recordings += _without_annotations(others, problems)
     elif others:
@@ -102,7 +103,6 @@ def find_annotations(
         said,
         warnings,
         is_complete=unannotated != "ignore",
-        has_parts=len({recording.part for recording in recordings}) > 1,
     )
 
 
@@ -157,7 +157,11 @@ def _is_of_clips(sheet: Sheet, lengths: Mapping[Path, _Length]) -> bool:
 
 
 def _join(
-    sheets: Sequence[Sheet], lengths: Mapping[Path, _Length], problems: _Problems, wanted: Columns
+    sheets: Sequence[Sheet],
+    lengths: Mapping[Path, _Length],
+    problems: _Problems,
+    wanted: Columns,
+    real_path: RealPaths,
 ) -> list[AnnotatedRecording]:
     """The recordings with what all files say of them."""
     by_file: dict[str, list[tuple[Sheet, list[Annotation]]]] = defaultdict(list)
@@ -172,10 +176,10 @@ def _join(
             )
         own = _place(sheet, lengths, problems)
         for file, annotations in own.items():
-            key = os.path.realpath(file)
+            key = real_path(file)
             paths.setdefault(key, file)
             by_file[key].append((sheet, annotations))
-        _note_cells(sheet, cells)
+        _note_cells(sheet, cells, real_path)
     recordings = []
     for key, told in by_file.items():
         annotations = _unite(paths[key], told, problems)
@@ -276,15 +280,15 @@ def _would_fit(own: Sequence[tuple[AnnotationRow, _Length]], scales: Sequence[fl
 
 def _unite(path: Path, told: Sequence[tuple[Sheet, list[Annotation]]], problems: _Problems) -> list[Annotation]:
     """What several files say of one recording, each annotation once."""
-    united: list[Annotation] = []
+    united: dict[Annotation, None] = {}
     n_same = 0
     for _, annotations in told:
         before = list(united)
         for annotation in annotations:
-            if any(_are_same(annotation, other) for other in before) or annotation in united:
+            if annotation in united or any(_are_same(annotation, other) for other in before):
                 n_same += 1
             else:
-                united.append(annotation)
+                united[annotation] = None
     if len(told) > 1:
         names = [sheet.path.name for sheet, _ in told]
         same = f"; {n_same} annotations that several have count once" if n_same else ""
@@ -294,7 +298,7 @@ def _unite(path: Path, told: Sequence[tuple[Sheet, list[Annotation]]], problems:
         )
     elif n_same:
         problems.add("recordings have annotations that repeat another one and count once", f"{path} has {n_same}")
-    return sorted(united)
+    return sorted(united, key=lambda annotation: annotation[:3])  # frequencies may be none, which have no order
 
 
 def _are_same(one: Annotation, other: Annotation) -> bool:
@@ -303,19 +307,20 @@ def _are_same(one: Annotation, other: Annotation) -> bool:
     return one.label.casefold() == other.label.casefold() and shared >= SAME_SHARE * whole
 
 
-def _note_cells(sheet: Sheet, cells: dict[str, dict[str, set[str]]]) -> None:
+def _note_cells(sheet: Sheet, cells: dict[str, dict[str, set[str]]], real_path: RealPaths) -> None:
     """What further columns say of each recording."""
     table = sheet.table
     if table is None or table.columns.path is None:
         return
     used = {table.columns.path, *table.columns.labels}
-    names = [unquote(cell) for cell in table.cells[table.columns.path]]
+    keys = {name: real_path(file) for name, file in sheet.files.items()}
+    own_keys = [keys.get(unquote(cell)) for cell in table.cells[table.columns.path]]
     for column, own in table.cells.items():
         if column in used:
             continue
-        for name, cell in zip(names, own, strict=True):
-            if name in sheet.files:
-                cells[os.path.realpath(sheet.files[name])][column].add(unquote(cell))
+        for key, cell in zip(own_keys, own, strict=True):
+            if key is not None:
+                cells[key][column].add(unquote(cell))
 
 
 def _merge_spellings(recordings: Sequence[AnnotatedRecording], problems: _Problems) -> None:
@@ -359,12 +364,10 @@ def _take_parts(
             recording.part = TRAIN if cell is None else read_parts(str(source), column, [cell])[0]
         return
     named = name_parts({sheet.path.stem for sheet in sheets})
-    for sheet in sheets:
-        for file in sheet.files.values() if sheet.path.stem in named and len(set(named.values())) > 1 else ():
-            for recording in recordings:
-                if recording.path == file:
-                    recording.part = named[sheet.path.stem]
-    if not source.is_dir() or len(set(named.values())) > 1:
+    if len(set(named.values())) > 1:
+        _take_named_parts(recordings, sheets, named)
+        return
+    if not source.is_dir():
         return
     tops = {
         recording.path: recording.path.relative_to(source).parts[0]
@@ -375,6 +378,29 @@ def _take_parts(
     if len(tops) == len(recordings) and set(parts) == set(tops.values()) and len(set(parts.values())) > 1:
         for recording in recordings:
             recording.part = parts[tops[recording.path]]
+
+
+def _take_named_parts(
+    recordings: Sequence[AnnotatedRecording], sheets: Sequence[Sheet], named: Mapping[str, str]
+) -> None:
+    """Take the parts by the names of tables.
+
+    Raises:
+        DataError: a recording is of two parts.
+    """
+    told: dict[Path, str] = {}
+    for sheet in sheets:
+        if sheet.path.stem not in named:
+            continue
+        part = named[sheet.path.stem]
+        for file in sheet.files.values():
+            if told.setdefault(file, part) != part:
+                raise DataError(
+                    f"{file} is annotated in tables of two parts, {told[file]} and {part}: a recording is trained on "
+                    "or tested on as a whole; put all of its rows into one table."
+                )
+    for recording in recordings:
+        recording.part = told.get(recording.path, recording.part)
 
 
 def _without_annotations(files: Sequence[Path], problems: _Problems) -> list[AnnotatedRecording]:

@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
@@ -33,6 +34,7 @@ class NamedQuantity(NamedTuple):
     unit: str | None
 
 
+@lru_cache  # asked for every cell of a column
 def read_name(name: str) -> NamedQuantity:
     """`Begin Time (s)`, `start_ms` or `startTime` -> their words, and the unit that they name."""
     bracketed = [text.strip().casefold() for text in IN_BRACKETS.findall(name)]

@@ -92,6 +92,19 @@ def test_the_two_views_of_a_selection_are_one(tmp_path):
     assert len(table.said) == 2
 
 
+def test_labels_of_a_selection_and_selections_of_joined_tables_are_kept_beside_its_views(tmp_path):
+    lines = [f"{RAVEN}\tAnnotation"]
+    for onset, labels in ((1, "dog;cat;fox"), (5, "owl")):  # two tables, each with a selection 1
+        lines += [f"1\tWaveform 1\t1\t{onset}\t{onset}.5\t0\t8000\t{labels}"]
+        lines += [f"1\tSpectrogram 1\t1\t{onset}\t{onset}.5\t500\t900\t{labels}"]
+    (tmp_path / "a.txt").write_text("\n".join(lines))
+
+    rows = read_annotation_table(tmp_path / "a.txt").rows
+
+    assert [row.label for row in rows] == ["dog", "cat", "fox", "owl"]
+    assert {row.low_freq for row in rows} == {500}
+
+
 def test_rows_that_say_nothing_are_recordings_in_which_nothing_sounds(tmp_path):
     (tmp_path / "a.csv").write_text(
         "file,start_time,end_time,label\na.wav,1,2,dog\nb.wav,,,\nc.wav,nan,NaN,nan\nd.wav,,,cat\n"

@@ -151,6 +151,22 @@ def test_parts_and_further_columns_are_those_of_recordings(folder):
         find_annotations(folder / "annotations.csv", Columns(group="observer"))
 
 
+def test_tables_of_parts_divide_recordings_and_no_recording_is_of_two(folder):
+    table(folder, "a.wav,1,2,dog", "b.wav,1,2,cat", name="train.csv")
+    path = table(folder, "c.wav,1,2,dog", name="test.csv")
+    assert [recording.part for recording in find_annotations(folder).recordings] == ["train", "train", "test"]
+    path.write_text(path.read_text() + "\na.wav,8,9,dog")
+    with pytest.raises(DataError, match=r"a\.wav is annotated in tables of two parts"):
+        find_annotations(folder)
+
+
+def test_annotations_of_one_time_may_lie_in_several_bands_or_in_none(folder):
+    lines = ["a.wav,1,2,dog,10,20", "a.wav,1,2,dog,,", "a.wav,1,2,dog,10,20"]
+    found = find_annotations(table(folder, *lines, header="file,start,end,label,low_freq,high_freq"))
+    assert [each[3:] for each in found.recordings[0].annotations] == [(10, 20), (None, None)]
+    assert "repeat another one" in found.warnings[0]
+
+
 def test_a_file_without_labels_says_that_nothing_sounds(folder):
     (folder / "a.txt").write_text("")
     (folder / "b.selections.txt").write_text(RAVEN + "\n")
