@@ -11,11 +11,8 @@ def split_windows(waveform: np.ndarray, window: int, overlap: float = 0.0) -> li
     Each hears a share of the one before again, `overlap`, and the last one, which ends with the clip, perhaps more of
     it: none is padded.
     """
-    if len(waveform) <= window:
-        return [waveform]
-    last = len(waveform) - window
-    starts = [*range(0, last, _step(window, overlap)), last]
-    return [waveform[start : start + window] for start in starts]
+    spans = running_windows(len(waveform), window, _step(window, overlap))
+    return [waveform[start:end] for start, end in spans]
 
 
 def _step(window: int, overlap: float) -> int:

@@ -11,13 +11,11 @@ import numpy as np
 import soundfile
 
 from ..audio.loading import load_audio
-from ..data.tables import write_rows
 from ..errors import DataError
 from ..files import search_folder
-from ..models.configuration_audio_cnn import NONE_OF_THESE
-from .corpus_folder import make_corpus, write_wav
+from .corpus_folder import make_corpus
 from .russian_numbers import FEMININE, HUNDREDS, TEENS, TENS, THOUSAND, UNITS, ZERO, number_words
-from .synthetic_numbers import draw_number
+from .synthetic_numbers import draw_number, write_numbers
 from .word_joins import join_words
 
 RATE = 16000  # Hz
@@ -94,13 +92,7 @@ def make_prompted_numbers(
     speakers = find_prompts(Path(prompts))
 
     def write(folder: Path) -> None:
-        (folder / "test").mkdir()
-        rows = []
-        for position, (number, speaker, samples) in enumerate(_make_clips(speakers, count, seed)):
-            name = f"test/{position:06}.wav"
-            write_wav(folder / name, samples, RATE)
-            rows.append({"path": name, "number": NONE_OF_THESE if number is None else number, "speaker": speaker})
-        write_rows(folder / "test.csv", rows)
+        write_numbers(folder, "test", _make_clips(speakers, count, seed), RATE)
 
     n_none = sum(len(speaker.others) for speaker in speakers)
     files = sorted({file for speaker in speakers for file in (*speaker.words.values(), *speaker.others)})

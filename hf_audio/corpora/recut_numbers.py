@@ -7,7 +7,7 @@ along the recording, frame by frame, as it fits best (dynamic time warping, Sako
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,13 +15,12 @@ import numpy as np
 import soxr
 
 from ..audio.loading import load_audio
-from ..data.tables import write_rows
 from ..errors import DataError
 from ..processes import work_off
-from .corpus_folder import make_corpus, write_wav
+from .corpus_folder import make_corpus
 from .espeak import open_engine, synthesise
 from .russian_numbers import number_words
-from .synthetic_numbers import draw_number
+from .synthetic_numbers import draw_number, write_numbers
 from .synthetic_voices import trim
 from .varied_numbers import vary_words
 from .word_joins import join_words
@@ -87,23 +86,23 @@ def make_recut_numbers(
     """
 
     def write(folder: Path) -> None:
-        (folder / "train").mkdir()
-        by_speaker = _cut_all(chosen)
-        speakers = sorted(by_speaker)
-        rows = []
-        for position in range(count):
-            speaker = speakers[position % len(speakers)]
-            number, samples = _draw_clip(by_speaker[speaker], np.random.default_rng([seed, position]))
-            name = f"train/{position:06}.wav"
-            write_wav(folder / name, samples, RATE)
-            rows.append({"path": name, "number": number, "speaker": speaker})
-        write_rows(folder / "train.csv", rows)
+        write_numbers(folder, "train", _make_clips(chosen, count, seed), RATE)
 
     order = np.random.default_rng(seed).permutation(len(recordings))[:MOST_RECORDINGS]
     chosen = [recordings[place] for place in sorted(order)]
     found = [[os.path.abspath(each.file), os.stat(each.file).st_mtime_ns, *each[1:]] for each in chosen]
     digest = hashlib.sha256(json.dumps(found).encode()).hexdigest()[:12]
     return make_corpus(directory, f"recut_numbers-{count}-{seed}-{digest}", count, write, {"train.csv": None})
+
+
+def _make_clips(recordings: Sequence[Recording], count: int, seed: int) -> Iterator[tuple[int, str, np.ndarray]]:
+    """Number, speaker and samples (samples,) of one clip after the other."""
+    by_speaker = _cut_all(recordings)
+    speakers = sorted(by_speaker)
+    for position in range(count):
+        speaker = speakers[position % len(speakers)]
+        number, samples = _draw_clip(by_speaker[speaker], np.random.default_rng([seed, position]))
+        yield number, speaker, samples
 
 
 def _cut_all(recordings: Sequence[Recording]) -> dict[str, dict[str, list[np.ndarray]]]:

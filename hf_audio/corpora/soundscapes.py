@@ -4,7 +4,6 @@ Each lasts some seconds: a background without a break, and events laid over it, 
 one class. When an event begins and ends is when it is loud, see `find_event`.
 """
 
-import csv
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +15,7 @@ import numpy as np
 import soxr
 
 from ..audio.loading import load_audio
+from ..data.tables import read_table, write_cells
 from ..errors import ArgumentError, DataError
 from ..processes import work_off
 from . import synthetic_instruments, synthetic_sounds
@@ -116,10 +116,7 @@ class ESC50Sounds:
 
     def _list_clips(self, table: Path) -> dict[tuple[str, str], list[Path]]:
         """Clips by their split and class; those cut from a recording of the test fold are not for training."""
-        with table.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
-        if rows and not {"filename", "fold", "category", "src_file"} <= set(rows[0]):
-            raise DataError(f"{table} is not ESC-50's: it needs the columns filename, fold, category and src_file.")
+        rows = read_table(table, ("filename", "fold", "category", "src_file")).to_dict("records")
         held_out = {row["src_file"] for row in rows if row["fold"] == self.fold}
         clips: dict[tuple[str, str], list[Path]] = {}
         for row in rows:
@@ -201,8 +198,7 @@ def make_soundscapes(
             (folder / split).mkdir()
             make = partial(_write_soundscape, folder, sounds, seed, split)
             rows = [row for rows in work_off(make, range(size), f"Making {split} soundscapes") for row in rows]
-            with (folder / f"{split}.csv").open("w", newline="", encoding="utf-8") as file:
-                csv.writer(file, lineterminator="\n").writerows([TABLE_COLUMNS, *rows])
+            write_cells(folder / f"{split}.csv", TABLE_COLUMNS, rows)
         (folder / "soundscapes.json").write_bytes(facts)
 
     tables = {"train.csv": None, "test.csv": None, "soundscapes.json": facts}

@@ -7,13 +7,15 @@ recordings of people are trained on.
 import contextlib
 import functools
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import soxr
 
+from ..data.tables import write_rows
 from ..errors import ArgumentError, MissingExtraError
+from ..models.configuration_audio_cnn import NONE_OF_THESE
 from ..processes import work_off
 from .corpus_folder import make_corpus, write_wav
 from .espeak import find_language, speak
@@ -150,3 +152,17 @@ def _write_number(folder: Path, language: str, seed: int, clip: tuple[str, int])
     )
     recording = add_background(speech, random, 10 ** (level / 20), 10 ** (noise_level / 20), noise_slope)
     write_wav(folder / _name_clip(*clip), recording, _NUMBERS_RATE)
+
+
+def write_numbers(folder: Path, part: str, clips: Iterable[tuple[int | None, str, np.ndarray]], rate: int) -> None:
+    """Write a part in the layout of numbers2: its recordings, and a table with the columns path, number and speaker.
+
+    clips: number, or `None` of what is none, speaker and samples (samples,) of one after the other; rate: in Hz.
+    """
+    (folder / part).mkdir()
+    rows = []
+    for position, (number, speaker, samples) in enumerate(clips):
+        name = f"{part}/{position:06}.wav"
+        write_wav(folder / name, samples, rate)
+        rows.append({"path": name, "number": NONE_OF_THESE if number is None else number, "speaker": speaker})
+    write_rows(folder / f"{part}.csv", rows)

@@ -4,6 +4,7 @@ import hashlib
 import itertools
 import json
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -34,8 +35,8 @@ def cache_audio(
     """Decode and resample every `path` once, into a memory-mapped column `audio` of 16-bit samples.
 
     Where the data set has `ENCODED_COLUMN`, that is decoded, and not returned. Of rows that are parts of recordings,
-    see `part_columns`, those parts are, found by seeking. With `speech_only`, what is no speech
-    is cut away, and a clip without any cannot be used.
+    see `part_columns`, those parts are, found by seeking where the format allows it. With `speech_only`, which is of
+    whole clips, what is no speech is cut away, and a clip without any cannot be used.
 
     Kept in the `datasets` cache under a name made of the files' names, sizes and times, or of their contents, so a
     changed file is decoded again and an unchanged one never, whatever its label. Adds `index`, a row's number, from
@@ -55,20 +56,9 @@ def cache_audio(
     if speech_only:
         load_voice_activity()  # where it is not installed, that shall be said of no single file
         made_by.append(VOICE_ACTIVITY_VERSION)
-    digest = hashlib.sha256(json.dumps(made_by).encode())
     encoded = [ENCODED_COLUMN] if ENCODED_COLUMN in dataset.column_names else []
     told = [*encoded, *part_columns(dataset)]
-    contents = iter(dataset.select_columns(told)) if told else itertools.repeat({})
-    for path, row in zip(dataset["path"][:], contents, strict=False):  # a column at once: rows one by one are slow
-        found: list[Any] = [path]
-        if content := row.get(ENCODED_COLUMN):
-            found.append(hashlib.sha256(content).hexdigest())
-        else:
-            with suppress(OSError):  # the missing file is reported when it is decoded
-                status = os.stat(path)
-                found += [status.st_size, status.st_mtime_ns]
-        found += [row[name] for name in told[len(encoded) :]]
-        digest.update(json.dumps(found).encode())
+    fingerprint = _fingerprint(dataset, told, made_by)
     folder = Path(datasets.config.HF_DATASETS_CACHE) / "hf_audio"
     folder.mkdir(parents=True, exist_ok=True)
     workers = min(os.cpu_count() or 1, max(1, len(dataset) // 200))
@@ -79,8 +69,8 @@ def cache_audio(
             remove_columns=["path", *told],
             writer_batch_size=ROWS_A_WRITE,
             features=datasets.Features(audio=datasets.Value("binary"), problem=datasets.Value("string")),
-            new_fingerprint=digest.hexdigest()[:32],
-            cache_file_name=str(folder / f"{digest.hexdigest()[:32]}.arrow"),
+            new_fingerprint=fingerprint,
+            cache_file_name=str(folder / f"{fingerprint}.arrow"),
             num_proc=workers if workers > 1 else None,
             desc=f"Decoding to {sampling_rate} Hz",
         )
@@ -104,6 +94,26 @@ def cache_audio(
     usable = [row for row, problem in enumerate(problems) if not problem]
     cached = concatenate_datasets([dataset.remove_columns(encoded), decoded.remove_columns("problem")], axis=1)
     return cached.add_column("index", np.arange(len(cached))).select(usable), skipped
+
+
+def _fingerprint(dataset: Dataset, told: Sequence[str], made_by: Sequence[Any]) -> str:
+    """What decoding gives: another one whenever a file, what is read of it, or what decodes is another one.
+
+    told: the columns beside `path` that say what is decoded.
+    """
+    digest = hashlib.sha256(json.dumps(made_by).encode())
+    contents = dataset.select_columns(told) if told else itertools.repeat({})
+    for path, row in zip(dataset["path"][:], contents, strict=False):  # a column at once: rows one by one are slow
+        found: list[Any] = [path]
+        if content := row.get(ENCODED_COLUMN):
+            found.append(hashlib.sha256(content).hexdigest())
+        else:
+            with suppress(OSError):  # the missing file is reported when it is decoded
+                status = os.stat(path)
+                found += [status.st_size, status.st_mtime_ns]
+        found += [row[name] for name in told if name != ENCODED_COLUMN]
+        digest.update(json.dumps(found).encode())
+    return digest.hexdigest()[:32]
 
 
 def _decode(row: dict[str, Any], sampling_rate: int, speech_only: bool) -> dict[str, Any]:

@@ -145,7 +145,7 @@ def inspect(
     annotated = listing.annotated
     counts = _count_labels(listing.entries, listing.label_names), _count_labels(entries, listing.label_names)
     if annotated is not None:
-        counts = _count_annotations(annotated), _count_annotations(annotated)
+        counts = (_count_annotations(annotated),) * 2
     return Inspection(
         str(data),
         entries,
