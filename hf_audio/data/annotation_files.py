@@ -82,6 +82,9 @@ def read_sheets(source: Path, wanted: Columns, audio_dir: str | os.PathLike | No
         except DataError as error:
             errors[path] = error
             continue
+        except OSError as error:
+            errors[path] = DataError(f"{path} cannot be read ({error.strerror or error}): check its rights.")
+            continue
         if sheet is not None:
             sheets.append(sheet)
     place = source if source.is_dir() else source.parent

@@ -200,7 +200,7 @@ def read_annotation_table(path: Path, wanted: Columns | None = None) -> Annotati
     cells = {str(name): column.tolist() for name, column in read_table(path).items()}
     times = _guess_times(cells)
     if times is None:
-        _check_clips(path, cells, wanted.path or _guess_recording(cells))
+        _check_clips(path, cells, wanted.path if wanted.path in cells else _guess_recording(cells))
         return None
     for name in (wanted.path, *wanted.labels, wanted.group, wanted.split):
         if name is not None and name not in cells:

@@ -3,6 +3,7 @@
 import pytest
 
 from hf_audio.data.annotation_tables import read_annotation_table
+from hf_audio.data.columns import Columns
 from hf_audio.errors import DataError
 
 RAVEN = "Selection\tView\tChannel\tBegin Time (s)\tEnd Time (s)\tLow Freq (Hz)\tHigh Freq (Hz)"
@@ -76,6 +77,7 @@ def test_a_row_is_read_whatever_its_columns_are_called(tmp_path, name):
 def test_a_table_without_times_is_none_of_annotations(tmp_path, text):
     (tmp_path / "a.csv").write_text(text)
     assert read_annotation_table(tmp_path / "a.csv") is None
+    assert read_annotation_table(tmp_path / "a.csv", Columns(path="of_another_table")) is None
 
 
 def test_the_two_views_of_a_selection_are_one(tmp_path):

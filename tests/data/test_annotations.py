@@ -1,6 +1,7 @@
 """Annotated recordings as people have them: which recording, when, what; and what is said of what is odd."""
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -181,4 +182,10 @@ def test_other_folders_are_none_of_annotations(folder):
     assert find_annotations(folder) is None
     shutil.copy(folder / "a.wav", folder / "d.wav")
     (folder / "list.txt").write_text("a.wav\nb.wav\n")
+    assert find_annotations(folder) is None
+
+
+def test_a_text_that_may_not_be_read_stands_in_no_ones_way(folder, monkeypatch):
+    (folder / "secret.txt").write_text("")
+    monkeypatch.setattr(Path, "read_bytes", lambda path: (_ for _ in ()).throw(PermissionError(13, "denied")))
     assert find_annotations(folder) is None
