@@ -752,8 +752,8 @@ def fit_events(
         The rule, with `thresholds` in the order of the labels, `release`, `min_seconds` and `gap_seconds`.
 
     Raises:
-        ArgumentError: arguments that do not go together.
-        CheckpointError: the checkpoint is no folder, or finds no events.
+        ArgumentError: arguments that do not go together, or a checkpoint that reads numbers.
+        CheckpointError: the checkpoint is no folder.
         DataError: there are no annotations with times, or none of a label that the checkpoint knows.
     """
     if precision is not None and false_alarms_per_hour is not None:

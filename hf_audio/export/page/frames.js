@@ -40,7 +40,7 @@ export function joinFrames(spans, windows, { frame, margin }) {
   return joined;
 }
 
-/** The scores of windows as a whole, (labels,) of each span -> those of moments: the mean of the windows that hold each. */
+/** Windows' scores as a whole, (labels,) of each span -> those of moments: the mean of the windows that hold each. */
 export function joinWindows(spans, scores, { frame }) {
   const count = Math.ceil(spans.at(-1)[1] / frame);
   const sums = Array.from({ length: count }, () => new Float64Array(scores[0].length));

@@ -3,9 +3,9 @@
  *
  * It says {ready: facts} once the model is loaded, or {error}. Then it is asked {id, task, samples, rate}: to "judge"
  * a whole recording, or "listen" to the last window of a microphone; and answers with {id} and, one after the other,
- * {waveform, spectrogram}, {progress}, {scores}, {timeline, events}, {done}, or {error}. A new question ends the work on
- * the one before. Of a model that scores frames, the timeline is theirs, [{seconds, scores}, ...] by each one's end; and
- * what was listened to has one, too, without its margins.
+ * {waveform, spectrogram}, {progress}, {scores}, {timeline, events}, {done}, or {error}. A new question ends the work
+ * on the one before. Of a model that scores frames, the timeline is theirs, [{seconds, scores}, ...] by each one's end;
+ * and what was listened to has one, too, without its margins.
  */
 
 import { Classifier } from "./classifier.js";
