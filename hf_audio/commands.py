@@ -379,7 +379,7 @@ def evaluate(
         CheckpointError: a checkpoint cannot be used.
         DataError: there is nothing to judge by, or the checkpoint knows none of the labels.
     """
-    given = _several(checkpoints)
+    given = list(_several(checkpoints))
     if data is None:
         *given, data = given
     if len(given) not in (1, 2):
@@ -524,7 +524,8 @@ def _check_sources(
 
 def _several(values: File | Sequence[File]) -> tuple[str, ...]:
     """What may be given alone."""
-    return tuple(map(os.fspath, (values,) if isinstance(values, str | os.PathLike) else values))
+    several = (values,) if isinstance(values, str | os.PathLike) else values
+    return tuple(os.fspath(value) for value in several)
 
 
 def answer_clips(
