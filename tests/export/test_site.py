@@ -26,7 +26,7 @@ from hf_audio.export.golden_clips import make_golden_clips
 from hf_audio.export.site import PAGE, make_site, make_site_beside
 from hf_audio.inference.events import EventRule, find_events
 from hf_audio.inference.facts import Facts
-from hf_audio.inference.frames import FrameCutter, FrameJoiner, FrameWindows
+from hf_audio.inference.frames import FrameCutter, FrameJoiner, FrameWindows, frame_scores
 from hf_audio.inference.torch_classifier import TorchAudioClassifier
 from hf_audio.models.modeling_audio_cnn import probabilities
 
@@ -291,6 +291,18 @@ def test_events_are_pythons(page):
         assert len(events) > 5 and [event["label"] for event in found] == [event.label for event in events]
         for name in ("onset", "offset", "confidence"):
             assert [event[name] for event in found] == pytest.approx([getattr(event, name) for event in events])
+
+
+def test_events_of_a_long_recording_are_pythons(checkpoint, tmp_path, page):
+    classifier = TorchAudioClassifier(checkpoint)
+    parts = [tone(hertz, seconds) for hertz, seconds in [(300, 1.5), (900, 2.0), (2500, 1.7)] * 24]
+    clip = write(tmp_path / "long.wav", np.concatenate(parts))  # of more than a hundred windows
+    stretches = list(frame_scores(classifier, [load_audio(clip, RATE)]))
+    scores = np.concatenate([stretch.scores for stretch in stretches])
+    events = find_events(scores, stretches[0].frame_seconds, classifier.labels, EventRule.usual(3))
+    found = page.choose(clip, "events")["events"]
+    assert len(events) > 20 and [event["label"] for event in found] == [event.label for event in events]
+    assert [event["onset"] for event in found] == pytest.approx([event.onset for event in events])
 
 
 def resample(page, waveform, rate, to):
