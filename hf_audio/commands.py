@@ -101,8 +101,8 @@ def inspect(
     from .inspection import report
 
     named = None if encoder is None else os.fspath(encoder)
-    labels = (label_column,) if isinstance(label_column, str) else tuple(label_column)
-    inspection = report.inspect(data, Columns(path_column, labels, group_column, split_column), audio_dir, named)
+    columns = Columns(path_column, _several(label_column), group_column, split_column)
+    inspection = report.inspect(data, columns, audio_dir, named)
     if json is not None:
         report.write_report(inspection, Path(json))
     if groups is not None:
@@ -379,7 +379,7 @@ def evaluate(
         CheckpointError: a checkpoint cannot be used.
         DataError: there is nothing to judge by, or the checkpoint knows none of the labels.
     """
-    given = [checkpoints] if isinstance(checkpoints, str | os.PathLike) else list(checkpoints)
+    given = list(_several(checkpoints))
     if data is None:
         *given, data = given
     if len(given) not in (1, 2):
@@ -396,15 +396,13 @@ def evaluate(
 
     if output is not None:
         check_output(Path(output))
-    labels = (label_column,) if isinstance(label_column, str) else tuple(label_column)
-    columns = Columns(path_column, labels, group_column, split_column)
+    columns = Columns(path_column, _several(label_column), group_column, split_column)
     judged_by = Data(os.fspath(data), columns, None if audio_dir is None else os.fspath(audio_dir), unannotated)
     options = Options(Collars(collar, offset_share, segment_seconds), threshold, num_workers)
-    names = [os.fspath(name) for name in given]
     evaluation = (
-        evaluate_checkpoint(names[0], judged_by, options)
-        if len(names) == 1
-        else compare_checkpoints(names, judged_by, options)
+        evaluate_checkpoint(given[0], judged_by, options)
+        if len(given) == 1
+        else compare_checkpoints(given, judged_by, options)
     )
     if output is not None:
         write_evaluation(evaluation, Path(output))
@@ -450,8 +448,7 @@ def similar(
         check_output(Path(output))
     if keep is not None:
         check_folder(keep, "--keep")
-    several = [examples] if isinstance(examples, str | os.PathLike) else examples
-    search = find_similar(os.fspath(checkpoint), [os.fspath(example) for example in several], in_, count, keep)
+    search = find_similar(os.fspath(checkpoint), _several(examples), in_, count, keep)
     if output is not None:
         write_search(search, Path(output))
     return search.neighbours
@@ -509,7 +506,9 @@ def _as_frame(heading: Any, rows: Iterable[dict[str, Any]]) -> "pd.DataFrame":
     return pd.DataFrame(list(rows), columns=heading.columns)
 
 
-def _check_sources(paths: Sequence[File], output: File | None, num_workers: int | None, *, kept: bool) -> list[str]:
+def _check_sources(
+    paths: Sequence[File], output: File | None, num_workers: int | None, *, kept: bool
+) -> tuple[str, ...]:
     """What clips are read from, as texts.
 
     kept: whether something is asked for that an output keeps.
@@ -520,7 +519,13 @@ def _check_sources(paths: Sequence[File], output: File | None, num_workers: int 
         raise ArgumentError("Without --output nothing is kept: add it.")
     if output is not None:
         check_folder(output)
-    return [os.fspath(path) for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
+    return _several(paths)
+
+
+def _several(values: File | Sequence[File]) -> tuple[str, ...]:
+    """What may be given alone."""
+    several = (values,) if isinstance(values, str | os.PathLike) else values
+    return tuple(os.fspath(value) for value in several)
 
 
 def answer_clips(
@@ -687,7 +692,7 @@ def detect_events(
     if output is not None and beside is not None:
         raise ArgumentError("--output is one file for all recordings, and --beside one for each: leave one out.")
     sources = _check_sources(paths, output, num_workers, kept=resume and beside is None)
-    summaries = [Path(file) for file in ([summary] if isinstance(summary, str | os.PathLike) else summary or ())]
+    summaries = [Path(file) for file in _several(summary or ())]
     from .bulk.activity import Activity, check_summaries
     from .bulk.detect import EventQuestion, Recordings, plan_beside
     from .bulk.predict import predict_files  # loads torch
@@ -711,9 +716,8 @@ def detect_events(
     counts = predict_files(
         os.fspath(checkpoint), recordings, place, question, num_workers=num_workers, resume=resume, show=show
     )
-    for file in summaries:
-        assert question.activity is not None
-        question.activity.write(file)
+    if question.activity is not None:
+        question.activity.write(summaries)
     return counts
 
 
@@ -749,8 +753,8 @@ def fit_events(
         The rule, with `thresholds` in the order of the labels, `release`, `min_seconds` and `gap_seconds`.
 
     Raises:
-        ArgumentError: arguments that do not go together.
-        CheckpointError: the checkpoint is no folder, or finds no events.
+        ArgumentError: arguments that do not go together, or a checkpoint that reads numbers.
+        CheckpointError: the checkpoint is no folder.
         DataError: there are no annotations with times, or none of a label that the checkpoint knows.
     """
     if precision is not None and false_alarms_per_hour is not None:
@@ -764,8 +768,7 @@ def fit_events(
         objective = "precision", precision
     elif false_alarms_per_hour is not None:
         objective = "false_alarms_per_hour", false_alarms_per_hour
-    labels = (label_column,) if isinstance(label_column, str) else tuple(label_column)
-    columns = Columns(path_column, labels, None, split_column)
+    columns = Columns(path_column, _several(label_column), None, split_column)
     place = None if audio_dir is None else os.fspath(audio_dir)
     return fit(os.fspath(checkpoint), Data(os.fspath(data), columns, place, unannotated), objective)
 
@@ -902,7 +905,7 @@ def audit_labels(
             column verified, of 1 and 0, says which labels are known to be right, and else none is
         output: the CSV to write
         rounds: further ones train on the labels of those before; by default one, and by an encoder three
-        encoder: a folder, a Hub id or sfx, by whose embeddings labels are judged, in minutes
+        encoder: a folder, a Hub id or sfx, by whose embeddings labels are judged, without a training
         path_column: of a table: names of files; by default one with a usual name
         label_column: of a table: labels; by default one with a usual name
         audio_dir: where a table's files are; by default beside it
@@ -1050,7 +1053,7 @@ def serve(
     except ModuleNotFoundError as error:
         raise MissingExtraError(f"There is no {error.name} to serve with: pip install 'hf-audio[serve]'.") from error
 
-    names = name_checkpoints([checkpoints] if isinstance(checkpoints, str) else list(checkpoints))
+    names = name_checkpoints(_several(checkpoints))
     token = read_token(None if token_file is None else Path(token_file))
     limits = Limits(
         max_megabytes=max_megabytes,
@@ -1070,10 +1073,6 @@ def serve(
         server = Server(make_app(service, token, page, callers), service, host, port)
         print(f"{', '.join(names)} at {server.url}", flush=True)
         server.run()
-
-
-def _several(values: str | Sequence[str]) -> Sequence[str]:
-    return (values,) if isinstance(values, str) else values
 
 
 def page(checkpoint: File, *, output_dir: File) -> Path:

@@ -1,5 +1,6 @@
 """How much happens when: events by hour, day and site, as a table and as a picture."""
 
+import logging
 import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,6 +15,8 @@ from ..data.tables import write_cells
 from ..errors import DataError
 from ..files import written_whole
 from ..inference.events import SoundEvent
+
+logger = logging.getLogger(__name__)
 
 COLUMNS = ("site", "date", "hour", "label", "events", "event_seconds", "recorded_seconds")
 SUFFIXES = (".csv", ".png")
@@ -101,20 +104,24 @@ class Activity:
                 seconds = sum(self.event_seconds[hour, label] for hour in parts)
                 yield [site, day.isoformat(), clock, label, n_events, f"{seconds:.3f}", f"{recorded:.3f}"]
 
-    def write(self, path: Path) -> None:
-        """A .csv or a .png, whole or not at all.
+    def write(self, files: Sequence[Path]) -> None:
+        """A .csv and a .png, or one of them, each whole or not at all.
 
         Raises:
-            DataError: nothing is known to have been recorded at any time, or the file cannot be written.
+            DataError: nothing is known to have been recorded at any time, or a file cannot be written.
         """
         if not self.recorded:
             raise untimed()
-        with written_whole(path) as temporary:
-            if path.suffix.lower() == ".csv":
-                write_cells(temporary, COLUMNS, self.rows())
-            else:
-                with temporary.open("wb") as file:
-                    draw_activity(list(self.rows()), file)
+        if self.n_untimed:
+            told = "Recordings that do not tell when they began, and so are not in --summary: %d."
+            logger.warning(told, self.n_untimed)
+        for path in files:
+            with written_whole(path) as temporary:
+                if path.suffix.lower() == ".csv":
+                    write_cells(temporary, COLUMNS, self.rows())
+                else:
+                    with temporary.open("wb") as file:
+                        draw_activity(list(self.rows()), file)
 
 
 def check_summaries(files: Sequence[Path], find: Callable[[], Sequence[Mapping[str, str]]] | None) -> None:

@@ -98,10 +98,7 @@ class Heading:
         problem: str | None,
     ) -> Iterator[Row]:
         """Of one clip; what is not known is `None`."""
-        of_clip = {new: clip.get(name, "") for name, new in self._clip_columns.items()}
-        # A name of a file may be no text.
-        of_clip["path"] = os.fsencode(clip["path"]).decode(errors="backslashreplace")
-        row: Row = {**dict.fromkeys(self.columns), **of_clip}
+        row = empty_row(clip, self.columns, self._clip_columns)
         if problem is not None:
             yield {**row, "error": problem}
             return
@@ -120,6 +117,17 @@ def kept_names(further: Sequence[str], own: Collection[str]) -> dict[str, str]:
         names[name] = name if name not in own else free_name(_kept_name(name), taken)
         taken.add(names[name])
     return names
+
+
+def empty_row(clip: Mapping[str, str], columns: Sequence[str], kept: Mapping[str, str]) -> Row:
+    """A row of these columns, of which nothing is known but the clip and its further cells, see `kept_names`."""
+    cells = {new: clip.get(name, "") for name, new in kept.items()}
+    return {**dict.fromkeys(columns), **cells, "path": shown_name(clip["path"])}
+
+
+def shown_name(path: str) -> str:
+    """The name of a file, which may be no text, as text."""
+    return os.fsencode(path).decode(errors="backslashreplace")
 
 
 def _kept_name(name: str) -> str:

@@ -18,14 +18,14 @@ from ..inference.checkpoint import load_classifier
 from ..inference.classifier import AudioClassifier
 from ..inference.events import EventFinder, EventRule, SoundEvent
 from ..inference.facts import Facts
-from ..inference.frames import FrameJoiner, FrameWindows
+from ..inference.frames import FrameWindows
 from .activity import Activity
-from .answers import WRITERS, Row, Writer, kept_names, print_table, written_at_once
+from .answers import WRITERS, Row, Writer, empty_row, kept_names, print_table, written_at_once
 from .clips import STANDARD_INPUT
 from .decoding import Cut
 from .journal import Entry
 from .label_formats import LABEL_SUFFIXES, OF_ONE_RECORDING, Mark, write_marks
-from .moments import MomentScorer
+from .moments import MomentJoiner, MomentScorer
 from .predict import JOURNAL_SUFFIX, Sources
 from .questions import Answerer, WindowQuestion, warn_of_every_noise
 from .scoring import Judgement
@@ -40,6 +40,10 @@ class Recordings(Sources):
 
     def clips(self) -> list[dict[str, str]]:
         """All recordings in their order, with the cells of a table in which all rows of a recording agree."""
+        return self._recordings
+
+    @cached_property
+    def _recordings(self) -> list[dict[str, str]]:  # looked for once, and asked for by more than one check
         found: dict[str, dict[str, str]] = {}
         for clip in super().clips():
             known = found.setdefault(os.path.realpath(clip["path"]), clip)
@@ -98,14 +102,12 @@ class EventHeading:
         problem: str | None,
     ) -> Iterator[Row]:
         """Of one recording, a row an event; what is not known is `None`."""
-        name = os.fsencode(clip["path"]).decode(errors="backslashreplace")  # a name of a file may be no text
-        of_clip = {new: clip.get(old, "") for old, new in self._clip_columns.items()}
-        row: Row = {**dict.fromkeys(self.columns), **of_clip, "path": name}
+        row = empty_row(clip, self.columns, self._clip_columns)
         if problem is not None:
             yield {**row, "error": problem}
             return
         for (_, end), events in zip(spans, answers, strict=True):
-            self.lengths[name] = end
+            self.lengths[row["path"]] = end
             began = self.started(clip)
             if self.activity is not None:
                 site = clip.get(self._site_column or "", "")
@@ -225,8 +227,7 @@ def _parse_thresholds(words: Sequence[str]) -> list[tuple[str | None, float]]:
 class _Listening:
     """A recording that has been heard up to some moment."""
 
-    def __init__(self, windows: FrameWindows, labels: Sequence[str], rule: EventRule):
-        self.joiner = FrameJoiner(windows)
+    def __init__(self, labels: Sequence[str], rule: EventRule):
         self.finder = EventFinder(labels, rule)
         self.events: list[SoundEvent] = []
         self.end = 0.0
@@ -241,10 +242,11 @@ class EventAnswerer(Answerer[EventHeading]):
     """
 
     def __init__(self, classifier: AudioClassifier, question: EventQuestion):
-        self.windows = FrameWindows.of(classifier.facts, question.hop_seconds)
-        super().__init__(MomentScorer(classifier, self.windows), classifier.facts)
+        windows = FrameWindows.of(classifier.facts, question.hop_seconds)
+        super().__init__(MomentScorer(classifier, windows), classifier.facts)
         self.question = question
         self.rule = question.rule(classifier.facts)
+        self._joiner = MomentJoiner(windows)
         self._listening: dict[int, _Listening] = {}
 
     def heading(self, further: Sequence[str]) -> EventHeading:
@@ -256,19 +258,12 @@ class EventAnswerer(Answerer[EventHeading]):
 
     def entry(self, judgement: Judgement, file: str) -> Entry:
         """See `Answerer.entry`. A recording's events come when it has ended, in the order of their onsets."""
-        heard = self._listening.get(judgement.clip)
-        if heard is None:
-            heard = self._listening[judgement.clip] = _Listening(self.windows, self.facts.labels, self.rule)
-        stretches = []
-        for (start, end), scores in zip(judgement.spans, judgement.scores, strict=True):
-            stretches.append(heard.joiner.add(round(start * self.facts.sampling_rate), scores))
-            heard.end = end
+        heard = self._listening.setdefault(judgement.clip, _Listening(self.facts.labels, self.rule))
+        for stretch in self._joiner.add(judgement):
+            heard.events += heard.finder.push(*stretch)
+        heard.end = judgement.spans[-1][1] if judgement.spans else heard.end
         if judgement.ended:
             del self._listening[judgement.clip]
-            stretches.append(heard.joiner.flush())
-        for stretch in stretches:
-            if stretch is not None:
-                heard.events += heard.finder.push(*stretch)
         if not judgement.ended or judgement.problem is not None:
             return Entry(judgement.clip, [], [], judgement.ended, judgement.problem)
         events = sorted([*heard.events, *heard.finder.flush()])
@@ -298,20 +293,19 @@ def write_events(suffix: str, path: Path, heading: EventHeading, rows: Iterable[
 
 def write_beside(suffix: str, _: Path, heading: EventHeading, rows: Iterable[Row]) -> None:
     """Events of each recording in a file beside it, of those without events too; none of what cannot be read."""
-    heard = replace(heading, lengths={})
+
+    def write(name: str, of_one: Sequence[Row]) -> None:
+        with written_whole(beside(name, suffix)) as temporary:
+            write_events(suffix, temporary, replace(heading, lengths={name: heading.lengths[name]}), of_one)
+
+    written = set()
     for name, part in groupby(rows, key=lambda row: str(row["path"])):
         of_one = list(part)
         if of_one[0]["error"] is None:
-            heard.lengths.clear()
-            heard.lengths[name] = heading.lengths[name]
-            with written_whole(beside(name, suffix)) as temporary:
-                write_events(suffix, temporary, heard, of_one)
-    for name in heading.lengths:  # of all that were heard
-        if not beside(name, suffix).exists():
-            heard.lengths.clear()
-            heard.lengths[name] = heading.lengths[name]
-            with written_whole(beside(name, suffix)) as temporary:
-                write_events(suffix, temporary, heard, [])
+            write(name, of_one)
+            written.add(name)
+    for name in heading.lengths.keys() - written:  # of all that were heard, those without an event
+        write(name, [])
 
 
 def beside(recording: str | os.PathLike, suffix: str) -> Path:

@@ -45,19 +45,21 @@ def write_marks(
     elif suffix == ".selections.txt":
         write_raven_table(path, marks, kind, highest)
     else:
-        write_audacity_labels(path, marks)
+        write_audacity_labels(path, marks, confidences=lengths is None)
 
 
-def write_audacity_labels(path: Path, marks: Iterable[Mark]) -> None:
+def write_audacity_labels(path: Path, marks: Iterable[Mark], *, confidences: bool) -> None:
     """A label track: start, end and label.
+
+    Of windows, a label has its confidence behind it; of events it has not, so that the track is read as annotations.
 
     Source: https://manual.audacityteam.org/man/importing_and_exporting_labels.html.
     """
     with path.open("w", encoding="utf-8") as file:
         for mark in marks:
             if mark.text:
-                label = f"{_one_line(mark.text)} {mark.confidence:.2f}"
-                file.write(f"{mark.start:.6f}\t{mark.end:.6f}\t{label}\n")
+                confidence = f" {mark.confidence:.2f}" if confidences else ""
+                file.write(f"{mark.start:.6f}\t{mark.end:.6f}\t{_one_line(mark.text)}{confidence}\n")
 
 
 def write_raven_table(path: Path, marks: Iterable[Mark], kind: str, highest: float) -> None:

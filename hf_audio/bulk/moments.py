@@ -1,6 +1,5 @@
 """What is heard in every moment of many recordings: a row a moment, a column a label."""
 
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +13,7 @@ from ..inference.checkpoint import load_classifier
 from ..inference.classifier import AudioClassifier
 from ..inference.facts import Facts
 from ..inference.frames import FrameJoiner, FrameScores, FrameWindows, score_moments
-from .answers import WRITERS, Row, Writer, kept_names, print_table, written_at_once
+from .answers import WRITERS, Row, Writer, empty_row, kept_names, print_table, written_at_once
 from .decoding import Cut
 from .journal import Entry
 from .questions import Answerer, WindowQuestion, warn_of_every_noise
@@ -102,9 +101,7 @@ class MomentHeading:
         problem: str | None,
     ) -> Iterator[Row]:
         """Of one recording, a row a moment; what is not known is `None`."""
-        of_clip = {new: clip.get(old, "") for old, new in self._clip_columns.items()}
-        name = os.fsencode(clip["path"]).decode(errors="backslashreplace")  # a name of a file may be no text
-        row: Row = {**dict.fromkeys(self.columns), **of_clip, "path": name}
+        row = empty_row(clip, self.columns, self._clip_columns)
         if problem is not None:
             yield {**row, "error": problem}
             return

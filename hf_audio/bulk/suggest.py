@@ -14,7 +14,7 @@ from ..data.annotations import find_annotations
 from ..errors import ArgumentError, AudioError, DataError
 from ..inference.checkpoint import load_classifier
 from ..inference.classifier import AudioClassifier
-from ..inference.embedder import AudioEmbedder, load_embedder
+from ..inference.embedder import AudioEmbedder, embedder_of
 from ..inference.events import is_event
 from ..problems import count_problems
 from .clips import STANDARD_INPUT, find_all_clips
@@ -26,7 +26,6 @@ logger = logging.getLogger(__name__)
 COUNT = 50
 # However sure of them a network is, windows that are unlike all others teach a little.
 LEAST_UNCERTAINTY = 0.01
-SHORTEST_SHARE = 0.5  # of a window, that is left at a recording's end
 
 
 @dataclass(frozen=True)
@@ -123,14 +122,14 @@ def suggest_windows(
     """
     if count < 1:
         raise ArgumentError(f"--count {count} must be 1 or more.")
-    files = [clip["path"] for clip in find_all_clips(sources)]
+    files = list(dict.fromkeys(clip["path"] for clip in find_all_clips(sources)))  # a table may name parts
     if STANDARD_INPUT in files:
         raise ArgumentError("A page of suggestions plays files, and standard input is none: give a file.")
     spans = {} if labelled is None else _find_labelled(labelled)
     classifier = load_classifier(checkpoint)
     if classifier.facts.num_digits:
         raise ArgumentError(f"{checkpoint} reads numbers, and windows of a recording hold none: give another.")
-    listener = _Listener(classifier, load_embedder(checkpoint))
+    listener = _Listener(classifier, embedder_of(classifier))
     wanted = set(map(os.path.realpath, files))
     further = [file for file in spans if file not in wanted]
     windows = _listen(listener, [*files, *further], num_workers)
@@ -173,7 +172,6 @@ def _listen(listener: _Listener, files: Sequence[str], num_workers: int | None) 
     paths: list[str] = []
     spans, rows = [], []
     problems = []
-    shortest = SHORTEST_SHARE * window / facts.sampling_rate
     progress = tqdm(total=len(files), desc="Listening", unit="recording")
     with progress:
         for judgement in judge_clips(listener, list(enumerate(files)), Cut(facts, (window, window)), workers):
@@ -181,10 +179,10 @@ def _listen(listener: _Listener, files: Sequence[str], num_workers: int | None) 
             file = files[judgement.clip]
             if judgement.problem is not None:
                 problems.append({"path": file, "reason": judgement.problem})
-            for (start, end), row, speech in zip(judgement.spans, judgement.scores, judgement.speech, strict=True):
-                if speech is None and (end - start >= shortest or start == 0):
+            for span, row, speech in zip(judgement.spans, judgement.scores, judgement.speech, strict=True):
+                if speech is None:
                     paths.append(file)
-                    spans.append((start, end))
+                    spans.append(span)
                     rows.append(row.astype(np.float32))
     for sentence in count_problems(problems):
         logger.warning("%s", sentence)

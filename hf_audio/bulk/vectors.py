@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import DataError
-from .answers import Row, Writer, free_name, written_at_once
+from .answers import Row, Writer, free_name, shown_name, written_at_once
 from .clips import STANDARD_INPUT
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class VectorHeading:
         problem: str | None,
     ) -> Iterator[Row]:
         """Of one clip; none of what cannot be read."""
-        name = os.fsencode(clip["path"]).decode(errors="backslashreplace")  # a name of a file may be no text
+        name = shown_name(clip["path"])
         if problem is not None:
             self.unreadable[name] = problem
             return

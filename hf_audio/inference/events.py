@@ -67,7 +67,7 @@ class EventRule:
             raise CheckpointError(f"release={self.release!r} must be a number above 0, 1 at most.")
         for name in ("min_seconds", "gap_seconds"):
             value = getattr(self, name)
-            if not _is_number(value) or not 0 <= value < math.inf:
+            if not is_number(value) or not 0 <= value < math.inf:
                 raise CheckpointError(f"{name}={value!r} must be a number of seconds, 0 or more.")
 
     @classmethod
@@ -92,12 +92,13 @@ class EventRule:
         return {**asdict(self), "thresholds": list(self.thresholds)}
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Whether a value that JSON had is a number, as True and False are not."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _is_share(value: Any) -> bool:
-    return _is_number(value) and 0 < value <= 1
+    return is_number(value) and 0 < value <= 1
 
 
 def is_event(label: str) -> bool:

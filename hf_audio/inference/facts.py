@@ -11,7 +11,7 @@ import numpy as np
 
 from ..audio.windows import cut_windows
 from ..errors import ArgumentError, AudioError, CheckpointError, NoSpeechError
-from .events import EventRule, is_event
+from .events import EventRule, is_event, is_number
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
@@ -61,14 +61,14 @@ class Facts:
     def __post_init__(self) -> None:
         object.__setattr__(self, "labels", _as_text(self.labels))
         rate, seconds = self.sampling_rate, self.clip_seconds
-        if not _is_number(rate) or not 1 <= rate <= MAX_SAMPLING_RATE:
+        if not is_number(rate) or not 1 <= rate <= MAX_SAMPLING_RATE:
             raise CheckpointError(f"sampling_rate={rate!r} must lie between 1 and {MAX_SAMPLING_RATE} Hz.")
-        if seconds is not None and not (_is_number(seconds) and 1 <= seconds * rate <= MAX_CLIP_SECONDS * rate):
+        if seconds is not None and not (is_number(seconds) and 1 <= seconds * rate <= MAX_CLIP_SECONDS * rate):
             raise CheckpointError(f"clip_seconds={seconds!r} must last a sample, and {MAX_CLIP_SECONDS} s at most.")
-        if not _is_number(self.overlap) or not 0 <= self.overlap <= MAX_OVERLAP:
+        if not is_number(self.overlap) or not 0 <= self.overlap <= MAX_OVERLAP:
             raise CheckpointError(f"overlap={self.overlap!r} must lie between 0 and {MAX_OVERLAP} of a window.")
         frame = self.frame_seconds
-        if frame is not None and not (_is_number(frame) and 1 <= frame * rate <= (self.clip_seconds or 0) * rate):
+        if frame is not None and not (is_number(frame) and 1 <= frame * rate <= (self.clip_seconds or 0) * rate):
             raise CheckpointError(f"frame_seconds={frame!r} must last a sample, and clip_seconds={seconds} at most.")
         for name in ("multi_label", "speech_only"):
             if not isinstance(getattr(self, name), bool):
@@ -268,10 +268,6 @@ def _as_text(labels: Any) -> tuple[str, ...]:
         if not isinstance(label, str | int | float):
             raise CheckpointError(f"Label {place} is {label!r} and must be a name.")
     return tuple(map(str, labels))
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 class RunningScores(ABC):

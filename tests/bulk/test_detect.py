@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from helpers.killed_runs import break_off
 
 from hf_audio import cli
 from hf_audio.audio.loading import stream_audio
@@ -119,7 +120,10 @@ def test_a_file_beside_each_recording_and_nothing_of_a_person_is_overwritten(fie
     cli.main(["detect", "CK", str(field), "--beside", ".txt"])
     assert "1 of 4 recordings cannot be read: they have no file." in capsys.readouterr().err
     lines = (field / "pond" / "20240131_065956.txt").read_text().splitlines()
-    assert lines[0] == "1.000000\t1.500000\tabove 0.90" and len(lines) == 4
+    assert lines[0] == "1.000000\t1.500000\tabove" and len(lines) == 4
+    annotated = find_annotations(field)
+    found = [(r.path.name, a.onset, a.offset, a.label) for r in annotated.recordings for a in r.annotations]
+    assert sorted(found) == sorted((row[0].split("/")[1], *row[1:4]) for row in EVENTS)
     assert (field / "wood" / "20240201_060000.txt").read_text() == ""
     assert not (field / "wood" / "broken.txt").exists()
     assert sorted(path.suffix for path in field.rglob("*.*")) == [".txt"] * 3 + [".wav"] * 4
@@ -136,13 +140,6 @@ def test_a_file_beside_each_recording_and_nothing_of_a_person_is_overwritten(fie
 
 def test_a_killed_run_goes_on_where_it_was(field, monkeypatch):
     output = field.parent / "events.csv"
-
-    def break_off(*arguments):
-        for number, judgement in enumerate(judge_clips(*arguments)):
-            if number == 2:
-                raise KeyboardInterrupt
-            yield judgement
-
     monkeypatch.setattr(predict_module, "judge_clips", break_off)
     with pytest.raises(KeyboardInterrupt):
         detect("CK", [field], output=output)
@@ -153,7 +150,7 @@ def test_a_killed_run_goes_on_where_it_was(field, monkeypatch):
     assert pd.read_csv(output)["onset"].tolist() == [row[1] for row in EVENTS]
 
 
-def test_activity_by_hour_day_and_site_as_a_table_and_a_picture(field):
+def test_activity_by_hour_day_and_site_as_a_table_and_a_picture(field, caplog):
     detect("CK", [field], output=field.parent / "e.csv", summary=[field.parent / "s.csv", field.parent / "s.png"])
     table = pd.read_csv(field.parent / "s.csv").set_index(["site", "date", "hour", "label"])
     assert table.loc[("pond", "2024-01-31", 6, "above")].tolist() == [1, 0.5, 4]  # up to seven o'clock
@@ -170,6 +167,8 @@ def test_activity_by_hour_day_and_site_as_a_table_and_a_picture(field):
     record(field / "x" / "a.wav")
     with pytest.raises(DataError, match="no recording tells in its file or its name"):
         detect("CK", [field / "x"], summary=field.parent / "s.csv")
+    detect("CK", [field], summary=field.parent / "s.csv")
+    assert "Recordings that do not tell when they began, and so are not in --summary: 1." in caplog.text
     with pytest.raises(DataError, match=r"must end in \.csv or \.png"):
         detect("CK", [field], summary=field.parent / "s.pdf")
 

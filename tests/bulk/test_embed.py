@@ -9,6 +9,7 @@ import pyarrow.parquet
 import pytest
 import soundfile
 from helpers.checkpoints import tiny_config, trained_looking_model
+from helpers.killed_runs import break_off
 from helpers.recordings import RATE, tone, write_table
 from transformers import AutoModel
 
@@ -87,13 +88,6 @@ def test_a_row_a_window_where_windows_are_asked_for(checkpoint, tmp_path):
 
 def test_a_run_that_broke_off_goes_on_where_it_was(checkpoint, clips, tmp_path, monkeypatch):
     output = tmp_path / "x.parquet"
-
-    def break_off(*arguments):
-        for number, judgement in enumerate(judge_clips(*arguments)):
-            if number == 2:
-                raise KeyboardInterrupt
-            yield judgement
-
     monkeypatch.setattr(predict_module, "judge_clips", break_off)
     with pytest.raises(KeyboardInterrupt):
         embed(checkpoint, clips, output)

@@ -19,12 +19,14 @@ from hypothesis import strategies as st
 
 from hf_audio import AudioCNNFeatureExtractor, cli
 from hf_audio.audio.loading import load_audio
-from hf_audio.audio.windows import running_windows, split_windows
+from hf_audio.audio.windows import split_windows
 from hf_audio.errors import BrowserError, CheckpointError, ExportError
 from hf_audio.export.browser import Browser, find_browser, scores_in_browser, serve_folder
 from hf_audio.export.golden_clips import make_golden_clips
 from hf_audio.export.site import PAGE, make_site, make_site_beside
 from hf_audio.inference.events import EventRule, find_events
+from hf_audio.inference.facts import Facts
+from hf_audio.inference.frames import FrameCutter, FrameJoiner, FrameWindows, frame_scores
 from hf_audio.inference.torch_classifier import TorchAudioClassifier
 from hf_audio.models.modeling_audio_cnn import probabilities
 
@@ -250,11 +252,32 @@ def test_windows_are_pythons(page):
         f"{cases}.map(([samples, window]) => m.splitWindows({ramp}, window, 0.5).map((part) => Array.from(part)))",
     )
     assert split == [[part.tolist() for part in split_windows(np.arange(n), window, 0.5)] for n, window in cases]
-    for hop in (1, 3, 10, 200):
-        spans = compute(
-            page, "windows", f"{cases}.map(([samples, window]) => m.runningWindows(samples, window, {hop}))"
-        )
-        assert spans == [[list(span) for span in running_windows(n, window, hop)] for n, window in cases]
+
+
+@pytest.mark.parametrize(
+    ("clip_seconds", "frame_seconds"), [(None, None), (0.97, None), (5.0, None), (0.97, 0.08), (5.0, 0.08)]
+)
+def test_windows_over_time_are_pythons(page, clip_seconds, frame_seconds):
+    facts = Facts(("a", "b"), 1000, clip_seconds, multi_label=True, frame_seconds=frame_seconds)
+    windows = FrameWindows.of(facts)
+    sizes = {name: getattr(windows, name) for name in ("frame", "window", "hop", "margin")}
+    assert compute(page, "frames", f"m.frameSizes({json.dumps(facts.to_dict())})") == sizes
+    rng = np.random.default_rng(0)
+    for n_samples in (1, windows.window, windows.window + 1, 5 * windows.window + 33, 150 * windows.window):
+        spans = compute(page, "frames", f"m.frameSpans({n_samples}, {sizes})")
+        pieces = list(FrameCutter(windows).cut([np.zeros(n_samples, np.float32)]))
+        assert spans == [[start, start + len(samples)] for start, samples in pieces]
+        scores = [rng.random((windows.count(end - start), 2)).round(3) for start, end in spans]
+        if frame_seconds is None:
+            scores = [np.repeat(each[:1], len(each), axis=0) for each in scores]
+        joiner = FrameJoiner(windows)
+        known = [joiner.add(start, each) for (start, _), each in zip(spans, scores, strict=True)]
+        stretches = [*known, joiner.flush()]
+        expected = np.concatenate([stretch.scores for stretch in stretches if stretch is not None])
+        rows = [each[0].tolist() if frame_seconds is None else each.tolist() for each in scores]
+        join = "joinWindows" if frame_seconds is None else "joinFrames"
+        joined = compute(page, "frames", f"m.{join}({spans}, {rows}, {sizes}).map((row) => Array.from(row))")
+        np.testing.assert_allclose(joined, expected, atol=1e-6)
 
 
 def test_events_are_pythons(page):
@@ -268,11 +291,18 @@ def test_events_are_pythons(page):
         assert len(events) > 5 and [event["label"] for event in found] == [event.label for event in events]
         for name in ("onset", "offset", "confidence"):
             assert [event[name] for event in found] == pytest.approx([getattr(event, name) for event in events])
-    spans, rows = [[0, 1000], [250, 1250], [400, 1400]], [[0.0], [0.6], [0.9]]
-    told = compute(page, "events", f"m.scoreMoments({spans}, {rows}, {{ sampling_rate: 1000 }}, 1000)")
-    assert told["seconds"] == 0.1 and [row["0"] for row in told["rows"]] == pytest.approx(
-        [0.0] * 3 + [0.3] + [0.5] * 6 + [0.75] * 3 + [0.9]
-    )
+
+
+def test_events_of_a_long_recording_are_pythons(checkpoint, tmp_path, page):
+    classifier = TorchAudioClassifier(checkpoint)
+    parts = [tone(hertz, seconds) for hertz, seconds in [(300, 1.5), (900, 2.0), (2500, 1.7)] * 24]
+    clip = write(tmp_path / "long.wav", np.concatenate(parts))  # of more than a hundred windows
+    stretches = list(frame_scores(classifier, [load_audio(clip, RATE)]))
+    scores = np.concatenate([stretch.scores for stretch in stretches])
+    events = find_events(scores, stretches[0].frame_seconds, classifier.labels, EventRule.usual(3))
+    found = page.choose(clip, "events")["events"]
+    assert len(events) > 20 and [event["label"] for event in found] == [event.label for event in events]
+    assert [event["onset"] for event in found] == pytest.approx([event.onset for event in events])
 
 
 def resample(page, waveform, rate, to):

@@ -5,7 +5,6 @@ const USUAL_THRESHOLD = 0.5;
 // Labels that mean that none of the others sounds, in small letters and with blanks: they are no events.
 const NO_EVENTS = ["none of these", "no speech", "background", "background noise"];
 const TINY = 1e-6; // seconds
-const MOMENT_SECONDS = 0.1; // of a checkpoint that scores windows as a whole
 
 /** [{onset, offset, label, confidence}, ...] in the order of their onsets, of [(labels,), ...] every so many seconds. */
 export function findEvents(rows, seconds, { labels, event_rule: rule }) {
@@ -41,19 +40,4 @@ function eventsOf(scores, seconds, label, place, rule) {
 
 function isEvent(label) {
   return !NO_EVENTS.includes(label.toLowerCase().replaceAll("_", " ").trim());
-}
-
-/** Windows' scores -> those of moments, the mean of the windows that hold each: {rows, seconds}. */
-export function scoreMoments(spans, scores, { sampling_rate: rate }, window) {
-  const moment = Math.max(Math.min(Math.floor(MOMENT_SECONDS * rate), Math.floor(window / 4)), 1);
-  const count = Math.ceil(spans.at(-1)[1] / moment);
-  const sums = Array.from({ length: count }, () => new Float64Array(scores[0].length));
-  const counts = new Float64Array(count);
-  spans.forEach(([start, end], i) => {
-    for (let k = Math.ceil(start / moment); k < Math.ceil(end / moment); k++) {
-      counts[k] += 1;
-      scores[i].forEach((score, label) => (sums[k][label] += score));
-    }
-  });
-  return { rows: sums.map((row, k) => row.map((sum) => sum / counts[k])), seconds: moment / rate };
 }

@@ -1,15 +1,21 @@
 /** What sounds when: the scores of a recording's moments, as `hf_audio/inference/frames.py` puts them together. */
 
-import { round } from "./facts.js";
+import { round, streamSeconds } from "./facts.js";
 
+const MOMENT_SECONDS = 0.1; // of a checkpoint that scores windows as a whole
 const MARGIN = 1 / 8; // share of a window at each end, whose frames another window knows better
+const HOP_OF_WINDOW = 1 / 4; // of windows that are scored as a whole
 
 /** Samples of a frame, a window, from one window's beginning to the next one's, and of a window's margin. */
-export function frameSizes({ frame_seconds: seconds, clip_seconds: clipSeconds, sampling_rate: rate }) {
-  const frame = round(seconds * rate);
-  const count = Math.floor(round(clipSeconds * rate) / frame);
-  const margin = Math.floor(count * MARGIN);
-  const hop = Math.min(Math.max(count - 2 * margin, 1), count);
+export function frameSizes(facts) {
+  const { frame_seconds: seconds, sampling_rate: rate } = facts;
+  const whole = round(streamSeconds(facts) * rate);
+  const moment = Math.max(Math.min(Math.floor(MOMENT_SECONDS * rate), Math.floor(whole * HOP_OF_WINDOW)), 1);
+  const frame = seconds ? round(seconds * rate) : moment;
+  const count = Math.floor(whole / frame);
+  const margin = seconds ? Math.floor(count * MARGIN) : 0;
+  const usual = seconds ? count - 2 * margin : Math.floor(count * HOP_OF_WINDOW);
+  const hop = Math.min(Math.max(usual, 1), count);
   const sizes = { window: count, hop, margin: Math.min(margin, Math.floor((count - hop) / 2)) };
   return { frame, ...Object.fromEntries(Object.entries(sizes).map(([name, size]) => [name, size * frame])) };
 }
@@ -32,4 +38,18 @@ export function joinFrames(spans, windows, { frame, margin }) {
     joined.push(...rows.slice(joined.length - begin, isLast ? undefined : rows.length - margin / frame));
   });
   return joined;
+}
+
+/** Windows' scores as a whole, (labels,) of each span -> those of moments: the mean of the windows that hold each. */
+export function joinWindows(spans, scores, { frame }) {
+  const count = Math.ceil(spans.at(-1)[1] / frame);
+  const sums = Array.from({ length: count }, () => new Float64Array(scores[0].length));
+  const counts = new Float64Array(count);
+  spans.forEach(([start, end], i) => {
+    for (let k = start / frame; k < Math.ceil(end / frame); k++) {
+      counts[k] += 1;
+      scores[i].forEach((score, label) => (sums[k][label] += score));
+    }
+  });
+  return sums.map((row, k) => row.map((sum) => sum / counts[k]));
 }

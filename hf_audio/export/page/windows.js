@@ -11,12 +11,3 @@ export function splitWindows(waveform, window, overlap = 0) {
   windows.push(waveform.subarray(last));
   return windows;
 }
-
-/** [start, end] of the windows over time of `samples` samples: whole ones, after every hop; the last ends with them. */
-export function runningWindows(samples, window, hop) {
-  const last = Math.max(samples - window, 0);
-  const spans = [];
-  for (let start = 0; start < last; start += hop) spans.push([start, start + window]);
-  spans.push([last, Math.min(last + window, samples)]);
-  return spans;
-}

@@ -3,22 +3,18 @@
  *
  * It says {ready: facts} once the model is loaded, or {error}. Then it is asked {id, task, samples, rate}: to "judge"
  * a whole recording, or "listen" to the last window of a microphone; and answers with {id} and, one after the other,
- * {waveform, spectrogram}, {progress}, {scores}, {timeline, events}, {done}, or {error}. A new question ends the work on the
- * one before. Of a model that scores frames, the timeline is theirs, [{seconds, scores}, ...] by each one's end; and
- * what was listened to has one, too, without its margins.
+ * {waveform, spectrogram}, {progress}, {scores}, {timeline, events}, {done}, or {error}. A new question ends the work
+ * on the one before. Of a model that scores frames, the timeline is theirs, [{seconds, scores}, ...] by each one's end;
+ * and what was listened to has one, too, without its margins.
  */
 
 import { Classifier } from "./classifier.js";
-import { findEvents, scoreMoments } from "./events.js";
-import { cut, reduce, round, streamSeconds } from "./facts.js";
-import { frameSizes, frameSpans, joinFrames } from "./frames.js";
+import { findEvents } from "./events.js";
+import { cut, reduce } from "./facts.js";
+import { frameSizes, frameSpans, joinFrames, joinWindows } from "./frames.js";
 import { clip } from "./levels.js";
 import { resample } from "./resample.js";
 import { melSpectrogram } from "./spectrogram.js";
-import { runningWindows } from "./windows.js";
-
-const HOPS_PER_WINDOW = 8;
-const MOST_DECISIONS = 100; // over a recording's time
 
 let latest = null; // id of the last question
 
@@ -53,12 +49,10 @@ onmessage = async ({ data: { id, task, samples, rate } }) => {
 async function judge(id, classifier, waveform) {
   const { facts } = classifier;
   const windows = cut(waveform, facts);
-  const window = round(streamSeconds(facts) * facts.sampling_rate);
-  const hop = Math.max(Math.ceil(window / HOPS_PER_WINDOW), Math.ceil(waveform.length / MOST_DECISIONS));
-  const sizes = facts.frame_seconds ? frameSizes(facts) : null;
+  const hasFrames = Boolean(facts.frame_seconds);
+  const sizes = frameSizes(facts);
   // Half a number is another number: over time there is nothing to say of it.
-  const running = facts.num_digits ? [] : runningWindows(waveform.length, window, hop);
-  const spans = sizes ? frameSpans(waveform.length, sizes) : running;
+  const spans = facts.num_digits ? [] : frameSpans(waveform.length, sizes);
   const total = windows.length + spans.length;
   let done = 0;
   const told = async (scores) => {
@@ -76,16 +70,17 @@ async function judge(id, classifier, waveform) {
   const over = [];
   for (const [start, end] of spans) {
     const part = waveform.subarray(start, end);
-    over.push(await told(await (sizes ? classifier.frames(part) : classifier.score(part))));
+    over.push(await told(await (hasFrames ? classifier.frames(part) : classifier.score(part))));
     if (id !== latest) return;
   }
   if (spans.length === 0) return;
-  const joined = sizes ? joinFrames(spans, over, sizes) : null;
-  const ends = spans.map(([, end]) => end / facts.sampling_rate);
-  const timeline = joined ? atTheirEnds(joined, 0, facts) : over.map((scores, i) => ({ seconds: ends[i], scores }));
-  const moments = joined ? { rows: joined, seconds: facts.frame_seconds } : scoreMoments(spans, over, facts, window);
-  const end = waveform.length / facts.sampling_rate; // which the last moment may lie over
-  const events = findEvents(moments.rows, moments.seconds, facts).map((event) => ({
+  const rows = (hasFrames ? joinFrames : joinWindows)(spans, over, sizes);
+  const rate = facts.sampling_rate;
+  const timeline = hasFrames
+    ? atTheirEnds(rows, 0, facts)
+    : over.map((scores, i) => ({ seconds: spans[i][1] / rate, scores }));
+  const end = waveform.length / rate; // which the last moment may lie over
+  const events = findEvents(rows, sizes.frame / rate, facts).map((event) => ({
     ...event,
     offset: Math.min(event.offset, end),
   }));
