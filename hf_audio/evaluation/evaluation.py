@@ -24,6 +24,8 @@ from .recordings import choose_recordings, judge_recordings, know_recordings, se
 
 logger = logging.getLogger(__name__)
 
+NAMES = {**METRIC_NAMES, **EVENT_METRIC_NAMES}  # of figures, in words
+
 
 @dataclass(frozen=True)
 class Data:
@@ -63,10 +65,9 @@ class Evaluation:
     @property
     def figures(self) -> list[tuple[str, float, tuple[float, float] | None]]:
         """What each figure is in words, its value, and its 95 % interval."""
-        names = {**METRIC_NAMES, **EVENT_METRIC_NAMES}
         return [
             (words, self.results[f"eval_{name}"], _pair(self.results.get(f"eval_{name}_interval")))
-            for name, words in names.items()
+            for name, words in NAMES.items()
             if f"eval_{name}" in self.results
         ]
 
@@ -140,16 +141,16 @@ def compare_checkpoints(checkpoints: Sequence[str], data: Data, options: Options
     rows = same_clips(answers[0].predictions, answers[1].predictions)
     if not len(rows[0]):
         raise DataError(f"No clip of {data.source} has a label that both checkpoints know: give recordings of these.")
-    evaluations = []
+    evaluations, judged = [], []
     for checkpoint, own, chosen in zip(checkpoints, answers, rows, strict=True):
         notes = describe_left_out(own.unknown, own.n_unlabelled)
         n_others = len(own.predictions.paths) - len(chosen)
         if n_others:
             notes.append(f"Clips that the other checkpoint cannot judge, and are left out: {n_others}.")
         predictions = select_clips(own.predictions, chosen)
+        judged.append(predictions)
         evaluations.append(_tell_clips(checkpoint, data, replace(own, predictions=predictions), notes))
-    first, second = (select_clips(own.predictions, chosen) for own, chosen in zip(answers, rows, strict=True))
-    return Comparison((evaluations[0], evaluations[1]), compare_clips(first, second))
+    return Comparison((evaluations[0], evaluations[1]), compare_clips(judged[0], judged[1]))
 
 
 def _compare_events(

@@ -138,8 +138,8 @@ class JudgedRecordings:
 
     def per_label(self) -> list[dict[str, Any]]:
         """Figures of every label."""
-        events = F1Scores(self.labels, self.events.sum(axis=0))
-        segments = F1Scores(self.labels, self.segments.sum(axis=0))
+        events = F1Scores(self.events.sum(axis=0))
+        segments = F1Scores(self.segments.sum(axis=0))
         return [
             {
                 "label": label,

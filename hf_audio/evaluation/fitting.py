@@ -73,8 +73,10 @@ def _read(data: Data, labels: list[str]) -> EventData:
     annotated = find_annotations(data.source, data.columns, audio_dir=data.audio_dir, unannotated=data.unannotated)
     if annotated is None:
         raise DataError(f"{data.source} has no annotations with times, which thresholds of events are fitted to.")
-    for sentence in [*annotated.said, *annotated.warnings]:
+    for sentence in annotated.said:
         logger.info("%s", sentence)
+    for sentence in annotated.warnings:
+        logger.warning("%s", sentence)
     parts = {recording.part for recording in annotated.recordings}
     wanted = next((part for part in (VALIDATION, TRAIN) if part in parts), None)
     if wanted is None:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..runs.intervals import f1_macro, group_numbers
+from ..runs.intervals import bootstrap_interval, f1_macro, group_numbers
 from ..runs.metrics.cer import edit_distance
 from ..runs.metrics.two_classes import roc_auc
 from ..runs.predictions import (
@@ -17,17 +17,17 @@ from ..runs.predictions import (
 )
 from .events import JudgedRecordings, draw_recordings, percentiles
 
-DRAWS = 1000
 LEAST_UNITS = 5  # clips, groups or recordings; fewer tell nothing of others
 Figures = Mapping[str, Callable[[np.ndarray], float]]
 """By name: drawn clips, (clips,) indices -> a figure of them."""
+Interval = tuple[float, float] | None
 
 
 class Difference(NamedTuple):
     """How much greater a figure of the second checkpoint is."""
 
     value: float
-    interval: tuple[float, float] | None
+    interval: Interval
     """95 %, by drawing recordings anew for both at once; `None` of too few."""
 
     @property
@@ -47,16 +47,19 @@ def compare_clips(first: AnyPredictions, second: AnyPredictions, seed: int = 0) 
         second: of the other one, of the same kind.
         seed: of the draws.
     """
+    before, after = _figures_of(first), _figures_of(second)
     n_clips = len(first.paths)
-    pairs = [_figures_of(first), _figures_of(second)]
-    names = [name for name in pairs[0] if name in pairs[1]]
     whole = np.arange(n_clips)
-    values = {name: pairs[1][name](whole) - pairs[0][name](whole) for name in names}
-    draws = _draw_clips(first.groups, n_clips, seed)
-    if draws is None:
-        return {name: Difference(value, None) for name, value in values.items()}
-    drawn = {name: [pairs[1][name](clips) - pairs[0][name](clips) for clips in draws] for name in names}
-    return {name: Difference(values[name], _interval(drawn[name])) for name in names}
+
+    def compare(name: str) -> Difference:
+        def difference(clips: np.ndarray) -> float:
+            return after[name](clips) - before[name](clips)
+
+        value = difference(whole)
+        known = np.isfinite(value)
+        return Difference(value, _interval(difference, first.groups, n_clips, seed) if known else None)
+
+    return {name: compare(name) for name in before if name in after}
 
 
 def compare_recordings(first: JudgedRecordings, second: JudgedRecordings, seed: int = 0) -> dict[str, Difference]:
@@ -74,25 +77,14 @@ def compare_recordings(first: JudgedRecordings, second: JudgedRecordings, seed: 
     }
 
 
-def _interval(values: list[float]) -> tuple[float, float] | None:
-    known = [value for value in values if np.isfinite(value)]
-    return percentiles(known) if known else None
-
-
-def _draw_clips(groups: np.ndarray | None, n_clips: int, seed: int) -> list[np.ndarray] | None:
-    """Clips of every draw, whole groups at a time; `None` where there is too little to draw from."""
-    random = np.random.default_rng(seed)
+def _interval(figure: Callable[[np.ndarray], float], groups: np.ndarray | None, n_clips: int, seed: int) -> Interval:
+    """95 % of a figure of drawn clips; `None` where there is too little to draw from."""
     numbers = group_numbers(groups)
-    if groups is not None and len(set(groups.tolist())) == 1:
-        numbers = np.zeros(n_clips, dtype=int)
-    units = [np.array([clip]) for clip in range(n_clips)]
-    if numbers is not None:
-        order = np.argsort(numbers, kind="stable")
-        units = np.split(order, np.flatnonzero(np.diff(numbers[order])) + 1)
-    if len(units) < LEAST_UNITS:
+    is_one_group = groups is not None and len(np.unique(groups)) == 1
+    n_units = 1 if is_one_group else n_clips if numbers is None else int(numbers.max()) + 1
+    if n_units < LEAST_UNITS:
         return None
-    chosen = random.integers(len(units), size=(DRAWS, len(units)))
-    return [np.concatenate([units[unit] for unit in row]) for row in chosen]
+    return bootstrap_interval(figure, n_clips, groups=groups, seed=seed)
 
 
 def _figures_of(predictions: AnyPredictions) -> Figures:

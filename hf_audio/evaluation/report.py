@@ -9,19 +9,16 @@ from typing import Any
 from ..data.tables import write_rows
 from ..errors import DataError
 from ..files import temporary_folder_beside, write_text
-from ..runs.card import METRIC_NAMES
 from ..runs.folder import SKIPPED_NAME, as_json
 from ..runs.group_figures import GROUPS, describe_worst
 from ..runs.markdown import code, escape, escape_rows, write_table
 from ..runs.predictions import NumberPredictions
-from .evaluation import Comparison, Evaluation
-from .events import METRIC_NAMES as EVENT_METRIC_NAMES
+from .evaluation import NAMES, Comparison, Evaluation
 from .events import JudgedRecordings
 
 RESULTS_NAME = "evaluation.json"
 REPORT_NAME = "evaluation.md"
 PARTS = ("first", "second")  # folders of two checkpoints
-NAMES = {**METRIC_NAMES, **EVENT_METRIC_NAMES}
 
 
 def check_output(output: Path) -> None:
@@ -79,10 +76,7 @@ def _sections(evaluation: Evaluation, pictures: Sequence[str]) -> Iterator[str]:
     yield f"The checkpoint {code(evaluation.checkpoint)} on {evaluation.counted}, from {data}."
     yield write_table(
         ["Figure", "Value", "95 % interval"],
-        [
-            [escape(words), f"{value:.4f}", "" if interval is None else "{:.4f} to {:.4f}".format(*interval)]
-            for words, value, interval in evaluation.figures
-        ],
+        escape_rows(_figure_rows(evaluation)),
     )
     if isinstance(evaluation.judged, JudgedRecordings):
         yield _explain_events(evaluation.judged)
@@ -109,7 +103,7 @@ def _explain_events(judged: JudgedRecordings) -> str:
 
 def _compare(comparison: Comparison) -> str:
     first, second = comparison.evaluations
-    rows = [[escape(cell) for cell in row] for row in comparison_rows(comparison)]
+    rows = escape_rows(comparison_rows(comparison))
     sections = [
         f"# {escape(Path(first.checkpoint).name)} and {escape(Path(second.checkpoint).name)}",
         f"The first is {code(first.checkpoint)}, the second {code(second.checkpoint)}, on {first.counted} from "
@@ -146,17 +140,21 @@ def lines_of(told: Evaluation | Comparison) -> Iterator[str]:
             yield from (f"Of the {name}: {note}" for note in evaluation.notes)
         return
     yield f"{told.checkpoint} on {told.counted} of {told.results['data']}"
-    figures = [
-        [words, f"{value:.4f}", "" if interval is None else "{:.4f} to {:.4f}".format(*interval)]
-        for words, value, interval in told.figures
-    ]
-    yield from _columns(["", "value", "95 % interval"], figures)
+    yield from _columns(["", "value", "95 % interval"], _figure_rows(told))
     if not isinstance(told.judged, NumberPredictions):
         table = told.judged.tables()[-1]  # of every label
         yield ""
         yield from _columns(table.header, table.rows)
     notes = [*describe_worst(told.results.get(GROUPS, {}), repr), *told.notes]
     yield from ["", *notes] if notes else []
+
+
+def _figure_rows(evaluation: Evaluation) -> list[list[str]]:
+    """Of each figure: what it is, its value and its interval."""
+    return [
+        [words, f"{value:.4f}", "" if interval is None else "{:.4f} to {:.4f}".format(*interval)]
+        for words, value, interval in evaluation.figures
+    ]
 
 
 def _columns(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> Iterator[str]:

@@ -611,10 +611,6 @@ class AudioCNNForAudioClassification(AudioCNNPreTrainedModel):
             output.frame_logits = frame_logits if wanted else None
         return output if (self.config.return_dict if return_dict is None else return_dict) else output.to_tuple()
 
-    def count_frames(self, n_samples: int) -> int:
-        """How many frames a waveform of so many samples has, of a network with a `frame_pooling`."""
-        return self.config.count_frames(n_samples)
-
     def reset_statistics(self) -> None:
         """Forget how features are distributed: other data's are another mean over all batches."""
         self.feature_norm.reset_running_stats()

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..data.tables import read_table
 from ..errors import DataError
-from .folder import ARGUMENTS_NAME
+from .folder import ARGUMENTS_NAME, is_trained_on_all
 from .predictions import PREDICTIONS_NAME
 
 
@@ -42,4 +42,5 @@ def count_heard(checkpoint: str, source: str, paths: Sequence[str]) -> int:
     judged: set[str] = set()
     with suppress(OSError, DataError):
         judged = set(read_table(folder / PREDICTIONS_NAME)["path"])
-    return sum(judged.isdisjoint(path_endings(path)) for path in paths)
+    hears_judged = is_trained_on_all(folder)  # then networks of folds have judged all clips that this one has heard
+    return sum(judged.isdisjoint(path_endings(path)) != hears_judged for path in paths)

@@ -29,6 +29,7 @@ NOT_OF_EMBEDDINGS = frozenset(
         "clip_seconds",
         "dropout",
         "dtype",
+        "event_rule",
         "id2label",
         "label2id",
         "num_digits",

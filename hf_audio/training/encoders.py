@@ -145,6 +145,8 @@ def _load_encoder(
     encoder.sampling_rate, encoder.clip_seconds = config.sampling_rate, config.clip_seconds
     encoder.overlap = config.overlap
     encoder.speech_only = config.speech_only
+    if getattr(encoder, "event_rule", None) is not None:
+        encoder.event_rule = None  # of another head's labels
     if isinstance(encoder, AudioEncoderConfig):
         encoder.temperature, encoder.rejection_margin = 1.0, 0.0  # what was fitted to another head
         encoder.min_seconds = QUIET_SECONDS if encoder.encoder == "speech" else None

@@ -97,6 +97,6 @@ def mean_rule(rules: Sequence[dict[str, Any] | None]) -> dict[str, Any] | None:
     if not known or len(known) < len(rules):
         return None
     thresholds = np.mean([rule.thresholds for rule in known], axis=0).tolist()
-    others = {name: float(np.median([getattr(rule, name) for rule in known]))
-              for name in ("release", "min_seconds", "gap_seconds")}  # fmt: skip
+    names = ("release", "min_seconds", "gap_seconds")
+    others = {name: float(np.median([getattr(rule, name) for rule in known])) for name in names}
     return EventRule(tuple(thresholds), **others).to_dict()

@@ -579,9 +579,9 @@ def test_frames_are_those_of_the_clip_however_it_is_padded_and_the_clip_follows_
         with torch.no_grad():
             alone = model(clip, output_frame_logits=True)
             among = model(padded, mask, output_frame_logits=True)
-        n_frames = model.count_frames(n_samples)
+        n_frames = model.config.count_frames(n_samples)
         assert alone.frame_logits.shape == (1, n_frames, 3)
-        assert among.frame_logits.shape == (2, model.count_frames(4400), 3)
+        assert among.frame_logits.shape == (2, model.config.count_frames(4400), 3)
         torch.testing.assert_close(among.frame_logits[:1, :n_frames], alone.frame_logits, atol=1e-5, rtol=1e-4)
         torch.testing.assert_close(among.logits[:1], alone.logits, atol=1e-5, rtol=1e-4)
         frames = (2 * alone.frame_logits[0]).sigmoid()  # before the temperature, which is the clip's too
@@ -604,7 +604,7 @@ def test_a_frame_is_of_the_moment_at_which_it_lies():
 def test_frames_are_learnt_from_their_labels_and_the_clips():
     model = AudioCNNForAudioClassification(tiny_config(**FRAMES)).eval()
     clips, labels = torch.randn(2, 4000), torch.tensor([[1, 0, 1], [0, 0, 1]])
-    frame_labels = torch.rand(2, model.count_frames(4000), 3).round()
+    frame_labels = torch.rand(2, model.config.count_frames(4000), 3).round()
     frame_labels[0, 3:], frame_labels[1, :, 1] = -100, -100
     output = model(clips, labels=labels, frame_labels=frame_labels)
     known = frame_labels >= 0

@@ -14,5 +14,8 @@ def test_clips_of_the_same_source_that_were_not_held_out_are_told(tmp_path):
     assert count_heard(str(run), str(sounds), paths) == 2
     assert count_heard(str(run), str(tmp_path / "others"), paths) == 0
     assert count_heard("somebody/network", str(sounds), paths) == 0
+    (run / "all_results.json").write_text(json.dumps({"trained_on_all": True}))  # and judged by the networks of folds
+    assert count_heard(str(run), str(sounds), [*paths[:2], paths[3]]) == 2
+    (run / "all_results.json").unlink()
     (run / "predictions.csv").unlink()
     assert count_heard(str(run), str(sounds), paths) == 4

@@ -113,7 +113,7 @@ def test_what_sounds_in_frames_is_learnt_and_what_is_unknown_is_not(tmp_path):
     model = AudioCNNForAudioClassification(tiny_config(**FRAMES))
     run = trainer(tmp_path, model, mixup_alpha=0.5)
     batch = {"input_values": torch.randn(4, RATE), "labels": torch.tensor([[1.0, 0, 0]] * 4)}
-    known = torch.zeros(4, model.count_frames(RATE), 3)
+    known = torch.zeros(4, model.config.count_frames(RATE), 3)
     known[:, ::2, 0] = 1
     half = known.clone()
     half[:, 1::2] = IGNORED

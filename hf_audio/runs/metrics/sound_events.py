@@ -43,9 +43,8 @@ Events = Sequence[Event]
 
 @dataclass(frozen=True)
 class F1Scores:
-    """Precision, recall and F1 of each label and of all."""
+    """Precision, recall and F1 of each label."""
 
-    labels: Sequence[str]
     counts: np.ndarray
     """(labels, 3): found rightly, in the truth, and found; of events or of segments."""
 
@@ -63,16 +62,6 @@ class F1Scores:
     def f1(self) -> np.ndarray:
         """(labels,); 0 where there is nothing to find."""
         return f1_of_counts(self.counts)
-
-    @property
-    def micro(self) -> float:
-        """F1 of all events together."""
-        return micro_f1(self.counts)
-
-    @property
-    def macro(self) -> float:
-        """Mean F1 of the labels that are in the truth, 0 if none is."""
-        return macro_f1(self.counts)
 
 
 def f1_of_counts(counts: np.ndarray) -> np.ndarray:
@@ -95,52 +84,6 @@ def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     return np.asarray(part / np.maximum(whole, 1))
 
 
-def event_f1(
-    truth: Sequence[Events],
-    found: Sequence[Events],
-    collar: float = COLLAR,
-    offset_share: float | None = OFFSET_SHARE,
-    labels: Sequence[str] | None = None,
-) -> F1Scores:
-    """F1 of events: one is right if its label is, and its times are within the collars of a true event's.
-
-    Each true event is found once at most; events are matched so that most are right. Equal to sed_eval's
-    `EventBasedMetrics`, where nothing found has a precision of 0.
-
-    Args:
-        truth: of each recording.
-        found: of each recording, in the same order.
-        collar: seconds that onset, and offset, may be off.
-        offset_share: an offset may be off by this share of the true event's length if that is more; `None` leaves
-            offsets out of it.
-        labels: by default those of the events.
-    """
-    labels = _list_labels(truth, found) if labels is None else labels
-    return F1Scores(labels, event_counts(truth, found, labels, collar, offset_share).sum(axis=0))
-
-
-def segment_f1(
-    truth: Sequence[Events],
-    found: Sequence[Events],
-    seconds: float = SEGMENT_SECONDS,
-    lengths: Sequence[float] | None = None,
-    labels: Sequence[str] | None = None,
-) -> F1Scores:
-    """F1 of segments of a fixed length, in each of which a label sounds or does not.
-
-    Equal to sed_eval's `SegmentBasedMetrics`, where nothing found has a precision of 0.
-
-    Args:
-        truth: of each recording.
-        found: of each recording, in the same order.
-        seconds: length of a segment.
-        lengths: of the recordings, in seconds; by default they end with their last event.
-        labels: by default those of the events.
-    """
-    labels = _list_labels(truth, found) if labels is None else labels
-    return F1Scores(labels, segment_counts(truth, found, labels, seconds, lengths).sum(axis=0))
-
-
 def event_counts(
     truth: Sequence[Events],
     found: Sequence[Events],
@@ -148,7 +91,22 @@ def event_counts(
     collar: float = COLLAR,
     offset_share: float | None = OFFSET_SHARE,
 ) -> np.ndarray:
-    """What `event_f1` counts, in each recording: (recordings, labels, 3)."""
+    """Counts of events: one is right if its label is, and its times are within the collars of a true event's.
+
+    Each true event is found once at most; events are matched so that most are right. Their F1 is that of sed_eval's
+    `EventBasedMetrics`, where nothing found has a precision of 0.
+
+    Args:
+        truth: of each recording.
+        found: of each recording, in the same order.
+        labels: that are counted.
+        collar: seconds that onset, and offset, may be off.
+        offset_share: an offset may be off by this share of the true event's length if that is more; `None` leaves
+            offsets out of it.
+
+    Returns:
+        (recordings, labels, 3).
+    """
     counts = np.zeros((len(truth), len(labels), 3), dtype=np.int64)
     for recording, (true_events, found_events) in enumerate(zip(truth, found, strict=True)):
         for position, label in enumerate(labels):
@@ -162,15 +120,26 @@ def segment_counts(
     truth: Sequence[Events],
     found: Sequence[Events],
     labels: Sequence[str],
-    seconds: float = SEGMENT_SECONDS,
-    lengths: Sequence[float] | None = None,
+    seconds: float,
+    lengths: Sequence[float],
 ) -> np.ndarray:
-    """What `segment_f1` counts, in each recording: (recordings, labels, 3)."""
+    """Counts of segments of a fixed length, in each of which a label sounds or does not.
+
+    Their F1 is that of sed_eval's `SegmentBasedMetrics`, where nothing found has a precision of 0.
+
+    Args:
+        truth: of each recording.
+        found: of each recording, in the same order.
+        labels: that are counted.
+        seconds: length of a segment.
+        lengths: of the recordings, in seconds.
+
+    Returns:
+        (recordings, labels, 3).
+    """
     counts = np.zeros((len(truth), len(labels), 3), dtype=np.int64)
     for recording, (true_events, found_events) in enumerate(zip(truth, found, strict=True)):
-        ends = [event.offset for event in (*true_events, *found_events)]
-        length = max(ends, default=0.0) if lengths is None else lengths[recording]
-        n_segments = math.ceil(length / seconds)
+        n_segments = math.ceil(lengths[recording] / seconds)
         for position, label in enumerate(labels):
             true_segments = _mark_segments(_times(true_events, label), seconds, n_segments)
             found_segments = _mark_segments(_times(found_events, label), seconds, n_segments)
@@ -196,10 +165,6 @@ def onset_errors(truth: Sequence[Events], found: Sequence[Events]) -> np.ndarray
             if onsets:
                 errors.append(min(onsets, key=abs))
     return np.array(errors)
-
-
-def _list_labels(truth: Sequence[Events], found: Sequence[Events]) -> list[str]:
-    return sorted({event.label for events in (*truth, *found) for event in events})
 
 
 def _times(events: Events, label: str) -> np.ndarray:
@@ -290,7 +255,15 @@ class DetectionCurves:
     scenario: Scenario
 
     def psds(self, drawn: np.ndarray | None = None) -> float:
-        """The score; drawn: (recordings,) how often each counts, by default once."""
+        """Polyphonic sound detection score, the area under the curve of events found over false detections an hour.
+
+        Equal to sed_scores_eval's `intersection_based.psds` where every label has an event; labels without one, which
+        that counts as never found, are left out. Source: Bilen et al. 2020,
+        https://doi.org/10.1109/ICASSP40776.2020.9052995.
+
+        Args:
+            drawn: (recordings,) how often each counts, by default once.
+        """
         known = self._known(drawn)
         rates = [self._roc(int(label), drawn) for label in np.flatnonzero(known)]
         if not rates:
@@ -373,23 +346,6 @@ def detection_curves(
     return DetectionCurves(
         labels, changes, recordings, n_true, true_seconds, np.asarray(lengths, dtype=float), scenario
     )
-
-
-def psds(
-    scores: Sequence[np.ndarray],
-    frame_seconds: float,
-    truth: Sequence[Events],
-    labels: Sequence[str],
-    lengths: Sequence[float],
-    scenario: Scenario = PSDS1,
-) -> float:
-    """Polyphonic sound detection score, the area under the curve of events found over false detections an hour.
-
-    Equal to sed_scores_eval's `intersection_based.psds` where every label has an event; labels without one, which
-    that counts as never found, are left out. Source: Bilen et al. 2020, https://doi.org/10.1109/ICASSP40776.2020.
-    9052995. The arguments are those of `detection_curves`.
-    """
-    return detection_curves(scores, frame_seconds, truth, labels, lengths, scenario).psds()
 
 
 def _find_changes(

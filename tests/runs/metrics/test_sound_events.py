@@ -13,10 +13,11 @@ from hf_audio.runs.metrics.sound_events import (
     Scenario,
     detection_curves,
     event_counts,
-    event_f1,
+    f1_of_counts,
+    macro_f1,
+    micro_f1,
     onset_errors,
-    psds,
-    segment_f1,
+    segment_counts,
 )
 
 Event = namedtuple("Event", "onset offset label")
@@ -72,22 +73,23 @@ SED_SCORES_EVAL = {
 @pytest.mark.parametrize("collars", SED_EVAL_EVENTS)
 def test_f1_of_events_is_that_of_sed_eval(collars):
     truth, scores = draw_scene(SEED)
-    figures = event_f1(truth, [detect(each, 0.5) for each in scores], *collars)
-    assert (figures.micro, figures.macro) == pytest.approx(SED_EVAL_EVENTS[collars], abs=1e-12)
+    counts = event_counts(truth, [detect(each, 0.5) for each in scores], LABELS, *collars).sum(axis=0)
+    assert (micro_f1(counts), macro_f1(counts)) == pytest.approx(SED_EVAL_EVENTS[collars], abs=1e-12)
 
 
 @pytest.mark.parametrize("seconds", SED_EVAL_SEGMENTS)
 def test_f1_of_segments_is_that_of_sed_eval(seconds):
     truth, scores = draw_scene(SEED)
-    figures = segment_f1(truth, [detect(each, 0.5) for each in scores], seconds, [10.0] * len(truth))
-    assert (figures.micro, figures.macro) == pytest.approx(SED_EVAL_SEGMENTS[seconds], abs=1e-12)
+    found = [detect(each, 0.5) for each in scores]
+    counts = segment_counts(truth, found, LABELS, seconds, [10.0] * len(truth)).sum(axis=0)
+    assert (micro_f1(counts), macro_f1(counts)) == pytest.approx(SED_EVAL_SEGMENTS[seconds], abs=1e-12)
 
 
 @pytest.mark.parametrize("scenario", SED_SCORES_EVAL)
 def test_psds_is_that_of_sed_scores_eval(scenario):
     truth, scores = draw_scene(SEED)
-    figure = psds(scores, FRAME_SECONDS, truth, LABELS, [10.0] * len(truth), scenario)
-    assert figure == pytest.approx(SED_SCORES_EVAL[scenario], abs=1e-9)
+    curves = detection_curves(scores, FRAME_SECONDS, truth, LABELS, [10.0] * len(truth), scenario)
+    assert curves.psds() == pytest.approx(SED_SCORES_EVAL[scenario], abs=1e-9)
 
 
 def psds_by_definition(scores, truth, scenario: Scenario) -> float:
@@ -128,16 +130,16 @@ def test_psds_follows_its_definition(seed):
     scenario = Scenario(0.6, 0.4, instability_weight=0.0, max_false_positives=2000.0)
     alone = [np.concatenate([each, np.zeros((len(each), 2))], axis=1) for each in only]
     by_definition = psds_by_definition(alone, cats, scenario)
-    assert psds(only, FRAME_SECONDS, cats, ["cat"], [4.0, 4.0], scenario) == pytest.approx(by_definition, abs=1e-9)
+    curves = detection_curves(only, FRAME_SECONDS, cats, ["cat"], [4.0, 4.0], scenario)
+    assert curves.psds() == pytest.approx(by_definition, abs=1e-9)
 
 
 def test_drawing_recordings_twice_is_as_having_them_twice():
     truth, scores = draw_scene(SEED)
     curves = detection_curves(scores, FRAME_SECONDS, truth, LABELS, [10.0] * 4)
     drawn = [0, 0, 2, 3, 3]
-    again = psds([scores[k] for k in drawn], FRAME_SECONDS, [truth[k] for k in drawn], LABELS, [10.0] * 5)
-    assert curves.psds(np.bincount(drawn, minlength=4)) == pytest.approx(again, abs=1e-12)
-    assert curves.psds() == pytest.approx(psds(scores, FRAME_SECONDS, truth, LABELS, [10.0] * 4), abs=1e-12)
+    again = detection_curves([scores[k] for k in drawn], FRAME_SECONDS, [truth[k] for k in drawn], LABELS, [10.0] * 5)
+    assert curves.psds(np.bincount(drawn, minlength=4)) == pytest.approx(again.psds(), abs=1e-12)
 
 
 def test_events_are_matched_so_that_most_are_right():
@@ -148,12 +150,13 @@ def test_events_are_matched_so_that_most_are_right():
 
 
 def test_nothing_found_nothing_true_and_other_labels():
-    assert event_f1([[]], [[]]).macro == 0.0
-    figures = event_f1([[Event(0, 1, "cat")], []], [[], [Event(0, 1, "dog")]])
-    assert figures.labels == ["cat", "dog"] and figures.f1.tolist() == [0, 0] and figures.micro == 0.0
-    assert psds([np.zeros((10, 1))], 0.1, [[]], ["cat"], [1.0]) == 0.0
+    assert macro_f1(event_counts([[]], [[]], ["cat"]).sum(axis=0)) == 0.0
+    counts = event_counts([[Event(0, 1, "cat")], []], [[], [Event(0, 1, "dog")]], ["cat", "dog"]).sum(axis=0)
+    assert f1_of_counts(counts).tolist() == [0, 0] and micro_f1(counts) == 0.0
+    assert detection_curves([np.zeros((10, 1))], 0.1, [[]], ["cat"], [1.0]).psds() == 0.0
     flat = [np.full((10, 1), 0.5)]  # one detection, the whole recording
-    assert psds(flat, 0.1, [[Event(0.0, 1.0, "cat")]], ["cat"], [1.0]) == pytest.approx(1.0)
+    curves = detection_curves(flat, 0.1, [[Event(0.0, 1.0, "cat")]], ["cat"], [1.0])
+    assert curves.psds() == pytest.approx(1.0)
 
 
 def test_onsets_are_late_or_early_by_the_nearest_event_that_overlaps():
