@@ -246,6 +246,8 @@ def _export(**arguments: Any) -> None:
     )
     if export.accuracies is not None:
         print("Accuracy on them: {:.4f} by torch, {:.4f} by this file.".format(*export.accuracies))
+    if export.footprint is not None:
+        print(export.footprint.tell())
 
 
 @_shows(commands.verify)

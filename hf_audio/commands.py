@@ -944,45 +944,74 @@ def export(
     checkpoint: File,
     *,
     output: File,
-    format: Literal["onnx"] = "onnx",
+    format: Literal["onnx", "litert", "executorch"] = "onnx",
+    static: bool = False,
     clips: File | None = None,
     int8: bool = False,
     embeddings: bool = False,
+    without_frontend: bool = False,
+    c_header: bool = False,
 ) -> "Export":
-    """Write a checkpoint as one ONNX file.
+    """Write a checkpoint as one file of another format.
 
-    One file, waveform in, that onnxruntime runs without torch; checked against torch before it gets its name.
+    ONNX: one file, waveform in, that onnxruntime runs without torch. With --static, or as LiteRT or ExecuTorch, a file
+    for small devices: one window in, no shape that varies and no branch. Checked against torch, by the format's own
+    runtime, before it gets its name.
 
     Args:
         checkpoint: a finished folder or a Hub id
-        output: the file to write
+        output: the file to write; its name ends in .onnx, .tflite or .pte
         format: of the file
+        static: for a device, of ONNX; the other formats are always so
         clips: real clips to check it on: a folder, a table that names files, or a file
-        int8: quantise the convolutions to 8 bits, calibrated on --clips
+        int8: quantise to 8 bits, calibrated on --clips
         embeddings: give a second output, `embeddings`, by which embed, similar and serve use the file
+        without_frontend: for a device that makes the features itself; constants and a reference in numpy are beside
+        c_header: for a device, the file as a C header too, beside it
 
     Returns:
         The file, and how far its answers are from torch's.
 
     Raises:
-        ArgumentError: 8 bits without clips.
+        ArgumentError: 8 bits without clips, or arguments that do not go together.
         CheckpointError: the checkpoint cannot be used.
         ExportError: the file cannot be written, or does not give torch's answers.
+        MissingExtraError: the format's tool is not installed.
     """
     if int8 and clips is None:
         raise ArgumentError("--int8 is calibrated on real clips: give some of the training data by --clips.")
+    for_device = static or format != "onnx"
+    for name, given in (("--without_frontend", without_frontend), ("--c_header", c_header)):
+        if given and not for_device:
+            raise ArgumentError(f"{name} is of files for devices: add --static, or choose another --format.")
+    if embeddings and for_device:
+        raise ArgumentError("--embeddings is of plain ONNX files: leave it out, or --static and --format.")
     from .bulk.clips import find_examples
-    from .export.onnx import export_onnx  # loads torch
 
     paths, labels = (None, None) if clips is None else find_examples(clips)
+    if for_device:
+        from .export.device import export_for_device  # loads torch
+
+        return export_for_device(
+            os.fspath(checkpoint),
+            Path(output),
+            paths,
+            labels=labels,
+            format=format,
+            int8=int8,
+            without_frontend=without_frontend,
+            c_header=c_header,
+        )
+    from .export.onnx import export_onnx  # loads torch
+
     return export_onnx(os.fspath(checkpoint), Path(output), paths, labels=labels, int8=int8, embeddings=embeddings)
 
 
 def verify(checkpoint: File, clips: File | None = None) -> "Iterator[Verdict]":
     """Run a checkpoint in every way and compare the answers.
 
-    The same clips through torch, the pipeline, ONNX Runtime, 8 bits, the service, streams and the page in a browser,
-    where one is installed: the largest difference of each. Exit code 1 says that one is above its bound.
+    The same clips through torch, the pipeline, ONNX Runtime, 8 bits, files for devices, the service, streams and the
+    page in a browser, where one is installed: the largest difference of each. Exit code 1 says that one is above its bound.
 
     Args:
         checkpoint: a finished folder or a Hub id

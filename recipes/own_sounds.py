@@ -40,6 +40,7 @@ from hf_audio.training.general_sounds import (
     PRESETS,
     SEARCH_SPACE,
     SHORTEST_HEARD,
+    TINY,
     GeneralSoundsArguments,
     fit_signal,
     hear_frames,
@@ -53,6 +54,8 @@ from hf_audio.training.start import find_recordings, run_recipe
 from hf_audio.training.task import Task
 
 logger = logging.getLogger(__name__)
+
+NETWORKS = {**PRESETS, "tiny": TINY}
 
 # What is chosen by the recordings, where the user has not given it.
 CHOSEN = (
@@ -70,6 +73,13 @@ class OwnSoundsArguments(GeneralSoundsArguments):
     """The task's flags; what is `None` is chosen by the recordings, or guessed by the names of columns."""
 
     output_dir: str = field(default="outputs/own_sounds", metadata={"help": "Folder of the finished checkpoint."})
+    model: str = field(
+        default="default",
+        metadata={
+            "help": "Which network; `tiny` is for microcontrollers: 16 kHz, windows of a second.",
+            "choices": list(NETWORKS),
+        },
+    )
     data_dir: str | None = field(
         default=None,
         metadata={"help": "Folder of class folders, or a CSV or TSV. Without it, a demo corpus is made on the spot."},
@@ -340,6 +350,9 @@ def choose(args: OwnSoundsArguments, survey: Survey, drawn: int | None = None) -
     Raises:
         ArgumentError: excerpts would be longer than clips, or shorter than the network can hear.
     """
+    if args.model == "tiny":
+        args.sampling_rate = args.sampling_rate or TINY["sampling_rate"]
+        args.clip_seconds = args.clip_seconds or TINY["clip_seconds"]
     given = {name: getattr(args, name) for name in (*CHOSEN, "f_max") if getattr(args, name) is not None}
     choices = choose_defaults(survey, given, drawn)
     for name, (value, why) in choices.items():
@@ -435,7 +448,7 @@ def make_task(args: OwnSoundsArguments) -> Task:
         if args.eval_strategy == IntervalStrategy.NO:
             args.eval_strategy = IntervalStrategy.EPOCH
     choices = choose(args, survey, count_drawn(args, collection))
-    signal = fit_signal(PRESETS[args.model], args.sampling_rate, args.clip_seconds, args.excerpt_seconds)
+    signal = fit_signal(NETWORKS[args.model], args.sampling_rate, args.clip_seconds, args.excerpt_seconds)
     signal |= {name: value for name in ("f_min", "f_max") if (value := getattr(args, name)) is not None}
     has_times = EVENTS_COLUMN in collection.dataset.column_names
     if has_times:

@@ -52,7 +52,7 @@ EXTRAS = {
     "inference": {"export", "stream"},
     "training": {"search"},
     "serving": {"serve"},
-    "export": {"export", "serve"},
+    "export": {"executorch", "export", "litert", "serve"},
 }
 DISTRIBUTIONS = {"sklearn": "scikit-learn", "yaml": "pyyaml"}  # where the name differs from the import's
 
@@ -62,6 +62,7 @@ TOO_LARGE = {  # which are command lines: each parameter is a flag
     "hf_audio/commands.py detect_events",
     "hf_audio/commands.py embed",
     "hf_audio/commands.py evaluate",
+    "hf_audio/commands.py export",
     "hf_audio/commands.py fit_events",
     "hf_audio/commands.py inspect",
     "hf_audio/commands.py predict",
@@ -83,8 +84,13 @@ TESTED_IN = {
     "evaluation/events.py": "evaluation/test_evaluation.py",
     "evaluation/recordings.py": "evaluation/test_evaluation.py",
     "evaluation/report.py": "evaluation/test_evaluation.py",
+    "export/executorch.py": "export/test_device.py",
+    "export/frontend_reference.py": "export/test_static_frontend.py",
     "export/golden_clips.py": "export/test_verification.py",
+    "export/litert.py": "export/test_device.py",
     "export/onnx_frontend.py": "export/test_onnx.py",
+    "export/onnx_static.py": "export/test_device.py",
+    "export/static.py": "export/test_device.py",
     "inference/checkpoint.py": "inference/test_classifier.py",
     "inference/extractors.py": "inference/test_pipeline.py",
     "inference/onnx_classifier.py": "export/test_onnx.py",

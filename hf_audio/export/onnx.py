@@ -22,6 +22,7 @@ from ..inference.facts import Facts
 from ..inference.frames import frame_scores
 from ..inference.onnx_classifier import EMBEDDINGS, FRAME_SCORES, INPUT, OUTPUT, OnnxAudioClassifier
 from ..inference.torch_classifier import TorchAudioClassifier
+from .static import Footprint
 
 # Between torch and ONNX Runtime, in probability.
 TOLERANCE = 1e-4
@@ -42,6 +43,8 @@ class Export:
     """Share of the clips whose first answer is torch's."""
     accuracies: tuple[float, float] | None = None
     """Torch's and the file's, where the clips' labels were given."""
+    footprint: Footprint | None = None
+    """Of a file of one window: what it asks of a device."""
 
 
 def export_onnx(
@@ -95,7 +98,7 @@ def export_onnx(
         if int8:
             export = quantise(classifier, written, waveforms, labels)
         else:
-            export = _compare(written, classifier, waveforms, labels)
+            export = compare(written, OnnxAudioClassifier(written), classifier, waveforms, labels)
             difference = export.largest_difference
             if facts.frame_seconds is not None:
                 difference = float(
@@ -159,7 +162,7 @@ def trace(classifier: TorchAudioClassifier, path: Path, embeddings: bool = False
     facts = classifier.facts
     outputs = [OUTPUT, *([FRAME_SCORES] if facts.frame_seconds else []), *([EMBEDDINGS] if embeddings else [])]
     example = torch.zeros(2, round(_example_seconds(classifier) * facts.sampling_rate))
-    with _quiet():
+    with quiet():
         program = torch.onnx.export(
             OutputsByName(model, outputs) if outputs != [OUTPUT] else model,
             (example,),
@@ -171,7 +174,7 @@ def trace(classifier: TorchAudioClassifier, path: Path, embeddings: bool = False
         )
     assert program is not None
     program.save(path)
-    _set_metadata(path, facts.to_dict())
+    set_metadata(path, facts.to_dict())
 
 
 def _example_seconds(classifier: TorchAudioClassifier) -> float:
@@ -206,14 +209,14 @@ def quantise(
         ExportError: it answers NaN.
     """
     _quantise(path, classifier.facts, clips)
-    export = _compare(path, classifier, clips, labels)
+    export = compare(path, OnnxAudioClassifier(path), classifier, clips, labels)
     differences = [export.largest_difference]
     if classifier.facts.frame_seconds is not None:  # which differ more than clips, whose scores are means of them
         differences += compare_frames(OnnxAudioClassifier(path), classifier, clips)
     if not np.isfinite(differences).all():
         raise ExportError(f"{path.name} answers NaN in 8 bits: calibrate it on other clips, or leave --int8 out.")
     # Other clips differ more than those that calibrated it.
-    _set_metadata(path, {"int8_bound": min(1.0, round(3 * max(differences), 4))})
+    set_metadata(path, {"int8_bound": min(1.0, round(3 * max(differences), 4))})
     return export
 
 
@@ -232,7 +235,7 @@ def _quantise(path: Path, facts: Facts, clips: Sequence[np.ndarray]) -> None:
             return None if window is None else {INPUT: window[None]}
 
     folded = path.with_suffix(".folded.onnx")
-    with _quiet():
+    with quiet():
         quant_pre_process(str(path), str(folded), skip_symbolic_shape=True)  # batch normalisation into convolutions
         # A resampler's filters read the waveform itself: sixteen bits would be too few for it.
         filters = [
@@ -250,17 +253,21 @@ def _quantise(path: Path, facts: Facts, clips: Sequence[np.ndarray]) -> None:
             nodes_to_exclude=filters,
         )
     folded.unlink()
-    _set_metadata(path, facts.to_dict())
+    set_metadata(path, facts.to_dict())
 
 
 def _reads_waveform(node: Any) -> bool:
     return any("kernels" in name for name in node.input)
 
 
-def _compare(
-    path: Path, classifier: AudioClassifier, clips: Sequence[np.ndarray], labels: Sequence[str] | None
+def compare(
+    path: Path,
+    exported: AudioClassifier,
+    classifier: AudioClassifier,
+    clips: Sequence[np.ndarray],
+    labels: Sequence[str] | None,
 ) -> Export:
-    exported = OnnxAudioClassifier(path)
+    """How far the answers of a file, by what runs it, are from torch's, on recordings, (samples,) each."""
     # Clip by clip: many long ones would not fit into memory together.
     pairs = [(classifier.judge([clip])[0], exported.judge([clip])[0]) for clip in clips]
     difference = float(np.max([np.abs(a - b).max() for a, b in pairs]))
@@ -299,7 +306,8 @@ def _first(facts: Facts, scores: np.ndarray) -> str:
     return answer["text"] if isinstance(answer, dict) else answer[0]["label"]
 
 
-def _set_metadata(path: Path, values: Mapping[str, Any]) -> None:
+def set_metadata(path: Path, values: Mapping[str, Any]) -> None:
+    """Add facts to those that an ONNX file holds."""
     import onnx
 
     model = onnx.load(path)
@@ -310,7 +318,7 @@ def _set_metadata(path: Path, values: Mapping[str, Any]) -> None:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Without the exporters' remarks to their developers."""
     loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir", "root")]
     levels = [logger.level for logger in loggers]

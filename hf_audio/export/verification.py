@@ -31,10 +31,13 @@ from ..inference.facts import Answer, Facts
 from ..inference.frames import FrameScores, frame_scores
 from ..inference.onnx_classifier import OnnxAudioClassifier
 from ..inference.streaming import AudioStream, FrameStream
+from ..inference.torch_classifier import TorchAudioClassifier
 from .browser import find_browser, frames_in_browser, scores_in_browser
+from .device import TOOLS, bound_of, find_tool, is_installed, largest_difference, open_exported, write_file
 from .golden_clips import make_golden_clips
 from .onnx import TOLERANCE, compare_frames, distance, has_convolutions, keep_spoken, load_exportable, quantise, trace
 from .site import make_site
+from .static import split, why_not_static
 
 # Samples of a stream's blocks: a prime, 20 ms of a telephone, a sound card's buffer, and all at once.
 BLOCKS = (997, 160, 4096, None)
@@ -64,7 +67,7 @@ def verify(checkpoint: str | os.PathLike, clips: Mapping[str, bytes] | None = No
     """Run a checkpoint in every way there is, and compare each with torch, one after the other.
 
     Ways: the pipeline, the bulk engine, ONNX Runtime, by recordings in windows and uncut, ONNX Runtime in 8 bits where
-    there are convolutions, the page, where a browser is installed, the service over HTTP and WebSocket, and streams in
+    there are convolutions, files for devices in each format that is installed, the page, where a browser is installed, the service over HTTP and WebSocket, and streams in
     blocks of several sizes; of embeddings, ONNX Runtime and the service; of a network that scores frames, these too.
 
     Args:
@@ -120,6 +123,7 @@ def verify(checkpoint: str | os.PathLike, clips: Mapping[str, bytes] | None = No
             if facts.frame_seconds is not None:
                 bound = eight_bits.int8_bound
                 yield _compare_frames("ONNX, 8 bits, frames", eight_bits, classifier, waveforms, bound)
+        yield from _compare_device_files(Path(folder), classifier, waveforms)
         if find_browser() is not None and not facts.speech_only:
             yield from _compare_page(whole, classifier, golden)
     with _service(checkpoint) as address:
@@ -131,6 +135,24 @@ def verify(checkpoint: str | os.PathLike, clips: Mapping[str, bytes] | None = No
             yield _compare_socket_frames(address, classifier, clips)
     for block in BLOCKS:
         yield _compare_stream(classifier, clips, block)
+
+
+def _compare_device_files(
+    folder: Path, classifier: TorchAudioClassifier, waveforms: Sequence[np.ndarray]
+) -> Iterator[Verdict]:
+    """Files of one window, in floats and in 8 bits, by each format that can be written here."""
+    if why_not_static(classifier) is not None:
+        return
+    parts = split(classifier, "")
+    windows = parts.windows(waveforms)
+    for name, tool in TOOLS.items():
+        if not is_installed(name):
+            continue
+        for clips, title in ((None, f"{tool.title}, static"), (waveforms, f"{tool.title}, static, 8 bits")):
+            path = folder / f"device{find_tool(name).SUFFIX}"
+            write_file(name, parts, path, True, clips)
+            found = largest_difference(open_exported(name, parts, path, None), classifier, windows)
+            yield Verdict(title, len(waveforms), found, TOLERANCE if clips is None else bound_of(found))
 
 
 def _answer(classifier: AudioClassifier, name: str, clip: bytes) -> Answer:

@@ -7,13 +7,28 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import CheckpointError
+from ..errors import AudioError, CheckpointError
 from .classifier import AudioClassifier, group_by_length
 from .facts import Facts
 
 INPUT, OUTPUT = "input_values", "logits"
 FRAME_SCORES = "frame_scores"  # a second output, of networks that score frames: their probabilities
 EMBEDDINGS = "embeddings"  # a second output, of files that were exported with it
+
+
+def fill_window(window: np.ndarray, facts: Facts) -> np.ndarray:
+    """A waveform, (samples,), as a network of one length hears it: zeros fill a window, (window,) float32.
+
+    The sound comes to lie in its middle, or at its beginning where moments are scored.
+
+    Raises:
+        AudioError: it is longer than a window.
+    """
+    size = facts.window or len(window)
+    if len(window) > size:
+        raise AudioError(f"A waveform of {len(window)} samples is longer than the {size} that the network reads at once.")
+    before = (size - len(window)) // 2 if facts.frame_seconds is None else 0
+    return np.pad(window.astype(np.float32, copy=False), (before, size - len(window) - before))
 
 
 class OnnxAudioClassifier(AudioClassifier):
@@ -50,6 +65,14 @@ class OnnxAudioClassifier(AudioClassifier):
             ) from error
         super().__init__(facts)
         self.path = Path(path)
+        given = self.session.get_inputs()[0]
+        if given.name != INPUT:
+            raise CheckpointError(
+                f"{path} was exported without its front-end and reads features: it is for devices; export the checkpoint "
+                "without --without_frontend to use it here."
+            )
+        self.is_static = all(isinstance(size, int) for size in given.shape)
+        """Whether the network reads one window at a time, and nothing shorter, as `hf-audio export --static` has it."""
         self.has_embeddings = any(output.name == EMBEDDINGS for output in self.session.get_outputs())
         """Whether the file was exported with embeddings, see `OnnxAudioEmbedder`."""
         self.int8_bound: float | None = int8_bound
@@ -78,6 +101,9 @@ class OnnxAudioClassifier(AudioClassifier):
     def run_each(self, windows: Sequence[np.ndarray], output: str) -> list[np.ndarray]:
         """As `run`, where the values of windows of other lengths may have other shapes: an array a window, float32."""
         rows: list[np.ndarray] = [np.empty(0)] * len(windows)
+        if self.is_static:
+            filled = (fill_window(window, self.facts)[None] for window in windows)
+            return [self.session.run([output], {INPUT: each})[0][0].astype(np.float32, copy=False) for each in filled]
         for places in group_by_length(windows, padded=False):
             batch = np.stack([windows[i] for i in places]).astype(np.float32, copy=False)
             (values,) = self.session.run([output], {INPUT: batch})

@@ -44,6 +44,23 @@ PRESETS: dict[str, dict[str, Any]] = {
         "dropout": 0.1,
     },
 }
+# For microcontrollers, of own sounds: windows of a second, 45,000 weights, and nothing that has no kernel of 8 bits.
+TINY: dict[str, Any] = {
+    **SIGNAL,
+    "sampling_rate": 16000,
+    "clip_seconds": 1.0,
+    "min_seconds": 1.0,
+    "n_fft": 512,
+    "win_length": 480,
+    "hop_length": 160,
+    "n_mels": 40,
+    "hidden_sizes": [16, 24, 32, 32],
+    "time_mask_count": 1,
+    "time_mask_frames": 20,
+    "freq_mask_count": 1,
+    "freq_mask_bins": 6,
+    "dropout": 0.1,
+}
 
 SEARCH_SPACE = {
     "learning_rate": LogUniform(5e-4, 2e-2),

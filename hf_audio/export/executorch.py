@@ -1,0 +1,82 @@
+"""A checkpoint of one window as an ExecuTorch program (.pte), in floats or with a network of 8 bits."""
+
+import contextlib
+import json
+import logging
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .static import StaticParts, capture, join
+
+if TYPE_CHECKING:
+    from torch import nn
+
+SUFFIX = ".pte"
+METADATA = "hf_audio"  # the method that gives the facts, as JSON
+
+
+def write(parts: StaticParts, path: Path, with_frontend: bool, calibration: Sequence[np.ndarray] | None) -> str | None:
+    """Write both parts, or the network alone, as one program for XNNPACK; see `onnx_static.write`."""
+    from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+    from executorch.exir import to_edge_transform_and_lower
+
+    with _quiet():
+        network, in_floats = parts.network, None
+        if calibration is not None:
+            network = _quantise(parts, calibration)
+            in_floats = "the front-end" if with_frontend else "what XNNPACK has no kernel of 8 bits for"
+        module, example = (join(parts, network), parts.window()) if with_frontend else (network, parts.features())
+        program = to_edge_transform_and_lower(
+            capture(module, example),
+            partitioner=[XnnpackPartitioner()],
+            constant_methods={METADATA: json.dumps({"facts": parts.facts.to_dict()})},
+        ).to_executorch()
+        path.write_bytes(program.buffer)
+    return in_floats
+
+
+def open_file(path: Path) -> Callable[[np.ndarray], list[np.ndarray]]:
+    """What runs a program: its one input -> its outputs."""
+    import torch
+    from executorch.runtime import Runtime
+
+    method = Runtime.get().load_program(path).load_method("forward")
+
+    def run(values: np.ndarray) -> list[np.ndarray]:
+        return [each.numpy() for each in method.execute([torch.from_numpy(np.ascontiguousarray(values))])]
+
+    return run
+
+
+def _quantise(parts: StaticParts, windows: Sequence[np.ndarray]) -> "nn.Module":
+    """The network with weights and activations of 8 bits."""
+    import torch
+    from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import (
+        XNNPACKQuantizer,
+        get_symmetric_quantization_config,
+    )
+    from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
+
+    quantizer = XNNPACKQuantizer().set_global(get_symmetric_quantization_config(is_per_channel=True))
+    prepared: Any = prepare_pt2e(capture(parts.network, parts.features()).module(), quantizer)
+    with torch.no_grad():
+        for window in windows:
+            prepared(parts.features(window))
+    return convert_pt2e(prepared)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the tools' remarks to their developers."""
+    previous = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(previous)

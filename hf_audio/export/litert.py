@@ -1,0 +1,122 @@
+"""A checkpoint of one window as a LiteRT file (.tflite), in floats or with a network of 8 bits."""
+
+import contextlib
+import io
+import json
+import logging
+import os
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .static import StaticParts, join
+
+if TYPE_CHECKING:
+    from torch import nn
+
+SUFFIX = ".tflite"
+METADATA = "hf_audio"  # the name of the facts among a file's metadata
+# What the quantiser leaves as it is inside a network; the module's name is part of each operation's.
+FRONTEND = ".*_frontend.*"
+
+
+def write(parts: StaticParts, path: Path, with_frontend: bool, calibration: Sequence[np.ndarray] | None) -> str | None:
+    """Write both parts, or the network alone, as one file; see `onnx_static.write`."""
+    module, example = (join(parts), parts.window()) if with_frontend else (parts.network, parts.features())
+    with _quiet():
+        _convert(module, example, path)
+        _set_metadata(path, {"facts": parts.facts.to_dict()})
+        in_floats = None
+        if calibration is not None:
+            inputs = [parts.window(each) if with_frontend else parts.features(each) for each in calibration]
+            in_floats = _quantise(path, [each.numpy() for each in inputs], with_frontend)
+    return in_floats
+
+
+def open_file(path: Path) -> Callable[[np.ndarray], list[np.ndarray]]:
+    """What runs a file: its one input -> its outputs."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_path=str(path), num_threads=1)
+    runner = interpreter.get_signature_runner()
+    (given,) = runner.get_input_details()
+
+    def run(values: np.ndarray) -> list[np.ndarray]:
+        outputs = runner(**{given: values})
+        return [outputs[name] for name in sorted(outputs, key=lambda name: int(name.rpartition("_")[2]))]
+
+    return run
+
+
+def _set_metadata(path: Path, facts: Mapping[str, Any]) -> None:
+    """Write facts into a file."""
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(path.read_bytes(), 0))
+    buffer, entry = schema.BufferT(), schema.MetadataT()
+    buffer.data = list(json.dumps(facts).encode())
+    entry.name, entry.buffer = METADATA.encode(), len(model.buffers)
+    model.buffers.append(buffer)
+    model.metadata = [*(model.metadata or []), entry]
+    builder = flatbuffers.Builder(path.stat().st_size)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    path.write_bytes(bytes(builder.Output()))
+
+
+def _convert(module: "nn.Module", example: Any, path: Path) -> None:
+    import litert_torch
+
+    litert_torch.convert(module, (example,)).export(str(path))
+
+
+def _quantise(path: Path, inputs: Sequence[np.ndarray], with_frontend: bool) -> str:
+    """Bring a network to 8 bits, in place -> what stays in floats."""
+    from ai_edge_litert.interpreter import Interpreter
+    from ai_edge_quantizer import quantizer, recipe
+    from ai_edge_quantizer.algorithm_manager import AlgorithmName
+    from ai_edge_quantizer.qtyping import TFLOperationName
+
+    interpreter = Interpreter(model_path=str(path))
+    ((signature, names),) = interpreter.get_signature_list().items()
+    quantising = quantizer.Quantizer(str(path))
+    quantising.load_quantization_recipe(recipe.static_wi8_ai8())
+    left = [(".*", TFLOperationName.INPUT), (".*", TFLOperationName.OUTPUT)]
+    for pattern, operation in [*left, *([(FRONTEND, TFLOperationName.ALL_SUPPORTED)] if with_frontend else [])]:
+        quantising.update_quantization_recipe(pattern, operation, algorithm_key=AlgorithmName.NO_QUANTIZE)
+    ranges = quantising.calibrate({signature: [{names["inputs"][0]: each} for each in inputs]})
+    quantising.quantize(ranges).export_model(str(path), overwrite=True)
+    return ", ".join([*(["the front-end"] if with_frontend else []), *_float_operations(path)]) or "nothing"
+
+
+def _float_operations(path: Path) -> list[str]:
+    """The operations of a network that compute in floats, but for those that make floats of 8 bits and back."""
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    interpreter = Interpreter(model_path=str(path), experimental_op_resolver_type=plain)
+    tensors = {each["index"]: each for each in interpreter.get_tensor_details()}
+    named = []
+    for operation in interpreter._get_ops_details():
+        outputs = [tensors[index] for index in operation["outputs"] if index in tensors]
+        in_floats = any(each["dtype"] == np.float32 and "_frontend" not in each["name"] for each in outputs)
+        if in_floats and operation["op_name"] not in ("DEQUANTIZE", "QUANTIZE"):
+            named.append(operation["op_name"])
+    return list(dict.fromkeys(named))
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the tools' remarks; what the C++ parts write goes its own way."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    previous = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(previous)
