@@ -1011,7 +1011,8 @@ def verify(checkpoint: File, clips: File | None = None) -> "Iterator[Verdict]":
     """Run a checkpoint in every way and compare the answers.
 
     The same clips through torch, the pipeline, ONNX Runtime, 8 bits, files for devices, the service, streams and the
-    page in a browser, where one is installed: the largest difference of each. Exit code 1 says that one is above its bound.
+    page in a browser, where one is installed: the largest difference of each. Exit code 1 says that one is above its
+    bound.
 
     Args:
         checkpoint: a finished folder or a Hub id

@@ -1,4 +1,4 @@
-"""Files for small devices: one checkpoint, one window, in the format of a device's runtime, checked before it is kept."""
+"""Files for small devices: one window of one checkpoint, in the format of a device's runtime, checked before kept."""
 
 import importlib
 import importlib.util
@@ -101,7 +101,7 @@ def export_for_device(
         labels: of the clips, "" where unknown, to tell how accurate the file is on them.
         format: of the file.
         int8: bring weights and activations of the network to 8 bits, by what the clips make of them.
-        without_frontend: leave the features to the device: their constants and a reference in numpy lie beside the file.
+        without_frontend: leave the features to the device; their constants and a reference in numpy lie beside then.
         c_header: write the file as a C header too, beside it, with labels and numbers.
 
     Raises:
@@ -191,9 +191,7 @@ def open_exported(format: str, parts: StaticParts, path: Path, beside: Path | No
     return StaticClassifier(parts.facts, lambda window: dict(zip(parts.outputs, run(frontend(window)), strict=True)))
 
 
-def largest_difference(
-    exported: AudioClassifier, classifier: AudioClassifier, windows: Sequence[np.ndarray]
-) -> float:
+def largest_difference(exported: AudioClassifier, classifier: AudioClassifier, windows: Sequence[np.ndarray]) -> float:
     """Of a probability, between a file's answers to whole windows, (window,) each, and torch's."""
     torchs = whole_windows(classifier)
     differences = [float(np.abs(exported.score([each]) - torchs.score([each])).max()) for each in windows]

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 SUFFIX = ".onnx"
 
 
-
 def write(parts: StaticParts, path: Path, with_frontend: bool, calibration: Sequence[np.ndarray] | None) -> str | None:
     """Write both parts, or the network alone, as one file.
 

@@ -19,7 +19,7 @@ import numpy as np
 from ..errors import ExportError
 from ..inference.classifier import AudioClassifier
 from ..inference.facts import Facts
-from ..inference.onnx_classifier import FRAME_SCORES, INPUT, OUTPUT, fill_window
+from ..inference.onnx_classifier import FRAME_SCORES, OUTPUT, fill_window
 from ..inference.torch_classifier import TorchAudioClassifier
 
 if TYPE_CHECKING:
@@ -30,7 +30,19 @@ if TYPE_CHECKING:
 FEATURES = "features"  # the input of a network without its front-end
 REFERENCE = Path(__file__).with_name("frontend_reference.py")
 # Operations that move no values of their own, or that every device's kernels do on the way out of a convolution.
-FREE = ("view", "reshape", "unsqueeze", "squeeze", "expand", "alias", "detach", "getitem", "relu", "batch_norm", "split")
+FREE = (
+    "view",
+    "reshape",
+    "unsqueeze",
+    "squeeze",
+    "expand",
+    "alias",
+    "detach",
+    "getitem",
+    "relu",
+    "batch_norm",
+    "split",
+)
 
 
 @dataclass

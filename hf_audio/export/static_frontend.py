@@ -18,8 +18,8 @@ BANDS_TOGETHER = 8  # mel bands whose filters lie in one matrix: their triangles
 class ConvolutionalMelSpectrogram(nn.Module):
     """What a `MelSpectrogram` computes of one window, by convolutions of size 1: `n_fft` = rows x columns.
 
-    A frame is laid out in rows x columns. A convolution over the rows, a rotation of each value, and a convolution over
-    the columns are a Fourier transform; its matrices are small, where that of a whole transform has megabytes.
+    A frame is laid out in rows x columns. A convolution over the rows, a rotation of each value, and a convolution
+    over the columns are a Fourier transform; its matrices are small, where that of a whole transform has megabytes.
 
     Source: Cooley and Tukey 1965.
 
@@ -51,9 +51,7 @@ class ConvolutionalMelSpectrogram(nn.Module):
         self.register_buffer("rotation", torch.from_numpy(rotations.astype(np.float32)), persistent=False)
         self.over_rows = _pointwise(np.concatenate([turns.real, turns.imag]))
         self.over_columns = _pointwise(
-            np.concatenate(
-                [np.concatenate([spins.real, -spins.imag], 1), np.concatenate([spins.imag, spins.real], 1)]
-            )
+            np.concatenate([np.concatenate([spins.real, -spins.imag], 1), np.concatenate([spins.imag, spins.real], 1)])
         )
         self.spans, self.mels = _banded(spectrogram.mel_filters.numpy())
 
@@ -76,7 +74,7 @@ class ConvolutionalMelSpectrogram(nn.Module):
             energy = energy ** (self.power / 2)
         bins = energy.reshape(1, self.n_second * self.rows, 1, n_frames)  # in their natural order
         bands = [mel(bins[:, first:last]) for (first, last), mel in zip(self.spans, self.mels, strict=True)]
-        return torch.cat(bands, 1)[:, :, 0]
+        return torch.cat(bands, 1).reshape(1, -1, n_frames)
 
 
 class StaticMaxPooling(nn.Module):

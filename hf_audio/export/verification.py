@@ -67,8 +67,9 @@ def verify(checkpoint: str | os.PathLike, clips: Mapping[str, bytes] | None = No
     """Run a checkpoint in every way there is, and compare each with torch, one after the other.
 
     Ways: the pipeline, the bulk engine, ONNX Runtime, by recordings in windows and uncut, ONNX Runtime in 8 bits where
-    there are convolutions, files for devices in each format that is installed, the page, where a browser is installed, the service over HTTP and WebSocket, and streams in
-    blocks of several sizes; of embeddings, ONNX Runtime and the service; of a network that scores frames, these too.
+    there are convolutions, files for devices in each format that is installed, the page, where a browser is, the
+    service over HTTP and WebSocket, and streams in blocks of several sizes; of embeddings, ONNX Runtime and the
+    service; of a network that scores frames, these too.
 
     Args:
         checkpoint: a finished folder or a Hub id, as of `export_onnx`.

@@ -26,7 +26,9 @@ def fill_window(window: np.ndarray, facts: Facts) -> np.ndarray:
     """
     size = facts.window or len(window)
     if len(window) > size:
-        raise AudioError(f"A waveform of {len(window)} samples is longer than the {size} that the network reads at once.")
+        raise AudioError(
+            f"A waveform of {len(window)} samples is longer than the {size} that the network reads at once."
+        )
     before = (size - len(window)) // 2 if facts.frame_seconds is None else 0
     return np.pad(window.astype(np.float32, copy=False), (before, size - len(window) - before))
 
@@ -68,11 +70,11 @@ class OnnxAudioClassifier(AudioClassifier):
         given = self.session.get_inputs()[0]
         if given.name != INPUT:
             raise CheckpointError(
-                f"{path} was exported without its front-end and reads features: it is for devices; export the checkpoint "
-                "without --without_frontend to use it here."
+                f"{path} was exported without its front-end and reads features: it is for devices; export the "
+                "checkpoint without --without_frontend to use it here."
             )
         self.is_static = all(isinstance(size, int) for size in given.shape)
-        """Whether the network reads one window at a time, and nothing shorter, as `hf-audio export --static` has it."""
+        """Whether the network reads one window at a time, and nothing shorter, see `export_for_device`."""
         self.has_embeddings = any(output.name == EMBEDDINGS for output in self.session.get_outputs())
         """Whether the file was exported with embeddings, see `OnnxAudioEmbedder`."""
         self.int8_bound: float | None = int8_bound

@@ -22,7 +22,8 @@ int main(void) {
   int at = 0;
   for (int mel = 0; mel < MY_NET_2_N_MELS; mel++) {
     float total = 0;
-    for (int k = 0; k < my_net_2_mel_count[mel]; k++) total += my_net_2_mel_weights[at++] * (my_net_2_mel_first[mel] + k);
+    for (int k = 0; k < my_net_2_mel_count[mel]; k++)
+      total += my_net_2_mel_weights[at++] * (my_net_2_mel_first[mel] + k);
     printf("%.9g %.9g %.9g\n", total, my_net_2_mean[mel], my_net_2_deviation[mel]);
   }
   return 0;

@@ -61,7 +61,9 @@ def test_convolutions_give_the_spectrogram(n_fft, win_length, hop_length, power)
         x = torch.randn(1, n_samples)
         expected = spectrogram(x)
         torch.testing.assert_close(convolutions(x), expected, rtol=1e-4, atol=1e-6 * float(expected.max()))
-    assert sum(each.numel() for each in convolutions.parameters()) < n_fft * 30 or n_fft == 97  # a prime has no factors
+    assert (
+        sum(each.numel() for each in convolutions.parameters()) < n_fft * 30 or n_fft == 97
+    )  # a prime has no factors
 
 
 def test_a_pooling_is_the_maximum():
