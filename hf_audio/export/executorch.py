@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .static import StaticParts, capture, join
+from .static import FREE, StaticParts, capture, join, tell_floats
 
 if TYPE_CHECKING:
     from torch import nn
@@ -28,7 +28,7 @@ def write(parts: StaticParts, path: Path, with_frontend: bool, calibration: Sequ
         network, in_floats = parts.network, None
         if calibration is not None:
             network = _quantise(parts, calibration)
-            in_floats = "the front-end" if with_frontend else "what XNNPACK has no kernel of 8 bits for"
+            in_floats = tell_floats(with_frontend, _float_operations(network))
         module, example = (join(parts, network), parts.window()) if with_frontend else (network, parts.features())
         program = to_edge_transform_and_lower(
             capture(module, example),
@@ -67,6 +67,18 @@ def _quantise(parts: StaticParts, windows: Sequence[np.ndarray]) -> "nn.Module":
         for window in windows:
             prepared(parts.features(window))
     return convert_pt2e(prepared)
+
+
+def _float_operations(network: Any) -> list[str]:
+    """The operations of a quantised network that compute in floats, but for those that move no values."""
+    named = []
+    for node in network.graph.nodes:
+        kind = str(node.target)
+        if node.op != "call_function" or "quantize" in kind or any(free in kind for free in FREE):
+            continue
+        if not any("dequantize" in str(given.target) for given in node.all_input_nodes):
+            named.append(kind.split(".")[1] if "." in kind else kind)
+    return named
 
 
 @contextlib.contextmanager

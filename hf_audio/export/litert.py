@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .static import StaticParts, join
+from .static import StaticParts, join, tell_floats
 
 if TYPE_CHECKING:
     from torch import nn
@@ -89,7 +89,7 @@ def _quantise(path: Path, inputs: Sequence[np.ndarray], with_frontend: bool) -> 
         quantising.update_quantization_recipe(pattern, operation, algorithm_key=AlgorithmName.NO_QUANTIZE)
     ranges = quantising.calibrate({signature: [{names["inputs"][0]: each} for each in inputs]})
     quantising.quantize(ranges).export_model(str(path), overwrite=True)
-    return ", ".join([*(["the front-end"] if with_frontend else []), *_float_operations(path)]) or "nothing"
+    return tell_floats(with_frontend, _float_operations(path))
 
 
 def _float_operations(path: Path) -> list[str]:
@@ -105,7 +105,7 @@ def _float_operations(path: Path) -> list[str]:
         in_floats = any(each["dtype"] == np.float32 and "_frontend" not in each["name"] for each in outputs)
         if in_floats and operation["op_name"] not in ("DEQUANTIZE", "QUANTIZE"):
             named.append(operation["op_name"])
-    return list(dict.fromkeys(named))
+    return named
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..inference.onnx_classifier import INPUT
 from .onnx import quiet
-from .static import FEATURES, StaticParts
+from .static import FEATURES, StaticParts, tell_floats
 
 if TYPE_CHECKING:
     from torch import nn
@@ -120,4 +120,4 @@ def _quantise(path: Path, parts: StaticParts, windows: Sequence[np.ndarray], wit
     steps = {"QuantizeLinear", "DequantizeLinear"}
     quantised = {name for node in graph.node if node.op_type == "DequantizeLinear" for name in node.output}
     left = [node.op_type for node in graph.node if node.op_type not in steps and not quantised & set(node.input)]
-    return ", ".join([*(["the front-end"] if with_frontend else []), *dict.fromkeys(left)]) or "nothing"
+    return tell_floats(with_frontend, left)

@@ -226,7 +226,8 @@ def _make_network(model: "nn.Module", facts: Facts) -> "nn.Module":
     from .onnx_frontend import OutputsByName
     from .static_frontend import StaticMaxPooling
 
-    network: Any = copy.deepcopy(model).to(memory_format=torch.contiguous_format)  # which all formats know
+    network: Any = copy.deepcopy(model)
+    network.to(memory_format=torch.contiguous_format)  # which all formats know
     network.frontend = network.feature_norm = nn.Identity()
     if isinstance(network.pooling, MeanMaxPooling | MaxPooling):
         network.pooling = StaticMaxPooling(adds_mean=isinstance(network.pooling, MeanMaxPooling))
@@ -283,7 +284,9 @@ def join(parts: StaticParts, network: "nn.Module | None" = None) -> "nn.Module":
         def forward(self, window: "torch.Tensor") -> tuple["torch.Tensor", ...]:
             return self.network(self.frontend(window))
 
-    return Joined().eval()
+    joined = Joined()
+    joined.training = False  # both parts are so already, and an exported graph takes no `eval()`
+    return joined
 
 
 def capture(module: "nn.Module", example: "torch.Tensor") -> "ExportedProgram":
@@ -313,6 +316,11 @@ def measure(parts: StaticParts, path: Path, in_floats: str | None, with_frontend
         frontend = _plain(parts.frontend, parts.window())
         adds, peak = adds + count_multiply_adds(frontend), max(peak, peak_bytes(frontend, 4))
     return Footprint(path.stat().st_size, peak, round(adds / seconds), in_floats or "")
+
+
+def tell_floats(with_frontend: bool, operations: Sequence[str]) -> str:
+    """What of a file of 8 bits stays in floats, for a sentence: the front-end, and operations of the network."""
+    return ", ".join([*(["the front-end"] if with_frontend else []), *dict.fromkeys(operations)]) or "nothing"
 
 
 def count_multiply_adds(program: "ExportedProgram") -> int:

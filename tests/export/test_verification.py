@@ -38,6 +38,8 @@ STREAMS = {"WebSocket", "stream, blocks of 997", "stream, blocks of 160", "strea
 EMBEDDINGS = {"ONNX, embeddings", "REST, embeddings"}
 WAYS = {"pipeline", "files", "ONNX", "ONNX, uncut", "ONNX, 8 bits", "REST", *EMBEDDINGS, *STREAMS}
 PAGE_WAYS = {"page", "page, resampled"}
+DEVICE_WAYS = {"ONNX, static", "ONNX, static, 8 bits"}
+NOT_STATIC = ("numbers", "speech alone", "an ensemble")
 FRAME_WAYS = {"ONNX, frames", "ONNX, 8 bits, frames", "REST, frames", "WebSocket, frames"}
 
 
@@ -78,6 +80,7 @@ def test_every_way_gives_the_same_answers(kind, request):
     clips = request.getfixturevalue("sentences") if name == "speech alone" else None
     verdicts = {verdict.way: verdict for verdict in verify(folder, clips)}
     assert set(verdicts) >= WAYS
+    assert (set(verdicts) >= DEVICE_WAYS) is (name not in NOT_STATIC)
     assert name == "speech alone" or find_browser() is None or set(verdicts) >= PAGE_WAYS
     assert name != "frames" or find_browser() is None or set(verdicts) >= {*FRAME_WAYS, "page, frames"}
     assert all(verdict.holds for verdict in verdicts.values()), verdicts
