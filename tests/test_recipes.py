@@ -32,6 +32,7 @@ from hf_audio.arguments import parse_arguments
 from hf_audio.corpora.synthetic_numbers import make_spoken_numbers
 from hf_audio.corpora.synthetic_sounds import make_environmental_sounds
 from hf_audio.corpora.synthetic_voices import make_voices
+from hf_audio.data.survey import Survey
 from hf_audio.errors import ArgumentError
 
 RECIPES = sorted((REPOSITORY / "recipes").glob("*.py"))
@@ -494,6 +495,16 @@ def test_own_sounds_takes_any_folder_and_tells_what_it_chose(train_own_sounds, t
 )
 def test_own_sounds_ends_sooner_where_nobody_says_how_long(own_sounds, flags, stops):
     assert own_sounds.OwnSoundsArguments(report_to="none", **flags).stop_when_settled is stops
+
+
+def test_the_tiny_network_hears_windows_of_a_second(own_sounds):
+    survey = Survey(np.full(20, 44100), np.full(20, 3.0), 20)
+    args = own_sounds.OwnSoundsArguments(report_to="none", model="tiny")
+    assert "sampling_rate" not in own_sounds.choose(args, survey)
+    assert (args.sampling_rate, args.clip_seconds, args.excerpt_seconds) == (16000, 1, 1)
+    args = own_sounds.OwnSoundsArguments(report_to="none", model="tiny", sampling_rate=8000, clip_seconds=2)
+    own_sounds.choose(args, survey)
+    assert (args.sampling_rate, args.clip_seconds) == (8000, 2)
 
 
 def test_own_sounds_validates_by_what_was_put_aside_for_it(train_own_sounds, tmp_path):

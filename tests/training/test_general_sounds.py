@@ -10,6 +10,7 @@ from hf_audio.training.amortized import seeded
 from hf_audio.training.general_sounds import (
     PRESETS,
     SHORTEST_HEARD,
+    TINY,
     GeneralSoundsArguments,
     fit_signal,
     hear_frames,
@@ -29,6 +30,15 @@ def test_at_every_rate_a_second_has_as_many_frames_and_the_shortest_clip_is_hear
     with torch.no_grad():
         logits = model(torch.from_numpy(tone(500, 0.01, rate))[None]).logits
     assert torch.isfinite(logits).all()
+
+
+def test_the_tiny_network_fits_a_microcontroller():
+    config = AudioCNNConfig(**fit_signal(TINY, 16000, 1.0, 1.0), num_labels=100)
+    assert config == AudioCNNConfig(**TINY, num_labels=100) and config.clip_samples == 16000
+    network = AudioCNNForAudioClassification(config)
+    assert sum(each.numel() for each in network.parameters()) <= 50_000
+    kinds = {type(layer).__name__ for layer in network.backbone.modules() if not list(layer.children())}
+    assert kinds == {"Conv2d", "BatchNorm2d", "AvgPool2d", "Identity"}
 
 
 def test_excerpts_have_one_length_and_sources_change():
