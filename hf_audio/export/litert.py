@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 SUFFIX = ".tflite"
 METADATA = "hf_audio"  # the name of the facts among a file's metadata
 # What the quantiser leaves as it is inside a network; the module's name is part of each operation's.
-FRONTEND = ".*_frontend.*"
+FRONTEND = ".*FrontEnd_frontend.*"
 
 
 def write(parts: StaticParts, path: Path, with_frontend: bool, calibration: Sequence[np.ndarray] | None) -> str | None:
@@ -102,7 +102,7 @@ def _float_operations(path: Path) -> list[str]:
     named = []
     for operation in interpreter._get_ops_details():
         outputs = [tensors[index] for index in operation["outputs"] if index in tensors]
-        in_floats = any(each["dtype"] == np.float32 and "_frontend" not in each["name"] for each in outputs)
+        in_floats = any(each["dtype"] == np.float32 and "FrontEnd_frontend" not in each["name"] for each in outputs)
         if in_floats and operation["op_name"] not in ("DEQUANTIZE", "QUANTIZE"):
             named.append(operation["op_name"])
     return named
