@@ -38,6 +38,7 @@ if TYPE_CHECKING:  # what `__getattr__` hands on
         verify,
     )
     from .errors import ArgumentError, AudioError, CheckpointError, DataError, Refusal
+    from .export.device import export_for_device
     from .export.onnx import export_onnx
     from .inference.checkpoint import load_classifier
     from .inference.classifier import AudioClassifier
@@ -99,6 +100,7 @@ __all__ = [
     "embed",
     "ensemble",
     "evaluate",
+    "export_for_device",
     "export_onnx",
     "fine_tune",
     "fit_events",
@@ -149,6 +151,7 @@ _PUBLIC = {
         "verify",
     ),
     ".errors": ("ArgumentError", "AudioError", "CheckpointError", "DataError", "Refusal"),
+    ".export.device": ("export_for_device",),
     ".export.onnx": ("export_onnx",),
     ".inference.checkpoint": ("load_classifier",),
     ".inference.classifier": ("AudioClassifier",),
