@@ -44,8 +44,11 @@ def make_site(checkpoint: str | os.PathLike, output_dir: str | os.PathLike) -> P
     """
     site = Path(output_dir)
     _check_free(site)
-    if load_classifier(checkpoint).facts.speech_only:
+    classifier = load_classifier(checkpoint)
+    if classifier.facts.speech_only:
         raise ExportError(f"{checkpoint} is of speech alone, which a page cannot find in sound: use hf-audio serve.")
+    if isinstance(classifier, OnnxAudioClassifier) and classifier.is_static:
+        raise ExportError(f"{checkpoint} takes windows of one length alone: give a file exported without --static.")
     with temporary_folder_beside(site) as folder:
         written = folder / site.name
         _write_page(written)

@@ -11,6 +11,7 @@ from hf_audio.cli import main
 from hf_audio.errors import ArgumentError, CheckpointError, ExportError, MissingExtraError
 from hf_audio.export import device
 from hf_audio.export.device import export_for_device, is_installed
+from hf_audio.export.site import make_site
 from hf_audio.inference.checkpoint import load_classifier
 from hf_audio.inference.torch_classifier import TorchAudioClassifier
 
@@ -49,6 +50,8 @@ def test_eight_bits_of_one_shape(tmp_path, checkpoint, clips, capsys):
     assert ours.facts == torchs.facts
     sounds = [tone(hertz, 1.2, seed=place) for place, hertz in ((0, 250), (2, 900))]  # of the clips
     assert 0 < np.abs(ours.judge(sounds) - torchs.judge(sounds)).max() < ours.int8_bound < 0.5
+    with pytest.raises(ExportError, match="takes windows of one length alone: give a file exported without --static"):
+        make_site(path, tmp_path / "site")
     short = tone(700, 0.4)
     filled = np.pad(short, (RATE - len(short)) // 2)
     np.testing.assert_array_equal(ours.judge([short]), ours.judge([filled]))
