@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from .errors import ArgumentError, MissingExtraError
@@ -1007,6 +1008,7 @@ def serve(
     *,
     host: str = "127.0.0.1",
     port: int = 8000,
+    workers: int = 1,
     site: File | None = None,
     token_file: File | None = None,
     max_megabytes: float = 32,
@@ -1027,6 +1029,7 @@ def serve(
             choose that; the first one answers at /
         host: where to listen; 0.0.0.0 lets the network in
         port: 0 takes a free one
+        workers: processes that answer, each of which loads the checkpoints; one for two cores or more is a start
         site: what hf-audio page has written, for browsers at /; by default it is made of the first checkpoint as
             soon as the server answers, unless clients need a token
         token_file: holds the token in the place of HF_AUDIO_TOKEN
@@ -1050,9 +1053,13 @@ def serve(
         from .serving.callers import Callers
         from .serving.connections import Server
         from .serving.service import Limits, Service, name_checkpoints, read_token
+        from .serving.supervisor import Supervisor
+        from .serving.worker import Settings
     except ModuleNotFoundError as error:
         raise MissingExtraError(f"There is no {error.name} to serve with: pip install 'hf-audio[serve]'.") from error
 
+    if workers < 1:
+        raise ArgumentError(f"--workers {workers} must be at least 1.")
     names = name_checkpoints(_several(checkpoints))
     token = read_token(None if token_file is None else Path(token_file))
     limits = Limits(
@@ -1066,11 +1073,16 @@ def serve(
     page = None if site is None else Path(site)
     if page is not None and not (page / "index.html").is_file():
         raise ArgumentError(f"--site {page} holds no index.html: write one by hf-audio page.")
+    ready = Event()
     with ExitStack() as stack:
-        service = Service(names, limits)
         if page is None and token is None:
-            page = stack.enter_context(make_site_beside(next(iter(names.values())), service.loaded))
-        server = Server(make_app(service, token, page, callers), service, host, port)
+            page = stack.enter_context(make_site_beside(next(iter(names.values())), ready))
+        if workers > 1:
+            settings = Settings(names, limits, token, page, callers)
+            server: Server | Supervisor = Supervisor(settings, workers, host, port, ready)
+        else:
+            service = Service(names, limits, loaded=ready)
+            server = Server(make_app(service, token, page, callers), service, host, port)
         print(f"{', '.join(names)} at {server.url}", flush=True)
         server.run()
 
