@@ -11,6 +11,7 @@ import socket
 import sys
 import tempfile
 import threading
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from .. import errors
 from ..errors import ArgumentError, Refusal
 from .connections import listen
 from .tally import SharedTally
-from .worker import ENDED, READY, REFUSED, STARTED, TALLY_NAME, Settings
+from .worker import ENDED, READY, REFUSED, STARTED, TAKEN, TALLY_NAME, Settings
 
 # Before a worker that could not be started is started once more: at first, and at most.
 FIRST_DELAY, LONGEST_DELAY = 1.0, 30.0
@@ -56,7 +57,7 @@ class Supervisor:
         self._workers: list[_Worker] = []
         self._turns = itertools.count()
         self._closing = asyncio.Event()
-        self._held: socket.socket | None = None  # accepted, and taken by nobody yet
+        self._held: deque[socket.socket] = deque()  # accepted, and handed to nobody yet
         self._signals: list[int] = []
         self._accepts = False
 
@@ -108,8 +109,8 @@ class Supervisor:
             self._loop.remove_reader(self.socket)
             self._accepts = False
             self.socket.close()
-            if self._held is not None:
-                self._held.close()
+            while self._held:
+                self._held.popleft().close()
         for worker in self._workers:
             worker.stop(at_once=len(self._signals) > 1)
 
@@ -124,7 +125,8 @@ class Supervisor:
             worker.hear()
             worker.channel.close()
             self._tally.clear(number)
-            self._accept_if_possible()
+            self._held.extend(worker.given)
+            self._hand_on()
             if self._closing.is_set():
                 break
             if not self.ready.is_set():
@@ -173,8 +175,7 @@ class Supervisor:
 
     def _accept_if_possible(self) -> None:
         """Leave connections to the system as long as there is nobody to hand them to."""
-        is_free = self._held is None and not self._closing.is_set()
-        possible = is_free and any(worker.has_started for worker in self._workers)
+        possible = not (self._held or self._closing.is_set()) and any(worker.has_started for worker in self._workers)
         if possible and not self._accepts:
             self._loop.add_reader(self.socket, self._accept)
         if self._accepts and not possible:
@@ -183,7 +184,7 @@ class Supervisor:
 
     def _accept(self) -> None:
         try:
-            self._held, _ = self.socket.accept()
+            self._held.append(self.socket.accept()[0])
         except BlockingIOError:
             return
         except OSError:  # a client that has left, or too many open files
@@ -192,27 +193,22 @@ class Supervisor:
         self._hand_on()
 
     def _hand_on(self) -> None:
-        """Give the accepted connection to a worker that can be asked, or else to any; if none takes it, later."""
-        if self._held is None or self._closing.is_set():
-            return
+        """Give what was accepted to workers that can be asked, or else to any; what none takes, later."""
         takers = [worker for worker in self._workers if worker.has_started]
-        for worker in sorted(takers, key=lambda each: (not each.is_ready, each.n_connections, each.turn)):
-            if worker.take(self._held, next(self._turns)):
-                self._held.close()
-                self._held = None
-                break
-        else:
-            self._pause()
+        while self._held and not self._closing.is_set():
+            takers.sort(key=lambda each: (not each.is_ready, each.n_connections, each.turn))
+            if not any(worker.take(self._held[0], next(self._turns)) for worker in takers):
+                self._pause()
+                return
+            self._held.popleft()
         self._accept_if_possible()
 
     def _pause(self) -> None:
+        if self._closing.is_set():
+            return
         self._loop.remove_reader(self.socket)
         self._accepts = False
-        self._loop.call_later(PAUSE_SECONDS, self._go_on)
-
-    def _go_on(self) -> None:
-        self._hand_on()
-        self._accept_if_possible()
+        self._loop.call_later(PAUSE_SECONDS, self._hand_on)
 
 
 class _Worker:
@@ -223,6 +219,7 @@ class _Worker:
         self.channel = channel
         self.has_started = self.is_ready = False
         self.n_connections, self.turn = 0, -1
+        self.given: deque[socket.socket] = deque()  # of which it has not said that it has taken them
         self._last_words = b""
 
     def hear(self) -> bool:
@@ -244,6 +241,8 @@ class _Worker:
             self.has_started |= STARTED in words
             self.is_ready |= READY in words
             self.n_connections -= words.count(ENDED)
+            for _ in range(words.count(TAKEN)):
+                self.given.popleft().close()
 
     def take(self, connection: socket.socket, turn: int) -> bool:
         """Whether it takes a connection."""
@@ -251,6 +250,7 @@ class _Worker:
             socket.send_fds(self.channel, [b"\0"], [connection.fileno()])
         except OSError:  # it does not listen, or is no more
             return False
+        self.given.append(connection)
         self.n_connections, self.turn = self.n_connections + 1, turn
         return True
 

@@ -1,7 +1,7 @@
 """One of the processes that answer at one port; `supervisor` starts it and hands it connections.
 
-It is told what to serve by a pickle on its standard input. Its argument is the descriptor of a socket: connections come
-by it, until its end stops the worker, and one byte goes back for each thing to tell, see `STARTED`.
+It is told what to serve by a pickle on its standard input. Its argument is the descriptor of a socket: connections
+come by it, until its end stops the worker, and one byte goes back for each thing to tell, see `STARTED`.
 """
 
 import asyncio
@@ -22,9 +22,9 @@ from .service import Limits, Service
 from .tally import SharedTally
 
 TALLY_NAME = "tally"
-# What a worker says: that connections can be handed to it, that its models can be asked, that a connection has ended;
-# and, before its last words, that it cannot be.
-STARTED, READY, ENDED, REFUSED = b"s", b"r", b"e", b"f"
+# What a worker says: that connections can be handed to it, that its models can be asked, that it has taken a
+# connection, that one has ended; and, before its last words, that it cannot be asked.
+STARTED, READY, TAKEN, ENDED, REFUSED = b"s", b"r", b"t", b"e", b"f"
 # Descriptors that come at once, at most.
 AT_ONCE = 16
 
@@ -56,7 +56,7 @@ class WorkerServer(GracefulServer):
         channel.setblocking(False)
         self.channel = channel
         self._beginning: set[asyncio.Task] = set()
-        self._n_begun = self._n_ended = 0
+        self._n_begun = self._n_ended = self._n_taken = 0
         self._is_ready = False
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -69,6 +69,7 @@ class WorkerServer(GracefulServer):
         """Whether to stop."""
         if self.service.loaded.is_set() and not self._is_ready:
             self._is_ready = self._say(READY) == 1
+        self._tell_taken()
         n_ended = self._n_begun - len(self.server_state.connections) - self._n_ended
         self._n_ended += self._say(ENDED * n_ended)
         return await super().on_tick(counter)
@@ -78,6 +79,9 @@ class WorkerServer(GracefulServer):
         with contextlib.suppress(OSError):  # the other side does not listen, or not yet
             return self.channel.send(words) if words else 0
         return 0
+
+    def _tell_taken(self) -> None:
+        self._n_taken -= self._say(TAKEN * self._n_taken)
 
     def _take(self) -> None:
         loop = asyncio.get_running_loop()
@@ -90,6 +94,8 @@ class WorkerServer(GracefulServer):
         if not message:  # the supervisor wants it, or is no more
             loop.remove_reader(self.channel)
             self.should_exit = True
+        self._n_taken += len(descriptors)
+        self._tell_taken()
         for descriptor in descriptors:
             connection = socket.socket(fileno=descriptor)
             connection.setblocking(False)
