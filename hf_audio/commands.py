@@ -1087,26 +1087,44 @@ def serve(
         server.run()
 
 
-def page(checkpoint: File, *, output_dir: File) -> Path:
+def page(
+    checkpoint: File, *, output_dir: File | None = None, space: str | None = None, dry_run: bool = False
+) -> "Path | str | list[UploadedFile]":
     """Make a web page that runs a checkpoint in the browser.
 
-    A folder for any static host: the exported model, and a page that runs it in the visitor's browser, by files or the
-    microphone.
+    A folder for any static host, or a Space on the Hugging Face Hub: the exported model, and a page that runs it in
+    the visitor's browser, by files or the microphone.
 
     Args:
         checkpoint: a finished folder or a Hub id
         output_dir: folder of the site, a new one or an earlier site
+        space: NAMESPACE/NAME, or NAME alone for your own namespace, of a static Space to publish the page as
+        dry_run: list what would be published; needs no network or token
 
     Returns:
-        The folder.
+        The folder; or the address of the Space or, in a dry run, what would be published.
 
     Raises:
+        ArgumentError: neither a folder nor a Space, or both.
         CheckpointError: the checkpoint cannot be used.
         ExportError: the folder holds something else, or lies in none that exists.
+        HubError: the Hub does not take it.
     """
-    from .export.site import make_site  # loads torch
+    if (output_dir is None) == (space is None):
+        raise ArgumentError("A page goes into a folder or to the Hub: give either --output_dir or --space.")
+    if output_dir is not None:
+        from .export.site import make_site  # loads torch
 
-    return make_site(os.fspath(checkpoint), Path(output_dir))
+        if dry_run:
+            raise ArgumentError("--dry_run lists what would be published: give --space in the place of --output_dir.")
+        return make_site(os.fspath(checkpoint), Path(output_dir))
+    from .export.space import list_page, publish_page
+    from .runs.hub import Destination
+
+    if dry_run:
+        return list_page(os.fspath(checkpoint), str(space))
+    message = "Publish a page that runs in the browser"
+    return publish_page(os.fspath(checkpoint), Destination(str(space), message=message, kind="space"))
 
 
 def push(
@@ -1116,6 +1134,7 @@ def push(
     private: bool = False,
     dry_run: bool = False,
     anyway: bool = False,
+    endpoint: bool = False,
     revision: str | None = None,
     message: str = "Upload a checkpoint with its card",
 ) -> "str | list[UploadedFile]":
@@ -1130,6 +1149,7 @@ def push(
         private: make a repository that its owner alone sees
         dry_run: list what would be uploaded; needs no network or token
         anyway: also a network that is no better than always answering the largest class
+        endpoint: with handler.py, by which the Hub's custom inference endpoints answer as hf_audio does
         revision: the branch to upload to; by default main
         message: of the commit
 
@@ -1143,8 +1163,9 @@ def push(
     from .runs import hub  # loads torch
 
     if dry_run:
-        return hub.list_upload(Path(checkpoint), repo, anyway=anyway)
-    return hub.push(Path(checkpoint), hub.Destination(repo, private, revision, message), anyway=anyway)
+        return hub.list_upload(Path(checkpoint), repo, anyway=anyway, endpoint=endpoint)
+    destination = hub.Destination(repo, private, revision, message, endpoint=endpoint)
+    return hub.push(Path(checkpoint), destination, anyway=anyway)
 
 
 def make_numbers(

@@ -39,7 +39,7 @@ BELOW = {
     "evaluation": ("runs", "bulk"),
     "training": ("runs", "corpora", "inspection"),
     "serving": ("bulk",),
-    "export": ("serving",),
+    "export": ("serving", "runs"),
     "commands": ("export", "training", "inspection", "evaluation"),
     "cli": ("commands",),
     "recipes": ("cli",),

@@ -27,12 +27,12 @@ from ..errors import (
     UndecodableAudioError,
 )
 from ..inference.checkpoint import ONNX_SUFFIX, load_classifier
-from ..inference.classifier import AppliedClassifier
+from ..inference.classifier import FUNCTIONS, AppliedClassifier
 from ..inference.embedder import embedder_of
 from ..inference.frames import FrameCutter, FrameJoiner, FrameScores, FrameWindows
 from .batcher import BatchedClassifier, Batcher, Network
 from .metrics import Metrics
-from .schemas import FUNCTIONS, MAX_ANSWER_LABELS, MAX_ANSWER_NUMBERS
+from .schemas import MAX_ANSWER_LABELS, MAX_ANSWER_NUMBERS
 from .tally import HELD_BYTES, STREAMS, WAITING, Tally
 
 # Decoding frees the interpreter, so two threads keep ahead of a network without taking its cores.
