@@ -324,7 +324,8 @@ def list_files(staged: Path) -> list[File]:
 
 def _folds(files: list[File]) -> list[str]:
     """The folders of a cross-validation's networks, none of a single run's."""
-    return sorted({file.path.partition("/")[0] for file in files if "/" in file.path})
+    folders = {file.path.partition("/")[0] for file in files if "/" in file.path}
+    return sorted(folder for folder in folders if FOLD.fullmatch(folder))
 
 
 def _published(folder: Path) -> list[Path]:

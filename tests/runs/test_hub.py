@@ -113,7 +113,7 @@ def test_one_commit_holds_the_run_and_transformers_alone_runs_it(run, server, lo
     sent = server.files("someone/tones")
     assert {path for path in sent if not path.startswith("hf_audio/")} == SENT | {"handler.py", "requirements.txt"}
     assert sent["model.safetensors"] == (run / "model.safetensors").read_bytes()
-    assert b"secret" not in b"".join(sent.values())
+    assert b"me/secret" not in b"".join(sent.values())
     assert sent["skipped.csv"].decode().splitlines()[1] == "bad.wav,bad.wav is empty."
     assert json.loads(sent["training_args.json"]) == {"data_dir": "recordings", "teacher": "teacher", "seed": 1}
     assert "FOLDER_OR_HUB_ID" in (run / "README.md").read_text(), "the local card was changed"
