@@ -130,5 +130,5 @@ def test_weights_that_are_missing_or_cut_off_are_not_made_up(tmp_path, checkpoin
 
 def test_a_folder_needs_packages_that_a_service_of_exported_files_lacks(checkpoint, monkeypatch):
     monkeypatch.setitem(sys.modules, "transformers", None)
-    with pytest.raises(MissingExtraError, match="needs torch and transformers: .* or give an ONNX file.$"):
+    with pytest.raises(MissingExtraError, match=r"needs torch and transformers: .* or give an ONNX file\.$"):
         load_classifier(checkpoint)
