@@ -142,7 +142,6 @@ class FSDArguments(RecipeArguments):
             "more the fewer clips there are."
         },
     )
-    learning_rate: float = field(default=3e-3, metadata={"help": "Peak learning rate."})
     optim: str = field(default=ADAMW, metadata={"help": "The optimizer.", "metavar": "NAME"})
     weight_decay: float = field(default=0.05, metadata={"help": "Weight decay."})
     per_device_train_batch_size: int = field(default=32, metadata={"help": "Training clips a device and step."})
