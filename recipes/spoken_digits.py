@@ -95,7 +95,7 @@ class SpokenDigitsArguments(RecipeArguments):
             "each in turn."
         },
     )
-    num_train_epochs: float = field(default=24, metadata={"help": "Epochs."})
+    num_train_epochs: float = field(default=12, metadata={"help": "Epochs."})
     refresh_epochs: int = field(
         default=3, metadata={"help": "Epochs for which another voice and room of a clip serve."}
     )
