@@ -353,7 +353,8 @@ def choose(args: OwnSoundsArguments, survey: Survey, drawn: int | None = None) -
     if args.model == "tiny":
         args.sampling_rate = args.sampling_rate or TINY["sampling_rate"]
         args.clip_seconds = args.clip_seconds or TINY["clip_seconds"]
-    given = {name: getattr(args, name) for name in (*CHOSEN, "f_max") if getattr(args, name) is not None}
+    known = (*CHOSEN, "f_max", "optim")
+    given = {name: getattr(args, name) for name in known if getattr(args, name) is not None}
     choices = choose_defaults(survey, given, drawn)
     for name, (value, why) in choices.items():
         setattr(args, name, value)

@@ -42,6 +42,9 @@ FREE = (
     "relu",
     "batch_norm",
     "split",
+    "flatten",
+    "aten.to.",
+    "_assert_tensor_metadata",
 )
 
 
