@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 SUFFIX = ".tflite"
 METADATA = "hf_audio"  # the name of the facts among a file's metadata
-# What the quantiser leaves as it is inside a network; the module's name is part of each operation's.
-FRONTEND = ".*FrontEnd_frontend.*"
+# The operations, by their tensors' names, that the quantiser leaves as they are.
+FRONTEND = "^frontend"
+SCOPE = b"FrontEnd_frontend"  # in the names of its tensors, as they are converted
 
 
 def write(parts: StaticParts, path: Path, with_frontend: bool, calibration: Sequence[np.ndarray] | None) -> str | None:
@@ -52,7 +53,7 @@ def open_file(path: Path) -> Callable[[np.ndarray], list[np.ndarray]]:
 
 
 def _set_metadata(path: Path, facts: Mapping[str, Any]) -> None:
-    """Write facts into a file."""
+    """Write facts into a file, and short names of its tensors."""
     import flatbuffers
     from ai_edge_litert import schema_py_generated as schema
 
@@ -62,6 +63,9 @@ def _set_metadata(path: Path, facts: Mapping[str, Any]) -> None:
     entry.name, entry.buffer = METADATA.encode(), len(model.buffers)
     model.buffers.append(buffer)
     model.metadata = [*(model.metadata or []), entry]
+    for number, tensor in enumerate(tensor for graph in model.subgraphs for tensor in graph.tensors):
+        # The names of modules take more room than some layers; all that counts is which part a tensor is of.
+        tensor.name = f"{'frontend' if SCOPE in tensor.name else 'network'}{number}".encode()
     builder = flatbuffers.Builder(path.stat().st_size)
     builder.Finish(model.Pack(builder), b"TFL3")
     path.write_bytes(bytes(builder.Output()))
@@ -102,7 +106,7 @@ def _float_operations(path: Path) -> list[str]:
     named = []
     for operation in interpreter._get_ops_details():
         outputs = [tensors[index] for index in operation["outputs"] if index in tensors]
-        in_floats = any(each["dtype"] == np.float32 and "FrontEnd_frontend" not in each["name"] for each in outputs)
+        in_floats = any(each["dtype"] == np.float32 and not each["name"].startswith("frontend") for each in outputs)
         if in_floats and operation["op_name"] not in ("DEQUANTIZE", "QUANTIZE"):
             named.append(operation["op_name"])
     return named
