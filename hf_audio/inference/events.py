@@ -11,7 +11,7 @@ from ..errors import ArgumentError, CheckpointError
 
 DEFAULT_THRESHOLD = 0.5
 # Labels that mean that none of the others sounds, in small letters and with blanks: they are no events.
-NO_EVENTS = ("none of these", "no speech", "background", "background noise")
+NO_EVENTS = ("none of these", "no speech", "background", "background noise", "normal")
 # Of fitting: what thresholds, and what else of a rule, are tried.
 THRESHOLDS = (0.01, 0.02, *(round(0.05 * n, 2) for n in range(1, 20)), 0.97, 0.98, 0.99, 0.995, 0.998)
 RELEASES = (1.0, 0.75, 0.5, 0.25)

@@ -451,7 +451,22 @@ class AttentionPooling(nn.Module):
         return scores.softmax(-1).to(embeddings.dtype) @ embeddings.transpose(1, 2)
 
 
-BACKBONES = {"resnet": ResNet, "conv1d": Conv1dNet, "shufflenet": ShuffleNet, "alexnet": AlexNet, "cnn3": CNN3}
+class NoBackbone(nn.Module):
+    """The features as they are: what is known of a clip is what the pooling makes of them."""
+
+    input_dtype = torch.float32  # as they come
+
+    def __init__(self, config: AudioCNNConfig):
+        super().__init__()
+
+    def forward(
+        self, features: torch.Tensor, n_frames: torch.Tensor | None, hidden_states: list[torch.Tensor] | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """features: (batch, features, frames), and back."""
+        return features, n_frames
+
+
+BACKBONES = {"none": NoBackbone, "resnet": ResNet, "conv1d": Conv1dNet, "shufflenet": ShuffleNet, "alexnet": AlexNet, "cnn3": CNN3}
 POOLINGS: dict[str, type[Pooling]] = {
     "mean_max": MeanMaxPooling,
     "mean": MeanPooling,

@@ -37,6 +37,7 @@ from .frontends import (
     remove_level,
 )
 from .number_grammar import GRAMMARS, NumberReader
+from .one_class import NormalDistance
 
 logger = logging.get_logger(__name__)
 
@@ -533,7 +534,11 @@ class AudioCNNForAudioClassification(AudioCNNPreTrainedModel):
         channels = config.hidden_sizes[-1]
         self.classifier: nn.Module
         self.reader = None
-        if config.frame_pooling is not None:
+        if config.normal_centers:
+            assert isinstance(self.pooling, Pooling)
+            self.classifier = NormalDistance(channels * self.pooling.n_statistics, config.normal_centers)
+            self._keep_in_fp32_modules_strict = (*self._keep_in_fp32_modules_strict, "classifier")
+        elif config.frame_pooling is not None:
             self.classifier = nn.Linear(channels, config.num_labels)  # of each frame
         elif config.number_grammar is not None:
             self.reader = NumberReader(GRAMMARS[config.number_grammar])

@@ -9,7 +9,7 @@ from scipy import stats
 
 from ..models.configuration_audio_cnn import NONE_OF_THESE
 from .intervals import balanced_accuracy_interval, is_better
-from .predictions import AnyPredictions, NumberPredictions, Predictions, TagPredictions
+from .predictions import AnomalyPredictions, AnyPredictions, NumberPredictions, Predictions, TagPredictions
 
 # Of a run's results.
 LEARNT = "learnt"  # whether it is better than an answer that needs no hearing, beyond chance; not told of numbers
@@ -54,6 +54,8 @@ def compare_with_constant(predictions: AnyPredictions, counts: Mapping[str, int]
     """
     told: dict[str, Any] = {UNTESTED: predictions.untested()} if predictions.untested() else {}
     if isinstance(predictions, NumberPredictions):
+        return told
+    if isinstance(predictions, AnomalyPredictions) and not predictions.has_both:
         return told
     if isinstance(predictions, TagPredictions):
         return told | _compare_with_frequency(predictions, counts)

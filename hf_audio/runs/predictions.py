@@ -13,7 +13,7 @@ from ..data.rows import NO_DIGIT
 from ..data.tables import read_table, write_rows
 from ..data.tags import SEPARATOR
 from ..inference.facts import NO_NUMBER, no_number
-from ..models.configuration_audio_cnn import NONE_OF_THESE
+from ..models.configuration_audio_cnn import ANOMALY, NONE_OF_THESE, NORMAL
 from .intervals import (
     balanced_accuracy_interval,
     bootstrap_interval,
@@ -34,7 +34,7 @@ from .metrics import (
 from .metrics.cer import edit_distance
 from .metrics.map_at_3 import average_precision_at_3, rank_labels
 from .metrics.tagging import average_precision, label_ranking_precision, tagging_precision
-from .metrics.two_classes import equal_error_rate, roc_auc, roc_curve
+from .metrics.two_classes import equal_error_rate, partial_auc, roc_auc, roc_curve
 from .plots import plot_confusion_matrix, plot_roc_curve
 from .scores import relative_paths
 
@@ -43,6 +43,7 @@ CONFUSION_NAME = "confusion_matrix.png"
 ROC_NAME = "roc_curve.png"
 RANKED_COLUMNS = ("prediction", "prediction_2", "prediction_3")  # of predictions.csv
 GROUP_COLUMN = "group"  # of predictions.csv, where the task has one
+SECTION_COLUMN = "section"  # of a machine or a part of one, by which anomalies are judged
 NOT_TESTED = "not tested"  # in the place of figures
 FOLD_COLUMN = "fold"  # of a cross-validation's predictions.csv
 # Of predictions.csv, whatever the task; a table's columns of these names are not told beside them.
@@ -291,6 +292,73 @@ class TwoClassPredictions(Predictions):
         super().write(folder)
         if self.has_both:
             plot_roc_curve(*roc_curve(self.references, self.second_scores), self.names, folder / ROC_NAME)
+
+
+@dataclass
+class AnomalyPredictions(TwoClassPredictions):
+    """Held-out clips that are normal or not, and how well their scores tell these apart, in all and in every section.
+
+    A section is a machine, or a part of one: what the column `SECTION_COLUMN` tells, or else the groups.
+    """
+
+    @property
+    def sections(self) -> dict[str, np.ndarray]:
+        """The clips of every section, (clips,) of bool; of one alone, none are told."""
+        told = self.columns.get(SECTION_COLUMN, self.groups)
+        names = [] if told is None else np.unique(told).tolist()
+        return {str(name): told == name for name in names} if told is not None and len(names) > 1 else {}
+
+    @staticmethod
+    def metric_names(n_labels: int) -> list[str]:
+        """What `metrics` tells that can choose an epoch, the usual one first."""
+        return ["anomaly_auc", "anomaly_pauc", "accuracy", "balanced_accuracy"]
+
+    def metrics(self) -> dict[str, float]:
+        """Areas under the ROC curve, as DCASE's task 2 has them, and rates at the threshold; what can be told."""
+        told = {}
+        normal, called = self.references == 0, self.predictions == 1
+        if normal.any():
+            told["false_alarm_rate"] = float(called[normal].mean())
+        if not self.has_both:
+            return told | ({} if normal.any() else {"detection_rate": float(called.mean())})
+        told |= self._areas(np.ones(len(normal), dtype=bool))
+        told["detection_rate"] = float(called[~normal].mean())
+        areas = [found for rows in self.sections.values() if (found := self._areas(rows))]
+        if len(areas) > 1:
+            told |= {f"{name}_mean": float(np.mean([each[name] for each in areas])) for name in areas[0]}
+            rates = [value for each in areas for value in each.values()]
+            told["anomaly_harmonic"] = 0.0 if min(rates) == 0 else len(rates) / sum(1 / rate for rate in rates)
+        return told | super().metrics()
+
+    def _areas(self, rows: np.ndarray) -> dict[str, float]:
+        """Of some of the clips, (clips,) of bool; nothing where they are all of one kind."""
+        labels, scores = self.references[rows], self.second_scores[rows]
+        if not 0 < labels.sum() < len(labels):
+            return {}
+        return {"anomaly_auc": roc_auc(labels, scores), "anomaly_pauc": partial_auc(labels, scores)}
+
+    def intervals(self) -> dict[str, tuple[float, float]]:
+        """95 % intervals over clips, or groups of them."""
+        normal, called = self.references == 0, (self.predictions == 1).astype(float)
+        intervals = {}
+        for name, rows in (("false_alarm_rate", normal), ("detection_rate", ~normal)):
+            if rows.any():
+                groups = None if self.groups is None else self.groups[rows]
+                intervals[name] = mean_interval(called[rows], groups=groups)
+        if self.has_both:
+            told = super().intervals()
+            intervals |= {"anomaly_auc": told["roc_auc"], **told}
+        return intervals
+
+    def tables(self) -> list[Table]:
+        """As of all classes, and before them the sections, where there are several."""
+        rows = []
+        for name, clips in self.sections.items():
+            areas = self._areas(clips)
+            told = [f"{areas[key]:.3f}" if areas else NOT_TESTED for key in ("anomaly_auc", "anomaly_pauc")]
+            rows.append([name, *told, int((self.references[clips] == 0).sum()), int(self.references[clips].sum())])
+        header = ["Section", "AUC", "AUC up to a false alarm rate of 0.1", "Normal clips", "Anomalies"]
+        return [*([Table("Of every section:", header, rows)] if rows else []), *super().tables()]
 
 
 @dataclass
@@ -547,16 +615,19 @@ AnyPredictions = Predictions | TagPredictions | NumberPredictions
 def predictions_class(config: PreTrainedConfig) -> type[AnyPredictions]:
     """What a model of this config is judged by."""
     several = config.problem_type == "multi_label_classification"
-    return kind_of_predictions(getattr(config, "num_digits", 0), several, config.num_labels)
+    labels = [config.id2label.get(number) for number in range(config.num_labels)]
+    return kind_of_predictions(getattr(config, "num_digits", 0), several, labels)
 
 
-def kind_of_predictions(num_digits: int, multi_label: bool, n_labels: int) -> type[AnyPredictions]:
+def kind_of_predictions(num_digits: int, multi_label: bool, labels: Sequence[str]) -> type[AnyPredictions]:
     """What a checkpoint with such facts is judged by."""
     if num_digits:
         return NumberPredictions
     if multi_label:
         return TagPredictions
-    return TwoClassPredictions if n_labels == 2 else Predictions
+    if tuple(labels) == (NORMAL, ANOMALY):
+        return AnomalyPredictions
+    return TwoClassPredictions if len(labels) == 2 else Predictions
 
 
 def select_clips(predictions: AnyPredictions, clips: np.ndarray) -> AnyPredictions:
