@@ -20,6 +20,7 @@ from ..data.clip_tables import ClipTable
 from ..data.collection import name_further, read_parts_of
 from ..data.columns import TEST, Columns, read_labels
 from ..data.hub_datasets import SAVED_NAMES, read_hub_rows
+from ..data.normal_recordings import SECTION_COLUMN, read_normal_recordings
 from ..data.recordings import read_recordings
 from ..data.rows import ENCODED_COLUMN, NO_DIGIT
 from ..data.shards import SUFFIXES as SHARD_SUFFIXES
@@ -30,7 +31,7 @@ from ..errors import ArgumentError, DataError, NoSpeechError
 from ..files import search_folder
 from ..inference.classifier import AudioClassifier
 from ..inference.facts import Facts
-from ..models.configuration_audio_cnn import NONE_OF_THESE
+from ..models.configuration_audio_cnn import ANOMALY, NONE_OF_THESE, NORMAL
 from ..problems import count_problems
 from ..runs.group_figures import few_valued
 from ..runs.predictions import OWN_COLUMNS, AnyPredictions, kind_of_predictions
@@ -94,6 +95,8 @@ def read_labelled_clips(
     voices = _find_voice_table(Path(source))
     if voices is not None and columns == Columns():
         return _read_voices(voices, audio_dir)
+    if facts.labels == (NORMAL, ANOMALY):
+        return _read_conditions(source, columns, audio_dir)
     if facts.num_digits and not columns.labels:
         columns = columns._replace(labels=(NUMBER_COLUMN,))
     found = read_recordings(source, columns, audio_dir=audio_dir, several=several)
@@ -113,6 +116,17 @@ def read_labelled_clips(
         {name: table.column(name) for name in name_further(table.cells, table.columns) if name not in OWN_COLUMNS},
     )
     return _choose_tested(clips, read_parts_of(table))
+
+
+def _read_conditions(source: str, columns: Columns, audio_dir: str | None) -> LabelledClips:
+    """Normal clips and anomalies, as names, folders or a table tell them."""
+    found = read_normal_recordings(source, columns, audio_dir)
+    for sentence in found.said:
+        logger.info("%s", sentence)
+    labels = [(label,) if label else () for label in found.labels]
+    further = {SECTION_COLUMN: found.sections} if len(set(found.sections)) > 1 else {}
+    clips = LabelledClips(source, found.paths, labels, found.groups, found.columns.group, further)
+    return _choose_tested(clips, found.parts)
 
 
 def _choose_tested(clips: LabelledClips, told: Sequence[str]) -> LabelledClips:

@@ -69,8 +69,8 @@ def drop_fitted(config_dict: dict[str, Any], changes: Mapping[str, Any]) -> dict
 
     With `num_labels` or `id2label` among the changes, a head of another size begins without the stored `temperature`,
     `num_digits`, `number_grammar` and `rejection_margin`, and one of the same size without a margin for a label that
-    is no longer "none of these". A stored `event_rule`, which is of the labels one by one, is left behind with them, and
-    so are `normal_centers`. Changes of these names win.
+    is no longer "none of these". A stored `event_rule`, which is of the labels one by one, and `normal_centers` are
+    left behind with them. Changes of these names win.
     """
     labels = {name: changes[name] for name in ("id2label", "label2id") if changes.get(name) is not None}
     names = {int(number): name for number, name in labels.get("id2label", {}).items()}

@@ -274,11 +274,18 @@ REJECTION = (
     "and its classes may still get a class."
 )
 
+ONLY_NORMAL = (
+    "It knows normal recordings alone: whatever is unlike these counts as an anomaly, another microphone, place or "
+    "gain too."
+)
+
 
 def _rejection(run: RunFacts) -> str:
     if run.network is None:
         return REJECTION if NONE_OF_THESE in run.labels else NO_REJECTION
     config = run.network.config
+    if getattr(config, "normal_centers", 0):
+        return ONLY_NORMAL
     if rejects_background(config):
         return REJECTION
     return SPEECH_ONLY if getattr(config, "speech_only", False) else NO_REJECTION

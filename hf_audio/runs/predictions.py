@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 from transformers import PreTrainedConfig
 
+from ..data.normal_recordings import SECTION_COLUMN
 from ..data.rows import NO_DIGIT
 from ..data.tables import read_table, write_rows
 from ..data.tags import SEPARATOR
@@ -36,14 +37,13 @@ from .metrics.map_at_3 import average_precision_at_3, rank_labels
 from .metrics.tagging import average_precision, label_ranking_precision, tagging_precision
 from .metrics.two_classes import equal_error_rate, partial_auc, roc_auc, roc_curve
 from .plots import plot_confusion_matrix, plot_roc_curve
-from .scores import relative_paths
+from .scores import read_scores, relative_paths
 
 PREDICTIONS_NAME = "predictions.csv"
 CONFUSION_NAME = "confusion_matrix.png"
 ROC_NAME = "roc_curve.png"
 RANKED_COLUMNS = ("prediction", "prediction_2", "prediction_3")  # of predictions.csv
 GROUP_COLUMN = "group"  # of predictions.csv, where the task has one
-SECTION_COLUMN = "section"  # of a machine or a part of one, by which anomalies are judged
 NOT_TESTED = "not tested"  # in the place of figures
 FOLD_COLUMN = "fold"  # of a cross-validation's predictions.csv
 # Of predictions.csv, whatever the task; a table's columns of these names are not told beside them.
@@ -122,23 +122,6 @@ class Predictions:
             np.array([float(row["score"]) for row in rows]),
             np.array([row[GROUP_COLUMN] for row in rows]) if rows and GROUP_COLUMN in rows[0] else None,
             {name: np.array([row[name] for row in rows]) for name in further},
-        )
-
-    @classmethod
-    def concatenate(cls, parts: Sequence["Predictions"]) -> "Predictions":
-        """Several parts, of the same classes, as one."""
-        return cls(
-            [path for part in parts for path in part.paths],
-            parts[0].names,
-            np.concatenate([part.references for part in parts]),
-            np.concatenate([part.ranked for part in parts]),
-            np.concatenate([part.scores for part in parts]),
-            None if any(part.groups is None for part in parts) else np.concatenate([part.groups for part in parts]),
-            {
-                name: np.concatenate([part.columns[name] for part in parts])
-                for name in parts[0].columns
-                if all(name in part.columns for part in parts)
-            },
         )
 
     def rows(self) -> list[dict[str, Any]]:
@@ -328,7 +311,9 @@ class AnomalyPredictions(TwoClassPredictions):
             told |= {f"{name}_mean": float(np.mean([each[name] for each in areas])) for name in areas[0]}
             rates = [value for each in areas for value in each.values()]
             told["anomaly_harmonic"] = 0.0 if min(rates) == 0 else len(rates) / sum(1 / rate for rate in rates)
-        return told | super().metrics()
+        others = super().metrics()
+        del others["roc_auc"]  # told already
+        return told | others
 
     def _areas(self, rows: np.ndarray) -> dict[str, float]:
         """Of some of the clips, (clips,) of bool; nothing where they are all of one kind."""
@@ -347,7 +332,7 @@ class AnomalyPredictions(TwoClassPredictions):
                 intervals[name] = mean_interval(called[rows], groups=groups)
         if self.has_both:
             told = super().intervals()
-            intervals |= {"anomaly_auc": told["roc_auc"], **told}
+            intervals |= {"anomaly_auc": told.pop("roc_auc"), **told}
         return intervals
 
     def tables(self) -> list[Table]:
@@ -401,6 +386,14 @@ class TagPredictions:
     ) -> "TagPredictions":
         """references: 1 and 0, (clips, tags); probabilities: (clips, tags)."""
         return cls(paths, names, np.asarray(references).astype(int), probabilities)
+
+    @classmethod
+    def read(cls, file: Path, names: Sequence[str]) -> "TagPredictions":
+        """What `write` has left in a `predictions.csv`, with the scores that lie beside it."""
+        scores, table = read_scores(file.parent)["test"], read_table(file)
+        further = {name: np.array(table[name]) for name in table.columns if name not in OWN_COLUMNS}
+        groups = np.array(table[GROUP_COLUMN]) if GROUP_COLUMN in table.columns else None
+        return cls(scores.paths, names, scores.references.astype(int), scores.probabilities, groups, further)
 
     @staticmethod
     def metric_names(n_labels: int) -> list[str]:
@@ -610,6 +603,7 @@ class NumberPredictions:
 
 
 AnyPredictions = Predictions | TagPredictions | NumberPredictions
+Clips = TypeVar("Clips", Predictions, TagPredictions, NumberPredictions)
 
 
 def predictions_class(config: PreTrainedConfig) -> type[AnyPredictions]:
@@ -640,6 +634,21 @@ def select_clips(predictions: AnyPredictions, clips: np.ndarray) -> AnyPredictio
     }
     columns = {name: cells[clips] for name, cells in predictions.columns.items()}
     return replace(predictions, **changes, paths=[predictions.paths[clip] for clip in clips], columns=columns)
+
+
+def join_clips(parts: Sequence[Clips]) -> Clips:
+    """Several parts, of the same labels, as one; what one of them does not know, the whole does not."""
+    first = parts[0]
+    changes: dict[str, Any] = {
+        item.name: None
+        if any(getattr(part, item.name) is None for part in parts)
+        else np.concatenate([getattr(part, item.name) for part in parts])
+        for item in fields(first)
+        if item.name not in ("paths", "names", "columns")
+    }
+    shared = [name for name in first.columns if all(name in part.columns for part in parts)]
+    columns = {name: np.concatenate([part.columns[name] for part in parts]) for name in shared}
+    return replace(first, **changes, paths=[path for part in parts for path in part.paths], columns=columns)
 
 
 def _calibration(predictions: AnyPredictions) -> dict[str, float]:

@@ -142,7 +142,9 @@ class OneClassTrainer(HeadTrainer):
         with self.args.main_process_first(desc="embeddings"):
             embedded = self._find_embedder()(clips)
         if not np.isfinite(embedded.vectors).all():
-            raise DivergedError("The network gives numbers that are not finite: its weights are broken, fetch it again.")
+            raise DivergedError(
+                "The network gives numbers that are not finite: its weights are broken, fetch it again."
+            )
         self.fitted = fit_normal(embedded, self._groups_of(clips), self.args.seed)
         put_head(self.model, self.fitted)
         return TrainOutput(0, float("nan"), {"train_runtime": time.perf_counter() - start})
@@ -155,9 +157,9 @@ class OneClassTrainer(HeadTrainer):
         assert self.fitted is not None
         told = self.fitted
         return (
-            f"Scores are no probabilities, as no anomaly was heard: 0.5 is the threshold, above which {told.alarms} of "
-            f"{told.n_clips} normal training clips lie where each is judged by one of {told.n_folds} heads that had "
-            f"not heard it (it was set for a share of {FALSE_ALARM_SHARE:.0%}), and half of their windows get less "
+            f"Scores are no probabilities, as no anomaly was heard: 0.5 is the threshold, above which {told.alarms} "
+            f"of {told.n_clips} normal training clips lie where each is judged by one of {told.n_folds} heads that "
+            f"had not heard it (it was set for a share of {FALSE_ALARM_SHARE:.0%}), and half of their windows get less "
             f"than {MEDIAN_SCORE:g}."
         )
 

@@ -31,9 +31,21 @@ KINDS = {
     "tags": {"problem_type": "multi_label_classification", "overlap": 0.25, "id2label": NAMES},
     "speech alone": {"speech_only": True, "overlap": 0.5, "temperature": 4.0, "id2label": NAMES},
     "an ensemble": {},
+    "normal recordings alone": {
+        "id2label": {0: "normal", 1: "anomaly"},
+        "normal_centers": 3,
+        "backbone": "none",
+        "hidden_sizes": [32],
+        "pooling": "mean_std",
+    },
     "frames": {**FRAMES, "overlap": 0.25, "id2label": NAMES},
 }
-DEAR = ("an ensemble", "tags", "frames")  # half a minute of tracing; but for a sigmoid, what the first one shows
+DEAR = (
+    "an ensemble",
+    "tags",
+    "frames",
+    "normal recordings alone",
+)  # half a minute of tracing; but for a sigmoid, what the first one shows
 STREAMS = {"WebSocket", "stream, blocks of 997", "stream, blocks of 160", "stream, whole"}
 EMBEDDINGS = {"ONNX, embeddings", "REST, embeddings"}
 WAYS = {"pipeline", "files", "ONNX", "ONNX, uncut", "ONNX, 8 bits", "REST", *EMBEDDINGS, *STREAMS}

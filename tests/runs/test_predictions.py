@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 from sklearn.metrics import balanced_accuracy_score, classification_report, f1_score, roc_auc_score
 
 from hf_audio.data.rows import tag_matrix
-from hf_audio.runs.predictions import NumberPredictions, Predictions, TagPredictions, TwoClassPredictions
+from hf_audio.runs.predictions import (
+    AnomalyPredictions,
+    NumberPredictions,
+    Predictions,
+    TagPredictions,
+    TwoClassPredictions,
+    join_clips,
+)
 
 NAMES = ["cat", "dog", "hen"]
 
@@ -61,7 +68,7 @@ def test_what_is_written_is_read_again(tmp_path):
     ranked = {"prediction": "cat", "prediction_2": "dog", "prediction_3": "hen"}
     assert first_row(tmp_path / "predictions.csv") == {"path": "0.wav", "label": "cat", "score": "0.7000", **ranked}
     read = Predictions.read(tmp_path / "predictions.csv", NAMES)
-    both = Predictions.concatenate([read, read])
+    both = join_clips([read, read])
     np.testing.assert_array_equal(both.references, [0, 1, 2, 2] * 2)
     np.testing.assert_array_equal(both.predictions, [0, 2, 2, 1] * 2)
     np.testing.assert_array_equal(both.ranked, np.concatenate([written.ranked] * 2))
@@ -160,7 +167,7 @@ def test_groups_are_written_read_and_counted_together(tmp_path):
     told.groups = np.repeat(["a", "b", "c"], 6)
     told.write(tmp_path)
     read = Predictions.read(tmp_path / "predictions.csv", NAMES)
-    np.testing.assert_array_equal(Predictions.concatenate([read, read]).groups, np.tile(told.groups, 2))
+    np.testing.assert_array_equal(join_clips([read, read]).groups, np.tile(told.groups, 2))
     assert read.intervals() == told.intervals() != predictions([0, 1, 2] * 6, [0, 1, 1] * 6).intervals()
 
 
