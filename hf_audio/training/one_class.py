@@ -159,8 +159,8 @@ class OneClassTrainer(HeadTrainer):
         return (
             f"Scores are no probabilities, as no anomaly was heard: 0.5 is the threshold, above which {told.alarms} "
             f"of {told.n_clips} normal training clips lie where each is judged by one of {told.n_folds} heads that "
-            f"had not heard it (it was set for a share of {FALSE_ALARM_SHARE:.0%}), and half of their windows get less "
-            f"than {MEDIAN_SCORE:g}."
+            f"had not heard it (it was set for a share of {FALSE_ALARM_SHARE:.0%}), and half of their windows get "
+            f"less than {MEDIAN_SCORE:g}."
         )
 
     def describe_head(self, on_all: bool) -> str:

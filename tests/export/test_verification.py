@@ -35,7 +35,7 @@ KINDS = {
         "id2label": {0: "normal", 1: "anomaly"},
         "normal_centers": 3,
         "backbone": "none",
-        "hidden_sizes": [32],
+        "hidden_sizes": [20],
         "pooling": "mean_std",
     },
     "frames": {**FRAMES, "overlap": 0.25, "id2label": NAMES},

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 from sklearn.metrics import balanced_accuracy_score, classification_report, f1_score, roc_auc_score
 
 from hf_audio.data.rows import tag_matrix
@@ -16,7 +17,9 @@ from hf_audio.runs.predictions import (
     TagPredictions,
     TwoClassPredictions,
     join_clips,
+    select_clips,
 )
+from hf_audio.runs.scores import Scores, write_scores
 
 NAMES = ["cat", "dog", "hen"]
 
@@ -256,3 +259,38 @@ def test_two_classes_have_scores_intervals_and_a_curve(tmp_path):
     (tmp_path / "one").mkdir()
     one.write(tmp_path / "one")
     assert one.pictures == ["confusion_matrix.png"] and "roc_auc" not in {**one.metrics(), **one.intervals()}
+
+
+def test_anomalies_are_judged_as_dcase_does_in_all_and_by_section():
+    rng = np.random.default_rng(0)
+    truth = np.tile([0, 0, 1], 20)
+    scores = np.clip(rng.normal(0.3 + 0.2 * truth, 0.2), 0.01, 0.99).astype(np.float32)
+    told = AnomalyPredictions.from_probabilities(
+        [f"{clip}.wav" for clip in range(60)], ["normal", "anomaly"], truth, np.stack([1 - scores, scores], axis=1)
+    )
+    told.columns = {"section": np.repeat(["fan", "pump"], 30)}
+    found, expected = told.metrics(), []
+    for rows in (slice(0, 60), slice(0, 30), slice(30, 60)):
+        areas = [roc_auc_score(truth[rows], scores[rows], max_fpr=most) for most in (None, 0.1)]
+        expected.append(areas)
+    assert [found["anomaly_auc"], found["anomaly_pauc"]] == pytest.approx(expected[0])
+    assert [found["anomaly_auc_mean"], found["anomaly_pauc_mean"]] == pytest.approx(np.mean(expected[1:], axis=0))
+    assert found["anomaly_harmonic"] == pytest.approx(stats.hmean(np.ravel(expected[1:])))
+    assert found["false_alarm_rate"] == (scores[truth == 0] > 0.5).mean()
+    assert told.tables()[0].rows[1][0] == "pump" and told.intervals()["anomaly_auc"][0] < found["anomaly_auc"]
+    alone = select_clips(told, np.flatnonzero(truth == 0))
+    assert set(alone.metrics()) == {"false_alarm_rate"} and set(alone.intervals()) == {"false_alarm_rate"}
+
+
+def test_tags_are_read_again_with_all_their_scores(tmp_path):
+    scores = np.array([[0.9, 0.2, 0.4], [0.1, 0.3, 0.8]], dtype=np.float32)
+    written = TagPredictions.from_probabilities(
+        ["a/1.wav", "a/2.wav"], ["x", "y", "z"], [[1, 0, 1], [0, 0, 1]], scores
+    )
+    written.columns = {"site": np.array(["n", "s"])}
+    written.write(tmp_path)
+    write_scores(tmp_path, {"test": Scores(["1.wav", "2.wav"], written.references, scores)})
+    read = TagPredictions.read(tmp_path / "predictions.csv", written.names)
+    both = join_clips([read, read])
+    assert both.metrics() == written.metrics() and both.columns["site"].tolist() == ["n", "s"] * 2
+    assert len(both.paths) == 4 and both.groups is None
