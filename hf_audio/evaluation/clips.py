@@ -123,7 +123,7 @@ def _read_conditions(source: str, columns: Columns, audio_dir: str | None) -> La
     found = read_normal_recordings(source, columns, audio_dir)
     for sentence in found.said:
         logger.info("%s", sentence)
-    labels = [(label,) if label else () for label in found.labels]
+    labels: list[tuple[str, ...]] = [(label,) if label else () for label in found.labels]
     further = {SECTION_COLUMN: found.sections} if len(set(found.sections)) > 1 else {}
     clips = LabelledClips(source, found.paths, labels, found.groups, found.columns.group, further)
     return _choose_tested(clips, found.parts)

@@ -603,7 +603,7 @@ class NumberPredictions:
 
 
 AnyPredictions = Predictions | TagPredictions | NumberPredictions
-Clips = TypeVar("Clips", Predictions, TagPredictions, NumberPredictions)
+Clips = TypeVar("Clips", bound=AnyPredictions)
 
 
 def predictions_class(config: PreTrainedConfig) -> type[AnyPredictions]:

@@ -53,7 +53,7 @@ class Crossed:
             # A run names clips from the folder on that holds all of them, and leaves out what cannot be read. Parts of
             # one recording have its name, and come in their order.
             held_out = np.flatnonzero(mask)
-            by_name = defaultdict(deque)
+            by_name: dict[str, deque[int]] = defaultdict(deque)
             for path, row in zip(relative_paths([paths[row] for row in held_out]), held_out, strict=True):
                 by_name[path].append(row)
             rows += [by_name[path].popleft() for path in parts[name].paths]

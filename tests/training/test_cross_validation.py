@@ -241,5 +241,5 @@ def test_folds_of_tags_and_of_parts_of_recordings_are_told_together_and_go_on_af
     assert told["eval_map_macro_fold_1"] <= 1 and "cross_fitted" in told and told["labels"] == TAGS
     rows = rows_of(tmp_path / "out" / "predictions.csv")
     assert len(rows) == 24 and Counter(row["fold"] for row in rows) == dict.fromkeys(folds, 8)
-    assert [row["labels"] for row in rows[:3]] == ["a", "b;c", ""]
+    assert [row["labels"] for row in rows[:3]] == ["a", "b,c", ""]
     assert "Label-weighted label-ranking" in (tmp_path / "out" / "README.md").read_text()
