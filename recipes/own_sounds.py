@@ -400,7 +400,8 @@ def choose(args: OwnSoundsArguments, survey: Survey, drawn: int | None = None) -
     choices = choose_defaults(survey, given, drawn)
     for name, (value, why) in choices.items():
         setattr(args, name, value)
-        logger.info("%s %s: %s.", name, value, why)
+        if name in HEARD or not args.only_normal:
+            logger.info("%s %s: %s.", name, value, why)
     if not SHORTEST_HEARD <= args.excerpt_seconds <= args.clip_seconds:
         raise ArgumentError(
             f"--excerpt_seconds {args.excerpt_seconds:g} must lie between {SHORTEST_HEARD:g} and --clip_seconds "

@@ -128,11 +128,11 @@ SHOWN_ARGUMENTS = (
 # Of one test set.
 METRIC_NAMES = {
     "anomaly_auc": "Area under the ROC curve, anomalies against normal clips",
-    "anomaly_pauc": "The same up to a false alarm rate of 0.1, chance being 0.5",
+    "anomaly_pauc": "Area up to a false alarm rate of 0.1 (0.5 is chance)",
     "false_alarm_rate": "Share of normal clips called an anomaly",
     "detection_rate": "Share of anomalies called so",
     "anomaly_auc_mean": "Area under the ROC curve, mean of the sections",
-    "anomaly_pauc_mean": "The same up to a false alarm rate of 0.1, mean of the sections",
+    "anomaly_pauc_mean": "Area up to a false alarm rate of 0.1, mean of the sections",
     "anomaly_harmonic": "Harmonic mean of both areas over the sections",
     "accuracy": "Accuracy",
     "balanced_accuracy": "Balanced accuracy",

@@ -55,8 +55,9 @@ def compare_with_constant(predictions: AnyPredictions, counts: Mapping[str, int]
     told: dict[str, Any] = {UNTESTED: predictions.untested()} if predictions.untested() else {}
     if isinstance(predictions, NumberPredictions):
         return told
-    if isinstance(predictions, AnomalyPredictions) and not predictions.has_both:
-        return told
+    if isinstance(predictions, AnomalyPredictions):
+        area = predictions.intervals().get("anomaly_auc")
+        return told if area is None else {**told, LEARNT: area[0] > 0.5}
     if isinstance(predictions, TagPredictions):
         return told | _compare_with_frequency(predictions, counts)
     return told | compare_with_label(predictions, largest_class(counts))

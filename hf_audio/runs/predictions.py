@@ -312,8 +312,8 @@ class AnomalyPredictions(TwoClassPredictions):
             rates = [value for each in areas for value in each.values()]
             told["anomaly_harmonic"] = 0.0 if min(rates) == 0 else len(rates) / sum(1 / rate for rate in rates)
         others = super().metrics()
-        del others["roc_auc"]  # told already
-        return told | others
+        # One is told already, and scores that tell how strange something is are no probabilities.
+        return told | {name: others[name] for name in others if name not in ("roc_auc", "calibration_error")}
 
     def _areas(self, rows: np.ndarray) -> dict[str, float]:
         """Of some of the clips, (clips,) of bool; nothing where they are all of one kind."""

@@ -55,7 +55,7 @@ class Crossed:
             held_out = np.flatnonzero(mask)
             by_name: dict[str, deque[int]] = defaultdict(deque)
             for path, row in zip(relative_paths([paths[row] for row in held_out]), held_out, strict=True):
-                by_name[path].append(row)
+                by_name[path].append(int(row))
             rows += [by_name[path].popleft() for path in parts[name].paths]
         scores = Scores(
             [paths[row] for row in rows],

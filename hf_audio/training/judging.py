@@ -117,7 +117,7 @@ def judge(
             margin,
         )
         metrics |= {f"eval_{name}": value for name, value in rejection.metrics().items()}
-    if task.purpose != "preparation":
+    if task.purpose != "preparation" and not config.normal_centers:
         metrics |= _judge_altered(trainer, parts, plain, config)
     return Judgement(metrics, predictions[TEST], others, scores[TEST], rejection)
 

@@ -169,7 +169,7 @@ class OneClassTrainer(HeadTrainer):
         return (
             "Of every window, the distance of its embedding from the nearest of "
             f"{len(self.fitted.model.centers)} normal ones, in units of how embeddings vary (the covariance is shrunk "
-            "as Ledoit and Wolf have it). The test clips chose nothing."
+            f"as Ledoit and Wolf have it). {self.describe_threshold()} The test clips chose nothing."
         )
 
 
