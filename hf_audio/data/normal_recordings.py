@@ -100,6 +100,8 @@ def load_normal_collection(
     found = read_normal_recordings(source, columns, audio_dir)
     for sentence in found.said:
         logger.info("%s", sentence)
+    if ANOMALY not in found.labels:
+        logger.info("Nothing in %s is called an anomaly: %d recordings count as normal.", source, len(found.paths))
     labels, parts = np.array(found.labels, dtype=object), np.array(found.parts, dtype=object)
     kept = labels != ""
     if not kept.all():
@@ -147,20 +149,27 @@ def _read_folder(source: Path) -> NormalRecordings:
     told = [_told_by(place) for place in places]
     parts = [_part_of(place) for place in places]
     said = []
-    named = any(read_condition(folder) == NORMAL for place in places for folder in place.parts[:-1])
+    trained = [place for place, part in zip(places, parts, strict=True) if part == TRAIN]
+    named, train_named = (any(_is_named(place) for place in some) for some in (places, trained))
     if not any(told):
         tables = [file for file in searched.others if is_table(file)]
         if len(tables) == 1:
             return _read_table(source, Columns(), None)
         told = [NORMAL] * len(files)
-        said.append(f"Nothing in {source} is called an anomaly: all {len(files)} recordings count as normal.")
     elif named and None in told:
-        other = sorted({str(place.parent) for place, own, part in zip(places, told, parts, strict=True) if not own})
+        other = sorted(
+            {
+                str(place.parent)
+                for place, own, part in zip(places, told, parts, strict=True)
+                if not own and part != TRAIN
+            }
+        )
         said.append(f"Recordings in {', '.join(other[:5])} count as anomalies, as others are called normal.")
-    labels = []
-    for own, part in zip(told, parts, strict=True):
-        unsaid = NORMAL if part == TRAIN and not named else ANOMALY if named else ""
-        labels.append(own or unsaid)
+    # What nothing is said of: to train on, it is normal, or else not the folder's that is called so.
+    unsaid = ANOMALY if named else ""
+    labels = [
+        own or (NORMAL if part == TRAIN and not train_named else unsaid) for own, part in zip(told, parts, strict=True)
+    ]
     return NormalRecordings(
         source.name or str(source),
         [str(file) for file in files],
@@ -171,6 +180,11 @@ def _read_folder(source: Path) -> NormalRecordings:
         Columns(),
         said,
     )
+
+
+def _is_named(place: Path) -> bool:
+    """Whether a folder is called normal."""
+    return any(read_condition(folder) == NORMAL for folder in place.parts[:-1])
 
 
 def _told_by(place: Path) -> str | None:

@@ -186,6 +186,10 @@ def _read_rival(folder: Path, names: Sequence[str]) -> Predictions | None:
     return Predictions.read(file, names) if file.is_file() else None
 
 
+def _answers_class(task: Task) -> type[Predictions] | type[TagPredictions]:
+    return TagPredictions if has_tags(task.dataset) else Predictions
+
+
 def _write_report(
     args: RecipeArguments,
     task: Task,
@@ -196,8 +200,7 @@ def _write_report(
     output_dir = Path(args.output_dir)
     folders = {name: output_dir / f"fold_{name}" for name in results}
     names = next(iter(results.values()))["labels"]
-    kind = TagPredictions if has_tags(task.dataset) else Predictions
-    parts = {name: kind.read(folder / PREDICTIONS_NAME, names) for name, folder in folders.items()}
+    parts = {name: _answers_class(task).read(folder / PREDICTIONS_NAME, names) for name, folder in folders.items()}
     judged = join_clips(list(parts.values()))
     origins = [] if args.baseline else find_origins(args, task.facts.dataset_name)
     summary |= _measure_together(judged, task, list(results.values())) | origin_results(origins)

@@ -51,7 +51,10 @@ def test_folders_tell_it_and_others_than_normal_are_anomalies(tmp_path):
     }
     touch(tmp_path / "c", "day1/1.wav", "day2/2.wav")
     rows = read_normal_recordings(tmp_path / "c")
-    assert rows.labels == ["normal", "normal"] and rows.parts == [TRAIN, TRAIN] and "count as normal" in rows.said[0]
+    assert rows.labels == ["normal", "normal"] and rows.parts == [TRAIN, TRAIN]
+    touch(tmp_path / "d", "train/1.wav", "test/normal/2.wav", "test/crack/3.wav")
+    rows = read_normal_recordings(tmp_path / "d")
+    assert rows.labels == ["anomaly", "normal", "normal"] and "test/crack count as anomalies" in rows.said[0]
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,8 @@
 const USUAL = { release: 0.5, min_seconds: 0, gap_seconds: 0.2 }; // of a checkpoint to which no rule was fitted
 const USUAL_THRESHOLD = 0.5;
 // Labels that mean that none of the others sounds, in small letters and with blanks: they are no events.
-const NO_EVENTS = ["none of these", "no speech", "background", "background noise", "normal"];
+const NO_EVENTS = ["none of these", "no speech", "background", "background noise"];
+const ONE_CLASS = ["normal", "anomaly"]; // of a checkpoint that has heard normal recordings alone
 const TINY = 1e-6; // seconds
 
 /** [{onset, offset, label, confidence}, ...] in the order of their onsets, of [(labels,), ...] every so many seconds. */
@@ -20,7 +21,7 @@ export class EventFinder {
     this.rule = others;
     this.lines = labels.flatMap((label, place) => {
       const [threshold, low] = [thresholds[place], thresholds[place] * others.release].map(Math.fround);
-      return isEvent(label) ? [{ label, place, threshold, low, run: null, pending: null }] : [];
+      return isEvent(label, labels) ? [{ label, place, threshold, low, run: null, pending: null }] : [];
     });
     this.now = 0; // up to which scores have come
   }
@@ -83,6 +84,7 @@ function inOrder(a, b) {
   return a.onset - b.onset || a.offset - b.offset || (a.label < b.label ? -1 : 1);
 }
 
-function isEvent(label) {
+function isEvent(label, labels) {
+  if (labels.join() === ONE_CLASS.join()) return label !== ONE_CLASS[0];
   return !NO_EVENTS.includes(label.toLowerCase().replaceAll("_", " ").trim());
 }
