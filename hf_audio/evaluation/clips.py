@@ -141,7 +141,8 @@ def _choose_tested(clips: LabelledClips, told: Sequence[str]) -> LabelledClips:
 def is_data_set(source: str) -> bool:
     """Whether a source is a data set of the Hub, or a folder of one's files: saved, in Parquet or in tars."""
     if not os.path.exists(source):
-        return re.fullmatch(HUB_ID, source) is not None and not is_table(source)
+        is_mistyped = Path(source).parent.is_dir()  # a folder of this machine
+        return re.fullmatch(HUB_ID, source) is not None and not is_table(source) and not is_mistyped
     folder = Path(source)
     if not folder.is_dir():
         return False

@@ -72,7 +72,7 @@ def test_labelled_clips_are_judged_as_a_training_judges_them(checkpoint, tone_fo
     assert (output / "confusion_matrix.png").read_bytes()[:4] == b"\x89PNG"
 
 
-def test_data_sets_and_shards_are_judged_as_their_files_are(checkpoint, tone_folder, tmp_path):
+def test_data_sets_and_shards_are_judged_as_their_files_are(checkpoint, tone_folder, tmp_path, monkeypatch):
     files = sorted(tone_folder.glob("*/*.wav"))
     rows = [(file.read_bytes(), file.name, file.parent.name) for file in files]
     write_parquet(tmp_path / "train" / "train-00000.parquet", rows[::4])  # which it may have been trained on
@@ -88,6 +88,9 @@ def test_data_sets_and_shards_are_judged_as_their_files_are(checkpoint, tone_fol
     assert compared.differences["accuracy"].value == 0
     with pytest.raises(DataError, match="The data set nobody/nothing cannot be fetched"):
         hf_audio.evaluate(checkpoint, data="nobody/nothing")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match="tars/tset is neither a folder nor a CSV"):
+        hf_audio.evaluate(checkpoint, data="tars/tset")
     with pytest.raises(ArgumentError, match="--unannotated is of tables and annotations"):
         hf_audio.evaluate(checkpoint, data=tmp_path / "tars", unannotated="ignore")
 

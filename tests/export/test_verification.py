@@ -32,6 +32,7 @@ KINDS = {
     "speech alone": {"speech_only": True, "overlap": 0.5, "temperature": 4.0, "id2label": NAMES},
     "an ensemble": {},
     "normal recordings alone": {
+        "num_labels": 2,
         "id2label": {0: "normal", 1: "anomaly"},
         "normal_centers": 3,
         "backbone": "none",
