@@ -14,6 +14,7 @@ NORMAL, ANOMALY = "normal", "anomaly"  # the labels of a network that has heard 
 NONE_OF_THESE = "none of these"  # the label of whatever is none of a model's classes, and the last of its labels
 # Of a spectrogram: three seconds at 48 kHz, and more bands than there is use for.
 MAX_FFT, MAX_MELS = 2**17, 2**12
+FRAMES_TO_RISE = 8  # from one mean of four to the next
 MAX_CENTERS = 2**16  # that a head of normal recordings compares with
 LONGEST_FRAME = 0.1  # seconds, of a network that says when something sounds
 MAX_SPECTROGRAM = 2**29  # frames of a clip times `n_fft`: 2 GB
@@ -157,7 +158,7 @@ class AudioCNNConfig(PreTrainedConfig):
             2019, frequency-aware convolutions, https://arxiv.org/abs/1909.02859.
         kernel_size (`int`): of the `conv1d` backbone, in frames.
         context_dilations (`list[int]`): of the convolutions over time between backbone and pooling, one a layer.
-        pooling (`"mean_max"`, `"mean"`, `"max"`, `"mean_std"` or `"attention"`): what becomes of the frames; by
+        pooling (`"mean_max"`, `"mean"`, `"max"`, `"mean_std"`, `"mean_std_rise"` or `"attention"`): of the frames; by
             attention, every digit of a number finds those of its own.
         time_halvings (`int`, *optional*): how many of the halvings of the `resnet` or `conv1d` backbone are of time;
             the first ones are, and the later ones of the mel bands alone. `None`: all.
@@ -189,7 +190,7 @@ class AudioCNNConfig(PreTrainedConfig):
     model_type = "audio_cnn"
     frontends: ClassVar[tuple[str, ...]] = ("log_mel", "mfcc")
     backbones: ClassVar[tuple[str, ...]] = ("resnet", "conv1d", "shufflenet", "alexnet", "cnn3", "none")
-    poolings: ClassVar[tuple[str, ...]] = ("mean_max", "mean", "max", "mean_std", "attention")
+    poolings: ClassVar[tuple[str, ...]] = ("mean_max", "mean", "max", "mean_std", "mean_std_rise", "attention")
     frame_poolings: ClassVar[tuple[str, ...]] = ("linear_softmax",)
     number_grammars: ClassVar[dict[str, int]] = {"ru": 6}  # and of how many digits their numbers are
     n_stages: ClassVar[dict[str, int]] = {"shufflenet": 5, "alexnet": 5, "cnn3": 3}
@@ -402,6 +403,12 @@ class AudioCNNConfig(PreTrainedConfig):
         n_stages = self.n_stages.get(self.backbone)
         if self.backbone == "none" and self.hidden_sizes != [self.n_features]:
             raise ValueError(f"hidden_sizes={self.hidden_sizes} must be [{self.n_features}] for backbone='none'.")
+        n_frames = self.min_samples // self.hop_length + 1
+        if self.pooling == "mean_std_rise" and (self.backbone != "none" or n_frames < FRAMES_TO_RISE):
+            raise ValueError(
+                f"pooling='mean_std_rise' needs backbone='none', and {FRAMES_TO_RISE} frames, where min_seconds="
+                f"{self.min_seconds} has {n_frames}: raise it."
+            )
         if n_stages is None:
             self._check_stages()
         elif len(self.hidden_sizes) != n_stages:

@@ -17,6 +17,7 @@ from .backbones import (
     POOLINGS,
     AttentionPooling,
     ContextBlock,
+    NoBackbone,
     Pooling,
     ResidualBlock,
     ResNet,
@@ -329,7 +330,7 @@ class AudioCNNPreTrainedModel(PreTrainedModel):
         self.filter_augment = FilterAugment(config)
         self.feature_norm = FeatureNorm(config.n_features)
         self.spec_augment = SpecAugment(config)
-        self.backbone = BACKBONES[config.backbone](config)
+        self.backbone = NoBackbone() if config.backbone == "none" else BACKBONES[config.backbone](config)
         channels = config.hidden_sizes[-1]
         self.context = nn.ModuleList(ContextBlock(channels, dilation) for dilation in config.context_dilations)
         self.pooling: nn.Module

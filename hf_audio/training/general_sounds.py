@@ -127,7 +127,7 @@ def hear_frames(signal: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def hear_statistics(signal: Mapping[str, Any]) -> dict[str, Any]:
-    """The front-end of a signal and, in the place of a network, mean and standard deviation of its mel bands.
+    """The front-end of a signal and, in the place of a network, what its mel bands do in a window.
 
     Of normal recordings alone nothing can be told apart, and so no network is trained.
     """
@@ -137,7 +137,7 @@ def hear_statistics(signal: Mapping[str, Any]) -> dict[str, Any]:
         **dict.fromkeys(masks, 0),
         "backbone": "none",
         "hidden_sizes": [signal["n_mels"]],
-        "pooling": "mean_std",
+        "pooling": "mean_std_rise",
         "stem_stride": 1,
         "dropout": 0.0,
         "min_seconds": SHORTEST_HEARD,

@@ -74,7 +74,7 @@ def machine(tmp_path):
         write(f"train/section_0{number % 2}_source_train_normal_{number:04}.wav")
     for number in range(12):
         write(f"test/section_0{number % 2}_source_test_normal_{number:04}.wav")
-        write(f"test/section_0{number % 2}_source_test_anomaly_{number:04}.wav", 0.04)
+        write(f"test/section_0{number % 2}_source_test_anomaly_{number:04}.wav", 0.1)
     return tmp_path / "fan"
 
 
