@@ -89,7 +89,7 @@ class RandomExcerpt(OfDuration):
             size, length = round(self.duration * sample_rate), samples.shape[-1]
             end = length
             if not samples[..., -1].any():
-                sounding = np.asarray((samples != 0).reshape(-1, length).any(axis=0))
+                sounding = samples != 0 if samples.ndim == 1 else (samples != 0).any(axis=0)
                 end = length - int(np.flip(sounding).argmax())  # the whole length where all is silent
             last = end - size // 2 if end < length else length - size
             self.parameters["start"] = random.randint(-(size // 8), max(last, 0) + size // 8)
