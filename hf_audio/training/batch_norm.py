@@ -27,10 +27,8 @@ class ProcessBatchNorm(nn.modules.batchnorm._BatchNorm):
             momentum = self.momentum or 1 / self.num_batches_tracked.item()
             self.running_mean.lerp_(mean, momentum)
             self.running_var.lerp_(variance * (count / (count - 1)), momentum)
-        weight, bias = self.weight, self.bias
-        if not self.affine:
-            weight, bias = torch.ones_like(mean), torch.zeros_like(mean)
-        return _Normalise.apply(input, weight, bias, mean, variance, count, self.eps)
+        weights = (self.weight, self.bias) if self.affine else (torch.ones_like(mean), torch.zeros_like(mean))
+        return _Normalise.apply(input, *weights, mean, variance, count, self.eps)
 
 
 def _gather_statistics(values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, float]:
@@ -40,8 +38,8 @@ def _gather_statistics(values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor
     """
     channels = values.shape[1]
     # torch's own kernel, which sums up bfloat16 in float32, as it does where such statistics are kept.
-    kept = [torch.zeros(channels, device=values.device) for _ in range(2)]
-    mean, variance = torch.batch_norm_update_stats(values, *kept, 0.0)
+    kept = torch.zeros(2, channels, device=values.device)
+    mean, variance = torch.batch_norm_update_stats(values, kept[0], kept[1], 0.0)
     here = torch.cat([mean, variance, mean.new_tensor([values.numel() / channels])]).double()
     parts = [torch.empty_like(here) for _ in range(torch.distributed.get_world_size())]
     torch.distributed.all_gather(parts, here)

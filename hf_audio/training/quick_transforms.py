@@ -78,6 +78,8 @@ class _QuickFilter(BaseButterworthFilter):
             edges = [center - width / 2, center + width / 2]
         if edges[-1] > half:
             edges[-1] = half * HIGHEST
+        if not 0 < edges[0] <= edges[-1] < sample_rate / 2:
+            return super().apply(samples, sample_rate)  # which says what is wrong
         sections = butterworth(self.parameters["rolloff"] // 6, edges, self.filter_type, sample_rate)
         filtered, _ = sosfilt(sections, samples, zi=_settled(sections, float(samples[0])))
         return filtered.astype(np.float32)
@@ -128,7 +130,7 @@ def split_excerpt(transform: Transform | None) -> tuple[Transform | None, Transf
 
     Such a piece may be taken before the samples become floating-point numbers, of a clip twice as long half of them.
     """
-    if type(transform) is audiomentations.Compose and transform.p == 1 and not transform.shuffle:
+    if isinstance(transform, audiomentations.Compose) and transform.p == 1 and not transform.shuffle:
         first, *others = transform.transforms or [None]
         if isinstance(first, OfDuration):
             rest = copy.copy(transform)
@@ -160,11 +162,10 @@ def butterworth(order: int, edges: Sequence[float], kind: str, sampling_rate: fl
     poles = (1 + poles) / (1 - poles)
     is_real = np.abs(poles.imag) < 1e-12
     pairs, singles = poles[~is_real & (poles.imag > 0)], np.sort(poles[is_real].real)
-    ones = np.ones(len(pairs))
-    below = [np.stack([ones, -2 * pairs.real, np.abs(pairs) ** 2], axis=1)]
-    below += [[[1, -a - b, a * b]] for a, b in zip(singles[::2], singles[1::2], strict=False)]
+    below = [np.stack([np.ones(len(pairs)), -2 * pairs.real, np.abs(pairs) ** 2], axis=1)]
+    below += [np.array([[1, -a - b, a * b]]) for a, b in zip(singles[::2], singles[1::2], strict=False)]
     if len(singles) % 2:
-        below.append([[1, -singles[-1], 0]])
+        below.append(np.array([[1, -singles[-1], 0]]))
     denominators = np.concatenate(below)
     # Where the filter lets all pass, and what it does not let pass.
     middle = 2 * np.arctan(np.sqrt(np.prod(warped))) if len(warped) > 1 else 0.0

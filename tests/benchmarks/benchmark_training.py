@@ -6,8 +6,10 @@
 for audio classification: plain `Trainer`, files decoded whenever they are read, the feature extractor called clip by
 clip, the default collator, float32; its torchcodec is replaced by soundfile, and it augments nothing but the excerpt.
 The example's collator wants clips of one length: where clips are heard whole, it is left out. All in one process, in
-turns; medians and ratios. With `--cpu_time`, seconds are those of a core, whatever else the machine does: ratios repeat
-on a busy machine too, and say what one core gives (use OMP_NUM_THREADS=1), not what a second core takes over.
+turns; medians and ratios.
+
+With `--cpu_time`, seconds are those of a core, whatever else the machine does. So ratios repeat on a busy machine too,
+with OMP_NUM_THREADS=1; they do not show what a second core takes over.
 """
 
 import argparse
