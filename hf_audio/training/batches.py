@@ -134,9 +134,10 @@ class ClipTransform:
         return {EVENTS_COLUMN: events, COMPLETE_COLUMN: complete}
 
     def _transform(self, audio: bytes | memoryview, index: int, label: Any, size: int | None) -> "_Crop":
-        clip: Packed | np.ndarray = open_packed(audio)
+        recorded = open_packed(audio)
+        clip: Packed | np.ndarray = recorded
         if self.amortized is not None:
-            clip = self.amortized(clip, index, self.sampling_rate, self.seed, int(self.epoch))
+            clip = self.amortized(recorded, index, self.sampling_rate, self.seed, int(self.epoch))
         is_background = self.background is not None and label == self.background
         draws = self.augmentation is not None or self.excerpt is not None or size is not None or is_background
         return self._draw(clip, index, size, is_background) if draws else _Crop(_unpack(clip))

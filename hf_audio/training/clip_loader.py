@@ -53,7 +53,7 @@ class AheadLoader(DataLoader):
     made; what goes wrong there is raised where the batch is asked for.
     """
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
         batches, end = super().__iter__(), object()
         waiting: deque[Future[Any]] = deque()
         pool = ThreadPoolExecutor(1, thread_name_prefix="clips")
