@@ -13,10 +13,10 @@ from audiomentations.core.transforms_interface import BaseWaveformTransform
 from scipy.fft import irfft, next_fast_len, rfft
 from scipy.signal import butter, sosfilt
 
+from ..models.modeling_audio_cnn import IGNORED
+
 # Normal numbers that are drawn once: 16 MB, and minutes of noise at any usual rate.
 N_NORMAL = 1 << 22
-
-from ..models.modeling_audio_cnn import IGNORED
 
 OVERLAID = 0.3  # of the clips of a batch, that another one is laid over
 OVERLAY_DB = -15.0, 5.0  # by which it is amplified
