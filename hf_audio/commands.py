@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from .errors import ArgumentError, MissingExtraError
@@ -343,6 +344,7 @@ def evaluate(
     split_column: str | None = None,
     audio_dir: File | None = None,
     unannotated: Literal["background", "ignore"] | None = None,
+    dataset_config: str | None = None,
     threshold: float | None = None,
     collar: float = 0.2,
     offset_share: float = 0.5,
@@ -357,14 +359,16 @@ def evaluate(
 
     Args:
         checkpoints: a finished folder, a Hub id or an ONNX file, and behind it the data; or two, with --data
-        data: a folder or a table of labelled clips or of annotations
+        data: a folder or a table of labelled clips or of annotations; or a data set of the Hub, a folder that one was
+            saved to, or one of Parquet files or tars
         output: folder for figures, report, tables and pictures
-        path_column: of a table: names of files; by default one with a usual name
+        path_column: of a table: names of files, of a data set: recordings; by default one with a usual name
         label_column: of a table: labels; by default one with a usual name
         group_column: of a table: what clips belong together by (recording, speaker), for intervals and the worst group
         split_column: of a table: train and test, whose test clips are judged; by default one with a usual name
         audio_dir: where a table's files are; by default beside it
         unannotated: of recordings with annotations, what is not annotated
+        dataset_config: of a data set that has several
         threshold: of events, in the place of the checkpoint's own
         collar: seconds that an event's onset, and offset, may be off
         offset_share: of an event's length that its offset may be off, if that is more
@@ -397,7 +401,8 @@ def evaluate(
     if output is not None:
         check_output(Path(output))
     columns = Columns(path_column, _several(label_column), group_column, split_column)
-    judged_by = Data(os.fspath(data), columns, None if audio_dir is None else os.fspath(audio_dir), unannotated)
+    place = None if audio_dir is None else os.fspath(audio_dir)
+    judged_by = Data(os.fspath(data), columns, place, unannotated, dataset_config)
     options = Options(Collars(collar, offset_share, segment_seconds), threshold, num_workers)
     evaluation = (
         evaluate_checkpoint(given[0], judged_by, options)
@@ -1007,6 +1012,7 @@ def serve(
     *,
     host: str = "127.0.0.1",
     port: int = 8000,
+    workers: int = 1,
     site: File | None = None,
     token_file: File | None = None,
     max_megabytes: float = 32,
@@ -1027,6 +1033,7 @@ def serve(
             choose that; the first one answers at /
         host: where to listen; 0.0.0.0 lets the network in
         port: 0 takes a free one
+        workers: processes that answer, each of which loads the checkpoints; one for two cores or more is a start
         site: what hf-audio page has written, for browsers at /; by default it is made of the first checkpoint as
             soon as the server answers, unless clients need a token
         token_file: holds the token in the place of HF_AUDIO_TOKEN
@@ -1050,9 +1057,13 @@ def serve(
         from .serving.callers import Callers
         from .serving.connections import Server
         from .serving.service import Limits, Service, name_checkpoints, read_token
+        from .serving.supervisor import Supervisor
+        from .serving.worker import Settings
     except ModuleNotFoundError as error:
         raise MissingExtraError(f"There is no {error.name} to serve with: pip install 'hf-audio[serve]'.") from error
 
+    if workers < 1:
+        raise ArgumentError(f"--workers {workers} must be at least 1.")
     names = name_checkpoints(_several(checkpoints))
     token = read_token(None if token_file is None else Path(token_file))
     limits = Limits(
@@ -1066,35 +1077,58 @@ def serve(
     page = None if site is None else Path(site)
     if page is not None and not (page / "index.html").is_file():
         raise ArgumentError(f"--site {page} holds no index.html: write one by hf-audio page.")
+    ready = Event()
     with ExitStack() as stack:
-        service = Service(names, limits)
         if page is None and token is None:
-            page = stack.enter_context(make_site_beside(next(iter(names.values())), service.loaded))
-        server = Server(make_app(service, token, page, callers), service, host, port)
+            page = stack.enter_context(make_site_beside(next(iter(names.values())), ready))
+        if workers > 1:
+            settings = Settings(names, limits, token, page, callers)
+            server: Server | Supervisor = Supervisor(settings, workers, host, port, ready)
+        else:
+            service = Service(names, limits, loaded=ready)
+            server = Server(make_app(service, token, page, callers), service, host, port)
         print(f"{', '.join(names)} at {server.url}", flush=True)
         server.run()
 
 
-def page(checkpoint: File, *, output_dir: File) -> Path:
+def page(
+    checkpoint: File, *, output_dir: File | None = None, space: str | None = None, dry_run: bool = False
+) -> "Path | str | list[UploadedFile]":
     """Make a web page that runs a checkpoint in the browser.
 
-    A folder for any static host: the exported model, and a page that runs it in the visitor's browser, by files or the
-    microphone.
+    A folder for any static host, or a Space on the Hugging Face Hub: the exported model, and a page that runs it in
+    the visitor's browser, by files or the microphone.
 
     Args:
         checkpoint: a finished folder or a Hub id
         output_dir: folder of the site, a new one or an earlier site
+        space: NAMESPACE/NAME, or NAME alone for your own namespace, of a static Space to publish the page as
+        dry_run: list what would be published; needs no network or token
 
     Returns:
-        The folder.
+        The folder; or the address of the Space or, in a dry run, what would be published.
 
     Raises:
+        ArgumentError: neither a folder nor a Space, or both.
         CheckpointError: the checkpoint cannot be used.
         ExportError: the folder holds something else, or lies in none that exists.
+        HubError: the Hub does not take it.
     """
-    from .export.site import make_site  # loads torch
+    if (output_dir is None) == (space is None):
+        raise ArgumentError("A page goes into a folder or to the Hub: give either --output_dir or --space.")
+    if output_dir is not None:
+        from .export.site import make_site  # loads torch
 
-    return make_site(os.fspath(checkpoint), Path(output_dir))
+        if dry_run:
+            raise ArgumentError("--dry_run lists what would be published: give --space in the place of --output_dir.")
+        return make_site(os.fspath(checkpoint), Path(output_dir))
+    from .export.space import list_page, publish_page
+    from .runs.hub import Destination
+
+    if dry_run:
+        return list_page(os.fspath(checkpoint), str(space))
+    message = "Publish a page that runs in the browser"
+    return publish_page(os.fspath(checkpoint), Destination(str(space), message=message, kind="space"))
 
 
 def push(
@@ -1104,6 +1138,7 @@ def push(
     private: bool = False,
     dry_run: bool = False,
     anyway: bool = False,
+    endpoint: bool = False,
     revision: str | None = None,
     message: str = "Upload a checkpoint with its card",
 ) -> "str | list[UploadedFile]":
@@ -1118,6 +1153,7 @@ def push(
         private: make a repository that its owner alone sees
         dry_run: list what would be uploaded; needs no network or token
         anyway: also a network that is no better than always answering the largest class
+        endpoint: with handler.py, by which the Hub's custom inference endpoints answer as hf_audio does
         revision: the branch to upload to; by default main
         message: of the commit
 
@@ -1131,8 +1167,9 @@ def push(
     from .runs import hub  # loads torch
 
     if dry_run:
-        return hub.list_upload(Path(checkpoint), repo, anyway=anyway)
-    return hub.push(Path(checkpoint), hub.Destination(repo, private, revision, message), anyway=anyway)
+        return hub.list_upload(Path(checkpoint), repo, anyway=anyway, endpoint=endpoint)
+    destination = hub.Destination(repo, private, revision, message, endpoint=endpoint)
+    return hub.push(Path(checkpoint), destination, anyway=anyway)
 
 
 def make_numbers(
