@@ -45,6 +45,8 @@ class Cut:
     """Samples of the windows over time, and from one's end to the next one's; `None`: one answer a recording."""
     moments: FrameWindows | None = None
     """In their place, the windows by which a recording is scored moment by moment."""
+    contents: Sequence[bytes | None] | None = None
+    """What recordings hold that lie in no files of their own, by the places of the clips; `None`: a file."""
 
     @property
     def is_over_time(self) -> bool:
@@ -61,7 +63,9 @@ class Cut:
             yield Piece(clip, problem=f"{file} cannot be read ({error.strerror}): copy it again.")
 
     def _windows(self, clip: int, file: str) -> Iterator[Piece]:
-        blocks: Iterable[np.ndarray] = stream_audio(file, self.facts.sampling_rate)
+        content = None if self.contents is None else self.contents[clip]
+        source = file if content is None else content
+        blocks: Iterable[np.ndarray] = stream_audio(source, self.facts.sampling_rate, name=file)
         if self.moments is not None:
             for start, samples in FrameCutter(self.moments).cut(blocks):
                 yield Piece(clip, start, samples)

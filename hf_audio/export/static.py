@@ -191,6 +191,8 @@ def why_not_static(classifier: TorchAudioClassifier) -> str | None:
         return "reads numbers, which may be of any length"
     if config.model_type != "audio_cnn":
         return f"is an {config.model_type}, and one AudioCNN alone has one shape"
+    if config.normal_centers:
+        return "is of normal recordings alone, and devices have no kernels for its distances"
     if facts.window is None:
         return "has no window, and takes recordings of any length"
     if config.trim_db is not None or config.heard_seconds is not None or config.repeat_short:

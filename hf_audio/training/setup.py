@@ -27,7 +27,9 @@ from .encoders import build_model, is_encoder, load_extractor
 from .head import HeadTrainer, fits_head
 from .judging import compute_metrics
 from .network_parts import freeze, weight_heights
+from .one_class import OneClassTrainer
 from .parts import Parts, divide
+from .quick_transforms import quicken
 from .shard_loader import ClipStream
 from .task import Augmentation, Task
 from .teacher import employ_teacher
@@ -129,7 +131,8 @@ def set_up(args: RecipeArguments, task: Task, checkpoint: Path | None = None) ->
     kind: type[AudioTrainer] | functools.partial[HeadTrainer] = AudioTrainer
     if fits_head(args):
         groups = task.validation_group_column or task.group_column
-        kind = functools.partial(HeadTrainer, group_column=groups, n_tags=n_tags)
+        fitting = OneClassTrainer if config.normal_centers else HeadTrainer
+        kind = functools.partial(fitting, group_column=groups, n_tags=n_tags)
     make_trainer = functools.partial(
         kind,
         train_transform=transform,
@@ -239,6 +242,7 @@ def _amortize(
 ) -> Amortized | Occasional | None:
     if augmentation is None:
         return None
+    augmentation = quicken(augmentation)
     if stream is not None:
         return Occasional(augmentation, args.refresh_epochs)
     amortized = Amortized(augmentation, args.refresh_epochs, Path(args.output_dir) / AUGMENTED_NAME)
