@@ -15,7 +15,6 @@ from .errors import ArgumentError, MissingExtraError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from .bulk.questions import WindowQuestion
     from .bulk.similar import Neighbour
     from .bulk.suggest import Suggestion
     from .evaluation.evaluation import Comparison, Evaluation
@@ -563,36 +562,18 @@ def answer_clips(
         write_rows(Path(str(output)), rows)
         return len(rows), 0
     from .bulk.predict import Sources, predict_files  # loads torch
+    from .bulk.tagger import ask
 
+    asked = ("windows", "frames", "hop_seconds", "top_k", "whole")
     return predict_files(
         os.fspath(checkpoint),
         Sources(sources, columns, options["audio_dir"]),
         None if output is None else Path(output),
-        _question(**options),
+        ask(**{name: options[name] for name in asked}),
         num_workers=num_workers,
         resume=resume,
         show=show,
     )
-
-
-def _question(
-    *,
-    windows: bool,
-    frames: bool,
-    hop_seconds: float | None,
-    top_k: int,
-    whole: Literal["mean", "max", "any"],
-    **_: Any,
-) -> "WindowQuestion[Any]":
-    """What `predict` asks of each recording."""
-    from .bulk.moments import MomentQuestion
-    from .bulk.questions import Question
-
-    if not frames:
-        return Question(windows, hop_seconds, top_k, whole)
-    if windows or top_k > 1 or whole != "mean":
-        raise ArgumentError("--frames tells all labels of every moment: leave --windows, --top_k and --whole out.")
-    return MomentQuestion(hop_seconds=hop_seconds)
 
 
 def detect(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from ..audio.loading import stream_audio
+from ..audio.loading import stream_audio, to_mono
 from ..audio.windows import cut_running
 from ..errors import AudioError, DecodingError
 from ..inference.facts import Facts
@@ -18,6 +18,27 @@ PARCEL_WINDOWS = 16
 PARCEL_SAMPLES = 1 << 21
 # What is judged as a whole must fit into memory as a whole.
 LONGEST_WHOLE_SECONDS = 600
+
+
+@dataclass(frozen=True)
+class Sound:
+    """A recording that lies in no file of its own, or goes by another name than its file's."""
+
+    name: str
+    """For sentences about it."""
+    source: str | bytes | np.ndarray | None
+    """The file, its bytes, or samples as `to_mono` takes them; `None`: there is none."""
+    rate: int | None = None
+    """Of samples, in Hz; `None`: the checkpoint's."""
+
+
+Clip = str | Sound
+"""The path of a file, or any other recording."""
+
+
+def name_of(clip: Clip) -> str:
+    """What a recording is called."""
+    return clip if isinstance(clip, str) else clip.name
 
 
 @dataclass(frozen=True)
@@ -51,17 +72,29 @@ class Cut:
         """Whether windows are judged rather than recordings."""
         return self.over_time is not None or self.moments is not None
 
-    def pieces(self, clip: int, file: str) -> Iterator[Piece]:
-        """The windows of a file and its end. A file that cannot be read, perhaps from its middle on, ends so."""
+    def pieces(self, clip: int, file: Clip) -> Iterator[Piece]:
+        """The windows of a recording and its end. What cannot be read, perhaps from its middle on, ends so."""
         try:
             yield from self._windows(clip, file)
         except AudioError as error:
             yield Piece(clip, problem=str(error))
         except OSError as error:  # in the middle of a file
-            yield Piece(clip, problem=f"{file} cannot be read ({error.strerror}): copy it again.")
+            yield Piece(clip, problem=f"{name_of(file)} cannot be read ({error.strerror}): copy it again.")
 
-    def _windows(self, clip: int, file: str) -> Iterator[Piece]:
-        blocks: Iterable[np.ndarray] = stream_audio(file, self.facts.sampling_rate)
+    def _blocks(self, file: Clip) -> Iterator[np.ndarray]:
+        """The recording at the checkpoint's rate, (samples,) each."""
+        rate = self.facts.sampling_rate
+        if isinstance(file, str):
+            yield from stream_audio(file, rate)
+        elif file.source is None:
+            raise AudioError(f"{file.name} holds no recording: fill it or leave it out.")
+        elif isinstance(file.source, np.ndarray):
+            yield to_mono(file.source, file.rate or rate, rate, file.name)
+        else:
+            yield from stream_audio(file.source, rate, name=file.name)
+
+    def _windows(self, clip: int, file: Clip) -> Iterator[Piece]:
+        blocks: Iterable[np.ndarray] = self._blocks(file)
         if self.moments is not None:
             for start, samples in FrameCutter(self.moments).cut(blocks):
                 yield Piece(clip, start, samples)
@@ -74,12 +107,14 @@ class Cut:
             return
         speech = None
         if self.facts.speech_only:
-            whole = np.concatenate(list(self._limit(blocks, file, "too long to find the speech in it: cut it")))
+            whole = np.concatenate(
+                list(self._limit(blocks, name_of(file), "too long to find the speech in it: cut it"))
+            )
             spoken, speech = self.facts.keep_speech(whole)
             blocks = [spoken]
         elif self.facts.window is None:
             remedy = "and this checkpoint judges recordings as a whole: judge it in windows, with --windows"
-            blocks = self._limit(blocks, file, remedy)
+            blocks = self._limit(blocks, name_of(file), remedy)
         if speech is None:
             for start, samples in self.facts.cut_blocks(blocks):
                 yield Piece(clip, start, samples)
@@ -95,8 +130,8 @@ class Cut:
             yield block
 
 
-def decode(files: Sequence[tuple[int, str]], cut: Cut) -> Iterator[list[Piece]]:
-    """Places and names of files -> parcels of their windows, one file after the other."""
+def decode(files: Sequence[tuple[int, Clip]], cut: Cut) -> Iterator[list[Piece]]:
+    """Places of recordings, and these -> parcels of their windows, one file after the other."""
     parcel: list[Piece] = []
     n_samples = 0
     for clip, file in files:
@@ -114,7 +149,7 @@ def decode(files: Sequence[tuple[int, str]], cut: Cut) -> Iterator[list[Piece]]:
 class _DecodedFiles(IterableDataset):
     """`decode`, of every so many-th file in each loader worker."""
 
-    def __init__(self, files: Sequence[tuple[int, str]], cut: Cut):
+    def __init__(self, files: Sequence[tuple[int, Clip]], cut: Cut):
         self.files = files
         self.cut = cut
 
@@ -124,7 +159,7 @@ class _DecodedFiles(IterableDataset):
         yield from decode(self.files[worker.id :: worker.num_workers], self.cut)
 
 
-def decode_ahead(files: Sequence[tuple[int, str]], cut: Cut, num_workers: int) -> Iterator[list[Piece]]:
+def decode_ahead(files: Sequence[tuple[int, Clip]], cut: Cut, num_workers: int) -> Iterator[list[Piece]]:
     """`decode` in so many processes, which take turns and are at most two parcels ahead; 0: in this one.
 
     Raises:

@@ -164,11 +164,15 @@ class EventQuestion(WindowQuestion[EventHeading]):
         """See `WindowQuestion.complaints_in`."""
         return "" if self.beside or output.name.lower().endswith(LABEL_ENDS) else str(output)
 
-    def load(self, checkpoint: str) -> "EventAnswerer":
-        """See `WindowQuestion.load`."""
+    def network(self, checkpoint: str) -> AudioClassifier:
+        """See `WindowQuestion.network`."""
         classifier = load_classifier(checkpoint)
         warn_of_every_noise(checkpoint, classifier.facts)
-        return EventAnswerer(classifier, self)
+        return classifier
+
+    def answerer(self, network: AudioClassifier, checkpoint: str) -> "EventAnswerer":
+        """See `WindowQuestion.answerer`."""
+        return EventAnswerer(network, self)
 
     def choose_writer(self, output: Path, n_clips: int) -> Writer[EventHeading]:
         """See `WindowQuestion.choose_writer`."""

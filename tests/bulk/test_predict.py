@@ -16,6 +16,7 @@ from helpers.recordings import RATE, tone, write_table
 
 from hf_audio import cli
 from hf_audio.bulk import predict as predict_module
+from hf_audio.bulk import tagger as tagger_module
 from hf_audio.bulk.predict import Question, Sources, predict_files
 from hf_audio.bulk.scoring import judge_clips
 from hf_audio.errors import ArgumentError, DataError
@@ -73,7 +74,7 @@ def test_a_killed_run_goes_on_without_doing_or_losing_anything_twice(checkpoint,
         asked.extend(clip for clip, _ in files)
         return judge_clips(classifier, files, *others)
 
-    monkeypatch.setattr(predict_module, "judge_clips", judge)
+    monkeypatch.setattr(tagger_module, "judge_clips", judge)
     assert predict(checkpoint, [many], output, resume=True) == (200, 0)
     assert len(asked) == 200 - known and not journal.exists()
     predict(checkpoint, [many], tmp_path / "at once.csv")
@@ -155,7 +156,7 @@ def test_what_is_finished_is_not_done_again(checkpoint, tone_folder, tmp_path, m
     output = tmp_path / "a.csv"
     predict(checkpoint, [tone_folder / "low"], output)
     before = output.read_bytes()
-    monkeypatch.setattr(predict_module, "judge_clips", None)
+    monkeypatch.setattr(tagger_module, "judge_clips", None)
     assert predict(checkpoint, [tone_folder / "low"], output, resume=True) == (12, 0)
     assert output.read_bytes() == before
 
