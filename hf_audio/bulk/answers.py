@@ -15,6 +15,7 @@ from ..data.tables import write_cells
 from ..errors import DataError
 from ..files import written_whole
 from ..inference.events import DEFAULT_THRESHOLD, is_event
+from ..remote import public_name
 from .label_formats import LABEL_SUFFIXES, OF_ONE_RECORDING, Mark, write_marks
 
 if TYPE_CHECKING:
@@ -129,8 +130,8 @@ def empty_row(clip: Mapping[str, str], columns: Sequence[str], kept: Mapping[str
 
 
 def shown_name(path: str) -> str:
-    """The name of a file, which may be no text, as text."""
-    return os.fsencode(path).decode(errors="backslashreplace")
+    """The name of a file, which may be no text, as text, without the credentials that an address may hold."""
+    return os.fsencode(public_name(path)).decode(errors="backslashreplace")
 
 
 def _kept_name(name: str) -> str:

@@ -1,8 +1,10 @@
 """Files to the windows that a network hears, in processes of their own, ahead of it."""
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
@@ -12,12 +14,15 @@ from ..audio.windows import cut_running
 from ..errors import AudioError, DecodingError
 from ..inference.facts import Facts
 from ..inference.frames import FrameCutter, FrameWindows
+from ..remote import fetch, is_remote, public_name
 
 # Windows that are handed over together, and how many samples they may have: a worker holds three such parcels.
 PARCEL_WINDOWS = 16
 PARCEL_SAMPLES = 1 << 21
 # What is judged as a whole must fit into memory as a whole.
 LONGEST_WHOLE_SECONDS = 600
+# Remote files that are opened before they are asked for, two megabytes of each.
+FETCHED_AHEAD = 32
 
 
 @dataclass(frozen=True)
@@ -26,8 +31,8 @@ class Sound:
 
     name: str
     """For sentences about it."""
-    source: str | bytes | np.ndarray | None
-    """The file, its bytes, or samples as `to_mono` takes them; `None`: there is none."""
+    source: "str | bytes | np.ndarray | Future[IO[bytes]] | AudioError | None"
+    """The file, its bytes, one that is being opened, or samples as `to_mono` takes them; or why there is none."""
     rate: int | None = None
     """Of samples, in Hz; `None`: the checkpoint's."""
 
@@ -38,7 +43,7 @@ Clip = str | Sound
 
 def name_of(clip: Clip) -> str:
     """What a recording is called."""
-    return clip if isinstance(clip, str) else clip.name
+    return public_name(clip) if isinstance(clip, str) else clip.name
 
 
 @dataclass(frozen=True)
@@ -79,7 +84,7 @@ class Cut:
         except AudioError as error:
             yield Piece(clip, problem=str(error))
         except OSError as error:  # in the middle of a file
-            yield Piece(clip, problem=f"{name_of(file)} cannot be read ({error.strerror}): copy it again.")
+            yield Piece(clip, problem=f"{name_of(file)} cannot be read ({error.strerror or error}): copy it again.")
 
     def _blocks(self, file: Clip) -> Iterator[np.ndarray]:
         """The recording at the checkpoint's rate, (samples,) each."""
@@ -88,6 +93,8 @@ class Cut:
             yield from stream_audio(file, rate)
         elif file.source is None:
             raise AudioError(f"{file.name} holds no recording: fill it or leave it out.")
+        elif isinstance(file.source, AudioError):
+            raise file.source
         elif isinstance(file.source, np.ndarray):
             yield to_mono(file.source, file.rate or rate, rate, file.name)
         else:
@@ -134,7 +141,7 @@ def decode(files: Sequence[tuple[int, Clip]], cut: Cut) -> Iterator[list[Piece]]
     """Places of recordings, and these -> parcels of their windows, one file after the other."""
     parcel: list[Piece] = []
     n_samples = 0
-    for clip, file in files:
+    for clip, file in _fetched(files):
         for piece in cut.pieces(clip, file):
             parcel.append(piece)
             if piece.samples is None:
@@ -144,6 +151,19 @@ def decode(files: Sequence[tuple[int, Clip]], cut: Cut) -> Iterator[list[Piece]]
                 yield parcel
                 parcel, n_samples = [], 0
     yield parcel
+
+
+def _fetched(files: Iterable[tuple[int, Clip]]) -> Iterator[tuple[int, Clip]]:
+    """The same recordings; those that are remote are opened by threads, a number of them ahead."""
+    waiting: deque[tuple[int, Clip]] = deque()
+    for place, clip in files:
+        source = clip if isinstance(clip, str) else clip.source
+        if isinstance(source, str) and is_remote(source):
+            clip = Sound(name_of(clip), fetch(source))
+        waiting.append((place, clip))
+        if len(waiting) > FETCHED_AHEAD:
+            yield waiting.popleft()
+    yield from waiting
 
 
 class _DecodedFiles(IterableDataset):

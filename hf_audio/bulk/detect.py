@@ -19,6 +19,7 @@ from ..inference.classifier import AudioClassifier
 from ..inference.events import EventFinder, EventRule, SoundEvent
 from ..inference.facts import Facts
 from ..inference.frames import FrameWindows
+from ..remote import is_remote
 from .activity import Activity
 from .answers import WRITERS, Row, Writer, empty_row, kept_names, print_table, written_at_once
 from .clips import STANDARD_INPUT
@@ -331,6 +332,10 @@ def plan_beside(recordings: Sequence[Mapping[str, str]], suffix: str, *, resume:
     for recording in recordings:
         if recording["path"] == STANDARD_INPUT:
             raise DataError("--beside needs files, and the standard input is none: give --output.")
+        if is_remote(recording["path"]):
+            raise DataError(
+                "--beside writes into folders of this machine, and a recording is in a store: give --output."
+            )
         file = beside(os.path.abspath(recording["path"]), suffix)
         other = files.setdefault(file, recording["path"])
         if other != recording["path"]:

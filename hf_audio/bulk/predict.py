@@ -6,6 +6,7 @@ import itertools
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Generic
@@ -15,6 +16,7 @@ from tqdm.auto import tqdm
 from ..data.columns import Columns
 from ..errors import AudioError, DataError
 from ..problems import count_problems
+from ..remote import claimed, is_remote, public_name
 from .answers import Row, Writer
 from .clips import STANDARD_INPUT, find_all_clips, open_clips
 from .journal import Entry, Journal
@@ -50,6 +52,8 @@ class Sources:
 
     def include(self, file: Path) -> bool:
         """Whether a file that exists is one of the sources."""
+        if is_remote(file):
+            return str(file) in self.names
         return any(Path(name).exists() and os.path.samefile(name, file) for name in self.names)
 
 
@@ -100,23 +104,35 @@ def predict_files(
     if output is None or write is None:
         inquiry = _Inquiry(tagger, clips, num_workers, quiet=rank > 0)
         return _show(inquiry.entries(places), clips, inquiry.heading, show or inquiry.answerer.show)
-    notes = output.with_name(output.name + JOURNAL_SUFFIX)
-    if resume and output.exists() and not notes.exists():
-        logger.warning("%s is finished already: to judge its clips anew, leave --resume out.", output)
-        return len(places), 0
-    request = {
-        "checkpoint": tagger.fingerprint,
-        "clips": _digest(os.fsencode(clips[place]["path"]) + b"\n" for place in places),
-        **question.request,
-    }
-    journal = Journal(notes, request, resume)  # before anything takes time, as it keeps others from the output
-    try:
-        inquiry = _Inquiry(tagger, clips, num_workers, quiet=rank > 0)
-    except BaseException:
-        journal.abandon()
-        raise
-    # Of several processes, one may get unreadable clips alone.
-    return len(places), _write(journal, inquiry, places, output, write, all_may_fail=n_processes > 1)
+    notes = _journal_of(output)
+    with claimed(str(output)) if is_remote(output) else nullcontext():
+        if resume and output.exists() and not notes.exists():
+            logger.warning("%s is finished already: to judge its clips anew, leave --resume out.", output)
+            return len(places), 0
+        request = {
+            "checkpoint": tagger.fingerprint,
+            "clips": _digest(os.fsencode(public_name(clips[place]["path"])) + b"\n" for place in places),
+            **question.request,
+        }
+        journal = Journal(notes, request, resume)  # before anything takes time, as it keeps others from the output
+        try:
+            inquiry = _Inquiry(tagger, clips, num_workers, quiet=rank > 0)
+        except BaseException:
+            journal.abandon()
+            raise
+        # Of several processes, one may get unreadable clips alone.
+        return len(places), _write(journal, inquiry, places, output, write, all_may_fail=n_processes > 1)
+
+
+def _journal_of(output: Path) -> Path:
+    """Beside the output or, as nothing can be appended to a file in a store, in the cache."""
+    if not is_remote(output):
+        return output.with_name(output.name + JOURNAL_SUFFIX)
+    import datasets
+
+    folder = Path(datasets.config.HF_DATASETS_CACHE) / "hf_audio" / "journals"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"{_digest([str(output).encode()])[:16]}-{output.name}{JOURNAL_SUFFIX}"
 
 
 class _Inquiry(Generic[H]):
@@ -196,7 +212,7 @@ def _write(
 def _problems(entries: Iterable[Entry], clips: Sequence[dict[str, str]]) -> Iterator[dict[str, str]]:
     for entry in entries:
         if entry.problem is not None:
-            yield {"path": clips[entry.clip]["path"], "reason": entry.problem}
+            yield {"path": public_name(clips[entry.clip]["path"]), "reason": entry.problem}
 
 
 def _show(
@@ -259,7 +275,7 @@ def _this_process() -> tuple[int, int]:
 def _name_part(output: Path, rank: int, n_processes: int) -> Path:
     """The output, or of a folder or several processes this one's part, named as `datasets` names parts."""
     number = f"{rank:05d}-of-{n_processes:05d}"
-    if output.is_dir() or not output.suffix:
+    if not output.suffix or (not is_remote(output) and output.is_dir()):
         output.mkdir(exist_ok=True)
         others = [part.name for part in output.glob("part-*-of-*") if f"-of-{n_processes:05d}." not in part.name]
         if others:

@@ -177,20 +177,33 @@ class AudioTagger(Generic[H]):
             ArgumentError: it is no batch, or has no column of recordings.
             CheckpointError: the checkpoint cannot be used.
         """
-        cells = _columns(batch)
-        clips, further = _read_clips(cells, self.column)
+        clips, further = _read_clips(_columns(batch), self.column)
+        heading, rows = self.judge(clips, further)
+        return _as_given(rows, arrow_schema(heading), batch)  # type: ignore[arg-type]
+
+    def judge(self, clips: Sequence["Recording"], further: Sequence[str], num_workers: int = 0) -> tuple[H, list[Row]]:
+        """The heading and the rows of answers to recordings, in their order.
+
+        Args:
+            clips: what is asked about.
+            further: the names of their further columns.
+            num_workers: processes that decode.
+
+        Raises:
+            CheckpointError: the checkpoint cannot be used.
+        """
         answerer = self.load()
-        entries = self.entries(answerer, [(place, clip.sound) for place, clip in enumerate(clips)])
         heading = answerer.heading(further)
-        rows = list(rows_of(_whole(in_order(entries)), [clip.cells for clip in clips], heading))
-        return _as_given(rows, arrow_schema(heading), batch)
+        sounds = [(place, clip.sound) for place, clip in enumerate(clips)]
+        entries = _whole(in_order(self.entries(answerer, sounds, num_workers)))
+        return heading, list(rows_of(entries, [clip.cells for clip in clips], heading))
 
     def map(self, batches: Iterable[Any]) -> Iterator[Any]:
         """Answers to batches, one after the other: what `mapInPandas` and `mapInArrow` of Spark ask for."""
         return map(self, batches)
 
 
-class _Recording(NamedTuple):
+class Recording(NamedTuple):
     """A row of a batch."""
 
     sound: Clip
@@ -239,7 +252,7 @@ def _columns(batch: Any) -> Cells:
     raise ArgumentError(f"A batch is a table or a list of recordings, and no {type(batch).__name__}.")
 
 
-def _read_clips(cells: Cells, column: str | None) -> tuple[list[_Recording], list[str]]:
+def _read_clips(cells: Cells, column: str | None) -> tuple[list[Recording], list[str]]:
     """The rows of a batch, and the names of the further columns."""
     names = (*SOUND_NAMES, *PATH_NAMES, *FURTHER_PATH_NAMES)
     column = column or next((name for name in names if name in cells), None)
@@ -258,7 +271,7 @@ def _read_clips(cells: Cells, column: str | None) -> tuple[list[_Recording], lis
         own = {name: _as_text(cells[name][row]) for name in further}
         is_file = sound.name == sound.source
         clip = sound.name if is_file else Sound(sound.name or f"row {row}", sound.source, sound.rate)
-        clips.append(_Recording(clip, {"path": sound.name, **own}))
+        clips.append(Recording(clip, {"path": sound.name, **own}))
     return clips, further
 
 

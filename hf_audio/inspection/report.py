@@ -20,6 +20,7 @@ from ..data.tables import write_rows
 from ..errors import DataError
 from ..files import written_whole
 from ..processes import work_off
+from ..remote import is_file, is_remote, public_name
 from .clip_measures import ClipMeasures, measure_clip
 from .duplicates import Copies, find_same_samples, find_same_sounds
 from .findings import SEVERITIES, Case, Finding, count
@@ -116,7 +117,7 @@ def inspect(
         CheckpointError: the encoder cannot be used.
     """
     listing = list_files(data, columns, audio_dir)
-    present = [entry for entry in listing.entries if os.path.isfile(entry.path)]
+    present = [entry for entry in listing.entries if is_file(entry.path)]
     try:
         told = list(work_off(measure_clip, [entry.path for entry in present], "Reading", "file"))
     except BrokenProcessPool as error:
@@ -237,8 +238,8 @@ def write_groups(inspection: Inspection, path: Path) -> None:
     folder = str(path.parent.absolute())
     rows = []
     for entry, group in zip(entries, groups, strict=True):
-        file = os.path.abspath(entry.path)
-        inside = os.path.commonpath([file, folder]) == folder
+        file = public_name(entry.path) if is_remote(entry.path) else os.path.abspath(entry.path)
+        inside = not is_remote(file) and os.path.commonpath([file, folder]) == folder
         labels = dict(zip(inspection.label_names, entry.labels, strict=True))
         split = {"split": entry.split} if inspection.split_counts else {}
         name = os.path.relpath(group, folder) if inside and os.path.isabs(group) else group
