@@ -208,7 +208,7 @@ def is_hidden(name: str) -> bool:
 
 def find_folders(directory: str | os.PathLike) -> list[Path]:
     """The folders in a folder, links to some among them, in the order of their names; without hidden ones."""
-    return sorted(path for path in Path(directory).iterdir() if path.is_dir() and not is_hidden(path.name))
+    return sorted(path for path in as_path(directory).iterdir() if path.is_dir() and not is_hidden(path.name))
 
 
 def name_some(paths: Sequence[Path]) -> str:
