@@ -107,24 +107,24 @@ def predict_on_ray(
     tagger.load()  # what cannot be used is told here rather than by a worker
     width = len(str(len(pieces)))
     parts = [output / f"part-{piece.number:0{max(width, 5)}d}-of-{len(pieces):05d}.parquet" for piece in pieces]
-    output.mkdir(exist_ok=True)
-    with _held(output):
-        request = {"checkpoint": tagger.fingerprint, "clips": _digest(pieces), **question.request}
-        written = _take_up(output, request, resume)
+    request = {"checkpoint": tagger.fingerprint, "clips": _digest(pieces), **question.request}
+    if _take_up(output, request, parts, resume) is None:
+        logger.warning("%s is finished already: to judge its clips anew, name another folder.", output)
+        return _look_through(parts)[0], 0
+    with _cluster(address), _held(output):
+        written = _take_up(output, request, parts, resume) or set()  # again, as nobody else writes now
         left = [piece for piece in pieces if parts[piece.number].name not in written]
-        if resume and written and not left and not (output / RUN_FILE).exists():
-            logger.warning("%s is finished already: to judge its clips anew, name another folder.", output)
         write_text(output / RUN_FILE, json.dumps(request))
-        with _cluster(address):
-            for _ in tqdm(_judged(tagger, left, parts, further, num_workers), total=len(left), unit="part"):
-                pass
+        for _ in tqdm(_judged(tagger, left, parts, further, num_workers), total=len(left), unit="part"):
+            pass
         n_clips, problems = _look_through(parts)
-        if n_clips and len(problems) == n_clips:
+        if len(problems) == n_clips:
             for part in parts:
                 part.unlink()
-            (output / RUN_FILE).unlink()
-            raise AudioError(f"{problems[0]['reason']} The other {n_clips - 1} cannot be read either.")
         (output / RUN_FILE).unlink()
+    if len(problems) == n_clips:
+        others = f" The other {n_clips - 1} cannot be read either." if n_clips > 1 else ""
+        raise AudioError(problems[0]["reason"] + others)
     for sentence in count_problems(problems, str(output)):
         logger.warning("%s", sentence)
     return n_clips, len(problems)
@@ -185,6 +185,7 @@ def _held(output: Path) -> Iterator[None]:
         with claimed(str(output)):
             yield
         return
+    output.mkdir(exist_ok=True)
     place = output / f"{RUN_FILE}.lock"
     lock = FileLock(place)
     try:
@@ -194,8 +195,8 @@ def _held(output: Path) -> Iterator[None]:
         lock.release()
 
 
-def _take_up(output: Path, request: Mapping[str, Any], resume: bool) -> set[str]:
-    """The names of the parts that a run before this one has written.
+def _take_up(output: Path, request: Mapping[str, Any], parts: Sequence[Path], resume: bool) -> set[str] | None:
+    """The names of the parts that a run before this one has written; `None` where it has ended.
 
     Raises:
         DataError: it was asked something else, or is not to be gone on with.
@@ -207,10 +208,13 @@ def _take_up(output: Path, request: Mapping[str, Any], resume: bool) -> set[str]
         before = json.loads((output / RUN_FILE).read_bytes())
     except (OSError, ValueError):
         before = None
-    if not resume:
-        state = "a run that did not end: go on with --resume" if before is not None else "another run: move them"
-        raise DataError(f"{output} holds {len(written)} parts of {state}, or name another folder.")
-    changed = [name for name, value in request.items() if before is not None and before.get(name) != value]
+    if before is None and resume and written == {part.name for part in parts}:
+        return None
+    if before is None or not resume:
+        state = "another run" if before is None else "a run that did not end"
+        remedy = "" if before is None else "go on with --resume, or "
+        raise DataError(f"{output} holds {len(written)} parts of {state}: {remedy}name another folder.")
+    changed = [name for name, value in request.items() if before.get(name) != value]
     if changed:
         raise DataError(
             f"{output} was begun with other {' and '.join(changed)}: give what was given then, or name another folder."
@@ -273,9 +277,11 @@ def _cluster(address: str | None) -> Iterator[None]:
             f"No Ray cluster answers at {place} ({type(error).__name__}): start one with ray start --head, or leave "
             "--address out."
         ) from error
-    except RuntimeError as error:
+    except Exception as error:  # versions that differ, and whatever keeps Ray from starting
         told = " ".join(str(error).split()).rstrip(".")
-        raise DataError(f"The Ray cluster at {place} cannot be used ({told}): install the same versions.") from error
+        raise DataError(
+            f"The Ray cluster at {place} cannot be used ({told}): install the same versions of Python and Ray."
+        ) from error
     try:
         yield
     finally:

@@ -269,7 +269,7 @@ def _read_clips(cells: Cells, column: str | None) -> tuple[list[Recording], list
     clips = []
     for row, sound in enumerate(sounds):
         own = {name: _as_text(cells[name][row]) for name in further}
-        is_file = sound.name == sound.source
+        is_file = isinstance(sound.source, str) and sound.name == sound.source
         clip = sound.name if is_file else Sound(sound.name or f"row {row}", sound.source, sound.rate)
         clips.append(Recording(clip, {"path": sound.name, **own}))
     return clips, further

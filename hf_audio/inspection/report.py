@@ -216,7 +216,7 @@ def write_report(inspection: Inspection, path: Path) -> None:
 
 def _as_public(finding: Finding) -> dict[str, Any]:
     """A finding for JSON, without credentials in names."""
-    cases = [replace(case, files=tuple(map(public_name, case.files))) for case in finding.cases]
+    cases = tuple(replace(case, files=tuple(map(public_name, case.files))) for case in finding.cases)
     return asdict(replace(finding, cases=cases))
 
 

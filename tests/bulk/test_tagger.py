@@ -44,7 +44,7 @@ def test_all_kinds_of_batches_have_the_rows_of_predict(checkpoint, files):
     frame = tagger(pd.DataFrame({"path": files, "bytes": contents}))
     pd.testing.assert_frame_equal(frame, expected)
     cells = tagger({"audio": np.array(contents, dtype=object)})
-    assert cells["label"].tolist() == expected["label"].tolist() and cells["path"].tolist() == [""] * 4
+    assert cells["label"].tolist() == [*expected["label"][:3], None] and cells["path"].tolist() == [""] * 4
     assert cells["error"][3].startswith("row 3 is not audio") and cells["error"][0] is None
 
     samples = [soundfile.read(file, dtype="float32")[0] for file in files[:3]]
@@ -60,7 +60,8 @@ def test_windows_moments_and_vectors(checkpoint, files):
     pd.testing.assert_frame_equal(windows, expected)
     tagger = AudioTagger(checkpoint, frames=True)
     first = tagger(files[:3])
-    pd.testing.assert_frame_equal(first, hf_audio.predict(checkpoint, files[:3], frames=True, num_workers=0))
+    expected = hf_audio.predict(checkpoint, files[:3], frames=True, num_workers=0)
+    pd.testing.assert_frame_equal(first.drop(columns="error"), expected.drop(columns="error"))
     assert tagger(files[:3]).equals(first)  # nothing of the batch before is left
     asked = AudioTagger.asking(str(checkpoint), EmbeddingQuestion()).load()
     assert asked.embedder.size > 0
