@@ -41,6 +41,9 @@ UNDECODABLE = (soundfile.LibsndfileError, RuntimeError, ValueError)  # what soun
 FAINT = 1e-3
 FLOAT_CODINGS = ("FLOAT", "DOUBLE")
 
+Source = str | os.PathLike | bytes | Future[IO[bytes]]
+"""A path or an address, the bytes of a file, or a file that is being opened."""
+
 
 def load_audio(
     source: str | os.PathLike | bytes,
@@ -67,7 +70,7 @@ def load_audio(
 
 
 def stream_audio(
-    source: str | os.PathLike | bytes,
+    source: Source,
     sampling_rate: int,
     max_seconds: float | None = None,
     *,
@@ -87,9 +90,7 @@ def stream_audio(
 
 
 @contextmanager
-def open_audio(
-    source: "str | os.PathLike | bytes | Future[IO[bytes]]", name: str | None = None
-) -> Iterator["Recording"]:
+def open_audio(source: Source, name: str | None = None) -> Iterator["Recording"]:
     """A recording as its file has it, which may be remote. Errors tell its `name`, by default the path.
 
     Raises:
@@ -365,7 +366,7 @@ def _not_opened(name: str, error: Exception) -> AudioError:
     return AudioError(f"{unreadable(name)} ({getattr(error, 'strerror', None) or error}): check the path.")
 
 
-def _open(source: "str | os.PathLike | bytes | Future[IO[bytes]]", name: str) -> IO[bytes]:
+def _open(source: Source, name: str) -> IO[bytes]:
     if isinstance(source, bytes):
         return io.BytesIO(source)
     try:

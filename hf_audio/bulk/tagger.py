@@ -3,15 +3,15 @@
 import itertools
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, cast
 
 import numpy as np
 
 from ..data.columns import FURTHER_PATH_NAMES, PATH_NAMES
 from ..errors import ArgumentError, CheckpointError, DataError
 from ..inference.facts import Whole
-from .answers import Row, arrow_schema
-from .decoding import Clip, Sound
+from .answers import Row, TableHeading, arrow_schema
+from .decoding import Clip, Sound, name_of
 from .journal import Entry
 from .moments import MomentQuestion
 from .questions import Answerer, AnyHeading, H, Question, WindowQuestion, fingerprint
@@ -151,14 +151,14 @@ class AudioTagger(Generic[H]):
         names = dict(clips)
         cut = self.question.cut(answerer.facts)
         for judgement in judge_clips(answerer.scorer, clips, cut, num_workers, answerer.running, memory):
-            yield answerer.entry(judgement, names[judgement.clip])
+            yield answerer.entry(judgement, name_of(names[judgement.clip]))
 
     def schema(self, further: Sequence[str] = ()) -> "pa.Schema":
         """Names and types of the columns of answers to recordings that have these further columns.
 
         Loads the checkpoint. Texts are strings, times and confidences float64; unknown is null.
         """
-        return arrow_schema(self.load().heading(further))
+        return arrow_schema(cast(TableHeading, self.load().heading(further)))
 
     def __call__(self, batch: Any) -> Any:
         """Answers to a batch of recordings, in their order.
@@ -179,7 +179,7 @@ class AudioTagger(Generic[H]):
         """
         clips, further = _read_clips(_columns(batch), self.column)
         heading, rows = self.judge(clips, further)
-        return _as_given(rows, arrow_schema(heading), batch)  # type: ignore[arg-type]
+        return _as_given(rows, arrow_schema(cast(TableHeading, heading)), batch)
 
     def judge(self, clips: Sequence["Recording"], further: Sequence[str], num_workers: int = 0) -> tuple[H, list[Row]]:
         """The heading and the rows of answers to recordings, in their order.
