@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
-from helpers.recordings import RATE, tone
+from helpers.recordings import RATE, tone, write_parquet, write_tar
 from helpers.stores import store_running
 
 import hf_audio
@@ -21,7 +21,9 @@ from hf_audio import remote
 from hf_audio.audio.loading import load_audio, stream_audio
 from hf_audio.bulk import tagger as tagger_module
 from hf_audio.bulk.scoring import judge_clips
-from hf_audio.data.shards import find_shards
+from hf_audio.data.columns import Columns
+from hf_audio.data.shard_rows import read_block, read_sounds
+from hf_audio.data.shards import find_shards, load_shards
 from hf_audio.errors import ArgumentError, AudioError, DataError, MissingExtraError
 from hf_audio.files import search_folder, write_text
 from hf_audio.remote import as_path, claimed, is_remote, open_remote, public_name
@@ -209,6 +211,22 @@ def test_inspect_and_shards_of_a_store(memory, tmp_path):
         "train": ["memory://s/train-0.tar", "memory://s/train-1.tar"],
         "test": ["memory://s/data/validation/1.parquet"],
     }
+    rows = [(encoded(tone(300 + n, 0.1)), f"{n}.wav", ("low", "high")[n % 2]) for n in range(7)]
+    for part in ("train", "test"):
+        memory.pipe(f"/t/{part}-0.parquet", write_parquet(tmp_path / "t" / f"{part}-0.parquet", rows).read_bytes())
+    tar = write_tar(tmp_path / "a.tar", rows)
+    memory.pipe("/a.tar", tar.read_bytes())
+    sounds = (list(read_sounds(address, 0)) for address in (str(tar), "memory://a.tar"))
+    assert [[audio for _, audio, _ in found] for found in sounds] == [[audio for audio, _, _ in rows]] * 2
+    (here, tested), (there, tested_there) = load_shards(tmp_path / "t"), load_shards("memory://t")
+    assert (
+        there.counts == here.counts and [block.shard for block in there.blocks] == ["memory://t/train-0.parquet"] * 2
+    )
+    blocks = zip(here.blocks, there.blocks, strict=True)
+    for own, remote_one in blocks:
+        audio, audio_there = ([row.audio for row in read_block(one, 0, 9, Columns())] for one in (own, remote_one))
+        assert audio == audio_there and len(audio) == own.rows
+    assert tested_there.dataset["label"] == tested.dataset["label"]
     with pytest.raises(DataError, match="has no train split among its shards"):
         find_shards("memory://s/data")
     write_text(as_path("memory://out/x.txt"), "ä")

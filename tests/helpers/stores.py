@@ -2,6 +2,7 @@
 
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -85,6 +86,8 @@ def store_running(monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
         import s3fs
 
         s3fs.S3FileSystem.clear_instance_cache()
+        # The server's memory is the process's, which has that of tests before.
+        urllib.request.urlopen(urllib.request.Request(f"{address}/moto-api/reset", method="POST")).close()
         made.append(Store(address, requests))
         requests.clear()
         yield made[0]
