@@ -287,8 +287,10 @@ def test_a_real_s3_interface_with_errors_and_slow_answers(store, checkpoint, tmp
     with caplog.at_level(logging.DEBUG):
         there = hf_audio.predict(checkpoint, ["s3://sounds/clips"], num_workers=0)
     pd.testing.assert_frame_equal(there.drop(columns="path"), here.drop(columns="path"), rtol=0, atol=2e-6)
+    forked = hf_audio.predict(checkpoint, ["s3://sounds/clips"], num_workers=1)
+    pd.testing.assert_frame_equal(forked, there, rtol=0, atol=2e-6)
     reads = [path for method, path in store.requests if path.endswith(".wav")]
-    assert len(reads) == len(names) + 2  # one each, and two that failed
+    assert len(reads) == 2 * len(names) + 2  # one each time, and two that failed
     hf_audio.predict(checkpoint, ["s3://sounds/clips"], output="s3://sounds/out/a.parquet", num_workers=0)
     assert [key for key in store.list() if key.startswith("out")] == ["out/a.parquet"]
     written = pd.read_parquet(io.BytesIO(store.client.get_object(Bucket="sounds", Key="out/a.parquet")["Body"].read()))
