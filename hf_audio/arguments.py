@@ -31,6 +31,7 @@ ERROR_RATES = frozenset({"cer", "cer_corpus", "equal_error_rate", "calibration_e
 HELP_ALL = "--help_all"
 # Optimizers: the one that this package adds, and transformers' default.
 MUON, ADAMW = "muon", "adamw_torch_fused"
+MUON_RATE, RATE = 6e-3, 3e-3  # peak learning rates, of Muon and of other optimizers
 # Schedules whose learning rate falls when validation says so.
 FOLLOWING_VALIDATION = ("reduce_lr_on_plateau", "greedy")
 Arguments = TypeVar("Arguments", bound="RecipeArguments")
@@ -182,16 +183,23 @@ class RecipeArguments(TrainingArguments):
     gradient_accumulation_steps: int = field(
         default=1, metadata={"help": "Batches whose gradients make one step.", "group": Group.TRAINING}
     )
-    optim: str = field(
-        default=ADAMW,
+    optim: str | None = field(  # type: ignore[assignment]
+        default=None,
         metadata={
             "help": "The optimizer. `muon` is AdamW, but for the kernels between first and last layer, whose momentum "
-            "is orthogonalised; it takes AdamW's learning rates.",
+            "is orthogonalised. By default `muon`, and AdamW for a network that was trained before.",
             "metavar": "NAME",
             "group": Group.TRAINING,
         },
     )
-    learning_rate: float = field(default=2e-3, metadata={"help": "Peak learning rate.", "group": Group.TRAINING})
+    learning_rate: float | None = field(  # type: ignore[assignment]
+        default=None,
+        metadata={
+            "help": f"Peak learning rate. By default {MUON_RATE:g} with `muon`, and {RATE:g} with another optimizer.",
+            "metavar": "RATE",
+            "group": Group.TRAINING,
+        },
+    )
     weight_decay: float = field(default=0.01, metadata={"help": "Weight decay.", "group": Group.TRAINING})
     warmup_steps: float = field(
         default=0.1, metadata={"help": "Steps of rising learning rate; below 1, their share.", "group": Group.TRAINING}
@@ -373,6 +381,7 @@ class RecipeArguments(TrainingArguments):
         self.command = list(sys.argv)  # that the run is started by, in words; the card shows it
         self._set_deadline()
         self._choose_by_the_machine()
+        self._choose_the_optimizer()
         ours = RecipeArguments.__dataclass_fields__  # what a recipe adds may be infinite
         check_trainer_flags(self, [name for name, entry in ours.items() if entry.init])
         # Of training clips the last, smaller batch is dropped always, see `AudioTrainer`, and of others none.
@@ -454,6 +463,13 @@ class RecipeArguments(TrainingArguments):
             taken = torch.get_num_threads() if self.use_cpu else 0
             self.dataloader_num_workers = min(4, max((os.cpu_count() or 1) - taken, 0))
         self.dataloader_persistent_workers = self.dataloader_persistent_workers and self.dataloader_num_workers > 0
+
+    def _choose_the_optimizer(self) -> None:
+        # Muon was chosen on networks from scratch; one that was trained before shall stay near where it is.
+        if self.optim is None:
+            self.optim = MUON if self.model_name_or_path is None else ADAMW
+        if self.learning_rate is None:
+            self.learning_rate = MUON_RATE if self.optim == MUON else RATE
 
     def _check_ranges(self) -> None:
         if self.refresh_epochs < 1:

@@ -269,19 +269,26 @@ def _serve(**arguments: Any) -> None:
 
 @_shows(commands.page)
 def _page(**arguments: Any) -> None:
-    site = commands.page(**arguments)
-    print(f"{site} is ready: python -m http.server --directory {site}, then open http://localhost:8000.")
+    made = commands.page(**arguments)
+    if isinstance(made, Path):
+        print(f"{made} is ready: python -m http.server --directory {made}, then open http://localhost:8000.")
+    else:
+        _show_upload(made, arguments["space"])
 
 
 @_shows(commands.push)
 def _push(**arguments: Any) -> None:
-    pushed = commands.push(**arguments)
-    if isinstance(pushed, str):
-        print(pushed)
+    _show_upload(commands.push(**arguments), arguments["repo"])
+
+
+def _show_upload(uploaded: Any, repo: str) -> None:
+    """An address, or what would go there."""
+    if isinstance(uploaded, str):
+        print(uploaded)
         return
-    for file in pushed:
+    for file in uploaded:
         print(f"{file.bytes:>12,}  {file.path}")
-    print(f"{sum(file.bytes for file in pushed):>12,}  bytes in {len(pushed)} files, for {arguments['repo']}")
+    print(f"{sum(file.bytes for file in uploaded):>12,}  bytes in {len(uploaded)} files, for {repo}")
 
 
 @_shows(commands.make_numbers)

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from .errors import ArgumentError, MissingExtraError
@@ -1017,6 +1018,7 @@ def serve(
     *,
     host: str = "127.0.0.1",
     port: int = 8000,
+    workers: int = 1,
     site: File | None = None,
     token_file: File | None = None,
     max_megabytes: float = 32,
@@ -1037,6 +1039,7 @@ def serve(
             choose that; the first one answers at /
         host: where to listen; 0.0.0.0 lets the network in
         port: 0 takes a free one
+        workers: processes that answer, each of which loads the checkpoints; one for two cores or more is a start
         site: what hf-audio page has written, for browsers at /; by default it is made of the first checkpoint as
             soon as the server answers, unless clients need a token
         token_file: holds the token in the place of HF_AUDIO_TOKEN
@@ -1060,9 +1063,13 @@ def serve(
         from .serving.callers import Callers
         from .serving.connections import Server
         from .serving.service import Limits, Service, name_checkpoints, read_token
+        from .serving.supervisor import Supervisor
+        from .serving.worker import Settings
     except ModuleNotFoundError as error:
         raise MissingExtraError(f"There is no {error.name} to serve with: pip install 'hf-audio[serve]'.") from error
 
+    if workers < 1:
+        raise ArgumentError(f"--workers {workers} must be at least 1.")
     names = name_checkpoints(_several(checkpoints))
     token = read_token(None if token_file is None else Path(token_file))
     limits = Limits(
@@ -1076,35 +1083,58 @@ def serve(
     page = None if site is None else Path(site)
     if page is not None and not (page / "index.html").is_file():
         raise ArgumentError(f"--site {page} holds no index.html: write one by hf-audio page.")
+    ready = Event()
     with ExitStack() as stack:
-        service = Service(names, limits)
         if page is None and token is None:
-            page = stack.enter_context(make_site_beside(next(iter(names.values())), service.loaded))
-        server = Server(make_app(service, token, page, callers), service, host, port)
+            page = stack.enter_context(make_site_beside(next(iter(names.values())), ready))
+        if workers > 1:
+            settings = Settings(names, limits, token, page, callers)
+            server: Server | Supervisor = Supervisor(settings, workers, host, port, ready)
+        else:
+            service = Service(names, limits, loaded=ready)
+            server = Server(make_app(service, token, page, callers), service, host, port)
         print(f"{', '.join(names)} at {server.url}", flush=True)
         server.run()
 
 
-def page(checkpoint: File, *, output_dir: File) -> Path:
+def page(
+    checkpoint: File, *, output_dir: File | None = None, space: str | None = None, dry_run: bool = False
+) -> "Path | str | list[UploadedFile]":
     """Make a web page that runs a checkpoint in the browser.
 
-    A folder for any static host: the exported model, and a page that runs it in the visitor's browser, by files or the
-    microphone.
+    A folder for any static host, or a Space on the Hugging Face Hub: the exported model, and a page that runs it in
+    the visitor's browser, by files or the microphone.
 
     Args:
         checkpoint: a finished folder or a Hub id
         output_dir: folder of the site, a new one or an earlier site
+        space: NAMESPACE/NAME, or NAME alone for your own namespace, of a static Space to publish the page as
+        dry_run: list what would be published; needs no network or token
 
     Returns:
-        The folder.
+        The folder; or the address of the Space or, in a dry run, what would be published.
 
     Raises:
+        ArgumentError: neither a folder nor a Space, or both.
         CheckpointError: the checkpoint cannot be used.
         ExportError: the folder holds something else, or lies in none that exists.
+        HubError: the Hub does not take it.
     """
-    from .export.site import make_site  # loads torch
+    if (output_dir is None) == (space is None):
+        raise ArgumentError("A page goes into a folder or to the Hub: give either --output_dir or --space.")
+    if output_dir is not None:
+        from .export.site import make_site  # loads torch
 
-    return make_site(os.fspath(checkpoint), Path(output_dir))
+        if dry_run:
+            raise ArgumentError("--dry_run lists what would be published: give --space in the place of --output_dir.")
+        return make_site(os.fspath(checkpoint), Path(output_dir))
+    from .export.space import list_page, publish_page
+    from .runs.hub import Destination
+
+    if dry_run:
+        return list_page(os.fspath(checkpoint), str(space))
+    message = "Publish a page that runs in the browser"
+    return publish_page(os.fspath(checkpoint), Destination(str(space), message=message, kind="space"))
 
 
 def push(
@@ -1114,6 +1144,7 @@ def push(
     private: bool = False,
     dry_run: bool = False,
     anyway: bool = False,
+    endpoint: bool = False,
     revision: str | None = None,
     message: str = "Upload a checkpoint with its card",
 ) -> "str | list[UploadedFile]":
@@ -1128,6 +1159,7 @@ def push(
         private: make a repository that its owner alone sees
         dry_run: list what would be uploaded; needs no network or token
         anyway: also a network that is no better than always answering the largest class
+        endpoint: with handler.py, by which the Hub's custom inference endpoints answer as hf_audio does
         revision: the branch to upload to; by default main
         message: of the commit
 
@@ -1141,8 +1173,9 @@ def push(
     from .runs import hub  # loads torch
 
     if dry_run:
-        return hub.list_upload(Path(checkpoint), repo, anyway=anyway)
-    return hub.push(Path(checkpoint), hub.Destination(repo, private, revision, message), anyway=anyway)
+        return hub.list_upload(Path(checkpoint), repo, anyway=anyway, endpoint=endpoint)
+    destination = hub.Destination(repo, private, revision, message, endpoint=endpoint)
+    return hub.push(Path(checkpoint), destination, anyway=anyway)
 
 
 def make_numbers(

@@ -14,6 +14,7 @@ import numpy as np
 from datasets import Dataset
 
 from hf_audio import AudioCNNConfig
+from hf_audio.arguments import ADAMW
 from hf_audio.corpora.download import download_and_extract
 from hf_audio.corpora.synthetic_sounds import make_environmental_sounds
 from hf_audio.data.rows import load_table
@@ -41,6 +42,7 @@ class ESC50Arguments(GeneralSoundsArguments):
     fold: str = field(default="5", metadata={"help": "The fold that is held out, 1 to 5."})
     folds: str | None = field(default=None, metadata={"help": "`all` holds out every fold once.", "choices": ["all"]})
     num_train_epochs: float = field(default=240, metadata={"help": "Epochs."})
+    optim: str = field(default=ADAMW, metadata={"help": "The optimizer.", "metavar": "NAME"})
 
     def __post_init__(self):
         if self.fold not in FOLDS:

@@ -16,7 +16,7 @@ import numpy as np
 from audiomentations import Compose, Gain, OneOf, PitchShift, TimeStretch, Trim
 
 from hf_audio import AudioCNNConfig
-from hf_audio.arguments import RecipeArguments
+from hf_audio.arguments import ADAMW, RecipeArguments
 from hf_audio.corpora.download import fetch_zenodo
 from hf_audio.corpora.freesound import load_tagged_sounds
 from hf_audio.corpora.synthetic_instruments import make_tagged_sounds
@@ -142,7 +142,7 @@ class FSDArguments(RecipeArguments):
             "more the fewer clips there are."
         },
     )
-    learning_rate: float = field(default=3e-3, metadata={"help": "Peak learning rate."})
+    optim: str = field(default=ADAMW, metadata={"help": "The optimizer.", "metavar": "NAME"})
     weight_decay: float = field(default=0.05, metadata={"help": "Weight decay."})
     per_device_train_batch_size: int = field(default=32, metadata={"help": "Training clips a device and step."})
     label_smoothing_factor: float = field(default=0.1, metadata={"help": "Probability spread over all classes."})

@@ -345,7 +345,8 @@ def choose(args: OwnSoundsArguments, survey: Survey, drawn: int | None = None) -
     Raises:
         ArgumentError: excerpts would be longer than clips, or shorter than the network can hear.
     """
-    given = {name: getattr(args, name) for name in (*CHOSEN, "f_max") if getattr(args, name) is not None}
+    known = (*CHOSEN, "f_max", "optim")
+    given = {name: getattr(args, name) for name in known if getattr(args, name) is not None}
     choices = choose_defaults(survey, given, drawn)
     for name, (value, why) in choices.items():
         setattr(args, name, value)

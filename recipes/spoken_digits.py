@@ -95,12 +95,11 @@ class SpokenDigitsArguments(RecipeArguments):
             "each in turn."
         },
     )
-    num_train_epochs: float = field(default=24, metadata={"help": "Epochs."})
+    num_train_epochs: float = field(default=12, metadata={"help": "Epochs."})
     refresh_epochs: int = field(
         default=3, metadata={"help": "Epochs for which another voice and room of a clip serve."}
     )
     per_device_train_batch_size: int = field(default=32, metadata={"help": "Training clips a device and step."})
-    learning_rate: float = field(default=3e-3, metadata={"help": "Peak learning rate."})
     label_smoothing_factor: float = field(default=0.1, metadata={"help": "Probability spread over all classes."})
     mixup_alpha: float = field(default=0.2, metadata={"help": "Mix pairs of clips by Beta(alpha, alpha); 0 does not."})
     ema_decay: float = field(default=0.99, metadata={"help": "Decay of the average of the weights; 0 keeps the last."})

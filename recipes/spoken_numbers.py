@@ -34,7 +34,7 @@ from audiomentations import (
 from datasets import Dataset, concatenate_datasets
 
 from hf_audio import AudioCNNConfig
-from hf_audio.arguments import RecipeArguments
+from hf_audio.arguments import ADAMW, RecipeArguments
 from hf_audio.corpora.digit_strings import make_digit_strings
 from hf_audio.corpora.espeak import find_language
 from hf_audio.corpora.prompted_numbers import make_prompted_numbers
@@ -166,7 +166,7 @@ class SpokenNumbersArguments(RecipeArguments):
     num_train_epochs: float | None = field(
         default=None, metadata={"help": "Epochs: by default 60, and 25 for --model words after --pretraining_clips."}
     )
-    learning_rate: float = field(default=3e-3, metadata={"help": "Peak learning rate."})
+    optim: str = field(default=ADAMW, metadata={"help": "The optimizer.", "metavar": "NAME"})
     weight_decay: float = field(default=0.05, metadata={"help": "Weight decay."})
     per_device_train_batch_size: int = field(default=32, metadata={"help": "Training clips a device and step."})
     label_smoothing_factor: float | None = field(

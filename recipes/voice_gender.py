@@ -15,7 +15,7 @@ import numpy as np
 from audiomentations import ClippingDistortion, Compose, Gain, HighPassFilter, LowPassFilter, OneOf
 
 from hf_audio import AudioCNNConfig
-from hf_audio.arguments import RecipeArguments
+from hf_audio.arguments import ADAMW, RecipeArguments
 from hf_audio.corpora.common_voice import SPEAKER_COLUMN, find_unlabelled, load_voices
 from hf_audio.corpora.synthetic_voices import make_voices
 from hf_audio.runs.card import TaskFacts
@@ -104,7 +104,7 @@ class VoiceGenderArguments(RecipeArguments):
         },
     )
     num_train_epochs: float = field(default=80, metadata={"help": "Epochs."})
-    learning_rate: float = field(default=3e-3, metadata={"help": "Peak learning rate."})
+    optim: str = field(default=ADAMW, metadata={"help": "The optimizer.", "metavar": "NAME"})
     weight_decay: float = field(default=0.05, metadata={"help": "Weight decay."})
     per_device_train_batch_size: int = field(default=32, metadata={"help": "Training clips a device and step."})
     label_smoothing_factor: float = field(default=0.1, metadata={"help": "Probability spread over both classes."})

@@ -24,6 +24,17 @@ def test_defaults_flags_and_file_in_rising_precedence(tmp_path):
     assert args.lr_scheduler_type == "linear"
 
 
+def test_the_optimizer_and_its_rate_follow_from_whether_the_network_was_trained_before():
+    def chosen(*flags):
+        args = parse_arguments(Arguments, flags)
+        return args.optim, args.learning_rate
+
+    assert chosen() == ("muon", 6e-3)
+    assert chosen("--model_name_or_path", "sfx") == ("adamw_torch_fused", 3e-3)
+    assert chosen("--model_name_or_path", "sfx", "--optim", "muon", "--learning_rate", "1e-4") == ("muon", 1e-4)
+    assert chosen("--optim", "sgd") == ("sgd", 3e-3)
+
+
 def test_a_file_is_named_in_either_spelling_and_once(tmp_path):
     (tmp_path / "a.yaml").write_text("seed: 7\nsave_strategy: no\n")
     args = parse_arguments(Arguments, [f"--config={tmp_path / 'a.yaml'}"])

@@ -14,11 +14,17 @@ from pathlib import Path
 
 import numpy as np
 import soxr
-import torch
-from torch import nn
-from torch.nn import functional as F
 
 from ..errors import MissingExtraError, NoSpeechError
+
+try:
+    import torch
+    from torch import nn
+    from torch.nn import functional as F
+except ImportError as missing:  # where exported files are served without it
+    raise MissingExtraError(
+        "To tell speech from silence, torch and silero-vad are needed: pip install torch 'hf-audio[speech]'."
+    ) from missing
 
 RATE = 16000  # Hz, of what the network hears
 BLOCK = 512  # samples that get one probability, 32 ms

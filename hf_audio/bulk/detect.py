@@ -13,7 +13,7 @@ import numpy as np
 
 from ..audio.start_times import read_start_time, start_time
 from ..errors import ArgumentError, DataError
-from ..files import written_whole
+from ..files import RealPaths, written_whole
 from ..inference.checkpoint import load_classifier
 from ..inference.classifier import AudioClassifier
 from ..inference.events import EventFinder, EventRule, SoundEvent
@@ -46,8 +46,9 @@ class Recordings(Sources):
     @cached_property
     def _recordings(self) -> list[dict[str, str]]:  # looked for once, and asked for by more than one check
         found: dict[str, dict[str, str]] = {}
+        real_path = RealPaths()
         for clip in super().clips():
-            known = found.setdefault(os.path.realpath(clip["path"]), clip)
+            known = found.setdefault(real_path(clip["path"]), clip)
             if known is not clip:
                 for name in [name for name in known if name != "path" and known[name] != clip.get(name)]:
                     del known[name]

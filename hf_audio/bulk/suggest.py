@@ -12,6 +12,7 @@ from tqdm.auto import tqdm
 
 from ..data.annotations import find_annotations
 from ..errors import ArgumentError, AudioError, DataError
+from ..files import RealPaths
 from ..inference.checkpoint import load_classifier
 from ..inference.classifier import AudioClassifier
 from ..inference.embedder import AudioEmbedder, embedder_of
@@ -130,7 +131,7 @@ def suggest_windows(
     if classifier.facts.num_digits:
         raise ArgumentError(f"{checkpoint} reads numbers, and windows of a recording hold none: give another.")
     listener = _Listener(classifier, embedder_of(classifier))
-    wanted = set(map(os.path.realpath, files))
+    wanted = set(map(RealPaths(), files))
     further = [file for file in spans if file not in wanted]
     windows = _listen(listener, [*files, *further], num_workers)
     candidates, seen = _part(windows, wanted, spans)
@@ -151,14 +152,14 @@ def suggest_windows(
 
 def _find_labelled(labelled: str | os.PathLike) -> dict[str, list[tuple[float, float]]]:
     """Files by their real names, with what of each is labelled, in seconds."""
-    annotated = find_annotations(labelled)
+    annotated, real_path = find_annotations(labelled), RealPaths()
     if annotated is None:
         whole = (0.0, float("inf"))
-        return {os.path.realpath(clip["path"]): [whole] for clip in find_all_clips([labelled])}
+        return {real_path(clip["path"]): [whole] for clip in find_all_clips([labelled])}
     for sentence in annotated.warnings:
         logger.warning("%s", sentence)
     return {
-        os.path.realpath(recording.path): [(each.onset, each.offset) for each in recording.annotations]
+        real_path(recording.path): [(each.onset, each.offset) for each in recording.annotations]
         for recording in annotated.recordings
         if recording.annotations
     }
@@ -197,7 +198,8 @@ def _part(
     windows: _Windows, wanted: set[str], labelled: Mapping[str, Sequence[tuple[float, float]]]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Windows that may be suggested, and those that are labelled, (windows,) indices each."""
-    real = {path: os.path.realpath(path) for path in set(windows.paths)}
+    real_path = RealPaths()
+    real = {path: real_path(path) for path in set(windows.paths)}
     candidates, seen = [], []
     for row, (path, (start, end)) in enumerate(zip(windows.paths, windows.spans.tolist(), strict=True)):
         file = real[path]

@@ -16,6 +16,8 @@ from .facts import Answer, Facts
 # stays small, which a CPU rewards.
 WINDOWS_PER_FORWARD = 16
 SAMPLES_PER_FORWARD = 1 << 20
+# That make scores of logits.
+FUNCTIONS = ("softmax", "sigmoid", "none")
 
 
 class AudioClassifier(ABC):

@@ -23,7 +23,7 @@ class OnnxAudioClassifier(AudioClassifier):
 
     Args:
         path: of the file that `export_onnx` wrote.
-        threads: that one forward takes; by default those that onnxruntime chooses.
+        threads: that one forward takes; by default those of OMP_NUM_THREADS, or else those that onnxruntime chooses.
 
     Raises:
         CheckpointError: no such file, or one that `export_onnx` has not written.
@@ -37,7 +37,7 @@ class OnnxAudioClassifier(AudioClassifier):
         if not Path(path).is_file():
             raise CheckpointError(f"{path} is no file: write it by hf-audio export.")
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
+        options.intra_op_num_threads = threads or _threads_of_environment()
         try:
             self.session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
             metadata = self.session.get_modelmeta().custom_metadata_map
@@ -84,3 +84,9 @@ class OnnxAudioClassifier(AudioClassifier):
             for place, row in zip(places, values, strict=True):
                 rows[place] = row.astype(np.float32, copy=False)
         return rows
+
+
+def _threads_of_environment() -> int:
+    """As torch takes them; 0 where it is not told, which onnxruntime, too, takes for its own choice."""
+    told = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    return int(told) if told.isdecimal() else 0

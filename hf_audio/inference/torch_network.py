@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..encoders.names import find_checkpoint
-from ..errors import CheckpointError
+from ..errors import CheckpointError, MissingExtraError
 from .classifier import group_by_length
 from .facts import Facts
 
@@ -113,8 +113,14 @@ def load_network(checkpoint: str | os.PathLike, device: str | None = None, *, cl
 
     Raises:
         CheckpointError: there is none, it is broken, or it is of another kind.
+        MissingExtraError: there is no torch or transformers.
     """
-    from transformers import AutoFeatureExtractor, AutoModel, AutoModelForAudioClassification
+    try:
+        from transformers import AutoFeatureExtractor, AutoModel, AutoModelForAudioClassification
+    except ImportError as error:
+        raise MissingExtraError(
+            f"{checkpoint} needs torch and transformers: install hf-audio with all it requires, or give an ONNX file."
+        ) from error
 
     from .checkpoint_numbers import check_numbers
     from .extractors import check_rate, check_spectrogram, longest_seconds

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from huggingface_hub import CommitOperationAdd, HfApi, ModelCard, get_token
 from huggingface_hub.errors import HfHubHTTPError, HTTPError, OfflineModeIsEnabled
@@ -23,6 +23,7 @@ from ..data.tables import read_table, write_rows
 from ..errors import HubError
 from .card import NAMELESS
 from .comparison import LEARNT
+from .endpoint import write_endpoint
 from .folder import ARGUMENTS_NAME, RESULTS_NAME, SKIPPED_NAME, written_files
 from .markdown import escape
 from .network import check_weights
@@ -70,6 +71,10 @@ class Destination:
     """Of the commit."""
     token: str | None = None
     """By default `HF_TOKEN`, or what `hf auth login` has left."""
+    endpoint: bool = False
+    """Whether the repository is to be a custom inference endpoint too."""
+    kind: Literal["model", "space"] = "model"
+    """Of the repository; a Space shows a static page."""
 
 
 @dataclass
@@ -118,23 +123,54 @@ def push(folder: Path, destination: Destination, *, anyway: bool = False) -> str
     if not anyway:
         check_learnt(folder, read_results(folder))
     repo_id = check_access(destination)
-    with staging(folder, repo_id) as staged:
+    with staging(folder, repo_id, endpoint=destination.endpoint) as staged:
         check_loads_alone(staged)
-        files = list_files(staged)
-        operations = [CommitOperationAdd(file.path, str(staged / file.path)) for file in files]
-        api = HfApi(token=destination.token)
-        with _explained(f"{repo_id} was not uploaded", f"`hf-audio push {folder} {repo_id}` goes on"):
-            api.create_repo(repo_id, private=destination.private or None, exist_ok=True)
-            if destination.private and not api.repo_info(repo_id).private:
-                raise HubError(f"{repo_id} exists and is public: make it private on its page, or choose another name.")
-            if destination.revision is not None:
-                api.create_branch(repo_id, branch=destination.revision, exist_ok=True)
-            # `upload_folder` would split a large folder into several commits.
-            api.create_commit(repo_id, operations, commit_message=destination.message, revision=destination.revision)
-    return f"{api.endpoint}/{repo_id}{_at(destination)}\n{_call(_folds(files), repo_id, destination)}"
+        address = upload(staged, repo_id, destination, f"`hf-audio push {folder} {repo_id}` goes on")
+        return f"{address}\n{_call(_folds(list_files(staged)), repo_id, destination)}"
 
 
-def list_upload(folder: Path, repo_id: str, *, anyway: bool = False) -> list[File]:
+def upload(staged: Path, repo_id: str, destination: Destination, remedy: str) -> str:
+    """Upload all files of a folder in one commit; returns where they are.
+
+    Args:
+        staged: the folder.
+        repo_id: full name of the repository, which is made where there is none.
+        destination: where it goes.
+        remedy: for what may pass, as a part of a sentence.
+
+    Raises:
+        HubError: the Hub does not take it, or the repository is of another kind.
+    """
+    operations = [CommitOperationAdd(file.path, str(staged / file.path)) for file in list_files(staged)]
+    api, kind = HfApi(token=destination.token), destination.kind
+    with _explained(f"{repo_id} was not uploaded", remedy):
+        api.create_repo(
+            repo_id,
+            repo_type=kind,
+            space_sdk="static" if kind == "space" else None,
+            private=destination.private or None,
+            exist_ok=True,
+        )
+        found = api.repo_info(repo_id, repo_type=kind) if destination.private or kind == "space" else None
+        if destination.private and not getattr(found, "private", True):
+            raise HubError(f"{repo_id} exists and is public: make it private on its page, or choose another name.")
+        sdk = getattr(found, "sdk", None)
+        if sdk not in (None, "static"):
+            raise HubError(f"{repo_id} exists and runs {sdk}, which a page would end: choose another name.")
+        if destination.revision is not None:
+            api.create_branch(repo_id, branch=destination.revision, exist_ok=True)
+        # `upload_folder` would split a large folder into several commits.
+        api.create_commit(
+            repo_id,
+            operations,
+            commit_message=destination.message,
+            repo_type=kind,
+            revision=destination.revision,
+        )
+    return f"{api.endpoint}/{'spaces/' if kind == 'space' else ''}{repo_id}{_at(destination)}"
+
+
+def list_upload(folder: Path, repo_id: str, *, anyway: bool = False, endpoint: bool = False) -> list[File]:
     """What `push` would upload, without a network; the folder is checked as there.
 
     Raises:
@@ -144,8 +180,8 @@ def list_upload(folder: Path, repo_id: str, *, anyway: bool = False) -> list[Fil
     check_finished(folder)
     if not anyway:
         check_learnt(folder, read_results(folder))
-    _check_name(repo_id)
-    with staging(folder, repo_id) as staged:
+    check_name(repo_id)
+    with staging(folder, repo_id, endpoint=endpoint) as staged:
         check_loads_alone(staged)
         return list_files(staged)
 
@@ -208,7 +244,7 @@ def check_access(destination: Destination) -> str:
     Raises:
         HubError: no token, or one that may not write, a name that is none, or no network.
     """
-    _check_name(destination.repo_id)
+    check_name(destination.repo_id)
     if destination.token is None and get_token() is None:
         raise HubError("There is no token for the Hub: run `hf auth login`, or set HF_TOKEN.")
     with _explained("The token could not be checked, and nothing was uploaded", "try again"):
@@ -249,8 +285,18 @@ def check_loads_alone(staged: Path) -> None:
 
 
 @contextmanager
-def staging(folder: Path, repo_id: str) -> Iterator[Path]:
-    """A copy of what is uploaded, in which the card names the repository and no file says where the recordings lay."""
+def staging(folder: Path, repo_id: str, *, endpoint: bool = False) -> Iterator[Path]:
+    """A copy of what is uploaded, in which the card names the repository and no file says where the recordings lay.
+
+    endpoint: whether with what a custom inference endpoint calls.
+
+    Raises:
+        HubError: an endpoint of several networks.
+    """
+    if endpoint and _networks(folder) != [folder]:
+        raise HubError(
+            f"{folder} has a network for every fold, and an endpoint has one: push {_networks(folder)[0]}, say."
+        )
     with tempfile.TemporaryDirectory() as temporary:
         staged = Path(temporary)
         for path in _published(folder):
@@ -265,6 +311,8 @@ def staging(folder: Path, repo_id: str) -> Iterator[Path]:
         for file in staged.glob(f"*/{CARD_NAME}"):
             file.unlink()  # of a fold: the card above tells of all
         _rewrite_card(staged, repo_id, shortened)
+        if endpoint:
+            write_endpoint(staged)
         yield staged
 
 
@@ -276,7 +324,8 @@ def list_files(staged: Path) -> list[File]:
 
 def _folds(files: list[File]) -> list[str]:
     """The folders of a cross-validation's networks, none of a single run's."""
-    return sorted({file.path.partition("/")[0] for file in files if "/" in file.path})
+    folders = {file.path.partition("/")[0] for file in files if "/" in file.path}
+    return sorted(folder for folder in folders if FOLD.fullmatch(folder))
 
 
 def _published(folder: Path) -> list[Path]:
@@ -293,7 +342,12 @@ def _networks(folder: Path) -> list[Path]:
     return folds or [folder]
 
 
-def _check_name(repo_id: str) -> None:
+def check_name(repo_id: str) -> None:
+    """Refuse what cannot be the name of a repository.
+
+    Raises:
+        HubError: it cannot be.
+    """
     try:
         validate_repo_id(repo_id)
     except HFValidationError as error:

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from ..inference.endpoint import DEFAULT_TOP_K, as_labels
 from ..inference.frames import FrameScores
-from .schemas import DEFAULT_TOP_K, InferenceParameters, UploadOptions, WindowOptions
+from .schemas import InferenceParameters, UploadOptions, WindowOptions
 from .service import Service
 
 Window = tuple[float, float, np.ndarray]
@@ -20,7 +21,7 @@ async def infer(service: Service, audio: bytes, name: str | None, parameters: In
     classifier = service.find(name, parameters.function_to_apply)
     waveform = await service.decode(audio, classifier)
     answer = classifier.facts.name(await service.judge(classifier, waveform), parameters.top_k or DEFAULT_TOP_K)
-    return _encode([{"score": answer["score"], "label": answer["text"]}] if isinstance(answer, dict) else answer)
+    return _encode(as_labels(answer))
 
 
 async def predict(service: Service, audio: bytes, fields: dict[str, str]) -> bytes:

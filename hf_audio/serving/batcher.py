@@ -1,5 +1,6 @@
 """Windows of many callers, gathered as they come, go through a network together."""
 
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -7,7 +8,6 @@ from concurrent.futures import Future
 from typing import Any, Protocol
 
 import numpy as np
-import torch
 
 from ..inference.classifier import WINDOWS_PER_FORWARD, AudioClassifier
 from ..inference.facts import Facts
@@ -124,7 +124,6 @@ class Batcher:
         self._waiting: list[_Job] = []  # in the order of their arrival
         self._changed = threading.Condition()
         self._closing = False
-        self._n_threads = torch.get_num_threads()
         self._thread = threading.Thread(target=self._run, name="batcher", daemon=True)
         self._thread.start()
 
@@ -150,8 +149,11 @@ class Batcher:
         self._thread.join()
 
     def _run(self) -> None:
-        torch.set_num_threads(self._n_threads)  # whatever decoders set for themselves before this thread's first batch
+        is_first = True
         while jobs := self._next_batch():
+            if is_first and (torch := sys.modules.get("torch")) is not None:
+                torch.set_num_threads(torch.get_num_threads())  # so they stay, whatever decoders set for themselves
+            is_first = False
             self._observe(sum(len(job.windows) for job in jobs))
             _score(jobs)
             del jobs  # the waveforms, while it waits for others

@@ -9,7 +9,8 @@ from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
-from .schemas import InferenceParameters, InferenceRequest, decode_base64, holds_too_much
+from ..inference.endpoint import decode_base64
+from .schemas import InferenceParameters, InferenceRequest, holds_too_much
 from .service import ServiceError
 
 # Of a form, between pieces of which the event loop turns to others.

@@ -15,6 +15,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 
 from ..errors import ArgumentError
 from .service import Service
+from .tally import STREAMS
 
 try:
     import resource
@@ -34,20 +35,15 @@ GRACE_SECONDS = 0.3
 MAX_FRAME_BYTES = 2**20
 
 
-class Server(uvicorn.Server):
-    """Listens from the beginning, and stops when a signal comes, or the checkpoints cannot be loaded.
+class GracefulServer(uvicorn.Server):
+    """Stops when a signal comes, or the checkpoints cannot be loaded, and answers before that what it has accepted.
 
     Args:
         app: answers.
         service: what it offers.
-        host: name or address to listen at.
-        port: 0 takes a free one.
-
-    Raises:
-        ArgumentError: nobody can listen there.
     """
 
-    def __init__(self, app: ASGIApp, service: Service, host: str, port: int):
+    def __init__(self, app: ASGIApp, service: Service):
         timeout = service.limits.timeout_seconds
         config = uvicorn.Config(
             app,
@@ -65,9 +61,6 @@ class Server(uvicorn.Server):
         )
         super().__init__(config)
         self.service = service
-        self.socket = _listen(host, port)
-        address = f"[{host}]" if ":" in host else host
-        self.url = f"http://{address}:{self.socket.getsockname()[1]}"
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
         """Answer until a signal comes.
@@ -75,8 +68,7 @@ class Server(uvicorn.Server):
         Raises:
             Exception: what went wrong when the checkpoints were loaded.
         """
-        with contextlib.closing(self.socket):
-            super().run(sockets=[self.socket])
+        super().run(sockets)
         if self.service.error is not None:
             raise self.service.error
 
@@ -92,24 +84,58 @@ class Server(uvicorn.Server):
         await asyncio.sleep(GRACE_SECONDS)
         with contextlib.suppress(TimeoutError):  # streams send what they have heard; uvicorn would just end them
             async with asyncio.timeout(self.service.limits.timeout_seconds):
-                while self.service.n_streams:
+                while self.service.tally.own(STREAMS):
                     await asyncio.sleep(0.05)
         await super().shutdown(sockets)
 
 
-def _listen(host: str, port: int) -> socket.socket:
+class Server(GracefulServer):
+    """Listens from the beginning.
+
+    Args:
+        app: answers.
+        service: what it offers.
+        host: name or address to listen at.
+        port: 0 takes a free one.
+
+    Raises:
+        ArgumentError: nobody can listen there.
+    """
+
+    def __init__(self, app: ASGIApp, service: Service, host: str, port: int):
+        super().__init__(app, service)
+        self.socket, self.url = listen(host, port)
+
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        """See `GracefulServer.run`."""
+        with contextlib.closing(self.socket):
+            super().run([self.socket])
+
+
+def listen(host: str, port: int) -> tuple[socket.socket, str]:
+    """A socket to which clients can connect from now on, and the address by which they do.
+
+    Args:
+        host: name or address to listen at.
+        port: 0 takes a free one.
+
+    Raises:
+        ArgumentError: nobody can listen there.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         server = socket.create_server((host, port), family=family, backlog=2048)
         # Of a socket whose protocol is not told, asyncio does not know that it is TCP, and leaves Nagle's algorithm
         # on: every answer would wait for the acknowledgement of its head.
-        return socket.socket(server.family, server.type, socket.IPPROTO_TCP, server.detach())
+        server = socket.socket(server.family, server.type, socket.IPPROTO_TCP, server.detach())
     except OverflowError as error:
         raise ArgumentError(f"--port {port} is none: choose one from 0 to 65535.") from error
     except OSError as error:
         reason = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
         remedy = "choose another --port" if error.errno == errno.EADDRINUSE else "check --host and --port"
         raise ArgumentError(f"Nobody can listen at {host}:{port} ({reason}): {remedy}.") from error
+    address = f"[{host}]" if ":" in host else host
+    return server, f"http://{address}:{server.getsockname()[1]}"
 
 
 def _max_connections() -> int:

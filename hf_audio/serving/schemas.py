@@ -2,7 +2,6 @@
 
 import base64
 import io
-import re
 from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
@@ -12,6 +11,7 @@ import soundfile
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..audio.loading import RATES
+from ..inference.endpoint import DEFAULT_TOP_K
 
 # The shortest hop: twenty answers a second.
 MIN_HOP_SECONDS = 0.05
@@ -44,16 +44,12 @@ PROBLEMS = {
     HTTPStatus.SERVICE_UNAVAILABLE: "The models are being loaded, the server is shutting down, or time was up.",
 }
 
-DEFAULT_TOP_K = 5
 # Labels of one answer, over all windows, which may take four megabytes of JSON.
 MAX_ANSWER_LABELS = 50_000
 # Of embeddings, likewise.
 MAX_ANSWER_NUMBERS = 400_000
-FUNCTIONS = ("softmax", "sigmoid", "none")
 # Of the values in a request of JSON, which has three: more would only fill memory.
 MAX_JSON_VALUES = 1000
-DATA_URL = re.compile(r"data:[^,]*;base64,", re.IGNORECASE)
-LINE_BREAKS = b" \t\r\n"
 
 TopK = Annotated[
     int | None, Field(ge=1, description=f"How many labels to answer, best first; {DEFAULT_TOP_K} by default.")
@@ -218,17 +214,6 @@ def holds_too_much(body: bytes) -> bool:
         if n_values > MAX_JSON_VALUES:
             return True
     return False
-
-
-def decode_base64(text: str) -> bytes:
-    """The bytes of base64, with line breaks in it or not, or of a data URL.
-
-    Raises:
-        ValueError: it is neither.
-    """
-    start = DATA_URL.match(text)
-    encoded = text[start.end() if start else 0 :].encode("ascii").translate(None, LINE_BREAKS)
-    return base64.b64decode(encoded, validate=True)
 
 
 def write_sentence(error: ValidationError) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import sys
 import threading
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,10 +15,8 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-import torch
 
 from ..audio.loading import load_audio
-from ..audio.speech import load_voice_activity
 from ..audio.windows import running_windows
 from ..errors import (
     ArgumentError,
@@ -28,12 +27,13 @@ from ..errors import (
     UndecodableAudioError,
 )
 from ..inference.checkpoint import ONNX_SUFFIX, load_classifier
-from ..inference.classifier import AppliedClassifier
+from ..inference.classifier import FUNCTIONS, AppliedClassifier
 from ..inference.embedder import embedder_of
 from ..inference.frames import FrameCutter, FrameJoiner, FrameScores, FrameWindows
 from .batcher import BatchedClassifier, Batcher, Network
 from .metrics import Metrics
-from .schemas import FUNCTIONS, MAX_ANSWER_LABELS, MAX_ANSWER_NUMBERS
+from .schemas import MAX_ANSWER_LABELS, MAX_ANSWER_NUMBERS
+from .tally import HELD_BYTES, STREAMS, WAITING, Tally
 
 # Decoding frees the interpreter, so two threads keep ahead of a network without taking its cores.
 DECODING_THREADS = 2
@@ -139,41 +139,46 @@ class Service:
     Args:
         checkpoints: name -> what `load_classifier` loads. The first one is the one that is asked where none is named.
         limits: of requests.
+        tally: counts against the limits; by default this process alone.
+        counts: folder in which workers of one server keep their metrics, see `Metrics`.
+        loaded: is set as soon as requests can be answered.
     """
 
-    def __init__(self, checkpoints: Mapping[str, str | os.PathLike], limits: Limits):
+    def __init__(
+        self,
+        checkpoints: Mapping[str, str | os.PathLike],
+        limits: Limits,
+        tally: Tally | None = None,
+        counts: Path | None = None,
+        loaded: threading.Event | None = None,
+    ):
         self.checkpoints = dict(checkpoints)
         self.limits = limits
         self.closing = asyncio.Event()
-        self.loaded = threading.Event()
+        self.loaded = loaded or threading.Event()
         """Set as soon as requests can be answered."""
         self.error: Exception | None = None
         """Why the checkpoints cannot be loaded."""
-        self.metrics = Metrics()
+        self.tally = tally or Tally()
+        self.metrics = Metrics(self.tally, counts)
         self._classifiers: dict[str, BatchedClassifier] = {}
         self._applied: dict[tuple[str, str], BatchedClassifier] = {}
         self._embedders: dict[str, BatchedClassifier] = {}
         self._without_embeddings: dict[str, str] = {}  # name -> why, in a sentence
         self._batcher = Batcher(self.metrics.batch_windows.observe)
-        # A detector of voice activity that lowered the threads while it runs would lower the network's, too.
-        self._decoders = ThreadPoolExecutor(
-            DECODING_THREADS, "decoder", initializer=torch.set_num_threads, initargs=(1,)
-        )
+        self._decoders = ThreadPoolExecutor(DECODING_THREADS, "decoder", initializer=_use_one_thread)
         # Streams block a thread while their windows wait for the network.
         self.stream_threads = ThreadPoolExecutor(limits.max_streams, thread_name_prefix="stream")
-        self._held_bytes = self._n_waiting = self.n_streams = 0
-        self.metrics.held_bytes.set_function(lambda: self._held_bytes)
-        self.metrics.waiting.set_function(lambda: self._n_waiting)
-        self.metrics.streams.set_function(lambda: self.n_streams)
 
     def load(self) -> None:
         """Load all checkpoints; where that fails, `error` tells why."""
         try:
             loaded = {name: load_classifier(checkpoint) for name, checkpoint in self.checkpoints.items()}
-            for classifier in loaded.values():  # the first forward pass is slow: nobody shall wait for it
-                classifier.score([np.zeros(classifier.facts.stream_windows()[0], dtype=np.float32)])
-                if classifier.facts.speech_only:
-                    load_voice_activity()
+            classifiers = {name: BatchedClassifier(each, self._batcher) for name, each in loaded.items()}
+            for classifier in classifiers.values():  # the first forward pass is slow: nobody shall wait for it
+                window = np.zeros(classifier.facts.stream_windows()[0], dtype=np.float32)
+                classifier.score([window])
+                classifier.facts.keep_speech(window)
         except Exception as error:
             self.error = error
             return
@@ -188,7 +193,7 @@ class Service:
                 self._embedders[name] = BatchedClassifier(embedder_of(each), self._batcher)
             except CheckpointError as error:
                 self._without_embeddings[name] = str(error)
-        self._classifiers = {name: BatchedClassifier(each, self._batcher) for name, each in loaded.items()}
+        self._classifiers = classifiers
         self.loaded.set()
 
     def close(self) -> None:
@@ -246,16 +251,15 @@ class Service:
         Raises:
             ServiceError: 429, there is none.
         """
-        if self._n_waiting >= self.limits.max_queue:
+        if not self.tally.take(WAITING, 1, self.limits.max_queue):
             raise ServiceError(
                 HTTPStatus.TOO_MANY_REQUESTS,
                 f"{self.limits.max_queue} requests are waiting already: ask again in a few seconds.",
             )
-        self._n_waiting += 1
         try:
             yield
         finally:
-            self._n_waiting -= 1
+            self.tally.give_back(WAITING, 1)
 
     @contextmanager
     def stream_place(self) -> Iterator[None]:
@@ -264,16 +268,15 @@ class Service:
         Raises:
             ServiceError: 429, there is none.
         """
-        if self.n_streams >= self.limits.max_streams:
+        if not self.tally.take(STREAMS, 1, self.limits.max_streams):
             raise ServiceError(
                 HTTPStatus.TOO_MANY_REQUESTS,
                 f"{self.limits.max_streams} streams are open already: come back when one has ended.",
             )
-        self.n_streams += 1
         try:
             yield
         finally:
-            self.n_streams -= 1
+            self.tally.give_back(STREAMS, 1)
 
     @asynccontextmanager
     async def read_body(self, chunks: AsyncIterable[bytes], promised: int) -> AsyncIterator[bytes]:
@@ -289,13 +292,12 @@ class Service:
             async with asyncio.timeout(self.limits.timeout_seconds) as timeout:
                 async for chunk in chunks:
                     self._check_size(n_bytes + len(chunk))
-                    if self._held_bytes + len(chunk) > HELD_BODIES * self.limits.max_bytes:
+                    if not self.tally.take(HELD_BYTES, len(chunk), HELD_BODIES * self.limits.max_bytes):
                         raise ServiceError(
                             HTTPStatus.TOO_MANY_REQUESTS,
                             "Too many large files are being sent: send this one in a few seconds.",
                         )
                     n_bytes += len(chunk)
-                    self._held_bytes += len(chunk)
                     body += chunk
                 timeout.reschedule(None)
                 whole = bytes(body)
@@ -307,7 +309,7 @@ class Service:
                 f"The request did not arrive within {self.limits.timeout_seconds:g} s: send it faster, or less.",
             ) from error
         finally:
-            self._held_bytes -= n_bytes
+            self.tally.give_back(HELD_BYTES, n_bytes)
 
     def _check_size(self, n_bytes: int) -> None:
         if n_bytes > self.limits.max_bytes:
@@ -481,6 +483,12 @@ class Service:
         rows = _finite(await self.score(embedder, [waveform[start:end] for start, end in heard]))
         rate = facts.sampling_rate
         return [(start / rate, end / rate, row) for (start, end), row in zip(heard, rows, strict=True)]
+
+
+def _use_one_thread() -> None:
+    # A detector of voice activity that lowered torch's threads while it runs would lower the network's, too.
+    if (torch := sys.modules.get("torch")) is not None:  # not where an ONNX file is served alone
+        torch.set_num_threads(1)
 
 
 def _finite(vectors: np.ndarray) -> np.ndarray:

@@ -10,13 +10,14 @@ from starlette.types import Message
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ..errors import ArgumentError, AudioError
+from ..inference.endpoint import DEFAULT_TOP_K
 from ..inference.event_stream import EventStream
 from ..inference.events import SoundEvent
 from ..inference.frames import FrameScores
 from ..inference.streaming import AudioStream, Event, FrameStream
 from .answers import tell_frames
 from .batcher import BatchedClassifier
-from .schemas import DEFAULT_TOP_K, StreamMessage, StreamOptions, ValidationError, write_sentence
+from .schemas import StreamMessage, StreamOptions, ValidationError, write_sentence
 from .service import Service, ServiceError
 
 BYTES_PER_SAMPLE = 2

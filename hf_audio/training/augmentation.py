@@ -11,6 +11,11 @@ from audiomentations import AddGaussianSNR
 from audiomentations.core.transforms_interface import BaseWaveformTransform
 from scipy.signal import butter, fftconvolve, sosfilt
 
+from ..models.modeling_audio_cnn import IGNORED
+
+OVERLAID = 0.3  # of the clips of a batch, that another one is laid over
+OVERLAY_DB = -15.0, 5.0  # by which it is amplified
+
 
 class _OfDuration(BaseWaveformTransform):
     """What takes or makes `duration` seconds of a clip."""
@@ -245,3 +250,31 @@ def mix(
         for name, value in inputs.items()
     }
     return mixed, {name: blend(value) for name, value in targets.items()}
+
+
+def overlay(
+    inputs: dict[str, torch.Tensor], targets: dict[str, torch.Tensor]
+) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    """Lays another waveform of a batch over some, fainter or louder, as sounds meet in the world: both sound, whole.
+
+    inputs: `input_values` and perhaps `attention_mask`, (batch, samples); targets: (batch, ...), of which the larger
+    one counts. Where one clip is `IGNORED` and the other has not 1, nothing is known of both.
+    """
+    size = len(inputs["input_values"])
+    other = torch.randperm(size)
+    laid = torch.rand(size) < OVERLAID
+    gain = laid * 10 ** (torch.empty(size).uniform_(*OVERLAY_DB) / 20)
+
+    def along(numbers: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+        return numbers.to(value.device).view(-1, *[1] * (value.dim() - 1))
+
+    def union(value: torch.Tensor) -> torch.Tensor:
+        both = torch.maximum(value, value[other])
+        unknown = (torch.minimum(value, value[other]) == IGNORED) & (both < 1)
+        return torch.where(along(laid, value), both.masked_fill(unknown, IGNORED), value)
+
+    heard = inputs["input_values"]
+    laid_over = {**inputs, "input_values": heard + along(gain, heard) * heard[other]}
+    if "attention_mask" in inputs:
+        laid_over["attention_mask"] = union(inputs["attention_mask"])
+    return laid_over, {name: union(value) for name, value in targets.items()}

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..arguments import ADAMW, MUON
 from ..data.bands import DEEP, RUMBLE, deep, unheard, upper_end
 from ..data.survey import Survey
 
@@ -28,9 +29,11 @@ WHOLE_SHARE = 0.95
 # Of the excerpts trained on, seconds: half a recording costs half as much and is another one every time.
 SHORTEST_EXCERPT = 1.0
 LONGEST_EXCERPT = 2.5
-# ESC-50: 1600 training clips, heard 240 times each, 64 a step.
+# ESC-50: 1600 training clips, heard 240 times each, 64 a step. With Muon, a third and a quarter of that was enough in
+# own sounds; of few clips, networks still want so many excerpts in all.
 KNOWN_CLIPS = 1600
-KNOWN_EPOCHS = 240
+KNOWN_EPOCHS, MUON_EPOCHS = 240, 80
+FEWEST_HEARD = 6000
 LARGEST_BATCH = 64
 SMALLEST_BATCH = 8
 STEPS_AN_EPOCH = 12  # of small sets
@@ -50,8 +53,8 @@ def choose_defaults(survey: Survey, given: Mapping[str, Any], drawn: int | None 
 
     Args:
         survey: of the recordings to train on.
-        given: arguments that the user has given, by their names; the others follow from them too, the rate from
-            `f_max`.
+        given: arguments that are known, by their names; the others follow from them too, the rate from `f_max`, and
+            the epochs from `optim`.
         drawn: clips of an epoch, where some of them come several times; by default, each comes once.
     """
     choices: dict[str, Choice] = {}
@@ -68,13 +71,15 @@ def choose_defaults(survey: Survey, given: Mapping[str, Any], drawn: int | None 
     settle("per_device_train_batch_size", *_choose_batch_size(survey.n_clips))
     rate = given.get("sampling_rate") or choices["sampling_rate"].value
     settle("per_device_eval_batch_size", *_choose_judged_together(survey.seconds, rate))
-    settle("num_train_epochs", *_choose_epochs(survey, clip_seconds, survey.n_clips if drawn is None else drawn))
+    drawn = survey.n_clips if drawn is None else drawn
+    settle("num_train_epochs", *_choose_epochs(survey, clip_seconds, drawn, given.get("optim", ADAMW)))
     return choices
 
 
-def suitable_epochs(n_clips: float) -> float:
+def suitable_epochs(n_clips: float, optim: str = ADAMW) -> float:
     """How often to hear each of so many training clips: more of them are heard more in all, and each less often."""
-    return KNOWN_EPOCHS * min((KNOWN_CLIPS / n_clips) ** 0.5, 1)
+    known = MUON_EPOCHS if optim == MUON else KNOWN_EPOCHS
+    return max(known * min((KNOWN_CLIPS / n_clips) ** 0.5, 1), FEWEST_HEARD / n_clips if optim == MUON else 0)
 
 
 def higher_rate(survey: Survey, rate: float) -> int | None:
@@ -158,10 +163,10 @@ def _choose_judged_together(seconds: np.ndarray, rate: float) -> Choice:
     return Choice(value, f"recordings last up to {longest:.1f} s, and wait whole in memory to be judged")
 
 
-def _choose_epochs(survey: Survey, clip_seconds: float, drawn: int) -> Choice:
+def _choose_epochs(survey: Survey, clip_seconds: float, drawn: int, optim: str) -> Choice:
     # An epoch takes one excerpt of every recording, which of long ones is little.
     parts = min(max(float(survey.seconds.mean()) / clip_seconds, 1), 4)
-    value = max(round(parts * suitable_epochs(survey.n_clips * parts) * survey.n_clips / drawn), 1)
+    value = max(round(parts * suitable_epochs(survey.n_clips * parts, optim) * survey.n_clips / drawn), 1)
     long = " of long recordings" if parts > 1 else ""
     often = (
         ", of each an excerpt an epoch" if drawn == survey.n_clips else f", of which an epoch draws {drawn} excerpts"

@@ -58,7 +58,6 @@ class GeneralSoundsArguments(RecipeArguments):
     """The training that goes with this network and this augmentation."""
 
     model: str = field(default="default", metadata={"help": "Which network.", "choices": list(PRESETS)})
-    learning_rate: float = field(default=3e-3, metadata={"help": "Peak learning rate."})
     weight_decay: float = field(default=0.05, metadata={"help": "Weight decay."})
     label_smoothing_factor: float = field(default=0.1, metadata={"help": "Probability spread over all classes."})
     mixup_alpha: float = field(default=0.5, metadata={"help": "Mix pairs of clips by Beta(alpha, alpha)."})

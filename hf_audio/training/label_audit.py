@@ -16,7 +16,7 @@ from scipy.special import softmax
 from sklearn.model_selection import StratifiedKFold
 from transformers import SequenceFeatureExtractor
 
-from ..arguments import RecipeArguments
+from ..arguments import ADAMW, RecipeArguments
 from ..data.cache import cache_audio
 from ..data.rows import BELIEVED_COLUMN, UNVERIFIED_COLUMN, class_names, has_tags
 from ..errors import ArgumentError, DataError
@@ -71,6 +71,7 @@ LISTENER: dict[str, Any] = {
 }
 TRAINING: dict[str, Any] = {
     "num_train_epochs": 50,
+    "optim": ADAMW,
     "learning_rate": 3e-3,
     "weight_decay": 0.05,
     "per_device_train_batch_size": 32,

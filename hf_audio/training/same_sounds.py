@@ -1,6 +1,7 @@
 """Which recordings of a collection cannot be used, and which hold one sound, as `hf-audio inspect` finds them."""
 
 import hashlib
+import itertools
 import json
 import logging
 import os
@@ -70,18 +71,19 @@ def search_same_sounds(dataset: Dataset) -> SameSounds | None:
     n_bytes = 0.0
     if len(dataset) > MOST_FILES:
         return None
-    for row in dataset.select_columns([name for name in ("path", ENCODED_COLUMN) if name in dataset.column_names]):
-        told: list[Any] = [row["path"]]
+    contents = dataset[ENCODED_COLUMN] if ENCODED_COLUMN in dataset.column_names else itertools.repeat(None)
+    for path, content in zip(dataset["path"][:], contents, strict=False):  # rows one by one are slow
+        told: list[Any] = [path]
         size = 0
-        if content := row.get(ENCODED_COLUMN):
+        if content:
             size = len(content)
             told.append(hashlib.sha256(content).hexdigest())
         else:
             with suppress(OSError):
-                status = os.stat(row["path"])
+                status = os.stat(path)
                 size = status.st_size
                 told += [size, status.st_mtime_ns]
-        n_bytes += size * (1 if row["path"].lower().endswith(UNCOMPRESSED) else COMPRESSION)
+        n_bytes += size * (1 if path.lower().endswith(UNCOMPRESSED) else COMPRESSION)
         if n_bytes > MOST_BYTES:
             return None
         digest.update(json.dumps(told).encode())

@@ -36,7 +36,6 @@ from transformers.trainer_utils import PredictionOutput
 from ..arguments import MUON, RecipeArguments
 from ..errors import ArgumentError, DivergedError
 from ..models.modeling_audio_cnn import (
-    IGNORED,
     classification_loss,
     digit_probabilities,
     frame_loss,
@@ -46,7 +45,7 @@ from ..models.modeling_audio_cnn import (
 from ..models.number_grammar import GRAMMARS, spelling_loss
 from ..runs.folder import last_checkpoint
 from ..runs.network import not_finite
-from .augmentation import mix
+from .augmentation import mix, overlay
 from .batch_norm import synchronize_batch_norm
 from .batches import BackgroundSampler, BalancedSampler, ClipTransform
 from .length import RISING_STEPS, HoldingBackSampler, Length, falling_steps
@@ -365,14 +364,13 @@ class AudioTrainer(Trainer):
             taught = flatten_scores(to_logits(taught, config), config)
         if self.args.mixup_alpha > 0 and model.training:
             targets = {"labels": as_probabilities(labels, config), "weights": weights, "taught": taught}
-            if frame_labels is not None:
-                known = frame_labels != IGNORED
-                targets |= {"frame_labels": frame_labels * known, "known": known.float()}
             told = {name: value for name, value in targets.items() if value is not None}
-            inputs, told = mix(inputs, told, self.args.mixup_alpha)
+            if frame_labels is None:
+                inputs, told = mix(inputs, told, self.args.mixup_alpha)
+            else:  # half an event is none that one could hear the ends of
+                inputs, told = overlay(inputs, {**told, "frame_labels": frame_labels})
+                frame_labels = told["frame_labels"]
             labels, weights, taught = told["labels"], told.get("weights"), told.get("taught")
-            if frame_labels is not None:  # known of both clips that are mixed
-                frame_labels = told["frame_labels"].masked_fill(told["known"] < 1, IGNORED)
         if self.class_weights is not None and model.training:
             own = as_probabilities(labels, config) @ self.class_weights
             weights = own if weights is None else weights * own

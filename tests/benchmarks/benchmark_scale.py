@@ -1,15 +1,22 @@
-"""How the time of dear parts grows: with files, with the classes and tags of a collection, and with hours.
+"""How the time of dear parts grows: with files, with the classes and tags of a collection, with hours and clients.
 
-python tests/benchmarks/benchmark_scale.py [CHECKPOINT] [--parts files journal classes tags hours]
+python tests/benchmarks/benchmark_scale.py [CHECKPOINT] [--parts files journal classes tags hours clients]
 
 Each part is measured in CPU seconds at several sizes, and the exponent of its growth told: 1 is in proportion, 2
-quadratic. Only `hours`, one recording of noise through `predict --windows`, needs a checkpoint.
+quadratic. `hours`, one recording of noise through `predict --windows`, and `clients`, each of which asks a service a
+few times at once with the others, need a checkpoint.
 """
 
 import argparse
+import http.client
+import io
+import re
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -93,13 +100,52 @@ def hours(folder: Path, n: int, checkpoint: str | None) -> Callable[[], object]:
     )
 
 
+def clients(folder: Path, n: int, checkpoint: str | None) -> Callable[[], float]:
+    """So many at a time, each of which sends ten clips of a second by a connection of its own; CPU of the service."""
+    clip = io.BytesIO()
+    soundfile.write(clip, np.random.default_rng(0).normal(0, 0.05, 22050), 22050, format="WAV")
+    command = [sys.executable, "-m", "hf_audio.cli", "serve", f"model={checkpoint}", "--port", "0"]
+
+    def ask(port: int, method: str, path: str, times: int = 1) -> str:
+        connection = http.client.HTTPConnection("127.0.0.1", port)
+        for _ in range(times):
+            connection.request(method, path, clip.getvalue() if method == "POST" else None)
+            answer = connection.getresponse().read().decode()
+        return answer
+
+    def used(port: int) -> float:
+        return float(re.search(r"^process_cpu_seconds_total (\S+)$", ask(port, "GET", "/metrics"), re.MULTILINE)[1])
+
+    def run() -> float:
+        process = subprocess.Popen([*command, "--site", str(site)], stdout=subprocess.PIPE, text=True)
+        try:
+            port = int(process.stdout.readline().rpartition(":")[2])
+            while "models" not in ask(port, "GET", "/ready"):
+                time.sleep(0.1)
+            ask(port, "POST", "/", times=3)
+            before = used(port)
+            with ThreadPoolExecutor(n) as pool:
+                list(pool.map(lambda _: ask(port, "POST", "/", times=10), range(n)))
+            return used(port) - before
+        finally:
+            process.terminate()
+            process.wait()
+
+    site = folder / "site"
+    site.mkdir()
+    (site / "index.html").touch()
+    return run
+
+
 PARTS = {
     files: (1_000, 10_000, 50_000),
     journal: (1_000, 10_000, 100_000),
     classes: (10, 100, 500),
     tags: (50, 200, 500),
     hours: (5, 10, 20),
+    clients: (1, 8, 64),
 }
+OF_CHECKPOINTS = (hours, clients)
 
 
 def measure(part: Callable, sizes: Sequence[int], checkpoint: str | None) -> None:
@@ -109,8 +155,8 @@ def measure(part: Callable, sizes: Sequence[int], checkpoint: str | None) -> Non
         with tempfile.TemporaryDirectory() as folder:
             run = part(Path(folder), size, checkpoint)
             start = time.process_time()
-            run()
-            taken.append(time.process_time() - start)
+            of_others = run()  # CPU seconds of another process, if it does the work
+            taken.append(of_others if isinstance(of_others, float) else time.process_time() - start)
         print(f"{part.__name__} {size}: {taken[-1]:.3f} CPU-s", flush=True)
     growth = np.log(taken[-1] / taken[-2]) / np.log(sizes[-1] / sizes[-2])
     print(f"{part.__name__}: exponent {growth:.2f} between the last two")
@@ -123,5 +169,5 @@ if __name__ == "__main__":
     arguments = parser.parse_args()
     for each, its_sizes in PARTS.items():
         wanted = arguments.parts is None or each.__name__ in arguments.parts
-        if wanted and (arguments.checkpoint is not None or each is not hours):
+        if wanted and (arguments.checkpoint is not None or each not in OF_CHECKPOINTS):
             measure(each, its_sizes, arguments.checkpoint)

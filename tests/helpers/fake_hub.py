@@ -70,7 +70,13 @@ class _Handler(BaseHTTPRequestHandler):
         self.hub.requests.append((self.command, self.path_))
         self.body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.token = (self.headers.get("Authorization") or "").removeprefix("Bearer ")
-        return [part for part in self.path_.split("/") if part]
+        parts = [part for part in self.path_.split("/") if part]
+        self.kind = ""
+        if parts[:2] == ["api", "spaces"]:  # kept beside models, under names of their own
+            self.kind, parts[1] = "spaces/", "models"
+        if parts[:1] == ["spaces"]:
+            self.kind, parts = "spaces/", parts[1:]
+        return parts
 
     def may_write(self, repo_id):
         return TOKENS.get(self.token, ("", []))[0] == "write" and repo_id.split("/")[0] in self.hub.writable
@@ -84,11 +90,11 @@ class _Handler(BaseHTTPRequestHandler):
                 token = {"displayName": self.token, "role": role}
                 orgs = [{"name": name} for name in organisations]
                 return self.answer(200, {"name": "someone", "orgs": orgs, "auth": {"accessToken": token}})
-            case ["api", "models", owner, name, *_] if f"{owner}/{name}" in self.hub.repositories:
-                private = self.hub.repositories[f"{owner}/{name}"]["private"]
-                files = [{"rfilename": path} for path in self.hub.files(f"{owner}/{name}")]
-                told = {"id": f"{owner}/{name}", "private": private, "sha": COMMIT + "1", "siblings": files}
-                return self.answer(200, told)
+            case ["api", "models", owner, name, *_] if f"{self.kind}{owner}/{name}" in self.hub.repositories:
+                repository = self.hub.repositories[f"{self.kind}{owner}/{name}"]
+                files = [{"rfilename": path} for path in self.hub.files(f"{self.kind}{owner}/{name}")]
+                told = {"id": f"{owner}/{name}", "private": repository["private"], "sha": COMMIT + "1"}
+                return self.answer(200, {**told, "siblings": files, "sdk": repository.get("sdk")})
             case [owner, name, "resolve", branch, *path] if f"{owner}/{name}" in self.hub.repositories:
                 branch = "main" if branch.startswith(COMMIT) else branch
                 content = self.hub.files(f"{owner}/{name}", branch).get("/".join(path))
@@ -112,11 +118,14 @@ class _Handler(BaseHTTPRequestHandler):
             case ["api", "repos", "create"]:
                 asked = json.loads(self.body)
                 repo_id = f"{asked['organization']}/{asked['name']}"
+                may_write, kind = self.may_write(repo_id), asked.get("type", "model")
+                repo_id = f"spaces/{repo_id}" if kind == "space" else repo_id
                 if repo_id in self.hub.repositories:
                     return self.answer(409, {"url": f"{self.hub.url}/{repo_id}"})
-                if not self.may_write(repo_id):
+                if not may_write:
                     return self.answer(403)
                 self.hub.add(repo_id, asked.get("visibility") == "private" or asked.get("private", False))
+                self.hub.repositories[repo_id]["sdk"] = asked.get("sdk")
                 return self.answer(200, {"url": f"{self.hub.url}/{repo_id}"})
             case ["api", "models", owner, name, _, *_] if not self.may_write(f"{owner}/{name}"):
                 return self.answer(403)
@@ -144,14 +153,14 @@ class _Handler(BaseHTTPRequestHandler):
                     self.close_connection = True
                     return self.connection.close()
                 lines = [json.loads(line) for line in self.body.splitlines()]
-                files = self.hub.files(f"{owner}/{name}", branch)
+                files = self.hub.files(f"{self.kind}{owner}/{name}", branch)
                 for line in lines:
                     value = line["value"]
                     if line["key"] == "file":
                         files[value["path"]] = base64.b64decode(value["content"])
                     elif line["key"] == "lfsFile":
                         files[value["path"]] = self.hub.objects[value["oid"]]
-                self.hub.commits.append((f"{owner}/{name}", branch, lines[0]["value"]["summary"]))
+                self.hub.commits.append((f"{self.kind}{owner}/{name}", branch, lines[0]["value"]["summary"]))
                 told = {"commitUrl": f"{self.hub.url}/{owner}/{name}/commit/1", "commitOid": COMMIT + "1"}
                 return self.answer(200, told)
         return self.answer(404, X_Error_Code="RepoNotFound")

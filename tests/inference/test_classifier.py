@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2ForSequenceClassification, pipeline
 
 from hf_audio import AudioCNNFeatureExtractor
-from hf_audio.errors import CheckpointError
+from hf_audio.errors import CheckpointError, MissingExtraError
 from hf_audio.export.golden_clips import make_golden_clips
 from hf_audio.inference.checkpoint import load_classifier
 from hf_audio.inference.classifier import group_by_length
@@ -125,3 +126,9 @@ def test_weights_that_are_missing_or_cut_off_are_not_made_up(tmp_path, checkpoin
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(CheckpointError, match="that can be loaded"):
         load_classifier(tmp_path / "a")
+
+
+def test_a_folder_needs_packages_that_a_service_of_exported_files_lacks(checkpoint, monkeypatch):
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    with pytest.raises(MissingExtraError, match=r"needs torch and transformers: .* or give an ONNX file\.$"):
+        load_classifier(checkpoint)

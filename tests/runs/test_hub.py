@@ -6,17 +6,19 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 
 import numpy as np
 import pytest
+import soundfile
 from helpers.fake_hub import FakeHub
-from helpers.recordings import tone
+from helpers.recordings import REPOSITORY, tone
 from huggingface_hub import ModelCard, ModelCardData
 from safetensors.torch import load_file, save_file
 from transformers import pipeline
 
 from hf_audio import cli
-from hf_audio.runs import hub
+from hf_audio.runs import endpoint, hub
 from hf_audio.runs.card import RunFacts, TaskFacts, write_model_card
 
 TASK = TaskFacts("Tones", "A tone.", "Tones", "tones", "Made here.", "Held out.", ["Sines only."])
@@ -105,13 +107,13 @@ def refusal(capsys, *arguments) -> str:
 
 @pytest.mark.slow
 def test_one_commit_holds_the_run_and_transformers_alone_runs_it(run, server, loads, capsys, tmp_path):
-    cli.main(["push", str(run), "tones", "--private", "--message", "First"])
+    cli.main(["push", str(run), "tones", "--private", "--message", "First", "--endpoint"])
     assert server.commits == [("someone/tones", "main", "First")]
     assert server.repositories["someone/tones"]["private"]
     sent = server.files("someone/tones")
-    assert set(sent) == SENT
+    assert {path for path in sent if not path.startswith("hf_audio/")} == SENT | {"handler.py", "requirements.txt"}
     assert sent["model.safetensors"] == (run / "model.safetensors").read_bytes()
-    assert b"secret" not in b"".join(sent.values())
+    assert b"me/secret" not in b"".join(sent.values())
     assert sent["skipped.csv"].decode().splitlines()[1] == "bad.wav,bad.wav is empty."
     assert json.loads(sent["training_args.json"]) == {"data_dir": "recordings", "teacher": "teacher", "seed": 1}
     assert "FOLDER_OR_HUB_ID" in (run / "README.md").read_text(), "the local card was changed"
@@ -127,10 +129,26 @@ def test_one_commit_holds_the_run_and_transformers_alone_runs_it(run, server, lo
     code = """if True:
         import sys
         sys.modules["hf_audio"] = None
-        import json, numpy, transformers
+        import importlib.util, json, numpy, pathlib, transformers
         classify = transformers.pipeline("audio-classification", "someone/tones", trust_remote_code=True)
-        print(json.dumps(classify({"raw": numpy.load("clip.npy"), "sampling_rate": 8000})))
+        clip = numpy.load("clip.npy")
+        print(json.dumps(classify({"raw": clip, "sampling_rate": 8000})))
+
+        del sys.modules["hf_audio"]  # and as an endpoint's server does, where its packages alone are installed
+        sys.path = [path for path in sys.path if not (pathlib.Path(path) / "hf_audio").is_dir()]
+        for name in ("scipy", "pandas", "pyarrow", "datasets", "librosa", "sklearn", "matplotlib", "fastapi", "onnx"):
+            sys.modules[name] = None
+        spec = importlib.util.spec_from_file_location("handler", "repository/handler.py")
+        handler = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(handler)
+        endpoint = handler.EndpointHandler("repository")
+        assert sys.modules["hf_audio"].__file__.startswith(str(pathlib.Path("repository").resolve()))
+        print(json.dumps(endpoint({"inputs": pathlib.Path("clip.wav").read_bytes(), "parameters": {"top_k": 2}})))
     """
+    for path, content in sent.items():
+        (tmp_path / "repository" / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "repository" / path).write_bytes(content)
+    soundfile.write(tmp_path / "clip.wav", tone(900, 1.0), 8000, subtype="FLOAT")
     np.save(tmp_path / "clip.npy", tone(900, 1.0))
     environment = {**os.environ, "HF_ENDPOINT": server.url, "HF_HOME": str(tmp_path / "home"), "HF_HUB_OFFLINE": "0"}
     done = subprocess.run(
@@ -138,8 +156,26 @@ def test_one_commit_holds_the_run_and_transformers_alone_runs_it(run, server, lo
     )
     assert done.returncode == 0, done.stderr
     local = pipeline("audio-classification", model=str(run))({"raw": tone(900, 1.0), "sampling_rate": 8000})
-    for there, here in zip(json.loads(done.stdout), local, strict=True):
-        assert there == {"label": here["label"], "score": pytest.approx(here["score"], abs=1e-5)}
+    alone, at_endpoint = map(json.loads, done.stdout.splitlines())
+    for told, expected in ((alone, local), (at_endpoint, local[:2])):
+        for there, here in zip(told, expected, strict=True):
+            assert there == {"label": here["label"], "score": pytest.approx(here["score"], abs=1e-5)}
+
+
+def test_the_requirements_of_an_endpoint_are_the_packages_own():
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    assert set(endpoint.REQUIREMENTS) <= set(project["dependencies"])
+    assert endpoint.OF_SPEECH in project["optional-dependencies"]["speech"]
+
+
+def test_an_endpoint_has_one_network_and_hears_speech_where_it_must(run, report, loads, server, capsys):
+    assert "has a network for every fold" in refusal(capsys, report, "tones", "--endpoint")
+    config = json.loads((run / "config.json").read_text())
+    (run / "config.json").write_text(json.dumps({**config, "speech_only": True}))
+    cli.main(["push", str(run), "tones", "--endpoint"])
+    sent = server.files("someone/tones")
+    assert sent["requirements.txt"].decode().splitlines() == [*endpoint.REQUIREMENTS, endpoint.OF_SPEECH]
+    assert not any("__pycache__" in path for path in sent)
 
 
 def test_a_dry_run_lists_the_same_files_and_asks_nobody(run, server, loads, monkeypatch, capsys):

@@ -35,7 +35,6 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from hf_audio import AudioCNNFeatureExtractor, cli
-from hf_audio.export.onnx import export_onnx
 from hf_audio.inference.checkpoint import load_classifier
 from hf_audio.inference.classifier import AudioClassifier
 from hf_audio.inference.embedder import load_embedder
@@ -622,14 +621,6 @@ def test_site_for_browsers(checkpoint, tmp_path):
         assert requests.get(f"{url}/health", timeout=20).ok and requests.post(url, WAV, timeout=20).ok
         refused(requests.get(f"{url}/%00", timeout=20), 404, "nothing")
         refused(requests.get(f"{url}/..%2f..%2fetc%2fpasswd", timeout=20), 404, "nothing")
-
-
-def test_an_exported_file_is_served_like_its_checkpoint(classifier, checkpoint, tmp_path):
-    export_onnx(checkpoint, tmp_path / "tones.onnx")
-    with serving(Service(name_checkpoints([str(tmp_path / "tones.onnx")]), LIMITS)) as url:
-        told = requests.post(f"{url}/models/tones", WAV, timeout=20).json()
-        assert [row["label"] for row in told] == [row["label"] for row in classifier(WAV)]
-        assert [row["score"] for row in told] == pytest.approx([row["score"] for row in classifier(WAV)], abs=1e-5)
 
 
 def test_token(online, checkpoint):

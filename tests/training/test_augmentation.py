@@ -8,6 +8,7 @@ from helpers.recordings import RATE, tone
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hf_audio.models.modeling_audio_cnn import IGNORED
 from hf_audio.training.amortized import Amortized, Occasional, seeded
 from hf_audio.training.augmentation import (
     AddFastGaussianSNR,
@@ -17,6 +18,7 @@ from hf_audio.training.augmentation import (
     SyntheticRoom,
     TelephoneLine,
     mix,
+    overlay,
     vary_background,
 )
 
@@ -159,6 +161,24 @@ def test_mixing_blends_waveforms_and_targets_alike():
     torch.testing.assert_close(soft.sum(1), torch.ones(n))
     assert (soft.diagonal() >= 0.5).all() and soft.diagonal().min() < 0.9
     assert len(set(soft.diagonal().tolist())) > n // 2
+
+
+def test_laid_over_each_other_both_clips_sound_and_what_either_leaves_unknown_stays_so():
+    torch.manual_seed(0)
+    n = 100
+    frames = torch.randint(-1, 2, (n, 7, 2)).float()
+    frames[frames < 0] = IGNORED
+    tags = torch.randint(0, 2, (n, 3)).float()
+    heard, told = overlay({"input_values": torch.eye(n)}, {"labels": tags, "frame_labels": frames})
+    levels = []
+    for clip, samples in enumerate(heard["input_values"]):
+        parts = samples.nonzero().flatten().tolist()  # clip i is 1 at sample i alone
+        levels += [20 * samples[part].log10().item() for part in parts if part != clip]
+        assert samples[clip] >= 1 and (told["labels"][clip] == tags[parts].amax(0)).all()
+        for place, value in np.ndenumerate(told["frame_labels"][clip].numpy()):
+            each = [frames[(part, *place)].item() for part in parts]
+            assert value == (1 if 1 in each else IGNORED if IGNORED in each else 0)
+    assert 15 < len(levels) < 45 and min(levels) >= -15 and max(levels) <= 5 and np.std(levels) > 3
 
 
 def random_level(samples, sample_rate):

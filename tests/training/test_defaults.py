@@ -33,6 +33,11 @@ def test_esc50_gets_its_own_recipe():
     assert signal == PRESETS["default"]
 
 
+def test_muon_needs_fewer_epochs_but_a_few_clips_are_heard_as_often_as_it_takes():
+    epochs = [chosen([44100], [5.0], n, optim="muon")["num_train_epochs"] for n in (1600, 200, 50)]
+    assert epochs == [80, 80, 120]
+
+
 @pytest.mark.parametrize(
     ("rates", "expected"),
     [
