@@ -355,6 +355,7 @@ def evaluate(
     split_column: str | None = None,
     audio_dir: File | None = None,
     unannotated: Literal["background", "ignore"] | None = None,
+    dataset_config: str | None = None,
     threshold: float | None = None,
     collar: float = 0.2,
     offset_share: float = 0.5,
@@ -369,14 +370,16 @@ def evaluate(
 
     Args:
         checkpoints: a finished folder, a Hub id or an ONNX file, and behind it the data; or two, with --data
-        data: a folder or a table of labelled clips or of annotations
+        data: a folder or a table of labelled clips or of annotations; or a data set of the Hub, a folder that one was
+            saved to, or one of Parquet files or tars
         output: folder for figures, report, tables and pictures
-        path_column: of a table: names of files; by default one with a usual name
+        path_column: of a table: names of files, of a data set: recordings; by default one with a usual name
         label_column: of a table: labels; by default one with a usual name
         group_column: of a table: what clips belong together by (recording, speaker), for intervals and the worst group
         split_column: of a table: train and test, whose test clips are judged; by default one with a usual name
         audio_dir: where a table's files are; by default beside it
         unannotated: of recordings with annotations, what is not annotated
+        dataset_config: of a data set that has several
         threshold: of events, in the place of the checkpoint's own
         collar: seconds that an event's onset, and offset, may be off
         offset_share: of an event's length that its offset may be off, if that is more
@@ -409,7 +412,8 @@ def evaluate(
     if output is not None:
         check_output(Path(output))
     columns = Columns(path_column, _several(label_column), group_column, split_column)
-    judged_by = Data(os.fspath(data), columns, None if audio_dir is None else os.fspath(audio_dir), unannotated)
+    place = None if audio_dir is None else os.fspath(audio_dir)
+    judged_by = Data(os.fspath(data), columns, place, unannotated, dataset_config)
     options = Options(Collars(collar, offset_share, segment_seconds), threshold, num_workers)
     evaluation = (
         evaluate_checkpoint(given[0], judged_by, options)

@@ -12,7 +12,8 @@ precision.
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from transformers.trainer_utils import IntervalStrategy
@@ -25,17 +26,21 @@ from hf_audio.data.annotations import UNANNOTATED, AnnotatedRecordings, find_ann
 from hf_audio.data.collection import Collection, load_collection
 from hf_audio.data.columns import TEST, TRAIN, VALIDATION, Columns
 from hf_audio.data.hub_datasets import load_hub_collection
+from hf_audio.data.normal_recordings import load_normal_collection
 from hf_audio.data.rows import EVENTS_COLUMN
 from hf_audio.data.shards import Split, load_shards
 from hf_audio.data.survey import Survey, survey_recordings, survey_stream
+from hf_audio.encoders.names import find_checkpoint
 from hf_audio.errors import ArgumentError
+from hf_audio.models.configuration_audio_cnn import ANOMALY, NORMAL
 from hf_audio.remote import as_path, public_name
 from hf_audio.runs.card import TaskFacts, hub_id
 from hf_audio.runs.markdown import code
-from hf_audio.training.annotated_division import divide_annotated
+from hf_audio.training.annotated_division import VALIDATION_FRACTION, can_validate, divide_annotated
 from hf_audio.training.defaults import Choice, choose_defaults, describe_unheard
-from hf_audio.training.division import Division, divide_by_folds, divide_collection
+from hf_audio.training.division import Division, divide_by_folds, divide_collection, divide_normal
 from hf_audio.training.earlier_run import find_held_out
+from hf_audio.training.encoders import is_audio_cnn
 from hf_audio.training.general_sounds import (
     PRESETS,
     SEARCH_SPACE,
@@ -43,6 +48,7 @@ from hf_audio.training.general_sounds import (
     GeneralSoundsArguments,
     fit_signal,
     hear_frames,
+    hear_statistics,
     slow_transforms,
     slow_unmoved_transforms,
     unmoved_transforms,
@@ -54,6 +60,7 @@ from hf_audio.training.task import Task
 
 logger = logging.getLogger(__name__)
 
+HEARD = ("sampling_rate", "clip_seconds")  # of these, by a network that is not trained
 # What is chosen by the recordings, where the user has not given it.
 CHOSEN = (
     "sampling_rate",
@@ -63,6 +70,19 @@ CHOSEN = (
     "per_device_eval_batch_size",
     "num_train_epochs",
 )
+
+
+# What a network of other classes has to forget before it tells normal sounds from others.
+ONE_CLASS: dict[str, Any] = {
+    "id2label": {0: NORMAL, 1: ANOMALY},
+    "label2id": {NORMAL: 0, ANOMALY: 1},
+    "problem_type": None,
+    "frame_pooling": None,
+    "long_term_spectrum": False,
+    "temperature": 1.0,
+    "rejection_margin": 0.0,
+    "normal_centers": 1,
+}
 
 
 @dataclass
@@ -122,6 +142,13 @@ class OwnSoundsArguments(GeneralSoundsArguments):
         metadata={
             "help": "Hold out each fold once, by a column `fold` or the folders of a known data set.",
             "choices": ["all"],
+        },
+    )
+    only_normal: bool = field(
+        default=False,
+        metadata={
+            "help": "Learn from normal recordings alone, what is unlike them being an anomaly. Anomalies are tested "
+            "on, where there are some."
         },
     )
     unannotated: str | None = field(
@@ -215,6 +242,8 @@ class OwnSoundsArguments(GeneralSoundsArguments):
             raise ArgumentError(f"--unannotated {self.unannotated} must be one of {', '.join(UNANNOTATED)}.")
         if self.folds not in (None, "all"):
             raise ArgumentError(f"--folds {self.folds} must be `all`.")
+        if self.only_normal:
+            self._check_only_normal()
         if self.folds and (self.streaming or self.refit):
             raise ArgumentError("--folds all does not go with --streaming or --refit: leave one of them out.")
         if self.stop_when_settled is None:
@@ -222,6 +251,30 @@ class OwnSoundsArguments(GeneralSoundsArguments):
             chooses = self.search or self.refit or self.load_best_model_at_end or self.early_stopping_patience
             self.stop_when_settled = not given and not chooses
         super().__post_init__()
+
+    def _check_only_normal(self) -> None:
+        """Refuse what asks for several classes, and settle what follows."""
+        against = {
+            "--dataset_name": self.dataset_name is not None,
+            "--streaming": self.streaming,
+            "--multi_label": self.multi_label,
+            "--folds": self.folds is not None,
+            "--refit": bool(self.refit),
+            "--background": self.background is not None,
+            "--pseudo_labels": self.pseudo_labels is not None,
+            "--baseline": self.baseline,
+            "--validation_fraction": self.validation_fraction > 0,
+            "--balance": self.balance != "none",
+            "--unannotated": self.unannotated is not None,
+        }
+        for flag, given in against.items():
+            if given:
+                raise ArgumentError(f"--only_normal knows one class, in a folder or a table: leave it or {flag} out.")
+        if self.data_dir is None:
+            raise ArgumentError("--only_normal needs normal recordings: say where they are, with --data_dir.")
+        self.refit = False
+        if self.model_name_or_path is not None:
+            self.freeze = "encoder"
 
     @property
     def data_may_validate(self) -> bool:
@@ -288,7 +341,10 @@ def load_annotated(args: OwnSoundsArguments, annotated: AnnotatedRecordings, col
         logger.info("clip_seconds %g: %s.", args.clip_seconds, why)
     collection = cut_rows(annotated, args.clip_seconds, columns)
     if args.folds:
-        return divide_by_folds(collection)
+        division = divide_by_folds(collection)
+        if args.validation_fraction == 0 and can_validate(division):
+            args.validation_fraction, args.eval_strategy = VALIDATION_FRACTION, IntervalStrategy.EPOCH
+        return division
     paths = collection.dataset["path"][:]
     tested = collection.rows(TEST) if collection.rows(TEST).any() else None
     kept = find_held_out(args.model_name_or_path, str(args.data_dir), paths, tested)
@@ -350,7 +406,8 @@ def choose(args: OwnSoundsArguments, survey: Survey, drawn: int | None = None) -
     choices = choose_defaults(survey, given, drawn)
     for name, (value, why) in choices.items():
         setattr(args, name, value)
-        logger.info("%s %s: %s.", name, value, why)
+        if name in HEARD or not args.only_normal:
+            logger.info("%s %s: %s.", name, value, why)
     if not SHORTEST_HEARD <= args.excerpt_seconds <= args.clip_seconds:
         raise ArgumentError(
             f"--excerpt_seconds {args.excerpt_seconds:g} must lie between {SHORTEST_HEARD:g} and --clip_seconds "
@@ -383,6 +440,45 @@ def check_band(args: OwnSoundsArguments, survey: Survey) -> None:
         )
     for sentence in describe_unheard(survey, args.sampling_rate, lowest, highest):
         logger.warning("%s", sentence)
+
+
+def normal_facts(args: OwnSoundsArguments, division: Division, choices: Mapping[str, Choice]) -> TaskFacts:
+    """What the card says of normal recordings alone."""
+    collection = division.collection
+    told = facts(args, division, choices)
+    chosen = "".join(f"\n- `{name}` {value}: {why}" for name, (value, why) in choices.items() if name in HEARD)
+    return replace(
+        told,
+        hears="A recording in, whether it is normal out, and how far it is from that; recordings of more than "
+        f"{args.clip_seconds:g} s are judged in windows.",
+        data=f"The normal recordings of {code(collection.name)}, as they are. Chosen by the recordings:\n{chosen}",
+        limits=[limit for limit in told.limits if "One class" not in limit],
+        tags=["sounds", "anomaly-detection"],
+    )
+
+
+def make_normal_task(args: OwnSoundsArguments) -> Task:
+    """What is normal, of the user's normal recordings alone."""
+    columns = Columns(args.path_column, tuple(args.label_column or ()), args.group_column, args.split_column)
+    collection = load_normal_collection(str(args.data_dir), columns, args.audio_dir)
+    division = divide_normal(collection, Wishes(args.group_pattern, args.group_by, refits=False, may_refit=False))
+    collection = division.collection
+    choices = choose(args, survey_recordings(collection.dataset, collection.rows(TRAIN)))
+    signal = fit_signal(PRESETS[args.model], args.sampling_rate, args.clip_seconds, args.excerpt_seconds)
+    signal |= {name: value for name in ("f_min", "f_max") if (value := getattr(args, name)) is not None}
+    name = args.model_name_or_path
+    config = AudioCNNConfig(**hear_statistics(signal))
+    if name is not None and is_audio_cnn(name):
+        config = AudioCNNConfig.from_pretrained(find_checkpoint(name), **ONE_CLASS)
+    groups = collection.group_column if collection.is_drawn else None
+    return Task(
+        config=config,
+        dataset=collection.dataset,
+        held_out=collection.rows(TEST),
+        facts=normal_facts(args, division, choices),
+        group_column=groups,
+        validation_group_column=groups,
+    )
 
 
 def facts(args: OwnSoundsArguments, division: Division, choices: Mapping[str, Choice]) -> TaskFacts:
@@ -424,6 +520,8 @@ def facts(args: OwnSoundsArguments, division: Division, choices: Mapping[str, Ch
 
 def make_task(args: OwnSoundsArguments) -> Task:
     """The user's own classes."""
+    if args.only_normal:
+        return make_normal_task(args)
     stream = None
     if args.streaming:
         stream, collection = load_stream(args)

@@ -71,6 +71,8 @@ class Cut:
     """Samples of the windows over time, and from one's end to the next one's; `None`: one answer a recording."""
     moments: FrameWindows | None = None
     """In their place, the windows by which a recording is scored moment by moment."""
+    contents: Sequence[bytes | None] | None = None
+    """What recordings hold that lie in no files of their own, by the places of the clips; `None`: a file."""
 
     @property
     def is_over_time(self) -> bool:
@@ -101,7 +103,9 @@ class Cut:
             yield from stream_audio(file.source, rate, name=file.name)
 
     def _windows(self, clip: int, file: Clip) -> Iterator[Piece]:
-        blocks: Iterable[np.ndarray] = self._blocks(file)
+        content = None if self.contents is None else self.contents[clip]
+        source = file if content is None else Sound(name_of(file), content)
+        blocks: Iterable[np.ndarray] = self._blocks(source)
         if self.moments is not None:
             for start, samples in FrameCutter(self.moments).cut(blocks):
                 yield Piece(clip, start, samples)

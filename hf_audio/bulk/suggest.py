@@ -146,7 +146,7 @@ def suggest_windows(
         guess, confidence = classifier.labels[best], float(windows.scores[row, best])
         path = windows.paths[row]
         chosen.append(Suggestion(rank, path, start, end, guess, confidence, float(uncertainty[row]), distance))
-    labels = [label for label in classifier.labels if is_event(label)]
+    labels = [label for label in classifier.labels if is_event(label, classifier.labels)]
     return Suggestions(chosen, labels, classifier.sampling_rate, len(candidates))
 
 

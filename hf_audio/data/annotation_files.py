@@ -8,7 +8,14 @@ from pathlib import Path
 
 from ..errors import DataError
 from ..files import FolderSearch, search_folder
-from .annotation_tables import AnnotationRow, AnnotationTable, Notice, has_times, read_annotation_table
+from .annotation_tables import (
+    AnnotationRow,
+    AnnotationTable,
+    Notice,
+    UnusableTimesError,
+    has_times,
+    read_annotation_table,
+)
 from .clip_tables import find_named
 from .columns import Columns
 from .label_tracks import TRACK_SUFFIXES, read_label_track
@@ -94,7 +101,7 @@ def read_sheets(source: Path, wanted: Columns, audio_dir: str | os.PathLike | No
     beside = Recordings(audio or [])
     timed = {path: error for path, error in errors.items() if _is_certain(path)}
     for path, refusal in timed.items() if not any(sheet.rows for sheet in sheets) else ():
-        if not source.is_dir() or beside.find(path) is not None:
+        if not source.is_dir() or beside.find(path) is not None or isinstance(refusal, UnusableTimesError):
             raise refusal
     found = Sheets([], beside.files)
     for sheet in sheets:

@@ -28,6 +28,7 @@ from .times import (
     MINUTES,
     SAMPLES,
     SECONDS,
+    are_mostly_times,
     are_times,
     is_blank,
     is_clock,
@@ -118,6 +119,10 @@ LABEL_WORDS = (
 # Raven's own measurements, which no person has written.
 MEASURED = ("selec", "view", "channel", "freq", "time", "power", "energy", "entropy", "file", "path", "date", "hz")
 CONFIDENCE_NAMES = ("confidence", "score", "probability", "prob")
+
+
+class UnusableTimesError(DataError):
+    """A table that names recordings again and again, by times that cannot be used: it is none of clips."""
 
 
 class Notice(NamedTuple):
@@ -240,8 +245,9 @@ def has_times(path: Path, *, with_ends: bool = True) -> bool:
 def _guess_times(cells: Mapping[str, Sequence[str]]) -> _Times | None:
     """The columns that say from when to when, where there are such and they hold times."""
     keys = {name: read_name(name).key for name in cells}
-    timed = {name for name in cells if are_times(cells[name]) or all(map(is_blank, cells[name]))}
-    known = [name for name in cells if name in timed and keys[name] in {*ONSET_NAMES, *OFFSET_NAMES, *DURATION_NAMES}]
+    usual_names = {*ONSET_NAMES, *OFFSET_NAMES, *DURATION_NAMES}
+    named = [name for name in cells if keys[name] in usual_names]
+    known = [name for name in named if are_mostly_times(cells[name]) or all(map(is_blank, cells[name]))]
 
     def find(usual: Iterable[str], but: Iterable[str | None] = ()) -> str | None:
         return next((name for key in usual for name in known if keys[name] == key and name not in but), None)
@@ -274,11 +280,11 @@ def _check_clips(path: Path, cells: Mapping[str, Sequence[str]], recording: str 
         return  # of the whole recordings
     if not are_times(cells[onset]):
         cell = next(cell for cell in cells[onset] if not is_blank(cell) and not are_times([cell]))
-        raise DataError(
+        raise UnusableTimesError(
             f"{path} has {cell!r} in its column {onset!r}: give seconds, or 00:01:23.5, from the beginning of each "
             "recording."
         )
-    raise DataError(
+    raise UnusableTimesError(
         f"{path} says in {onset!r} when sounds begin, and in no column when they end, or not in seconds: add a column "
         "`end` or `duration`."
     )
@@ -343,6 +349,7 @@ def _read_rows(table: AnnotationTable, times: _Times) -> None:
     low, high = (_frequencies(cells, usual) for usual in (LOW_NAMES, HIGH_NAMES))
     ends = _find(cells, "endfile")
     untimed = 0
+    wrong: list[str] = []
     for row, own in enumerate(labels):
         spans = [cells[name][row] for name in times if name is not None]
         if any(map(is_blank, spans)):
@@ -350,6 +357,10 @@ def _read_rows(table: AnnotationTable, times: _Times) -> None:
                 table.silent.append(names[row])
             else:
                 untimed += 1
+            continue
+        slip = next((cell for cell in spans if not are_times([cell])), None)
+        if slip is not None:
+            wrong.append(f"{slip!r} in row {row + 1} of {table.path}")
             continue
         onset, offset = _span(cells, times, row)
         if marks and not own:
@@ -363,6 +374,7 @@ def _read_rows(table: AnnotationTable, times: _Times) -> None:
         table.warnings += [
             Notice("rows have a label and no times, and are left out", f"some of {table.path}")
         ] * untimed
+    table.warnings += [Notice("rows have times that are none, and are left out", case) for case in wrong]
     _join_views(table)
 
 

@@ -4,7 +4,7 @@ import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import datasets
 import numpy as np
@@ -58,14 +58,55 @@ def load_hub_collection(
     Raises:
         DataError: the data set cannot be had or read, or as `load_collection`.
     """
+    found = read_hub_rows(name, config, columns, several=several)
+    labels = found.labels
+    labelled = np.flatnonzero([several or label != "" for label in labels])
+    if len(labelled) == 0:
+        raise DataError(
+            f"No row of {name} has a label in its column {found.columns.labels[0]!r}: name another column."
+        )
+    if len(labelled) < len(labels):
+        logger.warning("%d rows of %s have no label; they are left out.", len(labels) - len(labelled), name)
+        # They get one until they are: to choose rows first would have all recordings copied, when joined to others.
+        labels = [label or labels[labelled[0]] for label in labels]
+    make = from_tagged_rows if several else from_rows
+    rows = make(found.recordings["path"], labels, found.further, found.classes)
+    rows = concatenate_datasets([rows, found.recordings.remove_columns("path")], axis=1).select(labelled)
+    parts = np.array(found.parts, dtype=object)[labelled]
+    return hold_out(Path(name).resolve().name, rows, parts, seed, found.columns)
+
+
+class HubRows(NamedTuple):
+    """The rows of a data set, without those that repeat a file, and what is said of each."""
+
+    recordings: Dataset
+    """Rows of `path` and, but for files, of `ENCODED_COLUMN`."""
+    labels: list[Any]
+    """The label of each, "" where it has none, or a list of tags."""
+    parts: list[str]
+    further: dict[str, list[str]]
+    """Cells of the column of groups, and of others that tell kinds of clips apart."""
+    columns: Columns
+    classes: list[str] | None
+    """In the order that the data set has, where it has one."""
+
+
+def read_hub_rows(
+    name: str, config: str | None = None, columns: Columns | None = None, *, several: bool = False
+) -> HubRows:
+    """The rows of a data set, see `load_hub_collection`; those without a label are among them.
+
+    Raises:
+        DataError: the data set cannot be had or read.
+    """
     splits = _load(name, config)
-    parts = {split: PARTS.get(split.casefold()) for split in splits}
-    if TRAIN not in parts.values():
-        parts = dict.fromkeys(splits, TRAIN)
-    ignored = [split for split, part in parts.items() if part is None]
+    by_name = {split: PARTS.get(split.casefold()) for split in splits}
+    if TRAIN not in by_name.values():
+        by_name = dict.fromkeys(splits, TRAIN)
+    ignored = [split for split, part in by_name.items() if part is None]
     if ignored:
         logger.warning("Left out, as neither for training nor for validation or test by their names: %s.", ignored)
-    used = {split: part for split, part in parts.items() if part is not None}
+    used = {split: part for split, part in by_name.items() if part is not None}
     dataset = _join(name, [splits[split] for split in used])
     wanted = _guess_by_features(dataset, columns or Columns(), several)
     cells = {column: _read_cells(dataset, column) for column in dataset.column_names}
@@ -93,17 +134,7 @@ def load_hub_collection(
         recordings = recordings.select(kept)
         labels, told = [labels[row] for row in kept], [told[row] for row in kept]
         groups = {column: [values[row] for row in kept] for column, values in groups.items()}
-    labelled = np.flatnonzero([several or label != "" for label in labels])
-    if len(labelled) == 0:
-        raise DataError(f"No row of {name} has a label in its column {settled.labels[0]!r}: name another column.")
-    if len(labelled) < len(labels):
-        logger.warning("%d rows of %s have no label; they are left out.", len(labels) - len(labelled), name)
-        # They get one until they are: to choose rows first would have all recordings copied, when joined to others.
-        labels = [label or labels[labelled[0]] for label in labels]
-    make = from_tagged_rows if several else from_rows
-    rows = make(recordings["path"], labels, groups, classes)
-    rows = concatenate_datasets([rows, recordings.remove_columns("path")], axis=1).select(labelled)
-    return hold_out(Path(name).resolve().name, rows, np.array(told, dtype=object)[labelled], seed, settled)
+    return HubRows(recordings, list(labels), told, groups, settled, classes)
 
 
 def _join_tags(paths: Sequence[str], tags: Sequence[Sequence[str]], told: Sequence[str]) -> list[list[str]]:
@@ -131,23 +162,23 @@ def _load(name: str, config: str | None) -> dict[str, Dataset]:
             loaded = load_dataset(name, config)
     except DatasetNotFoundError as error:
         raise DataError(
-            f"--dataset_name: {_first_line(error)} Check the name; for a data set that asks for permission, accept "
+            f"{name}: {_first_line(error)} Check the name; for a data set that asks for permission, accept "
             "its terms on its page and log in with `hf auth login`."
         ) from error
     except (ConnectionError, TimeoutError) as error:
         raise DataError(
-            f"--dataset_name {name} cannot be fetched ({_first_line(error)}): check the network, or give a folder "
+            f"The data set {name} cannot be fetched ({_first_line(error)}): check the network, or give a folder "
             "that holds the data set."
         ) from error
     except Exception as error:  # load_dataset lets those of a dozen libraries through
         if isinstance(error.__cause__ or error, ImportError):
             fetch = f"fetch them with `hf download {name} --repo-type dataset --local-dir DIR` and "
             raise DataError(
-                f"--dataset_name {name} is a data set of single audio files: "
-                f"{'' if Path(name).is_dir() else fetch}pass their folder as --data_dir."
+                f"{name} is a data set of single audio files: "
+                f"{'' if Path(name).is_dir() else fetch}give their folder, to a training as --data_dir."
             ) from error
         raise DataError(
-            f"--dataset_name {name} cannot be loaded ({_first_line(error)}): check the name and --dataset_config."
+            f"The data set {name} cannot be loaded ({_first_line(error)}): check the name and --dataset_config."
         ) from error
     return dict(loaded) if isinstance(loaded, DatasetDict) else {TRAIN: loaded}
 

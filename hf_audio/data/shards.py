@@ -80,8 +80,25 @@ def find_shards(source: str | os.PathLike, config: str | None = None) -> dict[st
         DataError: there is no such folder or data set, it is not reached, its files are no shards, or it has nothing
             to train on or to test by.
     """
+    found = _find_splits(source, config)
+    if TEST not in found and VALIDATION in found:
+        found[TEST] = found.pop(VALIDATION)
+    for needed in (TRAIN, TEST):
+        if needed not in found:
+            raise DataError(
+                f"{source} has no {needed} split among its shards: name some of them {needed}-00000.parquet, say."
+            )
+    return {part: found[part] for part in (TRAIN, TEST, VALIDATION) if part in found}
+
+
+def _find_splits(source: str | os.PathLike, config: str | None) -> dict[str, list[str]]:
+    """Paths or addresses of the shards of each split, by `TRAIN`, `TEST` and `VALIDATION` or another name.
+
+    Raises:
+        DataError: there is no such folder or data set, it is not reached, or its files are no shards.
+    """
     if is_remote(source):
-        return _needed_parts(source, _find_remote_shards(str(source)))
+        return _of_shards(source, _find_remote_shards(str(source)))
     try:
         builder = datasets.load_dataset_builder(os.fspath(source), config)
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
@@ -92,7 +109,7 @@ def find_shards(source: str | os.PathLike, config: str | None = None) -> dict[st
         split = str(name)
         split = next((part for part in (TRAIN, TEST, VALIDATION) if split.startswith(part)), split)
         found.setdefault(split, []).extend(map(str, files))
-    return _needed_parts(source, found)
+    return _of_shards(source, found)
 
 
 def _find_remote_shards(folder: str) -> dict[str, list[str]]:
@@ -106,25 +123,18 @@ def _find_remote_shards(folder: str) -> dict[str, list[str]]:
     return found
 
 
-def _needed_parts(source: str | os.PathLike, found: dict[str, list[str]]) -> dict[str, list[str]]:
-    """The parts that a stream needs, of those that were found.
+def _of_shards(source: str | os.PathLike, found: dict[str, list[str]]) -> dict[str, list[str]]:
+    """What was found, if it is shards.
 
     Raises:
-        DataError: files are no shards, or there is nothing to train on or to test by.
+        DataError: it is not.
     """
     strange = next((file for files in found.values() for file in files if not file.endswith(SUFFIXES)), None)
     if strange is not None or not found:
         raise DataError(
             f"{source} holds {strange or 'no files'} and not shards: a stream is read from Parquet files or from tars."
         )
-    if TEST not in found and VALIDATION in found:
-        found[TEST] = found.pop(VALIDATION)
-    for needed in (TRAIN, TEST):
-        if needed not in found:
-            raise DataError(
-                f"{source} has no {needed} split among its shards: name some of them {needed}-00000.parquet, say."
-            )
-    return {part: found[part] for part in (TRAIN, TEST, VALIDATION) if part in found}
+    return found
 
 
 def index_shards(shards: Sequence[str], columns: Columns) -> Split:
@@ -205,19 +215,39 @@ def load_shards(
     )
 
 
+def read_shards(source: str | os.PathLike, config: str | None = None, columns: Columns | None = None) -> Dataset:
+    """The rows to judge by of a folder of shards or of a data set on the Hub: `path`, `label` and `ENCODED_COLUMN`.
+
+    They are those to test on, or those to validate by, or else all there are; `label` is a text.
+
+    Raises:
+        DataError: as `find_shards` and `index_shards`, or a shard breaks off.
+    """
+    found = _find_splits(source, config)
+    chosen = next((found[part] for part in (TEST, VALIDATION) if part in found), None)
+    return _read_split(
+        index_shards(chosen or [shard for shards in found.values() for shard in shards], columns or Columns())
+    )
+
+
 def _load_split(split: Split, stream: Split) -> Dataset:
-    """Rows of `path`, `label` and `ENCODED_COLUMN`."""
+    """Rows of `path`, `label` and `ENCODED_COLUMN`, of the classes of what is trained on."""
+    rows = _read_split(split)
+    named = from_rows(rows["path"][:], rows["label"][:], classes=stream.names)
+    return concatenate_datasets([named, rows.select_columns(ENCODED_COLUMN)], axis=1)
+
+
+def _read_split(split: Split) -> Dataset:
+    """Rows of `path`, `label` and `ENCODED_COLUMN`; those without a label are left out."""
     stamps = tuple(tuple(_stamp(shard)) for shard in split.shards)  # of a list, `datasets` would make parts
     features = Features({"path": Value("string"), "label": Value("string"), ENCODED_COLUMN: Value("large_binary")})
     try:
-        rows = Dataset.from_generator(
+        return Dataset.from_generator(
             _labelled_rows, features=features, gen_kwargs={"split": split, "stamps": stamps}, writer_batch_size=100
         )
     except (*UNREADABLE, datasets.exceptions.DatasetGenerationError) as error:
         reason = " ".join(str(error.__cause__ or error).split()).rstrip(".")
         raise DataError(f"{split.shards[0]} and the shards beside it cannot be read as a whole: {reason}.") from error
-    named = from_rows(rows["path"][:], rows["label"][:], classes=stream.names)
-    return concatenate_datasets([named, rows.select_columns(ENCODED_COLUMN)], axis=1)
 
 
 def _labelled_rows(split: Split, stamps: tuple[tuple[int, ...], ...]) -> Iterator[dict[str, Any]]:

@@ -3,7 +3,7 @@
 import logging
 import warnings
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 from datasets import ClassLabel, Dataset
@@ -18,8 +18,10 @@ logger = logging.getLogger(__name__)
 JUDGED = {"validation": "validated", "test": "tested"}  # what happens to the clips of a part
 
 
-def split_held_out(dataset: Dataset, held_out: Sequence[np.ndarray], group_column: str | None = None) -> list[Dataset]:
-    """Training clips, and those of each mask, (clips,) of bool.
+def split_held_out(
+    dataset: Dataset, held_out: Sequence[np.ndarray], group_column: str | None = None, unheard: Collection[str] = ()
+) -> list[Dataset]:
+    """Training clips, and those of each mask, (clips,) of bool; of the classes `unheard`, no clip need be trained on.
 
     With `group_column` (speaker, recording), clips that share its value with a held-out one are not trained on.
 
@@ -40,7 +42,8 @@ def split_held_out(dataset: Dataset, held_out: Sequence[np.ndarray], group_colum
         )
     parts = [dataset.select(np.flatnonzero(rows)) for rows in (trained, *held_out)]
     if isinstance(dataset.features["label"], ClassLabel):
-        check_classes(class_counts(parts[0]), parts[1:])
+        counts = {name: count for name, count in class_counts(parts[0]).items() if name not in unheard}
+        check_classes(counts, parts[1:])
     return parts
 
 

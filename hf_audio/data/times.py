@@ -84,6 +84,12 @@ def is_clock(cell: str) -> bool:
     return CLOCK.fullmatch(cell.strip()) is not None
 
 
+def are_mostly_times(cells: Sequence[str]) -> bool:
+    """Whether most cells that say something hold times: others may be slips of whoever has typed them."""
+    said = [cell for cell in cells if not is_blank(cell)]
+    return 2 * sum(are_times([cell]) for cell in said) > len(said)
+
+
 def are_times(cells: Sequence[str]) -> bool:
     """Whether cells hold times, but for those that say nothing."""
     said = [cell for cell in cells if not is_blank(cell)]

@@ -2,12 +2,16 @@
 
 import logging
 import math
+import os
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from datasets import Dataset
 
 from ..bulk.decoding import Cut
 from ..bulk.scoring import default_workers, judge_clips
@@ -15,13 +19,19 @@ from ..data.classes import simple_name
 from ..data.clip_tables import ClipTable
 from ..data.collection import name_further, read_parts_of
 from ..data.columns import TEST, Columns, read_labels
+from ..data.hub_datasets import SAVED_NAMES, read_hub_rows
+from ..data.normal_recordings import SECTION_COLUMN, read_normal_recordings
 from ..data.recordings import read_recordings
-from ..data.rows import NO_DIGIT
+from ..data.rows import ENCODED_COLUMN, NO_DIGIT
+from ..data.shards import SUFFIXES as SHARD_SUFFIXES
+from ..data.shards import read_shards
+from ..data.tables import is_table
 from ..data.voice_tables import SPEAKER_COLUMN, is_voice_table, read_voice_table
 from ..errors import ArgumentError, DataError, NoSpeechError
+from ..files import search_folder
 from ..inference.classifier import AudioClassifier
 from ..inference.facts import Facts
-from ..models.configuration_audio_cnn import NONE_OF_THESE
+from ..models.configuration_audio_cnn import ANOMALY, NONE_OF_THESE, NORMAL
 from ..problems import count_problems
 from ..runs.group_figures import few_valued
 from ..runs.predictions import OWN_COLUMNS, AnyPredictions, kind_of_predictions
@@ -30,6 +40,7 @@ from ..runs.summary import name_labels
 logger = logging.getLogger(__name__)
 
 NUMBER_COLUMN = "number"
+HUB_ID = r"[\w-][\w.-]*/[\w.-]+"
 
 
 @dataclass
@@ -45,6 +56,13 @@ class LabelledClips:
     group_column: str | None = None
     further: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Further columns, (clips,) cells each."""
+    rows: Dataset | None = None
+    """With `ENCODED_COLUMN`, what the clips hold, where they lie in no files of their own."""
+
+    @property
+    def contents(self) -> Sequence[bytes | None] | None:
+        """What each clip holds, `None` of a file."""
+        return None if self.rows is None else self.rows[ENCODED_COLUMN]
 
     def select(self, rows: Sequence[int] | np.ndarray) -> "LabelledClips":
         """These clips alone."""
@@ -55,6 +73,7 @@ class LabelledClips:
             labels=[self.labels[row] for row in chosen],
             groups=None if self.groups is None else [self.groups[row] for row in chosen],
             further={name: [cells[row] for row in chosen] for name, cells in self.further.items()},
+            rows=None if self.rows is None else self.rows.select(chosen),
         )
 
 
@@ -76,6 +95,8 @@ def read_labelled_clips(
     voices = _find_voice_table(Path(source))
     if voices is not None and columns == Columns():
         return _read_voices(voices, audio_dir)
+    if facts.labels == (NORMAL, ANOMALY):
+        return _read_conditions(source, columns, audio_dir)
     if facts.num_digits and not columns.labels:
         columns = columns._replace(labels=(NUMBER_COLUMN,))
     found = read_recordings(source, columns, audio_dir=audio_dir, several=several)
@@ -94,11 +115,76 @@ def read_labelled_clips(
         table.columns.group,
         {name: table.column(name) for name in name_further(table.cells, table.columns) if name not in OWN_COLUMNS},
     )
-    parts = np.array(read_parts_of(table), dtype=object)
+    return _choose_tested(clips, read_parts_of(table))
+
+
+def _read_conditions(source: str, columns: Columns, audio_dir: str | None) -> LabelledClips:
+    """Normal clips and anomalies, as names, folders or a table tell them."""
+    found = read_normal_recordings(source, columns, audio_dir)
+    for sentence in found.said:
+        logger.info("%s", sentence)
+    labels: list[tuple[str, ...]] = [(label,) if label else () for label in found.labels]
+    further = {SECTION_COLUMN: found.sections} if len(set(found.sections)) > 1 else {}
+    clips = LabelledClips(source, found.paths, labels, found.groups, found.columns.group, further)
+    return _choose_tested(clips, found.parts)
+
+
+def _choose_tested(clips: LabelledClips, told: Sequence[str]) -> LabelledClips:
+    """The clips to test on, where some are; told: the part of each."""
+    parts = np.array(told, dtype=object)
     if (parts == TEST).any() and not (parts == TEST).all():
         logger.info("Of %d clips, the %d test clips are judged.", len(parts), int((parts == TEST).sum()))
-        clips = clips.select(np.flatnonzero(parts == TEST))
+        return clips.select(np.flatnonzero(parts == TEST))
     return clips
+
+
+def is_data_set(source: str) -> bool:
+    """Whether a source is a data set of the Hub, or a folder of one's files: saved, in Parquet or in tars."""
+    if not os.path.exists(source):
+        is_mistyped = Path(source).parent.is_dir()  # a folder of this machine
+        return re.fullmatch(HUB_ID, source) is not None and not is_table(source) and not is_mistyped
+    folder = Path(source)
+    if not folder.is_dir():
+        return False
+    if any((folder / saved).is_file() for saved in SAVED_NAMES):
+        return True
+    searched = search_folder(folder)
+    shards = any(file.suffix.lower() in SHARD_SUFFIXES for file in searched.others)
+    return shards and not searched.audio and not any(map(is_table, searched.others))
+
+
+def read_data_set(source: str, config: str | None, columns: Columns, facts: Facts, *, several: bool) -> LabelledClips:
+    """The clips of a data set, see `is_data_set`; where these are divided, those to test on.
+
+    Args:
+        source: its name on the Hub, or its folder.
+        config: of a data set that has several.
+        columns: those that the user has named.
+        facts: of the checkpoint that is asked; one of numbers reads the column `number`.
+        several: whether a clip may have several tags.
+
+    Raises:
+        DataError: there are no such clips, or they cannot be read.
+    """
+    if facts.num_digits and not columns.labels:
+        columns = columns._replace(labels=(NUMBER_COLUMN,))
+    if Path(source).is_dir() and any(file.suffix.lower() == ".tar" for file in search_folder(source).others):
+        if several:
+            raise DataError(f"{source} holds tars, which tell one label a clip: give a table of tags.")
+        rows = read_shards(source, config, columns)
+        return LabelledClips(source, rows["path"][:], [(label,) for label in rows["label"]], rows=rows)
+    found = read_hub_rows(source, config, columns, several=several)
+    group = found.columns.group
+    clips = LabelledClips(
+        source,
+        found.recordings["path"][:],
+        _as_tuples(found.labels),
+        None if group is None else found.further[group],
+        group,
+        {name: cells for name, cells in found.further.items() if name != group and name not in OWN_COLUMNS},
+        found.recordings if ENCODED_COLUMN in found.recordings.column_names else None,
+    )
+    return _choose_tested(clips, found.parts)
 
 
 def _read_labels(table: ClipTable, several: bool) -> list[tuple[str, ...]]:
@@ -107,6 +193,11 @@ def _read_labels(table: ClipTable, several: bool) -> list[tuple[str, ...]]:
         rows: Sequence[str | list[str]] = table.cells[table.columns.labels[0]]
     else:
         rows = read_labels(str(table.path), table.cells, table.columns.labels, several=several)
+    return _as_tuples(rows)
+
+
+def _as_tuples(rows: Sequence[Any]) -> list[tuple[str, ...]]:
+    """Labels or lists of tags as tuples, empty ones of rows without."""
     return [tuple(filter(None, [row.strip()] if isinstance(row, str) else row)) for row in rows]
 
 
@@ -247,7 +338,8 @@ def judge_labelled(classifier: AudioClassifier, clips: LabelledClips, num_worker
     skipped = []
     files = list(enumerate(known.clips.paths))
     workers = default_workers(n_clips) if num_workers is None else num_workers
-    for judgement in judge_clips(classifier, files, Cut(facts), workers):
+    cut = Cut(facts, contents=known.clips.contents)
+    for judgement in judge_clips(classifier, files, cut, workers):
         path = known.clips.paths[judgement.clip]
         if judgement.problem is not None:
             skipped.append({"path": path, "reason": judgement.problem})
@@ -261,7 +353,7 @@ def judge_labelled(classifier: AudioClassifier, clips: LabelledClips, num_worker
         logger.warning("%s", sentence)
     rows = sorted(scores)
     judged = known.clips.select(rows)
-    kind = kind_of_predictions(facts.num_digits, facts.multi_label, len(facts.labels))
+    kind = kind_of_predictions(facts.num_digits, facts.multi_label, facts.labels)
     predictions = kind.from_probabilities(
         judged.paths, list(facts.labels), known.references[rows], np.stack([scores[row] for row in rows])
     )

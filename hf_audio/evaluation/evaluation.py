@@ -16,7 +16,16 @@ from ..runs.comparison import UNTESTED
 from ..runs.heard import count_heard
 from ..runs.predictions import AnyPredictions, Table, select_clips
 from ..runs.summary import name_labels
-from .clips import JudgedClips, LabelledClips, check_same_kind, describe_left_out, judge_labelled, read_labelled_clips
+from .clips import (
+    JudgedClips,
+    LabelledClips,
+    check_same_kind,
+    describe_left_out,
+    is_data_set,
+    judge_labelled,
+    read_data_set,
+    read_labelled_clips,
+)
 from .events import METRIC_NAMES as EVENT_METRIC_NAMES
 from .events import Collars, JudgedRecordings
 from .pairs import Difference, compare_clips, compare_recordings, same_clips
@@ -37,6 +46,8 @@ class Data:
     audio_dir: str | None = None
     unannotated: Unannotated | None = None
     """What is not annotated, where there are annotations."""
+    config: str | None = None
+    """Of a data set of the Hub that has several."""
 
 
 @dataclass(frozen=True)
@@ -173,6 +184,8 @@ def _compare_events(
 
 
 def _find_annotations(data: Data) -> AnnotatedRecordings | None:
+    if data.config is not None or is_data_set(data.source):
+        return None
     found = find_annotations(data.source, data.columns, audio_dir=data.audio_dir, unannotated=data.unannotated)
     if found is None:
         if data.unannotated is not None:
@@ -189,6 +202,13 @@ def _refuse_threshold(options: Options) -> None:
 
 def _read_clips(classifier: AudioClassifier, data: Data) -> LabelledClips:
     several = classifier.facts.multi_label
+    if data.config is not None or is_data_set(data.source):
+        for flag, given in (("--audio_dir", data.audio_dir), ("--unannotated", data.unannotated)):
+            if given is not None:
+                raise ArgumentError(
+                    f"{flag} is of tables and annotations, and {data.source} is a data set: leave it out."
+                )
+        return read_data_set(data.source, data.config, data.columns, classifier.facts, several=several)
     return read_labelled_clips(data.source, data.columns, data.audio_dir, classifier.facts, several=several)
 
 

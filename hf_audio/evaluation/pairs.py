@@ -9,6 +9,7 @@ from ..runs.intervals import bootstrap_interval, f1_macro, group_numbers
 from ..runs.metrics.cer import edit_distance
 from ..runs.metrics.two_classes import roc_auc
 from ..runs.predictions import (
+    AnomalyPredictions,
     AnyPredictions,
     NumberPredictions,
     TagPredictions,
@@ -108,7 +109,7 @@ def _figures_of(predictions: AnyPredictions) -> Figures:
             drawn = references[clips]
             return roc_auc(drawn, scores[clips]) if 0 < drawn.sum() < len(drawn) else np.nan
 
-        figures["roc_auc"] = area
+        figures["anomaly_auc" if isinstance(predictions, AnomalyPredictions) else "roc_auc"] = area
     return figures
 
 

@@ -68,7 +68,7 @@ def know_recordings(annotated: AnnotatedRecordings, source: str, known: Sequence
         DataError: it knows none of their labels.
     """
     counts = Counter(annotation.label for recording in annotated.recordings for annotation in recording.annotations)
-    matched = match_labels(list(counts), [label for label in known if is_event(label)])
+    matched = match_labels(list(counts), [label for label in known if is_event(label, known)])
     unknown = {label: n for label, n in counts.items() if label not in matched}
     if not matched:
         raise DataError(

@@ -82,7 +82,7 @@ def export_onnx(
 
     classifier = load_exportable(checkpoint)
     if int8 and not has_convolutions(classifier):
-        raise ExportError(f"{checkpoint} has no convolutions, and its LSTMs stay as they are: leave --int8 out.")
+        raise ExportError(f"{checkpoint} has no convolutions, and all else stays as it is: leave --int8 out.")
     facts = classifier.facts
     if clips is None:
         golden = make_golden_clips(facts.sampling_rate, facts.clip_seconds)

@@ -12,6 +12,8 @@ from ..errors import ArgumentError, CheckpointError
 DEFAULT_THRESHOLD = 0.5
 # Labels that mean that none of the others sounds, in small letters and with blanks: they are no events.
 NO_EVENTS = ("none of these", "no speech", "background", "background noise")
+# Of a checkpoint that has heard normal recordings alone, whose first label is no event either.
+ONE_CLASS = ("normal", "anomaly")
 # Of fitting: what thresholds, and what else of a rule, are tried.
 THRESHOLDS = (0.01, 0.02, *(round(0.05 * n, 2) for n in range(1, 20)), 0.97, 0.98, 0.99, 0.995, 0.998)
 RELEASES = (1.0, 0.75, 0.5, 0.25)
@@ -102,8 +104,10 @@ def _is_share(value: Any) -> bool:
     return is_number(value) and 0 < value <= 1
 
 
-def is_event(label: str) -> bool:
-    """Whether a label is of a sound, rather than of there being none of the others."""
+def is_event(label: str, labels: Sequence[str] = ()) -> bool:
+    """Whether a label is of a sound, rather than of there being none of the others; labels: all of the checkpoint."""
+    if tuple(labels) == ONE_CLASS:
+        return label != ONE_CLASS[0]
     return label.casefold().replace("_", " ").strip() not in NO_EVENTS
 
 
@@ -120,7 +124,7 @@ class EventFinder:
             raise CheckpointError(f"{len(rule.thresholds)} thresholds are given for {len(labels)} labels.")
         self.labels = tuple(labels)
         self.rule = rule
-        self._places = np.array([place for place, label in enumerate(labels) if is_event(label)], dtype=int)
+        self._places = np.array([place for place, label in enumerate(labels) if is_event(label, labels)], dtype=int)
         self._low = (np.array(rule.thresholds) * rule.release).astype(np.float32)
         self.reset()
 
@@ -264,7 +268,7 @@ def fit_event_rule(
         ArgumentError: the objective is none, or no true event has one of the labels.
     """
     goal = _Goal(*((objective, 0.0) if isinstance(objective, str) else objective))
-    heard = [label if is_event(label) else None for label in labels]
+    heard = [label if is_event(label, labels) else None for label in labels]
     lines = _Timelines(recordings, heard, frame_seconds)
     if not lines.n_truth.any():
         raise ArgumentError("No annotation has a label that the network knows: no rule for events can be fitted.")

@@ -210,14 +210,14 @@ class Facts:
             return RunningMean()
         if self.num_digits:
             raise ArgumentError(f"--whole {whole} is of labels, and this checkpoint reads numbers: leave it out.")
-        sounds = np.array([is_event(label) for label in self.labels])
+        sounds = np.array([is_event(label, self.labels) for label in self.labels])
         return RunningMax(sounds) if whole == "max" else RunningAny(sounds)
 
     @property
     def names_every_noise(self) -> bool:
         """Whether whatever is none of the labels is called by one of them all the same."""
         known = self.multi_label or self.speech_only or self.num_digits or self.event_rule is not None
-        return not known and all(map(is_event, self.labels))
+        return not known and all(is_event(label, self.labels) for label in self.labels)
 
     def reduce_each(self, windows: Sequence[np.ndarray], scores: np.ndarray) -> list[np.ndarray]:
         """Parts of a recording, (samples,) each, and what each was scored, (parts, labels), each one reduced alone."""

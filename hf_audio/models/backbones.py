@@ -408,6 +408,23 @@ class MeanStdPooling(Pooling):
         return torch.cat([mean, (variance + 1e-5).sqrt()], dim=1).to(embeddings.dtype)
 
 
+class MeanStdRisePooling(MeanStdPooling):
+    """As `MeanStdPooling`, and how much the embeddings rise, of means of four frames from one to the next.
+
+    So a clip with knocks differs from one that is as loud on average. It needs eight frames.
+    """
+
+    n_statistics = 3
+    STEP = 4  # frames
+
+    def forward(self, embeddings: torch.Tensor, n_frames: torch.Tensor | None) -> torch.Tensor:
+        """embeddings: (batch, channels, frames) -> (batch, 3 * channels)."""
+        means = F.avg_pool1d(embeddings.float(), self.STEP)  # (batch, channels, frames / 4)
+        squares = (means[:, :, 1:] - means[:, :, :-1]).clamp(min=0).square()
+        rise = mean_over_frames(squares, None if n_frames is None else n_frames // self.STEP - 1)
+        return torch.cat([super().forward(embeddings, n_frames), (rise + 1e-5).sqrt().to(embeddings.dtype)], dim=1)
+
+
 def max_over_frames(x: torch.Tensor, n_frames: torch.Tensor | None) -> torch.Tensor:
     """x: (batch, channels, frames) -> (batch, channels)."""
     if n_frames is not None:
@@ -451,10 +468,29 @@ class AttentionPooling(nn.Module):
         return scores.softmax(-1).to(embeddings.dtype) @ embeddings.transpose(1, 2)
 
 
-BACKBONES = {"resnet": ResNet, "conv1d": Conv1dNet, "shufflenet": ShuffleNet, "alexnet": AlexNet, "cnn3": CNN3}
+class NoBackbone(nn.Module):
+    """The features as they are: what is known of a clip is what the pooling makes of them."""
+
+    input_dtype = torch.float32  # as they come
+
+    def forward(
+        self, features: torch.Tensor, n_frames: torch.Tensor | None, hidden_states: list[torch.Tensor] | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """features: (batch, features, frames), and back."""
+        return features, n_frames
+
+
+BACKBONES = {
+    "resnet": ResNet,
+    "conv1d": Conv1dNet,
+    "shufflenet": ShuffleNet,
+    "alexnet": AlexNet,
+    "cnn3": CNN3,
+}
 POOLINGS: dict[str, type[Pooling]] = {
     "mean_max": MeanMaxPooling,
     "mean": MeanPooling,
     "max": MaxPooling,
     "mean_std": MeanStdPooling,
+    "mean_std_rise": MeanStdRisePooling,
 }

@@ -10,9 +10,12 @@ from transformers.utils import logging
 
 logger = logging.get_logger(__name__)
 
+NORMAL, ANOMALY = "normal", "anomaly"  # the labels of a network that has heard normal recordings alone
 NONE_OF_THESE = "none of these"  # the label of whatever is none of a model's classes, and the last of its labels
 # Of a spectrogram: three seconds at 48 kHz, and more bands than there is use for.
 MAX_FFT, MAX_MELS = 2**17, 2**12
+FRAMES_TO_RISE = 8  # from one mean of four to the next
+MAX_CENTERS = 2**16  # that a head of normal recordings compares with
 LONGEST_FRAME = 0.1  # seconds, of a network that says when something sounds
 MAX_SPECTROGRAM = 2**29  # frames of a clip times `n_fft`: 2 GB
 
@@ -54,6 +57,10 @@ def check_head(config: PreTrainedConfig) -> None:
         )
     if config.temperature <= 0:
         raise ValueError(f"temperature={config.temperature} must be positive.")
+    if not 0 <= config.normal_centers <= MAX_CENTERS:
+        raise ValueError(f"normal_centers={config.normal_centers} must lie between 0 and {MAX_CENTERS}.")
+    if config.normal_centers and (config.num_labels != 2 or config.problem_type == "multi_label_classification"):
+        raise ValueError(f"normal_centers={config.normal_centers} needs two labels, {NORMAL!r} and {ANOMALY!r}.")
     if config.rejection_margin and not rejects_background(config):
         raise ValueError(f"rejection_margin={config.rejection_margin} needs {NONE_OF_THESE!r} as the last label.")
 
@@ -63,8 +70,8 @@ def drop_fitted(config_dict: dict[str, Any], changes: Mapping[str, Any]) -> dict
 
     With `num_labels` or `id2label` among the changes, a head of another size begins without the stored `temperature`,
     `num_digits`, `number_grammar` and `rejection_margin`, and one of the same size without a margin for a label that
-    is no longer "none of these". A stored `event_rule`, which is of the labels one by one, is left behind with them.
-    Changes of these names win.
+    is no longer "none of these". A stored `event_rule`, which is of the labels one by one, and `normal_centers` are
+    left behind with them. Changes of these names win.
     """
     labels = {name: changes[name] for name in ("id2label", "label2id") if changes.get(name) is not None}
     names = {int(number): name for number, name in labels.get("id2label", {}).items()}
@@ -78,8 +85,9 @@ def drop_fitted(config_dict: dict[str, Any], changes: Mapping[str, Any]) -> dict
     elif names and names.get(n_labels - 1) != NONE_OF_THESE:
         fitted = {"rejection_margin": 0.0}
     stored_names = {int(number): name for number, name in (config_dict.get("id2label") or {}).items()}
-    if config_dict.get("event_rule") and (n_labels != n_stored or (names and names != stored_names)):
-        fitted["event_rule"] = None
+    for name, without in (("event_rule", None), ("normal_centers", 0)):
+        if config_dict.get(name) and (n_labels != n_stored or (names and names != stored_names)):
+            fitted[name] = without
     fitted |= {name: changes[name] for name in fitted if name in changes}
     return {**config_dict, **labels, **fitted}
 
@@ -97,6 +105,9 @@ def follow_labels(config: PreTrainedConfig) -> None:
     if config.event_rule and len(config.event_rule["thresholds"]) != config.num_labels:
         logger.warning("event_rule is dropped: there are %d labels now.", config.num_labels)
         config.event_rule = None
+    if config.normal_centers and config.num_labels != 2:
+        logger.warning("normal_centers=%d is dropped: there are %d labels.", config.normal_centers, config.num_labels)
+        config.normal_centers = 0
 
 
 @strict
@@ -136,7 +147,8 @@ class AudioCNNConfig(PreTrainedConfig):
             tract length perturbation.
         time_stretch (`float`): in training mode only, every clip's frames are stretched in time by a random factor
             between 1 / (1 + this) and 1 + this, as by another pace.
-        backbone (`"resnet"`, `"conv1d"`, `"shufflenet"`, `"alexnet"` or `"cnn3"`): see `backbones.py`.
+        backbone (`"resnet"`, `"conv1d"`, `"shufflenet"`, `"alexnet"`, `"cnn3"` or `"none"`): see `backbones.py`;
+            `"none"` hands the features on as they are, and `hidden_sizes` is how many they are.
         hidden_sizes (`list[int]`): channels of the backbone's stages, each halving time (and mel bands but in
             `conv1d`). `shufflenet` and `alexnet` have five of them, `cnn3` three.
         stem_stride (`1` or `2`): of the `resnet` backbone's first convolution; with 1, a pooling halves what it gives,
@@ -146,7 +158,7 @@ class AudioCNNConfig(PreTrainedConfig):
             2019, frequency-aware convolutions, https://arxiv.org/abs/1909.02859.
         kernel_size (`int`): of the `conv1d` backbone, in frames.
         context_dilations (`list[int]`): of the convolutions over time between backbone and pooling, one a layer.
-        pooling (`"mean_max"`, `"mean"`, `"max"`, `"mean_std"` or `"attention"`): what becomes of the frames; by
+        pooling (`"mean_max"`, `"mean"`, `"max"`, `"mean_std"`, `"mean_std_rise"` or `"attention"`): of the frames; by
             attention, every digit of a number finds those of its own.
         time_halvings (`int`, *optional*): how many of the halvings of the `resnet` or `conv1d` backbone are of time;
             the first ones are, and the later ones of the mel bands alone. `None`: all.
@@ -167,6 +179,8 @@ class AudioCNNConfig(PreTrainedConfig):
             training; the card says what other margins do.
         event_rule (`dict`, *optional*): how events follow from scores over time: a threshold a label, and what else
             `hf_audio.inference.events.EventRule` has. Fitted on annotated recordings.
+        normal_centers (`int`): of a network that has heard normal recordings alone, whose two labels are "normal" and
+            "anomaly", how many centers its head compares with, see `one_class.py`; 0: every other network.
 
     Raises:
         StrictDataclassError: of huggingface_hub, for a value that no model can be built from; the message names the
@@ -175,8 +189,8 @@ class AudioCNNConfig(PreTrainedConfig):
 
     model_type = "audio_cnn"
     frontends: ClassVar[tuple[str, ...]] = ("log_mel", "mfcc")
-    backbones: ClassVar[tuple[str, ...]] = ("resnet", "conv1d", "shufflenet", "alexnet", "cnn3")
-    poolings: ClassVar[tuple[str, ...]] = ("mean_max", "mean", "max", "mean_std", "attention")
+    backbones: ClassVar[tuple[str, ...]] = ("resnet", "conv1d", "shufflenet", "alexnet", "cnn3", "none")
+    poolings: ClassVar[tuple[str, ...]] = ("mean_max", "mean", "max", "mean_std", "mean_std_rise", "attention")
     frame_poolings: ClassVar[tuple[str, ...]] = ("linear_softmax",)
     number_grammars: ClassVar[dict[str, int]] = {"ru": 6}  # and of how many digits their numbers are
     n_stages: ClassVar[dict[str, int]] = {"shufflenet": 5, "alexnet": 5, "cnn3": 3}
@@ -227,6 +241,7 @@ class AudioCNNConfig(PreTrainedConfig):
     temperature: float | int = 1.0
     rejection_margin: float | int = 0.0
     event_rule: dict[str, Any] | None = None
+    normal_centers: int = 0
 
     def __post_init__(self, **kwargs: Any) -> None:
         self.hidden_sizes = list(self.hidden_sizes)
@@ -386,6 +401,14 @@ class AudioCNNConfig(PreTrainedConfig):
         if self.knows_bands and self.backbone != "resnet":
             raise ValueError(f"knows_bands=True is of backbone='resnet', not of {self.backbone!r}: leave it out.")
         n_stages = self.n_stages.get(self.backbone)
+        if self.backbone == "none" and self.hidden_sizes != [self.n_features]:
+            raise ValueError(f"hidden_sizes={self.hidden_sizes} must be [{self.n_features}] for backbone='none'.")
+        n_frames = self.min_samples // self.hop_length + 1
+        if self.pooling == "mean_std_rise" and (self.backbone != "none" or n_frames < FRAMES_TO_RISE):
+            raise ValueError(
+                f"pooling='mean_std_rise' needs backbone='none', and {FRAMES_TO_RISE} frames, where min_seconds="
+                f"{self.min_seconds} has {n_frames}: raise it."
+            )
         if n_stages is None:
             self._check_stages()
         elif len(self.hidden_sizes) != n_stages:
@@ -440,6 +463,7 @@ class AudioCNNConfig(PreTrainedConfig):
             "time_stretch": self.time_stretch > 0,
             "long_term_spectrum": self.long_term_spectrum,
             "num_digits": self.num_digits > 0,
+            "normal_centers": self.normal_centers > 0,
         }
         if any(hindering.values()):
             name = next(name for name, hinders in hindering.items() if hinders)
@@ -468,4 +492,4 @@ class AudioCNNConfig(PreTrainedConfig):
             )
 
 
-__all__ = ["NONE_OF_THESE", "AudioCNNConfig", "rejects_background"]
+__all__ = ["ANOMALY", "NONE_OF_THESE", "NORMAL", "AudioCNNConfig", "rejects_background"]

@@ -51,6 +51,7 @@ class AudioEncoderConfig(PreTrainedConfig):
         temperature (`float`): what the logits are divided by, so that probabilities come true.
         rejection_margin (`float`): of a head whose last label is "none of these", what that label's logit gains.
         event_rule (`dict`, *optional*): how events follow from scores over time, see `AudioCNNConfig`.
+        normal_centers (`int`): of a head that has heard normal recordings alone, see `AudioCNNConfig`.
 
     Raises:
         StrictDataclassError: of huggingface_hub, for a value that no model can be built from; the message names the
@@ -71,6 +72,7 @@ class AudioEncoderConfig(PreTrainedConfig):
     temperature: float | int = 1.0
     rejection_margin: float | int = 0.0
     event_rule: dict[str, Any] | None = None
+    normal_centers: int = 0
 
     def __post_init__(self, **kwargs: Any) -> None:
         if self.encoder in ENCODERS:

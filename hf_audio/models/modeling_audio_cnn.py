@@ -17,6 +17,7 @@ from .backbones import (
     POOLINGS,
     AttentionPooling,
     ContextBlock,
+    NoBackbone,
     Pooling,
     ResidualBlock,
     ResNet,
@@ -37,6 +38,7 @@ from .frontends import (
     remove_level,
 )
 from .number_grammar import GRAMMARS, NumberReader
+from .one_class import NormalDistance
 
 logger = logging.get_logger(__name__)
 
@@ -328,7 +330,7 @@ class AudioCNNPreTrainedModel(PreTrainedModel):
         self.filter_augment = FilterAugment(config)
         self.feature_norm = FeatureNorm(config.n_features)
         self.spec_augment = SpecAugment(config)
-        self.backbone = BACKBONES[config.backbone](config)
+        self.backbone = NoBackbone() if config.backbone == "none" else BACKBONES[config.backbone](config)
         channels = config.hidden_sizes[-1]
         self.context = nn.ModuleList(ContextBlock(channels, dilation) for dilation in config.context_dilations)
         self.pooling: nn.Module
@@ -533,7 +535,11 @@ class AudioCNNForAudioClassification(AudioCNNPreTrainedModel):
         channels = config.hidden_sizes[-1]
         self.classifier: nn.Module
         self.reader = None
-        if config.frame_pooling is not None:
+        if config.normal_centers:
+            assert isinstance(self.pooling, Pooling)
+            self.classifier = NormalDistance(channels * self.pooling.n_statistics, config.normal_centers)
+            self._keep_in_fp32_modules_strict = (*self._keep_in_fp32_modules_strict, "classifier")
+        elif config.frame_pooling is not None:
             self.classifier = nn.Linear(channels, config.num_labels)  # of each frame
         elif config.number_grammar is not None:
             self.reader = NumberReader(GRAMMARS[config.number_grammar])

@@ -19,6 +19,7 @@ from .modeling_audio_cnn import (
     count_samples,
     notice_tags,
 )
+from .one_class import NormalDistance
 
 # Where the classes lie in a checkpoint that carries its code.
 AUTO_MAP = {
@@ -112,7 +113,10 @@ class AudioEncoderForAudioClassification(AudioEncoderPreTrainedModel):
         super().__init__(config)
         self.audio_encoder = AudioEncoderModel(config)
         self.dropout = nn.Dropout(config.dropout)
-        self.classifier = nn.Linear(config.hidden_size, config.num_labels)
+        self.classifier: nn.Module = nn.Linear(config.hidden_size, config.num_labels)
+        if config.normal_centers:
+            self.classifier = NormalDistance(config.hidden_size, config.normal_centers)
+            self._keep_in_fp32_modules_strict = ("classifier",)
         self.post_init()
 
     def forward(

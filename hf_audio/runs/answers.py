@@ -6,7 +6,7 @@ from typing import Any
 
 from .confidence import CONFIDENCE, confidence_table, measure_confidence
 from .group_figures import GROUPS, group_tables, measure_groups
-from .predictions import AnyPredictions, Table
+from .predictions import AnomalyPredictions, AnyPredictions, Table
 
 GROUP_NAME = "group_column"  # of a run's results: what its groups are
 
@@ -14,13 +14,16 @@ GROUP_NAME = "group_column"  # of a run's results: what its groups are
 def measure_answers(predictions: AnyPredictions, group_column: str | None) -> dict[str, Any]:
     """For a run's results: `confidence`, and `groups` where clips fall into some.
 
+    Scores of how strange a clip is are no probabilities, and have no `confidence`.
+
     Args:
         predictions: of the test clips.
         group_column: what their groups are, in the task.
     """
     groups = measure_groups(predictions, group_column)
+    confidence = {} if isinstance(predictions, AnomalyPredictions) else {CONFIDENCE: measure_confidence(predictions)}
     return {
-        CONFIDENCE: measure_confidence(predictions),
+        **confidence,
         **({GROUPS: groups} if groups else {}),
         **({} if group_column is None or predictions.groups is None else {GROUP_NAME: group_column}),
     }

@@ -127,6 +127,13 @@ SHOWN_ARGUMENTS = (
 
 # Of one test set.
 METRIC_NAMES = {
+    "anomaly_auc": "Area under the ROC curve, anomalies against normal clips",
+    "anomaly_pauc": "Area up to a false alarm rate of 0.1 (0.5 is chance)",
+    "false_alarm_rate": "Share of normal clips called an anomaly",
+    "detection_rate": "Share of anomalies called so",
+    "anomaly_auc_mean": "Area under the ROC curve, mean of the sections",
+    "anomaly_pauc_mean": "Area up to a false alarm rate of 0.1, mean of the sections",
+    "anomaly_harmonic": "Harmonic mean of both areas over the sections",
     "accuracy": "Accuracy",
     "balanced_accuracy": "Balanced accuracy",
     "f1_macro": "Macro F1",
@@ -267,11 +274,18 @@ REJECTION = (
     "and its classes may still get a class."
 )
 
+ONLY_NORMAL = (
+    "It knows normal recordings alone: whatever is unlike these counts as an anomaly, another microphone, place or "
+    "gain too."
+)
+
 
 def _rejection(run: RunFacts) -> str:
     if run.network is None:
         return REJECTION if NONE_OF_THESE in run.labels else NO_REJECTION
     config = run.network.config
+    if getattr(config, "normal_centers", 0):
+        return ONLY_NORMAL
     if rejects_background(config):
         return REJECTION
     return SPEECH_ONLY if getattr(config, "speech_only", False) else NO_REJECTION

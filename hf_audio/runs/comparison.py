@@ -9,7 +9,7 @@ from scipy import stats
 
 from ..models.configuration_audio_cnn import NONE_OF_THESE
 from .intervals import balanced_accuracy_interval, is_better
-from .predictions import AnyPredictions, NumberPredictions, Predictions, TagPredictions
+from .predictions import AnomalyPredictions, AnyPredictions, NumberPredictions, Predictions, TagPredictions, join_clips
 
 # Of a run's results.
 LEARNT = "learnt"  # whether it is better than an answer that needs no hearing, beyond chance; not told of numbers
@@ -55,6 +55,9 @@ def compare_with_constant(predictions: AnyPredictions, counts: Mapping[str, int]
     told: dict[str, Any] = {UNTESTED: predictions.untested()} if predictions.untested() else {}
     if isinstance(predictions, NumberPredictions):
         return told
+    if isinstance(predictions, AnomalyPredictions):
+        area = predictions.intervals().get("anomaly_auc")
+        return told if area is None else {**told, LEARNT: area[0] > 0.5}
     if isinstance(predictions, TagPredictions):
         return told | _compare_with_frequency(predictions, counts)
     return told | compare_with_label(predictions, largest_class(counts))
@@ -111,7 +114,9 @@ def compare_with_rival(predictions: Predictions, rival: Predictions, clips: np.n
     return told | ({RIVAL_CLIPS: len(clips)} if len(clips) < len(predictions.paths) else {})
 
 
-def compare_folds(folds: Sequence[tuple[Mapping[str, Any], Predictions, Predictions | None]]) -> dict[str, Any]:
+def compare_folds(
+    folds: Sequence[tuple[Mapping[str, Any], Predictions | TagPredictions, Predictions | None]],
+) -> dict[str, Any]:
     """As of one run, of a cross-validation's folds together.
 
     Args:
@@ -121,14 +126,21 @@ def compare_folds(folds: Sequence[tuple[Mapping[str, Any], Predictions, Predicti
     Returns:
         For the results of the whole; nothing of folds of older versions, which compared nothing.
     """
+    priors = [results[PRIOR_LWLRAP] for results, _, _ in folds if PRIOR_LWLRAP in results]
+    if len(priors) == len(folds):
+        return {
+            PRIOR_LWLRAP: float(np.mean(priors)),
+            LEARNT: 2 * sum(told[LEARNT] for told, _, _ in folds) > len(folds),
+        }
     labels = [str(results.get(MAJORITY, "")) for results, _, _ in folds]
     if not all(labels):
         return {}
-    judged = Predictions.concatenate([predictions for _, predictions, _ in folds])
+    judged = join_clips([predictions for _, predictions, _ in folds if isinstance(predictions, Predictions)])
     constant = np.concatenate(
         [
             predictions.references == list(predictions.names).index(label)
             for label, (_, predictions, _) in zip(labels, folds, strict=True)
+            if isinstance(predictions, Predictions)
         ]
     )
     told: dict[str, Any] = {
@@ -140,7 +152,7 @@ def compare_folds(folds: Sequence[tuple[Mapping[str, Any], Predictions, Predicti
         told[UNTESTED] = judged.untested()
     rivals = [rival for _, _, rival in folds if rival is not None]
     if sum(len(rival.paths) for rival in rivals) == len(judged.paths):
-        told |= compare_with_rival(judged, Predictions.concatenate(rivals), np.arange(len(judged.paths)))
+        told |= compare_with_rival(judged, join_clips(rivals), np.arange(len(judged.paths)))
     return told
 
 

@@ -44,7 +44,7 @@ WRITTEN_BEFORE = re.compile(
     r"|(config|preprocessor_config|(all|train|eval|test)_results|training_args|training_curves|trainer_state)\.json"
     r"|(confusion_matrix|pitch_scores|rejection|roc_curve|search|training_curves)\.png"
     r"|model(-\d+-of-\d+)?\.safetensors|model\.safetensors\.index\.json"
-    r"|(backbones|encoder_networks|frontends|number_grammar|(configuration|modeling|feature_extraction)_audio_\w+)\.py"
+    r"|(backbones|encoder_networks|frontends|number_grammar|one_class|(configuration|modeling|feature_extraction)_audio_\w+)\.py"
 )
 # What another run would choose for its own machine and folder is left to it.
 NOT_SAVED = ("overwrite", "resume_from_checkpoint", "use_cpu", "hub_token", "push_to_hub_token")

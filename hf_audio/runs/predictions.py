@@ -3,17 +3,18 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 from transformers import PreTrainedConfig
 
+from ..data.normal_recordings import SECTION_COLUMN
 from ..data.rows import NO_DIGIT
 from ..data.tables import read_table, write_rows
 from ..data.tags import SEPARATOR
 from ..inference.facts import NO_NUMBER, no_number
-from ..models.configuration_audio_cnn import NONE_OF_THESE
+from ..models.configuration_audio_cnn import ANOMALY, NONE_OF_THESE, NORMAL
 from .intervals import (
     balanced_accuracy_interval,
     bootstrap_interval,
@@ -34,9 +35,9 @@ from .metrics import (
 from .metrics.cer import edit_distance
 from .metrics.map_at_3 import average_precision_at_3, rank_labels
 from .metrics.tagging import average_precision, label_ranking_precision, tagging_precision
-from .metrics.two_classes import equal_error_rate, roc_auc, roc_curve
+from .metrics.two_classes import equal_error_rate, partial_auc, roc_auc, roc_curve
 from .plots import plot_confusion_matrix, plot_roc_curve
-from .scores import relative_paths
+from .scores import read_scores, relative_paths
 
 PREDICTIONS_NAME = "predictions.csv"
 CONFUSION_NAME = "confusion_matrix.png"
@@ -121,23 +122,6 @@ class Predictions:
             np.array([float(row["score"]) for row in rows]),
             np.array([row[GROUP_COLUMN] for row in rows]) if rows and GROUP_COLUMN in rows[0] else None,
             {name: np.array([row[name] for row in rows]) for name in further},
-        )
-
-    @classmethod
-    def concatenate(cls, parts: Sequence["Predictions"]) -> "Predictions":
-        """Several parts, of the same classes, as one."""
-        return cls(
-            [path for part in parts for path in part.paths],
-            parts[0].names,
-            np.concatenate([part.references for part in parts]),
-            np.concatenate([part.ranked for part in parts]),
-            np.concatenate([part.scores for part in parts]),
-            None if any(part.groups is None for part in parts) else np.concatenate([part.groups for part in parts]),
-            {
-                name: np.concatenate([part.columns[name] for part in parts])
-                for name in parts[0].columns
-                if all(name in part.columns for part in parts)
-            },
         )
 
     def rows(self) -> list[dict[str, Any]]:
@@ -294,6 +278,75 @@ class TwoClassPredictions(Predictions):
 
 
 @dataclass
+class AnomalyPredictions(TwoClassPredictions):
+    """Held-out clips that are normal or not, and how well their scores tell these apart, in all and in every section.
+
+    A section is a machine, or a part of one: what the column `SECTION_COLUMN` tells, or else the groups.
+    """
+
+    @property
+    def sections(self) -> dict[str, np.ndarray]:
+        """The clips of every section, (clips,) of bool; of one alone, none are told."""
+        told = self.columns.get(SECTION_COLUMN, self.groups)
+        names = [] if told is None else np.unique(told).tolist()
+        return {str(name): told == name for name in names} if told is not None and len(names) > 1 else {}
+
+    @staticmethod
+    def metric_names(n_labels: int) -> list[str]:
+        """What `metrics` tells that can choose an epoch, the usual one first."""
+        return ["anomaly_auc", "anomaly_pauc", "accuracy", "balanced_accuracy"]
+
+    def metrics(self) -> dict[str, float]:
+        """Areas under the ROC curve, as DCASE's task 2 has them, and rates at the threshold; what can be told."""
+        told = {}
+        normal, called = self.references == 0, self.predictions == 1
+        if normal.any():
+            told["false_alarm_rate"] = float(called[normal].mean())
+        if not self.has_both:
+            return told | ({} if normal.any() else {"detection_rate": float(called.mean())})
+        told |= self._areas(np.ones(len(normal), dtype=bool))
+        told["detection_rate"] = float(called[~normal].mean())
+        areas = [found for rows in self.sections.values() if (found := self._areas(rows))]
+        if len(areas) > 1:
+            told |= {f"{name}_mean": float(np.mean([each[name] for each in areas])) for name in areas[0]}
+            rates = [value for each in areas for value in each.values()]
+            told["anomaly_harmonic"] = 0.0 if min(rates) == 0 else len(rates) / sum(1 / rate for rate in rates)
+        others = super().metrics()
+        # One is told already, and scores that tell how strange something is are no probabilities.
+        return told | {name: others[name] for name in others if name not in ("roc_auc", "calibration_error")}
+
+    def _areas(self, rows: np.ndarray) -> dict[str, float]:
+        """Of some of the clips, (clips,) of bool; nothing where they are all of one kind."""
+        labels, scores = self.references[rows], self.second_scores[rows]
+        if not 0 < labels.sum() < len(labels):
+            return {}
+        return {"anomaly_auc": roc_auc(labels, scores), "anomaly_pauc": partial_auc(labels, scores)}
+
+    def intervals(self) -> dict[str, tuple[float, float]]:
+        """95 % intervals over clips, or groups of them."""
+        normal, called = self.references == 0, (self.predictions == 1).astype(float)
+        intervals = {}
+        for name, rows in (("false_alarm_rate", normal), ("detection_rate", ~normal)):
+            if rows.any():
+                groups = None if self.groups is None else self.groups[rows]
+                intervals[name] = mean_interval(called[rows], groups=groups)
+        if self.has_both:
+            told = super().intervals()
+            intervals |= {"anomaly_auc": told.pop("roc_auc"), **told}
+        return intervals
+
+    def tables(self) -> list[Table]:
+        """As of all classes, and before them the sections, where there are several."""
+        rows = []
+        for name, clips in self.sections.items():
+            areas = self._areas(clips)
+            told = [f"{areas[key]:.3f}" if areas else NOT_TESTED for key in ("anomaly_auc", "anomaly_pauc")]
+            rows.append([name, *told, int((self.references[clips] == 0).sum()), int(self.references[clips].sum())])
+        header = ["Section", "AUC", "AUC up to a false alarm rate of 0.1", "Normal clips", "Anomalies"]
+        return [*([Table("Of every section:", header, rows)] if rows else []), *super().tables()]
+
+
+@dataclass
 class TagPredictions:
     """Held-out clips of several tags each, and how probable each tag was found."""
 
@@ -333,6 +386,14 @@ class TagPredictions:
     ) -> "TagPredictions":
         """references: 1 and 0, (clips, tags); probabilities: (clips, tags)."""
         return cls(paths, names, np.asarray(references).astype(int), probabilities)
+
+    @classmethod
+    def read(cls, file: Path, names: Sequence[str]) -> "TagPredictions":
+        """What `write` has left in a `predictions.csv`, with the scores that lie beside it."""
+        scores, table = read_scores(file.parent)["test"], read_table(file)
+        further = {name: np.array(table[name]) for name in table.columns if name not in OWN_COLUMNS}
+        groups = np.array(table[GROUP_COLUMN]) if GROUP_COLUMN in table.columns else None
+        return cls(scores.paths, names, scores.references.astype(int), scores.probabilities, groups, further)
 
     @staticmethod
     def metric_names(n_labels: int) -> list[str]:
@@ -542,21 +603,25 @@ class NumberPredictions:
 
 
 AnyPredictions = Predictions | TagPredictions | NumberPredictions
+Clips = TypeVar("Clips", bound=AnyPredictions)
 
 
 def predictions_class(config: PreTrainedConfig) -> type[AnyPredictions]:
     """What a model of this config is judged by."""
     several = config.problem_type == "multi_label_classification"
-    return kind_of_predictions(getattr(config, "num_digits", 0), several, config.num_labels)
+    labels = [config.id2label.get(number) for number in range(config.num_labels)]
+    return kind_of_predictions(getattr(config, "num_digits", 0), several, labels)
 
 
-def kind_of_predictions(num_digits: int, multi_label: bool, n_labels: int) -> type[AnyPredictions]:
+def kind_of_predictions(num_digits: int, multi_label: bool, labels: Sequence[str]) -> type[AnyPredictions]:
     """What a checkpoint with such facts is judged by."""
     if num_digits:
         return NumberPredictions
     if multi_label:
         return TagPredictions
-    return TwoClassPredictions if n_labels == 2 else Predictions
+    if tuple(labels) == (NORMAL, ANOMALY):
+        return AnomalyPredictions
+    return TwoClassPredictions if len(labels) == 2 else Predictions
 
 
 def select_clips(predictions: AnyPredictions, clips: np.ndarray) -> AnyPredictions:
@@ -569,6 +634,21 @@ def select_clips(predictions: AnyPredictions, clips: np.ndarray) -> AnyPredictio
     }
     columns = {name: cells[clips] for name, cells in predictions.columns.items()}
     return replace(predictions, **changes, paths=[predictions.paths[clip] for clip in clips], columns=columns)
+
+
+def join_clips(parts: Sequence[Clips]) -> Clips:
+    """Several parts, of the same labels, as one; what one of them does not know, the whole does not."""
+    first = parts[0]
+    changes: dict[str, Any] = {
+        item.name: None
+        if any(getattr(part, item.name) is None for part in parts)
+        else np.concatenate([getattr(part, item.name) for part in parts])
+        for item in fields(first)
+        if item.name not in ("paths", "names", "columns")
+    }
+    shared = [name for name in first.columns if all(name in part.columns for part in parts)]
+    columns = {name: np.concatenate([part.columns[name] for part in parts]) for name in shared}
+    return replace(first, **changes, paths=[path for part in parts for path in part.paths], columns=columns)
 
 
 def _calibration(predictions: AnyPredictions) -> dict[str, float]:

@@ -95,6 +95,8 @@ def describe_verdict(results: Mapping[str, Any], quote: Callable[[str], str]) ->
         results: of `all_results.json`.
         quote: puts a class's name into a sentence.
     """
+    if results.get(LEARNT) is False and "eval_anomaly_auc" in results:
+        return ["As far as these clips tell, its scores tell anomalies from normal recordings no better than chance."]
     if results.get(LEARNT) is False:
         constant, figure = describe_constant(results, quote), results.get("eval_accuracy", results.get("eval_lwlrap"))
         more = figure > results.get(MAJORITY_ACCURACY, results.get(PRIOR_LWLRAP))

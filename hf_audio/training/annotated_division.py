@@ -62,6 +62,14 @@ def divide_annotated(
     return Division(drawn, tells=f"So the figures tell of {by} that were never heard.", hears_known=False)
 
 
+def can_validate(division: Division) -> bool:
+    """Whether every fold leaves recordings enough to train on that some of them can say thresholds for events."""
+    dataset = division.collection.dataset
+    groups = np.asarray(dataset[division.collection.group_column][:])
+    trained = [set(groups[~rows].tolist()) - set(groups[rows].tolist()) for rows in (division.folds or {}).values()]
+    return min(map(len, trained), default=0) >= FEWEST_TO_VALIDATE
+
+
 def _hold_validation(collection: Collection, seed: int) -> Collection:
     """The collection with some of its training recordings to validate by, where there are enough.
 

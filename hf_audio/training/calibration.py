@@ -67,6 +67,8 @@ class Fit:
     """How events follow from scores over time, as `EventRule.to_dict` has it; `None` where no events said it."""
     fitted_to: str = ""
     """What the temperature was fitted to, in words; nothing where it was not fitted."""
+    told: str = ""
+    """What scores mean, in place of that, where there is no temperature."""
 
     @property
     def fitted(self) -> dict[str, Any]:
@@ -76,6 +78,8 @@ class Fit:
 
     def describe(self) -> str:
         """How the temperature came about, for the card."""
+        if self.told:
+            return self.told
         if not self.fitted_to:
             return (
                 "No clips were held out from training to fit a temperature to, so its confidence is what training has "
@@ -96,6 +100,9 @@ def fit_answers(trainer: AudioTrainer, parts: Parts, plain: Transform, config: P
         config: of the task.
         task: that was trained, with what the runs before it have fitted.
     """
+    told = trainer.describe_threshold()
+    if told:
+        return Fit(None, told=told)
     background_output = validation_output = None
     if parts.background is not None:
         background_output = trainer.predict(parts.background.fit.with_transform(plain))
@@ -153,6 +160,7 @@ def fitting_clips(parts: Parts, config: PreTrainedConfig, task: Task, n_paramete
         n_parameters: of the network.
     """
     others = parts.validation is not None or task.validated is not None or task.crossed is not None
+    others = others or config.normal_centers > 0
     if others or task.purpose == "preparation" or not isinstance(parts.train, Dataset):
         return None
     clips = parts.train.with_format(None)

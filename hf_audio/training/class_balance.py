@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from ..arguments import RecipeArguments
 from ..data.rows import class_names, has_tags
-from ..models.configuration_audio_cnn import NONE_OF_THESE
+from ..models.configuration_audio_cnn import NONE_OF_THESE, NORMAL
 from ..runs.summary import name_labels
 from .parts import Parts
 from .task import Task
@@ -20,7 +20,9 @@ def report_classes(args: RecipeArguments, task: Task, parts: Parts) -> None:
     counts = {name: count for name, count in parts.class_counts().items() if name != NONE_OF_THESE}
     if not counts:  # numbers
         return
-    if not task.is_retold:
+    if task.config.normal_centers:
+        logger.info("%d normal training clips, and nothing else to learn from.", counts.pop(NORMAL))
+    elif not task.is_retold:
         for line in describe_counts(counts, args.balance, tags=parts.n_tags is not None):
             logger.info("%s", line)
     if task.crossed is not None:  # which has tested already

@@ -1,5 +1,6 @@
 """Every fold held out once, each by a run of its own that can be resumed, and what they say together."""
 
+import copy
 import logging
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,6 +13,7 @@ import numpy as np
 from scipy import stats
 
 from ..arguments import RecipeArguments
+from ..data.rows import has_tags
 from ..data.tables import write_rows
 from ..errors import ArgumentError
 from ..runs.answers import answer_tables, measure_answers
@@ -40,7 +42,7 @@ from ..runs.folder import (
 from ..runs.metrics.calibration import calibration_error
 from ..runs.network import machine
 from ..runs.origins import find_origins, origin_results
-from ..runs.predictions import FOLD_COLUMN, PREDICTIONS_NAME, Predictions
+from ..runs.predictions import FOLD_COLUMN, PREDICTIONS_NAME, Predictions, TagPredictions, join_clips
 from ..runs.summary import summary_of_card, tell_summary
 from .budget import share_time
 from .calibration import cross_fit
@@ -141,7 +143,9 @@ def _summarise(results: Mapping[str, Mapping[str, Any]], metrics: Iterable[str])
     return {key: float(value) if isinstance(value, np.floating) else value for key, value in summary.items()}
 
 
-def _measure_together(judged: Predictions, task: Task, folds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _measure_together(
+    judged: Predictions | TagPredictions, task: Task, folds: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
     """Confidence and groups of all folds' clips; the means of the folds' altered copies, where all have them.
 
     Of a few clips the calibration error is too great, so that of all together is told, and not the folds' mean.
@@ -153,16 +157,21 @@ def _measure_together(judged: Predictions, task: Task, folds: Sequence[Mapping[s
     return {**told, "eval_calibration_error": error, **({ALTERED: altered} if altered else {})}
 
 
-def _describe_temperature(output_dir: Path, task: Task, folds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _describe_temperature(
+    output_dir: Path, task: Task, folds: Sequence[Mapping[str, Any]], judged: Predictions | TagPredictions
+) -> dict[str, Any]:
     """What a temperature would do that the folds fit for one another, where they have fitted none."""
     if CALIBRATED not in folds[0]:  # no networks, or of an older version
         return {}
     if FITTED_NAME in folds[0]:
         return {CALIBRATED: "Each fold's network has a temperature of its own, fitted to validation clips."}
     assert task.folds is not None
-    temperature, scores = cross_fit(Crossed.read(output_dir, task.dataset, task.folds, None), task.config)
-    right = scores.probabilities.argmax(1) == scores.references
-    error = calibration_error(scores.probabilities.max(1), right)
+    config = copy.copy(task.config)
+    if isinstance(judged, TagPredictions):
+        config.problem_type = "multi_label_classification"
+    temperature, scores = cross_fit(Crossed.read(output_dir, task.dataset, task.folds, None), config)
+    cooled = type(judged).from_probabilities(scores.paths, judged.names, scores.references, scores.probabilities)
+    error = calibration_error(cooled.confidence, cooled.right)
     sentence = (
         "The folds' networks have temperatures that are fitted to training clips, see their cards. Fitted instead to "
         f"what was answered to the clips of the other folds ({temperature:.3g} for all together), these would leave a "
@@ -177,6 +186,10 @@ def _read_rival(folder: Path, names: Sequence[str]) -> Predictions | None:
     return Predictions.read(file, names) if file.is_file() else None
 
 
+def _answers_class(task: Task) -> type[Predictions] | type[TagPredictions]:
+    return TagPredictions if has_tags(task.dataset) else Predictions
+
+
 def _write_report(
     args: RecipeArguments,
     task: Task,
@@ -187,11 +200,11 @@ def _write_report(
     output_dir = Path(args.output_dir)
     folders = {name: output_dir / f"fold_{name}" for name in results}
     names = next(iter(results.values()))["labels"]
-    parts = {name: Predictions.read(folder / PREDICTIONS_NAME, names) for name, folder in folders.items()}
-    judged = Predictions.concatenate(list(parts.values()))
+    parts = {name: _answers_class(task).read(folder / PREDICTIONS_NAME, names) for name, folder in folders.items()}
+    judged = join_clips(list(parts.values()))
     origins = [] if args.baseline else find_origins(args, task.facts.dataset_name)
     summary |= _measure_together(judged, task, list(results.values())) | origin_results(origins)
-    summary |= _describe_temperature(output_dir, task, list(results.values()))
+    summary |= _describe_temperature(output_dir, task, list(results.values()), judged)
     rivals = {name: _read_rival(folder, names) for name, folder in folders.items()}
     summary |= compare_folds([(results[name], parts[name], rivals[name]) for name in results])
     metrics = {name: facts for name, facts in metrics.items() if f"eval_{name}" in summary}
@@ -236,7 +249,7 @@ def _write_report(
                     for name, fold in results.items()
                 ],
                 checkpoint=None,
-                pictures=["confusion_matrix.png"],
+                pictures=judged.pictures,
                 further=list(task.further_tests),
                 pooled=task.pooled_column,
                 base_model=hub_id(args.model_name_or_path),

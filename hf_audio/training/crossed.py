@@ -1,6 +1,7 @@
 """What a cross-validation hands on to a last training, which learns from all clips: how good it may be held to be."""
 
 import json
+from collections import defaultdict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -49,10 +50,13 @@ class Crossed:
         parts = {name: read_scores(folder / f"fold_{name}")["test"] for name in folds}
         paths, rows = dataset["path"][:], []
         for name, mask in folds.items():
-            # A run names clips from the folder on that holds all of them, and leaves out what cannot be read.
+            # A run names clips from the folder on that holds all of them, and leaves out what cannot be read. Parts of
+            # one recording have its name, and come in their order.
             held_out = np.flatnonzero(mask)
-            by_name = dict(zip(relative_paths([paths[row] for row in held_out]), held_out, strict=True))
-            rows += [by_name[path] for path in parts[name].paths]
+            by_name: dict[str, deque[int]] = defaultdict(deque)
+            for path, row in zip(relative_paths([paths[row] for row in held_out]), held_out, strict=True):
+                by_name[path].append(int(row))
+            rows += [by_name[path].popleft() for path in parts[name].paths]
         scores = Scores(
             [paths[row] for row in rows],
             np.concatenate([part.references for part in parts.values()]),

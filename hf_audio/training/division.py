@@ -10,10 +10,9 @@ import numpy as np
 from ..data.classes import order_classes
 from ..data.collection import Collection, draw_test
 from ..data.columns import TEST, TRAIN, VALIDATION
-from ..data.groups import Grouping, join_groups
+from ..data.groups import Grouping, group_by_names, join_groups
 from ..data.recordings import FOLD_NAMES
-from ..data.rows import has_tags
-from ..data.splits import fold_groups
+from ..data.splits import fold_groups, strata
 from ..errors import ArgumentError
 from .recording_groups import GROUP_COLUMN, Clips, Wishes, find_grouping, keep_together, with_groups
 
@@ -23,6 +22,7 @@ logger = logging.getLogger(__name__)
 # in so many pieces on the average. That takes long: for recordings alone, not of more clips than these.
 FEW_CLIPS, FEW_RECORDINGS, PIECES, MOST_FOLDS = 30, 3, 1.5, 5
 MOST_FOLDED = 1000
+FEWEST_NORMAL_GROUPS = 10  # by names, that are recordings
 # Of recordings that are trained on, so many clips are kept to tell how much better those are known than new ones.
 KNOWN_SHARE, FEWEST_KNOWN, MOST_KNOWN = 0.05, 20, 200
 LARGEST_KNOWN_SHARE = 0.2  # of one recording's clips
@@ -74,31 +74,83 @@ def divide_collection(
     return _describe(drawn, grouping, why_not, clips, seed)
 
 
-def divide_by_folds(collection: Collection) -> Division:
-    """A collection each of whose folds is held out once, as a column of the data tells them.
+def divide_by_folds(collection: Collection, seed: int = 0) -> Division:
+    """A collection each of whose folds is held out once: as a column of the data tells them, or folds of its groups.
+
+    Args:
+        collection: of clips with one label or several tags, or rows of annotated recordings, which are their groups.
+        seed: of the draw of folds that no column tells.
 
     Raises:
-        ArgumentError: there is no such column, or it tells one fold only; or clips may have several tags.
+        ArgumentError: there is no such column, or it tells one fold only, and nothing groups the clips.
+        DataError: there is one group only.
     """
     dataset = collection.dataset
-    if has_tags(dataset):
-        raise ArgumentError(
-            "--folds all is of one label a clip, and these have several or are annotated: say by a column `split` "
-            "which to test on."
-        )
     column = next((name for name in dataset.column_names if name.strip().casefold() in FOLD_NAMES), None)
     values = [] if column is None else dataset[column][:]
     names = order_classes(values)
+    if len(names) < 2 and collection.group_column is not None:
+        return _fold_groups(collection, collection.group_column, seed)
     if len(names) < 2:
         raise ArgumentError(
             "--folds all holds out each fold once, and no column of the data, called fold, tells two or more: add "
-            "one, or leave it out."
+            "one, or name what clips belong together by, with --group_column, or leave it out."
         )
     folds = {name: np.asarray(values) == name for name in names}
     sentence = f"Each of {len(names)} folds, by `{column}`, was held out once, from a network trained on the others."
     parts = np.full(len(values), TRAIN, dtype=object)
     divided = replace(collection, parts=parts, split=sentence, is_drawn=False)
     return Division(divided, folds, hears_known=collection.group_column is None)
+
+
+def divide_normal(collection: Collection, wishes: Wishes, seed: int = 0) -> Division:
+    """Normal clips and anomalies: where no normal clips are to test on, a fifth is drawn, whole groups of them.
+
+    Raises:
+        ArgumentError: the wishes do not go with the collection.
+        DataError: there are too few clips or groups.
+    """
+    normal = np.asarray(collection.dataset["label"]) == 0
+    if (normal & collection.rows(TEST)).any():
+        return Division(collection, hears_known=True, keeps_groups=False)
+    rows = np.flatnonzero(normal)
+    own = replace(collection, dataset=collection.dataset.select(rows), parts=collection.parts[rows])
+    clips, grouping = Clips.of(own), None
+    asked = own.group_column is not None or wishes.by is not None or wishes.pattern is not None
+    by_names = None if asked else group_by_names(clips.names, clips.labels, asked=False)
+    # Names that tell a few groups tell machines, each of which has to be heard.
+    if asked or (by_names is not None and by_names.n_groups >= FEWEST_NORMAL_GROUPS):
+        grouping, _ = find_grouping(clips, wishes)
+    drawn = draw_test(keep_together(clips, grouping, wishes), seed, clips.usable)
+    parts = collection.parts.copy()
+    parts[rows] = drawn.parts
+    sentence = "A fifth of the normal clips, drawn at random, was held out"
+    if drawn.group_column is not None:
+        keys = np.array(collection.dataset["path"][:], dtype=object)
+        keys[rows] = drawn.dataset[drawn.group_column][:]
+        collection = with_groups(collection, keys.tolist())
+        sentence = "A fifth of the normal clips, in whole groups of what belongs together, was held out"
+    anomalies = int((~normal).sum())
+    sentence += f", and all {anomalies} anomalies." if anomalies else "; there are no anomalies to test on."
+    return Division(replace(collection, parts=parts, split=sentence, is_drawn=True), hears_known=grouping is None)
+
+
+def _fold_groups(collection: Collection, column: str, seed: int) -> Division:
+    """A collection whose groups are held out once, in a few folds."""
+    groups, (labels, _) = np.asarray(collection.dataset[column][:]), strata(collection.dataset)
+    drawn = fold_groups(groups, labels, MOST_FOLDS, seed)
+    folds = {str(number): rows for number, rows in enumerate(drawn, start=1)}
+    left = int((~np.any(drawn, axis=0)).sum())
+    n_groups = len(set(groups.tolist()))
+    sentence = (
+        f"Each of {len(folds)} folds of {n_groups} groups of clips, by `{column}`, was held out once, from a network "
+        "trained on the others."
+    )
+    if left:
+        sentence += f" {left} clips are in none, as without their group nothing would be left to learn their label by."
+    logger.info("%s", sentence)
+    parts = np.full(len(groups), TRAIN, dtype=object)
+    return Division(replace(collection, parts=parts, split=sentence, is_drawn=True), folds, hears_known=False)
 
 
 def _wants_folds(drawn: Collection, grouping: Grouping | None, wishes: Wishes) -> bool:

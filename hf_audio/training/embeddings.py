@@ -15,7 +15,7 @@ from ..data.cache import cached_waveform
 from ..inference.embedder import TorchAudioEmbedder
 from ..inference.facts import Facts
 from ..inference.torch_network import TorchNetwork
-from .network_parts import last_layer
+from .network_parts import head_layer
 from .vector_cache import VectorCache, fingerprint, samples_key
 
 # Samples that one thread embeds before they are written to the cache: 16 MB.
@@ -32,6 +32,7 @@ NOT_OF_EMBEDDINGS = frozenset(
         "event_rule",
         "id2label",
         "label2id",
+        "normal_centers",
         "num_digits",
         "overlap",
         "problem_type",
@@ -74,7 +75,7 @@ class ClipEmbedder:
     def __init__(self, model: PreTrainedModel, extractor: SequenceFeatureExtractor):
         facts = Facts.from_config(model.config, extractor.sampling_rate)
         self.embedder = TorchAudioEmbedder(TorchNetwork(model, extractor, facts, model.device))
-        name, layer = last_layer(model)
+        name, layer = head_layer(model)
         weights = {key: value for key, value in model.state_dict().items() if not key.startswith(f"{name}.")}
         told = model.config.to_dict()
         settings = {key: told[key] for key in sorted(told.keys() - NOT_OF_EMBEDDINGS)}

@@ -125,7 +125,8 @@ def build_model(
 
 def _take_weights(model: AudioCNNForAudioClassification, begun: PreTrainedModel) -> None:
     weights, own = begun.state_dict(), model.state_dict()
-    if begun.config.num_labels != model.config.num_labels:
+    if begun.config.num_labels != model.config.num_labels or model.config.normal_centers:
+        weights = {key: value for key, value in weights.items() if not key.startswith(HEAD)}
         weights |= {key: value for key, value in own.items() if key.startswith(HEAD)}
     names, before = (list(config.id2label.values()) for config in (model.config, begun.config))
     if names != before and set(names) == set(before) and not model.config.num_digits:
@@ -150,6 +151,12 @@ def _load_encoder(
     if isinstance(encoder, AudioEncoderConfig):
         encoder.temperature, encoder.rejection_margin = 1.0, 0.0  # what was fitted to another head
         encoder.min_seconds = QUIET_SECONDS if encoder.encoder == "speech" else None
+        encoder.normal_centers = config.normal_centers
+    elif config.normal_centers:
+        raise ArgumentError(
+            f"--only_normal fits a head to an AudioCNN or to ge2e, speech or sfx, and {name} is a "
+            f"{encoder.model_type}: give one of these, or leave --model_name_or_path out."
+        )
     projects = fitted and hasattr(encoder, "classifier_proj_size")
     if projects:
         encoder.classifier_proj_size = encoder.hidden_size

@@ -125,6 +125,25 @@ def hear_frames(signal: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def hear_statistics(signal: Mapping[str, Any]) -> dict[str, Any]:
+    """The front-end of a signal and, in the place of a network, what its mel bands do in a window.
+
+    Of normal recordings alone nothing can be told apart, and so no network is trained.
+    """
+    masks = ("time_mask_count", "freq_mask_count", "filter_augment_db")
+    return {
+        **signal,
+        **dict.fromkeys(masks, 0),
+        "backbone": "none",
+        "hidden_sizes": [signal["n_mels"]],
+        "pooling": "mean_std_rise",
+        "stem_stride": 1,
+        "dropout": 0.0,
+        "min_seconds": SHORTEST_HEARD,
+        "normal_centers": 1,
+    }
+
+
 def slow_transforms() -> Callable[..., np.ndarray]:
     """Other sources: exact, and so slow that each result serves for several epochs."""
     return OneOf([PitchShift(-3, 3, p=1), TimeStretch(0.8, 1.25, p=1)], p=0.5)

@@ -60,8 +60,11 @@ SHOWN = ("freeze", "balance", "unverified_weight", "seed")  # on a card
 def fits_head(args: RecipeArguments) -> bool:
     """Whether a command asks for a head that is fitted, and not trained by steps.
 
-    The head of an AudioCNN is trained by steps, on augmented clips: not always is it one linear layer.
+    The head of an AudioCNN is trained by steps, on augmented clips: not always is it one linear layer. That of normal
+    recordings alone is always fitted.
     """
+    if getattr(args, "only_normal", False):
+        return True
     name = args.model_name_or_path
     return args.freeze == "encoder" and name is not None and not is_audio_cnn(name)
 
@@ -159,9 +162,7 @@ class HeadTrainer(AudioTrainer):
             raise DivergedError(
                 "The encoder gives numbers that are not finite: its weights are broken, fetch the checkpoint again."
             )
-        groups = np.arange(len(clips))
-        if self.group_column is not None:
-            groups = np.unique(np.asarray(clips[self.group_column][:]).astype(str), return_inverse=True)[1]
+        groups = self._groups_of(clips)
         weights = self._weights(clips)
         self.head = fit_head(
             features,
@@ -177,6 +178,12 @@ class HeadTrainer(AudioTrainer):
         crossed = self.head.crossed
         loss = float("nan") if crossed is None else crossed.losses[crossed.penalty]
         return TrainOutput(0, loss, {"train_runtime": time.perf_counter() - start})
+
+    def _groups_of(self, clips: Dataset) -> np.ndarray:
+        """Numbers of what clips belong together by, (clips,)."""
+        if self.group_column is None:
+            return np.arange(len(clips))
+        return np.unique(np.asarray(clips[self.group_column][:]).astype(str), return_inverse=True)[1]
 
     def _embed_twice(self, clips: Dataset) -> np.ndarray:
         """The embeddings of clips as they are, and behind these of altered copies: (2 x clips, size)."""

@@ -16,7 +16,7 @@ from ..runs.card import HARMONIC, METRIC_NAMES
 from ..runs.confidence import ALTERED, measure_confidence
 from ..runs.group_figures import few_valued
 from ..runs.predictions import OWN_COLUMNS as PREDICTION_COLUMNS
-from ..runs.predictions import AnyPredictions, Predictions, predictions_class
+from ..runs.predictions import AnomalyPredictions, AnyPredictions, Predictions, predictions_class
 from ..runs.rejection import Rejection, margins
 from ..runs.scores import Scores, relative_paths
 from .altered import alter, alterations, choose_clips
@@ -99,6 +99,8 @@ def judge(
         predictions[pooled_column] = _predictions(config, pooled.paths, pooled)
     metrics: dict[str, Any] = {**outputs[TEST].metrics}
     others = {name: other for name, other in predictions.items() if name != TEST}
+    if isinstance(predictions[TEST], AnomalyPredictions):  # by sections too, which were not known before
+        metrics |= {f"eval_{name}": value for name, value in predictions[TEST].metrics().items()}
     for name, other in others.items():
         metrics |= _beside(other.metrics(), name)
     if len(parts.tests) > 1:
@@ -115,7 +117,7 @@ def judge(
             margin,
         )
         metrics |= {f"eval_{name}": value for name, value in rejection.metrics().items()}
-    if task.purpose != "preparation":
+    if task.purpose != "preparation" and not config.normal_centers:
         metrics |= _judge_altered(trainer, parts, plain, config)
     return Judgement(metrics, predictions[TEST], others, scores[TEST], rejection)
 

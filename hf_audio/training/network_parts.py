@@ -9,6 +9,7 @@ from transformers import PreTrainedModel
 from ..errors import ArgumentError
 from ..models import AudioCNNForAudioClassification, AudioEncoderForAudioClassification
 from ..models.modeling_audio_cnn import calibrate
+from ..models.one_class import NormalDistance
 
 # What has learnt in an AudioCNN, but for its head. Its masks and warps have not, and vary what a frozen one hears.
 AUDIO_CNN_BODY = ("feature_norm", "backbone", "context", "long_term_spectrum.norm")
@@ -169,9 +170,17 @@ def last_layer(model: PreTrainedModel) -> tuple[str, nn.Linear]:
     ][-1]
 
 
+def head_layer(model: PreTrainedModel) -> tuple[str, nn.Linear | NormalDistance]:
+    """The layer that gives a model's logits, be it linear or of normal recordings alone, and its name."""
+    for name, module in model.named_modules():
+        if isinstance(module, NormalDistance):
+            return name, module
+    return last_layer(model)
+
+
 def head_logits(model: PreTrainedModel, embeddings: torch.Tensor) -> torch.Tensor:
-    """What a model with a linear head answers, given what enters that: (batch, size) -> (batch, labels)."""
-    _, last = last_layer(model)
+    """What a model with such a head answers, given what enters that: (batch, size) -> (batch, labels)."""
+    _, last = head_layer(model)
     logits = last(embeddings).float()
     return calibrate(logits, model.config) if isinstance(model, CALIBRATED) else logits
 
@@ -180,6 +189,7 @@ __all__ = [
     "body",
     "freeze",
     "front",
+    "head_layer",
     "head_logits",
     "last_layer",
     "set_rejection_margin",

@@ -20,6 +20,7 @@ from ..data.splits import check_classes, split_held_out, split_validation
 from ..errors import ArgumentError, DataError
 from ..files import search_folder
 from ..models import AudioCNNConfig
+from ..models.configuration_audio_cnn import ANOMALY
 from ..problems import count_problems
 from ..runs.folder import SKIPPED_NAME
 from .task import TEST, Task
@@ -105,7 +106,8 @@ def divide(args: RecipeArguments, config: AudioCNNConfig, task: Task) -> Parts:
             logger.warning("%s", sentence)
     train: Dataset | Split
     if stream is None:
-        train, *others = split_held_out(cached, list(masks.values()), task.group_column)
+        unheard = (ANOMALY,) if config.normal_centers else ()
+        train, *others = split_held_out(cached, list(masks.values()), task.group_column, unheard)
     else:
         train, others = stream, [cached.select(np.flatnonzero(rows)) for rows in masks.values()]
         check_classes({name: stream.counts[name] for name in stream.names}, others)

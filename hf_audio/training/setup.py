@@ -27,6 +27,7 @@ from .encoders import build_model, is_encoder, load_extractor
 from .head import HeadTrainer, fits_head
 from .judging import compute_metrics
 from .network_parts import freeze, weight_heights
+from .one_class import OneClassTrainer
 from .parts import Parts, divide
 from .shard_loader import ClipStream
 from .task import Augmentation, Task
@@ -129,7 +130,8 @@ def set_up(args: RecipeArguments, task: Task, checkpoint: Path | None = None) ->
     kind: type[AudioTrainer] | functools.partial[HeadTrainer] = AudioTrainer
     if fits_head(args):
         groups = task.validation_group_column or task.group_column
-        kind = functools.partial(HeadTrainer, group_column=groups, n_tags=n_tags)
+        fitting = OneClassTrainer if config.normal_centers else HeadTrainer
+        kind = functools.partial(fitting, group_column=groups, n_tags=n_tags)
     make_trainer = functools.partial(
         kind,
         train_transform=transform,

@@ -345,6 +345,10 @@ class AudioTrainer(Trainer):
         """
         return None
 
+    def describe_threshold(self) -> str:
+        """What scores mean, in a sentence for the card, where they are no probabilities; here they are."""
+        return ""
+
     def compute_loss(
         self,
         model: nn.Module,

@@ -49,6 +49,18 @@ def test_one_table_or_its_folder_annotates_many_recordings(folder):
     assert spans(whole)["c"] == []
 
 
+def test_slips_of_whoever_has_typed_times_cost_their_rows_alone(folder):
+    rows = ["a.wav,1,2,dog", "a.wav,3,x,dog", "b.wav,1,2,cat", "b.wav,,,cat", "b.wav,5,6,cat"]
+    path = table(folder, *rows)
+    for source in (path, folder):
+        found = find_annotations(source)
+        assert spans(found) == {"a": [(1, 2, "dog")], "b": [(1, 2, "cat"), (5, 6, "cat")]}
+        assert any("1 rows have times that are none" in told and "'x' in row 2" in told for told in found.warnings)
+    table(folder, *(row.replace(",1,2,", ",6 o'clock,7,").replace(",5,6,", ",8 o'clock,9,") for row in rows))
+    with pytest.raises(DataError, match="has \"6 o'clock\" in its column 'start': give seconds"):
+        find_annotations(folder)  # and not clips with labels
+
+
 def test_files_beside_recordings_annotate_each_its_own(folder):
     (folder / "a.txt").write_text("1\t2\tdog\n")
     (folder / "b.Table.1.selections.txt").write_text(f"{RAVEN}\n1\tS\t1\t1\t2\t0\t9\tcat\n")

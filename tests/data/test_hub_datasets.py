@@ -188,7 +188,9 @@ def test_data_sets_that_cannot_be_had_are_told_in_a_sentence(tmp_path, monkeypat
         load_hub_collection(str(unlabelled), columns=Columns("sound"))
     (tmp_path / "files" / "train" / "dog").mkdir(parents=True)
     soundfile.write(tmp_path / "files" / "train" / "dog" / "1.wav", tone(300), RATE)
-    with pytest.raises(DataError, match="files is a data set of single audio files: pass their folder as --data_dir"):
+    with pytest.raises(
+        DataError, match="files is a data set of single audio files: give their folder, to a training as --data_dir"
+    ):
         load_hub_collection(str(tmp_path / "files"))
 
     def missing(*_):

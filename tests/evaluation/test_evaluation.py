@@ -4,11 +4,12 @@ import csv
 import json
 from pathlib import Path
 
+import datasets
 import numpy as np
 import pytest
 import soundfile
 from helpers.checkpoints import FRAMES, save_checkpoint
-from helpers.recordings import RATE, tone
+from helpers.recordings import RATE, tone, write_parquet, write_tar
 
 import hf_audio
 from hf_audio import cli
@@ -69,6 +70,29 @@ def test_labelled_clips_are_judged_as_a_training_judges_them(checkpoint, tone_fo
     report = (output / "evaluation.md").read_text()
     assert "How far confidence comes true" in report and "(confusion_matrix.png)" in report
     assert (output / "confusion_matrix.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_data_sets_and_shards_are_judged_as_their_files_are(checkpoint, tone_folder, tmp_path, monkeypatch):
+    files = sorted(tone_folder.glob("*/*.wav"))
+    rows = [(file.read_bytes(), file.name, file.parent.name) for file in files]
+    write_parquet(tmp_path / "train" / "train-00000.parquet", rows[::4])  # which it may have been trained on
+    write_parquet(tmp_path / "train" / "test-00000.parquet", rows)
+    write_tar(tmp_path / "tars" / "test-00000.tar", rows)
+    saved = {"audio": list(map(str, files)), "label": [file.parent.name for file in files]}
+    datasets.Dataset.from_dict(saved).save_to_disk(tmp_path / "saved")
+    figures = hf_audio.evaluate(checkpoint, data=tone_folder).judged.scores
+    for name in ("train", "tars", "saved"):
+        evaluation = hf_audio.evaluate(checkpoint, data=tmp_path / name, num_workers=0)
+        assert np.array_equal(evaluation.judged.scores, figures), name
+    compared = hf_audio.evaluate([checkpoint, checkpoint], data=tmp_path / "tars", num_workers=0)
+    assert compared.differences["accuracy"].value == 0
+    with pytest.raises(DataError, match="The data set nobody/nothing cannot be fetched"):
+        hf_audio.evaluate(checkpoint, data="nobody/nothing")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match="tars/tset is neither a folder nor a CSV"):
+        hf_audio.evaluate(checkpoint, data="tars/tset")
+    with pytest.raises(ArgumentError, match="--unannotated is of tables and annotations"):
+        hf_audio.evaluate(checkpoint, data=tmp_path / "tars", unannotated="ignore")
 
 
 def test_two_checkpoints_are_told_side_by_side(checkpoint, framed, tone_folder, annotated, tmp_path, capsys):

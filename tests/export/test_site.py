@@ -24,7 +24,7 @@ from hf_audio.errors import BrowserError, CheckpointError, ExportError
 from hf_audio.export.browser import Browser, find_browser, scores_in_browser, serve_folder
 from hf_audio.export.golden_clips import make_golden_clips
 from hf_audio.export.site import PAGE, make_site, make_site_beside
-from hf_audio.inference.events import EventRule, find_events
+from hf_audio.inference.events import EventFinder, EventRule, find_events
 from hf_audio.inference.facts import Facts
 from hf_audio.inference.frames import FrameCutter, FrameJoiner, FrameWindows, frame_scores
 from hf_audio.inference.torch_classifier import TorchAudioClassifier
@@ -293,6 +293,48 @@ def test_events_are_pythons(page):
             assert [event[name] for event in found] == pytest.approx([getattr(event, name) for event in events])
 
 
+@pytest.mark.parametrize(
+    ("gap", "labels"), [(0.0, ["high", "low", "no_speech"]), (0.7, ["a", "normal"]), (0.0, ["normal", "anomaly"])]
+)
+def test_events_that_come_in_parts_are_pythons(page, gap, labels):
+    rng = np.random.default_rng(1)
+    rule = EventRule((0.6, 0.4, 0.1)[: len(labels)], min_seconds=0.2, gap_seconds=0.3)
+    scores = np.repeat(rng.random((60, len(labels))), rng.integers(1, 5, 60), axis=0).astype(np.float32)
+    finder, now, parts, expected = EventFinder(labels, rule), 0.0, [], []
+    for rows in np.array_split(scores, np.sort(rng.integers(0, len(scores), 20))):
+        now += gap * (len(parts) % 3 == 2)
+        parts.append([now, rows.tolist()])
+        expected.append(finder.push(now, 0.1, rows) if len(rows) else [])
+        now += 0.1 * len(rows)
+    facts = {"labels": labels, "event_rule": rule.to_dict()}
+    script = f"(() => {{ const finder = new m.EventFinder({json.dumps(facts)}); return [...{parts}.map("
+    script += "([start, rows]) => rows.length ? finder.push(start, 0.1, rows) : []), finder.flush()]; })()"
+    found = compute(page, "events", script)
+    expected.append(finder.flush())
+    assert sum(map(len, expected)) > 3
+    for ours, pythons in zip(found, expected, strict=True):
+        assert [event["label"] for event in ours] == [event.label for event in pythons]
+        for name in ("onset", "offset", "confidence"):
+            assert [event[name] for event in ours] == pytest.approx([getattr(event, name) for event in pythons])
+
+
+def test_moments_of_a_microphone_are_those_of_its_windows(page):
+    rng = np.random.default_rng(2)
+    ends = np.cumsum([1.0, 0.5, 0.5, 0.8, 3.0, 0.5])  # a slow machine lets hops go by, and even a whole window
+    scores = rng.random((len(ends), 2))
+    script = "(() => { const w = new m.RunningWindows({ frame: 100 }, { sampling_rate: 1000 }); return "
+    script += f"{ends.tolist()}.map((end, i) => w.add(end - 1, end, {scores.tolist()}[i])).map("
+    found = compute(page, "frames", script + "({ start, rows }) => [start, rows.map((row) => Array.from(row))]); })()")
+    starts = [0.0, 0.0, 0.5, 1.0, 1.8, 4.8]
+    assert [start for start, _ in found] == pytest.approx(starts)
+    assert [len(rows) for _, rows in found] == [0, 5, 5, 8, 10, 5]
+    for (start, rows), end in zip(found, [0, *starts[2:], 5.3], strict=True):
+        for place, row in enumerate(rows):
+            moment = start + 0.1 * place + 0.05
+            held = [score for last, score in zip(ends, scores, strict=True) if last - 1 < moment < last]
+            assert row == pytest.approx(np.mean(held, axis=0)) and moment < end
+
+
 def test_events_of_a_long_recording_are_pythons(checkpoint, tmp_path, page):
     classifier = TorchAudioClassifier(checkpoint)
     parts = [tone(hertz, seconds) for hertz, seconds in [(300, 1.5), (900, 2.0), (2500, 1.7)] * 24]
@@ -457,6 +499,7 @@ def test_the_microphone_is_judged_as_it_is_heard_and_then_as_a_whole(page):
     assert page.answer()["name"] == "Microphone"
     assert text(page, "#microphone") == "Stop recording"
     assert text(page, "#status") == text(page, "#best .label")
+    assert page.evaluate("!document.querySelector('#events').hidden") and "event" in text(page, "#events h3")
     page.evaluate("document.querySelector('#microphone').click()")
     page.wait_for("document.querySelector('#name').textContent === 'Recording'")
     assert text(page, "#microphone") == "Use the microphone"

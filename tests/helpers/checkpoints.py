@@ -60,7 +60,11 @@ def trained_looking_model(config: AudioCNNConfig, seed: int = 0) -> AudioCNNForA
     with torch.no_grad():
         for _ in range(30):
             model(batch)
-        model.classifier.weight.mul_(3)  # scores that differ well from one sound to the next
+        if config.normal_centers:
+            model.classifier.centers.normal_()
+            model.classifier.threshold.fill_(8.0)
+        else:
+            model.classifier.weight.mul_(3)  # scores that differ well from one sound to the next
     return model.eval()
 
 

@@ -167,3 +167,11 @@ def test_windows_over_time_last_half_a_window_and_more_than_nothing():
     assert Facts(("a",), 100).stream_windows() == (300, 150)
     with pytest.raises(ArgumentError, match="must last a sample"):
         FACTS.stream_windows(hop_seconds=0.001)
+
+
+def test_of_normal_recordings_alone_the_anomaly_is_what_is_heard():
+    facts = Facts(("normal", "anomaly"), 8000, 1.0)
+    assert not facts.names_every_noise and Facts(("normal", "murmur"), 8000, 1.0).names_every_noise
+    best = facts.running("max")
+    best.add(np.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.3]]))
+    assert best.value == pytest.approx([0.2, 0.8])  # of the strangest window

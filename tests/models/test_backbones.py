@@ -1,9 +1,10 @@
 """What the tests of the whole model do not see of its backbones."""
 
+import numpy as np
 import pytest
 import torch
 from helpers.checkpoints import tiny_config
-from helpers.recordings import RATE
+from helpers.recordings import RATE, tone
 from huggingface_hub.errors import StrictDataclassError
 
 from hf_audio import AudioCNNConfig, AudioCNNForAudioClassification
@@ -52,3 +53,23 @@ def test_a_bias_a_band_tells_places_apart_and_travels(tmp_path, n_mels, stem_str
 def test_only_a_network_of_bands_knows_them():
     with pytest.raises(StrictDataclassError, match="knows_bands=True is of backbone='resnet', not of 'conv1d'"):
         tiny_config(backbone="conv1d", knows_bands=True)
+
+
+def test_statistics_of_the_features_are_of_a_clips_own_frames():
+    changes = {"backbone": "none", "hidden_sizes": [20], "pooling": "mean_std_rise"}
+    model = AudioCNNForAudioClassification(tiny_config(**changes)).eval()
+    clip = torch.from_numpy(tone(700, 0.5))
+    padded = torch.nn.functional.pad(clip, (0, 3000))[None]
+    mask = (torch.arange(padded.shape[1]) < len(clip))[None].long()
+    with torch.no_grad():
+        features, n_frames = model.featurize(padded, mask)
+        own = features[0, :, : int(n_frames)].numpy()
+        found = model.embed(padded, mask)[0].numpy()
+    means = own[:, : own.shape[1] // 4 * 4].reshape(20, -1, 4).mean(2)
+    rises = np.maximum(np.diff(means), 0)
+    expected = np.concatenate([own.mean(1), own.std(1), np.sqrt((rises**2).mean(1))])
+    np.testing.assert_allclose(found, expected, atol=2e-2)  # of a floor below the roots
+    with pytest.raises(StrictDataclassError, match="needs backbone='none', and 8 frames"):
+        tiny_config(**changes, min_seconds=0.06)
+    with pytest.raises(StrictDataclassError, match="must be \\[20\\] for backbone='none'"):
+        tiny_config(**{**changes, "hidden_sizes": [8]})

@@ -6,10 +6,20 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 from sklearn.metrics import balanced_accuracy_score, classification_report, f1_score, roc_auc_score
 
 from hf_audio.data.rows import tag_matrix
-from hf_audio.runs.predictions import NumberPredictions, Predictions, TagPredictions, TwoClassPredictions
+from hf_audio.runs.predictions import (
+    AnomalyPredictions,
+    NumberPredictions,
+    Predictions,
+    TagPredictions,
+    TwoClassPredictions,
+    join_clips,
+    select_clips,
+)
+from hf_audio.runs.scores import Scores, write_scores
 
 NAMES = ["cat", "dog", "hen"]
 
@@ -61,7 +71,7 @@ def test_what_is_written_is_read_again(tmp_path):
     ranked = {"prediction": "cat", "prediction_2": "dog", "prediction_3": "hen"}
     assert first_row(tmp_path / "predictions.csv") == {"path": "0.wav", "label": "cat", "score": "0.7000", **ranked}
     read = Predictions.read(tmp_path / "predictions.csv", NAMES)
-    both = Predictions.concatenate([read, read])
+    both = join_clips([read, read])
     np.testing.assert_array_equal(both.references, [0, 1, 2, 2] * 2)
     np.testing.assert_array_equal(both.predictions, [0, 2, 2, 1] * 2)
     np.testing.assert_array_equal(both.ranked, np.concatenate([written.ranked] * 2))
@@ -160,7 +170,7 @@ def test_groups_are_written_read_and_counted_together(tmp_path):
     told.groups = np.repeat(["a", "b", "c"], 6)
     told.write(tmp_path)
     read = Predictions.read(tmp_path / "predictions.csv", NAMES)
-    np.testing.assert_array_equal(Predictions.concatenate([read, read]).groups, np.tile(told.groups, 2))
+    np.testing.assert_array_equal(join_clips([read, read]).groups, np.tile(told.groups, 2))
     assert read.intervals() == told.intervals() != predictions([0, 1, 2] * 6, [0, 1, 1] * 6).intervals()
 
 
@@ -249,3 +259,38 @@ def test_two_classes_have_scores_intervals_and_a_curve(tmp_path):
     (tmp_path / "one").mkdir()
     one.write(tmp_path / "one")
     assert one.pictures == ["confusion_matrix.png"] and "roc_auc" not in {**one.metrics(), **one.intervals()}
+
+
+def test_anomalies_are_judged_as_dcase_does_in_all_and_by_section():
+    rng = np.random.default_rng(0)
+    truth = np.tile([0, 0, 1], 20)
+    scores = np.clip(rng.normal(0.3 + 0.2 * truth, 0.2), 0.01, 0.99).astype(np.float32)
+    told = AnomalyPredictions.from_probabilities(
+        [f"{clip}.wav" for clip in range(60)], ["normal", "anomaly"], truth, np.stack([1 - scores, scores], axis=1)
+    )
+    told.columns = {"section": np.repeat(["fan", "pump"], 30)}
+    found, expected = told.metrics(), []
+    for rows in (slice(0, 60), slice(0, 30), slice(30, 60)):
+        areas = [roc_auc_score(truth[rows], scores[rows], max_fpr=most) for most in (None, 0.1)]
+        expected.append(areas)
+    assert [found["anomaly_auc"], found["anomaly_pauc"]] == pytest.approx(expected[0])
+    assert [found["anomaly_auc_mean"], found["anomaly_pauc_mean"]] == pytest.approx(np.mean(expected[1:], axis=0))
+    assert found["anomaly_harmonic"] == pytest.approx(stats.hmean(np.ravel(expected[1:])))
+    assert found["false_alarm_rate"] == (scores[truth == 0] > 0.5).mean()
+    assert told.tables()[0].rows[1][0] == "pump" and told.intervals()["anomaly_auc"][0] < found["anomaly_auc"]
+    alone = select_clips(told, np.flatnonzero(truth == 0))
+    assert set(alone.metrics()) == {"false_alarm_rate"} and set(alone.intervals()) == {"false_alarm_rate"}
+
+
+def test_tags_are_read_again_with_all_their_scores(tmp_path):
+    scores = np.array([[0.9, 0.2, 0.4], [0.1, 0.3, 0.8]], dtype=np.float32)
+    written = TagPredictions.from_probabilities(
+        ["a/1.wav", "a/2.wav"], ["x", "y", "z"], [[1, 0, 1], [0, 0, 1]], scores
+    )
+    written.columns = {"site": np.array(["n", "s"])}
+    written.write(tmp_path)
+    write_scores(tmp_path, {"test": Scores(["1.wav", "2.wav"], written.references, scores)})
+    read = TagPredictions.read(tmp_path / "predictions.csv", written.names)
+    both = join_clips([read, read])
+    assert both.metrics() == written.metrics() and both.columns["site"].tolist() == ["n", "s"] * 2
+    assert len(both.paths) == 4 and both.groups is None

@@ -9,7 +9,7 @@ from transformers import AutoFeatureExtractor, AutoModelForAudioClassification
 
 from hf_audio.audio.loading import pack_samples
 from hf_audio.inference.embedder import load_embedder
-from hf_audio.runs.predictions import NumberPredictions, Predictions
+from hf_audio.runs.predictions import NumberPredictions, Predictions, join_clips
 from hf_audio.training import clip_map
 from hf_audio.training.clip_map import PICTURE_NAME, map_test_clips
 
@@ -60,7 +60,7 @@ def test_there_is_no_picture_that_would_say_nothing(tested, tmp_path):
     clips, predictions = tested
     folder = save_checkpoint(tmp_path)
     parts = loaded(folder)
-    few = Predictions.concatenate([predictions])
+    few = join_clips([predictions])
     assert map_test_clips(*parts, clips.select(range(10)), few) is None
     predictions.references = np.arange(24) % 2
     assert map_test_clips(*parts, clips, predictions) is None

@@ -6,20 +6,36 @@ import shutil
 import signal
 import subprocess
 import time
+from collections import Counter
 from pathlib import Path
 
+import datasets
 import numpy as np
 import pytest
 import torch
-from helpers.checkpoints import results, weights
+from datasets import ClassLabel
+from helpers.checkpoints import results, tiny_config, weights
 from helpers.commands import command, run
+from helpers.tones import FACTS
 from scipy import stats
 from sklearn.metrics import accuracy_score
 from transformers import pipeline
 
-from hf_audio.runs.predictions import Predictions
+from hf_audio.arguments import RecipeArguments
+from hf_audio.data.rows import tag_matrix
+from hf_audio.errors import ArgumentError
+from hf_audio.runs.comparison import compare_with_constant
+from hf_audio.runs.folder import prepare_output_dir
+from hf_audio.runs.metrics.tagging import tagging_precision
+from hf_audio.runs.predictions import Predictions, TagPredictions
+from hf_audio.runs.scores import Scores, relative_paths
+from hf_audio.training.cross_validation import cross_validate
+from hf_audio.training.finish import write_run
+from hf_audio.training.judging import Judgement
+from hf_audio.training.task import Task
 
 pytestmark = pytest.mark.slow  # nearly all of them train
+TAGS = ["a", "b", "c"]
 
 FLAGS = ("--folds", "all", "--num_train_epochs", "8", "--ema_decay", "0.5")
 FOLDS = ("0", "1", "2", "3")
@@ -187,3 +203,43 @@ def test_a_teacher_that_has_heard_the_held_out_clips_is_refused(finished, tones,
     assert code == 0, output
     taught, alone = weights(tmp_path / "taught"), weights(tmp_path / "alone")
     assert any((taught[name] - alone[name]).abs().max() > 1e-4 for name in taught), "it learnt nothing of the teacher"
+
+
+def test_folds_of_tags_and_of_parts_of_recordings_are_told_together_and_go_on_after_a_kill(tmp_path):
+    tags = [[0], [1, 2], [], [0, 1], [2], [0], [1], [2, 0]] * 3
+    paths = [f"/r/{row // 2}.wav" for row in range(len(tags))]  # two parts of each recording
+    features = datasets.Features({"path": datasets.Value("string"), "label": datasets.List(ClassLabel(names=TAGS))})
+    rows = datasets.Dataset.from_dict({"path": paths, "label": tags}, features=features)
+    folds = {str(fold): np.arange(len(tags)) // 8 == fold for fold in range(3)}
+    task = Task(config=tiny_config(), dataset=rows, held_out=folds["0"], folds=folds, facts=FACTS)
+    scores = np.random.default_rng(0).random((len(tags), 3)).astype(np.float32)
+    trained = []
+
+    def train(args, fold):
+        if len(trained) == 1 and not (tmp_path / "killed").exists():
+            (tmp_path / "killed").touch()
+            raise ArgumentError("killed")
+        trained.append(Path(args.output_dir).name)
+        prepare_output_dir(args)
+        held = np.flatnonzero(fold.held_out)
+        references = tag_matrix([tags[row] for row in held], 3)
+        names = [paths[row] for row in held]
+        predictions = TagPredictions.from_probabilities(names, TAGS, references, scores[held])
+        told = {f"eval_{name}": value for name, value in predictions.metrics().items()}
+        told |= {"train_samples": 16, "train_runtime": 1.0, "chosen": "Nothing.", "calibrated": "By nothing."}
+        told |= compare_with_constant(predictions, dict.fromkeys(TAGS, 9))
+        judged = Judgement(told, predictions, {}, Scores(relative_paths(names), references, scores[held]), None)
+        write_run(args, fold, told, judged, [])
+
+    args = RecipeArguments(output_dir=str(tmp_path / "out"), report_to="none")
+    with pytest.raises(ArgumentError, match="killed"):
+        cross_validate(args, task, train)
+    told = cross_validate(args, task, train)
+    assert trained == ["fold_0", "fold_1", "fold_2"]
+    each = [tagging_precision(scores[rows], tag_matrix(tags, 3)[rows])["lwlrap"] for rows in folds.values()]
+    assert told["eval_lwlrap"] == pytest.approx(np.mean(each)) and told["eval_samples"] == 24
+    assert told["eval_map_macro_fold_1"] <= 1 and "cross_fitted" in told and told["labels"] == TAGS
+    rows = rows_of(tmp_path / "out" / "predictions.csv")
+    assert len(rows) == 24 and Counter(row["fold"] for row in rows) == dict.fromkeys(folds, 8)
+    assert [row["labels"] for row in rows[:3]] == ["a", "b,c", ""]
+    assert "Label-weighted label-ranking" in (tmp_path / "out" / "README.md").read_text()

@@ -11,7 +11,15 @@ from hf_audio.data.columns import TEST, TRAIN, VALIDATION, Columns
 from hf_audio.data.rows import from_rows, from_tagged_rows
 from hf_audio.errors import ArgumentError
 from hf_audio.training import recording_groups
-from hf_audio.training.division import KNOWN, UNHEARD, WITHOUT_COPIES, divide_by_folds, divide_collection
+from hf_audio.training.annotated_division import can_validate
+from hf_audio.training.division import (
+    KNOWN,
+    UNHEARD,
+    WITHOUT_COPIES,
+    divide_by_folds,
+    divide_collection,
+    divide_normal,
+)
 from hf_audio.training.recording_groups import Wishes
 from hf_audio.training.same_sounds import SameSounds
 
@@ -237,6 +245,40 @@ def test_each_fold_of_the_data_is_held_out_once():
     assert (division.collection.parts == TRAIN).all() and "10 folds" in division.collection.split
     with pytest.raises(ArgumentError, match="no column of the data"):
         divide_by_folds(hold_out("m", from_rows(paths, labels), [TRAIN] * 30, None))
-    with pytest.raises(ArgumentError, match="of one label a clip"):
-        tagged = from_tagged_rows(paths, [[label] for label in labels], columns)
-        divide_by_folds(hold_out("m", tagged, [TRAIN] * 30, None))
+
+
+def test_folds_of_tags_go_by_a_column_or_by_whole_groups():
+    tags = [["a"], ["b"], ["a", "b"], []] * 10
+    paths = [f"/m/{row}.wav" for row in range(40)]
+    columns = {"fold": [str(row % 3) for row in range(40)], "site": [f"s{row // 4}" for row in range(40)]}
+    told = hold_out("m", from_tagged_rows(paths, tags, columns), [TRAIN] * 40, None, Columns(group="site"))
+    division = divide_by_folds(told)
+    assert [rows.tolist() for rows in division.folds.values()] == [
+        [row % 3 == fold for row in range(40)] for fold in range(3)
+    ]
+    site = {"site": columns["site"]}
+    grouped = divide_by_folds(
+        hold_out("m", from_tagged_rows(paths, tags, site), [TRAIN] * 40, None, Columns(group="site"))
+    )
+    masks = np.stack(list(grouped.folds.values()))
+    assert (
+        len(masks) == 5 and (masks.sum(0) == 1).all() and "10 groups of clips, by `site`" in grouped.collection.split
+    )
+    for mask in masks:
+        assert not set(groups_of(grouped)[mask]) & set(groups_of(grouped)[~mask])
+    assert can_validate(grouped)
+    with pytest.raises(ArgumentError, match="name what clips belong together by, with --group_column"):
+        divide_by_folds(hold_out("m", from_tagged_rows(paths, tags), [TRAIN] * 40, None))
+
+
+def test_of_normal_clips_a_fifth_is_held_out_with_all_anomalies(found):
+    labels = ["normal"] * 30 + ["anomaly"] * 5
+    paths = [f"/m/{label}/{row}.wav" for row, label in enumerate(labels)]
+    dataset = from_rows(paths, labels, classes=["normal", "anomaly"])
+    parts = [TRAIN] * 30 + [TEST] * 5
+    division = divide_normal(Collection("m", dataset, np.array(parts, dtype=object), "", Columns()), Wishes())
+    tested = division.collection.rows(TEST)
+    assert tested[30:].all() and tested[:30].sum() == 6 and "all 5 anomalies" in division.collection.split
+    parts[0] = TEST
+    given = divide_normal(Collection("m", dataset, np.array(parts, dtype=object), "", Columns()), Wishes())
+    assert given.collection.rows(TEST).sum() == 6

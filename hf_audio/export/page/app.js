@@ -2,7 +2,9 @@
 
 import { SHOWN, firstAnswer, showAnswer, shown, summary } from "./answer.js";
 import { decodeAudio } from "./decode.js";
+import { EventFinder } from "./events.js";
 import { rank, streamSeconds } from "./facts.js";
+import { RunningWindows, frameSizes } from "./frames.js";
 import { Microphone } from "./microphone.js";
 import { GUTTER, drawSpectrogram, drawTimeline, drawWaveform } from "./plots.js";
 import { writeWav } from "./wav.js";
@@ -66,7 +68,9 @@ function judgeLinked(clip) {
 async function startRecording() {
   const mine = ask();
   const blocks = [];
-  const session = { blocks, length: 0, asked: 0, busy: false, timeline: [] };
+  const session = { blocks, length: 0, asked: 0, busy: false, timeline: [], events: [] };
+  session.finder = new EventFinder(facts);
+  session.windows = new RunningWindows(frameSizes(facts), facts);
   try {
     session.microphone = await Microphone.open((block) => {
       blocks.push(block);
@@ -178,6 +182,7 @@ function take({ error, waveform, spectrogram, progress, scores, timeline, events
       const known = past.at(-1)?.seconds ?? 0;
       const newer = moments?.filter(({ seconds }) => seconds > known + facts.frame_seconds / 2);
       past.push(...(newer ?? [{ seconds: now, scores }]));
+      if (!facts.num_digits) findLive(current.live, now, scores, newer);
     }
     // While the microphone is on, a screen reader hears of it when the answer changes, not with every hop.
     const words = current.live ? firstAnswer(scores, facts).text : summary(scores, facts);
@@ -186,6 +191,17 @@ function take({ error, waveform, spectrogram, progress, scores, timeline, events
   }
   if (done && current.live) current.live.busy = false;
   if (scores || timeline) show();
+}
+
+/** Of what the microphone has heard up to now, the events that have ended since the last answer. */
+function findLive(session, now, scores, moments) {
+  const seconds = facts.frame_seconds ?? session.windows.seconds;
+  const { start, rows } = moments
+    ? { start: (moments[0]?.seconds ?? now) - seconds, rows: moments.map((moment) => moment.scores) }
+    : session.windows.add(now - streamSeconds(facts), now, scores);
+  const ended = rows.length > 0 ? session.finder.push(start, seconds, rows) : [];
+  session.events.push(...ended);
+  if (ended.length > 0) report({ name: current.name, events: session.events }, "events");
 }
 
 function tell(sentence) {
@@ -203,7 +219,7 @@ function fail(error) {
 /**
  * For whoever drives or embeds the page: an event `answer` with {name, scores}, in the labels' order, or {error}; and
  * `frames`, where the model scores them, with {name, frames}: the scores of each; and `events` with {name, events}:
- * [{onset, offset, label, confidence}, ...] in seconds.
+ * [{onset, offset, label, confidence}, ...] in seconds, while the microphone is on whenever one has ended.
  */
 function report(detail, kind = "answer") {
   document.dispatchEvent(new CustomEvent(kind, { detail }));
@@ -226,21 +242,22 @@ function show() {
   const timeline = live?.timeline ?? current.timeline ?? [];
   element("over-time").hidden = Boolean(facts.num_digits) || timeline.length === 0;
   if (!element("over-time").hidden) showTimeline(timeline, live ? null : seconds);
-  const events = live ? null : current.events;
+  const events = live && !facts.num_digits ? live.events : current.events;
   element("events").hidden = !events;
-  if (events) showEvents(events);
+  if (events) showEvents(events.slice(live ? -MOST_EVENTS : 0), events.length);
 }
 
-/** What happens when; a click plays it. */
-function showEvents(events) {
+/** What happens when, of `count` events; a click plays it, where there is something to play. */
+function showEvents(events, count) {
   const [heading, list] = element("events").children;
-  heading.textContent = events.length === 0 ? "No events" : events.length === 1 ? "1 event" : `${events.length} events`;
+  heading.textContent = count === 0 ? "No events" : count === 1 ? "1 event" : `${count} events`;
   list.replaceChildren(
     ...events.slice(0, MOST_EVENTS).map(({ onset, offset, label, confidence }) => {
       const button = Object.assign(document.createElement("button"), { type: "button" });
       button.textContent = `${clock(onset)} to ${clock(offset)}  ${shown(label)} ${Math.round(100 * confidence)} %`;
       button.addEventListener("click", () => {
         const player = element("player");
+        if (!player.hasAttribute("src")) return; // the microphone is still on
         player.currentTime = onset;
         player.play();
       });

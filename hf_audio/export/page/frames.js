@@ -53,3 +53,29 @@ export function joinWindows(spans, scores, { frame }) {
   });
   return sums.map((row, k) => row.map((sum) => sum / counts[k]));
 }
+
+/** The windows of a microphone as they come, scored as a whole -> the moments that no later window holds any more. */
+export class RunningWindows {
+  constructor({ frame }, { sampling_rate: rate }) {
+    /** Of a moment. */
+    this.seconds = frame / rate;
+    this.first = 0; // moment that is not yet out
+    this.waiting = []; // {sum, count} of the moments from there on
+  }
+
+  /** A window from `begin` to `end`, in seconds, and its scores, (labels,) -> {start, rows}, see `EventFinder.push`. */
+  add(begin, end, scores) {
+    const [from, to] = [begin, end].map((seconds) => Math.max(Math.round(seconds / this.seconds), 0));
+    if (this.waiting.length === 0) this.first = from; // what was not heard is left out
+    for (let k = from; k < to; k++) {
+      const moment = (this.waiting[k - this.first] ??= { sum: new Float64Array(scores.length), count: 0 });
+      moment.count += 1;
+      scores.forEach((score, label) => (moment.sum[label] += score));
+    }
+    const start = this.first * this.seconds;
+    const known = this.waiting.splice(0, from - this.first).filter(Boolean); // behind a window that was let go by
+    const rows = known.map(({ sum, count }) => sum.map((each) => each / count));
+    this.first = from;
+    return { start, rows };
+  }
+}

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import datasets
 import numpy as np
 from scipy.stats import rankdata
+from sklearn.metrics import roc_auc_score
 
 from .clip_metric import ClipMetric
 
@@ -34,6 +35,15 @@ def roc_auc(labels: np.ndarray, scores: np.ndarray) -> float:
     n_ones = labels.sum()
     rank_sum = rankdata(scores)[labels == 1].sum()
     return float((rank_sum - n_ones * (n_ones + 1) / 2) / (n_ones * (len(labels) - n_ones)))
+
+
+def partial_auc(labels: np.ndarray, scores: np.ndarray, most: float = 0.1) -> float:
+    """The area under the ROC curve up to a false alarm rate of `most`, scaled so that chance is 0.5 and the best is 1.
+
+    As task 2 of DCASE computes its pAUC, by scikit-learn's `roc_auc_score` with `max_fpr`; labels, scores: (clips,).
+    Source: McClish 1989, https://doi.org/10.1177/0272989X8900900307.
+    """
+    return float(roc_auc_score(labels, scores, max_fpr=most))
 
 
 def roc_curve(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
