@@ -183,7 +183,7 @@ class RecipeArguments(TrainingArguments):
     gradient_accumulation_steps: int = field(
         default=1, metadata={"help": "Batches whose gradients make one step.", "group": Group.TRAINING}
     )
-    optim: str | None = field(  # type: ignore[assignment]
+    optim: str | None = field(
         default=None,
         metadata={
             "help": "The optimizer. `muon` is AdamW, but for the kernels between first and last layer, whose momentum "
@@ -192,7 +192,7 @@ class RecipeArguments(TrainingArguments):
             "group": Group.TRAINING,
         },
     )
-    learning_rate: float | None = field(  # type: ignore[assignment]
+    learning_rate: float | None = field(
         default=None,
         metadata={
             "help": f"Peak learning rate. By default {MUON_RATE:g} with `muon`, and {RATE:g} with another optimizer.",

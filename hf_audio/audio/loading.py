@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import IO
+from typing import IO, NamedTuple
 
 import numpy as np
 import soundfile
@@ -139,6 +139,7 @@ def _open_parts(data: IO[bytes], name: str) -> Iterator[tuple[soundfile.SoundFil
             if parts or stream is None:
                 raise
             parts = [stream]
+    keeps_quiet(data)
     for part in parts:
         yield soundfile.SoundFile(open_part(data, part)), part
 
@@ -461,7 +462,26 @@ def pack_samples(waveform: np.ndarray) -> bytes:
     return to_int16(np.ldexp(waveform, exponent)).tobytes() + bytes([exponent])
 
 
-def unpack_samples(content: bytes) -> np.ndarray:
+class Packed(NamedTuple):
+    """What `pack_samples` gives, where it lies."""
+
+    samples: np.ndarray
+    """(samples,) of 16 bits, not to be written to."""
+    exponent: int
+    """Of two: by which power they were made louder."""
+
+    def unpack(self) -> np.ndarray:
+        """The inverse of `pack_samples`, but for the rounding: (samples,) float32."""
+        samples = from_int16(self.samples)
+        return np.ldexp(samples, -self.exponent) if self.exponent else samples
+
+
+def open_packed(content: bytes | memoryview) -> Packed:
+    """What `pack_samples` gives, without a copy."""
+    samples = np.frombuffer(content, dtype="<i2", count=len(content) // 2)
+    return Packed(samples, content[-1] if len(content) % 2 else 0)
+
+
+def unpack_samples(content: bytes | memoryview) -> np.ndarray:
     """The inverse of `pack_samples`, but for the rounding: (samples,) float32."""
-    samples = from_int16(np.frombuffer(content, dtype="<i2", count=len(content) // 2))
-    return np.ldexp(samples, -content[-1]) if len(content) % 2 else samples
+    return open_packed(content).unpack()

@@ -67,6 +67,11 @@ def data_folder() -> Path:
 
 
 @functools.cache
+def _known_variants() -> frozenset[str]:
+    return frozenset(voice_variants())
+
+
+@functools.cache
 def map_languages() -> dict[str, str]:
     """Map each language tag in lower case to the voice file that serves it best, such as "en-gb" to "gmw/en"."""
     folder = data_folder() / "lang"
@@ -93,7 +98,7 @@ def resolve_voice(voice: str) -> str:
     # eSpeak keeps the last voice for an unknown language and ignores an unknown variant, both without an error.
     language, plus, variant = voice.partition("+")
     file = find_language(language)
-    if plus and variant not in voice_variants():
+    if plus and variant not in _known_variants():
         raise ArgumentError(f"eSpeak NG has no variant {variant!r} (in the voice {voice!r}); see voice_variants().")
     return file + plus + variant
 

@@ -28,6 +28,7 @@ SHORTEST_ROW, LONGEST_ROW = 4.0, 10.0
 SHORT_EVENT, SHORTEST_ULTRASONIC_ROW = 0.05, 0.5
 # A row has a tag where so much of an event lies in it, or so long a part of it.
 TAGGED_SHARE, TAGGED_SECONDS = 0.25, 0.5
+ROUNDING = 1e-6  # seconds: an event that is cut need not end exactly where the clip does
 # Rows without an event for every one with some, and how many there may be at least: hours of nothing teach little.
 BACKGROUND_SHARE, FEWEST_BACKGROUND = 2, 100
 LEAST_SECONDS = 0.25  # of a row beside which nothing is known
@@ -116,7 +117,7 @@ def tags_of(events: Sequence[Sequence[float]], seconds: float) -> list[int]:
     """
     tags = set()
     for onset, offset, label in events:
-        is_cut = onset <= 0 or offset >= seconds
+        is_cut = onset <= ROUNDING or offset >= seconds - ROUNDING
         if not is_cut or offset - onset >= min(TAGGED_SECONDS, TAGGED_SHARE * seconds):
             tags.add(int(label))
     return sorted(tags)

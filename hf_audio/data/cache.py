@@ -179,6 +179,6 @@ def check_lengths(cached: Dataset, sampling_rate: int, clip_seconds: float) -> N
         )
 
 
-def cached_waveform(audio: bytes) -> np.ndarray:
+def cached_waveform(audio: bytes | memoryview) -> np.ndarray:
     """A cell of `cache_audio`'s column `audio` -> (samples,) float32."""
     return unpack_samples(audio)

@@ -139,7 +139,12 @@ class MelSpectrogram(ConstantModule):
                 return_complex=True,
             )
             # Fewer passes over a large array: in a small network the front-end's share of the time is felt.
-            energy = torch.addcmul(spectrum.real.square(), spectrum.imag, spectrum.imag)  # (batch, bins, frames)
+            if self.training:
+                # The same but for the last bit, which answers keep: in place, in the order in which the numbers lie.
+                squares = torch.view_as_real(spectrum.transpose(1, 2)).square_()
+                energy = (squares[..., 0] + squares[..., 1]).transpose(1, 2)  # (batch, bins, frames)
+            else:
+                energy = torch.addcmul(spectrum.real.square(), spectrum.imag, spectrum.imag)
             if self.config.power != 2:
                 energy = energy ** (self.config.power / 2)
             return self.mel_filters @ energy

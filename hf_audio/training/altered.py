@@ -1,5 +1,6 @@
 """Clips as they sound by telephone, in a room and in noise: test clips always alike, training clips at random."""
 
+import functools
 import math
 from collections.abc import Callable, Iterator
 
@@ -75,13 +76,18 @@ def telephone(samples: np.ndarray, sample_rate: int) -> np.ndarray:
     carried = soxr.resample(samples, sample_rate, TELEPHONE_RATE)
     if len(carried) == 0:  # of a sample or two
         return samples
-    carried = sosfilt(butter(4, BAND_HZ, "bandpass", fs=TELEPHONE_RATE, output="sos"), carried)
+    carried = sosfilt(_telephone_band(), carried)
     loudest = max(float(np.abs(carried).max(initial=0)), 1e-9)
     compressed = np.sign(carried) * np.log1p(MU * np.abs(carried) / loudest) / math.log1p(MU)
     steps = np.round(compressed * 127) / 127
     carried = np.sign(steps) * loudest * np.expm1(np.abs(steps) * math.log1p(MU)) / MU
     heard = soxr.resample(carried.astype(np.float32), TELEPHONE_RATE, sample_rate)
     return np.pad(heard[: len(samples)], (0, max(len(samples) - len(heard), 0)))
+
+
+@functools.cache
+def _telephone_band() -> np.ndarray:
+    return butter(4, BAND_HZ, "bandpass", fs=TELEPHONE_RATE, output="sos")
 
 
 def choose_clips(clips: Dataset, sampling_rate: int, n_parameters: int, n_most: int = MOST_CLIPS) -> Dataset | None:

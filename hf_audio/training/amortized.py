@@ -3,16 +3,20 @@
 import os
 import random
 import shutil
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
-from ..audio.loading import pack_samples, unpack_samples
+from ..audio.loading import Packed, open_packed, pack_samples
 
 # Tells its draws from those of the same clip and epoch that are not amortised.
 AMORTIZED_DRAWS = 1
+# Of `random` and numpy's global generator, which all threads share: held while draws must follow from a seed alone.
+GENERATORS = threading.RLock()
+_MASK = (1 << 64) - 1
 
 
 class Amortized:
@@ -36,34 +40,29 @@ class Amortized:
         self.epochs = epochs
         self.folder = folder
 
-    def __call__(
-        self, recorded: Callable[[], np.ndarray], index: int, sampling_rate: int, seed: int, epoch: int
-    ) -> np.ndarray:
-        """The clip number `index` as it is in this epoch, (samples,) float32.
-
-        recorded: gives the clip as it was recorded, (samples,); it is not called where a result lies ready.
-        """
+    def __call__(self, recorded: Packed, index: int, sampling_rate: int, seed: int, epoch: int) -> Packed:
+        """The clip number `index` as it is in this epoch; recorded: as it was recorded."""
         turn = (epoch - index % self.epochs) // self.epochs
         if turn < 0:
-            return recorded()
+            return recorded
         if self.epochs == 1:
-            return unpack_samples(self._draw(recorded(), sampling_rate, seed, turn, index))
+            return open_packed(self._draw(recorded, sampling_rate, seed, turn, index))
         file = self.folder / f"{index}-{turn}"
         try:
-            return unpack_samples(file.read_bytes())
+            return open_packed(file.read_bytes())
         except FileNotFoundError:
-            samples = self._draw(recorded(), sampling_rate, seed, turn, index)
+            samples = self._draw(recorded, sampling_rate, seed, turn, index)
         self.folder.mkdir(parents=True, exist_ok=True)
         # Not by `written_whole`: what is lost is made again, and to flush every file to the disk takes longer.
         temporary = file.with_name(f".{file.name}.{os.getpid()}")
         temporary.write_bytes(samples)
         os.replace(temporary, file)
         (self.folder / f"{index}-{turn - 1}").unlink(missing_ok=True)
-        return unpack_samples(samples)
+        return open_packed(samples)
 
-    def _draw(self, waveform: np.ndarray, sampling_rate: int, *entropy: int) -> bytes:
+    def _draw(self, recorded: Packed, sampling_rate: int, *entropy: int) -> bytes:
         with seeded(AMORTIZED_DRAWS, *entropy):
-            return pack_samples(self.transform(samples=waveform, sample_rate=sampling_rate))
+            return pack_samples(self.transform(samples=recorded.unpack(), sample_rate=sampling_rate))
 
     def clear(self) -> None:
         """Delete the results."""
@@ -84,31 +83,45 @@ class Occasional:
         self.transform = transform
         self.epochs = epochs
 
-    def __call__(
-        self, recorded: Callable[[], np.ndarray], index: int, sampling_rate: int, seed: int, epoch: int
-    ) -> np.ndarray:
-        """The clip number `index` as it is in this epoch, (samples,) float32; called as `Amortized` is."""
-        waveform = recorded()
+    def __call__(self, recorded: Packed, index: int, sampling_rate: int, seed: int, epoch: int) -> Packed | np.ndarray:
+        """The clip number `index` as it is in this epoch, changed (samples,) float32; called as `Amortized` is."""
         if (epoch - index) % self.epochs:
-            return waveform
+            return recorded
         with seeded(AMORTIZED_DRAWS, seed, epoch, index):
-            return self.transform(samples=waveform, sample_rate=sampling_rate)
+            return self.transform(samples=recorded.unpack(), sample_rate=sampling_rate)
 
 
 @contextmanager
 def seeded(*entropy: int) -> Iterator[None]:
-    """Within it, `random` and numpy's global generator, from which audiomentations draws, follow from `entropy`."""
-    states = random.getstate(), np.random.get_state()
-    seed_transforms(*entropy)
-    try:
-        yield
-    finally:
-        random.setstate(states[0])
-        np.random.set_state(states[1])
+    """Within it, `random` and numpy's global generator, from which audiomentations draws, follow from `entropy`.
+
+    Other threads wait that draw within such a block too.
+    """
+    with GENERATORS:
+        states = random.getstate(), np.random.get_state()
+        seed_transforms(*entropy)
+        try:
+            yield
+        finally:
+            random.setstate(states[0])
+            np.random.set_state(states[1])
 
 
 def seed_transforms(*entropy: int) -> None:
     """As `seeded`, for good: to keep the states and put them back takes longer than the seeding."""
-    words = np.random.SeedSequence(entropy).generate_state(2)
-    random.seed(int(words[0]))
-    np.random.seed(words[1])
+    word = 0
+    for value in entropy:
+        word = _scramble(word ^ (value & _MASK))
+    random.seed(word)
+    np.random.seed(_scramble(word) >> 32)
+
+
+def _scramble(word: int) -> int:
+    """Neighbouring numbers of 64 bits to others that have nothing in common: splitmix64 (Steele et al. 2014).
+
+    numpy's `SeedSequence` takes longer than all draws of a clip.
+    """
+    word = (word + 0x9E3779B97F4A7C15) & _MASK
+    word = ((word ^ (word >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
+    word = ((word ^ (word >> 27)) * 0x94D049BB133111EB) & _MASK
+    return word ^ (word >> 31)

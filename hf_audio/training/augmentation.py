@@ -1,5 +1,6 @@
 """Waveform transforms that audiomentations lacks, costly ones amortised, and mixing of batches on the device."""
 
+import functools
 import io
 import random
 
@@ -9,16 +10,39 @@ import soxr
 import torch
 from audiomentations import AddGaussianSNR
 from audiomentations.core.transforms_interface import BaseWaveformTransform
-from scipy.signal import butter, fftconvolve, sosfilt
+from scipy.fft import irfft, next_fast_len, rfft
+from scipy.signal import butter, sosfilt
 
 from ..models.modeling_audio_cnn import IGNORED
+
+# Normal numbers that are drawn once: 16 MB, and minutes of noise at any usual rate.
+N_NORMAL = 1 << 22
 
 OVERLAID = 0.3  # of the clips of a batch, that another one is laid over
 OVERLAY_DB = -15.0, 5.0  # by which it is amplified
 
 
-class _OfDuration(BaseWaveformTransform):
-    """What takes or makes `duration` seconds of a clip."""
+@functools.cache
+def _pool() -> np.ndarray:
+    pool = np.random.Generator(np.random.PCG64(0)).standard_normal(N_NORMAL, dtype=np.float32)
+    pool.flags.writeable = False
+    return pool
+
+
+def normal_numbers(size: int) -> np.ndarray:
+    """(size,) float32, normally distributed: a place in a pool of them, drawn by `random`; not to be written to.
+
+    To draw each anew takes ten times longer than all else that is done to a clip.
+    """
+    pool = _pool()
+    if size > N_NORMAL // 2:
+        return np.resize(np.roll(pool, -random.randrange(N_NORMAL)), size)
+    start = random.randrange(N_NORMAL - size)
+    return pool[start : start + size]
+
+
+class OfDuration(BaseWaveformTransform):
+    """What takes or makes `duration` seconds of a clip: samples of any type, which it does not change."""
 
     supports_multichannel = True
 
@@ -29,7 +53,7 @@ class _OfDuration(BaseWaveformTransform):
         self.duration = duration
 
 
-class RandomPlacement(_OfDuration):
+class RandomPlacement(OfDuration):
     """Puts a clip at a random place in a canvas of zeros; of a longer clip it takes a random excerpt.
 
     Args:
@@ -53,7 +77,7 @@ class RandomPlacement(_OfDuration):
         return canvas
 
 
-class RandomExcerpt(_OfDuration):
+class RandomExcerpt(OfDuration):
     """Takes a random excerpt of a clip, which may reach over the clip's ends by an eighth, into zeros.
 
     Of a clip that ends in zeros (ESC-50 has been filled up with them to equal lengths), the excerpts are taken where
@@ -70,7 +94,7 @@ class RandomExcerpt(_OfDuration):
             size, length = round(self.duration * sample_rate), samples.shape[-1]
             end = length
             if not samples[..., -1].any():
-                sounding = np.asarray((samples != 0).reshape(-1, length).any(axis=0))
+                sounding = samples != 0 if samples.ndim == 1 else (samples != 0).any(axis=0)
                 end = length - int(np.flip(sounding).argmax())  # the whole length where all is silent
             last = end - size // 2 if end < length else length - size
             self.parameters["start"] = random.randint(-(size // 8), max(last, 0) + size // 8)
@@ -85,7 +109,7 @@ class RandomExcerpt(_OfDuration):
         return excerpt
 
 
-class Beginning(_OfDuration):
+class Beginning(OfDuration):
     """Takes the beginning of a clip, from a random moment in its first eighth on.
 
     Args:
@@ -106,16 +130,11 @@ class Beginning(_OfDuration):
 
 
 class AddFastGaussianSNR(AddGaussianSNR):
-    """As its base class, with torch's normal numbers in place of numpy's slower ones.
-
-    Noise is the most costly of the transforms that ESC-50's recipe draws anew in every epoch.
-    """
+    """As its base class, with normal numbers out of a pool: to draw them costs more than all else that a clip gets."""
 
     def apply(self, samples: np.ndarray, sample_rate: int) -> np.ndarray:
         """(..., samples) -> (..., samples) float32."""
-        generator = torch.Generator().manual_seed(random.getrandbits(63))
-        noise = torch.randn(samples.shape, generator=generator).numpy()
-        noise *= self.parameters["noise_std"]
+        noise = normal_numbers(samples.size).reshape(samples.shape) * np.float32(self.parameters["noise_std"])
         noise += samples
         return noise
 
@@ -154,15 +173,18 @@ class SyntheticRoom(BaseWaveformTransform):
         super().randomize_parameters(samples, sample_rate)
         if self.parameters["should_apply"]:
             decay = random.uniform(*self.decay_seconds)
-            time = np.arange(1, round(decay * sample_rate)) / sample_rate
-            echoes = np.random.standard_normal(len(time)) * 10 ** (-3 * time / decay)
+            size = round(decay * sample_rate)
+            falling = np.float32(10 ** (-3 / (decay * sample_rate))) ** np.arange(1, size, dtype=np.float32)
+            echoes = normal_numbers(size - 1) * falling
             ratio = 10 ** (random.uniform(*self.direct_db) / 20)
-            self.parameters["response"] = np.concatenate([[1.0], echoes / (ratio * np.linalg.norm(echoes))])
+            echoes /= np.float32(ratio * np.linalg.norm(echoes))
+            self.parameters["response"] = np.concatenate([np.ones(1, dtype=np.float32), echoes])
 
     def apply(self, samples: np.ndarray, sample_rate: int) -> np.ndarray:
         """(..., samples) -> (..., samples) float32."""
-        response = self.parameters["response"].reshape(*[1] * (samples.ndim - 1), -1)
-        heard = fftconvolve(samples, response, axes=-1)[..., : samples.shape[-1]]
+        response, n_samples = self.parameters["response"], samples.shape[-1]
+        size = next_fast_len(n_samples + len(response) - 1, real=True)
+        heard = irfft(rfft(samples, size) * rfft(response, size), size)[..., :n_samples]
         loudness = np.sqrt(np.mean(np.square(samples)) / max(np.mean(np.square(heard)), 1e-20))
         return (heard * loudness).astype(np.float32)
 

@@ -1,6 +1,5 @@
 """Decoded rows of a data set to a model's batches: augmentation, excerpts, windows and padding."""
 
-import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -9,9 +8,9 @@ import torch
 from torch.utils.data import Sampler
 from transformers import SequenceFeatureExtractor
 
+from ..audio.loading import Packed, open_packed
 from ..audio.windows import shifted_crops, split_windows
 from ..data.annotated_rows import tags_of
-from ..data.cache import cached_waveform
 from ..data.frame_targets import events_within, frame_targets
 from ..data.rows import (
     BELIEVED_COLUMN,
@@ -26,9 +25,16 @@ from ..inference.extractors import padding_arguments
 from ..models import AudioCNNConfig
 from .amortized import Amortized, Occasional, seed_transforms, seeded
 from .augmentation import vary_background
+from .quick_transforms import quicken, split_excerpt
 
 # Samples. oneDNN prepares its convolutions anew for every length, and keeps them: that takes time and memory.
 LENGTHS_MULTIPLE = 8192
+
+
+# What a `ClipTransform` reads of rows.
+COLUMNS = frozenset(
+    ["audio", "index", "label", EVENTS_COLUMN, COMPLETE_COLUMN, BELIEVED_COLUMN, UNVERIFIED_COLUMN, TAUGHT_COLUMN]
+)
 
 
 class _Crop(NamedTuple):
@@ -71,7 +77,7 @@ class ClipTransform:
     ):
         self.sampling_rate = sampling_rate
         self.amortized = amortized
-        self.augmentation = augmentation
+        self.excerpt, self.augmentation = split_excerpt(None if augmentation is None else quicken(augmentation))
         self.clip_samples = clip_samples
         self.background = background
         self.n_tags = n_tags
@@ -127,30 +133,41 @@ class ClipTransform:
             complete.append(min(max(until - start, 0.0), seconds))
         return {EVENTS_COLUMN: events, COMPLETE_COLUMN: complete}
 
-    def _transform(self, audio: bytes, index: int, label: Any, size: int | None) -> "_Crop":
-        recorded = functools.partial(cached_waveform, audio)
-        if self.amortized is None:
-            waveform = recorded()
-        else:
-            waveform = self.amortized(recorded, index, self.sampling_rate, self.seed, int(self.epoch))
+    def _transform(self, audio: bytes | memoryview, index: int, label: Any, size: int | None) -> "_Crop":
+        recorded = open_packed(audio)
+        clip: Packed | np.ndarray = recorded
+        if self.amortized is not None:
+            clip = self.amortized(recorded, index, self.sampling_rate, self.seed, int(self.epoch))
         is_background = self.background is not None and label == self.background
-        if self.augmentation is not None or size is not None or is_background:
-            return self._draw(waveform, index, size, is_background)
-        return _Crop(waveform)
+        draws = self.augmentation is not None or self.excerpt is not None or size is not None or is_background
+        return self._draw(clip, index, size, is_background) if draws else _Crop(_unpack(clip))
 
-    def _draw(self, waveform: np.ndarray, index: int, size: int | None, is_background: bool) -> "_Crop":
+    def _draw(self, clip: Packed | np.ndarray, index: int, size: int | None, is_background: bool) -> "_Crop":
         seed_transforms(self.seed, int(self.epoch), index)
         if is_background:
-            waveform = vary_background(waveform)
+            clip = vary_background(_unpack(clip))
+        if self.excerpt is not None:
+            taken = self.excerpt(samples=_samples(clip), sample_rate=self.sampling_rate)
+            clip = clip._replace(samples=taken) if isinstance(clip, Packed) else taken
         if self.augmentation is not None:
-            waveform = self.augmentation(samples=waveform, sample_rate=self.sampling_rate)
-        start = None
-        if size is not None and len(waveform) > size:
-            start = np.random.randint(len(waveform) - size + 1)
-            waveform = waveform[start : start + size]
-        if not np.isfinite(waveform).all():  # one such clip would turn every weight into NaN, without a word
+            clip = self.augmentation(samples=_unpack(clip), sample_rate=self.sampling_rate)
+        start, samples = None, _samples(clip)
+        if size is not None and len(samples) > size:
+            start = np.random.randint(len(samples) - size + 1)
+            samples = samples[start : start + size]
+        waveform = _unpack(clip._replace(samples=samples) if isinstance(clip, Packed) else samples)
+        # One such clip would turn every weight into NaN, without a word. A sum of squares takes half the time.
+        if not (np.isfinite(np.dot(waveform, waveform)) or np.isfinite(waveform).all()):
             raise DataError(f"The augmentation turned clip {index} into NaN: narrow the ranges of its filters.")
         return _Crop(np.asarray(waveform, dtype=np.float32), start)
+
+
+def _samples(clip: Packed | np.ndarray) -> np.ndarray:
+    return clip.samples if isinstance(clip, Packed) else clip
+
+
+def _unpack(clip: Packed | np.ndarray) -> np.ndarray:
+    return clip.unpack() if isinstance(clip, Packed) else clip
 
 
 class WindowCollator:
@@ -218,9 +235,9 @@ class WindowCollator:
         size = lengths.max()
         if self.clip_samples is None:
             size = -(-size // LENGTHS_MULTIPLE) * LENGTHS_MULTIPLE
-        input_values = np.zeros((len(clips), size), dtype=np.float32)
+        input_values = np.empty((len(clips), size), dtype=np.float32)
         for row, clip in zip(input_values, clips, strict=True):
-            row[: len(clip)] = clip
+            row[: len(clip)], row[len(clip) :] = clip, 0
         inputs = {"input_values": torch.from_numpy(input_values)}
         if lengths.min() < size:
             mask = np.arange(size) < lengths[:, None]

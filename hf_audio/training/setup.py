@@ -29,6 +29,7 @@ from .judging import compute_metrics
 from .network_parts import freeze, weight_heights
 from .one_class import OneClassTrainer
 from .parts import Parts, divide
+from .quick_transforms import quicken
 from .shard_loader import ClipStream
 from .task import Augmentation, Task
 from .teacher import employ_teacher
@@ -241,6 +242,7 @@ def _amortize(
 ) -> Amortized | Occasional | None:
     if augmentation is None:
         return None
+    augmentation = quicken(augmentation)
     if stream is not None:
         return Occasional(augmentation, args.refresh_epochs)
     amortized = Amortized(augmentation, args.refresh_epochs, Path(args.output_dir) / AUGMENTED_NAME)

@@ -45,9 +45,11 @@ from ..models.modeling_audio_cnn import (
 from ..models.number_grammar import GRAMMARS, spelling_loss
 from ..runs.folder import last_checkpoint
 from ..runs.network import not_finite
+from .amortized import GENERATORS
 from .augmentation import mix, overlay
 from .batch_norm import synchronize_batch_norm
 from .batches import BackgroundSampler, BalancedSampler, ClipTransform
+from .clip_loader import quick_rows, run_ahead
 from .length import RISING_STEPS, HoldingBackSampler, Length, falling_steps
 from .muon import Muon, divide_groups, find_kernels
 from .network_parts import weight_heights
@@ -155,6 +157,11 @@ class AudioTrainer(Trainer):
             return super().get_train_dataloader()
         finally:
             self.args.dataloader_drop_last = before
+
+    def _get_dataloader(self, dataset: Dataset, *args: Any, **kwargs: Any) -> DataLoader:
+        loader = super()._get_dataloader(quick_rows(dataset), *args, **kwargs)
+        run_ahead(loader)
+        return loader
 
     def num_examples(self, dataloader: DataLoader) -> int:
         """As in Trainer; the length of a stream is one of batches."""
@@ -457,6 +464,10 @@ class AudioTrainer(Trainer):
             if not path.is_file():
                 raise ArgumentError(f"{checkpoint} holds no average of the weights: it was saved without --ema_decay.")
             self.average.load_state_dict(torch.load(path, map_location=self.args.device, weights_only=True))
+
+    def _load_rng_state(self, checkpoint: str | None) -> None:
+        with GENERATORS:  # a thread may be drawing a batch
+            super()._load_rng_state(checkpoint)
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         super()._load_optimizer_and_scheduler(checkpoint)

@@ -1,6 +1,8 @@
 """The same person speaking otherwise: pitch, formants, pace and tilt of a voice, each moved without the others."""
 
 import random
+from bisect import bisect_left
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -106,15 +108,20 @@ def move_pitch(waveform: np.ndarray, marks: Marks, pitch: float, pace: float) ->
     size = max(round(len(waveform) / pace), 1)
     result, weights = np.zeros(size, dtype=np.float32), np.zeros(size, dtype=np.float32)
     windows: dict[int, np.ndarray] = {}
-    place = float(marks.places[0]) / pace
+    places, periods, voiced = (
+        marks.places.tolist(),
+        marks.periods.tolist(),
+        marks.voiced.tolist(),
+    )  # quicker to look up
+    place = places[0] / pace
     while place < size:
-        near = _nearest(marks.places, place * pace)
-        period = marks.periods[near] / (pitch if marks.voiced[near] else 1)
+        near = _nearest(places, place * pace)
+        period = periods[near] / (pitch if voiced[near] else 1)
         # Not wider than a new period, so that pieces of a raised voice do not pile up.
-        half = max(int(min(period, marks.periods[near])), 2)
+        half = max(int(min(period, periods[near])), 2)
         if half not in windows:
             windows[half] = np.hanning(2 * half + 1).astype(np.float32)
-        source, target = marks.places[near], round(place)
+        source, target = places[near], round(place)
         left = max(-half, -source, -target)
         right = min(half + 1, len(waveform) - source, size - target)
         if left < right:
@@ -128,7 +135,8 @@ def move_pitch(waveform: np.ndarray, marks: Marks, pitch: float, pace: float) ->
 
 def find_marks(waveform: np.ndarray, sampling_rate: int) -> Marks:
     """Marks of a waveform (samples,), of which each lies where its period resembles the one before it best."""
-    hop, pitches = track_pitch(soxr.resample(waveform, sampling_rate, RATE), RATE)
+    hop, tracked = track_pitch(soxr.resample(waveform, sampling_rate, RATE), RATE)
+    pitches = tracked.tolist()
     frame = hop * sampling_rate / RATE
     steady = float(round(UNVOICED_PERIOD * sampling_rate))
     places: list[int] = []
@@ -138,7 +146,7 @@ def find_marks(waveform: np.ndarray, sampling_rate: int) -> Marks:
     while place < len(waveform):
         # Frames overlap by a half, so a frame's middle lies where the next one begins.
         pitch = pitches[min(max(round(place / frame) - 1, 0), len(pitches) - 1)]
-        has_pitch = bool(pitch > 0)
+        has_pitch = pitch > 0  # it is NaN where there is none
         period = sampling_rate / pitch if has_pitch else steady
         if has_pitch:
             place = _settle(waveform, place, int(period), places[-1] if follows else None)
@@ -163,8 +171,8 @@ def _settle(waveform: np.ndarray, place: int, period: int, before: int | None) -
     return place - reach + int(likeness.argmax())
 
 
-def _nearest(places: np.ndarray, place: float) -> int:
-    after = int(np.searchsorted(places, place))
+def _nearest(places: Sequence[int], place: float) -> int:
+    after = bisect_left(places, place)
     if after == 0:
         return 0
     if after == len(places) or place - places[after - 1] <= places[after] - place:

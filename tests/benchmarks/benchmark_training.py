@@ -7,6 +7,9 @@ for audio classification: plain `Trainer`, files decoded whenever they are read,
 clip, the default collator, float32; its torchcodec is replaced by soundfile, and it augments nothing but the excerpt.
 The example's collator wants clips of one length: where clips are heard whole, it is left out. All in one process, in
 turns; medians and ratios.
+
+With `--cpu_time`, seconds are those of a core, whatever else the machine does. So ratios repeat on a busy machine too,
+with OMP_NUM_THREADS=1; they do not show what a second core takes over.
 """
 
 import argparse
@@ -33,6 +36,7 @@ from hf_audio.training.trainer import AudioTrainer
 
 EXAMPLE_STEPS = 6
 BARE_BATCHES = 8
+clock = time.perf_counter
 
 
 class BareModel:
@@ -55,7 +59,7 @@ class BareModel:
 
     def clips_per_second(self, steps: int) -> float:
         """Of so many training steps."""
-        start = time.perf_counter()
+        start = clock()
         for step in range(steps):
             inputs = dict(self.batches[step % len(self.batches)])
             labels = inputs.pop("labels")
@@ -66,7 +70,7 @@ class BareModel:
             self.optimizer.zero_grad()
         if self.device.type == "cuda":
             torch.cuda.synchronize()
-        return steps * len(labels) / (time.perf_counter() - start)
+        return steps * len(labels) / (clock() - start)
 
 
 class ExampleWay(TrainerCallback):
@@ -93,7 +97,7 @@ class ExampleWay(TrainerCallback):
 
     def on_step_end(self, args, state, control, **kwargs):
         """The first step starts things, and is not timed."""
-        self.times.append(time.perf_counter())
+        self.times.append(clock())
 
     def clips_per_second(self) -> float:
         """Of a few training steps."""
@@ -133,12 +137,12 @@ class Turns(TrainerCallback):
 
     def on_epoch_begin(self, args, state, control, **kwargs):
         """An epoch's turn."""
-        self.start, self.first = time.perf_counter(), state.global_step
+        self.start, self.first = clock(), state.global_step
 
     def on_epoch_end(self, args, state, control, **kwargs):
         """The bare model's turn."""
         steps = state.global_step - self.first
-        self.rates["recipe"].append(steps * args.train_batch_size / (time.perf_counter() - self.start))
+        self.rates["recipe"].append(steps * args.train_batch_size / (clock() - self.start))
         self.rates["bare"].append(self.bare.clips_per_second(steps))
         if self.example is not None:
             self.rates["example"].append(self.example.clips_per_second())
@@ -149,7 +153,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recipe")
     parser.add_argument("--rounds", type=int, default=6)
+    parser.add_argument("--cpu_time", action="store_true")
     known, flags = parser.parse_known_args()
+    global clock
+    clock = time.process_time if known.cpu_time else time.perf_counter
     path = Path(__file__).parents[2] / "recipes" / f"{known.recipe}.py"
     spec = importlib.util.spec_from_file_location(known.recipe, path)
     recipe = importlib.util.module_from_spec(spec)

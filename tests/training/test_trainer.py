@@ -248,15 +248,52 @@ def test_a_rare_class_comes_as_often_or_weighs_as_much_as_the_others(tmp_path):
     assert losses["loss"][1] == pytest.approx(losses["none"][1]), "what is judged is judged plainly"
 
 
-def test_batch_normalisation_over_processes_takes_rows_of_features_too(tmp_path):
-    torch.distributed.init_process_group("gloo", init_method=f"file://{tmp_path}/rendezvous", rank=0, world_size=1)
-    try:
-        rows = torch.randn(40, 6) * 3 + 1
-        own, usual = ProcessBatchNorm(6), torch.nn.BatchNorm1d(6)
-        assert torch.allclose(own(rows), usual(rows), atol=1e-5)
-        assert torch.allclose(own.running_var, usual.running_var, atol=1e-5)
-    finally:
-        torch.distributed.destroy_process_group()
+def normalise_share(rank: int, folder: str, queue: multiprocessing.Queue) -> None:
+    """One of two processes: its share of a batch, normalised over both, and the gradients."""
+    torch.set_num_threads(1)  # threads do not live through a fork
+    torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=2)
+    made: list[list[np.ndarray]] = []
+    for usual, values in normalised_batches():
+        own = copy.deepcopy(usual)
+        own.__class__ = ProcessBatchNorm
+        share = values[:3] if rank == 0 else values[3:]
+        share = share.clone().requires_grad_()
+        own(share).sigmoid().square().sum().backward()
+        weights = [own.weight.grad, own.bias.grad] if own.affine else [share.grad] * 2
+        made.append([value.numpy() for value in (share.grad, *weights, own.running_mean, own.running_var)])
+    queue.put((rank, made))
+    torch.distributed.destroy_process_group()
+
+
+def normalised_batches() -> list[tuple[nn.Module, torch.Tensor]]:
+    """Layers, and what they normalise."""
+    torch.manual_seed(0)
+    layers = nn.BatchNorm2d(5), nn.BatchNorm1d(5), nn.BatchNorm1d(5, affine=False, momentum=None)
+    nn.init.uniform_(layers[0].weight, 0.5, 2)
+    nn.init.normal_(layers[0].bias)
+    shapes = (8, 5, 7, 9), (8, 5), (8, 5, 30)
+    return [(layer, torch.randn(shape) * 3 + 10) for layer, shape in zip(layers, shapes, strict=True)]
+
+
+def test_two_processes_normalise_like_one(tmp_path):
+    context = multiprocessing.get_context("fork")
+    queue = context.Queue()
+    workers = [context.Process(target=normalise_share, args=(rank, str(tmp_path), queue)) for rank in range(2)]
+    for worker in workers:
+        worker.start()
+    shares = [rows for _, rows in sorted(queue.get(timeout=60) for _ in workers)]
+    for worker in workers:
+        worker.join()
+    for (usual, values), first, second in zip(normalised_batches(), *shares, strict=True):
+        values.requires_grad_()
+        usual(values).sigmoid().square().sum().backward()
+        np.testing.assert_allclose(np.concatenate([first[0], second[0]]), values.grad, atol=1e-6)
+        if usual.affine:
+            np.testing.assert_allclose(first[1] + second[1], usual.weight.grad, rtol=1e-5)
+            np.testing.assert_allclose(first[2] + second[2], usual.bias.grad, rtol=1e-5)
+        for made in (first, second):
+            np.testing.assert_allclose(made[3], usual.running_mean, rtol=1e-6)
+            np.testing.assert_allclose(made[4], usual.running_var, rtol=1e-6)
 
 
 def test_training_ends_where_a_loss_is_no_number_and_the_checkpoint_before_is_kept(tmp_path):
