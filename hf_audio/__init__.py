@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # what `__getattr__` hands on
     from .arguments import RecipeArguments
     from .audio.loading import load_audio, stream_audio
+    from .bulk.tagger import AudioTagger
     from .commands import (
         audit_labels,
         detect,
@@ -82,6 +83,7 @@ __all__ = [
     "AudioEnsembleForAudioClassification",
     "AudioError",
     "AudioStream",
+    "AudioTagger",
     "CheckpointError",
     "DataError",
     "EventRule",
@@ -129,6 +131,7 @@ __all__ = [
 _PUBLIC = {
     ".arguments": ("RecipeArguments",),
     ".audio.loading": ("load_audio", "stream_audio"),
+    ".bulk.tagger": ("AudioTagger",),
     ".commands": (
         "audit_labels",
         "detect",

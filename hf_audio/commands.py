@@ -12,11 +12,11 @@ from threading import Event
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from .errors import ArgumentError, MissingExtraError
+from .remote import as_path, check_output, is_remote
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from .bulk.questions import WindowQuestion
     from .bulk.similar import Neighbour
     from .bulk.suggest import Suggestion
     from .evaluation.evaluation import Comparison, Evaluation
@@ -105,11 +105,11 @@ def inspect(
     columns = Columns(path_column, _several(label_column), group_column, split_column)
     inspection = report.inspect(data, columns, audio_dir, named)
     if json is not None:
-        report.write_report(inspection, Path(json))
+        report.write_report(inspection, as_path(json))
     if groups is not None:
-        report.write_groups(inspection, Path(groups))
+        report.write_groups(inspection, as_path(groups))
     if png is not None:
-        report.draw_report(inspection, Path(png))
+        report.draw_report(inspection, as_path(png))
     return inspection
 
 
@@ -129,6 +129,8 @@ def predict(
     num_workers: int | None = None,
     resume: bool = False,
     submission: bool = False,
+    engine: Literal["ray"] | None = None,
+    address: str | None = None,
 ) -> "pd.DataFrame": ...
 
 
@@ -148,6 +150,8 @@ def predict(
     num_workers: int | None = None,
     resume: bool = False,
     submission: bool = False,
+    engine: Literal["ray"] | None = None,
+    address: str | None = None,
 ) -> Path: ...
 
 
@@ -166,6 +170,8 @@ def predict(
     num_workers: int | None = None,
     resume: bool = False,
     submission: bool = False,
+    engine: Literal["ray"] | None = None,
+    address: str | None = None,
 ) -> "pd.DataFrame | Path":
     """Run a checkpoint on audio files.
 
@@ -189,6 +195,9 @@ def predict(
         num_workers: processes that decode; by default one for two cores
         resume: go on with what a killed run has left, if anything
         submission: write fname,label with three tags a clip, as Kaggle takes it
+        engine: ray shares the clips, or shards (Parquet files or tars with sounds), out among the machines of a Ray
+            cluster, and writes Parquet parts into the folder --output
+        address: of the cluster, as ray://host:10001; by default RAY_ADDRESS, or this machine alone
 
     Returns:
         A row a clip, or a window: `path`, the columns of a table, `label` or `number`, `confidence`, `label_2` and so
@@ -217,8 +226,10 @@ def predict(
         num_workers=num_workers,
         resume=resume,
         submission=submission,
+        engine=engine,
+        address=address,
     )
-    return told[0] if output is None else Path(output)
+    return told[0] if output is None else as_path(output)
 
 
 @overload
@@ -302,7 +313,7 @@ def embed(
         num_workers=num_workers,
         resume=resume,
     )
-    return told[0] if output is None else Path(output)
+    return told[0] if output is None else as_path(output)
 
 
 def embed_clips(
@@ -325,7 +336,7 @@ def embed_clips(
     return predict_files(
         os.fspath(checkpoint),
         Sources(sources, Columns(options["path_column"]), options["audio_dir"]),
-        None if output is None else Path(output),
+        None if output is None else as_path(output),
         EmbeddingQuestion(options["windows"], options["hop_seconds"]),
         num_workers=options["num_workers"],
         resume=options["resume"],
@@ -551,7 +562,11 @@ def answer_clips(
     Returns:
         The numbers of clips and of those that cannot be read.
     """
-    sources = _check_sources(paths, output, num_workers, kept=resume or submission)
+    sources = _check_sources(paths, output, num_workers, kept=resume or submission or options["engine"] is not None)
+    if options["engine"] is None and options["address"] is not None:
+        raise ArgumentError(f"--address {options['address']} is of a Ray cluster: add --engine ray.")
+    if submission and options["engine"] is not None:
+        raise ArgumentError("--submission is written at once: leave --engine out.")
     from .data.columns import Columns
 
     columns = Columns(options["path_column"])
@@ -565,39 +580,34 @@ def answer_clips(
         from .data.tables import write_rows
 
         rows = predict_tags(os.fspath(checkpoint), find_all_clips(sources, columns, audio_dir=options["audio_dir"]))
-        write_rows(Path(str(output)), rows)
+        write_rows(as_path(str(output)), rows)
         return len(rows), 0
     from .bulk.predict import Sources, predict_files  # loads torch
+    from .bulk.tagger import ask
 
+    question = ask(**{name: options[name] for name in ("windows", "frames", "hop_seconds", "top_k", "whole")})
+    clips = Sources(sources, columns, options["audio_dir"])
+    if options["engine"] is not None:
+        from .bulk.on_ray import predict_on_ray
+
+        return predict_on_ray(
+            os.fspath(checkpoint),
+            clips,
+            as_path(str(output)),
+            question,
+            address=options["address"],
+            num_workers=num_workers,
+            resume=resume,
+        )
     return predict_files(
         os.fspath(checkpoint),
-        Sources(sources, columns, options["audio_dir"]),
-        None if output is None else Path(output),
-        _question(**options),
+        clips,
+        None if output is None else as_path(output),
+        question,
         num_workers=num_workers,
         resume=resume,
         show=show,
     )
-
-
-def _question(
-    *,
-    windows: bool,
-    frames: bool,
-    hop_seconds: float | None,
-    top_k: int,
-    whole: Literal["mean", "max", "any"],
-    **_: Any,
-) -> "WindowQuestion[Any]":
-    """What `predict` asks of each recording."""
-    from .bulk.moments import MomentQuestion
-    from .bulk.questions import Question
-
-    if not frames:
-        return Question(windows, hop_seconds, top_k, whole)
-    if windows or top_k > 1 or whole != "mean":
-        raise ArgumentError("--frames tells all labels of every moment: leave --windows, --top_k and --whole out.")
-    return MomentQuestion(hop_seconds=hop_seconds)
 
 
 def detect(
@@ -704,7 +714,7 @@ def detect_events(
     from .data.columns import Columns
 
     recordings = Recordings(sources, Columns(options["path_column"]), options["audio_dir"])
-    place = None if output is None else Path(output)
+    place = None if output is None else as_path(output)
     if beside is not None:
         place = plan_beside(recordings.clips(), beside, resume=resume)
     check_summaries(summaries, None if options["start_column"] else recordings.clips)
@@ -1292,5 +1302,8 @@ def encoder(name: Literal["ge2e", "speech", "sfx"], *, output_dir: File, wheel: 
 
 def check_folder(output: File, option: str = "--output") -> None:
     """Before the work rather than after it."""
+    if is_remote(output):
+        check_output(os.fspath(output))
+        return
     if not Path(output).parent.is_dir():
         raise ArgumentError(f"{option} {output} is in no folder that exists: make it first.")

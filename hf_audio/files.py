@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from .errors import NO_ROOM, DataError
+from .remote import RemotePath, as_path, is_remote, list_remote, public_name, upload
 
 # Of names that libsndfile's formats have.
 AUDIO_SUFFIXES = frozenset(
@@ -100,9 +102,11 @@ def search_folder(folder: str | os.PathLike) -> FolderSearch:
     Raises:
         DataError: the folder itself cannot be read.
     """
-    folder = Path(folder)
-    root = os.path.realpath(folder)
+    folder = as_path(folder)
     found = FolderSearch()
+    if isinstance(folder, RemotePath):
+        return _search_remote(folder, found)
+    root = os.path.realpath(folder)
     folders: list[Path] = [folder]
     links: list[tuple[tuple[str, ...], Path]] = []  # a heap, the first name on top
     seen: set[str] = set()
@@ -131,6 +135,21 @@ def search_folder(folder: str | os.PathLike) -> FolderSearch:
     return found
 
 
+def _search_remote(folder: Path, found: FolderSearch) -> FolderSearch:
+    """As `search_folder`, of a store, which has no links, in the order of names."""
+    depth = len(folder.parts)
+    for path in map(as_path, list_remote(str(folder))):
+        if any(map(is_hidden, path.parts[depth:])):
+            found.hidden.append(path)
+        elif is_readable(path):
+            found.audio.append(path)
+        else:
+            (found.unreadable if path.suffix.lower() in SOUND_SUFFIXES else found.others).append(path)
+    for paths in (found.audio, found.unreadable, found.others, found.hidden):
+        paths.sort(key=_by_parts)
+    return found
+
+
 class RealPaths:
     """As `os.path.realpath`, of many files in few folders: each folder is followed once, and of files only links."""
 
@@ -139,6 +158,8 @@ class RealPaths:
 
     def __call__(self, path: str | os.PathLike) -> str:
         """The file's own place, free of links."""
+        if is_remote(path):
+            return str(path)
         folder, name = os.path.split(path)
         if name in ("", os.curdir, os.pardir):
             return os.path.realpath(path)
@@ -187,12 +208,12 @@ def is_hidden(name: str) -> bool:
 
 def find_folders(directory: str | os.PathLike) -> list[Path]:
     """The folders in a folder, links to some among them, in the order of their names; without hidden ones."""
-    return sorted(path for path in Path(directory).iterdir() if path.is_dir() and not is_hidden(path.name))
+    return sorted(path for path in as_path(directory).iterdir() if path.is_dir() and not is_hidden(path.name))
 
 
 def name_some(paths: Sequence[Path]) -> str:
     """The first few paths, and how many more there are, for a sentence."""
-    told = ", ".join(str(path) for path in paths[:NAMES_TOLD])
+    told = ", ".join(public_name(str(path)) for path in paths[:NAMES_TOLD])
     return told if len(paths) <= NAMES_TOLD else f"{told} and {len(paths) - NAMES_TOLD} more"
 
 
@@ -200,12 +221,19 @@ def name_some(paths: Sequence[Path]) -> str:
 def written_whole(path: str | os.PathLike) -> Iterator[Path]:
     """A name to write to, which becomes `path` when all is written; otherwise nothing is left of it.
 
-    Only a kill leaves something, until the next one writes there.
+    What becomes an address lies in a temporary folder until then. Only a kill leaves something, until the next one
+    writes there.
 
     Raises:
         DataError: it cannot be written, because the disk is full, say.
     """
-    path = Path(path)
+    path = as_path(path)
+    if isinstance(path, RemotePath):
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder) / path.name
+            yield copy
+            upload(copy, str(path))
+        return
     clear_abandoned(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:

@@ -13,7 +13,6 @@ precision.
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,6 +33,7 @@ from hf_audio.data.survey import Survey, survey_recordings, survey_stream
 from hf_audio.encoders.names import find_checkpoint
 from hf_audio.errors import ArgumentError
 from hf_audio.models.configuration_audio_cnn import ANOMALY, NORMAL
+from hf_audio.remote import as_path, public_name
 from hf_audio.runs.card import TaskFacts, hub_id
 from hf_audio.runs.markdown import code
 from hf_audio.training.annotated_division import VALIDATION_FRACTION, can_validate, divide_annotated
@@ -223,7 +223,12 @@ class OwnSoundsArguments(GeneralSoundsArguments):
             raise ArgumentError("--data_dir and --dataset_name exclude each other: give one of them.")
         if self.multi_label and self.pseudo_labels is not None:
             raise ArgumentError("--pseudo_labels knows one label a clip: leave it or --multi_label out.")
-        if self.streaming and self.data_dir is not None and not Path(self.data_dir).is_dir():
+        if self.data_dir is not None and public_name(self.data_dir) != self.data_dir:
+            raise ArgumentError(
+                "--data_dir holds credentials, and cards tell where data lie: give them as the store's own tools take "
+                "them, as in the environment."
+            )
+        if self.streaming and self.data_dir is not None and not as_path(self.data_dir).is_dir():
             raise ArgumentError(f"--data_dir {self.data_dir} is not a folder: give the one that holds the shards.")
         if self.dataset_name is not None and self.pseudo_labels is not None:
             raise ArgumentError(

@@ -20,7 +20,8 @@ import hf_audio
 BELOW = {
     "errors": (),
     "processes": (),
-    "files": ("errors",),
+    "remote": ("errors",),
+    "files": ("remote",),
     "problems": ("files",),
     "lettering": (),
     "flags": ("errors",),
@@ -48,6 +49,7 @@ MODELS_MAY_IMPORT = {"torch", "transformers", "numpy", "huggingface_hub"}  # use
 # Extras that a package may import; everything else that it imports is installed always.
 EXTRAS = {
     "audio": {"av"},
+    "bulk": {"ray"},
     "corpora": {"demo"},
     "inference": {"export", "stream"},
     "training": {"search"},

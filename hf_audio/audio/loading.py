@@ -8,15 +8,18 @@ import io
 import numbers
 import os
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import IO, NamedTuple
 
 import numpy as np
 import soundfile
 import soxr
 
-from ..errors import AudioError, LongAudioError, UndecodableAudioError
+from ..errors import AudioError, LongAudioError, Refusal, UndecodableAudioError
+from ..remote import is_remote, keeps_quiet, open_remote, public_name, trouble_of
 from .containers import MAX_PARTS, find_cut_out_stream, find_parts
 from .foreign import ForeignFile, open_foreign, remedy
 from .levels import LevelMeter, Mixer, clip, rescale, to_floats
@@ -37,6 +40,9 @@ UNDECODABLE = (soundfile.LibsndfileError, RuntimeError, ValueError)  # what soun
 # -60 dB of full scale, where rounding to 16 bits is heard.
 FAINT = 1e-3
 FLOAT_CODINGS = ("FLOAT", "DOUBLE")
+
+Source = str | os.PathLike | bytes | Future[IO[bytes]]
+"""A path or an address, the bytes of a file, or a file that is being opened."""
 
 
 def load_audio(
@@ -64,7 +70,7 @@ def load_audio(
 
 
 def stream_audio(
-    source: str | os.PathLike | bytes,
+    source: Source,
     sampling_rate: int,
     max_seconds: float | None = None,
     *,
@@ -84,17 +90,18 @@ def stream_audio(
 
 
 @contextmanager
-def open_audio(source: str | os.PathLike | bytes, name: str | None = None) -> Iterator["Recording"]:
-    """A recording as its file has it. Errors tell its `name`, by default the path.
+def open_audio(source: Source, name: str | None = None) -> Iterator["Recording"]:
+    """A recording as its file has it, which may be remote. Errors tell its `name`, by default the path.
 
     Raises:
         AudioError: it is missing, empty, cut off or not audio.
     """
-    if not isinstance(source, str | os.PathLike | bytes):
+    if not isinstance(source, str | os.PathLike | bytes | Future):
         raise AudioError(f"Audio cannot be read from a {type(source).__name__}: give a path, bytes or an array.")
     name = name or _name(source)
     with ExitStack() as stack:
         data = stack.enter_context(_open(source, name))
+        stack.push(partial(_raise_trouble, data, name))
         if not data.read(1):
             raise AudioError(f"{name} is empty (0 bytes): record or download it again, or leave it out.")
         try:
@@ -102,9 +109,9 @@ def open_audio(source: str | os.PathLike | bytes, name: str | None = None) -> It
         except CutOffError as error:
             raise _cut_off(name) from error
         except UNDECODABLE as error:
-            if isinstance(error, AudioError):
+            if isinstance(error, Refusal) or trouble_of(data) is not None:
                 raise
-            foreign = open_foreign(data, source, name)
+            foreign = open_foreign(data, b"" if isinstance(source, Future) else source, name)
             if foreign is None:
                 raise _not_audio(name, data) from error
             tracks = [Track(stack.enter_context(foreign))]
@@ -132,13 +139,14 @@ def _open_parts(data: IO[bytes], name: str) -> Iterator[tuple[soundfile.SoundFil
             if parts or stream is None:
                 raise
             parts = [stream]
+    keeps_quiet(data)
     for part in parts:
         yield soundfile.SoundFile(open_part(data, part)), part
 
 
 def _descriptor(data: IO[bytes]) -> IO[bytes] | int:
     """A descriptor of a file on the disk, by which libsndfile reads it itself: half the time that calls back take."""
-    if isinstance(data, io.BytesIO):
+    if isinstance(data, io.BytesIO) or keeps_quiet(data):
         return data
     descriptor = os.dup(data.fileno())  # which `SoundFile` closes
     os.lseek(descriptor, 0, os.SEEK_SET)
@@ -342,14 +350,31 @@ def resample_blocks(
             yield clip(block)
 
 
-def _name(source: str | os.PathLike | bytes) -> str:
-    return "the audio bytes" if isinstance(source, bytes) else str(source)
+def _name(source: object) -> str:
+    return "the audio bytes" if isinstance(source, bytes | Future) else public_name(str(source))
 
 
-def _open(source: str | os.PathLike | bytes, name: str) -> IO[bytes]:
+def _raise_trouble(data: IO[bytes], name: str, *_: object) -> None:
+    """Say why a file could not be read to its end, where libsndfile could not."""
+    trouble = trouble_of(data)
+    if isinstance(trouble, OSError):
+        raise _not_opened(name, trouble) from trouble
+    if trouble is not None:
+        raise trouble
+
+
+def _not_opened(name: str, error: Exception) -> AudioError:
+    return AudioError(f"{unreadable(name)} ({getattr(error, 'strerror', None) or error}): check the path.")
+
+
+def _open(source: Source, name: str) -> IO[bytes]:
     if isinstance(source, bytes):
         return io.BytesIO(source)
     try:
+        if isinstance(source, Future):
+            return source.result()
+        if is_remote(source):
+            return open_remote(os.fspath(source))
         # Opened by its number, the file has no name by which soundfile would judge what it holds.
         file = os.fdopen(os.open(source, os.O_RDONLY | getattr(os, "O_BINARY", 0)), "rb")
         if file.seekable():
@@ -357,8 +382,9 @@ def _open(source: str | os.PathLike | bytes, name: str) -> IO[bytes]:
         with file:
             return io.BytesIO(file.read())  # a pipe
     except (OSError, ValueError) as error:  # a ValueError is a path with a zero byte
-        reason = getattr(error, "strerror", None) or error
-        raise AudioError(f"{unreadable(name)} ({reason}): check the path.") from error
+        if isinstance(error, Refusal):
+            raise
+        raise _not_opened(name, error) from error
 
 
 def _cut_off(name: str) -> AudioError:

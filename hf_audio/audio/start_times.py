@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import IO
 
+from ..remote import is_remote, open_remote
 from .chunks import RIFF, walk_chunks
 from .parts import read_at
 
@@ -86,11 +87,11 @@ def read_start_time(text: str) -> datetime | None:
 def written_start_time(path: str | os.PathLike) -> datetime | None:
     """When a recording began by what its WAV file says of itself."""
     try:
-        with Path(path).open("rb") as file:
+        with open_remote(str(path)) if is_remote(path) else Path(path).open("rb") as file:
             head = read_at(file, 0, 12)
             if head[:4] not in (b"RIFF", b"RF64") or head[8:12] != b"WAVE":
                 return None
-            found = dict(_remarks(file, os.fstat(file.fileno()).st_size))
+            found = dict(_remarks(file, file.seek(0, os.SEEK_END)))
     except OSError:  # which whoever decodes it tells
         return None
     guano = re.search(r"^\s*Timestamp:(.*)$", found.get("guan", ""), re.MULTILINE)

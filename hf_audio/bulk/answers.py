@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from tqdm.auto import tqdm
 
@@ -15,7 +15,11 @@ from ..data.tables import write_cells
 from ..errors import DataError
 from ..files import written_whole
 from ..inference.events import DEFAULT_THRESHOLD, is_event
+from ..remote import public_name
 from .label_formats import LABEL_SUFFIXES, OF_ONE_RECORDING, Mark, write_marks
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 ROWS_PER_GROUP = 10_000  # of Parquet
 # Of a table, that say what a clip is, by the names that answers have.
@@ -126,8 +130,8 @@ def empty_row(clip: Mapping[str, str], columns: Sequence[str], kept: Mapping[str
 
 
 def shown_name(path: str) -> str:
-    """The name of a file, which may be no text, as text."""
-    return os.fsencode(path).decode(errors="backslashreplace")
+    """The name of a file, which may be no text, as text, without the credentials that an address may hold."""
+    return os.fsencode(public_name(path)).decode(errors="backslashreplace")
 
 
 def _kept_name(name: str) -> str:
@@ -159,14 +163,21 @@ def write_json_lines(path: Path, heading: TableHeading, rows: Iterable[Row]) -> 
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
+def arrow_schema(heading: TableHeading) -> "pa.Schema":
+    """Strings, and doubles for times and confidences."""
+    import pyarrow as pa
+
+    return pa.schema(
+        [(name, pa.float64() if name in heading.real_columns else pa.string()) for name in heading.columns]
+    )
+
+
 def write_parquet(path: Path, heading: TableHeading, rows: Iterable[Row]) -> None:
     """Columns of strings, and of doubles for times and confidences."""
     import pyarrow
     from pyarrow.parquet import ParquetWriter
 
-    schema = pyarrow.schema(
-        (name, pyarrow.float64() if name in heading.real_columns else pyarrow.string()) for name in heading.columns
-    )
+    schema = arrow_schema(heading)
     rows = iter(rows)
     with path.open("wb") as file, ParquetWriter(file, schema) as writer:
         while group := list(itertools.islice(rows, ROWS_PER_GROUP)):

@@ -15,7 +15,8 @@ from ..data.recordings import PART_CELLS, read_recordings
 from ..data.tables import is_table
 from ..data.voice_tables import SPEAKER_COLUMN, is_voice_table, read_voice_table
 from ..errors import DataError
-from ..files import SOUND_SUFFIXES, RealPaths, is_readable, name_some, search_folder
+from ..files import SOUND_SUFFIXES, RealPaths, is_hidden, is_readable, name_some, search_folder
+from ..remote import as_path, find_remote, is_remote, list_remote, public_name
 from .answers import TRUTH_COLUMNS, free_name
 
 logger = logging.getLogger(__name__)
@@ -48,7 +49,7 @@ def find_clips(
             table.
     """
     if _is_table(source):
-        clips, labels = _read_table(Path(source), columns, audio_dir, unlabelled)
+        clips, labels = _read_table(as_path(source), columns, audio_dir, unlabelled)
         if unlabelled and labels is not None:
             clips = [clip for clip, label in zip(clips, labels, strict=True) if not label]
     else:
@@ -105,7 +106,7 @@ def find_examples(
 
 
 def _is_table(source: str | os.PathLike) -> bool:
-    return is_table(source) and not os.path.isdir(source)
+    return is_table(as_path(source)) and not os.path.isdir(source)
 
 
 def _refuse_columns(
@@ -158,6 +159,8 @@ def _find_files(source: str | os.PathLike) -> list[str]:
     """Names of the files of a folder or of a pattern, or the one file."""
     if not str(source):
         raise DataError("An empty name is no file: give a folder, a table or a file.")
+    if is_remote(source):
+        return _find_remote(str(source))
     if os.path.isdir(source):
         found = search_folder(source)
         for sentence in found.losses():
@@ -168,6 +171,19 @@ def _find_files(source: str | os.PathLike) -> list[str]:
     names = sorted(glob.glob(str(source), recursive=True))
     files = (file for name in names for file in (_find_files(name) if os.path.isdir(name) else [name]))
     return [file for file in dict.fromkeys(files) if Path(file).suffix.lower() in SOUND_SUFFIXES]
+
+
+def _find_remote(address: str) -> list[str]:
+    """Addresses of the files below one, or of a pattern, or the one file, which then is not looked for."""
+    if glob.has_magic(address.partition("?")[0] if address.lower().startswith("http") else address):
+        found = find_remote(address)
+    elif as_path(public_name(address)).suffix.lower() in SOUND_SUFFIXES:
+        return [address]
+    else:
+        found = list_remote(address)
+    depth = len(as_path(address).parts) - 1
+    named = [file for file in found if as_path(file).suffix.lower() in SOUND_SUFFIXES]
+    return [file for file in named if not any(map(is_hidden, as_path(file).parts[depth:]))]
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from ..inference.classifier import AudioClassifier
 from ..inference.events import EventFinder, EventRule, SoundEvent
 from ..inference.facts import Facts
 from ..inference.frames import FrameWindows
+from ..remote import is_remote
 from .activity import Activity
 from .answers import WRITERS, Row, Writer, empty_row, kept_names, print_table, written_at_once
 from .clips import STANDARD_INPUT
@@ -165,11 +166,15 @@ class EventQuestion(WindowQuestion[EventHeading]):
         """See `WindowQuestion.complaints_in`."""
         return "" if self.beside or output.name.lower().endswith(LABEL_ENDS) else str(output)
 
-    def load(self, checkpoint: str) -> "EventAnswerer":
-        """See `WindowQuestion.load`."""
+    def network(self, checkpoint: str) -> AudioClassifier:
+        """See `WindowQuestion.network`."""
         classifier = load_classifier(checkpoint)
         warn_of_every_noise(checkpoint, classifier.facts)
-        return EventAnswerer(classifier, self)
+        return classifier
+
+    def answerer(self, network: AudioClassifier, checkpoint: str) -> "EventAnswerer":
+        """See `WindowQuestion.answerer`."""
+        return EventAnswerer(network, self)
 
     def choose_writer(self, output: Path, n_clips: int) -> Writer[EventHeading]:
         """See `WindowQuestion.choose_writer`."""
@@ -328,6 +333,10 @@ def plan_beside(recordings: Sequence[Mapping[str, str]], suffix: str, *, resume:
     for recording in recordings:
         if recording["path"] == STANDARD_INPUT:
             raise DataError("--beside needs files, and the standard input is none: give --output.")
+        if is_remote(recording["path"]):
+            raise DataError(
+                "--beside writes into folders of this machine, and a recording is in a store: give --output."
+            )
         file = beside(os.path.abspath(recording["path"]), suffix)
         other = files.setdefault(file, recording["path"])
         if other != recording["path"]:

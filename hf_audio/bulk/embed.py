@@ -11,8 +11,7 @@ from ..errors import NoSpeechError
 from ..inference.embedder import AudioEmbedder, load_embedder
 from .answers import Row, Writer
 from .journal import Entry
-from .predict import fingerprint
-from .questions import Answerer, WindowQuestion
+from .questions import Answerer, WindowQuestion, fingerprint
 from .scoring import Judgement
 from .vectors import VectorHeading, choose_vector_writer, pack
 
@@ -35,9 +34,13 @@ class EmbeddingQuestion(WindowQuestion[VectorHeading]):
         """See `WindowQuestion.complaints_in`."""
         return f"the metadata of {output}"
 
-    def load(self, checkpoint: str) -> "EmbeddingAnswerer":
-        """See `WindowQuestion.load`."""
-        return EmbeddingAnswerer(self.embedder or load_embedder(checkpoint), checkpoint, self)
+    def network(self, checkpoint: str) -> AudioEmbedder:
+        """See `WindowQuestion.network`."""
+        return self.embedder or load_embedder(checkpoint)
+
+    def answerer(self, network: AudioEmbedder, checkpoint: str) -> "EmbeddingAnswerer":
+        """See `WindowQuestion.answerer`."""
+        return EmbeddingAnswerer(network, checkpoint, self)
 
     def choose_writer(self, output: Path, n_clips: int) -> Writer[VectorHeading]:
         """See `WindowQuestion.choose_writer`."""

@@ -1,15 +1,22 @@
 """What has been found out about each clip, kept as it comes, so that a killed run goes on where it was."""
 
+import base64
 import json
-from collections.abc import Iterator, Mapping, Set
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Set
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
+
 from ..errors import DataError
 from ..files import NO_ROOM
 from .lock import FileLock
+
+# Windows of one recording whose scores are kept together: a recording of fewer is begun anew.
+BLOCK_WINDOWS = 256
 
 
 @dataclass(frozen=True)
@@ -31,8 +38,9 @@ class Entry:
 class Journal:
     """A file of JSON lines: first what the run was asked, then an `Entry` a line; deleted when all is done.
 
-    While it is open, no other run can open it. A line that a kill has cut off, and parts of clips that it
-    interrupted, do not count: those clips are done anew.
+    Of long recordings that have not ended, the network's scores stand in it too, block by block. While it is open, no
+    other run can open it. A line that a kill has cut off, and answers about clips that it interrupted, do not count:
+    those clips are done anew, but for the windows whose scores are known.
 
     Args:
         path: of the file.
@@ -48,6 +56,9 @@ class Journal:
         self.path = path
         self._lines: dict[int, list[int]] = {}  # where each finished clip's lines begin
         self._unfinished: dict[int, list[int]] = {}
+        self._blocks: defaultdict[int, list[int]] = defaultdict(list)  # of clips that have not ended, their lines
+        self._recalled: dict[int, dict[int, np.ndarray]] = {}
+        self._fresh: defaultdict[int, list[tuple[int, np.ndarray]]] = defaultdict(list)
         self.n_problems = 0
         try:
             self._lock = FileLock(path)
@@ -85,10 +96,10 @@ class Journal:
                 self._note(self._parse(line), position)
                 position += len(line)
         self._unfinished.clear()
-        if not resume and self._lines:
+        if not resume and (self._lines or self._blocks):
+            held = f"{len(self._lines)} clips" if self._lines else "a part of a clip"
             raise DataError(
-                f"{self.path} holds {len(self._lines)} clips of a run that did not end: go on with --resume, or "
-                "delete it to begin anew."
+                f"{self.path} holds {held} of a run that did not end: go on with --resume, or delete it to begin anew."
             )
         if not resume:
             return 0
@@ -112,11 +123,16 @@ class Journal:
         if "clip" not in entry:  # the run was taken up here, and began interrupted clips anew
             self._unfinished.clear()
             return
+        if "scores" in entry:
+            self._blocks[entry["clip"]].append(position)
+            return
         self._unfinished.setdefault(entry["clip"], []).append(position)
         if entry["ended"]:
             lines = self._unfinished.pop(entry["clip"])
             self._lines[entry["clip"]] = lines if entry["problem"] is None else lines[-1:]
             self.n_problems += entry["problem"] is not None
+            for known in (self._blocks, self._recalled, self._fresh):
+                known.pop(entry["clip"], None)
 
     def _write(self, line: Mapping[str, Any]) -> None:
         try:
@@ -136,8 +152,9 @@ class Journal:
         return self._lines.keys()
 
     def begin(self) -> None:
-        """From here on, clips that were not finished come anew."""
+        """From here on, clips that were not finished come anew, see `recall`."""
         self._unfinished.clear()
+        self._recall_all()
         self._write({"begun": len(self._lines)})
 
     def append(self, entry: Entry) -> None:
@@ -150,13 +167,46 @@ class Journal:
         self._write(asdict(entry))
         self._note(asdict(entry), position)
 
+    def keep(self, clip: int, start: int, scores: np.ndarray) -> None:
+        """See `scoring.Memory`; a block is written when it is full.
+
+        Raises:
+            DataError: the disk is full, say.
+        """
+        if start in self._recalled.get(clip, ()):
+            return
+        fresh = self._fresh[clip]
+        fresh.append((start, scores))
+        if len(fresh) < BLOCK_WINDOWS:
+            return
+        del self._fresh[clip]
+        rows = [base64.b64encode(row.astype("<f4").tobytes()).decode() for _, row in fresh]
+        shapes = [list(row.shape) for _, row in fresh]  # of moments, the last window has fewer
+        position = self._file.tell()
+        self._write({"clip": clip, "starts": [start for start, _ in fresh], "shapes": shapes, "scores": rows})
+        self._blocks[clip].append(position)
+
+    def recall(self, clip: int, start: int) -> np.ndarray | None:
+        """See `scoring.Memory`; knows what runs before this one have kept."""
+        return self._recalled.get(clip, {}).get(start)
+
+    def _recall_all(self) -> None:
+        for clip, positions in self._blocks.items():
+            for block in self._lines_at(positions):
+                rows = (np.frombuffer(base64.b64decode(row), dtype="<f4") for row in block["scores"])
+                shaped = (row.reshape(shape) for row, shape in zip(rows, block["shapes"], strict=True))
+                self._recalled.setdefault(clip, {}).update(zip(block["starts"], shaped, strict=True))
+
+    def _lines_at(self, positions: Iterable[int]) -> Iterator[dict[str, Any]]:
+        with self.path.open("rb") as file:
+            for position in positions:
+                file.seek(position)
+                yield self._parse(file.readline())
+
     def entries(self) -> Iterator[Entry]:
         """Those of finished clips, in the order of the clips and of time."""
-        with self.path.open("rb") as file:
-            for clip in sorted(self._lines):
-                for position in self._lines[clip]:
-                    file.seek(position)
-                    yield Entry(**self._parse(file.readline()))
+        positions = (position for clip in sorted(self._lines) for position in self._lines[clip])
+        return (Entry(**line) for line in self._lines_at(positions))
 
     def close(self) -> None:
         """Leave the file for a run to come."""
@@ -169,7 +219,7 @@ class Journal:
 
     def abandon(self) -> None:
         """The run could not begin: leave the file for one to come, if there is anything in it."""
-        if self._lines:
+        if self._lines or self._blocks:
             self.close()
         else:
             self.delete()

@@ -124,11 +124,15 @@ class MomentQuestion(WindowQuestion[MomentHeading]):
         """See `WindowQuestion.cut`."""
         return Cut(facts, moments=FrameWindows.of(facts, self.hop_seconds))
 
-    def load(self, checkpoint: str) -> "MomentAnswerer":
-        """See `WindowQuestion.load`."""
+    def network(self, checkpoint: str) -> AudioClassifier:
+        """See `WindowQuestion.network`."""
         classifier = load_classifier(checkpoint)
         warn_of_every_noise(checkpoint, classifier.facts)
-        return MomentAnswerer(classifier, self)
+        return classifier
+
+    def answerer(self, network: AudioClassifier, checkpoint: str) -> "MomentAnswerer":
+        """See `WindowQuestion.answerer`."""
+        return MomentAnswerer(network, self)
 
     def choose_writer(self, output: Path, n_clips: int) -> Writer[MomentHeading]:
         """See `WindowQuestion.choose_writer`."""

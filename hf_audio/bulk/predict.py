@@ -5,7 +5,8 @@ import hashlib
 import itertools
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Generic
@@ -13,19 +14,19 @@ from typing import Generic
 from tqdm.auto import tqdm
 
 from ..data.columns import Columns
-from ..encoders.names import find_checkpoint
 from ..errors import AudioError, DataError
 from ..problems import count_problems
+from ..remote import claimed, is_remote, public_name
 from .answers import Row, Writer
 from .clips import STANDARD_INPUT, find_all_clips, open_clips
 from .journal import Entry, Journal
-from .questions import Answerer, AnyHeading, H, Question, WindowQuestion
-from .scoring import default_workers, judge_clips
+from .questions import H, Question, WindowQuestion, fingerprint
+from .scoring import Memory, default_workers
+from .tagger import AudioTagger, in_order, rows_of
 
 logger = logging.getLogger(__name__)
 
 JOURNAL_SUFFIX = ".journal"
-CONFIGURATION = ("config.json", "preprocessor_config.json")  # of what a network is; other files tell how it came about
 
 Show = Callable[[H, Iterable[Row], Iterable[str]], None]
 
@@ -51,6 +52,8 @@ class Sources:
 
     def include(self, file: Path) -> bool:
         """Whether a file that exists is one of the sources."""
+        if is_remote(file):
+            return str(file) in self.names
         return any(Path(name).exists() and os.path.samefile(name, file) for name in self.names)
 
 
@@ -97,60 +100,77 @@ def predict_files(
         if output.exists() and sources.include(output):
             raise DataError(f"--output {output} is what the clips are read from: choose another file.")
         write = question.choose_writer(output, len(clips))
+    tagger = AudioTagger.asking(checkpoint, question)
     if output is None or write is None:
-        inquiry = _Inquiry(question.load(checkpoint), clips, question, num_workers, quiet=rank > 0)
+        inquiry = _Inquiry(tagger, clips, num_workers, quiet=rank > 0)
         return _show(inquiry.entries(places), clips, inquiry.heading, show or inquiry.answerer.show)
-    notes = output.with_name(output.name + JOURNAL_SUFFIX)
-    if resume and output.exists() and not notes.exists():
-        logger.warning("%s is finished already: to judge its clips anew, leave --resume out.", output)
-        return len(places), 0
-    request = {
-        "checkpoint": fingerprint(checkpoint),
-        "clips": _digest(os.fsencode(clips[place]["path"]) + b"\n" for place in places),
-        **question.request,
-    }
-    journal = Journal(notes, request, resume)  # before anything takes time, as it keeps others from the output
-    try:
-        inquiry = _Inquiry(question.load(checkpoint), clips, question, num_workers, quiet=rank > 0)
-    except BaseException:
-        journal.abandon()
-        raise
-    # Of several processes, one may get unreadable clips alone.
-    return len(places), _write(journal, inquiry, places, output, write, all_may_fail=n_processes > 1)
+    notes = _journal_of(output)
+    with claimed(str(output)) if is_remote(output) else nullcontext():
+        if resume and output.exists() and not notes.exists():
+            logger.warning("%s is finished already: to judge its clips anew, leave --resume out.", output)
+            return len(places), 0
+        request = {
+            "checkpoint": tagger.fingerprint,
+            "clips": _digest(os.fsencode(public_name(clips[place]["path"])) + b"\n" for place in places),
+            **question.request,
+        }
+        journal = Journal(notes, request, resume)  # before anything takes time, as it keeps others from the output
+        try:
+            inquiry = _Inquiry(tagger, clips, num_workers, quiet=rank > 0)
+        except BaseException:
+            journal.abandon()
+            raise
+        # Of several processes, one may get unreadable clips alone.
+        return len(places), _write(journal, inquiry, places, output, write, all_may_fail=n_processes > 1)
 
 
-@dataclass(frozen=True)
+def _journal_of(output: Path) -> Path:
+    """Beside the output or, as nothing can be appended to a file in a store, in the cache."""
+    if not is_remote(output):
+        return output.with_name(output.name + JOURNAL_SUFFIX)
+    import datasets
+
+    folder = Path(datasets.config.HF_DATASETS_CACHE) / "hf_audio" / "journals"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"{_digest([str(output).encode()])[:16]}-{output.name}{JOURNAL_SUFFIX}"
+
+
 class _Inquiry(Generic[H]):
-    """A checkpoint that is asked about clips."""
+    """A tagger that is asked about clips which have names.
 
-    answerer: Answerer[H]
-    clips: Sequence[dict[str, str]]
-    question: WindowQuestion[H]
-    num_workers: int | None
-    quiet: bool
-    """Whether no progress is shown."""
+    Args:
+        tagger: is asked, and loads its checkpoint for that.
+        clips: all of them.
+        num_workers: processes that decode; by default as many as suit the clips and this machine.
+        quiet: whether no progress is shown.
+    """
+
+    def __init__(
+        self, tagger: AudioTagger[H], clips: Sequence[dict[str, str]], num_workers: int | None, *, quiet: bool
+    ):
+        self.tagger = tagger
+        self.clips = clips
+        self.num_workers = num_workers
+        self.quiet = quiet
+        self.answerer = tagger.load()
 
     @property
     def heading(self) -> H:
         """Of the table of answers."""
-        return self.answerer.heading(
-            list(dict.fromkeys(name for clip in self.clips for name in clip if name != "path"))
-        )
+        return self.answerer.heading(further_names(self.clips))
 
-    def entries(self, places: Sequence[int], n_finished: int = 0) -> Iterator[Entry]:
+    def entries(self, places: Sequence[int], n_finished: int = 0, memory: Memory | None = None) -> Iterator[Entry]:
         """The answers to the clips at these places, as they come; `n_finished`: how many others have theirs."""
-        answerer, cut = self.answerer, self.question.cut(self.answerer.facts)
         num_workers = default_workers(len(places) + n_finished) if self.num_workers is None else self.num_workers
-        total = n_finished + len(places)
-        progress = tqdm(total=total, initial=n_finished, desc=self.question.action, unit="clip", disable=self.quiet)
+        total, action = n_finished + len(places), self.tagger.question.action
+        progress = tqdm(total=total, initial=n_finished, desc=action, unit="clip", disable=self.quiet)
         with open_clips(self.clips) as files, progress:
             asked = [(place, files[place]) for place in places]
             seconds = 0.0
-            for judgement in judge_clips(answerer.scorer, asked, cut, num_workers, answerer.running):
-                progress.update(judgement.ended)
-                seconds += sum(end - start for start, end in judgement.spans)
+            for entry in self.tagger.entries(self.answerer, asked, num_workers, memory):
+                progress.update(entry.ended)
+                seconds += sum(end - start for start, end in entry.spans)
                 progress.set_postfix_str(f"{seconds / 3600:.2f} h judged", refresh=False)
-                entry = answerer.entry(judgement, files[judgement.clip])
                 if self.clips[entry.clip]["path"] == STANDARD_INPUT and entry.problem is not None:
                     problem = entry.problem.replace(files[entry.clip], "standard input")  # of whose copy it speaks
                     entry = replace(entry, problem=problem)
@@ -170,14 +190,14 @@ def _write(
     try:
         left = [place for place in places if place not in journal.finished]
         journal.begin()
-        for entry in inquiry.entries(left, len(places) - len(left)):
+        for entry in inquiry.entries(left, len(places) - len(left), journal):
             journal.append(entry)
         problem = None
         if places and journal.n_problems == len(places) and not all_may_fail:
             problem = next(journal.entries()).problem
         else:
-            listed_in, heading = inquiry.question.complaints_in(output), inquiry.heading
-            write(output, heading, _rows(journal.entries(), inquiry.clips, heading))
+            listed_in, heading = inquiry.tagger.question.complaints_in(output), inquiry.heading
+            write(output, heading, rows_of(journal.entries(), inquiry.clips, heading))
             for sentence in count_problems(_problems(journal.entries(), inquiry.clips), listed_in):
                 logger.warning("%s", sentence)
     except BaseException:
@@ -192,7 +212,7 @@ def _write(
 def _problems(entries: Iterable[Entry], clips: Sequence[dict[str, str]]) -> Iterator[dict[str, str]]:
     for entry in entries:
         if entry.problem is not None:
-            yield {"path": clips[entry.clip]["path"], "reason": entry.problem}
+            yield {"path": public_name(clips[entry.clip]["path"]), "reason": entry.problem}
 
 
 def _show(
@@ -202,7 +222,7 @@ def _show(
     show: Show[H],
 ) -> tuple[int, int]:
     """A table, clip by clip in their order; nothing but a sentence, if none can be read."""
-    ordered = _in_order(entries)
+    ordered = in_order(entries)
     unreadable: list[Entry] = []
     for entry in ordered:
         if entry.problem is None:
@@ -219,27 +239,8 @@ def _show(
             n_problems += entry.problem is not None
             yield entry
 
-    show(heading, _rows(counted(), clips, heading), [clip["path"] for clip in clips])
+    show(heading, rows_of(counted(), clips, heading), [clip["path"] for clip in clips])
     return len(clips), n_problems
-
-
-def _in_order(entries: Iterable[Entry]) -> Iterator[Entry]:
-    waiting: dict[int, list[Entry]] = {}
-    following = 0
-    for entry in entries:
-        waiting.setdefault(entry.clip, []).append(entry)
-        while following in waiting:
-            parts = waiting.pop(following)
-            yield from parts
-            if not parts[-1].ended:
-                break
-            following += 1
-
-
-def _rows(entries: Iterable[Entry], clips: Sequence[dict[str, str]], heading: AnyHeading) -> Iterator[Row]:
-    for clip, parts in itertools.groupby(entries, key=lambda entry: entry.clip):
-        for entry in parts:
-            yield from heading.rows(clips[clip], entry.spans, entry.answers, entry.problem)
 
 
 def _none_readable(problem: str, n_clips: int) -> AudioError:
@@ -247,12 +248,9 @@ def _none_readable(problem: str, n_clips: int) -> AudioError:
     return AudioError(problem + others)
 
 
-def fingerprint(checkpoint: str) -> str:
-    """Of a folder or file what its configuration and weights are; of a Hub id, the id."""
-    path = Path(find_checkpoint(checkpoint))
-    files = [path] if path.is_file() else [path / name for name in CONFIGURATION if (path / name).is_file()]
-    files += sorted(path.glob("*.safetensors"))
-    return _digest(file.read_bytes() for file in files) if files else checkpoint
+def further_names(clips: Sequence[Mapping[str, str]]) -> list[str]:
+    """The further columns of clips."""
+    return list(dict.fromkeys(name for clip in clips for name in clip if name != "path"))
 
 
 def _digest(parts: Iterable[bytes]) -> str:
@@ -277,7 +275,7 @@ def _this_process() -> tuple[int, int]:
 def _name_part(output: Path, rank: int, n_processes: int) -> Path:
     """The output, or of a folder or several processes this one's part, named as `datasets` names parts."""
     number = f"{rank:05d}-of-{n_processes:05d}"
-    if output.is_dir() or not output.suffix:
+    if not output.suffix or (not is_remote(output) and output.is_dir()):
         output.mkdir(exist_ok=True)
         others = [part.name for part in output.glob("part-*-of-*") if f"-of-{n_processes:05d}." not in part.name]
         if others:

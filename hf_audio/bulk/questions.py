@@ -1,5 +1,6 @@
 """What a checkpoint can be asked about many recordings, and how its answers are kept and laid out."""
 
+import hashlib
 import logging
 import math
 from abc import ABC, abstractmethod
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar, get_args
 
+from ..encoders.names import find_checkpoint
 from ..errors import ArgumentError
 from ..inference.checkpoint import load_classifier
 from ..inference.classifier import AudioClassifier
@@ -19,6 +21,8 @@ from .scoring import Judgement, Scorer
 
 logger = logging.getLogger(__name__)
 
+CONFIGURATION = ("config.json", "preprocessor_config.json")  # of what a network is; other files tell how it came about
+
 
 def warn_of_every_noise(checkpoint: str, facts: Facts) -> None:
     """Say that a checkpoint that is asked over time calls every noise by one of its labels, if it does."""
@@ -29,6 +33,19 @@ def warn_of_every_noise(checkpoint: str, facts: Facts) -> None:
             checkpoint,
             len(facts.labels),
         )
+
+
+def fingerprint(checkpoint: str) -> str:
+    """Of a folder or file what its configuration and weights are; of a Hub id, the id."""
+    path = Path(find_checkpoint(checkpoint))
+    files = [path] if path.is_file() else [path / name for name in CONFIGURATION if (path / name).is_file()]
+    files += sorted(path.glob("*.safetensors"))
+    if not files:
+        return checkpoint
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 class AnyHeading(Protocol):
@@ -117,12 +134,24 @@ class WindowQuestion(ABC, Generic[H]):
         return str(output)
 
     @abstractmethod
-    def load(self, checkpoint: str) -> Answerer[H]:
-        """The checkpoint, ready to be asked.
+    def network(self, checkpoint: str) -> Any:
+        """What answers: the checkpoint, loaded.
 
         Raises:
             CheckpointError: it cannot be.
         """
+
+    @abstractmethod
+    def answerer(self, network: Any, checkpoint: str) -> Answerer[H]:
+        """What `network` gave, ready to be asked about clips that have not been heard before."""
+
+    def load(self, checkpoint: str) -> Answerer[H]:
+        """Both at once.
+
+        Raises:
+            CheckpointError: it cannot be used.
+        """
+        return self.answerer(self.network(checkpoint), checkpoint)
 
     @abstractmethod
     def choose_writer(self, output: Path, n_clips: int) -> Writer[H]:
@@ -159,15 +188,19 @@ class Question(WindowQuestion[Heading]):
         whole = {} if self.whole == "mean" else {"--whole": self.whole}  # journals of earlier versions have none
         return {"--top_k": self.top_k, **whole, **super().request}
 
-    def load(self, checkpoint: str) -> "LabelAnswerer":
-        """See `WindowQuestion.load`."""
+    def network(self, checkpoint: str) -> AudioClassifier:
+        """See `WindowQuestion.network`."""
         classifier = load_classifier(checkpoint)
         if self.over_time:
             warn_of_every_noise(checkpoint, classifier.facts)
             window, hop = self.cut(classifier.facts).over_time or (0, 1)
             if hop >= window:
                 logger.warning("A recording's last window ends with it, and may overlap the one before: see `start`.")
-        return LabelAnswerer(classifier, self)
+        return classifier
+
+    def answerer(self, network: AudioClassifier, checkpoint: str) -> "LabelAnswerer":
+        """See `WindowQuestion.answerer`."""
+        return LabelAnswerer(network, self)
 
     def choose_writer(self, output: Path, n_clips: int) -> Writer[Heading]:
         """See `WindowQuestion.choose_writer`."""

@@ -13,7 +13,7 @@ import torch
 
 from ..audio.speech import load_voice_activity
 from ..inference.facts import Facts, RunningMean, RunningScores
-from .decoding import Cut, Piece, decode_ahead
+from .decoding import Clip, Cut, Piece, decode_ahead, name_of
 
 # Windows that are sorted by length and scored in one go, and how many samples they may have: 32 MB.
 POOL_WINDOWS = 64
@@ -22,11 +22,25 @@ POOL_SAMPLES = 1 << 23
 CLIPS_PER_WORKER = 16
 
 
+Scored = list[tuple[Piece, np.ndarray | None]]
+"""Pieces with their windows' scores, (labels,); `None` at a clip's end."""
+
+
 class Scorer(Protocol):
     """What runs a network: a classifier, or what embeds. On a CPU by torch, it has a `device` that says so."""
 
     def score(self, windows: Sequence[np.ndarray]) -> np.ndarray:
         """Windows, (samples,) each -> (windows, values) float32."""
+
+
+class Memory(Protocol):
+    """What keeps the scores of windows of long recordings, for a run that is killed in the middle of one."""
+
+    def recall(self, clip: int, start: int) -> np.ndarray | None:
+        """The scores of the window that begins at this sample of a clip, if they are known."""
+
+    def keep(self, clip: int, start: int, scores: np.ndarray) -> None:
+        """Take in the scores of a window."""
 
 
 @dataclass
@@ -57,16 +71,23 @@ def default_workers(n_clips: int) -> int:
 
 def judge_clips(
     classifier: Scorer,
-    files: Sequence[tuple[int, str]],
+    files: Sequence[tuple[int, Clip]],
     cut: Cut,
     num_workers: int,
     running: Callable[[], RunningScores] = RunningMean,
+    memory: Memory | None = None,
 ) -> Iterator[Judgement]:
-    """Places and names of files -> what they are to a network, one judgement a clip, or over time several.
+    """Places of recordings, and these -> what they are to a network, one judgement a clip, or over time several.
 
     They come about in the order of the files: a long one does not hold the shorter ones behind it up.
 
-    running: makes a clip's scores of its windows'.
+    Args:
+        classifier: the network.
+        files: places, and the recordings.
+        cut: how they become windows.
+        num_workers: processes that decode.
+        running: makes a clip's scores of its windows'.
+        memory: keeps the scores of windows, and knows some.
 
     Raises:
         DecodingError: a process that decodes died.
@@ -75,9 +96,11 @@ def judge_clips(
     if facts.speech_only:
         load_voice_activity()  # that it is missing is said here rather than by a process that decodes
     reductions: dict[int, _Reduction] = {}
-    for parts in _finite(_score(classifier, decode_ahead(files, cut, num_workers)), dict(files)):
+    for parts in _finite(_score(classifier, decode_ahead(files, cut, num_workers), memory), dict(files)):
         judgements: dict[int, Judgement] = {}
         for piece, scores in parts:
+            if memory is not None and scores is not None:
+                memory.keep(piece.clip, piece.start, scores)
             if cut.is_over_time:
                 _add_window(judgements.setdefault(piece.clip, Judgement(piece.clip)), piece, scores, facts)
             elif piece.samples is not None and scores is not None:
@@ -119,36 +142,40 @@ class _Reduction:
         return Judgement(piece.clip, [span], [scores], [piece.speech], ended=True)
 
 
-def _score(classifier: Scorer, parcels: Iterable[list[Piece]]) -> Iterator[list[tuple[Piece, np.ndarray | None]]]:
-    """Every piece with its window's scores, (labels,), many at a time; `None` at a clip's end."""
+def _score(classifier: Scorer, parcels: Iterable[list[Piece]], memory: Memory | None) -> Iterator[Scored]:
+    """Every piece with its window's scores, many at a time."""
 
-    def score(pool: list[Piece]) -> list[tuple[Piece, np.ndarray | None]]:
-        windows = [piece.samples for piece in pool if piece.samples is not None]
-        scores = iter(classifier.score(windows) if windows else [])
-        return [(piece, None if piece.samples is None else next(scores)) for piece in pool]
+    def recall(piece: Piece) -> np.ndarray | None:
+        return None if memory is None or piece.samples is None else memory.recall(piece.clip, piece.start)
+
+    def score(pool: list[Piece], known: list[np.ndarray | None]) -> Scored:
+        pairs = list(zip(pool, known, strict=True))
+        windows = [piece.samples for piece, scores in pairs if piece.samples is not None and scores is None]
+        new = iter(classifier.score(windows) if windows else [])
+        return [
+            (piece, next(new) if piece.samples is not None and scores is None else scores) for piece, scores in pairs
+        ]
 
     with _scoring_threads(classifier) as (threads, n_threads):
         pending: deque[Future] = deque()
         for pool in _pools(parcels):
-            pending.append(threads.submit(score, pool))
+            pending.append(threads.submit(score, pool, list(map(recall, pool))))
             while pending and (len(pending) > n_threads or pending[0].done()):
                 yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()
 
 
-def _finite(
-    parts: Iterable[list[tuple[Piece, np.ndarray | None]]], files: Mapping[int, str]
-) -> Iterator[list[tuple[Piece, np.ndarray | None]]]:
+def _finite(parts: Iterable[Scored], files: Mapping[int, Clip]) -> Iterator[Scored]:
     """Pieces and scores, without windows whose scores are not finite; their clips end as if they could not be read."""
     without_answer: set[int] = set()
     for part in parts:
-        kept: list[tuple[Piece, np.ndarray | None]] = []
+        kept: Scored = []
         for piece, scores in part:
             if scores is not None and not np.isfinite(scores).all():
                 without_answer.add(piece.clip)
             elif piece.samples is None and piece.clip in without_answer and piece.problem is None:
-                file = files[piece.clip]
+                file = name_of(files[piece.clip])
                 problem = f"{file} is given scores that are not finite: it is too loud, or the checkpoint is broken."
                 kept.append((Piece(piece.clip, problem=problem), None))
             else:

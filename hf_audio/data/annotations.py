@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple, get_args
 from ..audio.loading import open_audio
 from ..errors import AudioError, DataError
 from ..files import RealPaths, name_some
+from ..remote import as_path
 from .annotated_recordings import AnnotatedRecording, AnnotatedRecordings, Annotation
 from .annotation_files import Sheet, read_sheets
 from .annotation_tables import AnnotationRow, Notice
@@ -65,7 +66,7 @@ def find_annotations(
     Raises:
         DataError: annotations cannot be used as they are.
     """
-    source, wanted = Path(source), columns or Columns()
+    source, wanted = as_path(source), columns or Columns()
     found = read_sheets(source, wanted, audio_dir)
     if found is None:
         return None

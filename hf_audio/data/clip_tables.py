@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from ..errors import DataError
 from ..files import SOUND_SUFFIXES, search_folder
+from ..remote import as_path, is_file, join
 from .columns import Columns, settle_columns
 from .tables import read_table
 from .tags import unquote
@@ -61,7 +62,7 @@ def read_clip_table(
         DataError: the table cannot be read, a column is not there or cannot be guessed, or a name that is looked for
             is that of several files.
     """
-    path = Path(path)
+    path = as_path(path)
     cells = {str(name): column.tolist() for name, column in read_table(path).items()}
     settled = settle_columns(
         str(path), cells, columns or Columns(), several=several, needs_labels=needs_labels, path_flag="path_column"
@@ -70,22 +71,22 @@ def read_clip_table(
     if audio_dir is None:
         folder, search_in = path.parent, search_in or path.parent
     else:
-        folder = search_in = Path(audio_dir)
+        folder = search_in = as_path(audio_dir)
     names = [name.strip() for name in cells[settled.path]]
     return ClipTable(path, cells, settled, find_named(path, names, folder, search_in))
 
 
 def find_named(table: Path, names: Sequence[str], folder: Path, search_in: Path) -> list[Path]:
     """Files by the names that a table has for them."""
-    paths = [folder / name for name in names]
-    there = list(map(os.path.isfile, paths))
+    paths = [join(folder, name) for name in names]
+    there = list(map(is_file, paths))
     if not all(there):
         plain = [folder / _plain_path(name) for name in names]  # as Windows writes paths, or a table in a table
         paths = [
             path if found or not os.path.isfile(own) else own
             for path, found, own in zip(paths, there, plain, strict=True)
         ]
-    if any(map(os.path.isfile, paths)) or not search_in.is_dir():
+    if any(map(is_file, paths)) or not search_in.is_dir():
         return paths
     below: dict[str, list[Path]] = {}
     for file in search_folder(search_in).files:

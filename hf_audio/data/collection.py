@@ -12,6 +12,7 @@ from datasets import Dataset
 
 from ..errors import DataError
 from ..files import RealPaths
+from ..remote import is_file
 from .clip_tables import ClipTable
 from .columns import TEST, TRAIN, VALIDATION, Columns, read_class_order, read_labels, read_parts
 from .excerpts import cut_recordings
@@ -210,7 +211,7 @@ def _list_recordings(
     """The recordings of a table that have a label, and the order of the classes, where the table tells one."""
     path, cells, columns = table.path, table.cells, table.columns
     n_rows = len(table.files)
-    if n_rows and not any(map(os.path.isfile, table.files)):
+    if n_rows and not any(map(is_file, table.files)):
         raise DataError(
             f"None of the {n_rows} files that {path} names is there, {table.files[0]} for one: put the table into "
             "the folder from which its names count."

@@ -62,7 +62,8 @@ def _read_parquet(path: Path) -> list[dict[str, Any]]:
     import pyarrow.parquet as pq
 
     try:
-        return pq.read_table(path).to_pylist()
+        with path.open("rb") as file:
+            return pq.read_table(file).to_pylist()
     except pa.ArrowInvalid as error:
         raise DataError(f"{path} is no Parquet file ({error}): export it again.") from error
 

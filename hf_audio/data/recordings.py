@@ -9,6 +9,7 @@ from typing import Any
 
 from ..errors import DataError
 from ..files import FOREIGN_REMEDY, FolderSearch, RealPaths, find_folders, name_some, search_folder
+from ..remote import as_path, is_file, is_remote
 from .class_folders import ClassFolders, read_class_folders
 from .clip_tables import ClipTable, read_clip_table
 from .columns import TEST, TRAIN, Columns
@@ -114,7 +115,7 @@ def read_recordings(
     Raises:
         DataError: there is no such folder or table, or a table cannot be read.
     """
-    source = Path(source)
+    source = as_path(source)
     asked = _Asked(columns or Columns(), audio_dir, several, needs_labels)
     if is_table(source) and not source.is_dir():
         return _read_one_table(source, asked)
@@ -153,6 +154,8 @@ def _read_one_table(path: Path, asked: _Asked, source: Path | None = None) -> Re
 
 def _tables_of_parts_beside(path: Path) -> list[str]:
     """The names of a table and of those beside it, if their names are those of parts."""
+    if is_remote(path):  # whose folder a server may not tell
+        return []
     beside = {file.stem: file.name for file in sorted(path.parent.iterdir()) if is_table(file)}
     parts = name_parts(beside)
     return [beside[stem] for stem in parts] if path.stem in parts else []
@@ -230,7 +233,7 @@ def _read_known_table(
         if len(own) != 1:
             continue
         found = _read_one_table(own[0], asked, source)
-        if found.said and any(map(os.path.isfile, found.table.files)):
+        if found.said and any(map(is_file, found.table.files)):
             return _without_unnamed(found, searched)
     return None
 
@@ -288,7 +291,7 @@ def _join(
         if len(read_class_folders(source, searched.audio).classes) > 1:
             return None
         raise
-    if not any(map(os.path.isfile, first.files)):
+    if not any(map(is_file, first.files)):
         return None
     joined, warnings = [(pairs[0][0], first)], []
     for part, path, place in pairs[1:]:
@@ -400,7 +403,7 @@ def _find_usable(source: Path, tables: Sequence[Path], asked: _Asked) -> list[Re
             found = _read_one_table(table, asked.strict(), source)
         except DataError:
             continue
-        if any(map(os.path.isfile, found.table.files)):
+        if any(map(is_file, found.table.files)):
             usable.append(found)
     named = [found for found in usable if found.table.path.stem.casefold() == METADATA]
     return named if len(named) == 1 else usable

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import IO, Any, NamedTuple
 
-import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 from datasets import ClassLabel
 
 from ..errors import DataError
 from ..files import AUDIO_SUFFIXES
+from ..remote import is_remote, open_remote
 from .classes import is_numbering
 from .columns import LABEL_NAMES, Columns, guess_label
 
@@ -93,9 +93,66 @@ def read_block(block: Block, first: int, stop: int, columns: Columns) -> Iterato
             yield row._replace(number=block.start + number)
 
 
+def read_sounds(shard: str, group: int) -> Iterator[tuple[str, bytes | None, dict[str, str]]]:
+    """The recordings of a shard, or of a row group of one, whether they have labels or not.
+
+    Of each its name, as in `Row` or its own, its bytes, and further cells as text: of a tar its `label`.
+
+    Raises:
+        DataError: a Parquet file has no column of encoded audio.
+        One of `UNREADABLE`: the shard is damaged or not reached.
+    """
+    with _open(shard) as file:
+        if not _is_parquet(shard):
+            with tarfile.open(fileobj=file, mode="r:") as archive:
+                for key, members in _examples(archive):
+                    found = _sound_of(members)
+                    audio = None if found is None else _content(archive, members[found])
+                    yield f"{shard}#{key}", audio, {"label": _tar_label(archive, members, Columns()) or ""}
+            return
+        parquet = pq.ParquetFile(file, pre_buffer=False)
+        schema = parquet.schema_arrow
+        audio_column = _find_audio(schema, shard, None)
+        columns = [audio_column, *_text_columns(schema)]
+        number = sum(parquet.metadata.row_group(before).num_rows for before in range(group))
+        for batch in parquet.iter_batches(ROWS_READ_TOGETHER, row_groups=[group], columns=columns):
+            for row in batch.to_pylist():
+                recording, path = row.pop(audio_column), None
+                if isinstance(recording, dict):
+                    recording, path = recording["bytes"], recording.get("path")
+                cells = {name: "" if value is None else str(value) for name, value in row.items()}
+                yield path or f"{shard}#{number}", recording, cells
+                number += 1
+
+
+def describe_shard(shard: str) -> tuple[int, list[str]]:
+    """How many row groups a shard has, of a tar one, and the names of the further cells of `read_sounds`.
+
+    Raises:
+        DataError: a Parquet file has no column of encoded audio.
+        One of `UNREADABLE`: the shard is damaged or not reached.
+    """
+    if not _is_parquet(shard):
+        return 1, ["label"]
+    with _open(shard) as file:
+        parquet = pq.ParquetFile(file, pre_buffer=False)
+        _find_audio(parquet.schema_arrow, shard, None)
+        return parquet.num_row_groups, _text_columns(parquet.schema_arrow)
+
+
+def _text_columns(schema: pa.Schema) -> list[str]:
+    """Columns of anything but bytes."""
+    return [name for name in schema.names if not _holds_bytes(schema.field(name).type)]
+
+
+def _sound_of(members: Mapping[str, tarfile.TarInfo]) -> str | None:
+    """Which of the files of an example is the recording."""
+    return next((extension for extension in members if f".{extension.rpartition('.')[2]}" in AUDIO_SUFFIXES), None)
+
+
 def _open(shard: str) -> IO[bytes]:
-    # A local path, or the address that `datasets` gives of a file on the Hub.
-    return fsspec.open(shard, "rb").open()
+    # A local path, or an address, as `datasets` gives one of a file on the Hub.
+    return open_remote(shard) if is_remote(shard) else open(shard, "rb")
 
 
 def _is_parquet(shard: str) -> bool:
@@ -134,14 +191,7 @@ def _find_columns(schema: pa.Schema, shard: str, columns: Columns) -> tuple[str,
     for wanted in (columns.path, *columns.labels):
         if wanted is not None and wanted not in schema.names:
             raise DataError(f"{shard} has no column {wanted!r}: its columns are {there}.")
-    audio = columns.path
-    if audio is None:
-        holding = [name for name in schema.names if _holds_bytes(schema.field(name).type)]
-        if AUDIO_COLUMN not in holding and len(holding) != 1:
-            raise DataError(f"{shard} has {len(holding)} columns of bytes among {there}: name the audio's one.")
-        audio = AUDIO_COLUMN if AUDIO_COLUMN in holding else holding[0]
-    elif not _holds_bytes(schema.field(audio).type):
-        raise DataError(f"{shard} holds no encoded audio in the column {audio!r}: give one of bytes.")
+    audio = _find_audio(schema, shard, columns.path)
     label = columns.labels[0] if columns.labels else _guess_label(schema, audio)
     if label is None:
         raise DataError(f"{shard} has no column that is called {' or '.join(LABEL_NAMES)}: name one of {there}.")
@@ -149,6 +199,19 @@ def _find_columns(schema: pa.Schema, shard: str, columns: Columns) -> tuple[str,
     if not (pa.types.is_integer(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind)):
         raise DataError(f"{shard} has {kind} values in the column {label!r}: labels are texts or whole numbers.")
     return audio, label
+
+
+def _find_audio(schema: pa.Schema, shard: str, wanted: str | None) -> str:
+    """Name of the column of encoded audio, which may be named."""
+    if wanted is None:
+        there = ", ".join(schema.names)
+        holding = [name for name in schema.names if _holds_bytes(schema.field(name).type)]
+        if AUDIO_COLUMN not in holding and len(holding) != 1:
+            raise DataError(f"{shard} has {len(holding)} columns of bytes among {there}: name the audio's one.")
+        return AUDIO_COLUMN if AUDIO_COLUMN in holding else holding[0]
+    if not _holds_bytes(schema.field(wanted).type):
+        raise DataError(f"{shard} holds no encoded audio in the column {wanted!r}: give one of bytes.")
+    return wanted
 
 
 def _guess_label(schema: pa.Schema, audio: str) -> str | None:
@@ -270,8 +333,7 @@ def _tar_rows(file: IO[bytes], block: Block, first: int, stop: int, columns: Col
             if number >= stop:
                 return
             if number >= first:
-                kinds = (extension for extension in members if f".{extension.rpartition('.')[2]}" in AUDIO_SUFFIXES)
-                found = next(kinds, None)
+                found = _sound_of(members)
                 audio = None if found is None else _content(archive, members[found])
                 label = _tar_label(archive, members, columns)
                 yield Row(f"{block.shard}#{key}", 0, audio, label, f"{key}.{found or ''}")

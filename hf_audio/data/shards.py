@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,9 +20,10 @@ from datasets import Dataset, Features, Value, concatenate_datasets
 
 from ..errors import DataError
 from ..files import write_text
+from ..remote import as_path, is_remote, list_remote, stamp
 from .classes import order_by_numbers, order_classes
 from .collection import Collection
-from .columns import TEST, TRAIN, VALIDATION, Columns
+from .columns import PARTS, TEST, TRAIN, VALIDATION, Columns
 from .rows import ENCODED_COLUMN, from_rows
 from .shard_rows import UNREADABLE, Block, Count, count_shard, read_block
 
@@ -95,6 +97,8 @@ def _find_splits(source: str | os.PathLike, config: str | None) -> dict[str, lis
     Raises:
         DataError: there is no such folder or data set, it is not reached, or its files are no shards.
     """
+    if is_remote(source):
+        return _of_shards(source, _find_remote_shards(str(source)))
     try:
         builder = datasets.load_dataset_builder(os.fspath(source), config)
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
@@ -105,6 +109,26 @@ def _find_splits(source: str | os.PathLike, config: str | None) -> dict[str, lis
         split = str(name)
         split = next((part for part in (TRAIN, TEST, VALIDATION) if split.startswith(part)), split)
         found.setdefault(split, []).extend(map(str, files))
+    return _of_shards(source, found)
+
+
+def _find_remote_shards(folder: str) -> dict[str, list[str]]:
+    """The shards of a store by part, named as `datasets` has it: words of a path between signs and digits."""
+    found: dict[str, list[str]] = {}
+    for shard in list_remote(folder):
+        words = re.split(r"[-._ 0-9/]+", shard[len(folder) :].lower())
+        part = next((PARTS[word] for word in words if word in PARTS), None)
+        if part is not None and shard.endswith(SUFFIXES):
+            found.setdefault(part, []).append(shard)
+    return found
+
+
+def _of_shards(source: str | os.PathLike, found: dict[str, list[str]]) -> dict[str, list[str]]:
+    """What was found, if it is shards.
+
+    Raises:
+        DataError: it is not.
+    """
     strange = next((file for files in found.values() for file in files if not file.endswith(SUFFIXES)), None)
     if strange is not None or not found:
         raise DataError(
@@ -183,7 +207,7 @@ def load_shards(
         stream.unreadable += split.unreadable
         held_out[part] = _load_split(split, stream)
     return stream, Collection(
-        Path(source).resolve().name,
+        as_path(source).resolve().name,
         concatenate_datasets(list(held_out.values())),
         np.repeat(np.array(list(held_out), dtype=object), [len(rows) for rows in held_out.values()]),
         "The test clips are those of the shards that are named so.",
@@ -241,8 +265,10 @@ def _cache_folder() -> Path:
     return Path(datasets.config.HF_DATASETS_CACHE) / "hf_audio" / "shards"
 
 
-def _stamp(shard: str) -> list[int]:
-    with suppress(OSError):  # an address on the Hub has its revision in it
+def _stamp(shard: str) -> list[Any]:
+    if is_remote(shard):
+        return [] if shard.startswith("hf://") else stamp(shard)  # an address on the Hub has its revision in it
+    with suppress(OSError):
         status = os.stat(shard)
         return [status.st_size, status.st_mtime_ns]
     return []

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError
 from ..files import written_whole
+from ..remote import as_path
 from .metadata_tables import is_metadata_table, read_metadata_table
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def read_table(path: str | os.PathLike, needed_columns: Sequence[str] = ()) -> "
     Raises:
         DataError: the table is missing, empty, no text, lacks a column or has a row with too many cells.
     """
-    path = Path(path)
+    path = as_path(path)
     try:
         if is_metadata_table(path):
             table = read_metadata_table(path)

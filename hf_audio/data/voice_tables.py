@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..remote import as_path
 from .tables import TAB_SUFFIXES, read_table
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def read_voice_table(path: str | os.PathLike, audio_dir: str | os.PathLike | Non
         DataError: the table is missing, empty or not UTF-8 text, lacks a column, or has a row with too few cells.
     """
     table = read_table(path, NEEDED_COLUMNS)
-    folder = Path(path).parent / "clips" if audio_dir is None else Path(audio_dir)
+    folder = as_path(path).parent / "clips" if audio_dir is None else as_path(audio_dir)
     table["path"] = [str(folder / name.strip()) for name in table["path"]]
     table["gender"] = table["gender"].str.strip().str.lower().map(GENDERS).fillna("")
     return table

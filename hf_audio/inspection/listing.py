@@ -12,6 +12,7 @@ from ..data.recordings import Recordings, read_recordings
 from ..data.tags import holds_lists, suspect_tags
 from ..errors import DataError
 from ..files import FOREIGN_REMEDY
+from ..remote import is_file
 from .findings import Case, Finding, Severity, find
 
 
@@ -65,7 +66,7 @@ def list_files(
     entries = [rows[0] for rows in by_path.values()]
     if found.is_sorted:
         entries += [Entry(str(file), ("",) * len(label_names)) for file in found.outside]
-    if not any(os.path.isfile(entry.path) for entry in entries):
+    if not any(is_file(entry.path) for entry in entries):
         problem = found.problem if not entries else None
         raise DataError(
             problem or f"{data} holds no audio files: give a folder of recordings, or a table with their paths."
@@ -122,7 +123,7 @@ def _tell_reading(found: Recordings) -> list[Finding]:
 
 def _find_in_rows(by_path: Mapping[str, Sequence[Entry]], labelled: bool, place: str) -> list[Finding]:
     """What is wrong with the rows of a table, those of each file together."""
-    missing = [Case((file,)) for file in by_path if not os.path.isfile(file)]
+    missing = [Case((file,)) for file in by_path if not is_file(file)]
     repeated = [Case((file,), f"{len(rows)} times") for file, rows in by_path.items() if len(rows) > 1]
     torn = [Case((file,), _differences(rows)) for file, rows in by_path.items() if len(set(rows)) > 1]
     blank = [Case((file,)) for file, rows in by_path.items() if labelled and not any(filter(None, rows[0].labels))]

@@ -6,7 +6,7 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +16,11 @@ from ..data.annotations import AnnotatedRecordings
 from ..data.bands import upper_end
 from ..data.columns import Columns
 from ..data.groups import group_by_names, join_groups
-from ..data.tables import write_rows
+from ..data.tables import is_table, write_rows
 from ..errors import DataError
 from ..files import written_whole
 from ..processes import work_off
+from ..remote import as_path, is_file, is_remote, public_name
 from .clip_measures import ClipMeasures, measure_clip
 from .duplicates import Copies, find_same_samples, find_same_sounds
 from .findings import SEVERITIES, Case, Finding, count
@@ -72,7 +73,7 @@ class Inspection:
     def summary(self) -> dict[str, Any]:
         """What the collection consists of, for JSON; seconds and dB of full scale."""
         return {
-            "data": self.data,
+            "data": public_name(self.data),
             "n_files": self.n_files,
             "n_readable": len(self.entries),
             "seconds": round(sum(clip.seconds for clip in self.measures), 3),
@@ -116,7 +117,7 @@ def inspect(
         CheckpointError: the encoder cannot be used.
     """
     listing = list_files(data, columns, audio_dir)
-    present = [entry for entry in listing.entries if os.path.isfile(entry.path)]
+    present = [entry for entry in listing.entries if is_file(entry.path)]
     try:
         told = list(work_off(measure_clip, [entry.path for entry in present], "Reading", "file"))
     except BrokenProcessPool as error:
@@ -201,16 +202,22 @@ def write_report(inspection: Inspection, path: Path) -> None:
     clips = []
     for entry, clip in zip(inspection.entries, inspection.measures, strict=True):
         measured = {name: value for name, value in vars(clip).items() if name not in ("fingerprint", "bands")}
-        clips.append({**asdict(entry), **measured})
+        clips.append({**asdict(entry), "path": public_name(entry.path), **measured})
     report = {
         **inspection.summary(),
-        "findings": [asdict(finding) for finding in inspection.findings],
+        "findings": [_as_public(finding) for finding in inspection.findings],
         "clips": clips,
     }
     text = json.dumps(report, ensure_ascii=False, indent=1)
     with written_whole(path) as temporary:
         # Names of files may hold bytes that are no UTF-8.
         temporary.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
+
+
+def _as_public(finding: Finding) -> dict[str, Any]:
+    """A finding for JSON, without credentials in names."""
+    cases = tuple(replace(case, files=tuple(map(public_name, case.files))) for case in finding.cases)
+    return asdict(replace(finding, cases=cases))
 
 
 def write_groups(inspection: Inspection, path: Path) -> None:
@@ -237,8 +244,8 @@ def write_groups(inspection: Inspection, path: Path) -> None:
     folder = str(path.parent.absolute())
     rows = []
     for entry, group in zip(entries, groups, strict=True):
-        file = os.path.abspath(entry.path)
-        inside = os.path.commonpath([file, folder]) == folder
+        file = public_name(entry.path) if is_remote(entry.path) else os.path.abspath(entry.path)
+        inside = not is_remote(file) and os.path.commonpath([file, folder]) == folder
         labels = dict(zip(inspection.label_names, entry.labels, strict=True))
         split = {"split": entry.split} if inspection.split_counts else {}
         name = os.path.relpath(group, folder) if inside and os.path.isabs(group) else group
@@ -330,8 +337,9 @@ def _listed(counts: Mapping[str, int | str]) -> str:
 
 
 def _show(case: Case, data: str) -> str:
-    folder = data if os.path.isdir(data) else os.path.dirname(data)
-    names = [os.path.relpath(file, folder or ".") for file in case.files[:FILES_SHOWN]]
+    is_folder = os.path.isdir(data) or (is_remote(data) and not is_table(as_path(data)))
+    folder = data if is_folder else os.path.dirname(data)
+    names = [os.path.relpath(public_name(file), folder or ".") for file in case.files[:FILES_SHOWN]]
     if len(case.files) > FILES_SHOWN:
         names.append(f"{len(case.files) - FILES_SHOWN} more")
     detail = case.detail.removeprefix(f"{case.files[0]} ")  # sentences about a file name it in full

@@ -11,7 +11,7 @@ from helpers.killed_runs import break_off
 from hf_audio import cli
 from hf_audio.audio.loading import stream_audio
 from hf_audio.bulk import detect as detect_module
-from hf_audio.bulk import predict as predict_module
+from hf_audio.bulk import tagger as tagger_module
 from hf_audio.bulk.scoring import judge_clips
 from hf_audio.commands import detect
 from hf_audio.data.annotations import find_annotations
@@ -140,10 +140,10 @@ def test_a_file_beside_each_recording_and_nothing_of_a_person_is_overwritten(fie
 
 def test_a_killed_run_goes_on_where_it_was(field, monkeypatch):
     output = field.parent / "events.csv"
-    monkeypatch.setattr(predict_module, "judge_clips", break_off)
+    monkeypatch.setattr(tagger_module, "judge_clips", break_off)
     with pytest.raises(KeyboardInterrupt):
         detect("CK", [field], output=output)
-    monkeypatch.setattr(predict_module, "judge_clips", judge_clips)
+    monkeypatch.setattr(tagger_module, "judge_clips", judge_clips)
     with pytest.raises(DataError, match="was begun with other --threshold"):
         detect("CK", [field], output=output, threshold=0.4, resume=True)
     detect("CK", [field], output=output, resume=True)

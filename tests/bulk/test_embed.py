@@ -17,6 +17,7 @@ import hf_audio
 from hf_audio import AudioCNNFeatureExtractor
 from hf_audio.audio.loading import load_audio
 from hf_audio.bulk import predict as predict_module
+from hf_audio.bulk import tagger as tagger_module
 from hf_audio.bulk.embed import EmbeddingQuestion
 from hf_audio.bulk.predict import Sources, fingerprint, predict_files
 from hf_audio.bulk.scoring import judge_clips
@@ -88,7 +89,7 @@ def test_a_row_a_window_where_windows_are_asked_for(checkpoint, tmp_path):
 
 def test_a_run_that_broke_off_goes_on_where_it_was(checkpoint, clips, tmp_path, monkeypatch):
     output = tmp_path / "x.parquet"
-    monkeypatch.setattr(predict_module, "judge_clips", break_off)
+    monkeypatch.setattr(tagger_module, "judge_clips", break_off)
     with pytest.raises(KeyboardInterrupt):
         embed(checkpoint, clips, output)
     assert not output.exists()
@@ -100,7 +101,7 @@ def test_a_run_that_broke_off_goes_on_where_it_was(checkpoint, clips, tmp_path, 
         asked.extend(files)
         return judge_clips(network, files, *others)
 
-    monkeypatch.setattr(predict_module, "judge_clips", judge)
+    monkeypatch.setattr(tagger_module, "judge_clips", judge)
     with pytest.raises(DataError, match="was begun with other --windows"):
         embed(checkpoint, clips, output, windows=True, resume=True)
     embed(checkpoint, clips, output, resume=True)

@@ -16,6 +16,9 @@ from helpers.recordings import RATE, tone, write_table
 
 from hf_audio import cli
 from hf_audio.bulk import predict as predict_module
+from hf_audio.bulk import tagger as tagger_module
+from hf_audio.bulk.detect import EventQuestion
+from hf_audio.bulk.moments import MomentQuestion
 from hf_audio.bulk.predict import Question, Sources, predict_files
 from hf_audio.bulk.scoring import judge_clips
 from hf_audio.errors import ArgumentError, DataError
@@ -73,13 +76,45 @@ def test_a_killed_run_goes_on_without_doing_or_losing_anything_twice(checkpoint,
         asked.extend(clip for clip, _ in files)
         return judge_clips(classifier, files, *others)
 
-    monkeypatch.setattr(predict_module, "judge_clips", judge)
+    monkeypatch.setattr(tagger_module, "judge_clips", judge)
     assert predict(checkpoint, [many], output, resume=True) == (200, 0)
     assert len(asked) == 200 - known and not journal.exists()
     predict(checkpoint, [many], tmp_path / "at once.csv")
     # The last digit may be rounded otherwise: where a kill falls, other clips go through the network together.
     pd.testing.assert_frame_equal(pd.read_csv(output), pd.read_csv(tmp_path / "at once.csv"), rtol=0, atol=2e-6)
     assert pd.read_csv(output)["n"].tolist() == list(range(200))
+
+
+@pytest.mark.parametrize("question", [Question(True), Question(), MomentQuestion(), EventQuestion()])
+def test_a_run_that_is_killed_inside_a_long_recording_hears_no_block_twice(
+    checkpoint, tmp_path, monkeypatch, question
+):
+    soundfile.write(tmp_path / "x.wav", np.concatenate([tone(300 + 20 * n, 1.0, seed=n) for n in range(100)]), RATE)
+    sources, score, scored, limit = Sources([str(tmp_path / "x.wav")]), TorchAudioClassifier.score, [], 80
+
+    def count(self, windows):
+        scored.append(len(windows))
+        if sum(scored) > limit:
+            raise KeyboardInterrupt
+        return score(self, windows)
+
+    def run(output, resume=False):
+        scored.clear()
+        predict_files(str(checkpoint), sources, tmp_path / output, question, num_workers=0, resume=resume)
+        return sum(scored)
+
+    monkeypatch.setattr(TorchAudioClassifier, "score", count)
+    monkeypatch.setattr("hf_audio.bulk.journal.BLOCK_WINDOWS", 16)
+    with pytest.raises(KeyboardInterrupt):
+        run("a.csv")
+    with pytest.raises(DataError, match="holds a part of a clip of a run that did not end: go on with --resume"):
+        run("a.csv")
+    limit = 10**6
+    n_all, n_left = run("whole.csv"), run("a.csv", resume=True)
+    assert n_all - n_left == 64 and not (tmp_path / "a.csv.journal").exists()
+    pd.testing.assert_frame_equal(
+        pd.read_csv(tmp_path / "a.csv"), pd.read_csv(tmp_path / "whole.csv"), rtol=0, atol=2e-6
+    )
 
 
 def test_another_checkpoint_has_another_fingerprint(checkpoint, tmp_path):
@@ -155,7 +190,7 @@ def test_what_is_finished_is_not_done_again(checkpoint, tone_folder, tmp_path, m
     output = tmp_path / "a.csv"
     predict(checkpoint, [tone_folder / "low"], output)
     before = output.read_bytes()
-    monkeypatch.setattr(predict_module, "judge_clips", None)
+    monkeypatch.setattr(tagger_module, "judge_clips", None)
     assert predict(checkpoint, [tone_folder / "low"], output, resume=True) == (12, 0)
     assert output.read_bytes() == before
 

@@ -1,0 +1,347 @@
+"""Addresses in the place of paths: read, listed and written in stores that are slow, broken, forbidden or gone."""
+
+import io
+import json
+import logging
+import os
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import fsspec
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+from helpers.recordings import RATE, tone, write_parquet, write_tar
+from helpers.stores import store_running
+
+import hf_audio
+from hf_audio import remote
+from hf_audio.audio.loading import load_audio, stream_audio
+from hf_audio.bulk import tagger as tagger_module
+from hf_audio.bulk.scoring import judge_clips
+from hf_audio.data.columns import Columns
+from hf_audio.data.shard_rows import read_block, read_sounds
+from hf_audio.data.shards import find_shards, load_shards
+from hf_audio.errors import ArgumentError, AudioError, DataError, MissingExtraError
+from hf_audio.files import search_folder, write_text
+from hf_audio.remote import as_path, claimed, is_remote, open_remote, public_name
+
+
+def encoded(samples, file_format="WAV", rate=RATE) -> bytes:
+    file = io.BytesIO()
+    soundfile.write(file, samples, rate, format=file_format)
+    return file.getvalue()
+
+
+@pytest.fixture
+def memory(monkeypatch):
+    """fsspec's file system in memory, which is remote as far as anybody can tell."""
+    system = fsspec.filesystem("memory")
+    system.store.clear()
+    monkeypatch.setattr(remote, "PAUSE", 0.0)
+    yield system
+    system.store.clear()
+
+
+@pytest.fixture
+def store(monkeypatch):
+    monkeypatch.setattr(remote, "PAUSE", 0.01)
+    with store_running(monkeypatch) as running:
+        yield running
+
+
+def test_what_an_address_is_and_what_its_parts_are():
+    assert is_remote("s3://b/a.wav") and is_remote("HTTPS://x/y") and not is_remote("file:///a.wav")
+    assert not any(map(is_remote, ("a.wav", "/a/b.wav", "c:\\a.wav", b"s3://b", None)))
+    path = as_path("s3://b/x/a.wav")
+    assert (str(path), os.fspath(path.parent), path.name, path.suffix) == (
+        "s3://b/x/a.wav",
+        "s3://b/x",
+        "a.wav",
+        ".wav",
+    )
+    assert str(path.with_name("c.csv")) == "s3://b/x/c.csv" and str(path.parent / "y" / "z") == "s3://b/x/y/z"
+    assert as_path("a/b.wav") == Path("a/b.wav") and type(as_path("a")) is type(Path("a"))
+    signed = "https://me:word@host/a.wav?X-Amz-Signature=abc&X-Amz-Credential=K&part=2&sig=1&access_token=t"
+    assert public_name(signed) == "https://host/a.wav?part=2" and public_name("a?token=1") == "a?token=1"
+
+
+def test_long_files_are_read_in_ranges_and_what_breaks_is_told_at_the_end(memory, monkeypatch):
+    monkeypatch.setattr(remote, "HEAD_BYTES", 1000)
+    monkeypatch.setattr(remote, "BLOCK_BYTES", 4096)
+    samples = tone(500, 3.0)
+    asked = []
+    read = type(memory).cat_file
+
+    def cat_file(self, path, start=None, end=None, **further):
+        asked.append((start, end))
+        return read(self, path, start=start, end=end, **further)
+
+    monkeypatch.setattr(type(memory), "cat_file", cat_file)
+    for file_format in ("WAV", "FLAC"):
+        memory.pipe("/b/long", encoded(samples, file_format))
+        np.testing.assert_array_equal(
+            load_audio("memory://b/long", RATE), load_audio(encoded(samples, file_format), RATE)
+        )
+    assert asked[0] == (0, 1000) and max(end - start for start, end in asked) == 4096
+    with open_remote("memory://b/long") as file:
+        file.seek(-3, os.SEEK_END)
+        assert file.read() == encoded(samples, "FLAC")[-3:]
+
+    def break_off(self, path, start=None, end=None, **further):
+        if start > 8000:
+            raise TimeoutError("https://secret?sig=1")
+        return read(self, path, start=start, end=end, **further)
+
+    monkeypatch.setattr(type(memory), "cat_file", break_off)
+    blocks = stream_audio("memory://b/long", RATE)
+    with pytest.raises(DataError, match=r"^memory://b/long is not reached \(TimeoutError, 4 times\)"):
+        list(blocks)
+
+
+def test_what_a_store_does_not_answer_is_asked_again_and_what_is_not_there_is_not(memory, monkeypatch):
+    memory.pipe("/b/a.wav", encoded(tone(300)))
+    read, n_failures = type(memory).cat_file, 3
+
+    def fail(self, path, **further):
+        nonlocal n_failures
+        n_failures -= 1
+        if n_failures >= 0:
+            raise ConnectionError
+        return read(self, path, **further)
+
+    monkeypatch.setattr(type(memory), "cat_file", fail)
+    assert len(load_audio("memory://b/a.wav", RATE)) == len(tone(300))
+    n_failures = 100
+    with pytest.raises(DataError, match="4 times"):
+        load_audio("memory://b/a.wav", RATE)
+    assert n_failures == 96
+    n_failures = 0
+    with pytest.raises(AudioError, match=r"^memory://b/b\.wav cannot be read \(it is not there\): check the path\.$"):
+        load_audio("memory://b/b.wav", RATE)
+    assert n_failures == -1
+
+
+def test_a_missing_package_and_an_unknown_scheme_are_one_sentence(monkeypatch):
+    def url_to_fs(*_, **__):
+        raise ImportError("Install s3fs")
+
+    with pytest.raises(DataError, match=r"^tapes://b/a\.wav is of no scheme that fsspec knows"):
+        load_audio("tapes://b/a.wav", RATE)
+    monkeypatch.setattr("fsspec.core.url_to_fs", url_to_fs)
+    with pytest.raises(MissingExtraError, match=r"s3:// that is missing: pip install 'hf-audio\[s3\]'"):
+        load_audio("s3://b/a.wav", RATE)
+
+
+def test_predict_reads_folders_tables_and_patterns_of_a_store_and_writes_into_it(memory, checkpoint, tmp_path):
+    for name in ("dog/a.wav", "dog/b.flac", "cat/c.wav", ".hidden/d.wav", "cat/readme.txt"):
+        memory.pipe(f"/b/{name}", encoded(tone(300 + len(name)), "FLAC" if "flac" in name else "WAV"))
+    memory.pipe("/b/cat/e.wav", b"no sound")
+    (tmp_path / "local").mkdir()
+    for name in ("dog/a.wav", "dog/b.flac", "cat/c.wav", "cat/e.wav"):
+        (tmp_path / "local" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "local" / name).write_bytes(memory.cat(f"/b/{name}"))
+    here = hf_audio.predict(checkpoint, [tmp_path / "local"], num_workers=0)
+    there = hf_audio.predict(checkpoint, ["memory://b"], num_workers=0)
+    assert there["path"].tolist() == [
+        f"memory://b/{name}" for name in ("cat/c.wav", "cat/e.wav", "dog/a.wav", "dog/b.flac")
+    ]
+    assert there[["label", "confidence"]].equals(here[["label", "confidence"]])
+    assert there["error"][1].startswith("memory://b/cat/e.wav is not audio that libsndfile can decode")
+
+    memory.pipe("/b/t.csv", b"path,label\ndog/a.wav,dog\nmemory://b/cat/c.wav,cat\n")
+    output = hf_audio.predict(checkpoint, ["memory://b/t.csv"], output="memory://b/out/a.csv", num_workers=0)
+    table = pd.read_csv(io.BytesIO(memory.cat("/b/out/a.csv")))
+    assert str(output) == "memory://b/out/a.csv" and table["true_label"].tolist() == ["dog", "cat"]
+    assert table["confidence"].tolist() == pytest.approx(there["confidence"].tolist()[2::-2])
+    (tmp_path / "t.csv").write_text("path\na.wav\n")
+    mixed = hf_audio.predict(checkpoint, [tmp_path / "t.csv"], audio_dir="memory://b/dog", num_workers=0)
+    assert mixed["path"].tolist() == ["memory://b/dog/a.wav"] and mixed["error"].isna().all()
+    pattern = hf_audio.predict(checkpoint, ["memory://b/*/*.flac"], num_workers=0)
+    assert pattern["path"].tolist() == ["memory://b/dog/b.flac"]
+    hf_audio.embed(checkpoint, ["memory://b/dog"], output="memory://b/out", num_workers=0)
+    assert memory.find("/b/out") == ["/b/out/a.csv", "/b/out/part-00000-of-00001.parquet"]
+    with pytest.raises(DataError, match="is what the clips are read from"):
+        hf_audio.predict(checkpoint, ["memory://b/t.csv"], output="memory://b/t.csv")
+    with pytest.raises(DataError, match="is on a web server, which takes no files"):
+        hf_audio.predict(checkpoint, ["memory://b/dog"], output="https://host/a.csv")
+
+
+def test_a_run_that_broke_off_goes_on_and_no_other_may_write_its_output(memory, checkpoint, monkeypatch):
+    for number in range(40):
+        memory.pipe(f"/b/{number:02}.wav", encoded(tone(300 + number, 0.1)))
+    asked = []
+
+    def judge(network, files, *others):
+        asked.append(len(files))
+        for number, judgement in enumerate(judge_clips(network, files, *others)):
+            if len(asked) == 1 and number == 10:
+                raise KeyboardInterrupt
+            yield judgement
+
+    monkeypatch.setattr(tagger_module, "judge_clips", judge)
+    flags = {"output": "memory://b/out/a.jsonl", "num_workers": 0}
+    with pytest.raises(KeyboardInterrupt):
+        hf_audio.predict(checkpoint, ["memory://b"], **flags)
+    assert memory.find("/b/out") == []
+    memory.pipe("/b/out/a.jsonl.claim", b'{"run": "1", "host": "elsewhere", "process": 1, "time": 1e12}')
+    with pytest.raises(DataError, match=r"memory://b/out/a\.jsonl is being written by another run, on elsewhere"):
+        hf_audio.predict(checkpoint, ["memory://b"], resume=True, **flags)
+    memory.pipe("/b/out/a.jsonl.claim", b'{"run": "1", "host": "elsewhere", "process": 1, "time": 1e9}')
+    hf_audio.predict(checkpoint, ["memory://b"], resume=True, **flags)
+    assert asked == [40, 30] and memory.find("/b/out") == ["/b/out/a.jsonl"]
+    assert len(memory.cat("/b/out/a.jsonl").splitlines()) == 40
+
+
+def test_inspect_and_shards_of_a_store(memory, tmp_path):
+    for label in ("dog", "cat"):
+        for number in range(3):
+            memory.pipe(f"/b/{label}/{number}.wav", encoded(tone(300 + 50 * number, 0.3, seed=number)))
+    memory.pipe("/b/dog/gone.wav", b"")
+    found = hf_audio.inspect("memory://b", json="memory://out/r.json", groups=tmp_path / "g.csv")
+    assert found.n_files == 7 and found.label_counts == {"label": {"dog": 4, "cat": 3}}
+    assert "    dog/gone.wav: is empty" in str(found) and json.loads(memory.cat("/out/r.json"))["n_files"] == 7
+    assert pd.read_csv(tmp_path / "g.csv")["path"].str.startswith("memory://b/").all()
+    assert str(search_folder("memory://b/dog").audio[0]) == "memory://b/dog/0.wav"
+    for name in ("train-0.tar", "data/validation/1.parquet", "train-1.tar", "training.tar.md5", "restraint.tar"):
+        memory.pipe(f"/s/{name}", b"")
+    assert find_shards("memory://s") == {
+        "train": ["memory://s/train-0.tar", "memory://s/train-1.tar"],
+        "test": ["memory://s/data/validation/1.parquet"],
+    }
+    rows = [(encoded(tone(300 + n, 0.1)), f"{n}.wav", ("low", "high")[n % 2]) for n in range(7)]
+    for part in ("train", "test"):
+        memory.pipe(f"/t/{part}-0.parquet", write_parquet(tmp_path / "t" / f"{part}-0.parquet", rows).read_bytes())
+    tar = write_tar(tmp_path / "a.tar", rows)
+    memory.pipe("/a.tar", tar.read_bytes())
+    sounds = (list(read_sounds(address, 0)) for address in (str(tar), "memory://a.tar"))
+    assert [[audio for _, audio, _ in found] for found in sounds] == [[audio for audio, _, _ in rows]] * 2
+    (here, tested), (there, tested_there) = load_shards(tmp_path / "t"), load_shards("memory://t")
+    assert (
+        there.counts == here.counts and [block.shard for block in there.blocks] == ["memory://t/train-0.parquet"] * 2
+    )
+    blocks = zip(here.blocks, there.blocks, strict=True)
+    for own, remote_one in blocks:
+        audio, audio_there = ([row.audio for row in read_block(one, 0, 9, Columns())] for one in (own, remote_one))
+        assert audio == audio_there and len(audio) == own.rows
+    assert tested_there.dataset["label"] == tested.dataset["label"]
+    with pytest.raises(DataError, match="has no train split among its shards"):
+        find_shards("memory://s/data")
+    write_text(as_path("memory://out/x.txt"), "ä")
+    assert memory.cat("/out/x.txt").decode() == "ä"
+
+
+def test_a_claim_is_renewed_and_taken_away(memory, monkeypatch):
+    monkeypatch.setattr(remote, "RENEWED", 0.01)
+    with claimed("memory://b/a.csv"):
+        first = json.loads(memory.cat("/b/a.csv.claim"))["time"]
+        with pytest.raises(DataError, match="being written by another run"), claimed("memory://b/a.csv"):
+            pass
+        for _ in range(200):
+            if json.loads(memory.cat("/b/a.csv.claim"))["time"] > first:
+                break
+            threading.Event().wait(0.01)
+        else:
+            pytest.fail("it is not renewed")
+    assert not memory.exists("/b/a.csv.claim")
+
+
+def test_a_web_server_without_ranges_is_read_at_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(remote, "HEAD_BYTES", 1000)
+    monkeypatch.setattr(remote, "PAUSE", 0.0)
+    (tmp_path / "a.wav").write_bytes(encoded(tone(300)))
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def __init__(self, *arguments):
+            super().__init__(*arguments, directory=str(tmp_path))
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Quiet)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        address = f"http://127.0.0.1:{server.server_port}/a.wav?token=secret"
+        assert len(load_audio(address, RATE)) == len(tone(300))
+        with pytest.raises(AudioError, match=r"/b\.wav cannot be read \(it is not there\)"):
+            load_audio(address.replace("a.wav", "b.wav"), RATE)
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+    with pytest.raises(DataError, match=r"/a\.wav is not reached \(\w+, 4 times\)"):
+        load_audio(address, RATE)
+
+
+def test_a_real_s3_interface_with_errors_and_slow_answers(store, checkpoint, tmp_path, caplog):
+    names = [f"clips/{number:02}.wav" for number in range(12)]
+    for number, name in enumerate(names):
+        store.put(name, encoded(tone(300 + 100 * number, 0.5)))
+        (tmp_path / Path(name).name).write_bytes(encoded(tone(300 + 100 * number, 0.5)))
+    here = hf_audio.predict(checkpoint, [tmp_path], num_workers=0)
+    store.requests.clear()
+    store.delay, store.failures = 0.02, {"03.wav": 2, "prefix": 1}
+    with caplog.at_level(logging.DEBUG):
+        there = hf_audio.predict(checkpoint, ["s3://sounds/clips"], num_workers=0)
+    pd.testing.assert_frame_equal(there.drop(columns="path"), here.drop(columns="path"), rtol=0, atol=2e-6)
+    forked = hf_audio.predict(checkpoint, ["s3://sounds/clips"], num_workers=1)
+    pd.testing.assert_frame_equal(forked, there, rtol=0, atol=2e-6)
+    reads = [path for method, path in store.requests if path.endswith(".wav")]
+    assert len(reads) == 2 * len(names) + 2  # one each time, and two that failed
+    hf_audio.predict(checkpoint, ["s3://sounds/clips"], output="s3://sounds/out/a.parquet", num_workers=0)
+    assert [key for key in store.list() if key.startswith("out")] == ["out/a.parquet"]
+    written = pd.read_parquet(io.BytesIO(store.client.get_object(Bucket="sounds", Key="out/a.parquet")["Body"].read()))
+    assert written["label"].tolist() == here["label"].tolist() and "verysecret" not in caplog.text
+    store.forbidden = "05.wav"
+    table = hf_audio.predict(checkpoint, ["s3://sounds/clips"], num_workers=0)
+    assert table["error"].dropna().tolist() == [
+        "s3://sounds/clips/05.wav cannot be read (it may not be used with these credentials): check the path."
+    ]
+    store.forbidden = "/sounds"
+    with pytest.raises(DataError, match=r"^s3://sounds/clips cannot be searched \(it may not be used with these cred"):
+        hf_audio.predict(checkpoint, ["s3://sounds/clips"])
+    store.forbidden = ""
+    store.failures = {"": 10_000}
+    with pytest.raises(DataError, match=r"is not reached \(\w+, 4 times\)"):
+        hf_audio.predict(checkpoint, ["s3://sounds/clips"])
+
+
+def test_a_bucket_that_vanishes_ends_the_run_which_goes_on_when_it_is_back(store, checkpoint, monkeypatch):
+    sounds = {f"{number:03}.wav": encoded(tone(300 + number, 0.1)) for number in range(150)}
+    for name, sound in sounds.items():
+        store.put(name, sound)
+    asked = []
+
+    def judge(network, files, *others):
+        asked.append(len(files))
+        for number, judgement in enumerate(judge_clips(network, files, *others)):
+            if len(asked) == 1 and number == 10:
+                store.drop()
+            yield judgement
+
+    monkeypatch.setattr(tagger_module, "judge_clips", judge)
+    with pytest.raises(DataError, match=r"^s3://sounds is not there, or no longer: check its name\.$"):
+        hf_audio.predict(checkpoint, ["s3://sounds"], output="s3://sounds/out/a.csv", num_workers=0)
+    with pytest.raises(DataError, match="s3://sounds is not there"):
+        hf_audio.predict(checkpoint, ["s3://sounds/x.wav"], output="s3://sounds/out/a.csv", num_workers=0)
+    store.client.create_bucket(Bucket="sounds")
+    for name, sound in sounds.items():
+        store.put(name, sound)
+    hf_audio.predict(checkpoint, ["s3://sounds"], output="s3://sounds/out/a.csv", num_workers=0, resume=True)
+    assert asked[-1] < 150 and "out/a.csv" in store.list() and "out/a.csv.claim" not in store.list()
+
+
+def test_detect_refuses_files_beside_recordings_of_a_store(memory, checkpoint):
+    memory.pipe("/b/a.wav", encoded(tone(300)))
+    with pytest.raises(DataError, match="--beside writes into folders of this machine"):
+        hf_audio.detect(checkpoint, ["memory://b"], beside=".txt")
+
+
+def test_cards_hold_no_credentials():
+    from recipes.own_sounds import OwnSoundsArguments
+
+    with pytest.raises(ArgumentError, match="--data_dir holds credentials"):
+        OwnSoundsArguments(output_dir="x", data_dir="https://me:word@host/shards", streaming=True)
