@@ -74,7 +74,7 @@ def run(checkpoint, tmp_path):
 SENT = {
     *("README.md", "all_results.json", "config.json", "confusion_matrix.png", "model.safetensors", "predictions.csv"),
     *("backbones.py", "configuration_audio_cnn.py", "feature_extraction_audio_cnn.py", "frontends.py"),
-    "number_grammar.py",
+    *("number_grammar.py", "one_class.py"),
     *("modeling_audio_cnn.py", "preprocessor_config.json", "skipped.csv", "training_args.json"),
 }
 
