@@ -111,7 +111,7 @@ def test_clips_that_weigh_nothing_teach_nothing(tmp_path, mixup_alpha):
 def test_what_sounds_in_frames_is_learnt_and_what_is_unknown_is_not(tmp_path):
     torch.manual_seed(0)
     model = AudioCNNForAudioClassification(tiny_config(**FRAMES))
-    run = trainer(tmp_path, model, mixup_alpha=0.5)
+    run = trainer(tmp_path, model)
     batch = {"input_values": torch.randn(4, RATE), "labels": torch.tensor([[1.0, 0, 0]] * 4)}
     known = torch.zeros(4, model.config.count_frames(RATE), 3)
     known[:, ::2, 0] = 1
@@ -131,6 +131,9 @@ def test_what_sounds_in_frames_is_learnt_and_what_is_unknown_is_not(tmp_path):
             losses[name] = run.compute_loss(model, {**batch, **told})
         assert losses["unknown"] == losses["none"] < losses["half"] < losses["all"] + 1
         assert losses["half"] != losses["all"]
+    run.args.mixup_alpha = 0.5
+    torch.manual_seed(1)  # one of the clips is laid over another one
+    assert run.compute_loss(model, {**batch, "frame_labels": half}) not in (losses["half"], losses["all"])
     model.eval()
     output = model(batch["input_values"], output_frame_logits=True)
     expected = F.binary_cross_entropy_with_logits(output.frame_logits[:, ::2], known[:, ::2])
