@@ -168,7 +168,7 @@ class RecipeArguments(TrainingArguments):
     max_minutes: float | None = field(
         default=None,
         metadata={
-            "help": "Plan the whole run into so many minutes, its learning rate and the judging included. It never "
+            "help": "Plan the whole run, judging included, into so many minutes. It never "
             "becomes longer than without.",
             "metavar": "MINUTES",
             "group": Group.TRAINING,
