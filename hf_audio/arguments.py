@@ -261,7 +261,7 @@ class RecipeArguments(TrainingArguments):
     loss_robustness: float = field(
         default=0.0,
         metadata={
-            "help": "q of the generalised cross-entropy, which bears wrong labels better; 0 is the plain one.",
+            "help": "q of the generalised cross-entropy, which bears wrong labels better; 0: the plain one.",
             "group": Group.REGULARISATION,
         },
     )

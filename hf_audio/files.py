@@ -231,7 +231,10 @@ def written_whole(path: str | os.PathLike) -> Iterator[Path]:
     if isinstance(path, RemotePath):
         with tempfile.TemporaryDirectory() as folder:
             copy = Path(folder) / path.name
-            yield copy
+            try:
+                yield copy
+            except OSError as error:
+                raise unwritable(copy, error) from error
             upload(copy, str(path))
         return
     clear_abandoned(path)

@@ -10,7 +10,6 @@ import io
 import json
 import os
 import re
-import secrets
 import threading
 import time
 from collections import OrderedDict
@@ -145,7 +144,7 @@ class RemotePath(PurePosixPath):
     def iterdir(self) -> Iterator["RemotePath"]:
         """What lies in the folder itself."""
         system, place = _system(str(self))
-        for name in sorted(_retried(str(self), lambda: system.ls(place, detail=False))):
+        for name in sorted(_retried(str(self), lambda: _fresh(system).ls(place, detail=False))):
             yield RemotePath(_address(str(self), name.rstrip("/")))
 
     def glob(self, pattern: str) -> Iterator["RemotePath"]:
@@ -161,7 +160,7 @@ def list_remote(folder: str) -> list[str]:
     """
     system, place = _system(folder)
     try:
-        found = _retried(folder, lambda: system.find(place))
+        found = _retried(folder, lambda: _fresh(system).find(place))
     except OSError as error:
         raise DataError(f"{public_name(folder)} cannot be searched ({error.strerror}): check the address.") from None
     return [_address(folder, name) for name in sorted(found)]
@@ -171,7 +170,7 @@ def find_remote(pattern: str) -> list[str]:
     """Addresses that fit a pattern, in the order of their names."""
     system, place = _system(pattern)
     try:
-        return [_address(pattern, name) for name in sorted(_retried(pattern, lambda: system.glob(place)))]
+        return [_address(pattern, name) for name in sorted(_retried(pattern, lambda: _fresh(system).glob(place)))]
     except FileNotFoundError:
         return []
     except OSError as error:
@@ -339,27 +338,27 @@ def delete(address: str) -> None:
 
 @contextmanager
 def claimed(address: str) -> Iterator[None]:
-    """While this lasts, no other run on any machine claims the output at an address.
+    """While this lasts, no other run on any machine claims the output at an address, unless both begin at once.
 
     A file beside it says so. Who dies without taking it away is forgotten after `VOID` seconds.
 
     Raises:
         DataError: another run holds it, or nothing can be written there.
     """
-    place, own = f"{address}.claim", secrets.token_hex(8)
+    place = f"{address}.claim"
     holder = _holder(place)
     if holder is not None:
         raise DataError(
             f"{public_name(address)} is being written by another run, on {holder['host']}: wait for its end or, if it "
             f"was killed, {VOID:.0f} seconds, or choose another output."
         )
-    _claim(place, own)
+    _claim(place)
     ended = threading.Event()
 
     def renew() -> None:
         while not ended.wait(RENEWED):
             with suppress(Refusal, OSError):  # what is written itself will tell
-                _claim(place, own)
+                _claim(place)
 
     renewing = threading.Thread(target=renew, daemon=True)
     renewing.start()
@@ -390,10 +389,10 @@ def _holder(place: str) -> Mapping[str, Any] | None:
     return None if void or dead else told
 
 
-def _claim(place: str, own: str) -> None:
+def _claim(place: str) -> None:
     import socket
 
-    told = {"run": own, "host": socket.gethostname(), "process": os.getpid(), "time": time.time()}
+    told = {"host": socket.gethostname(), "process": os.getpid(), "time": time.time()}
     system, path = _system(place)
     try:
         _retried(place, lambda: system.pipe_file(path, json.dumps(told).encode()))

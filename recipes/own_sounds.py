@@ -95,7 +95,7 @@ class OwnSoundsArguments(GeneralSoundsArguments):
     model: str = field(
         default="default",
         metadata={
-            "help": "Which network; `tiny` is for microcontrollers: 16 kHz, windows of a second.",
+            "help": "Which network; `tiny` is for microcontrollers.",
             "choices": list(NETWORKS),
         },
     )

@@ -1,5 +1,6 @@
 """Addresses in the place of paths: read, listed and written in stores that are slow, broken, forbidden or gone."""
 
+import errno
 import io
 import json
 import logging
@@ -25,7 +26,7 @@ from hf_audio.data.columns import Columns
 from hf_audio.data.shard_rows import read_block, read_sounds
 from hf_audio.data.shards import find_shards, load_shards
 from hf_audio.errors import ArgumentError, AudioError, DataError, MissingExtraError
-from hf_audio.files import search_folder, write_text
+from hf_audio.files import search_folder, write_text, written_whole
 from hf_audio.remote import as_path, claimed, is_remote, open_remote, public_name
 
 
@@ -161,6 +162,8 @@ def test_predict_reads_folders_tables_and_patterns_of_a_store_and_writes_into_it
     assert mixed["path"].tolist() == ["memory://b/dog/a.wav"] and mixed["error"].isna().all()
     pattern = hf_audio.predict(checkpoint, ["memory://b/*/*.flac"], num_workers=0)
     assert pattern["path"].tolist() == ["memory://b/dog/b.flac"]
+    hidden = hf_audio.predict(checkpoint, ["memory://b/.hidden"], num_workers=0)
+    assert hidden["path"].tolist() == ["memory://b/.hidden/d.wav"]
     hf_audio.embed(checkpoint, ["memory://b/dog"], output="memory://b/out", num_workers=0)
     assert memory.find("/b/out") == ["/b/out/a.csv", "/b/out/part-00000-of-00001.parquet"]
     with pytest.raises(DataError, match="is what the clips are read from"):
@@ -230,6 +233,9 @@ def test_inspect_and_shards_of_a_store(memory, tmp_path):
     with pytest.raises(DataError, match="has no train split among its shards"):
         find_shards("memory://s/data")
     write_text(as_path("memory://out/x.txt"), "ä")
+    assert memory.cat("/out/x.txt").decode() == "ä"
+    with pytest.raises(DataError, match=r"x\.txt cannot be written"), written_whole("memory://out/x.txt"):
+        raise OSError(errno.ENOSPC, "No space left on device")
     assert memory.cat("/out/x.txt").decode() == "ä"
 
 

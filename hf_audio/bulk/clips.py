@@ -1,6 +1,7 @@
 """Which clips a command line means: files, folders, patterns, tables and standard input."""
 
 import glob
+import itertools
 import logging
 import os
 import shutil
@@ -181,7 +182,8 @@ def _find_remote(address: str) -> list[str]:
         return [address]
     else:
         found = list_remote(address)
-    depth = len(as_path(address).parts) - 1
+    # What was asked for by name may be hidden: the parts before the first one of a pattern.
+    depth = sum(1 for _ in itertools.takewhile(lambda part: not glob.has_magic(part), as_path(address).parts))
     named = [file for file in found if as_path(file).suffix.lower() in SOUND_SUFFIXES]
     return [file for file in named if not any(map(is_hidden, as_path(file).parts[depth:]))]
 

@@ -43,7 +43,7 @@ Clip = str | Sound
 
 def name_of(clip: Clip) -> str:
     """What a recording is called."""
-    return public_name(clip) if isinstance(clip, str) else clip.name
+    return public_name(clip if isinstance(clip, str) else clip.name)
 
 
 @dataclass(frozen=True)
@@ -94,13 +94,13 @@ class Cut:
         if isinstance(file, str):
             yield from stream_audio(file, rate)
         elif file.source is None:
-            raise AudioError(f"{file.name} holds no recording: fill it or leave it out.")
+            raise AudioError(f"{name_of(file)} holds no recording: fill it or leave it out.")
         elif isinstance(file.source, AudioError):
             raise file.source
         elif isinstance(file.source, np.ndarray):
-            yield to_mono(file.source, file.rate or rate, rate, file.name)
+            yield to_mono(file.source, file.rate or rate, rate, name_of(file))
         else:
-            yield from stream_audio(file.source, rate, name=file.name)
+            yield from stream_audio(file.source, rate, name=name_of(file))
 
     def _windows(self, clip: int, file: Clip) -> Iterator[Piece]:
         content = None if self.contents is None else self.contents[clip]

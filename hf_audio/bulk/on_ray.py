@@ -122,6 +122,8 @@ def predict_on_ray(
             for part in parts:
                 part.unlink()
         (output / RUN_FILE).unlink()
+    if n_clips == 0:
+        raise DataError(f"{public_name(str(sources.names[0]))} and what is beside it hold no recordings: give others.")
     if len(problems) == n_clips:
         others = f" The other {n_clips - 1} cannot be read either." if n_clips > 1 else ""
         raise AudioError(problems[0]["reason"] + others)
@@ -132,8 +134,14 @@ def predict_on_ray(
 
 def _divide(sources: Sources) -> tuple[list[Piece], list[str]]:
     """All that is to be judged, in pieces, and the names of the further columns."""
-    shards = [shard for name in sources.names for shard in _find_shards(name)]
+    found = [_find_shards(name) for name in sources.names]
+    shards = [shard for of_one in found for shard in of_one]
     if shards:
+        if not all(found):
+            other = sources.names[found.index([])]
+            raise DataError(
+                f"{public_name(str(other))} holds no shards, and others do: judge each kind in its own run."
+            )
         told = [_describe(shard) for shard in shards]
         groups = [(shard, group) for shard, (n, _) in zip(shards, told, strict=True) for group in range(n)]
         pieces = [Piece(number, (), shard, group) for number, (shard, group) in enumerate(groups)]
@@ -271,7 +279,7 @@ def _cluster(address: str | None) -> Iterator[None]:
         return
     place = address or os.environ.get("RAY_ADDRESS") or "local"
     try:
-        ray.init(address=place, include_dashboard=None if address else False, log_to_driver=False)
+        ray.init(address=place, include_dashboard=False if place == "local" else None, log_to_driver=False)
     except (ConnectionError, OSError, ValueError) as error:
         raise DataError(
             f"No Ray cluster answers at {place} ({type(error).__name__}): start one with ray start --head, or leave "
@@ -333,8 +341,10 @@ def _look_through(parts: Sequence[Path]) -> tuple[int, list[dict[str, str]]]:
     problems, n_clips = [], 0
     for part in parts:
         with part.open("rb") as file:
-            rows = ParquetFile(file).read(columns=["path", "error"]).to_pydict()
-        pairs = dict(zip(rows["path"], rows["error"], strict=True))
-        n_clips += len(pairs)
-        problems += [{"path": path, "reason": reason} for path, reason in pairs.items() if reason is not None]
+            parquet = ParquetFile(file)
+            rows = parquet.read(columns=["path", "error"]).to_pylist()
+        answered = [row["path"] for row in rows if row["error"] is None]
+        broken = [{"path": row["path"], "reason": row["error"]} for row in rows if row["error"] is not None]
+        n_clips += len(set(answered) if "start" in parquet.schema_arrow.names else answered) + len(broken)
+        problems += broken
     return n_clips, problems

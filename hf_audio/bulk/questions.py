@@ -145,14 +145,6 @@ class WindowQuestion(ABC, Generic[H]):
     def answerer(self, network: Any, checkpoint: str) -> Answerer[H]:
         """What `network` gave, ready to be asked about clips that have not been heard before."""
 
-    def load(self, checkpoint: str) -> Answerer[H]:
-        """Both at once.
-
-        Raises:
-            CheckpointError: it cannot be used.
-        """
-        return self.answerer(self.network(checkpoint), checkpoint)
-
     @abstractmethod
     def choose_writer(self, output: Path, n_clips: int) -> Writer[H]:
         """What writes the answers to so many clips, by the output's name.

@@ -244,7 +244,10 @@ def _columns(batch: Any) -> Cells:
     if hasattr(batch, "column_names") and hasattr(batch, "schema"):  # of pyarrow
         return {name: batch.column(place).to_pylist() for place, name in enumerate(batch.column_names)}
     if hasattr(batch, "to_dict") and hasattr(batch, "columns"):  # of pandas
-        return {str(name): batch[name].tolist() for name in batch.columns}
+        return {
+            str(name): [None if empty else cell for cell, empty in zip(column.tolist(), column.isna(), strict=True)]
+            for name, column in batch.items()
+        }
     if isinstance(batch, Mapping):
         return {str(name): list(column) for name, column in batch.items()}
     if isinstance(batch, Sequence) and not isinstance(batch, str | bytes):
@@ -282,20 +285,25 @@ def _read_sound(cell: Any) -> Sound:
         samples = cell.get("array", cell.get("raw"))
         if samples is not None:
             return Sound(name, np.asarray(samples), cell.get("sampling_rate"))
-        return Sound(name, cell.get("bytes") or name or None)
+        content = cell.get("bytes")
+        return Sound(name, name or None if content is None else content)
     if isinstance(cell, str | os.PathLike):
         return Sound(os.fspath(cell), os.fspath(cell) or None)
     if isinstance(cell, bytes | bytearray | memoryview):
         return Sound("", bytes(cell))
     if isinstance(cell, np.ndarray | list | tuple):
         return Sound("", np.asarray(cell))
-    if cell is None or cell != cell:  # of pandas, where a cell is empty
+    if _is_empty(cell):
         return Sound("", None)
     raise ArgumentError(f"A recording is a path, bytes or samples, and no {type(cell).__name__}: name its column.")
 
 
+def _is_empty(cell: Any) -> bool:
+    return cell is None or (isinstance(cell, float | np.floating) and bool(np.isnan(cell)))
+
+
 def _as_text(cell: Any) -> str:
-    return "" if cell is None or cell != cell else str(cell)
+    return "" if _is_empty(cell) else str(cell)
 
 
 def _as_given(rows: Sequence[Row], schema: "pa.Schema", batch: Any) -> Any:

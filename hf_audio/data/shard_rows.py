@@ -16,7 +16,7 @@ from datasets import ClassLabel
 
 from ..errors import DataError
 from ..files import AUDIO_SUFFIXES
-from ..remote import is_remote, open_remote
+from ..remote import is_remote, open_remote, public_name
 from .classes import is_numbering
 from .columns import LABEL_NAMES, Columns, guess_label
 
@@ -207,7 +207,8 @@ def _find_audio(schema: pa.Schema, shard: str, wanted: str | None) -> str:
         there = ", ".join(schema.names)
         holding = [name for name in schema.names if _holds_bytes(schema.field(name).type)]
         if AUDIO_COLUMN not in holding and len(holding) != 1:
-            raise DataError(f"{shard} has {len(holding)} columns of bytes among {there}: name the audio's one.")
+            name = public_name(shard)
+            raise DataError(f"{name} has {len(holding)} columns of bytes among {there}: name the audio's one.")
         return AUDIO_COLUMN if AUDIO_COLUMN in holding else holding[0]
     if not _holds_bytes(schema.field(wanted).type):
         raise DataError(f"{shard} holds no encoded audio in the column {wanted!r}: give one of bytes.")

@@ -17,7 +17,7 @@ def write_header(parts: StaticParts, path: Path, *, with_frontend: bool) -> Path
     Without its front-end, the constants of that are in it too: the window, and of each mel filter where it begins, how
     many bins it has, and its weights, one filter after the other.
     """
-    name = re.sub(r"\W", "_", path.stem)
+    name = re.sub(r"\W", "_", path.stem, flags=re.ASCII)
     name = f"_{name}" if name[:1].isdigit() else name
     upper, data, facts = name.upper(), path.read_bytes(), parts.facts
     lines = [

@@ -20,7 +20,7 @@ from ..inference.classifier import AudioClassifier
 from .c_header import write_header
 from .frontend_reference import FrontEnd
 from .golden_clips import make_golden_clips
-from .onnx import TOLERANCE, Export, compare, compare_frames, load_exportable, set_metadata
+from .onnx import TOLERANCE, Export, bound_of, compare, compare_frames, load_exportable, set_metadata
 from .static import (
     StaticClassifier,
     StaticParts,
@@ -124,7 +124,8 @@ def export_for_device(
         )
     else:
         sources = clips
-        warn_of_rates(sources, facts.sampling_rate)
+        if int8:
+            warn_of_rates(sources, facts.sampling_rate)
     waveforms = [load_audio(clip, facts.sampling_rate) for clip in sources]
     with temporary_folder_beside(path) as folder:
         written = folder / path.name
@@ -198,11 +199,6 @@ def largest_difference(exported: AudioClassifier, classifier: AudioClassifier, w
     if classifier.facts.frame_seconds is not None:
         differences += compare_frames(exported, torchs, windows)
     return float(np.max(differences))
-
-
-def bound_of(difference: float) -> float:
-    """What a file of 8 bits may differ by on other clips than those that calibrated it."""
-    return min(1.0, round(3 * difference, 4))
 
 
 def check(export: Export, difference: float, in_floats: str | None, format: str) -> None:

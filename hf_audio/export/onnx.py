@@ -215,9 +215,13 @@ def quantise(
         differences += compare_frames(OnnxAudioClassifier(path), classifier, clips)
     if not np.isfinite(differences).all():
         raise ExportError(f"{path.name} answers NaN in 8 bits: calibrate it on other clips, or leave --int8 out.")
-    # Other clips differ more than those that calibrated it.
-    set_metadata(path, {"int8_bound": min(1.0, round(3 * max(differences), 4))})
+    set_metadata(path, {"int8_bound": bound_of(max(differences))})
     return export
+
+
+def bound_of(difference: float) -> float:
+    """What a file of 8 bits may differ by on other clips, which differ more than those that calibrated it."""
+    return min(1.0, max(round(3 * difference, 4), TOLERANCE))
 
 
 def _quantise(path: Path, facts: Facts, clips: Sequence[np.ndarray]) -> None:

@@ -97,10 +97,11 @@ def _read_audio(inputs: Any, sampling_rate: int) -> np.ndarray:
             raise AudioError("inputs: this is no base64: give the bytes of an audio file in it.") from error
     if isinstance(inputs, bytes | bytearray | memoryview):
         return load_audio(bytes(inputs), sampling_rate)
-    if isinstance(inputs, list | tuple | np.ndarray):
+    if isinstance(inputs, list | tuple):  # JSON does not tell floats that are whole from integers
         try:
-            samples = np.asarray(inputs, dtype=np.float32)
+            inputs = np.asarray(inputs, dtype=np.float32)
         except (TypeError, ValueError) as error:
             raise AudioError("inputs: a list that is no waveform: give numbers, full scale being 1.") from error
-        return to_mono(samples, rate, sampling_rate, "inputs")
+    if isinstance(inputs, np.ndarray):
+        return to_mono(inputs, rate, sampling_rate, "inputs")
     raise AudioError(f"inputs: audio cannot be read from a {type(inputs).__name__}: give the bytes of an audio file.")

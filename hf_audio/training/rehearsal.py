@@ -95,6 +95,6 @@ def rehearse(args: RecipeArguments) -> None:
 
 def _unusual(args: RecipeArguments) -> bool:
     """Whether a flag that transformers alone reads has another value than it has by itself on this machine."""
-    usual = RecipeArguments(output_dir=args.output_dir, use_cpu=args.use_cpu).to_dict()
+    usual = RecipeArguments(output_dir=args.output_dir, use_cpu=args.use_cpu, optim=ADAMW).to_dict()
     ours = {*RecipeArguments.__annotations__, *LEFT_OUT} - {"optim"}  # which may be one of dozens
     return any(value != usual[name] for name, value in args.to_dict().items() if name in usual and name not in ours)

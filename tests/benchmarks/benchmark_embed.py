@@ -33,7 +33,7 @@ from hf_audio.inference.embedder import embedder_of
 class Loaded(Question):
     """The question of labels, to a checkpoint that is loaded already."""
 
-    def load(self, checkpoint):
+    def network(self, checkpoint):
         """What was loaded."""
         return LOADED["predict"]
 
@@ -44,7 +44,7 @@ LOADED: dict = {}
 def compare_with_predict(checkpoint: str, folder: str, n_clips: int, n_rounds: int) -> None:
     """Print clips a second of both."""
     classifier = load_classifier(checkpoint)
-    LOADED["predict"] = Question().load(checkpoint)
+    LOADED["predict"] = classifier
     files = [clip["path"] for clip in find_clips(folder)][:n_clips]
     questions: dict[str, WindowQuestion] = {
         "predict": Loaded(),

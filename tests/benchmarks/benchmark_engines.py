@@ -19,19 +19,17 @@ import numpy as np
 import soundfile
 
 SERVER = """
-import sys, time
+import socket, sys, time
+import uvicorn
 from moto.server import DomainDispatcherApplication, create_backend_app
-from werkzeug.serving import WSGIRequestHandler, make_server
-import logging
-logging.getLogger("werkzeug").setLevel(logging.ERROR)
-WSGIRequestHandler.protocol_version = "HTTP/1.1"
 answer = DomainDispatcherApplication(create_backend_app)
 def application(environ, start_response):
     time.sleep(float(sys.argv[1]))
     return answer(environ, start_response)
-server = make_server("127.0.0.1", 0, application, threaded=True)
-print(server.server_port, flush=True)
-server.serve_forever()
+listening = socket.create_server(("127.0.0.1", 0))
+print(listening.getsockname()[1], flush=True)
+# Its connections stay open as those of stores do, which werkzeug's do not.
+uvicorn.Server(uvicorn.Config(application, interface="wsgi", log_level="error")).run([listening])
 """
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 

@@ -118,6 +118,17 @@ def test_shards_are_read_row_group_by_row_group(ray, checkpoint, clips, tmp_path
     assert len(list((tmp_path / "out").iterdir())) == 4
 
 
+def test_rows_of_one_name_are_clips_of_their_own(tmp_path):
+    def look_through(**further):
+        rows = {"path": ["a.wav"] * 3, "error": [None, None, "it is broken"], **further}
+        pa.parquet.write_table(pa.table(rows), tmp_path / "part.parquet")
+        return on_ray._look_through([tmp_path / "part.parquet"])
+
+    broken = [{"path": "a.wav", "reason": "it is broken"}]
+    assert look_through() == (3, broken)
+    assert look_through(start=[0.0, 0.5, None]) == (2, broken)  # two windows of one
+
+
 def test_what_cannot_be_is_one_sentence(checkpoint, clips, tmp_path, monkeypatch):
     with pytest.raises(DataError, match="Parquet parts are written, so name a folder"):
         hf_audio.predict(checkpoint, [clips], output=tmp_path / "a.csv", engine="ray")
@@ -125,6 +136,9 @@ def test_what_cannot_be_is_one_sentence(checkpoint, clips, tmp_path, monkeypatch
         hf_audio.predict(checkpoint, [clips], engine="ray")
     with pytest.raises(ArgumentError, match=r"--address ray://x is of a Ray cluster: add --engine ray\."):
         hf_audio.predict(checkpoint, [clips], output=tmp_path / "a.csv", address="ray://x")
+    pa.parquet.write_table(pa.table({"audio": [b"x"]}), tmp_path / "a.parquet")
+    with pytest.raises(DataError, match="clips holds no shards, and others do"):
+        hf_audio.predict(checkpoint, [tmp_path / "a.parquet", clips], output=tmp_path / "out", engine="ray")
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'hf-audio\[ray\]'"):
         hf_audio.predict(checkpoint, [clips], output=tmp_path / "out", engine="ray")

@@ -53,6 +53,14 @@ def test_all_kinds_of_batches_have_the_rows_of_predict(checkpoint, files):
     assert arrays["label"][3] == arrays["label"][1] and arrays["error"][4].startswith("row 4 holds no recording")
     assert [len(part) for part in tagger.map([files[:1], files[1:]])] == [1, 3]
 
+    further = {"text": pd.array(["a", None], "string"), "tags": [np.array([1, 2]), None], "day": [pd.NaT, pd.NaT]}
+    kept = tagger(pd.DataFrame({"path": files[:2], **further}))
+    assert kept[[*further]].to_numpy().tolist() == [["a", "[1 2]", ""], ["", "", ""]]
+    assert tagger({"path": files[:2], "tags": np.ones((2, 2), int)})["tags"].tolist() == ["[1 1]", "[1 1]"]
+    empty = tagger([{"bytes": b"", "path": files[0]}, {"bytes": b"x", "path": "https://h/a.wav?sig=secret"}])
+    assert empty["label"].isna().all() and empty["error"][0].startswith(f"{files[0]} is empty (0 bytes)")
+    assert empty["error"][1].startswith("https://h/a.wav is not audio")
+
 
 def test_windows_moments_and_vectors(checkpoint, files):
     windows = AudioTagger(checkpoint, windows=True, hop_seconds=0.5)([files[2], files[3]])

@@ -17,7 +17,7 @@ from hf_audio import (
 )
 from hf_audio.cli import main
 from hf_audio.errors import CheckpointError, ExportError
-from hf_audio.export.onnx import export_onnx
+from hf_audio.export.onnx import TOLERANCE, bound_of, export_onnx
 from hf_audio.export.onnx_frontend import FactoredMelSpectrogram
 from hf_audio.inference.checkpoint import load_classifier
 from hf_audio.inference.embedder import load_embedder
@@ -177,3 +177,7 @@ def test_what_cannot_be_exported_is_one_sentence(tmp_path, checkpoint):
         OnnxAudioClassifier(tmp_path / "model.onnx")
     with pytest.raises(SystemExit):
         main(["export", str(checkpoint), "--output", str(tmp_path / "small.onnx"), "--int8"])
+
+
+def test_a_bound_of_eight_bits_is_no_narrower_than_that_of_floats():
+    assert [bound_of(each) for each in (1e-6, 0.01, 0.5)] == [TOLERANCE, 0.03, 1.0]

@@ -45,10 +45,13 @@ def test_all_kinds_of_inputs_are_the_same_audio(inputs, handler, checkpoint):
     assert len(told) == 2
 
 
-def test_another_rate_and_another_function(handler):
+def test_another_rate_another_scale_and_another_function(handler):
     high = tone(900, 1.7, 2 * RATE)
     (first,) = handler({"inputs": {"array": high, "sampling_rate": 2 * RATE}, "parameters": {"top_k": 1}})
     assert first["label"] == handler({"inputs": encoded(high, 2 * RATE)})[0]["label"]
+    bytes_of_samples = np.rint(128 + 127 * CLIP).astype(np.uint8)
+    floats = (bytes_of_samples.astype(np.float32) - 128) / 128
+    assert handler({"inputs": {"array": bytes_of_samples}}) == handler({"inputs": floats})
     window = {"inputs": CLIP[:RATE]}
     scores = np.exp([row["score"] for row in handler({**window, "parameters": {"function_to_apply": "none"}})])
     assert scores / scores.sum() == pytest.approx([row["score"] for row in handler(window)], abs=1e-5)

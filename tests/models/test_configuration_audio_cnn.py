@@ -27,7 +27,7 @@ from helpers.checkpoints import FRAMES, tiny_config
         ({"heard_seconds": 0.05}, "heard_seconds=0.05 must lie between min_seconds=0.1 and clip_seconds=1.0"),
         ({"heard_seconds": 1.5}, "heard_seconds=1.5 must lie between"),
         ({"trim_db": 0}, "trim_db=0 must be positive"),
-        ({"pooling": "sum"}, "pooling='sum' is not known: choose one of mean_max, mean, max, mean_std, attention"),
+        ({"pooling": "sum"}, "pooling='sum' is not known: choose one of mean_max, mean, max, mean_std, "),
         ({"long_term_spectrum": True, "num_digits": 2}, "long_term_spectrum=True tells no digits"),
         ({"number_grammar": "xx", "num_digits": 6}, "number_grammar='xx' is not known: choose one of ru, or None"),
         ({"number_grammar": "ru", "num_digits": 3}, "reads numbers of 6 digits, not num_digits=3"),

@@ -74,7 +74,7 @@ def run(checkpoint, tmp_path):
 SENT = {
     *("README.md", "all_results.json", "config.json", "confusion_matrix.png", "model.safetensors", "predictions.csv"),
     *("backbones.py", "configuration_audio_cnn.py", "feature_extraction_audio_cnn.py", "frontends.py"),
-    "number_grammar.py",
+    *("number_grammar.py", "one_class.py"),
     *("modeling_audio_cnn.py", "preprocessor_config.json", "skipped.csv", "training_args.json"),
 }
 
@@ -185,7 +185,7 @@ def test_a_dry_run_lists_the_same_files_and_asks_nobody(run, server, loads, monk
     assert {path for _, path in rows} == SENT
     sizes = {path: int(size.replace(",", "")) for size, path in rows}
     assert sizes["model.safetensors"] == (run / "model.safetensors").stat().st_size
-    assert int(total[0].replace(",", "")) == sum(sizes.values()) and "in 15 files" in total[1]
+    assert int(total[0].replace(",", "")) == sum(sizes.values()) and "in 16 files" in total[1]
     assert server.requests == []
 
 

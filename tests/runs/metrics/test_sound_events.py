@@ -128,7 +128,7 @@ def test_psds_follows_its_definition(seed):
     if not any(cats):
         return
     scenario = Scenario(0.6, 0.4, instability_weight=0.0, max_false_positives=2000.0)
-    alone = [np.concatenate([each, np.zeros((len(each), 2))], axis=1) for each in only]
+    alone = [np.concatenate([each, np.full((len(each), 2), -np.inf)], axis=1) for each in only]
     by_definition = psds_by_definition(alone, cats, scenario)
     curves = detection_curves(only, FRAME_SECONDS, cats, ["cat"], [4.0, 4.0], scenario)
     assert curves.psds() == pytest.approx(by_definition, abs=1e-9)
