@@ -463,7 +463,8 @@ def normal_facts(args: OwnSoundsArguments, division: Division, choices: Mapping[
         told,
         hears="A recording in, whether it is normal out, and how far it is from that; recordings of more than "
         f"{args.clip_seconds:g} s are judged in windows.",
-        data=f"The normal recordings of {code(collection.name)}, as they are. Chosen by the recordings:\n{chosen}",
+        data=f"The normal recordings of {code(collection.name)}, as they are."
+        + (f" Chosen by the recordings:\n{chosen}" if chosen else ""),
         limits=[limit for limit in told.limits if "One class" not in limit],
         tags=["sounds", "anomaly-detection"],
     )
@@ -475,13 +476,15 @@ def make_normal_task(args: OwnSoundsArguments) -> Task:
     collection = load_normal_collection(str(args.data_dir), columns, args.audio_dir)
     division = divide_normal(collection, Wishes(args.group_pattern, args.group_by, refits=False, may_refit=False))
     collection = division.collection
-    choices = choose(args, survey_recordings(collection.dataset, collection.rows(TRAIN)))
-    signal = fit_signal(NETWORKS[args.model], args.sampling_rate, args.clip_seconds, args.excerpt_seconds)
-    signal |= {name: value for name in ("f_min", "f_max") if (value := getattr(args, name)) is not None}
-    name = args.model_name_or_path
-    config = AudioCNNConfig(**hear_statistics(signal))
+    name, config = args.model_name_or_path, None
     if name is not None and is_audio_cnn(name):
         config = AudioCNNConfig.from_pretrained(find_checkpoint(name), **ONE_CLASS)
+        args.sampling_rate, args.clip_seconds = config.sampling_rate, config.clip_seconds
+    choices = choose(args, survey_recordings(collection.dataset, collection.rows(TRAIN)))
+    if config is None:
+        signal = fit_signal(NETWORKS[args.model], args.sampling_rate, args.clip_seconds, args.excerpt_seconds)
+        signal |= {name: value for name in ("f_min", "f_max") if (value := getattr(args, name)) is not None}
+        config = AudioCNNConfig(**hear_statistics(signal))
     groups = collection.group_column if collection.is_drawn else None
     return Task(
         config=config,

@@ -12,6 +12,7 @@ import numpy as np
 from ..errors import DataError
 from ..files import RealPaths, search_folder
 from ..models.configuration_audio_cnn import ANOMALY, NORMAL
+from ..remote import as_path
 from .clip_tables import ClipTable
 from .collection import Collection, name_groups, read_parts_of
 from .columns import TEST, TRAIN, Columns, guess_label
@@ -26,7 +27,7 @@ logger = logging.getLogger(__name__)
 NORMAL_WORDS = frozenset({"normal", "normals"})
 ANOMALY_WORDS = frozenset({"abnormal", "anomalies", "anomalous", "anomaly"})
 TRUE_CELLS, FALSE_CELLS = ("1", "1.0", "true", "yes"), ("0", "0.0", "false", "no", "")
-WORD = re.compile(r"[^\W_]+")
+WORD = re.compile(r"[^\W\d_]+")  # without a number, as of normal12
 # A machine, or what differs of one: `section_00` of DCASE 2021 and later, `id_00` of DCASE 2020 and MIMII.
 SECTION = re.compile(r"(?<![^\W_])(?:section|id)_?\d+(?![^\W_])", re.IGNORECASE)
 SECTION_COLUMN = "section"
@@ -79,7 +80,7 @@ def read_normal_recordings(
     Raises:
         DataError: there are no recordings, or no normal ones to train on.
     """
-    source, columns = Path(source), columns or Columns()
+    source, columns = as_path(source), columns or Columns()
     if is_table(source) and not source.is_dir():
         return _read_table(source, columns, audio_dir)
     if not source.is_dir():

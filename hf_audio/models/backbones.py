@@ -480,13 +480,7 @@ class NoBackbone(nn.Module):
         return features, n_frames
 
 
-BACKBONES = {
-    "resnet": ResNet,
-    "conv1d": Conv1dNet,
-    "shufflenet": ShuffleNet,
-    "alexnet": AlexNet,
-    "cnn3": CNN3,
-}
+BACKBONES = {"resnet": ResNet, "conv1d": Conv1dNet, "shufflenet": ShuffleNet, "alexnet": AlexNet, "cnn3": CNN3}
 POOLINGS: dict[str, type[Pooling]] = {
     "mean_max": MeanMaxPooling,
     "mean": MeanPooling,

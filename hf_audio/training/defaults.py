@@ -29,8 +29,8 @@ WHOLE_SHARE = 0.95
 # Of the excerpts trained on, seconds: half a recording costs half as much and is another one every time.
 SHORTEST_EXCERPT = 1.0
 LONGEST_EXCERPT = 2.5
-# ESC-50: 1600 training clips, heard 240 times each, 64 a step. With Muon, a third and a quarter of that was enough in
-# own sounds; of few clips, networks still want so many excerpts in all.
+# ESC-50: 1600 training clips, heard 240 times each, 64 a step. With Muon, a third of that was enough for own
+# sounds; of few clips, networks still want so many excerpts in all.
 KNOWN_CLIPS = 1600
 KNOWN_EPOCHS, MUON_EPOCHS = 240, 80
 FEWEST_HEARD = 6000

@@ -44,7 +44,8 @@ class NormalModel:
         vectors = vectors.astype(np.float64)
         mean, spread = vectors.mean(0), vectors.std(0) + STEADY
         standard = (vectors - mean) / spread
-        precision = np.linalg.inv(LedoitWolf(assume_centered=True).fit(standard).covariance_)
+        covariance = LedoitWolf(assume_centered=True).fit(standard).covariance_ + STEADY**2 * np.eye(len(mean))
+        precision = np.linalg.inv(covariance)
         whitening = np.linalg.cholesky((precision + precision.T) / 2) / spread[:, None]
         placed = (vectors - mean) @ whitening
         if len(placed) > MOST_CENTERS:

@@ -465,8 +465,12 @@ class AudioTrainer(Trainer):
                 raise ArgumentError(f"{checkpoint} holds no average of the weights: it was saved without --ema_decay.")
             self.average.load_state_dict(torch.load(path, map_location=self.args.device, weights_only=True))
 
+    def _save_rng_state(self, output_dir: str) -> None:
+        with GENERATORS:  # a thread may be drawing a batch, and puts the states back behind it
+            super()._save_rng_state(output_dir)
+
     def _load_rng_state(self, checkpoint: str | None) -> None:
-        with GENERATORS:  # a thread may be drawing a batch
+        with GENERATORS:
             super()._load_rng_state(checkpoint)
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:

@@ -82,3 +82,4 @@ def test_what_is_left_out_and_what_is_not_there_is_told(tmp_path, caplog):
     with pytest.raises(DataError, match="bad has no normal recording to train on"):
         load_normal_collection(tmp_path / "bad")
     assert read_condition("normal_or_anomaly") is None and read_condition("Abnormal-3") == "anomaly"
+    assert read_condition("anomaly0012") == "anomaly" and read_condition("normal7_2") == "normal"

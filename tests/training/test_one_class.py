@@ -40,6 +40,14 @@ def test_a_threshold_has_the_stated_share_of_false_alarms_on_clips_that_were_not
         fit_normal(embedded(9), np.arange(9), seed=0)
 
 
+@pytest.mark.parametrize("groups", [np.arange(12), np.array([0] * 10 + [1] * 2)], ids=["by clips", "by recordings"])
+def test_clips_that_are_all_alike_are_normal_and_others_are_not(groups):
+    vectors = np.full((12, 6), 0.01, dtype=np.float32)
+    model = fit_normal(ClipEmbeddings(vectors, np.ones(12, dtype=int)), groups, seed=0).model
+    same, other = model.distances(np.stack([vectors[0], vectors[0] + 1]))
+    assert np.isfinite(other) and other > 1000 * same
+
+
 def test_the_border_of_a_clip_is_where_the_mean_of_its_windows_is_a_half():
     logs, counts = np.array([0.3, 1.0, 2.0, 2.5, -1.0]), np.array([1, 4])
     borders = clip_borders(logs, counts, slope=2.0)
@@ -124,6 +132,9 @@ def test_without_anomalies_a_run_tells_its_false_alarms(machine, train, tmp_path
 def test_a_trained_network_may_give_the_embeddings(checkpoint, machine, train, tmp_path, capsys):
     results = train("out", "--data_dir", str(machine), "--model_name_or_path", str(checkpoint))
     assert "eval_anomaly_auc" in results and results["parameters"] > 0
+    told = json.loads((checkpoint / "config.json").read_text())
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert f"more than {told['clip_seconds']:g} s" in card and "Chosen by the recordings" not in card
     save_encoder(tmp_path / "encoder", "wav2vec2")
     with pytest.raises(SystemExit):
         train("other", "--data_dir", str(machine), "--model_name_or_path", str(tmp_path / "encoder"))
