@@ -195,7 +195,11 @@ def test_every_flag_of_transformers_is_tried():
     assert KNOWN - tried - {"output_dir"} == set()
 
 
-@pytest.mark.parametrize("group", TRAINED, ids=lambda group: next(name for name in group if name not in VALIDATED))
+@pytest.mark.parametrize(
+    "group",
+    [pytest.param(group, marks=[pytest.mark.exhaustive] * ("debug" in group)) for group in TRAINED],
+    ids=lambda group: next(name for name in group if name not in VALIDATED),
+)
 def test_flags_that_go_together_leave_a_finished_run(group, tones, tmp_path):
     results = train(tones, tmp_path / "out", group)
     assert results["eval_samples"] == 9, "every test clip is judged"

@@ -34,7 +34,7 @@ def sizes(values):
     return [[each.dim_value for each in value.type.tensor_type.shape.dim] for value in values]
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_eight_bits_of_one_shape(tmp_path, checkpoint, clips, capsys):
     path = tmp_path / "small.onnx"
     words = ["--output", str(path), "--static", "--int8", "--clips", str(clips), "--c_header"]

@@ -63,7 +63,9 @@ def test_matrix_products_give_the_spectrogram(n_fft, win_length, hop_length, pow
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=[pytest.mark.exhaustive] * (kind == "beginning of the sound")) for kind in KINDS]
+)
 def test_an_exported_checkpoint_gives_torchs_answers(tmp_path, kind):
     folder = save(tmp_path / "checkpoint", **KINDS[kind])
     with_embeddings = kind in ("numbers", "voices")

@@ -6,7 +6,7 @@ import numpy as np
 from audiomentations import AddGaussianNoise, Compose, Gain
 
 from helpers.checkpoints import tiny_config
-from hf_audio.arguments import RecipeArguments
+from hf_audio.arguments import ADAMW, RecipeArguments
 from hf_audio.data.rows import load_class_folders
 from hf_audio.runs.card import TaskFacts
 from hf_audio.training.augmentation import RandomPlacement
@@ -28,6 +28,7 @@ class TonesArguments(RecipeArguments):
     per_device_train_batch_size: int = field(default=8, metadata={"help": "Clips a step."})
     folds: str | None = field(default=None, metadata={"help": "`all` holds out every fourth clip in turn."})
     noise: float = field(default=0.01, metadata={"help": "Loudest noise."})
+    optim: str = field(default=ADAMW, metadata={"help": "The optimizer.", "metavar": "NAME"})
     learning_rate: float = field(default=1e-2, metadata={"help": "Peak learning rate."})
 
 

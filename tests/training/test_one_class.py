@@ -129,6 +129,7 @@ def test_without_anomalies_a_run_tells_its_false_alarms(machine, train, tmp_path
     assert low <= results["eval_false_alarm_rate"] <= high
 
 
+@pytest.mark.exhaustive
 def test_a_trained_network_may_give_the_embeddings(checkpoint, machine, train, tmp_path, capsys):
     results = train("out", "--data_dir", str(machine), "--model_name_or_path", str(checkpoint))
     assert "eval_anomaly_auc" in results and results["parameters"] > 0

@@ -11,7 +11,6 @@ from helpers.checkpoints import results, tiny_config
 from helpers.trainers import noise_clips, trainer
 
 from hf_audio import AudioCNNForAudioClassification
-from hf_audio.arguments import ADAMW
 from hf_audio.data.rows import UNVERIFIED_COLUMN
 from hf_audio.training import stopping
 from hf_audio.training.batches import ClipTransform
@@ -137,7 +136,6 @@ def test_a_run_that_was_ended_has_learnt_all_clips_and_says_so(tones, tmp_path, 
         monkeypatch.setattr(stopping, name, value)
     monkeypatch.setattr("hf_audio.training.fine_tune.LEAST_HELD", 3)
     flags = {"num_train_epochs": 60, "report_to": "none", "bf16": False, "disable_tqdm": True, "save_strategy": "no"}
-    flags["optim"] = ADAMW
     args = tones_recipe.TonesArguments(data_dir=str(tones), output_dir=str(tmp_path / "out"), **flags)
     fine_tune(args, replace(tones_recipe.make_task(args), stop_when_settled=True))
     told, card = results(tmp_path / "out"), (tmp_path / "out" / "README.md").read_text()
