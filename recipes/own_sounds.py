@@ -13,7 +13,6 @@ precision.
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 from transformers.trainer_utils import IntervalStrategy
@@ -32,7 +31,6 @@ from hf_audio.data.shards import Split, load_shards
 from hf_audio.data.survey import Survey, survey_recordings, survey_stream
 from hf_audio.encoders.names import find_checkpoint
 from hf_audio.errors import ArgumentError
-from hf_audio.models.configuration_audio_cnn import ANOMALY, NORMAL
 from hf_audio.remote import as_path, public_name
 from hf_audio.runs.card import TaskFacts, hub_id
 from hf_audio.runs.markdown import code
@@ -42,6 +40,7 @@ from hf_audio.training.division import Division, divide_by_folds, divide_collect
 from hf_audio.training.earlier_run import find_held_out
 from hf_audio.training.encoders import is_audio_cnn
 from hf_audio.training.general_sounds import (
+    ONE_CLASS,
     PRESETS,
     SEARCH_SPACE,
     SHORTEST_HEARD,
@@ -72,19 +71,6 @@ CHOSEN = (
     "per_device_eval_batch_size",
     "num_train_epochs",
 )
-
-
-# What a network of other classes has to forget before it tells normal sounds from others.
-ONE_CLASS: dict[str, Any] = {
-    "id2label": {0: NORMAL, 1: ANOMALY},
-    "label2id": {NORMAL: 0, ANOMALY: 1},
-    "problem_type": None,
-    "frame_pooling": None,
-    "long_term_spectrum": False,
-    "temperature": 1.0,
-    "rejection_margin": 0.0,
-    "normal_centers": 1,
-}
 
 
 @dataclass

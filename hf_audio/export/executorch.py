@@ -1,16 +1,13 @@
 """A checkpoint of one window as an ExecuTorch program (.pte), in floats or with a network of 8 bits."""
 
-import contextlib
 import json
-import logging
-import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .static import FREE, StaticParts, capture, join, tell_floats
+from .static import FREE, StaticParts, capture, join, quiet_tools, tell_floats
 
 if TYPE_CHECKING:
     from torch import nn
@@ -24,7 +21,7 @@ def write(parts: StaticParts, path: Path, with_frontend: bool, calibration: Sequ
     from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
     from executorch.exir import to_edge_transform_and_lower
 
-    with _quiet():
+    with quiet_tools():
         network, in_floats = parts.network, None
         if calibration is not None:
             network = _quantise(parts, calibration)
@@ -79,16 +76,3 @@ def _float_operations(network: Any) -> list[str]:
         if not any("dequantize" in str(given.target) for given in node.all_input_nodes):
             named.append(kind.split(".")[1] if "." in kind else kind)
     return named
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the tools' remarks to their developers."""
-    previous = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(previous)

@@ -3,16 +3,14 @@
 import contextlib
 import io
 import json
-import logging
 import os
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .static import StaticParts, join, tell_floats
+from .static import StaticParts, join, quiet_tools, tell_floats
 
 if TYPE_CHECKING:
     from torch import nn
@@ -27,7 +25,8 @@ SCOPE = b"FrontEnd_frontend"  # in the names of its tensors, as they are convert
 def write(parts: StaticParts, path: Path, with_frontend: bool, calibration: Sequence[np.ndarray] | None) -> str | None:
     """Write both parts, or the network alone, as one file; see `onnx_static.write`."""
     module, example = (join(parts), parts.window()) if with_frontend else (parts.network, parts.features())
-    with _quiet():
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # of the C++ parts
+    with quiet_tools(), contextlib.redirect_stdout(io.StringIO()):
         _convert(module, example, path)
         _set_metadata(path, {"facts": parts.facts.to_dict()})
         in_floats = None
@@ -110,17 +109,3 @@ def _float_operations(path: Path) -> list[str]:
         if in_floats and operation["op_name"] not in ("DEQUANTIZE", "QUANTIZE"):
             named.append(operation["op_name"])
     return named
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the tools' remarks; what the C++ parts write goes its own way."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    previous = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(previous)

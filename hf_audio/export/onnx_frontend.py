@@ -15,6 +15,19 @@ from ..inference.onnx_classifier import EMBEDDINGS, FRAME_SCORES, OUTPUT
 from ..models.frontends import MelSpectrogram
 
 
+def two_factors(n_fft: int) -> tuple[int, int]:
+    """Rows and columns that a frame is laid out in, as nearly equal as may be."""
+    rows = max(d for d in range(1, math.isqrt(n_fft) + 1) if n_fft % d == 0)
+    return rows, n_fft // rows
+
+
+def frame_window(spectrogram: MelSpectrogram) -> torch.Tensor:
+    """What a frame is multiplied by, (n_fft,): the window, with zeros around it."""
+    config = spectrogram.config
+    padding = config.n_fft - config.win_length
+    return F.pad(spectrogram.window, (padding // 2, padding - padding // 2))
+
+
 class FactoredMelSpectrogram(nn.Module):
     """What a `MelSpectrogram` computes, by a Fourier transform of two factors: `n_fft` = rows x columns.
 
@@ -35,8 +48,7 @@ class FactoredMelSpectrogram(nn.Module):
         config = spectrogram.config
         n_fft = config.n_fft
         self.n_fft, self.hop, self.power = n_fft, config.hop_length, config.power
-        self.rows = max(d for d in range(1, math.isqrt(n_fft) + 1) if n_fft % d == 0)
-        self.columns = n_fft // self.rows
+        self.rows, self.columns = two_factors(n_fft)
         self.n_first = self.rows // 2 + 1
         # Frames are gathered in pieces that both the hop and the frame are multiples of.
         self.piece = math.gcd(n_fft, self.hop)
@@ -48,9 +60,7 @@ class FactoredMelSpectrogram(nn.Module):
         rotations = np.exp(-2j * np.pi * column * (first[:, :, None] / n_fft + second / self.columns))
         real, imaginary = rotations.real, rotations.imag  # (first, columns, second)
         rows = [np.concatenate([real, imaginary], 2), np.concatenate([-imaginary, real], 2)]
-        padding = n_fft - config.win_length
-        window = F.pad(spectrogram.window, (padding // 2, padding - padding // 2))
-        self._keep("window", window)
+        self._keep("window", frame_window(spectrogram))
         self._keep("column_transform", np.stack([turns.real, turns.imag], 1).reshape(2 * self.n_first, self.rows))
         self._keep("row_transforms", np.concatenate(rows, 1))  # (first, 2 columns, 2 second)
         self._keep("mel_filters", self._sort_filters(spectrogram.mel_filters.numpy()))

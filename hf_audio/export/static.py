@@ -6,10 +6,12 @@ of 8 bits, and may leave its front-end to the device.
 
 import copy
 import io
+import logging
 import math
 import shutil
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,6 +48,19 @@ FREE = (
     "aten.to.",
     "_assert_tensor_metadata",
 )
+
+
+@contextmanager
+def quiet_tools() -> Iterator[None]:
+    """Without the exporters' remarks to their developers."""
+    previous = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(previous)
 
 
 @dataclass

@@ -3,14 +3,13 @@
 The spectrogram is made of convolutions of real numbers, and the highest value over time is that of a pooling.
 """
 
-import math
-
 import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 from ..models.frontends import MelSpectrogram
+from .onnx_frontend import frame_window, two_factors
 
 BANDS_TOGETHER = 8  # mel bands whose filters lie in one matrix: their triangles are narrow, and a whole one mostly 0
 
@@ -35,8 +34,7 @@ class ConvolutionalMelSpectrogram(nn.Module):
         config = spectrogram.config
         n_fft = config.n_fft
         self.n_fft, self.hop, self.power = n_fft, config.hop_length, config.power
-        self.rows = max(d for d in range(1, math.isqrt(n_fft) + 1) if n_fft % d == 0)
-        self.columns = n_fft // self.rows
+        self.rows, self.columns = two_factors(n_fft)
         self.n_second = self.columns // 2 + 1  # the others' energies are mirror images
 
         place = np.arange(self.rows)
@@ -44,9 +42,7 @@ class ConvolutionalMelSpectrogram(nn.Module):
         rotation = np.exp(-2j * np.pi * np.outer(place, np.arange(self.columns)) / n_fft)  # (first frequency, column)
         second = np.outer(np.arange(self.n_second), np.arange(self.columns))
         spins = np.exp(-2j * np.pi * second / self.columns)  # (second frequency, column)
-        padding = n_fft - config.win_length
-        window = F.pad(spectrogram.window, (padding // 2, padding - padding // 2))
-        self.register_buffer("window", window, persistent=False)
+        self.register_buffer("window", frame_window(spectrogram), persistent=False)
         rotations = np.stack([rotation.real, rotation.imag])[:, :, None]  # (2, rows, 1, columns)
         self.register_buffer("rotation", torch.from_numpy(rotations.astype(np.float32)), persistent=False)
         self.over_rows = _pointwise(np.concatenate([turns.real, turns.imag]))

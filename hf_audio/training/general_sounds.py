@@ -8,7 +8,7 @@ import numpy as np
 from audiomentations import Compose, Gain, OneOf, PitchShift, TimeStretch
 
 from ..arguments import RecipeArguments
-from ..models.configuration_audio_cnn import LONGEST_FRAME
+from ..models.configuration_audio_cnn import ANOMALY, LONGEST_FRAME, NORMAL
 from .augmentation import AddFastGaussianSNR, RandomExcerpt
 from .search import LogUniform, Uniform
 
@@ -60,6 +60,18 @@ TINY: dict[str, Any] = {
     "freq_mask_count": 1,
     "freq_mask_bins": 6,
     "dropout": 0.1,
+}
+
+# What a network of other classes has to forget before it tells normal sounds from others.
+ONE_CLASS: dict[str, Any] = {
+    "id2label": {0: NORMAL, 1: ANOMALY},
+    "label2id": {NORMAL: 0, ANOMALY: 1},
+    "problem_type": None,
+    "frame_pooling": None,
+    "long_term_spectrum": False,
+    "temperature": 1.0,
+    "rejection_margin": 0.0,
+    "normal_centers": 1,
 }
 
 SEARCH_SPACE = {

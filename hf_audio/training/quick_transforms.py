@@ -46,22 +46,6 @@ class QuickColorNoise(audiomentations.AddColorNoise):
         return samples + noise * np.float32(gain)
 
 
-class QuickClippingDistortion(audiomentations.ClippingDistortion):
-    """Clipping, whose thresholds are found by numpy's vectorised sorting."""
-
-    def apply(self, samples: np.ndarray, sample_rate: int) -> np.ndarray:
-        """(..., samples) -> (..., samples) float32."""
-        share = self.parameters["percentile_threshold"] // 2 / 100
-        if share == 0:
-            return samples
-        ordered = np.sort(samples, axis=None)
-        places = np.array([share, 1 - share]) * (ordered.size - 1)
-        below = places.astype(int)
-        above = np.minimum(below + 1, ordered.size - 1)
-        low, high = ordered[below] + (ordered[above] - ordered[below]) * (places - below)
-        return np.clip(samples, np.float32(low), np.float32(high))
-
-
 class _QuickFilter(BaseButterworthFilter):
     """A filter designed by formulas, of which scipy's design takes longer than the filtering."""
 
@@ -104,7 +88,6 @@ class QuickBandStopFilter(_QuickFilter, audiomentations.BandStopFilter):
 QUICK: dict[type[BaseWaveformTransform], type[BaseWaveformTransform]] = {
     audiomentations.AddGaussianSNR: AddFastGaussianSNR,
     audiomentations.AddColorNoise: QuickColorNoise,
-    audiomentations.ClippingDistortion: QuickClippingDistortion,
     audiomentations.LowPassFilter: QuickLowPassFilter,
     audiomentations.HighPassFilter: QuickHighPassFilter,
     audiomentations.BandPassFilter: QuickBandPassFilter,
