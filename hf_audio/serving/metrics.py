@@ -10,13 +10,14 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from .tally import HELD_BYTES, STREAMS, WAITING, Tally
+from .tally import HELD_BYTES, LOADED, STREAMS, WAITING, Tally
 
 BATCH_SIZES = (1, 2, 4, 8, 16)
 GAUGES = {
     "hf_audio_requests_waiting": ("Requests with a place in the queue.", WAITING),
     "hf_audio_streams": ("Streams that are open.", STREAMS),
     "hf_audio_body_bytes": ("Bodies of requests in memory.", HELD_BYTES),
+    "hf_audio_processes_loaded": ("Processes whose models are loaded.", LOADED),
 }
 # Of a process's own figures, the one that several processes do not have together.
 START, MEMORY = "process_start_time_seconds", "process_resident_memory_bytes"

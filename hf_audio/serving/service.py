@@ -33,7 +33,7 @@ from ..inference.frames import FrameCutter, FrameJoiner, FrameScores, FrameWindo
 from .batcher import BatchedClassifier, Batcher, Network
 from .metrics import Metrics
 from .schemas import MAX_ANSWER_LABELS, MAX_ANSWER_NUMBERS
-from .tally import HELD_BYTES, STREAMS, WAITING, Tally
+from .tally import HELD_BYTES, LOADED, STREAMS, WAITING, Tally
 
 # Decoding frees the interpreter, so two threads keep ahead of a network without taking its cores.
 DECODING_THREADS = 2
@@ -194,6 +194,7 @@ class Service:
             except CheckpointError as error:
                 self._without_embeddings[name] = str(error)
         self._classifiers = classifiers
+        self.tally.add(LOADED, 1)
         self.loaded.set()
 
     def close(self) -> None:

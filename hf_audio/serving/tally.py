@@ -11,14 +11,14 @@ try:
 except ImportError:  # of Windows, where a server has one process
     fcntl = None  # type: ignore[assignment]
 
-WAITING, STREAMS, HELD_BYTES = range(3)
-"""Requests with a place in the queue, streams that are open, bytes of bodies in memory."""
-N_KINDS = 3
+WAITING, STREAMS, HELD_BYTES, LOADED = range(4)
+"""Requests with a place in the queue, streams that are open, bytes of bodies in memory, processes that can answer."""
+N_KINDS = 4
 NUMBER_BYTES = 8
 
 
 class Tally:
-    """Counts of what one process has under way. All calls come from the thread of its event loop."""
+    """Counts of what one process has under way. Each kind is counted from one thread alone."""
 
     def __init__(self) -> None:
         self._own: list[int] | memoryview = [0] * N_KINDS
@@ -36,8 +36,12 @@ class Tally:
         with self._alone():
             if self.total(kind) + amount > limit:
                 return False
-            self._own[kind] += amount
+            self.add(kind, amount)
             return True
+
+    def add(self, kind: int, amount: int) -> None:
+        """Count something that has no limit."""
+        self._own[kind] += amount
 
     def give_back(self, kind: int, amount: int) -> None:
         """What was taken has ended."""

@@ -31,6 +31,7 @@ from hf_audio.inference.checkpoint import load_classifier
 
 DOCKERFILE = (REPOSITORY / "Dockerfile").read_text(encoding="utf-8")
 LATEST = re.compile(r'hf_audio_worker_resident_bytes\{worker="(\w+)"\} (\S+)')
+LOADED = "\nhf_audio_processes_loaded 2.0"
 # What Python does first in every process of the image, where nothing else is installed.
 BLOCK = """
 import sys
@@ -97,10 +98,10 @@ def workers(session: requests.Session, url: str) -> dict[str, float]:
 
 
 def wait_for_workers(session: requests.Session, url: str, process: psutil.Process, without: set[int]) -> list[int]:
-    """The processes of both workers, of which there are some again that can be asked."""
+    """The processes of both workers, once both can be asked."""
     while True:
         pids = [each.pid for each in process.children() if each.pid not in without]
-        if len(pids) == 2 and len(workers(session, url)) == 3 and session.get(f"{url}/ready").ok:
+        if len(pids) == 2 and LOADED in session.get(f"{url}/metrics").text:
             return pids
         time.sleep(0.1)
 
