@@ -18,15 +18,19 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, TypeVar, cast
-from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
+from typing import IO, TYPE_CHECKING, Any, ClassVar, TypeVar, cast
+from urllib.parse import SplitResult, parse_qsl, quote, urlsplit, urlunsplit
 
 from .errors import DataError, MissingExtraError, Refusal
 
+if TYPE_CHECKING:
+    from http.client import HTTPConnection
+
 ADDRESS = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]+)://", re.IGNORECASE)
+S3 = ("s3", "s3a")
 # Of schemes whose package is no dependency of this one's, what installs it.
 PACKAGES = {
-    **dict.fromkeys(["s3", "s3a"], "pip install 'hf-audio[s3]'"),
+    **dict.fromkeys(S3, "pip install 'hf-audio[s3]'"),
     **dict.fromkeys(["gs", "gcs"], "pip install gcsfs"),
     **dict.fromkeys(["az", "abfs", "abfss", "adl"], "pip install adlfs"),
 }
@@ -35,6 +39,7 @@ BUCKETS = (*PACKAGES, "hf")
 # So often something is asked for, with pauses of so many seconds that double from time to time.
 TRIES, PAUSE = 4, 0.5
 CONNECT_SECONDS, ANSWER_SECONDS = 10, 30
+SIGNED_SECONDS = 600  # for which an address that is made for one request is good
 # A file is read to its end by the first request, if it is no longer; longer ones in such blocks, of which some are
 # kept and the next one is fetched ahead.
 HEAD_BYTES, BLOCK_BYTES, BLOCKS_KEPT = 1 << 21, 1 << 22, 3
@@ -416,7 +421,7 @@ def _system(address: str) -> tuple[Any, str]:
     """
     from fsspec.core import url_to_fs
 
-    scheme = ADDRESS.match(address)["scheme"].lower()  # type: ignore[index]
+    scheme = _scheme(address)
     name = public_name(address)
     try:
         system, place = url_to_fs(address, **_options(scheme))
@@ -425,18 +430,23 @@ def _system(address: str) -> tuple[Any, str]:
         raise MissingExtraError(f"{name} needs a package for {scheme}:// that is missing: {package}.") from error
     except ValueError:
         raise DataError(f"{name} is of no scheme that fsspec knows: give s3://, gs://, az:// or https://.") from None
-    if scheme in ("s3", "s3a"):
+    if scheme in S3:
         system.retries = 1  # it is tried again here
     return system, place
+
+
+def _scheme(address: str) -> str:
+    return ADDRESS.match(address)["scheme"].lower()  # type: ignore[index]
 
 
 def _options(scheme: str) -> dict[str, Any]:
     """How long a store is waited for, unless the user has configured fsspec."""
     from fsspec.config import conf
 
-    if scheme in ("s3", "s3a") and "config_kwargs" not in conf.get(scheme, {}):
-        limits = {"connect_timeout": CONNECT_SECONDS, "read_timeout": ANSWER_SECONDS}
-        return {"config_kwargs": {**limits, "retries": {"max_attempts": 0}, "max_pool_connections": READERS}}
+    if scheme in S3 and "config_kwargs" not in conf.get(scheme, {}):
+        limits = {"connect_timeout": CONNECT_SECONDS, "read_timeout": ANSWER_SECONDS, "max_pool_connections": READERS}
+        # Addresses that are signed by the older way, which is still the default, are not taken everywhere.
+        return {"config_kwargs": {**limits, "retries": {"max_attempts": 0}, "signature_version": "s3v4"}}
     if scheme in ("http", "https") and "client_kwargs" not in conf.get(scheme, {}):
         from aiohttp import ClientTimeout
 
@@ -466,7 +476,73 @@ def _size(address: str) -> int:
 
 def _read(address: str, first: int, last: int) -> bytes:
     system, place = _system(address)
-    return bytes(_retried(address, lambda: system.cat_file(place, start=first, end=last)))
+    found = Signed(system, place) if _scheme(address) in S3 else None
+    content = None if found is None else found.read(first, last)
+    if content is None:
+        content = bytes(_retried(address, lambda: system.cat_file(place, start=first, end=last)))
+        if found is not None:
+            found.give_up()
+    return content
+
+
+class Signed:
+    """A file that is asked for by an address which s3fs has signed: a third of the time that a request of s3fs takes.
+
+    What is not answered well so, for whatever reason, s3fs asks for anew, and tells why it cannot be had.
+
+    Args:
+        system: s3fs.
+        place: of the file.
+    """
+
+    _of_thread = threading.local()
+    _unfit: ClassVar[set[str]] = set()  # servers behind a proxy, with certificates of their own, ...
+
+    def __init__(self, system: Any, place: str):
+        self._system = system
+        self._place = place
+        self._server = ""
+        self._refused = False
+
+    def read(self, first: int, last: int) -> bytes | None:
+        """Bytes of the file, `None` if there is no good answer."""
+        connection = None
+        try:
+            parts = urlsplit(self._system.sign(self._place, expiration=SIGNED_SECONDS))
+            self._server = f"{parts.scheme}://{parts.netloc}"
+            if self._server in self._unfit:
+                return None
+            connection = self._connection(parts)
+            wanted = {"Range": f"bytes={first}-{last - 1}"}
+            connection.request("GET", f"{parts.path}?{parts.query}", headers=wanted)
+            answer = connection.getresponse()
+            content = answer.read()
+        except Exception as error:
+            if connection is not None:
+                connection.close()  # and is opened again when it is needed
+            self._refused = not isinstance(error, ConnectionError)  # which was open for too long
+            return None
+        self._refused = answer.status in (301, 307, 400, 401, 403)
+        return content if answer.status in (200, 206) else None
+
+    def give_up(self) -> None:
+        """Ask this server so no more if it refused what s3fs was then given."""
+        if self._refused:
+            self._unfit.add(self._server)
+
+    def _connection(self, parts: SplitResult) -> "HTTPConnection":
+        """Kept open, one for each thread of a process and each server."""
+        from http.client import HTTPConnection, HTTPSConnection
+        from urllib.request import getproxies, proxy_bypass
+
+        connections: dict[str, HTTPConnection] = vars(self._of_thread)
+        key = f"{os.getpid()} {self._server}"
+        if key not in connections:
+            if parts.scheme in getproxies() and not proxy_bypass(str(parts.hostname)):
+                raise ValueError("there is a proxy")
+            kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+            connections[key] = kind(parts.netloc, timeout=ANSWER_SECONDS)
+        return connections[key]
 
 
 def _read_range(address: str, first: int, last: int) -> bytes:

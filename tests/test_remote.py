@@ -8,6 +8,8 @@ import os
 import threading
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
+from urllib.parse import quote
 
 import fsspec
 import numpy as np
@@ -27,7 +29,7 @@ from hf_audio.data.shard_rows import read_block, read_sounds
 from hf_audio.data.shards import find_shards, load_shards
 from hf_audio.errors import ArgumentError, AudioError, DataError, MissingExtraError
 from hf_audio.files import search_folder, write_text, written_whole
-from hf_audio.remote import as_path, claimed, is_remote, open_remote, public_name
+from hf_audio.remote import Signed, as_path, claimed, is_remote, open_remote, public_name
 
 
 def encoded(samples, file_format="WAV", rate=RATE) -> bytes:
@@ -280,6 +282,54 @@ def test_a_web_server_without_ranges_is_read_at_once(tmp_path, monkeypatch):
         thread.join()
     with pytest.raises(DataError, match=r"/a\.wav is not reached \(\w+, 4 times\)"):
         load_audio(address, RATE)
+
+
+def test_what_s3fs_signs_is_asked_for_until_a_server_refuses_it(tmp_path):
+    (tmp_path / "a b.wav").write_bytes(b"sound")
+
+    class Server(SimpleHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        asked: ClassVar[list[str]] = []
+
+        def __init__(self, *arguments):
+            super().__init__(*arguments, directory=str(tmp_path))
+
+        def do_GET(self):
+            self.asked.append(f"{self.client_address[1]} {self.headers['Range']}")
+            super().do_GET() if "sig=good" in self.path else self.send_error(403)
+
+        def log_message(self, *_):
+            pass
+
+    class System:
+        """As s3fs has it."""
+
+        def __init__(self, signature):
+            self.signature = signature
+
+        def sign(self, place, expiration):
+            return f"http://127.0.0.1:{server.server_port}/{quote(place)}?sig={self.signature}"
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Server)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        good, bad, gone = (
+            Signed(System("good"), "a b.wav"),
+            Signed(System("bad"), "a b.wav"),
+            Signed(System("good"), "c"),
+        )
+        assert [good.read(0, 9), good.read(0, 9), bad.read(0, 9), gone.read(0, 9)] == [b"sound", b"sound", None, None]
+        gone.give_up()
+        assert len(set(Server.asked[:2])) == 1 and Server.asked[0].endswith(" bytes=0-8")  # by one connection
+        assert good.read(0, 9) == b"sound"
+        bad.give_up()
+        n_asked = len(Server.asked)
+        assert good.read(0, 9) is None and len(Server.asked) == n_asked
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 def test_a_real_s3_interface_with_errors_and_slow_answers(store, checkpoint, tmp_path, caplog):
