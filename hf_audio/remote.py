@@ -12,6 +12,7 @@ import os
 import re
 import threading
 import time
+import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -343,27 +344,22 @@ def delete(address: str) -> None:
 
 @contextmanager
 def claimed(address: str) -> Iterator[None]:
-    """While this lasts, no other run on any machine claims the output at an address, unless both begin at once.
+    """While this lasts, no other run on any machine claims the output at an address.
 
     A file beside it says so. Who dies without taking it away is forgotten after `VOID` seconds.
 
     Raises:
         DataError: another run holds it, or nothing can be written there.
     """
-    place = f"{address}.claim"
-    holder = _holder(place)
-    if holder is not None:
-        raise DataError(
-            f"{public_name(address)} is being written by another run, on {holder['host']}: wait for its end or, if it "
-            f"was killed, {VOID:.0f} seconds, or choose another output."
-        )
-    _claim(place)
+    place, run = f"{address}.claim", uuid.uuid4().hex
+    _take(address, place, run)
     ended = threading.Event()
 
     def renew() -> None:
         while not ended.wait(RENEWED):
             with suppress(Refusal, OSError):  # what is written itself will tell
-                _claim(place)
+                if _is_of(run, _claim_at(place)):
+                    _claim(place, run)
 
     renewing = threading.Thread(target=renew, daemon=True)
     renewing.start()
@@ -373,34 +369,78 @@ def claimed(address: str) -> Iterator[None]:
         ended.set()
         renewing.join()
         with suppress(Refusal, OSError):
-            delete(place)
+            if _is_of(run, _claim_at(place)):
+                delete(place)
 
 
-def _holder(place: str) -> Mapping[str, Any] | None:
-    """Who claims an output by a file, if anybody that may live."""
-    import socket
+def _take(address: str, place: str, run: str) -> None:
+    """Claim an output by the file at a place.
 
+    Raises:
+        DataError: another run has, or nothing can be written there.
+    """
+    found = _claim_at(place)
+    if found is None or not _lives(found):
+        if found is not None:
+            with suppress(FileNotFoundError):
+                delete(place)
+        with suppress(FileExistsError):
+            _claim(place, run, mode="create")
+        if found is not None:
+            time.sleep(PAUSE)  # another run may have found the same, and have deleted this one's claim as that
+        found = _claim_at(place)
+    if not _is_of(run, found):
+        host = (found or {}).get("host", "another machine")
+        raise DataError(
+            f"{public_name(address)} is being written by another run, on {host}: wait for its end or, if it was "
+            f"killed, {VOID:.0f} seconds, or choose another output."
+        )
+
+
+def _claim_at(place: str) -> Mapping[str, Any] | None:
+    """What a claim tells, which may be nothing; `None` where there is none."""
     try:
         told = json.loads(RemotePath(place).read_bytes())
-        void = time.time() - float(told["time"]) > VOID
-        here = told["host"] == socket.gethostname()
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+    except FileNotFoundError:
         return None
+    except ValueError:
+        return {}
     except OSError as error:
         raise DataError(f"{public_name(place)} cannot be read ({error.strerror}): choose another output.") from None
-    dead = (
-        here and os.name == "posix" and not os.path.exists(f"/proc/{told.get('process')}") and os.path.isdir("/proc")
-    )
-    return None if void or dead else told
+    return told if isinstance(told, dict) else {}
 
 
-def _claim(place: str) -> None:
+def _is_of(run: str, claim: Mapping[str, Any] | None) -> bool:
+    return claim is not None and claim.get("run") == run
+
+
+def _lives(claim: Mapping[str, Any]) -> bool:
+    """Whether the run that made a claim may be alive."""
     import socket
 
-    told = {"host": socket.gethostname(), "process": os.getpid(), "time": time.time()}
+    try:
+        void = time.time() - float(claim["time"]) > VOID
+        here = claim["host"] == socket.gethostname() and os.path.isdir("/proc")
+    except (KeyError, TypeError, ValueError):
+        return False
+    return not void and not (here and not os.path.exists(f"/proc/{claim.get('process')}"))
+
+
+def _claim(place: str, run: str, mode: str = "overwrite") -> None:
+    """Write a claim; `create`: only where there is none.
+
+    Raises:
+        FileExistsError: there is one.
+        DataError: nothing can be written there.
+    """
+    import socket
+
+    told = {"run": run, "host": socket.gethostname(), "process": os.getpid(), "time": time.time()}
     system, path = _system(place)
     try:
-        _retried(place, lambda: system.pipe_file(path, json.dumps(told).encode()))
+        _retried(place, lambda: system.pipe_file(path, json.dumps(told).encode(), mode=mode))
+    except FileExistsError:
+        raise
     except (OSError, NotImplementedError) as error:
         reason = getattr(error, "strerror", None) or "nothing can be written there"
         raise DataError(f"{public_name(place)} cannot be written ({reason}): choose another output.") from None
@@ -575,6 +615,8 @@ def _retried(address: str, call: Callable[[], T]) -> T:
                 raise FileNotFoundError(errno.ENOENT, "it is not there") from None
             if isinstance(error, PermissionError) or kind in ("401", "403") or "Credential" in kind:
                 raise PermissionError(errno.EACCES, "it may not be used with these credentials") from None
+            if isinstance(error, FileExistsError) or kind == "412":
+                raise FileExistsError(errno.EEXIST, "it is there already") from None
             if getattr(error, "errno", None) == errno.EINVAL or kind == "416":
                 raise OSError(errno.EINVAL, "the store refuses what is asked for") from None
     raise DataError(
@@ -590,11 +632,17 @@ def _kind(error: Exception) -> str:
 
 
 def check_output(address: str) -> None:
-    """Refuse to write where nothing can be written.
+    """Refuse to write where nothing can be written, or what would be told on.
 
     Raises:
-        DataError: it is a web server, or there is no such bucket.
+        DataError: it is a web server, there is no such bucket, or credentials stand in the address.
     """
+    parts = urlsplit(address)
+    if "@" in parts.netloc or any(SECRETS.search(name) for name, _ in parse_qsl(parts.query)):
+        raise DataError(
+            f"--output {public_name(address)} holds credentials, and answers tell where they lie: give them as the "
+            "store's own tools take them."
+        )
     if address.lower().startswith(("http://", "https://")):
         raise DataError(
             f"{public_name(address)} is on a web server, which takes no files: give s3://, gs:// or az://."

@@ -256,6 +256,35 @@ def test_a_claim_is_renewed_and_taken_away(memory, monkeypatch):
     assert not memory.exists("/b/a.csv.claim")
 
 
+def claim_that_begins_at_once(monkeypatch, address):
+    """Look for other claims before any is written, and claim then."""
+    look, looked = remote._claim_at, []
+    monkeypatch.setattr(remote, "_claim_at", lambda place: look(place) if looked else looked.append(place))
+    try:
+        with claimed(address):
+            pass
+    finally:
+        monkeypatch.setattr(remote, "_claim_at", look)
+
+
+def test_of_runs_that_begin_at_once_one_goes_on(memory, monkeypatch):
+    with claimed("memory://b/a.csv"):
+        with pytest.raises(DataError, match="being written by another run"):
+            claim_that_begins_at_once(monkeypatch, "memory://b/a.csv")
+        assert memory.exists("/b/a.csv.claim")
+    other = json.dumps({"run": "other", "host": "elsewhere", "process": 1, "time": 1e12}).encode()
+    memory.pipe("/b/a.csv.claim", b'{"run": "killed", "host": "elsewhere", "process": 1, "time": 1e9}')
+    # Another run has found the killed one's claim too, and takes this one's for it.
+    monkeypatch.setattr(remote.time, "sleep", lambda _: memory.pipe("/b/a.csv.claim", other))
+    with pytest.raises(DataError, match="written by another run, on elsewhere"), claimed("memory://b/a.csv"):
+        pass
+    monkeypatch.undo()
+    memory.rm_file("/b/a.csv.claim")
+    with claimed("memory://b/a.csv"):
+        memory.pipe("/b/a.csv.claim", other)  # by whom this one was taken for dead
+    assert memory.cat("/b/a.csv.claim") == other
+
+
 def test_a_web_server_without_ranges_is_read_at_once(tmp_path, monkeypatch):
     monkeypatch.setattr(remote, "HEAD_BYTES", 1000)
     monkeypatch.setattr(remote, "PAUSE", 0.0)
@@ -332,7 +361,7 @@ def test_what_s3fs_signs_is_asked_for_until_a_server_refuses_it(tmp_path):
         thread.join()
 
 
-def test_a_real_s3_interface_with_errors_and_slow_answers(store, checkpoint, tmp_path, caplog):
+def test_a_real_s3_interface_with_errors_and_slow_answers(store, checkpoint, tmp_path, caplog, monkeypatch):
     names = [f"clips/{number:02}.wav" for number in range(12)]
     for number, name in enumerate(names):
         store.put(name, encoded(tone(300 + 100 * number, 0.5)))
@@ -351,6 +380,8 @@ def test_a_real_s3_interface_with_errors_and_slow_answers(store, checkpoint, tmp
     assert [key for key in store.list() if key.startswith("out")] == ["out/a.parquet"]
     written = pd.read_parquet(io.BytesIO(store.client.get_object(Bucket="sounds", Key="out/a.parquet")["Body"].read()))
     assert written["label"].tolist() == here["label"].tolist() and "verysecret" not in caplog.text
+    with claimed("s3://sounds/out/a.csv"), pytest.raises(DataError, match="being written by another run"):
+        claim_that_begins_at_once(monkeypatch, "s3://sounds/out/a.csv")
     store.forbidden = "05.wav"
     table = hf_audio.predict(checkpoint, ["s3://sounds/clips"], num_workers=0)
     assert table["error"].dropna().tolist() == [

@@ -1,5 +1,6 @@
 """`hf-audio predict --engine ray`: the clips in pieces to the machines of a Ray cluster, which write a part each."""
 
+import glob
 import hashlib
 import itertools
 import json
@@ -16,8 +17,9 @@ from tqdm.auto import tqdm
 
 from ..data.shard_rows import UNREADABLE, describe_shard, read_sounds
 from ..data.shards import SUFFIXES as SHARD_SUFFIXES
+from ..data.tables import is_table
 from ..errors import AudioError, DataError, MissingExtraError
-from ..files import search_folder, write_text, written_whole
+from ..files import SOUND_SUFFIXES, search_folder, write_text, written_whole
 from ..problems import count_problems
 from ..remote import as_path, claimed, is_remote, public_name
 from .answers import Row, write_parquet
@@ -172,7 +174,8 @@ def _find_shards(name: str | os.PathLike) -> list[str]:
     path = as_path(name)
     if path.suffix in SHARD_SUFFIXES and path.name != "metadata.parquet":
         return [str(path)]
-    if (is_remote(path) and path.suffix) or not (is_remote(path) or path.is_dir()):
+    named = is_table(path) or path.suffix.lower() in SOUND_SUFFIXES or glob.has_magic(str(path))
+    if named if is_remote(path) else not path.is_dir():
         return []
     found = search_folder(path)
     return [] if found.audio else [str(file) for file in found.others if file.suffix in SHARD_SUFFIXES]
