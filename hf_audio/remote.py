@@ -95,6 +95,9 @@ class RemotePath(PurePosixPath):
     def __fspath__(self) -> str:
         return str(self)
 
+    def __format__(self, _: str) -> str:
+        return public_name(str(self))  # in sentences
+
     def absolute(self) -> "RemotePath":
         """Itself."""
         return self
@@ -155,7 +158,7 @@ class RemotePath(PurePosixPath):
 
     def glob(self, pattern: str) -> Iterator["RemotePath"]:
         """What the names of fit a pattern."""
-        return (RemotePath(name) for name in find_remote(f"{self}/{pattern}"))
+        return (RemotePath(name) for name in find_remote(str(self / pattern)))
 
 
 def list_remote(folder: str) -> list[str]:

@@ -170,6 +170,8 @@ def test_predict_reads_folders_tables_and_patterns_of_a_store_and_writes_into_it
     assert memory.find("/b/out") == ["/b/out/a.csv", "/b/out/part-00000-of-00001.parquet"]
     with pytest.raises(DataError, match="is what the clips are read from"):
         hf_audio.predict(checkpoint, ["memory://b/t.csv"], output="memory://b/t.csv")
+    with pytest.raises(DataError, match=r"--output memory://b/a\.csv holds credentials"):
+        hf_audio.predict(checkpoint, ["memory://b/dog"], output="memory://me:word@b/a.csv")
     with pytest.raises(DataError, match="is on a web server, which takes no files"):
         hf_audio.predict(checkpoint, ["memory://b/dog"], output="https://host/a.csv")
 
@@ -425,6 +427,27 @@ def test_detect_refuses_files_beside_recordings_of_a_store(memory, checkpoint):
     memory.pipe("/b/a.wav", encoded(tone(300)))
     with pytest.raises(DataError, match="--beside writes into folders of this machine"):
         hf_audio.detect(checkpoint, ["memory://b"], beside=".txt")
+
+
+def test_reports_and_warnings_hold_no_credentials(memory, tmp_path, caplog):
+    for number in range(4):
+        memory.pipe(f"/me:secret@b/{number % 2}/{number}.wav", encoded(tone(300 + 50 * number, 0.3, seed=number)))
+    memory.pipe("/me:secret@b/t.csv", b"path,label\n1/1.wav,dog\n0/0.wav,cat\n")
+    found = hf_audio.inspect("memory://me:secret@b", json=tmp_path / "r.json", groups=tmp_path / "g.csv")
+    texts = [str(found), *(file.read_text() for file in tmp_path.iterdir())]
+    for part in ("train", "test"):
+        sounds = [(encoded(tone(300, 0.1)), "a.wav", "low"), (encoded(tone(500, 0.1)), "b.wav", "high")]
+        content = write_parquet(tmp_path / f"{part}-0.parquet", sounds).read_bytes()
+        memory.pipe(f"/me:secret@s/{part}-0.parquet", content)
+    memory.pipe("/me:secret@s/train-1.parquet", b"broken")
+    with caplog.at_level(logging.WARNING):
+        load_shards("memory://me:secret@s")
+    assert "memory://s/train-1.parquet cannot be read" in caplog.text and "memory://b/t.csv" in texts[0]
+    for source in ("memory://me:secret@b/1/1.wav", "memory://me:secret@gone?token=secret"):
+        with pytest.raises(DataError) as refused:
+            hf_audio.inspect(source)
+        texts.append(str(refused.value))
+    assert not [text for text in (*texts, caplog.text) if "secret" in text]
 
 
 def test_cards_hold_no_credentials():

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import re
+import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from ..data.tables import is_table
 from ..errors import AudioError, DataError, MissingExtraError
 from ..files import SOUND_SUFFIXES, search_folder, write_text, written_whole
 from ..problems import count_problems
-from ..remote import as_path, claimed, is_remote, public_name
+from ..remote import CONNECT_SECONDS, as_path, claimed, is_remote, public_name
 from .answers import Row, write_parquet
 from .clips import STANDARD_INPUT
 from .decoding import Sound
@@ -37,6 +38,7 @@ RUN_FILE = ".hf-audio-run.json"
 # A piece is judged by one worker, and is done anew if that dies: as many clips as make about so many pieces.
 PIECES, FEWEST_CLIPS, MOST_CLIPS = 400, 32, 2048
 SOUNDS_TOGETHER = 64  # of a shard, that are in memory
+HOST = re.compile(r"(ray://)?(?P<host>[^/]+):(?P<port>\d+)")
 SENTENCE = re.compile(r"(?:DataError|CheckpointError|MissingExtraError|ArgumentError|DecodingError): ([^\n]+)")
 
 
@@ -282,6 +284,8 @@ def _cluster(address: str | None) -> Iterator[None]:
         return
     place = address or os.environ.get("RAY_ADDRESS") or "local"
     try:
+        if found := HOST.fullmatch(place):  # Ray itself asks for minutes
+            socket.create_connection((found["host"].strip("[]"), int(found["port"])), CONNECT_SECONDS).close()
         ray.init(address=place, include_dashboard=False if place == "local" else None, log_to_driver=False)
     except (ConnectionError, OSError, ValueError) as error:
         raise DataError(
