@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .inspection.report import Inspection
     from .runs.hub import File as UploadedFile
     from .runs.run import Run
-    from .training.label_audit import Audit
+    from .training.series.label_audit import Audit
 
 File = str | os.PathLike[str]
 STANDARD_INPUT = "-"
@@ -940,8 +940,8 @@ def audit_labels(
     check_folder(output)
     from .data.columns import Columns
     from .data.tables import write_rows
-    from .training import label_audit  # loads torch
-    from .training.audited_clips import load_audited_clips
+    from .training.series import label_audit  # loads torch
+    from .training.series.audited_clips import load_audited_clips
 
     output = Path(output)
     rounds = rounds or (1 if encoder is None else label_audit.ENCODER_ROUNDS)

@@ -20,12 +20,10 @@ from hf_audio.data.collection import load_collection
 from hf_audio.data.columns import TEST, TRAIN, VALIDATION, Columns
 from hf_audio.data.rows import EVENTS_COLUMN
 from hf_audio.data.survey import Survey, survey_recordings, survey_stream
+from hf_audio.division.division import Division
 from hf_audio.encoders.names import find_checkpoint
 from hf_audio.runs.card import TaskFacts, hub_id
 from hf_audio.runs.markdown import code
-from hf_audio.training.defaults import Choice
-from hf_audio.training.division import Division
-from hf_audio.training.encoders import is_audio_cnn
 from hf_audio.training.general_sounds import (
     ONE_CLASS,
     PRESETS,
@@ -39,8 +37,10 @@ from hf_audio.training.general_sounds import (
     unmoved_transforms,
     waveform_transforms,
 )
+from hf_audio.training.networks.encoders import is_audio_cnn
 from hf_audio.training.recordings.arguments import RecordingsArguments
 from hf_audio.training.recordings.choices import HEARD, count_drawn, fill_in, settle_validation
+from hf_audio.training.recordings.defaults import Choice
 from hf_audio.training.recordings.loading import load_normal, load_recordings, load_stream
 from hf_audio.training.start import find_recordings, run_recipe
 from hf_audio.training.task import Task

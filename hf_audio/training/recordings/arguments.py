@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from ...arguments import Group
 from ...data.annotations import UNANNOTATED
 from ...data.columns import Columns
+from ...division.recording_groups import GROUP_BY
 from ...errors import ArgumentError
 from ...remote import as_path, public_name
 from ..general_sounds import GeneralSoundsArguments
-from ..recording_groups import GROUP_BY
 
 # What is chosen by the recordings, where the user has not given it.
 CHOSEN = (

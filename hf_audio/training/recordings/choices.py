@@ -12,9 +12,9 @@ from ...data.shards import Split
 from ...data.survey import Survey
 from ...errors import ArgumentError
 from ...models import AudioCNNConfig
-from ..defaults import Choice, choose_defaults, describe_unheard
 from ..general_sounds import SHORTEST_HEARD
 from .arguments import CHOSEN, RecordingsArguments
+from .defaults import Choice, choose_defaults, describe_unheard
 
 logger = logging.getLogger(__name__)
 

@@ -11,12 +11,12 @@ from ...data.columns import TEST, VALIDATION
 from ...data.hub_datasets import load_hub_collection
 from ...data.normal_recordings import load_normal_collection
 from ...data.shards import Split, load_shards
+from ...division.annotated import VALIDATION_FRACTION, can_validate, divide_annotated
+from ...division.division import Division, divide_by_folds, divide_collection, divide_normal
+from ...division.earlier_run import find_held_out
+from ...division.recording_groups import Wishes
 from ...errors import ArgumentError
-from ..annotated_division import VALIDATION_FRACTION, can_validate, divide_annotated
-from ..division import Division, divide_by_folds, divide_collection, divide_normal
-from ..earlier_run import find_held_out
 from ..general_sounds import GeneralSoundsArguments
-from ..recording_groups import Wishes
 from .arguments import RecordingsArguments
 
 logger = logging.getLogger(__name__)
