@@ -116,7 +116,7 @@ TESTED_IN = {
     "serving/sessions.py": "serving/test_app.py",
     "serving/worker.py": "serving/test_supervisor.py",
     "training/finish.py": "training/test_fine_tune.py",
-    "training/judgement/crossed.py": "division/test_division.py",
+    "training/judgement/crossed.py": "test_recipes.py",
     "training/judgement/validated.py": "training/test_fine_tune.py",
     "training/networks/embeddings.py": "training/heads/test_head.py",
     "training/optimization/batch_norm.py": "training/test_trainer.py",
