@@ -36,12 +36,13 @@ def fill_in(args: RecordingsArguments, survey: Survey, drawn: int | None = None)
         setattr(args, name, value)
         if name in HEARD or not args.only_normal:
             logger.info("%s %s: %s.", name, value, why)
+    assert args.sampling_rate and args.clip_seconds and args.excerpt_seconds, "given, or chosen above"
     if not SHORTEST_HEARD <= args.excerpt_seconds <= args.clip_seconds:
         raise ArgumentError(
             f"--excerpt_seconds {args.excerpt_seconds:g} must lie between {SHORTEST_HEARD:g} and --clip_seconds "
             f"{args.clip_seconds:g}: give another one, or leave it out."
         )
-    check_band(args, survey)
+    check_band(survey, args.sampling_rate, args.f_min, args.f_max)
     return choices
 
 
@@ -53,20 +54,20 @@ def count_drawn(args: RecordingsArguments, collection: Collection) -> int | None
     return int(counts.max() * (counts > 0).sum())
 
 
-def check_band(args: RecordingsArguments, survey: Survey) -> None:
+def check_band(survey: Survey, sampling_rate: int, f_min: float | None, f_max: float | None) -> None:
     """Warn where the network will not hear what there is to hear.
 
     Raises:
         ArgumentError: the band is none.
     """
-    highest = args.sampling_rate / 2 if args.f_max is None else args.f_max
-    lowest = AudioCNNConfig.f_min if args.f_min is None else args.f_min
-    if not 0 <= lowest < highest <= args.sampling_rate / 2:
+    highest = sampling_rate / 2 if f_max is None else f_max
+    lowest = AudioCNNConfig.f_min if f_min is None else f_min
+    if not 0 <= lowest < highest <= sampling_rate / 2:
         raise ArgumentError(
             f"--f_min {lowest:g} and --f_max {highest:g} Hz must rise from 0 to half of --sampling_rate "
-            f"{args.sampling_rate}: give others, or leave them out."
+            f"{sampling_rate}: give others, or leave them out."
         )
-    for sentence in describe_unheard(survey, args.sampling_rate, lowest, highest):
+    for sentence in describe_unheard(survey, sampling_rate, lowest, highest):
         logger.warning("%s", sentence)
 
 

@@ -1,11 +1,12 @@
 """A user's own recordings, loaded and divided, out of each kind of place: folders, tables, annotations, shards."""
 
 import logging
+from typing import cast
 
 from transformers.trainer_utils import IntervalStrategy
 
 from ...data.annotated_rows import choose_row_seconds, cut_rows
-from ...data.annotations import AnnotatedRecordings, find_annotations
+from ...data.annotations import AnnotatedRecordings, Unannotated, find_annotations
 from ...data.collection import Collection, load_collection
 from ...data.columns import TEST, VALIDATION
 from ...data.hub_datasets import load_hub_collection
@@ -42,7 +43,8 @@ def load_recordings(args: RecordingsArguments) -> Division:
         args.audio_column = collection.columns.path
     else:
         data_dir = str(args.data_dir)
-        annotated = find_annotations(data_dir, columns, audio_dir=args.audio_dir, unannotated=args.unannotated)
+        unannotated = cast(Unannotated | None, args.unannotated)
+        annotated = find_annotations(data_dir, columns, audio_dir=args.audio_dir, unannotated=unannotated)
         if annotated is not None:
             return load_annotated(args, annotated)
         if args.unannotated is not None:
