@@ -488,7 +488,7 @@ def _digest(clips: Dataset | ClipStream) -> str:
         told: list[Any] = [clips.split.rows, clips.split.counts]
     else:
         plain = clips.with_format(None)
-        names = [Path(path).name for path in plain["path"]] if "path" in plain.column_names else []
+        names = [os.path.basename(path) for path in plain["path"][:]] if "path" in plain.column_names else []
         told = [names, plain["label"][:]]
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
