@@ -585,7 +585,13 @@ def parse_arguments(
     except ArgumentError:
         raise
     except (ValueError, TypeError, ImportError, OSError, RuntimeError) as error:  # TrainingArguments' own checks
-        raise ArgumentError(" ".join(str(error).split())) from error
+        reason = " ".join(str(error).split())
+        if isinstance(error, RuntimeError) and os.environ.get("WORLD_SIZE", "1") != "1":
+            raise ArgumentError(
+                f"The {os.environ['WORLD_SIZE']} processes of this training do not find one another ({reason}): start "
+                "all of them, and give an address and ports of the first machine that the others reach."
+            ) from error
+        raise ArgumentError(reason) from error
     if unknown:
         refuse_unknown(unknown, parser.names, parser.help_command)
     arguments.command = [*command, *argv]

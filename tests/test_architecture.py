@@ -122,7 +122,6 @@ TESTED_IN = {
     "training/refit.py": "training/test_fine_tune.py",
     "training/rehearsal.py": "test_trainer_flags.py",
     "training/setup.py": "training/test_fine_tune.py",
-    "training/start.py": "training/test_fine_tune.py",
     "training/validated.py": "training/test_fine_tune.py",
 }
 # Test files of no single module, and what they are about.

@@ -1,5 +1,7 @@
 """What the processes of one training agree on, on however many machines they run."""
 
+import logging
+import os
 import re
 import socket
 from collections.abc import Callable, Iterator, Mapping
@@ -15,6 +17,8 @@ from ..arguments import RecipeArguments
 from ..errors import ArgumentError, Refusal
 
 Value = TypeVar("Value")
+
+logger = logging.getLogger(__name__)
 
 # Packages whose versions decide what weights come out.
 PACKAGES = ("torch", "transformers", "accelerate", "datasets", "numpy", "audiomentations")
@@ -89,6 +93,20 @@ def check_same_program(args: RecipeArguments, arguments: Mapping[str, object]) -
         if value is None or isinstance(value, bool | int | float) or (isinstance(value, str) and not _is_place(value))
     }
     check_alike(args, alike, "start all processes with the same arguments")
+
+
+def warn_of_old_addresses() -> None:
+    """Say where torchrun will hand the addresses of ended processes to those that it starts in their place.
+
+    They lie in a store that outlives the processes (issue 135712 of PyTorch), and what finds them connects to nobody.
+    """
+    restarts = int(os.environ.get("TORCHELASTIC_MAX_RESTARTS", "0"))
+    if restarts > 0 and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True":
+        logger.warning(
+            "--max_restarts %d: processes that are started again may not find one another; start torchrun with "
+            "TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 in its environment, and --rdzv_backend c10d.",
+            restarts,
+        )
 
 
 def _version(package: str) -> str:

@@ -91,14 +91,13 @@ def set_up(args: RecipeArguments, task: Task, checkpoint: Path | None = None) ->
         ArgumentError: an argument does not go with such data or such a network.
         DataError: the data cannot be trained on.
     """
-    begins = checkpoint is None
     set_seed(args.seed)
     keep_freed_memory()
     config, extractor, parts = divide_task(args, task)
     _describe_classes(args, config, parts)
     window = _choose_window(args, config, parts, task.crop_seconds)
     teacher = _find_teacher(args, config, extractor, parts)
-    if begins:
+    if checkpoint is None:
         with args.main_process_first(desc="working files"):
             clear_working_files(args)  # of a run that was killed, and perhaps had another seed
     n_tags = parts.n_tags

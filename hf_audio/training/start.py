@@ -12,7 +12,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from ..arguments import Arguments, RecipeArguments, parse_arguments
 from ..errors import ArgumentError, refusals_end_in_a_sentence
-from ..runs.agreement import lost_processes_are_told
+from ..runs.agreement import lost_processes_are_told, warn_of_old_addresses
 from ..runs.folder import check_same_command, read_finished
 from .cross_validation import cross_validate
 from .fine_tune import fine_tune
@@ -53,6 +53,7 @@ def run_recipe(
         speaks = os.environ.get("LOCAL_RANK", "0") == "0"
         with refusals_end_in_a_sentence(speaks), lost_processes_are_told():
             args = parse_arguments(arguments_class, argv, command)
+            warn_of_old_addresses()
             check_same_command(args)
             train_task(args, make_task(args))
     finally:

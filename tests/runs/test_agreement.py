@@ -13,6 +13,7 @@ from hf_audio.runs.agreement import (
     check_same_program,
     lost_processes_are_told,
     refuse_together,
+    warn_of_old_addresses,
 )
 
 
@@ -65,3 +66,11 @@ def test_a_lost_connection_is_told_in_a_sentence_and_other_errors_stay(monkeypat
         raise RuntimeError(lost)
     with pytest.raises(RuntimeError, match="shapes differ"), lost_processes_are_told():
         raise RuntimeError("shapes differ")
+
+
+def test_a_launcher_that_keeps_old_addresses_is_warned_of(monkeypatch, caplog):
+    for restarts, keeps, warned in (("0", "True", False), ("2", "False", False), ("2", "True", True)):
+        monkeypatch.setenv("TORCHELASTIC_MAX_RESTARTS", restarts)
+        monkeypatch.setenv("TORCHELASTIC_USE_AGENT_STORE", keeps)
+        warn_of_old_addresses()
+        assert ("TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1" in caplog.text) == warned

@@ -12,6 +12,8 @@ FLAGS = ("--num_train_epochs", "4", "--per_device_train_batch_size", "4", "--rep
 FLAGS += ("--save_strategy", "steps", "--save_steps", "4", "--ema_decay", "0.5", "--dataloader_num_workers", "1")
 FLAGS += ("--resume_from_checkpoint", "auto")
 RESTARTED = [*TWO_PROCESSES, "--max_restarts", "1"]
+# Or torchrun hands the addresses of killed processes to those that it starts in their place (pytorch issue 135712).
+NEW_ADDRESSES = {"TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +37,7 @@ def start_two_agents(environment, tones, folders, *flags, restarts=0):
             command(
                 tones, out, *flags, launcher=[*launcher, "--max_restarts", str(restarts)], recipe="killed_tones.py"
             ),
-            env={**environment, **own},
+            env={**environment, **NEW_ADDRESSES, **own},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -52,7 +54,7 @@ def test_killed_and_started_again_two_processes_end_with_the_same_weights(
     killed, undisturbed, tones, environment, tmp_path
 ):
     out = tmp_path / "out"
-    environment = {**environment, "KILLED": killed}
+    environment = {**environment, **NEW_ADDRESSES, "KILLED": killed}
     code, output = run(environment, tones, out, *FLAGS, launcher=RESTARTED, recipe="killed_tones.py")
     assert code == 0, output
     torch.testing.assert_close(weights(out), weights(undisturbed), atol=0, rtol=0)
@@ -72,4 +74,4 @@ def test_two_machines_of_which_one_loses_its_process_end_with_the_same_weights(
     assert [code for code, _ in told] == [0, 0], told
     (finished,) = {folder for folder in folders if (folder / "all_results.json").exists()}
     torch.testing.assert_close(weights(finished), weights(undisturbed), atol=0, rtol=0)
-    assert "uses files of" not in told[0][1] and not list(finished.glob(".*"))
+    assert not [path.name for path in finished.iterdir() if path.name.startswith(".")]
