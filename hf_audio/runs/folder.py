@@ -159,10 +159,7 @@ def read_finished(args: RecipeArguments) -> dict[str, Any] | None:
     if not goes_on_or_begins(args):
         return None
     output_dir = Path(args.output_dir)
-    found: dict[str, Any] | None = None
-    with suppress(OSError, ValueError):
-        found = json.loads((output_dir / RESULTS_NAME).read_text(encoding="utf-8"))
-    results = next((each for each in gather(args, found) if each is not None), None)
+    results = next((each for each in gather(args, _read_results(output_dir)) if each is not None), None)
     if results is not None:
         refuse_together(args, partial(check_same_arguments, args))
         pushed = f"; hf-audio push {output_dir} uploads it, if that is missing" if args.push_to_hub else ""
@@ -413,33 +410,24 @@ def run_unless_finished(args: RecipeArguments, folder: Path, run: Callable[[Reci
         args: of the command.
         folder: of this run.
         run: trains, given `args` with that folder, and leaves it finished.
-
-    Raises:
-        ArgumentError: not all processes see the folder; and what `run` does.
     """
-    if not _all_see(args, folder / RESULTS_NAME):
+    # The first process says so for all: another machine may see later what it has written.
+    results = gather(args, _read_results(folder))[0]
+    if results is None:
         part = copy.copy(args)
         part.output_dir = str(folder)
         part.resume_from_checkpoint = AUTO
         run(part)
-        if not _all_see(args, folder / RESULTS_NAME):
-            raise ArgumentError(f"{folder} was to be finished and is not: start the command again.")
-    return json.loads((folder / RESULTS_NAME).read_text(encoding="utf-8"))
+        results = gather(args, _read_results(folder))[0]
+        assert results is not None, f"{folder} is finished"
+    return results
 
 
-def _all_see(args: RecipeArguments, path: Path) -> bool:
-    """Whether a file is there, for all processes.
-
-    Raises:
-        ArgumentError: for some it is, for others not.
-    """
-    seen = gather(args, path.exists())
-    if len({*seen}) > 1:
-        raise ArgumentError(
-            f"Process {seen.index(False)} does not see {path}, which others do: a command of several trainings on "
-            "several machines needs an --output_dir on a disk that all of them see."
-        )
-    return seen[0]
+def _read_results(folder: Path) -> dict[str, Any] | None:
+    """The results of a finished run; of any other folder, nothing."""
+    with suppress(OSError, ValueError):
+        return json.loads((folder / RESULTS_NAME).read_text(encoding="utf-8"))
+    return None
 
 
 @contextmanager
