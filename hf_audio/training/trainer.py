@@ -460,6 +460,12 @@ class AudioTrainer(Trainer):
         if self.average is not None and self.args.should_save:
             torch.save(self.average.state_dict(), Path(output_dir or self.args.output_dir) / AVERAGE_NAME)
 
+    def _save(self, output_dir: str | None = None, state_dict: dict | None = None) -> None:
+        if self.args.save_on_each_node:
+            # 5.24 writes a model in the first process of all, whatever `is_main_process` it is given.
+            setattr(self.model, "should_save_on_this_rank", bool)  # noqa: B010  (which mypy takes for a method)
+        super()._save(output_dir, state_dict)
+
     def _load_average(self, checkpoint: str | os.PathLike | None) -> None:
         if self.average is not None and checkpoint is not None:
             path = Path(checkpoint) / AVERAGE_NAME
