@@ -61,17 +61,22 @@ def tone_folder(tmp_path) -> Path:
     return write_tones(tmp_path / "tones")
 
 
-@pytest.fixture
-def demo_home(tmp_path, tmp_path_factory) -> Path:
-    """An own home for a run, but with the demo corpora that other tests, of whichever process, have made already."""
+@pytest.fixture(scope="session")
+def shared_home(tmp_path_factory) -> Path:
+    """A home with the demo corpora that tests, of whichever process, have made already."""
     shared = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         shared = shared.parent
-    shared = shared / "demo_corpora"
-    shared.mkdir(exist_ok=True)
+    (shared / "shared_home" / "hf_audio" / "demo").mkdir(parents=True, exist_ok=True)
+    return shared / "shared_home"
+
+
+@pytest.fixture
+def demo_home(tmp_path, shared_home) -> Path:
+    """An own home for a run, but with the demo corpora of `shared_home`."""
     home = tmp_path / "home"
     (home / "hf_audio").mkdir(parents=True)
-    (home / "hf_audio" / "demo").symlink_to(shared, target_is_directory=True)
+    (home / "hf_audio" / "demo").symlink_to(shared_home / "hf_audio" / "demo", target_is_directory=True)
     return home
 
 
