@@ -1,5 +1,6 @@
 """Small synthetic recordings and checkpoints; real ones where `../shared/data` has them. No test needs the network."""
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -23,6 +24,12 @@ TRANSFORMERS_MARKS += ("torch_compile_test", "generate", "not_device_test")
 def pytest_configure(config):
     for mark in TRANSFORMERS_MARKS:
         config.addinivalue_line("markers", f"{mark}: of transformers' own tests")
+
+
+def pytest_collection_finish():
+    """What is imported stays; to look through it takes half a second, and every training collects garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
