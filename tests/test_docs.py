@@ -347,7 +347,7 @@ def test_calls_of_the_service_are_answered(page, finished, request):
     for call in calls:
         words = shlex.split(call.replace(ADDRESS, request.getfixturevalue("address")))
         done = subprocess.run(
-            [*words, "--silent", "--fail"], cwd=finished, capture_output=True, timeout=60, check=False
+            [*words, "--silent", "--fail"], cwd=finished, capture_output=True, timeout=300, check=False
         )
         assert done.returncode == 0, f"{call}: {done.stdout.decode()}"
         assert json.loads(done.stdout), call
