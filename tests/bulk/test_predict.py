@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
-from helpers.commands import fork, fork_two
+from helpers.commands import fork, fork_ranks
 from helpers.recordings import RATE, tone, write_table
 
 from hf_audio import cli
@@ -133,7 +133,7 @@ def test_another_checkpoint_has_another_fingerprint(checkpoint, tmp_path):
 @pytest.mark.slow
 def test_several_processes_write_a_part_each(checkpoint, tone_folder, tmp_path, tmp_path_factory):
     argv = ["predict", str(checkpoint), str(tone_folder), "--output", str(tmp_path / "a.parquet")]
-    fork_two(lambda: cli.main(argv), ENVIRONMENT, tmp_path_factory.mktemp("printed"))
+    fork_ranks(lambda: cli.main(argv), ENVIRONMENT, tmp_path_factory.mktemp("printed"))
     parts = [pd.read_parquet(tmp_path / f"a-0000{rank}-of-00002.parquet") for rank in (0, 1)]
     assert [len(part) for part in parts] == [18, 18]
     predict(checkpoint, [tone_folder], tmp_path / "alone")

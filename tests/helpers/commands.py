@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,9 @@ from helpers.recordings import REPOSITORY
 from hf_audio.training.start import run_recipe
 
 
-def command(tones, out, *flags, launcher=(), recipe="tones.py"):
+def command(tones, out, *flags, launcher=()):
     common = ["--data_dir", str(tones), "--output_dir", str(out), "--bf16", "false", "--seed", "1"]
-    return [sys.executable, *launcher, str(REPOSITORY / "tests" / "helpers" / recipe), *common, *flags]
+    return [sys.executable, *launcher, str(REPOSITORY / "tests" / "helpers" / "tones.py"), *common, *flags]
 
 
 def fork(
@@ -55,40 +56,14 @@ def fork(
     return process
 
 
-def fork_recipe(*arguments, environment, printed=os.devnull):
-    """Start the recipe of tones by `command`'s arguments, in a copy of this process."""
+def fork_ranks(function: Callable[[], object], environment: Mapping[str, str], folder: Path) -> None:
+    """Call a function in two copies of this process that find each other as those of torchrun do.
 
-    def train() -> None:
-        sys.argv = command(*arguments)[1:]
-        run_recipe(tones_recipe.make_task, tones_recipe.TonesArguments)
-
-    return fork(train, environment, printed)
-
-
-def run(environment, tones, out, *flags):
-    """The exit code of the recipe of tones in a process of its own, and what it printed."""
-    printed = Path(environment["HF_HOME"]) / "printed.txt"
-    process = fork_recipe(tones, out, *flags, environment=environment, printed=printed)
-    process.join(300)
-    process.kill()
-    return process.exitcode, printed.read_text()
-
-
-def run_two(environment, *arguments, **keywords):
-    """As torchrun starts it, in two processes of one training."""
-    done = subprocess.run(
-        command(*arguments, launcher=TWO_PROCESSES, **keywords),
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    return done.returncode, done.stdout + done.stderr
-
-
-def fork_two(function: Callable[[], object], environment: Mapping[str, str], folder: Path) -> str:
-    """Call a function in two copies of this process that find each other as those of torchrun do; what they print."""
+    Args:
+        function: what either does.
+        environment: the variables of both.
+        folder: of what they print.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -101,9 +76,42 @@ def fork_two(function: Callable[[], object], environment: Mapping[str, str], fol
     for process in processes:
         process.join(300)
         process.kill()
-    output = "".join(file.read_text() for file in printed)
-    assert [process.exitcode for process in processes] == [0, 0], output
-    return output
+        process.join()
+    assert [process.exitcode for process in processes] == [0, 0], "".join(file.read_text() for file in printed)
+
+
+def start_here(*arguments, make_task=tones_recipe.make_task) -> None:
+    """The recipe of tones, by `command`'s arguments."""
+    sys.argv = command(*arguments)[1:]
+    run_recipe(make_task, tones_recipe.TonesArguments)
+
+
+def fork_recipe(*arguments, environment, printed=os.devnull):
+    """Start the recipe of tones in a copy of this process."""
+    return fork(partial(start_here, *arguments), environment, printed)
+
+
+def fork_two(environment, *arguments, make_task=tones_recipe.make_task) -> None:
+    """Train by the recipe of tones in two copies of this process."""
+    fork_ranks(partial(start_here, *arguments, make_task=make_task), environment, Path(environment["HF_HOME"]))
+
+
+def torchrun(environment, *arguments) -> None:
+    """Train by the recipe of tones in two processes, as users start them."""
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    words = command(*arguments, launcher=launcher)
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def run(environment, *arguments):
+    """The exit code of the recipe of tones in a process of its own, and what it printed."""
+    printed = Path(environment["HF_HOME"]) / "printed.txt"
+    process = fork_recipe(*arguments, environment=environment, printed=printed)
+    process.join(300)
+    process.kill()
+    process.join()
+    return process.exitcode, printed.read_text()
 
 
 def load_recipe(name: str):
@@ -113,9 +121,6 @@ def load_recipe(name: str):
     sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
-
-
-TWO_PROCESSES = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
 
 
 def refused(tones, out, *flags, capsys) -> str:

@@ -16,7 +16,7 @@ import torch
 from datasets import Dataset
 from helpers import tones as tones_recipe
 from helpers.checkpoints import results, tiny_config, weights
-from helpers.commands import command, fork_recipe, refused, run, run_two
+from helpers.commands import command, fork_recipe, fork_two, refused, run, torchrun
 from helpers.fake_hub import FakeHub
 from helpers.recordings import RATE, tone, write_tones
 from huggingface_hub import ModelCard
@@ -184,13 +184,13 @@ def test_a_training_that_diverges_ends_in_a_sentence_and_leaves_no_network(tones
         assert all(np.isfinite(value.numpy()).all() for value in weights(checkpoint).values())
 
 
-def test_two_processes_train_and_judge_like_one(tones, environment, run_here, tmp_path):
+@pytest.mark.parametrize("start", [fork_two, pytest.param(torchrun, marks=pytest.mark.exhaustive)])
+def test_two_processes_train_and_judge_like_one(start, tones, environment, run_here, tmp_path):
     flags = ["--num_train_epochs", "4", "--per_device_train_batch_size", "8"]
     code, output = run_here(tones, tmp_path / "one", *flags)
     assert code == 0, output
     flags = ["--num_train_epochs", "4", "--per_device_train_batch_size", "4", "--per_device_eval_batch_size", "2"]
-    code, output = run_two(environment, tones, tmp_path / "two", *flags)
-    assert code == 0, output
+    start(environment, tones, tmp_path / "two", *flags)
     torch.testing.assert_close(weights(tmp_path / "two"), weights(tmp_path / "one"), atol=2e-3, rtol=1e-2)
     one, two = results(tmp_path / "one"), results(tmp_path / "two")
     for key in ("eval_accuracy", "eval_f1_macro", "eval_samples", "train_samples"):

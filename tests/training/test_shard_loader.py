@@ -1,7 +1,6 @@
 """What a stream promises: each row once an epoch, in equal batches everywhere, broken rows left out, and resumed."""
 
 import io
-import sys
 from itertools import chain
 
 import numpy as np
@@ -11,7 +10,7 @@ import torch
 from helpers import streamed_tones
 from helpers import tones as tones_recipe
 from helpers.checkpoints import results, weights
-from helpers.commands import command, fork_two, refused
+from helpers.commands import fork_two, refused
 from helpers.recordings import RATE, tone, write_parquet, write_tar
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -24,7 +23,7 @@ from hf_audio.data.shards import index_shards, load_shards
 from hf_audio.errors import DataError
 from hf_audio.training.batches import ClipTransform
 from hf_audio.training.shard_loader import ClipStream, shuffle
-from hf_audio.training.start import run_recipe, train_task
+from hf_audio.training.start import train_task
 
 WRITERS = {"parquet": write_parquet, "tar": write_tar}
 
@@ -263,12 +262,7 @@ def test_resumed_in_the_middle_of_an_epoch_it_ends_with_the_same_weights(tone_sh
 def test_two_processes_train_on_a_stream_and_end_together(tone_shards, environment, tmp_path):
     flags = ["--num_train_epochs", "2", "--per_device_train_batch_size", "4", "--dataloader_num_workers", "1"]
     data = tone_shards / "tar"
-
-    def train_a_half() -> None:
-        sys.argv = command(data, tmp_path / "out", *flags)[1:]
-        run_recipe(streamed_tones.make_task, tones_recipe.TonesArguments)
-
-    fork_two(train_a_half, environment, tmp_path)
+    fork_two(environment, data, tmp_path / "out", *flags, make_task=streamed_tones.make_task)
     told = results(tmp_path / "out")
     assert told["epoch"] == 2 and told["train_samples"] == 27 and told["eval_samples"] == 9
 
