@@ -37,7 +37,7 @@ from hf_audio.errors import ArgumentError
 
 RECIPES = sorted((REPOSITORY / "recipes").glob("*.py"))
 LAUNCHED = "own_sounds"  # by accelerate, which checks what two steps do
-FEW = ("--max_train_samples", "60", "--max_eval_samples", "20")
+FEW = ("--max_train_samples", "60", "--max_eval_samples", "20", "--per_device_train_batch_size", "8")
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
@@ -176,7 +176,7 @@ def test_esc50_takes_what_users_hold_and_names_what_it_cannot_use(run_script, de
     run_script(
         REPOSITORY / "recipes" / "esc50.py",
         *("--data_dir", str(data), "--fold", "1", "--output_dir", str(out)),
-        *("--max_steps", "2", "--dataloader_num_workers", "0"),
+        *("--max_steps", "2", "--dataloader_num_workers", "0", "--per_device_train_batch_size", "8"),
     )
     with open(out / "skipped.csv", newline="") as file:
         reasons = {Path(row["path"]).name: row["reason"] for row in csv.DictReader(file)}
