@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from . import commands
+from .commands.bulk import answer_clips, detect_events, embed_clips
+from .commands.paths import check_folder
 from .errors import ArgumentError, refusals_end_in_a_sentence
 from .flags import HELP_FLAGS, FunctionParser, find_neighbour, read_docstring
 from .training.recipes import describe_recipes, run_recipe_command
@@ -99,7 +101,7 @@ def _shows(function: Callable[..., Any]) -> Callable[[Show], Show]:
 @_shows(commands.inspect)
 def _inspect(*, png: str | None, **arguments: Any) -> None:
     if png is not None:
-        commands.check_folder(png, "--png")
+        check_folder(png, "--png")
     inspection = commands.inspect(**arguments)
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")  # names that the terminal or file cannot hold
@@ -113,7 +115,7 @@ def _inspect(*, png: str | None, **arguments: Any) -> None:
 @_shows(commands.predict)
 def _predict(**arguments: Any) -> None:
     _look_for_garbage_seldom()
-    n_clips, n_unreadable = commands.answer_clips(None, **arguments)
+    n_clips, n_unreadable = answer_clips(None, **arguments)
     if n_unreadable:
         print(f"{n_unreadable} of {n_clips} clips cannot be read: see what `error` says.", file=sys.stderr)
 
@@ -121,7 +123,7 @@ def _predict(**arguments: Any) -> None:
 @_shows(commands.detect)
 def _detect(*, beside: str | None, **arguments: Any) -> None:
     _look_for_garbage_seldom()
-    n_clips, n_unreadable = commands.detect_events(None, beside=beside, **arguments)
+    n_clips, n_unreadable = detect_events(None, beside=beside, **arguments)
     if n_unreadable:
         told = "see what `error` says" if beside is None else "they have no file"
         print(f"{n_unreadable} of {n_clips} recordings cannot be read: {told}.", file=sys.stderr)
@@ -130,7 +132,7 @@ def _detect(*, beside: str | None, **arguments: Any) -> None:
 @_shows(commands.embed)
 def _embed(**arguments: Any) -> None:
     _look_for_garbage_seldom()
-    n_clips, n_unreadable = commands.embed_clips(None, **arguments)
+    n_clips, n_unreadable = embed_clips(None, **arguments)
     if n_unreadable:
         print(f"{n_unreadable} of {n_clips} clips cannot be read, and are left out.", file=sys.stderr)
 

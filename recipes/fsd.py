@@ -17,16 +17,16 @@ from audiomentations import Compose, Gain, OneOf, PitchShift, TimeStretch, Trim
 
 from hf_audio import AudioCNNConfig
 from hf_audio.arguments import ADAMW, RecipeArguments
+from hf_audio.augmentation.transforms import AddFastGaussianSNR, Beginning
 from hf_audio.corpora.download import fetch_zenodo
 from hf_audio.corpora.freesound import load_tagged_sounds
 from hf_audio.corpora.synthetic_instruments import make_tagged_sounds
 from hf_audio.errors import ArgumentError
 from hf_audio.runs.card import TaskFacts
-from hf_audio.training.augmentation import AddFastGaussianSNR, Beginning
-from hf_audio.training.defaults import suitable_epochs
-from hf_audio.training.head import fits_head
-from hf_audio.training.label_audit import ENCODER_ROUNDS, LISTENER
-from hf_audio.training.search import LogUniform, Uniform
+from hf_audio.training.heads.head import fits_head
+from hf_audio.training.recordings.defaults import suitable_epochs
+from hf_audio.training.series.label_audit import ENCODER_ROUNDS, LISTENER
+from hf_audio.training.series.search import LogUniform, Uniform
 from hf_audio.training.start import find_recordings, run_recipe
 from hf_audio.training.task import Task
 

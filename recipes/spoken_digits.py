@@ -20,16 +20,16 @@ from datasets import Dataset
 
 from hf_audio import AudioCNNConfig
 from hf_audio.arguments import RecipeArguments
+from hf_audio.augmentation.transforms import RandomPlacement, SyntheticRoom
+from hf_audio.augmentation.voice_change import ChangeVoice
 from hf_audio.corpora.download import download_and_extract
 from hf_audio.corpora.synthetic_voices import make_spoken_digits
 from hf_audio.data.rows import from_rows
 from hf_audio.errors import ArgumentError, DataError
 from hf_audio.runs.card import TaskFacts
-from hf_audio.training.augmentation import RandomPlacement, SyntheticRoom
-from hf_audio.training.search import LogUniform, Uniform
+from hf_audio.training.series.search import LogUniform, Uniform
 from hf_audio.training.start import find_recordings, run_recipe
 from hf_audio.training.task import Task
-from hf_audio.training.voice_change import ChangeVoice
 
 FSDD = "https://github.com/Jakobovski/free-spoken-digit-dataset/archive/refs/heads/master.zip"
 CLIP_SECONDS = 2.3  # the longest recording has 2.28 s

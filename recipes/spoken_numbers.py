@@ -35,6 +35,8 @@ from datasets import Dataset, concatenate_datasets
 
 from hf_audio import AudioCNNConfig
 from hf_audio.arguments import ADAMW, RecipeArguments
+from hf_audio.augmentation.transforms import AddFastGaussianSNR, SyntheticRoom, TelephoneLine
+from hf_audio.augmentation.voice_change import ChangeVoice
 from hf_audio.corpora.digit_strings import make_digit_strings
 from hf_audio.corpora.espeak import find_language
 from hf_audio.corpora.prompted_numbers import make_prompted_numbers
@@ -45,11 +47,9 @@ from hf_audio.corpora.varied_numbers import installed_synthesisers, make_varied_
 from hf_audio.data.rows import find_noises, load_numbers
 from hf_audio.errors import ArgumentError
 from hf_audio.runs.card import TaskFacts
-from hf_audio.training.augmentation import AddFastGaussianSNR, SyntheticRoom, TelephoneLine
-from hf_audio.training.search import LogUniform, Uniform
+from hf_audio.training.series.search import LogUniform, Uniform
 from hf_audio.training.start import find_recordings, run_recipe
 from hf_audio.training.task import Pretraining, Task
-from hf_audio.training.voice_change import ChangeVoice
 
 logger = logging.getLogger(__name__)
 

@@ -16,15 +16,15 @@ from audiomentations import ClippingDistortion, Compose, Gain, HighPassFilter, L
 
 from hf_audio import AudioCNNConfig
 from hf_audio.arguments import ADAMW, RecipeArguments
+from hf_audio.augmentation.transforms import AddFastGaussianSNR, SyntheticRoom
+from hf_audio.augmentation.voice_change import ChangeVoice
 from hf_audio.corpora.common_voice import SPEAKER_COLUMN, find_unlabelled, load_voices
 from hf_audio.corpora.synthetic_voices import make_voices
 from hf_audio.runs.card import TaskFacts
 from hf_audio.runs.pitch import plot_pitch
-from hf_audio.training.augmentation import AddFastGaussianSNR, SyntheticRoom
-from hf_audio.training.search import LogUniform, Uniform
+from hf_audio.training.series.search import LogUniform, Uniform
 from hf_audio.training.start import find_recordings, run_recipe
 from hf_audio.training.task import Task
-from hf_audio.training.voice_change import ChangeVoice
 
 RATE = 16000
 SIGNAL = {

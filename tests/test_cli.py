@@ -20,7 +20,7 @@ from hf_audio.corpora.freesound import TAGS
 from hf_audio.corpora.synthetic_numbers import make_spoken_numbers
 from hf_audio.export import site
 from hf_audio.flags import FunctionParser, read_docstring
-from hf_audio.training import label_audit
+from hf_audio.training.series import label_audit
 
 
 def run(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str, str]:

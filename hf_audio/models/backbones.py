@@ -50,7 +50,7 @@ def apply_blocks(
 
 
 class ResidualBlock(GradientCheckpointingLayer):
-    """Two 3x3 convolutions around a shortcut, then a pooling that halves features, and perhaps frames.
+    """Two 3x3 convolutions around a shortcut, and a pooling that halves features, and perhaps frames.
 
     Dense convolutions rather than depthwise ones: on a CPU in bfloat16 they reach several times the arithmetic rate.
 
@@ -58,9 +58,17 @@ class ResidualBlock(GradientCheckpointingLayer):
         in_channels, out_channels: of the convolutions.
         pool: over how many features and frames; `None`: over none.
         n_bands: that get a bias each, where they do.
+        early_pooling: whether it pools between the convolutions, and not behind the block.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, pool: tuple[int, int] | None, n_bands: int | None = None):
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        pool: tuple[int, int] | None,
+        n_bands: int | None = None,
+        early_pooling: bool = False,
+    ):
         super().__init__()
         self.conv1 = nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False)
         self.norm1 = nn.BatchNorm2d(out_channels)
@@ -69,6 +77,7 @@ class ResidualBlock(GradientCheckpointingLayer):
         self.shortcut = nn.Conv2d(in_channels, out_channels, 1, bias=False) if in_channels != out_channels else None
         self.pool = None if pool is None else nn.AvgPool2d(pool)
         self.n_pooled_frames = 1 if pool is None else pool[1]
+        self.early_pooling = early_pooling
         self.band_bias = band_bias(out_channels, n_bands)
 
     def forward(self, x: torch.Tensor, n_frames: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor | None]:
@@ -77,12 +86,18 @@ class ResidualBlock(GradientCheckpointingLayer):
         y = self.norm1(self.conv1(x))
         if self.band_bias is not None:
             y = y + self.band_bias
-        y = mask_frames(torch.relu(y), n_frames)
-        y = self.norm2(self.conv2(y))
+        y = torch.relu(y)
+        if self.pool is not None and self.early_pooling:
+            x, y = self.pool(x), self.pool(y)
+            n_frames = self._count_pooled(n_frames)
+        y = self.norm2(self.conv2(mask_frames(y, n_frames)))
         y = torch.relu(y + (x if self.shortcut is None else self.shortcut(x)))
-        if self.pool is None:
+        if self.pool is None or self.early_pooling:
             return y, n_frames
-        return self.pool(y), None if n_frames is None else n_frames // self.n_pooled_frames
+        return self.pool(y), self._count_pooled(n_frames)
+
+    def _count_pooled(self, n_frames: torch.Tensor | None) -> torch.Tensor | None:
+        return None if n_frames is None else n_frames // self.n_pooled_frames
 
 
 class ResNet(nn.Module):
@@ -115,7 +130,7 @@ class ResNet(nn.Module):
             None if stage == last else (2, 2 if stage < config.n_time_halvings else 1) for stage in range(1, last + 1)
         ]
         self.blocks = nn.ModuleList(
-            ResidualBlock(before, after, pool, n_bands[stage])
+            ResidualBlock(before, after, pool, n_bands[stage], config.early_pooling)
             for stage, (pool, (before, after)) in enumerate(zip(pools, itertools.pairwise(sizes), strict=True), 1)
         )
 

@@ -153,6 +153,8 @@ class AudioCNNConfig(PreTrainedConfig):
             `conv1d`). `shufflenet` and `alexnet` have five of them, `cnn3` three.
         stem_stride (`1` or `2`): of the `resnet` backbone's first convolution; with 1, a pooling halves what it gives,
             which is finer and slower to train.
+        early_pooling (`bool`): whether a block of the `resnet` backbone halves between its two convolutions and not
+            behind them, which is a third cheaper: so a network as dear can be wider.
         knows_bands (`bool`): whether the `resnet` backbone's convolutions add a bias of its own to every band, and so
             tell a pattern's place from its shape, as a voice's pitch asks for. Source: in the way of Koutini et al.
             2019, frequency-aware convolutions, https://arxiv.org/abs/1909.02859.
@@ -228,6 +230,7 @@ class AudioCNNConfig(PreTrainedConfig):
     backbone: str = "resnet"
     hidden_sizes: list[int] | tuple[int, ...] = (32, 64, 128, 256)
     stem_stride: int = 1
+    early_pooling: bool = False
     knows_bands: bool = False
     kernel_size: int = 5
     context_dilations: list[int] | tuple[int, ...] = ()
@@ -398,8 +401,9 @@ class AudioCNNConfig(PreTrainedConfig):
             raise ValueError(f"backbone={self.backbone!r} is not known: choose one of {', '.join(self.backbones)}.")
         if self.stem_stride not in (1, 2):
             raise ValueError(f"stem_stride={self.stem_stride} must be 1 or 2.")
-        if self.knows_bands and self.backbone != "resnet":
-            raise ValueError(f"knows_bands=True is of backbone='resnet', not of {self.backbone!r}: leave it out.")
+        for name in ("early_pooling", "knows_bands"):
+            if getattr(self, name) and self.backbone != "resnet":
+                raise ValueError(f"{name}=True is of backbone='resnet', not of {self.backbone!r}: leave it out.")
         n_stages = self.n_stages.get(self.backbone)
         if self.backbone == "none" and self.hidden_sizes != [self.n_features]:
             raise ValueError(f"hidden_sizes={self.hidden_sizes} must be [{self.n_features}] for backbone='none'.")

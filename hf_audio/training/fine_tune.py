@@ -11,27 +11,27 @@ from datasets import Dataset
 from threadpoolctl import threadpool_limits
 
 from ..arguments import RecipeArguments
+from ..augmentation.altered import alterations, choose_clips
 from ..errors import HubError
 from ..runs.confidence import CALIBRATED, TEMPERATURE
 from ..runs.folder import TRAINED_ON_ALL, planned_steps, prepare_output_dir
 from ..runs.hub import Destination, check_learnt, push, read_destination
 from ..runs.origins import describe_origin, find_origins, warn_of_licenses
-from .altered import alterations, choose_clips
-from .budget import Clock, judging_seconds
-from .calibration import FITTED_BY, fit_answers, fitting_clips
+from .batching.shard_loader import ClipStream
 from .class_balance import report_classes
-from .clip_map import map_test_clips
 from .finish import describe_choice, write_run
-from .head import HeadTrainer
-from .judging import judge, judge_by_folds, judge_crops
+from .heads.head import HeadTrainer
+from .judgement.calibration import FITTED_BY, fit_answers, fitting_clips
+from .judgement.clip_map import map_test_clips
+from .judgement.judging import judge, judge_by_folds, judge_crops
+from .judgement.rival import compare
+from .judgement.validated import describe_fit
+from .optimization.budget import Clock, judging_seconds
 from .parts import check_streamable
-from .rival import compare
 from .setup import TrainingSetup, count_trained, set_up
-from .shard_loader import ClipStream
 from .stopping import LEAST_HELD, Stopping, hold_back
 from .task import Task
 from .trainer import AudioTrainer
-from .validated import describe_fit
 
 logger = logging.getLogger(__name__)
 

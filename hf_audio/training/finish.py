@@ -31,16 +31,16 @@ from ..runs.predictions import AnyPredictions, Predictions, Table, TwoClassPredi
 from ..runs.rejection import PICTURE_NAME as REJECTION_NAME
 from ..runs.scores import Scores, write_scores
 from ..runs.summary import describe_intervals, summary_of_card, tell_summary
-from .baseline import cache_statistics, fit_baseline
 from .class_balance import report_classes
-from .crossed import Crossed
-from .head import HeadTrainer, told_arguments
-from .judging import Judgement, add_columns
+from .heads.head import HeadTrainer, told_arguments
+from .judgement.baseline import cache_statistics, fit_baseline
+from .judgement.crossed import Crossed
+from .judgement.judging import Judgement, add_columns
+from .judgement.validated import Validated
 from .parts import check_streamable
 from .setup import divide_task
 from .task import Task
 from .trainer import AudioTrainer
-from .validated import Validated
 
 logger = logging.getLogger(__name__)
 

@@ -8,9 +8,9 @@ import numpy as np
 from audiomentations import Compose, Gain, OneOf, PitchShift, TimeStretch
 
 from ..arguments import RecipeArguments
+from ..augmentation.transforms import AddFastGaussianSNR, RandomExcerpt
 from ..models.configuration_audio_cnn import ANOMALY, LONGEST_FRAME, NORMAL
-from .augmentation import AddFastGaussianSNR, RandomExcerpt
-from .search import LogUniform, Uniform
+from .series.search import LogUniform, Uniform
 
 # Of a training clip: half the cost of the whole. Test clips are heard whole.
 EXCERPT_SECONDS = 2.5

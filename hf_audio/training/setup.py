@@ -12,6 +12,8 @@ from torch import nn
 from transformers import PreTrainedModel, SequenceFeatureExtractor, set_seed
 
 from ..arguments import ERROR_RATES, RecipeArguments
+from ..augmentation.amortized import Amortized, Occasional
+from ..augmentation.quick_transforms import quicken
 from ..data.cache import check_lengths
 from ..data.shards import Split
 from ..errors import ArgumentError
@@ -20,17 +22,15 @@ from ..inference.kaldi_features import kaldi_features
 from ..models import AudioCNNConfig
 from ..runs.folder import check_same_network
 from ..runs.predictions import predictions_class
-from .amortized import Amortized, Occasional
-from .batches import ClipTransform, WindowCollator
-from .encoder_fit import report_fit
-from .encoders import build_model, is_encoder, load_extractor
-from .head import HeadTrainer, fits_head
-from .judging import compute_metrics
-from .network_parts import freeze, weight_heights
-from .one_class import OneClassTrainer
+from .batching.batches import ClipTransform, WindowCollator
+from .batching.shard_loader import ClipStream
+from .heads.head import HeadTrainer, fits_head
+from .heads.one_class import OneClassTrainer
+from .judgement.judging import compute_metrics
+from .networks.encoder_fit import report_fit
+from .networks.encoders import build_model, is_encoder, load_extractor
+from .networks.network_parts import freeze, weight_heights
 from .parts import Parts, divide
-from .quick_transforms import quicken
-from .shard_loader import ClipStream
 from .task import Augmentation, Task
 from .teacher import employ_teacher
 from .trainer import AudioTrainer, keep_freed_memory

@@ -12,15 +12,15 @@ from transformers.utils.logging import disable_progress_bar
 
 from ..arguments import Arguments, RecipeArguments, parse_arguments
 from ..errors import ArgumentError, refusals_end_in_a_sentence
-from .cross_validation import cross_validate
 from .fine_tune import fine_tune
 from .finish import train_baseline
-from .head import fits_head, settle_head
-from .label_audit import doubt_labels
-from .pretraining import pretrain
-from .refit import refit, refit_on_all
+from .heads.head import fits_head, settle_head
 from .rehearsal import rehearse
-from .search import search_arguments
+from .series.cross_validation import cross_validate
+from .series.label_audit import doubt_labels
+from .series.pretraining import pretrain
+from .series.refit import refit, refit_on_all
+from .series.search import search_arguments
 from .task import Task
 
 logger = logging.getLogger(__name__)

@@ -13,8 +13,8 @@ from transformers.trainer_callback import ExportableState
 from ..data.rows import UNVERIFIED_COLUMN
 from ..data.splits import strata
 from ..models.modeling_audio_cnn import probabilities
-from .calibration import fit_temperature
-from .length import FALLING_SHARE, HeldBack, Length, saved_attributes
+from .judgement.calibration import fit_temperature
+from .optimization.length import FALLING_SHARE, HeldBack, Length, saved_attributes
 
 if TYPE_CHECKING:
     from .trainer import AudioTrainer

@@ -18,9 +18,9 @@ from ..runs.card import HARMONIC, METRIC_NAMES, TaskFacts
 from ..runs.predictions import AnyPredictions
 
 if TYPE_CHECKING:
-    from .crossed import Crossed
-    from .search import SearchSpace
-    from .validated import Validated
+    from .judgement.crossed import Crossed
+    from .judgement.validated import Validated
+    from .series.search import SearchSpace
 
 TEST = "test"  # the held-out clips that a run's metrics are of; further ones have other names
 

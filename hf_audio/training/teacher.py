@@ -27,7 +27,7 @@ from ..models.modeling_audio_cnn import by_distribution, probabilities
 from ..runs.folder import is_trained_on_all
 from ..runs.predictions import PREDICTIONS_NAME
 from ..runs.scores import relative_paths
-from .vector_cache import VectorCache, file_key, fingerprint
+from .networks.vector_cache import VectorCache, file_key, fingerprint
 
 logger = logging.getLogger(__name__)
 

@@ -34,6 +34,8 @@ from transformers.trainer_callback import ExportableState
 from transformers.trainer_utils import PredictionOutput
 
 from ..arguments import MUON, RecipeArguments
+from ..augmentation.amortized import GENERATORS
+from ..augmentation.mixing import mix, overlay
 from ..errors import ArgumentError, DivergedError
 from ..models.modeling_audio_cnn import (
     classification_loss,
@@ -45,15 +47,13 @@ from ..models.modeling_audio_cnn import (
 from ..models.number_grammar import GRAMMARS, spelling_loss
 from ..runs.folder import last_checkpoint
 from ..runs.network import not_finite
-from .amortized import GENERATORS
-from .augmentation import mix, overlay
-from .batch_norm import synchronize_batch_norm
-from .batches import BackgroundSampler, BalancedSampler, ClipTransform
-from .clip_loader import quick_rows, run_ahead
-from .length import RISING_STEPS, HoldingBackSampler, Length, falling_steps
-from .muon import Muon, divide_groups, find_kernels
-from .network_parts import weight_heights
-from .shard_loader import ClipStream
+from .batching.batches import BackgroundSampler, BalancedSampler, ClipTransform
+from .batching.clip_loader import quick_rows, run_ahead
+from .batching.shard_loader import ClipStream
+from .networks.network_parts import weight_heights
+from .optimization.batch_norm import synchronize_batch_norm
+from .optimization.length import RISING_STEPS, HoldingBackSampler, Length, falling_steps
+from .optimization.muon import Muon, divide_groups, find_kernels
 from .teacher import TEACHER_WEIGHT, distillation_loss, flatten_scores
 
 AVERAGE_NAME = "averaged_weights.pt"

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from audiomentations import Compose
 
-from hf_audio.training.augmentation import AddFastGaussianSNR
+from hf_audio.augmentation.transforms import AddFastGaussianSNR
 from hf_audio.training.general_sounds import SIGNAL, waveform_transforms
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "esc50.py"

@@ -30,7 +30,7 @@ from hf_audio.audio.loading import load_audio, pack_samples
 from hf_audio.data.tables import write_cells
 from hf_audio.runs.metrics.two_classes import partial_auc, roc_auc
 from hf_audio.runs.scores import read_scores
-from hf_audio.training.rival import spectrum_statistics
+from hf_audio.training.judgement.rival import spectrum_statistics
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "own_sounds.py"
 MACHINES = {

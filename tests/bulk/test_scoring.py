@@ -20,7 +20,7 @@ from hf_audio.errors import DecodingError
 from hf_audio.inference.checkpoint import load_classifier
 from hf_audio.inference.facts import Facts
 from hf_audio.inference.streaming import AudioStream
-from hf_audio.training.batches import WindowCollator
+from hf_audio.training.batching.batches import WindowCollator
 
 
 @pytest.fixture(scope="module")

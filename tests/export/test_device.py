@@ -79,7 +79,9 @@ def test_a_network_of_frames_without_its_front_end(tmp_path):
 def test_every_format_gives_torchs_answers_by_its_own_runtime(tmp_path, clips, format, int8):
     if not is_installed(format):
         pytest.skip(f"{format} is not installed")
-    folder = save_checkpoint(tmp_path / "checkpoint", id2label=NAMES, hidden_sizes=[8, 12, 16], stem_stride=2)
+    folder = save_checkpoint(
+        tmp_path / "checkpoint", id2label=NAMES, hidden_sizes=[8, 12, 16], stem_stride=2, early_pooling=True
+    )
     files = [clips.parent / f"{index}.wav" for index in range(6)]
     path = tmp_path / f"model{SUFFIXES[format]}"
     export = export_for_device(folder, path, files, labels=[NAMES[i // 2] for i in range(6)], format=format, int8=int8)

@@ -27,7 +27,7 @@ from hf_audio.models.frontends import MelSpectrogram
 
 NAMES = {0: "low", 1: "mid", 2: "high"}
 KINDS = {
-    "resnet": {"hidden_sizes": [8, 12, 16], "stem_stride": 2, "top_db": 80, "id2label": NAMES},
+    "resnet": {"hidden_sizes": [8, 12, 16], "stem_stride": 2, "top_db": 80, "early_pooling": True, "id2label": NAMES},
     "beginning of the sound": {
         "backbone": "alexnet",
         "trim_db": 60,

@@ -7,10 +7,10 @@ from audiomentations import AddGaussianNoise, Compose, Gain
 
 from helpers.checkpoints import tiny_config
 from hf_audio.arguments import ADAMW, RecipeArguments
+from hf_audio.augmentation.transforms import RandomPlacement
 from hf_audio.data.rows import load_class_folders
 from hf_audio.runs.card import TaskFacts
-from hf_audio.training.augmentation import RandomPlacement
-from hf_audio.training.search import LogUniform, Uniform
+from hf_audio.training.series.search import LogUniform, Uniform
 from hf_audio.training.start import run_recipe
 from hf_audio.training.task import Task
 

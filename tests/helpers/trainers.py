@@ -8,7 +8,7 @@ from helpers.checkpoints import tiny_config
 from helpers.recordings import RATE
 from hf_audio import AudioCNNForAudioClassification
 from hf_audio.arguments import RecipeArguments
-from hf_audio.training.batches import ClipTransform, WindowCollator
+from hf_audio.training.batching.batches import ClipTransform, WindowCollator
 from hf_audio.training.trainer import AudioTrainer
 
 

@@ -34,6 +34,7 @@ KINDS = [
 ]
 KINDS += [
     {"backbone": "resnet", "stem_stride": 2},
+    {"backbone": "resnet", "early_pooling": True, "hidden_sizes": [8, 12, 12]},
     {"backbone": "resnet", "pooling": "mean"},
     {"backbone": "resnet", "pooling": "attention", "context_dilations": [1, 2]},
     {"backbone": "shufflenet", "pooling": "attention", "num_digits": 2},

@@ -31,7 +31,7 @@ from hf_audio.models.modeling_audio_cnn import classification_loss
 
 KINDS = {name: {"backbone": name} for name in BACKBONES} | {
     "bands": {"knows_bands": True, "hidden_sizes": [8, 12, 12]},
-    "strided bands": {"knows_bands": True, "stem_stride": 2},
+    "strided bands": {"knows_bands": True, "stem_stride": 2, "early_pooling": True},
     "long_term_spectrum": {"long_term_spectrum": True},
     "attention": {"pooling": "attention", "num_digits": 2, "context_dilations": [1, 2]},
     "words": {"number_grammar": "ru", "num_digits": 6},

@@ -21,7 +21,7 @@ from hf_audio.inference.checkpoint import load_classifier
 from hf_audio.inference.streaming import AudioStream
 from hf_audio.models.configuration_audio_cnn import NONE_OF_THESE
 from hf_audio.runs.rejection import Rejection, fit_margin, margins, sparing_margin
-from hf_audio.training.batches import BackgroundSampler, BalancedSampler
+from hf_audio.training.batching.batches import BackgroundSampler, BalancedSampler
 
 CLASSES = ["low", "mid", "high"]
 

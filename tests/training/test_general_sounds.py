@@ -5,8 +5,8 @@ import pytest
 import torch
 from helpers.recordings import tone
 
+from hf_audio.augmentation.amortized import seeded
 from hf_audio.models import AudioCNNConfig, AudioCNNForAudioClassification
-from hf_audio.training.amortized import seeded
 from hf_audio.training.general_sounds import (
     PRESETS,
     SHORTEST_HEARD,

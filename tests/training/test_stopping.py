@@ -13,7 +13,7 @@ from helpers.trainers import noise_clips, trainer
 from hf_audio import AudioCNNForAudioClassification
 from hf_audio.data.rows import UNVERIFIED_COLUMN
 from hf_audio.training import stopping
-from hf_audio.training.batches import ClipTransform
+from hf_audio.training.batching.batches import ClipTransform
 from hf_audio.training.fine_tune import fine_tune
 from hf_audio.training.stopping import Stopping, has_settled, hold_back, mean_right
 

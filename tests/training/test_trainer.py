@@ -19,8 +19,8 @@ from hf_audio import AudioCNNForAudioClassification
 from hf_audio.data.rows import UNVERIFIED_COLUMN
 from hf_audio.errors import DivergedError
 from hf_audio.models.modeling_audio_cnn import IGNORED
-from hf_audio.training.batch_norm import ProcessBatchNorm
-from hf_audio.training.batches import ClipTransform
+from hf_audio.training.batching.batches import ClipTransform
+from hf_audio.training.optimization.batch_norm import ProcessBatchNorm
 from hf_audio.training.trainer import average_windows
 
 

@@ -1,0 +1,1 @@
+"""Recordings as they might have sounded: transforms of waveforms, changed voices, altered copies, mixed batches."""

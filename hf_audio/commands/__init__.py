@@ -1,0 +1,36 @@
+"""Every command of `hf-audio` as a function with the same name and arguments; `hf_audio` hands them on.
+
+The command line is made of their signatures and docstrings. What they need is loaded when they are called.
+"""
+
+from .archives import similar, suggest
+from .bulk import detect, embed, predict, pseudo_label
+from .judging import evaluate, fit_events
+from .recordings import inspect, make_numbers, make_soundscapes
+from .serving import serve, stream
+from .shipping import export, page, push, verify
+from .training import audit_labels, encoder, ensemble, train
+
+__all__ = [
+    "audit_labels",
+    "detect",
+    "embed",
+    "encoder",
+    "ensemble",
+    "evaluate",
+    "export",
+    "fit_events",
+    "inspect",
+    "make_numbers",
+    "make_soundscapes",
+    "page",
+    "predict",
+    "pseudo_label",
+    "push",
+    "serve",
+    "similar",
+    "stream",
+    "suggest",
+    "train",
+    "verify",
+]

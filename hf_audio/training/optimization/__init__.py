@@ -1,0 +1,1 @@
+"""How a network is optimised: by which steps, how many of them, and within which time."""

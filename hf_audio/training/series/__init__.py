@@ -1,0 +1,1 @@
+"""Several trainings, one after another, which choose, judge or prepare one network."""

@@ -1,0 +1,50 @@
+"""What an earlier run has held out is found in other places too, and what it has heard is refused."""
+
+import json
+
+import numpy as np
+import pytest
+
+from hf_audio.data.tables import write_rows
+from hf_audio.division.earlier_run import find_held_out
+from hf_audio.errors import ArgumentError
+
+PATHS = [f"/data/m/{label}/{number}.wav" for label in ("low", "high") for number in range(4)]
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A run of /data/m that has held out the last clip of each class."""
+    write_rows(tmp_path / "predictions.csv", [{"path": "low/3.wav"}, {"path": "high/3.wav"}])
+    (tmp_path / "training_args.json").write_text(json.dumps({"data_dir": "/data/m"}))
+    (tmp_path / "all_results.json").write_text("{}")
+    return tmp_path
+
+
+def rows(*numbers):
+    return np.isin(np.arange(len(PATHS)), numbers)
+
+
+def test_held_out_clips_are_found_by_their_names(run):
+    held_out = find_held_out(str(run), "/data/m", PATHS)
+    assert held_out is not None and held_out.tolist() == rows(3, 7).tolist()
+    moved = [path.replace("/data/m", "/elsewhere") for path in PATHS]
+    held_out = find_held_out(str(run), "/elsewhere", moved)
+    assert held_out is not None and held_out.tolist() == rows(3, 7).tolist()
+
+
+def test_other_checkpoints_and_other_recordings_say_nothing(run, tmp_path):
+    assert find_held_out(None, "/data/m", PATHS) is None
+    assert find_held_out("facebook/wav2vec2-base", "/data/m", PATHS) is None
+    assert find_held_out(str(tmp_path / "none"), "/data/m", PATHS) is None
+    assert find_held_out(str(run), "/data/m", ["/data/x/dog/1.wav"]) is None
+
+
+def test_what_the_run_has_heard_cannot_be_tested_on(run):
+    assert find_held_out(str(run), "/data/m", PATHS, rows(3, 7)) is not None
+    with pytest.raises(ArgumentError, match="would be tested on here, /data/m/low/2"):
+        find_held_out(str(run), "/data/m", PATHS, rows(2, 7))
+    (run / "all_results.json").write_text('{"trained_on_all": true}')
+    with pytest.raises(ArgumentError, match="train from the beginning"):
+        find_held_out(str(run), "/data/m", PATHS)
+    assert find_held_out(str(run), "/data/m", PATHS, rows(0)) is None  # which its folds have not judged
