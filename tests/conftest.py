@@ -1,6 +1,7 @@
 """Small synthetic recordings and checkpoints; real ones where `../shared/data` has them. No test needs the network."""
 
 import gc
+import itertools
 import os
 import sys
 from pathlib import Path
@@ -19,6 +20,7 @@ from hf_audio import AudioCNNFeatureExtractor
 # The marks of transformers' own tests, which `models/test_transformers_common.py` applies where they are at hand.
 TRANSFORMERS_MARKS = ("accelerate_tests", "flash_attn_test", "flash_attn_3_test", "flash_attn_4_test", "order")
 TRANSFORMERS_MARKS += ("torch_compile_test", "generate", "not_device_test")
+CACHES = itertools.count()
 
 
 def pytest_configure(config):
@@ -35,7 +37,10 @@ def pytest_collection_finish():
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path_factory, monkeypatch):
     """Decoded audio of one test is no part of the next one's world."""
-    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path_factory.mktemp("cache"))
+    # Not by `mktemp`, which looks through all folders of the tests before for a name.
+    cache = tmp_path_factory.getbasetemp() / "caches" / str(next(CACHES))
+    cache.mkdir(parents=True)
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", cache)
 
 
 @pytest.fixture
