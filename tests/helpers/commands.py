@@ -18,9 +18,9 @@ from helpers.recordings import REPOSITORY
 from hf_audio.training.start import run_recipe
 
 
-def command(tones, out, *flags, launcher=()):
+def command(tones, out, *flags, launcher=(), recipe="tones.py"):
     common = ["--data_dir", str(tones), "--output_dir", str(out), "--bf16", "false", "--seed", "1"]
-    return [sys.executable, *launcher, str(REPOSITORY / "tests" / "helpers" / "tones.py"), *common, *flags]
+    return [sys.executable, *launcher, str(REPOSITORY / "tests" / "helpers" / recipe), *common, *flags]
 
 
 def fork(
@@ -96,12 +96,21 @@ def fork_two(environment, *arguments, make_task=tones_recipe.make_task) -> None:
     fork_ranks(partial(start_here, *arguments, make_task=make_task), environment, Path(environment["HF_HOME"]))
 
 
+TWO_PROCESSES = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+
+
+def launch(environment, *arguments, **keywords):
+    """Start `command` with its launcher, as users do: the exit code, and what was printed."""
+    done = subprocess.run(
+        command(*arguments, **keywords), env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
 def torchrun(environment, *arguments) -> None:
     """Train by the recipe of tones in two processes, as users start them."""
-    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    words = command(*arguments, launcher=launcher)
-    done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    code, output = launch(environment, *arguments, launcher=TWO_PROCESSES)
+    assert code == 0, output
 
 
 def run(environment, *arguments):
