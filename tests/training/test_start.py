@@ -6,7 +6,7 @@ import subprocess
 import pytest
 import torch
 from helpers.checkpoints import results, weights
-from helpers.commands import TWO_PROCESSES, command, run
+from helpers.commands import TWO_PROCESSES, command, launch
 
 FLAGS = ("--num_train_epochs", "4", "--per_device_train_batch_size", "4", "--report_to", "none")  # of 12 steps
 FLAGS += ("--save_strategy", "steps", "--save_steps", "4", "--ema_decay", "0.5", "--dataloader_num_workers", "1")
@@ -20,7 +20,7 @@ NEW_ADDRESSES = {"TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
 def undisturbed(tones, environment, tmp_path_factory):
     """The folder of a training by two processes."""
     out = tmp_path_factory.mktemp("undisturbed") / "out"
-    code, output = run(environment, tones, out, *FLAGS, launcher=TWO_PROCESSES)
+    code, output = launch(environment, tones, out, *FLAGS, launcher=TWO_PROCESSES)
     assert code == 0, output
     return out
 
@@ -55,7 +55,7 @@ def test_killed_and_started_again_two_processes_end_with_the_same_weights(
 ):
     out = tmp_path / "out"
     environment = {**environment, **NEW_ADDRESSES, "KILLED": killed}
-    code, output = run(environment, tones, out, *FLAGS, launcher=RESTARTED, recipe="killed_tones.py")
+    code, output = launch(environment, tones, out, *FLAGS, launcher=RESTARTED, recipe="killed_tones.py")
     assert code == 0, output
     torch.testing.assert_close(weights(out), weights(undisturbed), atol=0, rtol=0)
     assert results(out)["eval_accuracy"] == results(undisturbed)["eval_accuracy"]

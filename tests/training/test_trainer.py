@@ -284,7 +284,7 @@ def test_two_processes_normalise_like_one(tmp_path):
     workers = [context.Process(target=normalise_share, args=(rank, str(tmp_path), queue)) for rank in range(2)]
     for worker in workers:
         worker.start()
-    shares = [rows for _, rows in sorted(queue.get(timeout=60) for _ in workers)]
+    shares = [rows for _, rows in sorted(queue.get(timeout=300) for _ in workers)]
     for worker in workers:
         worker.join()
     for (usual, values), first, second in zip(normalised_batches(), *shares, strict=True):
