@@ -566,7 +566,9 @@ class Signed:
             self._refused = not isinstance(error, ConnectionError)  # which was open for too long
             return None
         self._refused = answer.status in (301, 307, 400, 401, 403)
-        return content if answer.status in (200, 206) else None
+        if answer.status == 200:  # of a server that knows no ranges
+            return content[first:last]
+        return content if answer.status == 206 else None
 
     def give_up(self) -> None:
         """Ask this server so no more if it refused what s3fs was then given."""
