@@ -115,6 +115,20 @@ def environment(tmp_path_factory):
 
 
 @pytest.fixture
+def second_process(monkeypatch) -> list:
+    """Have this process be the first of two, the second of which gives the values in this list, or the same."""
+    values: list = []
+
+    def all_gather_object(gathered, value):
+        gathered[:] = [value, values.pop(0) if values else value]
+
+    monkeypatch.setattr("hf_audio.arguments.RecipeArguments.world_size", 2)
+    monkeypatch.setattr("torch.distributed.all_gather_object", all_gather_object)
+    monkeypatch.setattr("torch.distributed.barrier", lambda: None)
+    return values
+
+
+@pytest.fixture
 def run_here(monkeypatch, capsys, caplog):
     """As `run`, in this process: what a fresh one adds is seconds of imports."""
     from helpers import tones

@@ -163,6 +163,9 @@ def test_broken_rows_are_noted_once_and_others_come_in_their_place(tmp_path, wor
     assert [row["path"] for row in skipped] == sorted([f"{tmp_path}/{n // 6}.parquet#{n % 6}" for n in (3, 4, 17)])
     assert all("is not audio that libsndfile can decode" in row["reason"] for row in skipped)
     assert len((tmp_path / "skipped.jsonl").read_text().splitlines()) == 3
+    other = {"path": "of another process", "reason": "broken"}
+    stream.note_skipped([other, skipped[0]])
+    assert len((tmp_path / "skipped.jsonl").read_text().splitlines()) == 4 and other in stream.read_skipped()
 
 
 def test_a_shard_of_broken_rows_says_so_and_a_stream_of_them_ends(tmp_path):
