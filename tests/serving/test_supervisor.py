@@ -237,6 +237,8 @@ def test_the_commands_of_the_image_install_it(tmp_path):
         subprocess.run(["bash", "-euc", line], cwd=REPOSITORY, check=True)
     installed = {path.name for path in (tmp_path / "app").iterdir()}
     assert {"hf_audio", "onnxruntime", "fastapi"} <= installed and not {"torch", "transformers"} & installed
+    sources = [path for path in (REPOSITORY / "hf_audio").rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    assert all((tmp_path / "app" / path.relative_to(REPOSITORY)).is_file() for path in sources)
     environment = {**os.environ, "PYTHONPATH": str(tmp_path / "app")}
     command = [sys.executable, "-S", "-m", "hf_audio.cli", "serve", "--help"]
     subprocess.run(command, cwd=tmp_path, env=environment, check=True)
