@@ -345,7 +345,8 @@ class RecipeArguments(TrainingArguments):
     resume_from_checkpoint: str | None = field(
         default=None,
         metadata={
-            "help": "Go on after a kill: `last`, or a folder checkpoint-N.",
+            "help": "Go on after a kill: `last`; `auto`, which begins where there is nothing to go on with, and ends "
+            "where all is done; or a folder checkpoint-N.",
             "metavar": "PATH",
             "group": Group.OUTPUT,
         },
@@ -584,7 +585,13 @@ def parse_arguments(
     except ArgumentError:
         raise
     except (ValueError, TypeError, ImportError, OSError, RuntimeError) as error:  # TrainingArguments' own checks
-        raise ArgumentError(" ".join(str(error).split())) from error
+        reason = " ".join(str(error).split())
+        if isinstance(error, RuntimeError) and os.environ.get("WORLD_SIZE", "1") != "1":
+            raise ArgumentError(
+                f"The {os.environ['WORLD_SIZE']} processes of this training do not find one another ({reason}): start "
+                "all of them, and give an address and ports of the first machine that the others reach."
+            ) from error
+        raise ArgumentError(reason) from error
     if unknown:
         refuse_unknown(unknown, parser.names, parser.help_command)
     arguments.command = [*command, *argv]

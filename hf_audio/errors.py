@@ -21,15 +21,26 @@ bug of hf_audio and keeps its traceback.
 """
 
 import errno
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+SECRET = r"[^=&?\s]*(?:sig|token|key|secret|credential|password|auth)[^=&?\s]*"
+# What an address holds of them: a name and a password, or parts of its query.
+CREDENTIALS = re.compile(rf"(?<=://)[^\s/@]+@|(?<=[?&]){SECRET}=[^&\s:,)]*&?", re.IGNORECASE)
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Refusal(ValueError):  # noqa: N818  (it refuses; what is wrong is the user's input)
-    """Something that the user can mend; the message is one sentence that names it and the remedy."""
+    """Something that the user can mend; the message is one sentence that names it and the remedy.
+
+    What an address in it holds of credentials, as `https://me:word@host`, is left out.
+    """
+
+    def __str__(self) -> str:
+        sentence = super().__str__()
+        return CREDENTIALS.sub("", sentence) if "://" in sentence else sentence
 
 
 class ArgumentError(Refusal):

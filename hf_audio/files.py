@@ -45,7 +45,7 @@ def foreign_decoder() -> Literal["PyAV", "ffmpeg"] | None:
 
 def is_readable(path: str | os.PathLike) -> bool:
     """Whether a file is, by its name, of a kind of sound that is read here."""
-    suffix = Path(path).suffix.lower()
+    suffix = os.path.splitext(path)[1].lower()  # by far quicker than that of a `Path`
     return suffix in AUDIO_SUFFIXES or (suffix in FOREIGN_SUFFIXES and foreign_decoder() is not None)
 
 

@@ -268,7 +268,7 @@ def load_recordings(data_dir: Path, people: Path | None = None) -> tuple[Dataset
     origin = np.repeat(list(parts), [len(part) for part in parts.values()])
     masks = {name: origin == name for name in parts if name != "train"}
     tested = {os.path.abspath(path) for name in masks for path in parts[name]["path"]}
-    repeated = (origin == "train") & np.array([os.path.abspath(path) in tested for path in dataset["path"]])
+    repeated = (origin == "train") & np.array([os.path.abspath(path) in tested for path in dataset["path"][:]])
     if repeated.any():
         logger.warning("%d clips of train.csv are test clips too: they are not trained on.", repeated.sum())
         kept = np.flatnonzero(~repeated)
@@ -388,11 +388,11 @@ def put_together_anew(recorded: Dataset) -> list[Dataset]:
     """
     who = next((name for name in ("speaker", "gender") if name in recorded.column_names), None)
     speakers = [""] * len(recorded) if who is None else map(str, recorded[who])
-    numbers = [-1 if -1 in digits else int("".join(map(str, digits))) for digits in recorded["label"]]
+    numbers = [-1 if -1 in digits else int("".join(map(str, digits))) for digits in recorded["label"][:]]
     # Of 1234 it is not known whether "one" was said before "thousand".
     said = [
         Recording(path, number, speaker)
-        for path, number, speaker in zip(recorded["path"], numbers, speakers, strict=True)
+        for path, number, speaker in zip(recorded["path"][:], numbers, speakers, strict=True)
         if number >= 0 and not 1000 <= number < 2000
     ]
     if len({word for recording in said for word in number_words(recording.number)}) < FEWEST_WORDS:

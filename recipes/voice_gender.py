@@ -185,7 +185,7 @@ def make_task(args: VoiceGenderArguments) -> Task:
     """The gender of one voice a clip."""
     data_dir = find_recordings(args, demo=make_voices, demo_words="sentences read by synthetic voices")
     dataset, splits = load_voices(data_dir)
-    held_out = set(np.asarray(dataset[SPEAKER_COLUMN])[splits["dev"] | splits["test"]].tolist())
+    held_out = set(np.asarray(dataset[SPEAKER_COLUMN][:])[splits["dev"] | splits["test"]].tolist())
     return Task(
         config=AudioCNNConfig(**PRESETS[args.model]),
         dataset=dataset,

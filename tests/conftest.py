@@ -1,5 +1,7 @@
 """Small synthetic recordings and checkpoints; real ones where `../shared/data` has them. No test needs the network."""
 
+import gc
+import itertools
 import os
 import sys
 from pathlib import Path
@@ -18,6 +20,7 @@ from hf_audio import AudioCNNFeatureExtractor
 # The marks of transformers' own tests, which `models/test_transformers_common.py` applies where they are at hand.
 TRANSFORMERS_MARKS = ("accelerate_tests", "flash_attn_test", "flash_attn_3_test", "flash_attn_4_test", "order")
 TRANSFORMERS_MARKS += ("torch_compile_test", "generate", "not_device_test")
+CACHES = itertools.count()
 
 
 def pytest_configure(config):
@@ -25,10 +28,19 @@ def pytest_configure(config):
         config.addinivalue_line("markers", f"{mark}: of transformers' own tests")
 
 
+def pytest_collection_finish():
+    """What is imported stays; to look through it takes half a second, and every training collects garbage."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path_factory, monkeypatch):
     """Decoded audio of one test is no part of the next one's world."""
-    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path_factory.mktemp("cache"))
+    # Not by `mktemp`, which looks through all folders of the tests before for a name.
+    cache = tmp_path_factory.getbasetemp() / "caches" / str(next(CACHES))
+    cache.mkdir(parents=True)
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", cache)
 
 
 @pytest.fixture
@@ -61,17 +73,22 @@ def tone_folder(tmp_path) -> Path:
     return write_tones(tmp_path / "tones")
 
 
-@pytest.fixture
-def demo_home(tmp_path, tmp_path_factory) -> Path:
-    """An own home for a run, but with the demo corpora that other tests, of whichever process, have made already."""
+@pytest.fixture(scope="session")
+def shared_home(tmp_path_factory) -> Path:
+    """A home with the demo corpora that tests, of whichever process, have made already."""
     shared = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         shared = shared.parent
-    shared = shared / "demo_corpora"
-    shared.mkdir(exist_ok=True)
+    (shared / "shared_home" / "hf_audio" / "demo").mkdir(parents=True, exist_ok=True)
+    return shared / "shared_home"
+
+
+@pytest.fixture
+def demo_home(tmp_path, shared_home) -> Path:
+    """An own home for a run, but with the demo corpora of `shared_home`."""
     home = tmp_path / "home"
     (home / "hf_audio").mkdir(parents=True)
-    (home / "hf_audio" / "demo").symlink_to(shared, target_is_directory=True)
+    (home / "hf_audio" / "demo").symlink_to(shared_home / "hf_audio" / "demo", target_is_directory=True)
     return home
 
 
@@ -112,6 +129,20 @@ def environment(tmp_path_factory):
     places = os.pathsep.join(filter(None, [str(REPOSITORY / "tests"), os.environ.get("PYTHONPATH")]))
     home = str(tmp_path_factory.mktemp("home"))
     return {**os.environ, "PYTHONPATH": places, "HF_HOME": home, "OMP_NUM_THREADS": "1"}
+
+
+@pytest.fixture
+def second_process(monkeypatch) -> list:
+    """Have this process be the first of two, the second of which gives the values in this list, or the same."""
+    values: list = []
+
+    def all_gather_object(gathered, value):
+        gathered[:] = [value, values.pop(0) if values else value]
+
+    monkeypatch.setattr("hf_audio.arguments.RecipeArguments.world_size", 2)
+    monkeypatch.setattr("torch.distributed.all_gather_object", all_gather_object)
+    monkeypatch.setattr("torch.distributed.barrier", lambda: None)
+    return values
 
 
 @pytest.fixture

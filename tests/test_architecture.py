@@ -134,7 +134,6 @@ TESTED_IN = {
     "training/series/pretraining.py": "test_recipes.py",
     "training/series/refit.py": "training/test_fine_tune.py",
     "training/setup.py": "training/test_fine_tune.py",
-    "training/start.py": "training/test_fine_tune.py",
 }
 # Test files of no single module, and what they are about.
 OF_NO_MODULE = {

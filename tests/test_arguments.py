@@ -35,6 +35,18 @@ def test_the_optimizer_and_its_rate_follow_from_whether_the_network_was_trained_
     assert chosen("--optim", "sgd") == ("sgd", 3e-3)
 
 
+def test_processes_that_do_not_meet_are_told_in_a_sentence(monkeypatch):
+    def connect(self):
+        raise RuntimeError("The client socket has timed out\nafter 4000ms.")
+
+    monkeypatch.setattr(Arguments, "__post_init__", connect)
+    with pytest.raises(ArgumentError, match=r"^The client socket has timed out after"):
+        parse_arguments(Arguments, [])
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ArgumentError, match=r"The 2 processes of this training do not find one another \(The client"):
+        parse_arguments(Arguments, [])
+
+
 def test_a_file_is_named_in_either_spelling_and_once(tmp_path):
     (tmp_path / "a.yaml").write_text("seed: 7\nsave_strategy: no\n")
     args = parse_arguments(Arguments, [f"--config={tmp_path / 'a.yaml'}"])

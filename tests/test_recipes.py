@@ -37,6 +37,7 @@ from hf_audio.errors import ArgumentError
 
 RECIPES = sorted((REPOSITORY / "recipes").glob("*.py"))
 LAUNCHED = "own_sounds"  # by accelerate, which checks what two steps do
+FEW = ("--max_train_samples", "60", "--max_eval_samples", "20", "--per_device_train_batch_size", "8")
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
@@ -71,8 +72,7 @@ def check_demo_run(out, cache):
 def test_two_steps_on_the_demo_corpus(recipe, run_script, demo_home, tmp_path, caplog):
     pytest.importorskip("espeakng_loader")
     with caplog.at_level(logging.INFO):
-        few = ("--max_train_samples", "60", "--max_eval_samples", "20")
-        run_script(recipe, "--output_dir", str(tmp_path / "out"), "--max_steps", "2", *few)
+        run_script(recipe, "--output_dir", str(tmp_path / "out"), "--max_steps", "2", *FEW)
     assert "DEMO corpus" in caplog.text
     check_demo_run(tmp_path / "out", demo_home)
 
@@ -84,7 +84,7 @@ def test_accelerate_launches_a_recipe(tmp_path, demo_home):
     launch = [os.path.join(sysconfig.get_path("scripts"), "accelerate"), "launch"]
     config = ["--config_file", str(REPOSITORY / "accelerate_config.yaml")]
     done = subprocess.run(
-        [*launch, *config, recipe, "--output_dir", str(tmp_path / "out"), "--max_steps", "2"],
+        [*launch, *config, recipe, "--output_dir", str(tmp_path / "out"), "--max_steps", "2", *FEW],
         env={**os.environ, "HF_HOME": str(demo_home)},
         capture_output=True,
         text=True,
@@ -176,7 +176,7 @@ def test_esc50_takes_what_users_hold_and_names_what_it_cannot_use(run_script, de
     run_script(
         REPOSITORY / "recipes" / "esc50.py",
         *("--data_dir", str(data), "--fold", "1", "--output_dir", str(out)),
-        *("--max_steps", "2", "--dataloader_num_workers", "0"),
+        *("--max_steps", "2", "--dataloader_num_workers", "0", "--per_device_train_batch_size", "8"),
     )
     with open(out / "skipped.csv", newline="") as file:
         reasons = {Path(row["path"]).name: row["reason"] for row in csv.DictReader(file)}

@@ -8,6 +8,8 @@ import os
 import threading
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
+from urllib.parse import quote
 
 import fsspec
 import numpy as np
@@ -27,7 +29,7 @@ from hf_audio.data.shard_rows import read_block, read_sounds
 from hf_audio.data.shards import find_shards, load_shards
 from hf_audio.errors import ArgumentError, AudioError, DataError, MissingExtraError
 from hf_audio.files import search_folder, write_text, written_whole
-from hf_audio.remote import as_path, claimed, is_remote, open_remote, public_name
+from hf_audio.remote import Signed, as_path, claimed, is_remote, open_remote, public_name
 
 
 def encoded(samples, file_format="WAV", rate=RATE) -> bytes:
@@ -168,6 +170,8 @@ def test_predict_reads_folders_tables_and_patterns_of_a_store_and_writes_into_it
     assert memory.find("/b/out") == ["/b/out/a.csv", "/b/out/part-00000-of-00001.parquet"]
     with pytest.raises(DataError, match="is what the clips are read from"):
         hf_audio.predict(checkpoint, ["memory://b/t.csv"], output="memory://b/t.csv")
+    with pytest.raises(DataError, match=r"--output memory://b/a\.csv holds credentials"):
+        hf_audio.predict(checkpoint, ["memory://b/dog"], output="memory://me:word@b/a.csv")
     with pytest.raises(DataError, match="is on a web server, which takes no files"):
         hf_audio.predict(checkpoint, ["memory://b/dog"], output="https://host/a.csv")
 
@@ -254,6 +258,35 @@ def test_a_claim_is_renewed_and_taken_away(memory, monkeypatch):
     assert not memory.exists("/b/a.csv.claim")
 
 
+def claim_that_begins_at_once(monkeypatch, address):
+    """Look for other claims before any is written, and claim then."""
+    look, looked = remote._claim_at, []
+    monkeypatch.setattr(remote, "_claim_at", lambda place: look(place) if looked else looked.append(place))
+    try:
+        with claimed(address):
+            pass
+    finally:
+        monkeypatch.setattr(remote, "_claim_at", look)
+
+
+def test_of_runs_that_begin_at_once_one_goes_on(memory, monkeypatch):
+    with claimed("memory://b/a.csv"):
+        with pytest.raises(DataError, match="being written by another run"):
+            claim_that_begins_at_once(monkeypatch, "memory://b/a.csv")
+        assert memory.exists("/b/a.csv.claim")
+    other = json.dumps({"run": "other", "host": "elsewhere", "process": 1, "time": 1e12}).encode()
+    memory.pipe("/b/a.csv.claim", b'{"run": "killed", "host": "elsewhere", "process": 1, "time": 1e9}')
+    # Another run has found the killed one's claim too, and takes this one's for it.
+    monkeypatch.setattr(remote.time, "sleep", lambda _: memory.pipe("/b/a.csv.claim", other))
+    with pytest.raises(DataError, match="written by another run, on elsewhere"), claimed("memory://b/a.csv"):
+        pass
+    monkeypatch.undo()
+    memory.rm_file("/b/a.csv.claim")
+    with claimed("memory://b/a.csv"):
+        memory.pipe("/b/a.csv.claim", other)  # by whom this one was taken for dead
+    assert memory.cat("/b/a.csv.claim") == other
+
+
 def test_a_web_server_without_ranges_is_read_at_once(tmp_path, monkeypatch):
     monkeypatch.setattr(remote, "HEAD_BYTES", 1000)
     monkeypatch.setattr(remote, "PAUSE", 0.0)
@@ -282,7 +315,55 @@ def test_a_web_server_without_ranges_is_read_at_once(tmp_path, monkeypatch):
         load_audio(address, RATE)
 
 
-def test_a_real_s3_interface_with_errors_and_slow_answers(store, checkpoint, tmp_path, caplog):
+def test_what_s3fs_signs_is_asked_for_until_a_server_refuses_it(tmp_path):
+    (tmp_path / "a b.wav").write_bytes(b"sound")
+
+    class Server(SimpleHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        asked: ClassVar[list[str]] = []
+
+        def __init__(self, *arguments):
+            super().__init__(*arguments, directory=str(tmp_path))
+
+        def do_GET(self):
+            self.asked.append(f"{self.client_address[1]} {self.headers['Range']}")
+            super().do_GET() if "sig=good" in self.path else self.send_error(403)
+
+        def log_message(self, *_):
+            pass
+
+    class System:
+        """As s3fs has it."""
+
+        def __init__(self, signature):
+            self.signature = signature
+
+        def sign(self, place, expiration):
+            return f"http://127.0.0.1:{server.server_port}/{quote(place)}?sig={self.signature}"
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Server)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        good, bad, gone = (
+            Signed(System("good"), "a b.wav"),
+            Signed(System("bad"), "a b.wav"),
+            Signed(System("good"), "c"),
+        )
+        assert [good.read(0, 9), good.read(0, 9), bad.read(0, 9), gone.read(0, 9)] == [b"sound", b"sound", None, None]
+        gone.give_up()
+        assert len(set(Server.asked[:2])) == 1 and Server.asked[0].endswith(" bytes=0-8")  # by one connection
+        assert good.read(0, 9) == b"sound"
+        bad.give_up()
+        n_asked = len(Server.asked)
+        assert good.read(0, 9) is None and len(Server.asked) == n_asked
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def test_a_real_s3_interface_with_errors_and_slow_answers(store, checkpoint, tmp_path, caplog, monkeypatch):
     names = [f"clips/{number:02}.wav" for number in range(12)]
     for number, name in enumerate(names):
         store.put(name, encoded(tone(300 + 100 * number, 0.5)))
@@ -301,6 +382,8 @@ def test_a_real_s3_interface_with_errors_and_slow_answers(store, checkpoint, tmp
     assert [key for key in store.list() if key.startswith("out")] == ["out/a.parquet"]
     written = pd.read_parquet(io.BytesIO(store.client.get_object(Bucket="sounds", Key="out/a.parquet")["Body"].read()))
     assert written["label"].tolist() == here["label"].tolist() and "verysecret" not in caplog.text
+    with claimed("s3://sounds/out/a.csv"), pytest.raises(DataError, match="being written by another run"):
+        claim_that_begins_at_once(monkeypatch, "s3://sounds/out/a.csv")
     store.forbidden = "05.wav"
     table = hf_audio.predict(checkpoint, ["s3://sounds/clips"], num_workers=0)
     assert table["error"].dropna().tolist() == [
@@ -344,6 +427,27 @@ def test_detect_refuses_files_beside_recordings_of_a_store(memory, checkpoint):
     memory.pipe("/b/a.wav", encoded(tone(300)))
     with pytest.raises(DataError, match="--beside writes into folders of this machine"):
         hf_audio.detect(checkpoint, ["memory://b"], beside=".txt")
+
+
+def test_reports_and_warnings_hold_no_credentials(memory, tmp_path, caplog):
+    for number in range(4):
+        memory.pipe(f"/me:secret@b/{number % 2}/{number}.wav", encoded(tone(300 + 50 * number, 0.3, seed=number)))
+    memory.pipe("/me:secret@b/t.csv", b"path,label\n1/1.wav,dog\n0/0.wav,cat\n")
+    found = hf_audio.inspect("memory://me:secret@b", json=tmp_path / "r.json", groups=tmp_path / "g.csv")
+    texts = [str(found), *(file.read_text() for file in tmp_path.iterdir())]
+    for part in ("train", "test"):
+        sounds = [(encoded(tone(300, 0.1)), "a.wav", "low"), (encoded(tone(500, 0.1)), "b.wav", "high")]
+        content = write_parquet(tmp_path / f"{part}-0.parquet", sounds).read_bytes()
+        memory.pipe(f"/me:secret@s/{part}-0.parquet", content)
+    memory.pipe("/me:secret@s/train-1.parquet", b"broken")
+    with caplog.at_level(logging.WARNING):
+        load_shards("memory://me:secret@s")
+    assert "memory://s/train-1.parquet cannot be read" in caplog.text and "memory://b/t.csv" in texts[0]
+    for source in ("memory://me:secret@b/1/1.wav", "memory://me:secret@gone?token=secret"):
+        with pytest.raises(DataError) as refused:
+            hf_audio.inspect(source)
+        texts.append(str(refused.value))
+    assert not [text for text in (*texts, caplog.text) if "secret" in text]
 
 
 def test_cards_hold_no_credentials():

@@ -2,7 +2,6 @@
 
 import os
 import random
-import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -63,10 +62,6 @@ class Amortized:
     def _draw(self, recorded: Packed, sampling_rate: int, *entropy: int) -> bytes:
         with seeded(AMORTIZED_DRAWS, *entropy):
             return pack_samples(self.transform(samples=recorded.unpack(), sample_rate=sampling_rate))
-
-    def clear(self) -> None:
-        """Delete the results."""
-        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 class Occasional:

@@ -1,11 +1,13 @@
 """`hf-audio predict --engine ray`: the clips in pieces to the machines of a Ray cluster, which write a part each."""
 
+import glob
 import hashlib
 import itertools
 import json
 import logging
 import os
 import re
+import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,10 +18,11 @@ from tqdm.auto import tqdm
 
 from ..data.shard_rows import UNREADABLE, describe_shard, read_sounds
 from ..data.shards import SUFFIXES as SHARD_SUFFIXES
+from ..data.tables import is_table
 from ..errors import AudioError, DataError, MissingExtraError
-from ..files import search_folder, write_text, written_whole
+from ..files import SOUND_SUFFIXES, search_folder, write_text, written_whole
 from ..problems import count_problems
-from ..remote import as_path, claimed, is_remote, public_name
+from ..remote import CONNECT_SECONDS, as_path, claimed, is_remote, public_name
 from .answers import Row, write_parquet
 from .clips import STANDARD_INPUT
 from .decoding import Sound
@@ -35,6 +38,7 @@ RUN_FILE = ".hf-audio-run.json"
 # A piece is judged by one worker, and is done anew if that dies: as many clips as make about so many pieces.
 PIECES, FEWEST_CLIPS, MOST_CLIPS = 400, 32, 2048
 SOUNDS_TOGETHER = 64  # of a shard, that are in memory
+HOST = re.compile(r"(ray://)?(?P<host>[^/]+):(?P<port>\d+)")
 SENTENCE = re.compile(r"(?:DataError|CheckpointError|MissingExtraError|ArgumentError|DecodingError): ([^\n]+)")
 
 
@@ -172,7 +176,8 @@ def _find_shards(name: str | os.PathLike) -> list[str]:
     path = as_path(name)
     if path.suffix in SHARD_SUFFIXES and path.name != "metadata.parquet":
         return [str(path)]
-    if (is_remote(path) and path.suffix) or not (is_remote(path) or path.is_dir()):
+    named = is_table(path) or path.suffix.lower() in SOUND_SUFFIXES or glob.has_magic(str(path))
+    if named if is_remote(path) else not path.is_dir():
         return []
     found = search_folder(path)
     return [] if found.audio else [str(file) for file in found.others if file.suffix in SHARD_SUFFIXES]
@@ -279,6 +284,8 @@ def _cluster(address: str | None) -> Iterator[None]:
         return
     place = address or os.environ.get("RAY_ADDRESS") or "local"
     try:
+        if found := HOST.fullmatch(place):  # Ray itself asks for minutes
+            socket.create_connection((found["host"].strip("[]"), int(found["port"])), CONNECT_SECONDS).close()
         ray.init(address=place, include_dashboard=False if place == "local" else None, log_to_driver=False)
     except (ConnectionError, OSError, ValueError) as error:
         raise DataError(

@@ -60,7 +60,7 @@ def load_voices(data_dir: Path, seed: int = 0) -> tuple[Dataset, dict[str, np.nd
     # `from_rows` drops rows that repeat another; its splits must be found again.
     columns = {SPEAKER_COLUMN: table["client_id"].tolist(), "split": origin.tolist()}
     dataset = from_rows(table["path"].tolist(), table["gender"].tolist(), columns, CLASSES)
-    if len(set(dataset["label"])) < 2:
+    if len(set(dataset["label"][:])) < 2:
         raise DataError(
             f"{data_dir} has clips of one gender only, {table['gender'].iloc[0]}: there is nothing to tell."
         )

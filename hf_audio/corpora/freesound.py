@@ -94,7 +94,7 @@ def load_tagged_sounds(data_dir: Path) -> tuple[Dataset, np.ndarray]:
             "the folder above it."
         )
     if test is None:
-        verified = np.flatnonzero(~np.asarray(train[UNVERIFIED_COLUMN]))
+        verified = np.flatnonzero(~np.asarray(train[UNVERIFIED_COLUMN][:]))
         held_out = np.zeros(len(train), dtype=bool)
         held_out[verified[TEST_SHARE - 1 :: TEST_SHARE]] = True
         return train, held_out
@@ -134,5 +134,5 @@ def _load_part(table: pd.DataFrame, tags: Sequence[str]) -> Dataset:
         dataset = from_tagged_rows(files, [row.split(SEPARATOR) for row in table["labels"]], columns, tags)
     else:
         dataset = from_rows(files, table["label"].tolist(), columns, TAGS)
-    unverified = np.array([value == "0" for value in dataset[VERIFIED_COLUMN]])
+    unverified = np.array([value == "0" for value in dataset[VERIFIED_COLUMN][:]])
     return dataset.remove_columns(VERIFIED_COLUMN).add_column(UNVERIFIED_COLUMN, unverified)

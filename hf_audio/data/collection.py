@@ -178,7 +178,7 @@ def draw_test(
     if len(candidates) == 0:
         raise DataError(f"{collection.name} has no clip that can be read: convert the files to WAV or FLAC.")
     if column is not None and (divided == VALIDATION).any():
-        groups = np.asarray(collection.dataset[column])
+        groups = np.asarray(collection.dataset[column][:])
         candidates = candidates[~np.isin(groups[candidates], groups[divided == VALIDATION])]
         if len(candidates) == 0:
             raise DataError(f"Every {column} has validation clips, so none is left to test on: say so of some.")

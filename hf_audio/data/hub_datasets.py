@@ -236,11 +236,11 @@ def _read_cells(dataset: Dataset, column: str) -> list[Any]:
     if isinstance(inner, ClassLabel):
         names = dict(enumerate(inner.names))
         if listed:
-            return [[names[number] for number in cell or []] for cell in dataset[column]]
-        return [names.get(number, "") for number in dataset[column]]  # of a test split without labels, -1
+            return [[names[number] for number in cell or []] for cell in dataset[column][:]]
+        return [names.get(number, "") for number in dataset[column][:]]  # of a test split without labels, -1
     if not isinstance(inner, Value) or "binary" in inner.dtype or (listed and "string" not in inner.dtype):
         return []
-    return ["" if cell is None else cell for cell in dataset[column]]
+    return ["" if cell is None else cell for cell in dataset[column][:]]
 
 
 def _read_recordings(name: str, dataset: Dataset, column: str, places: Sequence[tuple[str, int]]) -> Dataset:
@@ -258,7 +258,7 @@ def _read_recordings(name: str, dataset: Dataset, column: str, places: Sequence[
         names = [None] * len(dataset)
         contents = contents.rename_column(column, ENCODED_COLUMN)
     elif isinstance(feature, Value) and "string" in feature.dtype:
-        return Dataset.from_dict({"path": [os.path.join(name, file) for file in dataset[column]]})
+        return Dataset.from_dict({"path": [os.path.join(name, file) for file in dataset[column][:]]})
     else:
         raise DataError(f"{name} holds no recordings in its column {column!r}: name another one with --audio_column.")
     empty = pc.is_null(contents.data.column(0)).to_numpy()

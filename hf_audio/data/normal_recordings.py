@@ -127,7 +127,7 @@ def load_normal_collection(
         further[group] = found.groups
     dataset = from_rows(found.paths, found.labels, further, classes=[NORMAL, ANOMALY])
     by_path = dict(zip(found.paths, parts[rows], strict=True))
-    own = np.array([by_path[path] for path in dataset["path"]], dtype=object)
+    own = np.array([by_path[path] for path in dataset["path"][:]], dtype=object)
     split = "The test clips are those that the data came with." if (own == TEST).any() else ""
     return Collection(found.name, dataset, own, split, found.columns)
 

@@ -29,7 +29,7 @@ def check_readable(dataset: Dataset, usable: Sequence[int], skipped: Sequence[Ma
     names = class_names(dataset)
     if names is None or not skipped:
         return None
-    labels = [label if isinstance(label, list) else [label] for label in dataset["label"]]
+    labels = [label if isinstance(label, list) else [label] for label in dataset["label"][:]]
     counts = Counter(label for row in labels for label in row)
     read = Counter(label for row in np.asarray(usable, dtype=int).tolist() for label in labels[row])
     poor = [label for label in sorted(counts) if counts[label] - read[label] >= WORTH_TELLING * counts[label]]

@@ -349,7 +349,7 @@ def add_unlabelled(dataset: Dataset, files: Sequence[str | os.PathLike]) -> Data
 
 
 def _new_rows(dataset: Dataset, table: pd.DataFrame) -> pd.DataFrame:
-    known = {os.path.abspath(file) for file in dataset["path"]}
+    known = {os.path.abspath(file) for file in dataset["path"][:]}
     return table[[os.path.abspath(file) not in known for file in table["path"]]].copy()
 
 

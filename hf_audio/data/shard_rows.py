@@ -280,7 +280,8 @@ def _count_tar(file: IO[bytes], shard: str, columns: Columns) -> Count:
     except tarfile.TarError as error:
         if rows == 0:
             raise
-        problem = f"{shard} is damaged ({error}), and only its first {rows} rows are read: copy it again."
+        name = public_name(shard)
+        problem = f"{name} is damaged ({error}), and only its first {rows} rows are read: copy it again."
     if rows and not counts:
         raise DataError(f"{shard} has no labels: beside 000.wav, put 000.cls, 000.txt or, with a field, 000.json.")
     return Count([rows] if rows else [], counts, None, problem)

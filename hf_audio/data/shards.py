@@ -20,7 +20,7 @@ from datasets import Dataset, Features, Value, concatenate_datasets
 
 from ..errors import DataError
 from ..files import write_text
-from ..remote import as_path, is_remote, list_remote, stamp
+from ..remote import as_path, is_remote, list_remote, public_name, stamp
 from .classes import order_by_numbers, order_classes
 from .collection import Collection
 from .columns import PARTS, TEST, TRAIN, VALIDATION, Columns
@@ -255,7 +255,7 @@ def _labelled_rows(split: Split, stamps: tuple[tuple[int, ...], ...]) -> Iterato
     for block in split.blocks:
         for row in read_block(block, 0, block.rows, split.columns):
             if not row.audio or row.label is None:
-                logger.warning("Left out: %s has no %s.", row.name, "label" if row.audio else "audio")
+                logger.warning("Left out: %s has no %s.", public_name(row.name), "label" if row.audio else "audio")
                 continue
             path = f"{PurePosixPath(block.shard).stem}#{row.number}-{row.file}".removesuffix("-")
             yield {"path": path, "label": row.label, ENCODED_COLUMN: row.audio}
@@ -285,7 +285,12 @@ def _count(shard: str, columns: Columns) -> Count:
         raise
     except UNREADABLE as error:
         reason = " ".join(str(error).split()).rstrip(".")
-        return Count([], {}, None, f"{shard} cannot be read ({reason}), and all its rows are left out: copy it again.")
+        return Count(
+            [],
+            {},
+            None,
+            f"{public_name(shard)} cannot be read ({reason}), and all its rows are left out: copy it again.",
+        )
     if counted.problem is None:
         cached.parent.mkdir(parents=True, exist_ok=True)
         write_text(cached, json.dumps(counted))

@@ -88,7 +88,7 @@ def split_validation(
         raise DataError(f"The validation fraction {fraction} must lie between 0 and 0.5.")
     unverified = np.zeros(len(dataset), dtype=bool)
     if UNVERIFIED_COLUMN in dataset.column_names:
-        unverified = np.asarray(dataset[UNVERIFIED_COLUMN], dtype=bool)
+        unverified = np.asarray(dataset[UNVERIFIED_COLUMN][:], dtype=bool)
     rows = np.flatnonzero(~unverified)
     if len(rows) == 0:
         raise DataError("No training clip has a verified label to validate by: leave --validation_fraction at 0.")
@@ -248,7 +248,7 @@ def strata(dataset: Dataset) -> tuple[np.ndarray, list[str]]:
     if names is None:
         return np.zeros(len(dataset), dtype=int), ["all"]
     if not has_tags(dataset):
-        return np.asarray(dataset["label"]), names
+        return np.asarray(dataset["label"][:]), names
     tags = dataset["label"][:]
     counts = Counter(tag for row in tags for tag in row)
     return np.array([min(row, key=counts.__getitem__, default=len(names)) for row in tags]), [*names, "no tag"]

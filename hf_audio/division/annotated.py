@@ -120,8 +120,8 @@ def _group(collection: Collection, wishes: Wishes) -> tuple[Collection, str]:
 
 def _divide_in_time(collection: Collection, why: str) -> Division:
     """The end of each recording to test on, and nothing of a row before it."""
-    starts = np.asarray(collection.dataset[START_COLUMN])
-    recordings = np.asarray(collection.dataset[RECORDING_COLUMN])
+    starts = np.asarray(collection.dataset[START_COLUMN][:])
+    recordings = np.asarray(collection.dataset[RECORDING_COLUMN][:])
     parts = collection.parts.copy()
     kept = np.ones(len(parts), dtype=bool)
     for recording in np.unique(recordings):

@@ -110,7 +110,7 @@ def divide_normal(collection: Collection, wishes: Wishes, seed: int = 0) -> Divi
         ArgumentError: the wishes do not go with the collection.
         DataError: there are too few clips or groups.
     """
-    normal = np.asarray(collection.dataset["label"]) == 0
+    normal = np.asarray(collection.dataset["label"][:]) == 0
     if (normal & collection.rows(TEST)).any():
         return Division(collection, hears_known=True, keeps_groups=False)
     rows = np.flatnonzero(normal)
@@ -172,7 +172,7 @@ def _fold(drawn: Collection, grouping: Grouping | None, clips: Clips, seed: int)
     what = "clip" if grouping is None else "recording"
     rows = np.flatnonzero(clips.usable)
     column = drawn.group_column
-    groups = np.asarray(clips.paths if column is None else drawn.dataset[column])[rows]
+    groups = np.asarray(clips.paths if column is None else drawn.dataset[column][:])[rows]
     labels = np.unique(np.asarray(clips.labels), return_inverse=True)[1][rows]
     folds = {}
     for number, fold in enumerate(fold_groups(groups, labels, MOST_FOLDS, seed), start=1):

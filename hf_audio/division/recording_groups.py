@@ -63,7 +63,7 @@ class Clips:
         dataset = collection.dataset
         paths = dataset["path"][:]
         classes = None if has_tags(dataset) else class_names(dataset)
-        labels = ["all"] * len(paths) if classes is None else [classes[number] for number in dataset["label"]]
+        labels = ["all"] * len(paths) if classes is None else [classes[number] for number in dataset["label"][:]]
         names = paths
         if ENCODED_COLUMN in dataset.column_names:
             names = [str(Path(path).with_name(ROW_NUMBER.sub("", Path(path).name))) for path in paths]

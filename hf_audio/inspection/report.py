@@ -248,7 +248,7 @@ def write_groups(inspection: Inspection, path: Path) -> None:
         inside = not is_remote(file) and os.path.commonpath([file, folder]) == folder
         labels = dict(zip(inspection.label_names, entry.labels, strict=True))
         split = {"split": entry.split} if inspection.split_counts else {}
-        name = os.path.relpath(group, folder) if inside and os.path.isabs(group) else group
+        name = os.path.relpath(group, folder) if inside and os.path.isabs(group) else public_name(group)
         rows.append({"path": os.path.relpath(file, folder) if inside else file, **labels, **split, "group": name})
     write_rows(path, rows)
 
@@ -338,7 +338,7 @@ def _listed(counts: Mapping[str, int | str]) -> str:
 
 def _show(case: Case, data: str) -> str:
     is_folder = os.path.isdir(data) or (is_remote(data) and not is_table(as_path(data)))
-    folder = data if is_folder else os.path.dirname(data)
+    folder = public_name(data if is_folder else os.path.dirname(data))
     names = [os.path.relpath(public_name(file), folder or ".") for file in case.files[:FILES_SHOWN]]
     if len(case.files) > FILES_SHOWN:
         names.append(f"{len(case.files) - FILES_SHOWN} more")

@@ -9,6 +9,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 from ..arguments import RecipeArguments
 from ..errors import ArgumentError
 from ..files import write_text
+from .agreement import check_same_program, gather, refuse_together
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +27,9 @@ RESULTS_NAME = "all_results.json"  # written last: a folder that has it is finis
 ARGUMENTS_NAME = "training_args.json"
 SKIPPED_NAME = "skipped.csv"  # files that could not be used, and why
 PARTS_NAME = ".unfinished"
+# Values of `--resume_from_checkpoint` that stand for the newest checkpoint; with `AUTO`, there need not be one.
+AUTO = "auto"
+NEWEST = ("true", "last", AUTO)
 # Seconds, in a run's results: of its own training, and of those that it took before.
 RUNTIMES = ("train_runtime", "audit_runtime", "pretrain_runtime", "validated_runtime", "folds_runtime")
 # What an unfinished run leaves, and an unfinished cross-validation; into other files nothing is mixed.
@@ -101,6 +106,7 @@ NOT_OF_A_NETWORK = {
     "use_cache",
 }
 OPTIMIZER_NAME = "optimizer.pt"
+STATE_NAME = "trainer_state.json"  # which Trainer writes last
 
 # Of `OUTPUT_DIR-name`: what a command trains before its own run.
 PRECEDING = ("audit", "pretrained", "validated", "folds")
@@ -116,31 +122,59 @@ def prepare_output_dir(args: RecipeArguments) -> Path | None:
             holds a search with other arguments.
     """
     output_dir = Path(args.output_dir)
-    own = re.compile(".*") if make_way(args) else UNFINISHED_RUN
+    makes_way = any(gather(args, refuse_together(args, partial(make_way, args))))
+    own = re.compile(".*") if makes_way else UNFINISHED_RUN
     if args.search:
         check_same_arguments(args)
         open_output_dir(args, SEARCH)
         return None
-    checkpoint = None
+    checkpoint, newest = None, _newest_of_all(args)
+    finished = any(gather(args, (output_dir / RESULTS_NAME).exists()))
     if wants_resume(args):
         resume = str(args.resume_from_checkpoint)
-        checkpoint = last_checkpoint(output_dir) if resume.lower() in ("true", "last") else Path(resume)
-        if checkpoint is None or not (checkpoint / "trainer_state.json").is_file():
-            raise ArgumentError(
-                f"--resume_from_checkpoint {resume}: {checkpoint or output_dir} holds no complete checkpoint; "
-                "start without the flag."
-            )
-        check_resumable(args, checkpoint)
-    elif (output_dir / RESULTS_NAME).exists() or last_checkpoint(output_dir) is not None:
-        finished = (output_dir / RESULTS_NAME).exists()
+        checkpoint = newest if resume.lower() in NEWEST else Path(resume)
+        if checkpoint is not None or not goes_on_or_begins(args):
+            refuse_together(args, partial(_check_resumable, args, checkpoint))
+    elif finished or newest is not None:
         raise ArgumentError(
             f"--output_dir {output_dir} already holds {'a finished' if finished else 'an unfinished'} run: choose "
             f"another folder{'' if finished else ', go on with --resume_from_checkpoint last'}, or replace it by "
             "--overwrite true."
         )
     resumed_here = checkpoint is not None and checkpoint.parent == output_dir
-    open_output_dir(args, re.compile(".*") if resumed_here else own)
+    refuse_together(args, partial(open_output_dir, args, re.compile(".*") if resumed_here else own))
+    if checkpoint is None:
+        _warn_of_other_folders(args)
     return checkpoint
+
+
+def read_finished(args: RecipeArguments) -> dict[str, Any] | None:
+    """With `--resume_from_checkpoint auto`, the results of the run that the output folder holds finished.
+
+    So a command that is started again, by a launcher or a scheduler, ends well where there is nothing left to do.
+
+    Raises:
+        ArgumentError: that run had other arguments.
+    """
+    if not goes_on_or_begins(args):
+        return None
+    output_dir = Path(args.output_dir)
+    results = next((each for each in gather(args, _read_results(output_dir)) if each is not None), None)
+    if results is not None:
+        refuse_together(args, partial(check_same_arguments, args))
+        pushed = f"; hf-audio push {output_dir} uploads it, if that is missing" if args.push_to_hub else ""
+        logger.info("%s holds this run already, finished: there is nothing to go on with%s.", output_dir, pushed)
+    return results
+
+
+def check_same_command(args: RecipeArguments) -> None:
+    """Refuse to train by processes with other versions of packages, or with other arguments.
+
+    Raises:
+        ArgumentError: a version or an argument differs.
+    """
+    alike = {name: value for name, value in saved_arguments(args).items() if name not in COMPARED_NOT}
+    check_same_program(args, alike)
 
 
 def prepare_preceding(args: RecipeArguments, name: str) -> str:
@@ -246,6 +280,11 @@ def wants_resume(args: RecipeArguments) -> bool:
     return args.resume_from_checkpoint is not None and str(args.resume_from_checkpoint).lower() != "false"
 
 
+def goes_on_or_begins(args: RecipeArguments) -> bool:
+    """Whether `--resume_from_checkpoint auto` is given."""
+    return str(args.resume_from_checkpoint).lower() == AUTO
+
+
 def open_output_dir(args: RecipeArguments, own: re.Pattern) -> None:
     """Make the folder and note the arguments in it; it may hold nothing but files whose names are `own` ones.
 
@@ -312,12 +351,17 @@ def _one_place(before: Any, now: Any) -> bool:
         return False
 
 
-def check_resumable(args: RecipeArguments, checkpoint: Path) -> None:
+def _check_resumable(args: RecipeArguments, checkpoint: Path | None) -> None:
     """Refuse to go on from a checkpoint in another way than it was begun; a longer training may follow.
 
     Raises:
-        ArgumentError: the run had other arguments, or the checkpoint holds weights alone.
+        ArgumentError: there is none, the run had other arguments, or the checkpoint holds weights alone.
     """
+    if checkpoint is None or not (checkpoint / STATE_NAME).is_file():
+        raise ArgumentError(
+            f"--resume_from_checkpoint {args.resume_from_checkpoint}: {checkpoint or args.output_dir} holds no "
+            "complete checkpoint; start without the flag."
+        )
     if not (checkpoint / OPTIMIZER_NAME).is_file():
         raise ArgumentError(
             f"--resume_from_checkpoint: {checkpoint} holds weights without their optimiser (--save_only_model), so "
@@ -328,7 +372,7 @@ def check_resumable(args: RecipeArguments, checkpoint: Path) -> None:
 
 def planned_steps(checkpoint: Path) -> int:
     """How many steps the training was to have that has left a checkpoint."""
-    return int(json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))["max_steps"])
+    return int(json.loads((checkpoint / STATE_NAME).read_text(encoding="utf-8"))["max_steps"])
 
 
 def check_same_network(config: PreTrainedConfig, checkpoint: Path) -> None:
@@ -367,12 +411,23 @@ def run_unless_finished(args: RecipeArguments, folder: Path, run: Callable[[Reci
         folder: of this run.
         run: trains, given `args` with that folder, and leaves it finished.
     """
-    if not (folder / RESULTS_NAME).exists():
+    # The first process says so for all: another machine may see later what it has written.
+    results = gather(args, _read_results(folder))[0]
+    if results is None:
         part = copy.copy(args)
         part.output_dir = str(folder)
-        part.resume_from_checkpoint = None if last_checkpoint(folder) is None else "last"
+        part.resume_from_checkpoint = AUTO
         run(part)
-    return json.loads((folder / RESULTS_NAME).read_text(encoding="utf-8"))
+        results = gather(args, _read_results(folder))[0]
+        assert results is not None, f"{folder} is finished"
+    return results
+
+
+def _read_results(folder: Path) -> dict[str, Any] | None:
+    """The results of a finished run; of any other folder, nothing."""
+    with suppress(OSError, ValueError):
+        return json.loads((folder / RESULTS_NAME).read_text(encoding="utf-8"))
+    return None
 
 
 @contextmanager
@@ -433,11 +488,44 @@ def training_seconds(results: Mapping[str, Any]) -> float:
 
 def last_checkpoint(output_dir: str | os.PathLike) -> Path | None:
     """The newest complete `checkpoint-N` in a folder; one that a kill cut off in the middle does not count."""
-    found = []
+    steps = _complete_checkpoints(output_dir)
+    return Path(output_dir) / max(steps, key=steps.__getitem__) if steps else None
+
+
+def _complete_checkpoints(output_dir: str | os.PathLike) -> dict[str, int]:
+    """The names of complete checkpoints, with their steps."""
+    steps = {}
     for folder in Path(output_dir).glob(f"{PREFIX_CHECKPOINT_DIR}-*"):
-        try:
-            # Trainer writes this file last.
-            found.append((json.loads((folder / "trainer_state.json").read_text())["global_step"], folder))
-        except (OSError, ValueError, KeyError):
-            continue
-    return max(found)[1] if found else None
+        with suppress(OSError, ValueError, KeyError):
+            steps[folder.name] = json.loads((folder / STATE_NAME).read_text())["global_step"]
+    return steps
+
+
+def _newest_of_all(args: RecipeArguments) -> Path | None:
+    """The newest checkpoint in the output folder that is complete for every process, wherever its disk is.
+
+    Raises:
+        ArgumentError: there are complete ones, and none that all processes see.
+    """
+    seen = gather(args, _complete_checkpoints(args.output_dir))
+    steps = {name: step for each in seen for name, step in each.items()}
+    common = set(steps).intersection(*seen)
+    if steps and not common:
+        newest = max(steps, key=steps.__getitem__)
+        raise ArgumentError(
+            f"Process {next(n for n, each in enumerate(seen) if newest not in each)} does not see "
+            f"{Path(args.output_dir) / newest}, from which others could go on: give an --output_dir on a disk that "
+            "all machines see, or train with --save_on_each_node true, in a new folder."
+        )
+    return Path(args.output_dir) / max(common, key=steps.__getitem__) if common else None
+
+
+def _warn_of_other_folders(args: RecipeArguments) -> None:
+    """Say at the beginning that nothing will be able to go on, where the first process alone sees checkpoints."""
+    seen = gather(args, (Path(args.output_dir) / ARGUMENTS_NAME).is_file())
+    if not all(seen) and not args.save_on_each_node:
+        logger.warning(
+            "Process %d does not see what process 0 writes to --output_dir %s: to go on after a restart, give a "
+            "folder on a disk that all machines see, or --save_on_each_node true.",
+            *(seen.index(False), args.output_dir),
+        )

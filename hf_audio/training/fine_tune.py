@@ -28,10 +28,10 @@ from .judgement.rival import compare
 from .judgement.validated import describe_fit
 from .optimization.budget import Clock, judging_seconds
 from .parts import check_streamable
-from .setup import TrainingSetup, count_trained, set_up
+from .setup import TrainingSetup, clear_working_files, count_trained, set_up, share_skipped
 from .stopping import LEAST_HELD, Stopping, hold_back
 from .task import Task
-from .trainer import AudioTrainer
+from .trainer import AudioTrainer, check_same_clips
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +57,7 @@ def fine_tune(args: RecipeArguments, task: Task) -> dict[str, Any]:
     setup = set_up(args, task, checkpoint)
     report_classes(args, task, setup.parts)
     trainer = setup.make_trainer(setup.model, args)
+    check_same_clips(args, setup.parts.names, setup.trained_clips)
     if not isinstance(trainer, HeadTrainer):  # which makes no steps
         _plan_length(trainer, setup, task)
     planned = None if checkpoint is None else planned_steps(checkpoint)
@@ -65,11 +66,10 @@ def fine_tune(args: RecipeArguments, task: Task) -> dict[str, Any]:
         trained = trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
     trainer.keep_average()
     results = _judge_and_write(trainer, setup, task, trained.metrics, planned)
-    if trainer.is_world_process_zero():
-        setup.clear()
-        if destination is not None:
-            _push(Path(args.output_dir), destination, results)
-    trainer.accelerator.wait_for_everyone()
+    trainer.accelerator.wait_for_everyone()  # until the first has read what all have noted, and written the results
+    clear_working_files(args)
+    if trainer.is_world_process_zero() and destination is not None:
+        _push(Path(args.output_dir), destination, results)
     return results
 
 
@@ -147,6 +147,7 @@ def _judge_and_write(
         results |= judge_crops(trainer, crops, parts.test, setup.plain)
     skipped = [*parts.skipped]
     if isinstance(setup.trained_clips, ClipStream):
+        share_skipped(args, setup.trained_clips)
         skipped += setup.trained_clips.describe_skipped()
     results |= {
         "train_samples": count_trained(setup.trained_clips),

@@ -100,7 +100,7 @@ def divide(args: RecipeArguments, config: AudioCNNConfig, task: Task) -> Parts:
     if args.max_train_samples is not None or args.max_eval_samples is not None:
         dataset, masks = choose_samples(args, dataset, masks, task.group_column)
     cached, masks, skipped = _decode(args, config, dataset, masks)
-    doubt = None if stream is not None else check_readable(dataset, cached["index"], skipped)
+    doubt = None if stream is not None else check_readable(dataset, cached["index"][:], skipped)
     if not task.is_retold:
         for sentence in (*count_problems(skipped, str(Path(args.output_dir) / SKIPPED_NAME)), *filter(None, [doubt])):
             logger.warning("%s", sentence)
@@ -189,7 +189,7 @@ def choose_samples(
 def _classes(dataset: Dataset) -> np.ndarray:
     """Class indices, (rows,); zeros where a clip has several tags or a number."""
     if isinstance(dataset.features["label"], ClassLabel):
-        return np.asarray(dataset["label"])
+        return np.asarray(dataset["label"][:])
     return np.zeros(len(dataset), dtype=int)
 
 
@@ -245,7 +245,7 @@ def _decode(
         cached, skipped = cache_audio(
             dataset, config.sampling_rate, strict=args.strict, speech_only=config.speech_only
         )
-    kept = np.asarray(cached["index"], dtype=int)
+    kept = np.asarray(cached["index"][:], dtype=int)
     return cached, {name: np.asarray(rows, dtype=bool)[kept] for name, rows in masks.items()}, skipped
 
 

@@ -3,8 +3,10 @@
 import copy
 import functools
 import logging
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from datasets import Dataset
@@ -20,6 +22,7 @@ from ..errors import ArgumentError
 from ..inference.extractors import padding_arguments
 from ..inference.kaldi_features import kaldi_features
 from ..models import AudioCNNConfig
+from ..runs.agreement import gather
 from ..runs.folder import check_same_network
 from ..runs.predictions import predictions_class
 from .batching.batches import ClipTransform, WindowCollator
@@ -38,7 +41,7 @@ from .trainer import AudioTrainer, keep_freed_memory
 logger = logging.getLogger(__name__)
 
 AUGMENTED_NAME = ".augmented"
-SKIPPED_NAME = ".skipped.jsonl"  # rows of a stream, noted while it is trained on
+SKIPPED_NAME = ".skipped-{}.jsonl"  # rows of a stream, noted by a process while it is trained on
 
 
 @dataclass
@@ -53,19 +56,12 @@ class TrainingSetup:
     trained_clips: Dataset | ClipStream
     plain: ClipTransform
     """Makes inputs of clips as they are."""
-    amortized: Amortized | Occasional | None
     make_collator: Callable[..., WindowCollator]
     """Given the samples of a window, or `None` where clips stay whole."""
     make_model: Callable[[], PreTrainedModel]
     """A network as `model` was before any training."""
     make_trainer: Callable[..., AudioTrainer]
     """Given a network, or `None` and `model_init`, and arguments."""
-
-    def clear(self) -> None:
-        """Delete what the training has kept in its folder for itself."""
-        if isinstance(self.amortized, Amortized):
-            self.amortized.clear()
-        skipped_rows(self.args).unlink(missing_ok=True)
 
 
 def divide_task(args: RecipeArguments, task: Task) -> tuple[AudioCNNConfig, SequenceFeatureExtractor, Parts]:
@@ -95,19 +91,20 @@ def set_up(args: RecipeArguments, task: Task, checkpoint: Path | None = None) ->
         ArgumentError: an argument does not go with such data or such a network.
         DataError: the data cannot be trained on.
     """
-    begins = checkpoint is None
     set_seed(args.seed)
     keep_freed_memory()
     config, extractor, parts = divide_task(args, task)
     _describe_classes(args, config, parts)
     window = _choose_window(args, config, parts, task.crop_seconds)
     teacher = _find_teacher(args, config, extractor, parts)
-    amortized = _amortize(args, task.slow_augmentation, task.stream, begins)
+    if checkpoint is None:
+        with args.main_process_first(desc="working files"):
+            clear_working_files(args)  # of a run that was killed, and perhaps had another seed
     n_tags = parts.n_tags
     transform = ClipTransform(
         config.sampling_rate,
         augmentation=task.augmentation,
-        amortized=amortized,
+        amortized=_amortize(args, task.slow_augmentation, task.stream),
         clip_samples=window,
         background=None if parts.background is None else config.num_labels - 1,
         n_tags=n_tags,
@@ -127,7 +124,7 @@ def set_up(args: RecipeArguments, task: Task, checkpoint: Path | None = None) ->
     if getattr(model.config, "frame_seconds", None) is not None:
         make_collator = functools.partial(make_collator, frames=model.config)
     collator = make_collator(None if window is None else config.clip_samples)
-    trained_clips = _find_trained_clips(args, config, parts, (transform, collator), begins)
+    trained_clips = _find_trained_clips(args, config, parts, (transform, collator))
     kind: type[AudioTrainer] | functools.partial[HeadTrainer] = AudioTrainer
     if fits_head(args):
         groups = task.validation_group_column or task.group_column
@@ -152,13 +149,22 @@ def set_up(args: RecipeArguments, task: Task, checkpoint: Path | None = None) ->
         return begun
 
     return TrainingSetup(
-        args, config, parts, model, trained_clips, plain, amortized, make_collator, make_trial_model, make_trainer
+        args, config, parts, model, trained_clips, plain, make_collator, make_trial_model, make_trainer
     )
 
 
-def skipped_rows(args: RecipeArguments) -> Path:
-    """Where the rows of a stream that cannot be used are noted while it is trained on."""
-    return Path(args.output_dir) / SKIPPED_NAME
+def clear_working_files(args: RecipeArguments) -> None:
+    """Delete what a training keeps in its folder for itself, by one process of each machine."""
+    if args.local_process_index == 0:
+        folder = Path(args.output_dir)
+        shutil.rmtree(folder / AUGMENTED_NAME, ignore_errors=True)
+        for file in folder.glob(SKIPPED_NAME.format("*")):
+            file.unlink(missing_ok=True)
+
+
+def share_skipped(args: RecipeArguments, stream: ClipStream) -> None:
+    """Have every process know the rows of a stream that any of them could not use."""
+    stream.note_skipped(chain.from_iterable(gather(args, stream.read_skipped())))
 
 
 def count_trained(trained_clips: Dataset | ClipStream) -> int:
@@ -238,18 +244,14 @@ def _find_teacher(
 
 
 def _amortize(
-    args: RecipeArguments, augmentation: Augmentation | None, stream: Split | None, begins: bool
+    args: RecipeArguments, augmentation: Augmentation | None, stream: Split | None
 ) -> Amortized | Occasional | None:
     if augmentation is None:
         return None
     augmentation = quicken(augmentation)
     if stream is not None:
         return Occasional(augmentation, args.refresh_epochs)
-    amortized = Amortized(augmentation, args.refresh_epochs, Path(args.output_dir) / AUGMENTED_NAME)
-    if begins:
-        with args.main_process_first(desc="augmented clips"):
-            amortized.clear()  # of a run that was killed, and perhaps had another seed
-    return amortized
+    return Amortized(augmentation, args.refresh_epochs, Path(args.output_dir) / AUGMENTED_NAME)
 
 
 def _collate(
@@ -268,21 +270,19 @@ def _find_trained_clips(
     config: AudioCNNConfig,
     parts: Parts,
     made_by: tuple[ClipTransform, WindowCollator],
-    begins: bool,
 ) -> Dataset | ClipStream:
     transform, collator = made_by
     if isinstance(parts.train, Dataset):
         return parts.train.with_transform(transform)
-    if begins:
-        with args.main_process_first(desc="skipped rows"):
-            skipped_rows(args).unlink(missing_ok=True)  # of a run that was killed
-    return ClipStream(
+    stream = ClipStream(
         parts.train,
         transform,
         collator,
         batch_size=args.train_batch_size,
         process=(args.process_index, args.world_size),
         seed=args.seed if args.data_seed is None else args.data_seed,
-        skipped=None if args.strict else skipped_rows(args),
+        skipped=None if args.strict else Path(args.output_dir) / SKIPPED_NAME.format(args.process_index),
         speech_only=config.speech_only,
     )
+    share_skipped(args, stream)  # of a resumed run, whose processes may have changed their machines
+    return stream

@@ -12,6 +12,8 @@ from transformers.utils.logging import disable_progress_bar
 
 from ..arguments import Arguments, RecipeArguments, parse_arguments
 from ..errors import ArgumentError, refusals_end_in_a_sentence
+from ..runs.agreement import lost_processes_are_told, warn_of_old_addresses
+from ..runs.folder import check_same_command, read_finished
 from .fine_tune import fine_tune
 from .finish import train_baseline
 from .heads.head import fits_head, settle_head
@@ -21,6 +23,7 @@ from .series.label_audit import doubt_labels
 from .series.pretraining import pretrain
 from .series.refit import refit, refit_on_all
 from .series.search import search_arguments
+from .setup import clear_working_files
 from .task import Task
 
 logger = logging.getLogger(__name__)
@@ -40,14 +43,18 @@ def run_recipe(
         argv: the flags, by default those of this process.
         command: the words before them, by default this process's program.
     """
-    first = os.environ.get("RANK", "0") == "0"  # of several processes, one speaks
+    first = os.environ.get("RANK", "0") == "0"  # of several processes, one tells how it goes on
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.INFO if first else logging.ERROR)
     for library in ("httpx", "httpx2", "datasets", "absl"):
         logging.getLogger(library).setLevel(logging.WARNING)
     disable_progress_bar()  # of single files; Trainer's own stays
     try:
-        with refusals_end_in_a_sentence(speaks=first):
+        # Of each machine, one says what is wrong: it may be wrong there alone.
+        speaks = os.environ.get("LOCAL_RANK", "0") == "0"
+        with refusals_end_in_a_sentence(speaks), lost_processes_are_told():
             args = parse_arguments(arguments_class, argv, command)
+            warn_of_old_addresses()
+            check_same_command(args)
             train_task(args, make_task(args))
     finally:
         if torch.distributed.is_initialized():
@@ -60,9 +67,14 @@ def train_task(args: RecipeArguments, task: Task) -> dict[str, Any]:
     Before its training may go others that hand something on to it: a label audit, a pretraining, a validated training
     (`--refit`). `--search`, `--baseline` and a task with folds leave other things than one network.
 
+    With `--resume_from_checkpoint auto`, a run that is finished already is read, and nothing is trained.
+
     Raises:
         Refusal: as `fine_tune`, `cross_validate`, `search_arguments` and the others do.
     """
+    if (finished := read_finished(args)) is not None:
+        clear_working_files(args)  # of a run that was killed behind its last step
+        return finished
     if fits_head(args):
         args, task = settle_head(args, task)
     args.check_validation()
@@ -92,7 +104,8 @@ def find_recordings(
     Raises:
         ArgumentError: `--data_dir` is not a folder, or the task has nothing to download.
     """
-    with args.main_process_first(desc="recordings"):
+    # On a disk that several machines share, two that download at once would write the same file.
+    with args.main_process_first(local=False, desc="recordings"), args.main_process_first(desc="recordings"):
         if args.data_dir is not None:
             folder = Path(args.data_dir)
             if not folder.is_dir():

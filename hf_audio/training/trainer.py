@@ -36,6 +36,7 @@ from transformers.trainer_utils import PredictionOutput
 from ..arguments import MUON, RecipeArguments
 from ..augmentation.amortized import GENERATORS
 from ..augmentation.mixing import mix, overlay
+from ..data.cache import clip_lengths
 from ..errors import ArgumentError, DivergedError
 from ..models.modeling_audio_cnn import (
     classification_loss,
@@ -45,6 +46,7 @@ from ..models.modeling_audio_cnn import (
     to_logits,
 )
 from ..models.number_grammar import GRAMMARS, spelling_loss
+from ..runs.agreement import check_alike
 from ..runs.folder import last_checkpoint
 from ..runs.network import not_finite
 from .batching.batches import BackgroundSampler, BalancedSampler, ClipTransform
@@ -106,7 +108,7 @@ class AudioTrainer(Trainer):
             callbacks.append(EarlyStoppingCallback(args.early_stopping_patience))
         if train_transform is not None:
             callbacks.append(_EpochCallback(train_transform))
-        callbacks.append(_ClipsCallback(kwargs.get("train_dataset")))
+        callbacks.append(_ClipsCallback(kwargs.get("train_dataset"), args.world_size))
         if isinstance(kwargs.get("train_dataset"), ClipStream) and not args.ignore_data_skip:
             callbacks.append(_ResumeCallback(kwargs["train_dataset"]))
         super().__init__(model=model, args=args, callbacks=callbacks, **kwargs)
@@ -458,12 +460,18 @@ class AudioTrainer(Trainer):
         if self.average is not None and self.args.should_save:
             torch.save(self.average.state_dict(), Path(output_dir or self.args.output_dir) / AVERAGE_NAME)
 
+    def _save(self, output_dir: str | None = None, state_dict: dict | None = None) -> None:
+        if self.args.save_on_each_node:
+            # 5.24 writes a model in the first process of all, whatever `is_main_process` it is given.
+            setattr(self.model, "should_save_on_this_rank", bool)  # noqa: B010  (which mypy takes for a method)
+        super()._save(output_dir, state_dict)
+
     def _load_average(self, checkpoint: str | os.PathLike | None) -> None:
         if self.average is not None and checkpoint is not None:
             path = Path(checkpoint) / AVERAGE_NAME
             if not path.is_file():
                 raise ArgumentError(f"{checkpoint} holds no average of the weights: it was saved without --ema_decay.")
-            self.average.load_state_dict(torch.load(path, map_location=self.args.device, weights_only=True))
+            self.average.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
 
     def _save_rng_state(self, output_dir: str) -> None:
         with GENERATORS:  # a thread may be drawing a batch, and puts the states back behind it
@@ -482,13 +490,37 @@ class AudioTrainer(Trainer):
         self._load_average(self.state.best_model_checkpoint)
 
 
+def check_same_clips(args: RecipeArguments, names: Sequence[str] | None, clips: Dataset | ClipStream) -> None:
+    """Refuse to train by processes that have found other recordings, each on its own machine.
+
+    Args:
+        args: of the training.
+        names: of the classes.
+        clips: that are trained on.
+
+    Raises:
+        ArgumentError: they differ.
+    """
+    if args.world_size == 1:
+        return
+    told = hashlib.sha256(json.dumps([names, _digest(clips)]).encode())
+    if isinstance(clips, Dataset) and "audio" in clips.column_names:
+        told.update(clip_lengths(clips.with_format(None)).tobytes())
+    facts = {
+        "Training clips": len(clips) if isinstance(clips, Dataset) else clips.split.rows,
+        "Classes": None if names is None else len(names),
+        "Checksum of names, labels and lengths": told.hexdigest()[:8],
+    }
+    check_alike(args, facts, "give every machine the same recordings")
+
+
 def _digest(clips: Dataset | ClipStream) -> str:
     """Stands for the names and labels of clips, in their order."""
     if isinstance(clips, ClipStream):
         told: list[Any] = [clips.split.rows, clips.split.counts]
     else:
         plain = clips.with_format(None)
-        names = [Path(path).name for path in plain["path"]] if "path" in plain.column_names else []
+        names = [os.path.basename(path) for path in plain["path"][:]] if "path" in plain.column_names else []
         told = [names, plain["label"][:]]
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
@@ -562,19 +594,27 @@ class _EpochCallback(TrainerCallback):
 
 
 class _ClipsCallback(TrainerCallback, ExportableState):
-    """Has a checkpoint tell which clips it was trained on, and refuses to go on with others."""
+    """Has a checkpoint tell what it was trained on, and by how many processes, and refuses to go on with others."""
 
-    def __init__(self, clips: Dataset | ClipStream | None):
+    def __init__(self, clips: Dataset | ClipStream | None, processes: int):
         self.digest = None if clips is None else _digest(clips)
+        self.processes = processes
 
     def state(self) -> dict[str, Any]:
-        return {"args": {}, "attributes": {"digest": self.digest}}
+        return {"args": {}, "attributes": {"digest": self.digest, "processes": self.processes}}
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         saved = state.stateful_callbacks.get(type(self).__name__)
-        digest = saved.get("attributes", {}).get("digest") if isinstance(saved, dict) else None
+        told = saved.get("attributes", {}) if isinstance(saved, dict) else {}
+        processes = told.get("processes", self.processes)  # which older versions did not note
+        if state.global_step and processes != self.processes:
+            raise ArgumentError(
+                f"--resume_from_checkpoint: the checkpoint was trained by {processes} processes, and now there are "
+                f"{self.processes}, whose steps hold another number of clips: start {processes}."
+            )
+        digest = told.get("digest")
         if state.global_step and digest is not None and digest != self.digest:
             raise ArgumentError(
                 "--resume_from_checkpoint: the checkpoint was trained on other recordings than there are now: put "

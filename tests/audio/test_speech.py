@@ -94,7 +94,7 @@ def test_it_runs_in_a_process_forked_from_one_with_threads(sentence):
         torch.nn.Conv1d(64, 64, 5)(torch.randn(8, 64, 5000))  # now there are some
         expected = speech_probabilities(sentence)
         with multiprocessing.get_context("fork").Pool(1) as pool:
-            told = pool.apply_async(speech_probabilities, (sentence,)).get(timeout=60)
+            told = pool.apply_async(speech_probabilities, (sentence,)).get(timeout=300)
     finally:
         torch.set_num_threads(before)
     np.testing.assert_allclose(told, expected, atol=1e-6)

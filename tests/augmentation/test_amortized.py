@@ -1,5 +1,7 @@
 """Costly transforms, applied now and then."""
 
+import shutil
+
 import numpy as np
 import pytest
 from helpers.recordings import RATE
@@ -27,7 +29,7 @@ def test_amortised_results_serve_for_their_epochs_and_are_renewed_in_turn(tmp_pa
     assert len({*epochs[8:].ravel()}) == 8 + 3 * 2, "no two draws are alike"
     assert len(list((tmp_path / "results").iterdir())) == 8, "old results are deleted"
     # What a resumed run finds missing, it makes again the same.
-    amortized.clear()
+    shutil.rmtree(amortized.folder)
     assert levels(11) == epochs[11].tolist()
 
 

@@ -7,7 +7,9 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
+import fsspec
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -129,6 +131,18 @@ def test_rows_of_one_name_are_clips_of_their_own(tmp_path):
     assert look_through(start=[0.0, 0.5, None]) == (2, broken)  # two windows of one
 
 
+def test_a_folder_of_a_store_may_have_a_dot_in_its_name():
+    memory = fsspec.filesystem("memory")
+    memory.pipe({"/v1.2/a.parquet": b"", "/v1.2/b.tar": b"", "/sounds.d/a.wav": b"", "/sounds.d/a.tar": b""})
+    try:
+        assert on_ray._find_shards("memory://v1.2") == ["memory://v1.2/a.parquet", "memory://v1.2/b.tar"]
+        assert on_ray._find_shards("memory://v1.2/b.tar") == ["memory://v1.2/b.tar"]
+        others = ("memory://sounds.d", "memory://v1.2/a.wav", "memory://v1.2/t.csv", "memory://v1.2/*")
+        assert not any(map(on_ray._find_shards, others))
+    finally:
+        memory.store.clear()
+
+
 def test_what_cannot_be_is_one_sentence(checkpoint, clips, tmp_path, monkeypatch):
     with pytest.raises(DataError, match="Parquet parts are written, so name a folder"):
         hf_audio.predict(checkpoint, [clips], output=tmp_path / "a.csv", engine="ray")
@@ -139,6 +153,9 @@ def test_what_cannot_be_is_one_sentence(checkpoint, clips, tmp_path, monkeypatch
     pa.parquet.write_table(pa.table({"audio": [b"x"]}), tmp_path / "a.parquet")
     with pytest.raises(DataError, match="clips holds no shards, and others do"):
         hf_audio.predict(checkpoint, [tmp_path / "a.parquet", clips], output=tmp_path / "out", engine="ray")
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(is_initialized=lambda: False))
+    with pytest.raises(DataError, match=r"No Ray cluster answers at 127\.0\.0\.1:1 .*start one with ray start --head"):
+        hf_audio.predict(checkpoint, [clips], output=tmp_path / "out", engine="ray", address="127.0.0.1:1")
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'hf-audio\[ray\]'"):
         hf_audio.predict(checkpoint, [clips], output=tmp_path / "out", engine="ray")

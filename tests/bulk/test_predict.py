@@ -3,8 +3,6 @@
 import os
 import resource
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from helpers.commands import fork, fork_ranks
 from helpers.recordings import RATE, tone, write_table
 
 from hf_audio import cli
@@ -49,13 +48,14 @@ def many(tmp_path) -> Path:
 def test_a_killed_run_goes_on_without_doing_or_losing_anything_twice(checkpoint, many, tmp_path, monkeypatch):
     output, journal = tmp_path / "answers.csv", tmp_path / "answers.csv.journal"
     argv = ["predict", str(checkpoint), str(many), "--output", str(output), "--num_workers", "0"]
-    process = subprocess.Popen([sys.executable, "-m", "hf_audio.cli", *argv], env=ENVIRONMENT)
+    process = fork(lambda: cli.main(argv), ENVIRONMENT)
     end = time.monotonic() + 120
     while not journal.exists() or journal.read_bytes().count(b'"ended": true') < 64:
-        assert time.monotonic() < end and process.poll() is None
+        assert time.monotonic() < end and process.is_alive()
         time.sleep(0.05)
     process.kill()
-    assert process.wait() == -signal.SIGKILL and not output.exists()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL and not output.exists()
     known = journal.read_bytes().count(b'"ended": true')
     with journal.open("ab") as file:
         file.write(b'{"clip": 198, "spans": [[0.0')  # what a kill may leave
@@ -131,19 +131,9 @@ def test_another_checkpoint_has_another_fingerprint(checkpoint, tmp_path):
 
 
 @pytest.mark.slow
-def test_several_processes_write_a_part_each(checkpoint, tone_folder, tmp_path):
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    argv = [
-        "-m",
-        "hf_audio.cli",
-        "predict",
-        str(checkpoint),
-        str(tone_folder),
-        "--output",
-        str(tmp_path / "a.parquet"),
-    ]
-    done = subprocess.run([*launcher, *argv], env=ENVIRONMENT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+def test_several_processes_write_a_part_each(checkpoint, tone_folder, tmp_path, tmp_path_factory):
+    argv = ["predict", str(checkpoint), str(tone_folder), "--output", str(tmp_path / "a.parquet")]
+    fork_ranks(lambda: cli.main(argv), ENVIRONMENT, tmp_path_factory.mktemp("printed"))
     parts = [pd.read_parquet(tmp_path / f"a-0000{rank}-of-00002.parquet") for rank in (0, 1)]
     assert [len(part) for part in parts] == [18, 18]
     predict(checkpoint, [tone_folder], tmp_path / "alone")

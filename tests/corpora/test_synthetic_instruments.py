@@ -19,8 +19,10 @@ from hf_audio.errors import DataError
 
 
 @pytest.fixture(scope="module")
-def tagged(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_tagged_sounds(tmp_path_factory.mktemp("demo") / "tagged")
+def tagged(shared_home: Path) -> Path:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr("huggingface_hub.constants.HF_HOME", str(shared_home))
+        return make_tagged_sounds()
 
 
 def read_tagged(tagged: Path) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:

@@ -17,10 +17,11 @@ from hf_audio.errors import DataError
 
 
 @pytest.fixture(scope="module")
-def sounds(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def sounds(shared_home: Path) -> Path:
     with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr("huggingface_hub.constants.HF_HOME", str(shared_home))
         monkeypatch.setitem(sys.modules, "espeakng_loader", None)  # not needed
-        return make_environmental_sounds(tmp_path_factory.mktemp("demo") / "sounds")
+        return make_environmental_sounds()
 
 
 def read_table(sounds: Path) -> list[dict[str, str]]:

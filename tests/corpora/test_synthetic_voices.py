@@ -21,8 +21,10 @@ NAME = re.compile(r"(\d)_([a-z0-9-]+)_(\d+)\.wav")
 
 
 @pytest.fixture(scope="module")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_spoken_digits(tmp_path_factory.mktemp("demo") / "digits")
+def corpus(shared_home: Path) -> Path:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr("huggingface_hub.constants.HF_HOME", str(shared_home))
+        return make_spoken_digits()
 
 
 def list_clips(corpus: Path) -> list[tuple[int, str, int]]:
@@ -83,8 +85,10 @@ def test_existing_corpus_is_returned_as_it_is(corpus: Path, monkeypatch: pytest.
 
 
 @pytest.fixture(scope="module")
-def voices(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_voices(tmp_path_factory.mktemp("voices") / "corpus")
+def voices(shared_home: Path) -> Path:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr("huggingface_hub.constants.HF_HOME", str(shared_home))
+        return make_voices()
 
 
 def test_voices_are_laid_out_as_common_voice(voices: Path) -> None:

@@ -135,7 +135,7 @@ waveform = np.sin(np.arange(6000) / 3).astype(np.float32)
 print(json.dumps(OnnxAudioClassifier(sys.argv[1])(waveform)))
 """
     command = [sys.executable, "-c", code, str(tmp_path / "model.onnx")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=REPOSITORY)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, cwd=REPOSITORY)
     assert done.returncode == 0, done.stderr
     waveform = np.sin(np.arange(6000) / 3).astype(np.float32)
     for told, expected in zip(json.loads(done.stdout), TorchAudioClassifier(checkpoint)(waveform), strict=True):

@@ -57,9 +57,15 @@ def trained_looking_model(config: AudioCNNConfig, seed: int = 0) -> AudioCNNForA
     torch.manual_seed(seed)
     model = AudioCNNForAudioClassification(config).train()
     batch = torch.from_numpy(np.stack([tone(hertz, 0.6, config.sampling_rate) for hertz in (200, 500, 1000, 3000)]))
+    norms = [module for module in model.modules() if getattr(module, "momentum", None)]
     with torch.no_grad():
-        for _ in range(30):
-            model(batch)
+        # In one pass what thirty of the same batch would leave.
+        momenta = [norm.momentum for norm in norms]
+        for norm in norms:
+            norm.momentum = 1 - (1 - norm.momentum) ** 30
+        model(batch)
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
         if config.normal_centers:
             model.classifier.centers.normal_()
             model.classifier.threshold.fill_(8.0)

@@ -1,8 +1,15 @@
 """Recipes started as users start them."""
 
 import importlib.util
+import logging
+import multiprocessing
+import os
+import socket
 import subprocess
 import sys
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -16,11 +23,104 @@ def command(tones, out, *flags, launcher=(), recipe="tones.py"):
     return [sys.executable, *launcher, str(REPOSITORY / "tests" / "helpers" / recipe), *common, *flags]
 
 
-def run(environment, *arguments, **keywords):
+def fork(
+    function: Callable[[], object], environment: Mapping[str, str], printed: Path | str = os.devnull
+) -> multiprocessing.process.BaseProcess:
+    """Call a function in a process of its own, a copy of this one: what a fresh one adds is seconds of imports.
+
+    Args:
+        function: what it does.
+        environment: its variables; of HF_HOME, also what was read from it already.
+        printed: the file of what it prints and logs.
+    """
+
+    def start() -> None:
+        from accelerate.state import AcceleratorState, GradientState
+
+        with open(printed, "wb") as file:
+            os.dup2(file.fileno(), 1)
+            os.dup2(file.fileno(), 2)
+        sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False, buffering=1)  # noqa: SIM115
+        logging.getLogger().handlers.clear()  # pytest's
+        os.environ.update(environment)
+        if "HF_HOME" in environment:
+            patch = pytest.MonkeyPatch()
+            patch.setattr("huggingface_hub.constants.HF_HOME", environment["HF_HOME"])
+            patch.setattr("datasets.config.HF_DATASETS_CACHE", Path(environment["HF_HOME"]) / "datasets")
+        AcceleratorState._reset_state(reset_partial_state=True)
+        GradientState._reset_state()
+        function()
+
+    process = multiprocessing.get_context("fork").Process(target=start)
+    process.start()
+    return process
+
+
+def fork_ranks(function: Callable[[], object], environment: Mapping[str, str], folder: Path) -> None:
+    """Call a function in two copies of this process that find each other as those of torchrun do.
+
+    Args:
+        function: what either does.
+        environment: the variables of both.
+        folder: of what they print.
+    """
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    shared = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    printed = [folder / f"printed_{rank}.txt" for rank in range(2)]
+    processes = [
+        fork(function, {**environment, **shared, "RANK": str(rank), "LOCAL_RANK": str(rank)}, file)
+        for rank, file in enumerate(printed)
+    ]
+    for process in processes:
+        process.join(300)
+        process.kill()
+        process.join()
+    assert [process.exitcode for process in processes] == [0, 0], "".join(file.read_text() for file in printed)
+
+
+def start_here(*arguments, make_task=tones_recipe.make_task) -> None:
+    """The recipe of tones, by `command`'s arguments."""
+    sys.argv = command(*arguments)[1:]
+    run_recipe(make_task, tones_recipe.TonesArguments)
+
+
+def fork_recipe(*arguments, environment, printed=os.devnull):
+    """Start the recipe of tones in a copy of this process."""
+    return fork(partial(start_here, *arguments), environment, printed)
+
+
+def fork_two(environment, *arguments, make_task=tones_recipe.make_task) -> None:
+    """Train by the recipe of tones in two copies of this process."""
+    fork_ranks(partial(start_here, *arguments, make_task=make_task), environment, Path(environment["HF_HOME"]))
+
+
+TWO_PROCESSES = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+
+
+def launch(environment, *arguments, **keywords):
+    """Start `command` with its launcher, as users do: the exit code, and what was printed."""
     done = subprocess.run(
         command(*arguments, **keywords), env=environment, capture_output=True, text=True, timeout=300, check=False
     )
     return done.returncode, done.stdout + done.stderr
+
+
+def torchrun(environment, *arguments) -> None:
+    """Train by the recipe of tones in two processes, as users start them."""
+    code, output = launch(environment, *arguments, launcher=TWO_PROCESSES)
+    assert code == 0, output
+
+
+def run(environment, *arguments):
+    """The exit code of the recipe of tones in a process of its own, and what it printed."""
+    printed = Path(environment["HF_HOME"]) / "printed.txt"
+    process = fork_recipe(*arguments, environment=environment, printed=printed)
+    process.join(300)
+    process.kill()
+    process.join()
+    return process.exitcode, printed.read_text()
 
 
 def load_recipe(name: str):
@@ -30,9 +130,6 @@ def load_recipe(name: str):
     sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
-
-
-TWO_PROCESSES = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
 
 
 def refused(tones, out, *flags, capsys) -> str:

@@ -7,7 +7,6 @@ from helpers.tones import FACTS, TonesArguments
 from hf_audio.augmentation.transforms import RandomPlacement
 from hf_audio.data.columns import TEST, VALIDATION
 from hf_audio.data.shards import load_shards
-from hf_audio.training.start import run_recipe
 from hf_audio.training.task import Task
 
 
@@ -24,7 +23,3 @@ def make_task(args: TonesArguments) -> Task:
         augmentation=Compose([RandomPlacement(1.0), AddGaussianNoise(0.001, args.noise, p=1)]),
         slow_augmentation=Gain(-6, 6, p=0.5),
     )
-
-
-if __name__ == "__main__":
-    run_recipe(make_task, TonesArguments)

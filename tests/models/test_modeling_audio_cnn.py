@@ -12,7 +12,7 @@ from helpers.recordings import RATE, tone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
-from transformers import AutoConfig, AutoFeatureExtractor, AutoModelForAudioClassification
+from transformers import AutoConfig, AutoFeatureExtractor, AutoModel, AutoModelForAudioClassification, pipeline
 
 from hf_audio import AudioCNNConfig, AudioCNNFeatureExtractor, AudioCNNForAudioClassification
 from hf_audio.models.backbones import BACKBONES, pool_frame_logits
@@ -462,14 +462,6 @@ def test_return_dict_false_gives_a_tuple():
 # --- checkpoints -----------------------------------------------------------------------------------------------------
 
 
-def scores_in_a_fresh_process(code: str, *arguments: str, cwd) -> np.ndarray:
-    done = subprocess.run(
-        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, cwd=cwd, check=False, timeout=120
-    )
-    assert done.returncode == 0, done.stderr
-    return np.array(json.loads(done.stdout.splitlines()[-1]))
-
-
 def test_a_folder_holds_safetensors_and_its_code(checkpoint):
     names = {path.name for path in checkpoint.iterdir()}
     assert {"model.safetensors", "config.json", "preprocessor_config.json"} < names
@@ -503,27 +495,40 @@ def test_auto_classes_load_it_with_the_same_scores(checkpoint):
 
 
 @pytest.mark.slow
-def test_a_fresh_process_without_hf_audio_gives_the_same_scores(checkpoint, tmp_path):
+def test_a_fresh_process_without_hf_audio_gives_the_same_scores_and_embeddings(checkpoint, tmp_path):
     np.save(tmp_path / "clip.npy", tone(700))
     code = """
 import json, sys
 sys.modules["hf_audio"] = None  # as on a machine where it is not installed: importing it fails
 import numpy as np
-from transformers import pipeline
+import torch
+from transformers import AutoModel, pipeline
 folder, clip = sys.argv[1:]
+samples = np.load(clip)
 classify = pipeline("audio-classification", model=folder, trust_remote_code=True)
-answer = classify({"raw": np.load(clip), "sampling_rate": 8000}, top_k=3)
-print(json.dumps([entry["score"] for entry in sorted(answer, key=lambda entry: entry["label"])]))
+answer = classify({"raw": samples, "sampling_rate": 8000}, top_k=3)
+model = AutoModel.from_pretrained(folder, trust_remote_code=True)
+with torch.no_grad():
+    embedding = model(torch.from_numpy(samples)[None]).pooler_output[0]
+print(json.dumps([answer, embedding.tolist()]))
 """
-    remote = scores_in_a_fresh_process(code, str(checkpoint), str(tmp_path / "clip.npy"), cwd=tmp_path)
-    local = scores_in_a_fresh_process(
-        code.replace('sys.modules["hf_audio"] = None', "import hf_audio").replace(", trust_remote_code=True", ""),
-        str(checkpoint),
-        str(tmp_path / "clip.npy"),
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(checkpoint), str(tmp_path / "clip.npy")],
+        capture_output=True,
+        text=True,
         cwd=tmp_path,
+        check=False,
+        timeout=300,
     )
-    np.testing.assert_allclose(remote, local, atol=1e-6)
-    assert remote.sum() == pytest.approx(1, abs=1e-5)
+    assert done.returncode == 0, done.stderr
+    there, embedding = json.loads(done.stdout.splitlines()[-1])
+    here = pipeline("audio-classification", model=str(checkpoint))({"raw": tone(700), "sampling_rate": 8000}, top_k=3)
+    assert [answer["label"] for answer in there] == [answer["label"] for answer in here]
+    np.testing.assert_allclose([a["score"] for a in there], [a["score"] for a in here], atol=1e-6)
+    assert sum(answer["score"] for answer in there) == pytest.approx(1, abs=1e-5)
+    with torch.no_grad():
+        own = AutoModel.from_pretrained(checkpoint)(torch.from_numpy(tone(700))[None]).pooler_output[0]
+    np.testing.assert_allclose(embedding, own.numpy(), atol=1e-5)
 
 
 def test_push_to_hub_uploads_weights_config_and_code(checkpoint, monkeypatch):

@@ -62,11 +62,11 @@ def serving(service: Service, ready: bool = True, **keywords) -> Iterator[str]:
         yield server.url
     finally:
         server.should_exit = True
-        thread.join(60)
+        thread.join(120)
         assert not thread.is_alive()
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 30) -> None:
+def wait_for(condition: Callable[[], object], seconds: float = 120) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end
@@ -391,10 +391,9 @@ def test_huge_bodies_are_not_read_to_their_end(online, url):
             yield bytes(1_000_000)
             time.sleep(0.01)
 
-    start = time.monotonic()
     with contextlib.suppress(requests.ConnectionError):  # to go on sending is no way to read the answer
         requests.post(url, flood(), timeout=20)
-    assert sent < 1_000_000_000 and time.monotonic() - start < 10
+    assert sent < 1_000_000_000
     with pytest.raises(HfHubHTTPError) as caught:  # who sends all first, and then reads
         InferenceClient(model=url).audio_classification(bytes(50_000_000))
     refused(caught.value.response, 413, "larger than 2 MB")
@@ -431,10 +430,12 @@ class GatedClassifier(AudioClassifier):
         super().__init__(Facts(("low", "high"), RATE, clip_seconds=1.0))
         self.gate = threading.Event()
         self.gate.set()
+        self.entered = threading.Event()
         self.n_windows = 0
 
     def score(self, windows):
-        assert self.gate.wait(30)
+        self.entered.set()
+        assert self.gate.wait(120)
         self.n_windows += len(windows)
         return np.full((len(windows), 2), 0.5, dtype=np.float32)
 
@@ -467,7 +468,7 @@ def test_one_byte_at_a_time_is_not_waited_for(gated, monkeypatch):
             client.settimeout(0.1)
             received, start = b"", time.monotonic()
             while not received:
-                assert time.monotonic() - start < 10
+                assert time.monotonic() - start < 60
                 try:
                     client.send(b"x")
                     received = client.recv(1000)
@@ -484,10 +485,10 @@ def test_nothing_is_done_for_those_who_have_left(gated):
     url, network = gated(Limits())
     before = network.n_windows
     network.gate.clear()
+    network.entered.clear()
     with ThreadPoolExecutor(1) as waiting:
         first = waiting.submit(requests.post, url, WAV, timeout=20)
-        wait_for(lambda: metric(url, "hf_audio_requests_waiting") == 1)
-        time.sleep(0.2)  # until it is in the network
+        wait_for(network.entered.is_set)
         for body in (WAV, WAV[:100]):
             with talk(url) as client:
                 client.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(WAV) + body)
@@ -500,7 +501,7 @@ def test_nothing_is_done_for_those_who_have_left(gated):
 
 
 def test_a_full_queue_and_a_late_answer_are_told(gated):
-    url, network = gated(Limits(max_queue=2, timeout_seconds=1.5))
+    url, network = gated(Limits(max_queue=2, timeout_seconds=3))
     network.gate.clear()
     with ThreadPoolExecutor(2) as waiting:
         places = [waiting.submit(requests.post, url, WAV, timeout=20) for _ in range(2)]
@@ -509,7 +510,7 @@ def test_a_full_queue_and_a_late_answer_are_told(gated):
         refused(response, 429, "2 requests are waiting")
         assert int(response.headers["retry-after"]) > 0
         for place in places:
-            refused(place.result(20), 503, r"within 1.5 s")
+            refused(place.result(20), 503, r"within 3 s")
     network.gate.set()
     assert requests.post(url, WAV, timeout=20).ok
     assert metric(url, "hf_audio_requests_waiting") == 0
@@ -557,7 +558,7 @@ def n_open(site: Path) -> int:
 
 def test_who_does_not_take_an_answer_is_not_waited_for(checkpoint, tmp_path):
     (tmp_path / "large").write_bytes(bytes(20_000_000))
-    limits = Limits(timeout_seconds=1)
+    limits = Limits(timeout_seconds=3)
     with serving(Service({"tones": checkpoint}, limits), site=tmp_path) as url:
         with contextlib.ExitStack() as stack:
             for _ in range(5):
@@ -817,12 +818,12 @@ def test_wrong_queries_of_a_stream(query, words, url):
 
 
 def test_silent_streams_end_and_too_many_do_not_begin(gated):
-    url, _ = gated(Limits(max_streams=1, timeout_seconds=1))
+    url, _ = gated(Limits(max_streams=1, timeout_seconds=3))
     with connect(stream_url(url)) as websocket:
         wait_for(lambda: metric(url, "hf_audio_streams") == 1)
         with connect(stream_url(url)) as other:
             refused_stream(other, 1013, "1 streams are open")
-        refused_stream(websocket, 1001, "Nothing came for 1 s")
+        refused_stream(websocket, 1001, "Nothing came for 3 s")
     wait_for(lambda: metric(url, "hf_audio_streams") == 0)
 
 
@@ -858,7 +859,7 @@ def test_terminated_under_load_it_answers_what_it_has_accepted(checkpoint, tmp_p
     try:
         name, url = process.stdout.readline().strip().split(" at ")
         assert name == "tones" and url.startswith("http://127.0.0.1:")
-        wait_for(lambda: requests.get(f"{url}/ready", timeout=20).ok, 120)
+        wait_for(lambda: requests.get(f"{url}/ready", timeout=20).ok)
         long = encoded(tone(300, 150), subtype="PCM_16")
         with ThreadPoolExecutor(8) as clients, connect(stream_url(url)) as websocket:
             websocket.send(pcm(CLIP[: RATE // 4]).tobytes())
@@ -870,7 +871,7 @@ def test_terminated_under_load_it_answers_what_it_has_accepted(checkpoint, tmp_p
             with pytest.raises(ConnectionClosed) as closed:
                 websocket.recv(20)
             assert closed.value.rcvd.code == 1012
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=300)
         assert process.returncode == 128 + signal.SIGTERM and "Traceback" not in err
         assert not list(tmp_path.glob("hf_audio_site_*")), "the page that was being made"
         with pytest.raises(requests.ConnectionError):

@@ -91,7 +91,7 @@ def serving(folder: Path, *words: str) -> Iterator[tuple[subprocess.Popen, str]]
     finally:
         if process.poll() is None:
             process.terminate()
-        process.communicate(timeout=60)
+        process.communicate(timeout=300)
 
 
 def wav(waveform: np.ndarray) -> bytes:
@@ -155,7 +155,7 @@ def test_workers_are_one_service_also_when_one_is_killed(exported, checkpoint, t
             with pytest.raises(ConnectionClosed) as closed:
                 first.recv(20)
             assert closed.value.rcvd.code == 1012
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=300)
         assert process.returncode == 128 + signal.SIGTERM
         assert err.strip() == "Worker 1 is started again. It was ended by SIGKILL."
         assert not list((tmp_path / "tmp").glob("hf_audio_*"))

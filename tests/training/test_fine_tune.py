@@ -5,8 +5,6 @@ import csv
 import json
 import re
 import shutil
-import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -18,7 +16,7 @@ import torch
 from datasets import Dataset
 from helpers import tones as tones_recipe
 from helpers.checkpoints import results, tiny_config, weights
-from helpers.commands import TWO_PROCESSES, command, refused, run
+from helpers.commands import command, fork_recipe, fork_two, refused, run, torchrun
 from helpers.fake_hub import FakeHub
 from helpers.recordings import RATE, tone, write_tones
 from huggingface_hub import ModelCard
@@ -121,15 +119,13 @@ def test_the_same_seed_gives_the_same_weights_however_many_workers(finished, ton
 
 def kill_at_a_checkpoint(*arguments, environment) -> None:
     """Start a run, by `command`'s arguments, and kill it as soon as there is something to go on with."""
-    process = subprocess.Popen(
-        command(*arguments), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    process = fork_recipe(*arguments, environment=environment)
     deadline = time.time() + 120
     # Not as soon as the checkpoint's last file is there: until it is written whole, there is nothing to go on with.
-    while last_checkpoint(arguments[1]) is None and process.poll() is None and time.time() < deadline:
+    while last_checkpoint(arguments[1]) is None and process.is_alive() and time.time() < deadline:
         time.sleep(0.002)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.kill()
+    process.join()
 
 
 def test_killed_and_resumed_it_ends_with_the_same_weights(finished, tones, environment, run_here, tmp_path):
@@ -188,13 +184,13 @@ def test_a_training_that_diverges_ends_in_a_sentence_and_leaves_no_network(tones
         assert all(np.isfinite(value.numpy()).all() for value in weights(checkpoint).values())
 
 
-def test_two_processes_train_and_judge_like_one(tones, environment, run_here, tmp_path):
+@pytest.mark.parametrize("start", [fork_two, pytest.param(torchrun, marks=pytest.mark.exhaustive)])
+def test_two_processes_train_and_judge_like_one(start, tones, environment, run_here, tmp_path):
     flags = ["--num_train_epochs", "4", "--per_device_train_batch_size", "8"]
     code, output = run_here(tones, tmp_path / "one", *flags)
     assert code == 0, output
     flags = ["--num_train_epochs", "4", "--per_device_train_batch_size", "4", "--per_device_eval_batch_size", "2"]
-    code, output = run(environment, tones, tmp_path / "two", *flags, launcher=TWO_PROCESSES)
-    assert code == 0, output
+    start(environment, tones, tmp_path / "two", *flags)
     torch.testing.assert_close(weights(tmp_path / "two"), weights(tmp_path / "one"), atol=2e-3, rtol=1e-2)
     one, two = results(tmp_path / "one"), results(tmp_path / "two")
     for key in ("eval_accuracy", "eval_f1_macro", "eval_samples", "train_samples"):

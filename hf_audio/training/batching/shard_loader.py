@@ -207,16 +207,26 @@ class ClipStream(IterableDataset):
             raise DataError(f"A row cannot be used and --strict is on: {reason}")
         useless.add(name)
         logger.warning("Left out: %s", reason)
-        line = json.dumps({"path": name, "reason": reason}) + "\n"
-        # In one piece, so that the lines of several processes do not mix.
+        self._note(json.dumps({"path": name, "reason": reason}) + "\n")
+
+    def _note(self, lines: str) -> None:
+        assert self.skipped is not None
+        # In one piece, so that the lines of several loader workers do not mix.
         file = os.open(self.skipped, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         try:
-            os.write(file, line.encode())
+            os.write(file, lines.encode())
         finally:
             os.close(file)
 
+    def note_skipped(self, rows: Iterable[dict[str, str]]) -> None:
+        """Note rows that other processes could not use, each `{"path", "reason"}`."""
+        known = {row["path"] for row in self.read_skipped()}
+        new = {row["path"]: row for row in rows if row["path"] not in known}
+        if new and self.skipped is not None:
+            self._note("".join(json.dumps(row) + "\n" for row in new.values()))
+
     def read_skipped(self) -> list[dict[str, str]]:
-        """The rows of all processes that could not be used, as `{"path", "reason"}`, each once, by their names."""
+        """Rows that this process, or others by `note_skipped`, could not use, as `{"path", "reason"}`, each once."""
         try:
             lines = [] if self.skipped is None else self.skipped.read_text(encoding="utf-8").splitlines()
         except FileNotFoundError:

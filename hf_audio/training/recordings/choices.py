@@ -50,7 +50,7 @@ def count_drawn(args: RecordingsArguments, collection: Collection) -> int | None
     """How many clips an epoch of `--balance sampler` has: of every class as many as the largest one."""
     if args.balance != "sampler" or args.streaming or args.multi_label:
         return None
-    counts = np.bincount(np.asarray(collection.dataset["label"])[collection.rows(TRAIN)])
+    counts = np.bincount(np.asarray(collection.dataset["label"][:])[collection.rows(TRAIN)])
     return int(counts.max() * (counts > 0).sum())
 
 

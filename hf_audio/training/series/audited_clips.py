@@ -41,7 +41,7 @@ def load_audited_clips(
     if name is None:
         verified = [False] * len(dataset)
     else:
-        cells = [str(cell).strip().casefold() for cell in dataset[name]]
+        cells = [str(cell).strip().casefold() for cell in dataset[name][:]]
         unknown = sorted(set(cells) - set(TRUTHS))
         if unknown:
             raise DataError(f"{source} has {unknown[0]!r} in its column {name!r}: say 1 of verified labels, else 0.")

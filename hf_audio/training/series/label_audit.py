@@ -187,7 +187,7 @@ def doubt_labels(
     audit = audit_labels(listener, dataset.select(np.flatnonzero(~held_out)), rounds, encoder)
     believed = dict(zip(audit.paths, audit.believed, strict=True))
     certain = np.eye(len(audit.names))
-    rows = zip(dataset["path"], dataset["label"], strict=True)
+    rows = zip(dataset["path"][:], dataset["label"][:], strict=True)
     believed_rows = np.array([believed.get(path, certain[label]) for path, label in rows])
     return with_beliefs(dataset, believed_rows), audit.seconds
 

@@ -34,7 +34,7 @@ from ...runs.folder import (
 from ...runs.plots import plot_search
 from ..class_balance import report_classes
 from ..parts import check_streamable
-from ..setup import set_up
+from ..setup import clear_working_files, set_up
 from ..task import Task
 from ..trainer import AudioTrainer
 
@@ -123,7 +123,7 @@ def search_arguments(args: RecipeArguments, task: Task) -> dict[str, Any]:
     while study.n_finished < args.search:
         make_trainer = functools.partial(setup.make_trainer, None, model_init=setup.make_model)
         study.try_once(make_trainer)
-    setup.clear()
+    clear_working_files(args)
     return study.tell_best()
 
 

@@ -10,7 +10,7 @@ import torch
 from helpers import streamed_tones
 from helpers import tones as tones_recipe
 from helpers.checkpoints import results, weights
-from helpers.commands import TWO_PROCESSES, refused, run
+from helpers.commands import fork_two, refused
 from helpers.recordings import RATE, tone, write_parquet, write_tar
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -163,6 +163,9 @@ def test_broken_rows_are_noted_once_and_others_come_in_their_place(tmp_path, wor
     assert [row["path"] for row in skipped] == sorted([f"{tmp_path}/{n // 6}.parquet#{n % 6}" for n in (3, 4, 17)])
     assert all("is not audio that libsndfile can decode" in row["reason"] for row in skipped)
     assert len((tmp_path / "skipped.jsonl").read_text().splitlines()) == 3
+    other = {"path": "of another process", "reason": "broken"}
+    stream.note_skipped([other, skipped[0]])
+    assert len((tmp_path / "skipped.jsonl").read_text().splitlines()) == 4 and other in stream.read_skipped()
 
 
 def test_a_shard_of_broken_rows_says_so_and_a_stream_of_them_ends(tmp_path):
@@ -262,8 +265,7 @@ def test_resumed_in_the_middle_of_an_epoch_it_ends_with_the_same_weights(tone_sh
 def test_two_processes_train_on_a_stream_and_end_together(tone_shards, environment, tmp_path):
     flags = ["--num_train_epochs", "2", "--per_device_train_batch_size", "4", "--dataloader_num_workers", "1"]
     data = tone_shards / "tar"
-    code, output = run(environment, data, tmp_path / "out", *flags, launcher=TWO_PROCESSES, recipe="streamed_tones.py")
-    assert code == 0, output
+    fork_two(environment, data, tmp_path / "out", *flags, make_task=streamed_tones.make_task)
     told = results(tmp_path / "out")
     assert told["epoch"] == 2 and told["train_samples"] == 27 and told["eval_samples"] == 9
 

@@ -3,8 +3,6 @@
 import csv
 import os
 import shutil
-import signal
-import subprocess
 import time
 from collections import Counter
 from pathlib import Path
@@ -15,7 +13,7 @@ import pytest
 import torch
 from datasets import ClassLabel
 from helpers.checkpoints import results, tiny_config, weights
-from helpers.commands import command, run
+from helpers.commands import fork_recipe, run
 from helpers.tones import FACTS
 from scipy import stats
 from sklearn.metrics import accuracy_score
@@ -37,7 +35,7 @@ from hf_audio.training.task import Task
 pytestmark = pytest.mark.slow  # nearly all of them train
 TAGS = ["a", "b", "c"]
 
-FLAGS = ("--folds", "all", "--num_train_epochs", "8", "--ema_decay", "0.5")
+FLAGS = ("--folds", "all", "--num_train_epochs", "4", "--ema_decay", "0.5")
 FOLDS = ("0", "1", "2", "3")
 
 
@@ -105,14 +103,12 @@ def test_the_card_tells_the_folds(finished):
 def test_killed_it_goes_on_to_the_same_result(finished, tones, environment, run_here, tmp_path):
     out = tmp_path / "killed"
     sign = "fold_1/checkpoint-*/trainer_state.json"  # within a fold; the one before it is finished
-    process = subprocess.Popen(
-        command(tones, out, *FLAGS), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    process = fork_recipe(tones, out, *FLAGS, environment=environment)
     deadline = time.time() + 120
-    while not list(out.glob(sign)) and process.poll() is None and time.time() < deadline:
+    while not list(out.glob(sign)) and process.is_alive() and time.time() < deadline:
         time.sleep(0.002)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.kill()
+    process.join()
     assert not (out / "all_results.json").exists()
     untouched = (out / "fold_0" / "model.safetensors").stat().st_mtime_ns
     code, output = run_here(tones, out, *FLAGS)
