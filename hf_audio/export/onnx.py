@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,6 +23,9 @@ from ..inference.frames import frame_scores
 from ..inference.onnx_classifier import EMBEDDINGS, FRAME_SCORES, INPUT, OUTPUT, OnnxAudioClassifier
 from ..inference.torch_classifier import TorchAudioClassifier
 from .static import Footprint
+
+if TYPE_CHECKING:
+    import torch
 
 # Between torch and ONNX Runtime, in probability.
 TOLERANCE = 1e-4
@@ -172,9 +175,23 @@ def trace(classifier: TorchAudioClassifier, path: Path, embeddings: bool = False
             output_names=outputs,
             verbose=False,
         )
-    assert program is not None
-    program.save(path)
+    save(program, path)
     set_metadata(path, facts.to_dict())
+
+
+def save(program: "torch.onnx.ONNXProgram | None", path: Path) -> None:
+    """Write a traced network, without what the exporter remarks on every operation.
+
+    The line of Python that an operation comes of, with the path of that file on this machine, can take as much room as
+    the weights, and is nobody's business.
+    """
+    assert program is not None
+    model = program.model
+    for graph in (model.graph, *(function.graph for function in model.functions.values())):
+        for node in graph.all_nodes():
+            for each in (node, *node.outputs):
+                each.metadata_props.clear()
+    program.save(path)
 
 
 def _example_seconds(classifier: TorchAudioClassifier) -> float:

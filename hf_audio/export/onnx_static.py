@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..inference.onnx_classifier import INPUT
-from .onnx import quiet
+from .onnx import quiet, save
 from .static import FEATURES, StaticParts, tell_floats
 
 if TYPE_CHECKING:
@@ -64,8 +64,7 @@ def _trace(module: "nn.Module", example: Any, given: str, outputs: Sequence[str]
         program = torch.onnx.export(
             module, (example,), dynamo=True, input_names=[given], output_names=list(outputs), verbose=False
         )
-    assert program is not None
-    program.save(path)
+    save(program, path)
 
 
 def _join(frontend: Any, network: Any) -> Any:

@@ -118,38 +118,50 @@ class Supervisor:
         """Keep the worker of a number running."""
         delay = 0.0
         while not self._closing.is_set():
-            worker = await self._start(number)
-            told = await worker.wait()
-            self._workers.remove(worker)
-            self._loop.remove_reader(worker.channel)
-            worker.hear()
-            worker.channel.close()
-            self._tally.clear(number)
-            self._held.extend(worker.given)
-            self._hand_on()
+            worker = None
+            try:
+                worker = await self._start(number)
+            except OSError as error:  # too many open files or processes, or no memory for one more
+                told = f"could not be started ({error.strerror})"
+            else:
+                told = await self._until_ended(worker, number)
             if self._closing.is_set():
                 break
+            refusal = worker and worker.refusal()
             if not self.ready.is_set():
-                raise worker.refusal() or ArgumentError(
+                raise refusal or ArgumentError(
                     f"--workers {self.n_workers}: one {told} before it could answer; give it more memory, or ask for "
                     "fewer."
                 )
-            delay = 0.0 if worker.is_ready else min(max(2 * delay, FIRST_DELAY), LONGEST_DELAY)
-            reason = worker.refusal() or f"It {told}."
-            print(f"Worker {number + 1} is started again. {reason}", file=sys.stderr, flush=True)
+            delay = 0.0 if worker and worker.is_ready else min(max(2 * delay, FIRST_DELAY), LONGEST_DELAY)
+            print(f"Worker {number + 1} is started again. {refusal or f'It {told}.'}", file=sys.stderr, flush=True)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._closing.wait(), delay)
+
+    async def _until_ended(self, worker: "_Worker", number: int) -> str:
+        """Until it has ended, and what it had not taken is handed to others -> how, in words."""
+        told = await worker.wait()
+        self._workers.remove(worker)
+        self._loop.remove_reader(worker.channel)
+        worker.hear()
+        worker.channel.close()
+        self._tally.clear(number)
+        self._held.extend(worker.given)
+        self._hand_on()
+        return told
 
     async def _start(self, number: int) -> "_Worker":
         channel, theirs = socket.socketpair()
         channel.setblocking(False)
-        with theirs:
+        with theirs, contextlib.ExitStack() as unless_started:
+            unless_started.callback(channel.close)
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", f"{__package__}.worker", str(theirs.fileno())),
                 stdin=asyncio.subprocess.PIPE,
                 pass_fds=[theirs.fileno()],
                 env=self._environment(),
             )
+            unless_started.pop_all()
         worker = _Worker(process, channel)
         self._workers.append(worker)
         self._loop.add_reader(channel, self._hear, worker)

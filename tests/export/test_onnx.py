@@ -72,6 +72,7 @@ def test_an_exported_checkpoint_gives_torchs_answers(tmp_path, kind):
     export = export_onnx(folder, tmp_path / "model.onnx", embeddings=with_embeddings)
     assert export.largest_difference < 1e-4 and export.agreement == 1
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["checkpoint", "model.onnx"]
+    assert b"modeling_audio_cnn.py" not in (tmp_path / "model.onnx").read_bytes()  # nor where that lies
     ours, torchs = load_classifier(tmp_path / "model.onnx"), TorchAudioClassifier(folder)
     assert ours.facts == torchs.facts and (ours.sampling_rate, ours.facts.clip_seconds) == (8000, 1)
     clips = [tone(700, seconds) for seconds in (0.01, 0.3, 0.3, 1, 2.7)]

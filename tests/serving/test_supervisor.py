@@ -1,6 +1,8 @@
 """Workers at one port, with the packages of the image alone: the same answers, limits and end as of one process."""
 
+import asyncio
 import contextlib
+import errno
 import importlib.metadata
 import io
 import json
@@ -9,6 +11,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 import tomllib
 from collections.abc import Iterator
@@ -26,8 +29,13 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from hf_audio import cli
+from hf_audio.errors import ArgumentError
 from hf_audio.export.onnx import export_onnx
 from hf_audio.inference.checkpoint import load_classifier
+from hf_audio.serving.callers import Callers
+from hf_audio.serving.service import Limits
+from hf_audio.serving.supervisor import Supervisor
+from hf_audio.serving.worker import Settings
 
 DOCKERFILE = (REPOSITORY / "Dockerfile").read_text(encoding="utf-8")
 LATEST = re.compile(r'hf_audio_worker_resident_bytes\{worker="(\w+)"\} (\S+)')
@@ -165,6 +173,36 @@ def test_what_cannot_be_served_by_workers_is_told(capsys, monkeypatch):
     assert run("--workers", "2").startswith("error: --workers 2: processes cannot share a port on this system")
 
 
+@pytest.mark.skipif(os.name != "posix", reason="processes cannot share a port there")
+def test_a_worker_that_cannot_be_started_again_is_tried_later(capsys, monkeypatch):
+    settings = Settings({}, Limits(), None, None, Callers(None))
+    times: list[float] = []
+
+    async def no_process(*_: str, **__: object) -> None:
+        times.append(time.monotonic())
+        if len(times) == 4:
+            signal.raise_signal(signal.SIGINT)
+            await asyncio.sleep(0)
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", no_process)
+    monkeypatch.setattr("hf_audio.serving.supervisor.FIRST_DELAY", 0.02)
+    ready = threading.Event()
+
+    def run() -> None:
+        Supervisor(settings, 1, "127.0.0.1", 0, ready).run()
+
+    with pytest.raises(ArgumentError, match=r"^--workers 1: one could not be started \(Too many open files\) before "):
+        run()  # which the user who starts it is told
+    times.clear()
+    ready.set()  # it has answered
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    told = "Worker 1 is started again. It could not be started (Too many open files).\n"
+    assert capsys.readouterr().err == 3 * told
+    assert np.all(np.diff(times) > [0.019, 0.039, 0.079])
+
+
 @pytest.mark.exhaustive
 def test_workers_that_cannot_load_end_the_server(capsys, monkeypatch):
     monkeypatch.setenv("HF_AUDIO_TOKEN", "t")
@@ -199,6 +237,8 @@ def test_the_commands_of_the_image_install_it(tmp_path):
         subprocess.run(["bash", "-euc", line], cwd=REPOSITORY, check=True)
     installed = {path.name for path in (tmp_path / "app").iterdir()}
     assert {"hf_audio", "onnxruntime", "fastapi"} <= installed and not {"torch", "transformers"} & installed
+    sources = [path for path in (REPOSITORY / "hf_audio").rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    assert all((tmp_path / "app" / path.relative_to(REPOSITORY)).is_file() for path in sources)
     environment = {**os.environ, "PYTHONPATH": str(tmp_path / "app")}
     command = [sys.executable, "-S", "-m", "hf_audio.cli", "serve", "--help"]
     subprocess.run(command, cwd=tmp_path, env=environment, check=True)
