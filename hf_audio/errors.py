@@ -28,7 +28,8 @@ from contextlib import contextmanager
 
 SECRET = r"[^=&?\s]*(?:sig|token|key|secret|credential|password|auth)[^=&?\s]*"
 # What an address holds of them: a name and a password, or parts of its query.
-CREDENTIALS = re.compile(rf"(?<=://)[^\s/@]+@|(?<=[?&]){SECRET}=[^&\s:,)]*&?", re.IGNORECASE)
+# A value ends where the sentence goes on.
+CREDENTIALS = re.compile(rf"(?<=://)[^\s/@]+@|(?<=[?&]){SECRET}=(?:[^&\s:,)]|[:,)]+(?=[^&\s:,)]))*&?", re.IGNORECASE)
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 

@@ -39,6 +39,14 @@ def test_what_can_be_mended_is_one_sentence_and_exit_code_2(error, sentence, cap
     assert said.startswith("error: ") and sentence in said and "\n" not in said
 
 
+@pytest.mark.parametrize("secret", ["me:word", "a,b)c", "word"])
+def test_a_sentence_goes_on_behind_credentials(secret):
+    told = str(
+        DataError(f"https://host/a.wav?part=1&token={secret}: it is not there (https://b?sig={secret}), or no more.")
+    )
+    assert told == "https://host/a.wav?part=1&: it is not there (https://b?), or no more."
+
+
 def test_of_several_processes_one_speaks(capsys):
     with pytest.raises(SystemExit), refusals_end_in_a_sentence(speaks=False):
         raise DataError("clips.csv is empty.")
