@@ -120,6 +120,16 @@ def _is_place(value: str) -> bool:
 
 
 @contextmanager
+def each_for_itself() -> Iterator[None]:
+    """Within it, each process works on clips of its own, and what it refuses the others may not know of."""
+    try:
+        yield
+    except Refusal as error:
+        error.alone = True
+        raise
+
+
+@contextmanager
 def lost_processes_are_told() -> Iterator[None]:
     """Within it, an error of the connection to another process becomes one sentence.
 
