@@ -247,7 +247,8 @@ def written_whole(path: str | os.PathLike) -> Iterator[Path]:
     except OSError as error:
         raise unwritable(path, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # of a read-only disk or too long a name, which is told already
+            temporary.unlink(missing_ok=True)
 
 
 def unwritable(path: Path, error: OSError) -> DataError:

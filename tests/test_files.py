@@ -190,6 +190,14 @@ def test_a_temporary_folder_that_cannot_be_made_is_one_sentence(tmp_path):
         pass
 
 
+def test_a_file_whose_very_name_is_refused_is_one_sentence(tmp_path):
+    with (
+        pytest.raises(DataError, match=r"x{300} cannot be written \(File name too long\): choose another place"),
+        written_whole(tmp_path / ("x" * 300)) as temporary,
+    ):
+        temporary.write_text("x")  # which not even can be deleted
+
+
 def dead_process() -> int:
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()

@@ -218,7 +218,7 @@ class Journal:
             self._lock.release()
 
     def abandon(self) -> None:
-        """The run could not begin: leave the file for one to come, if there is anything in it."""
+        """The run breaks off: leave the file for one to come, if there is anything in it."""
         if self._lines or self._blocks:
             self.close()
         else:

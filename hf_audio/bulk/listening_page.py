@@ -15,7 +15,7 @@ from ..audio.loading import to_int16
 from ..audio.sections import load_section
 from ..data.tables import write_rows
 from ..errors import DataError
-from ..files import temporary_folder_beside, written_whole
+from ..files import temporary_folder_beside, unwritable, written_whole
 from .similar import Search
 
 INDEX = "index.html"
@@ -88,18 +88,21 @@ def write_page(output: Path, sounds: Iterator[bytes], page: Callable[[Iterator[s
             temporary.write_text("".join(page(inside)), encoding="utf-8")
         return
     with temporary_folder_beside(output) as folder:
-        (folder / AUDIO).mkdir()
         names = []
-        for number, sound in enumerate(sounds):
-            names.append(f"{AUDIO}/{number:03d}.wav")
-            (folder / names[-1]).write_bytes(sound)
-        (folder / INDEX).write_text("".join(page(iter(names))), encoding="utf-8")
-        if output.is_dir():  # an earlier page
-            for file in [*(output / AUDIO).glob("*.wav"), output / INDEX]:
-                file.unlink(missing_ok=True)
-            (output / AUDIO).rmdir() if (output / AUDIO).is_dir() else None
-            output.rmdir()
-        os.replace(folder, output)
+        try:
+            (folder / AUDIO).mkdir()
+            for number, sound in enumerate(sounds):
+                names.append(f"{AUDIO}/{number:03d}.wav")
+                (folder / names[-1]).write_bytes(sound)
+            (folder / INDEX).write_text("".join(page(iter(names))), encoding="utf-8")
+            if output.is_dir():  # an earlier page
+                for file in [*(output / AUDIO).glob("*.wav"), output / INDEX]:
+                    file.unlink(missing_ok=True)
+                (output / AUDIO).rmdir() if (output / AUDIO).is_dir() else None
+                output.rmdir()
+            os.replace(folder, output)
+        except OSError as error:
+            raise unwritable(output, error) from error
 
 
 def _sounds(search: Search) -> Iterator[bytes]:

@@ -27,7 +27,7 @@ from .answers import Row, write_parquet
 from .clips import STANDARD_INPUT
 from .decoding import Sound
 from .lock import FileLock
-from .predict import Sources
+from .predict import Sources, make_parts_folder
 from .questions import WindowQuestion
 from .tagger import AudioTagger, Recording
 
@@ -198,7 +198,7 @@ def _held(output: Path) -> Iterator[None]:
         with claimed(str(output)):
             yield
         return
-    output.mkdir(exist_ok=True)
+    make_parts_folder(output)
     place = output / f"{RUN_FILE}.lock"
     lock = FileLock(place)
     try:

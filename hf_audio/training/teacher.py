@@ -141,8 +141,8 @@ def _find_run(teacher: str, held_out: Sequence[str]) -> str | Path:
             return run
     unheard = sorted(clips - judged[runs[0]])[0]
     raise ArgumentError(
-        f"--teacher {teacher} was trained on clips that are held out here, {unheard} for one: give a teacher that "
-        "held out the same ones."
+        f"--teacher {teacher} may have learnt clips that are held out here, {unheard} for one: give a teacher of the "
+        "same task that held out the same ones."
     )
 
 

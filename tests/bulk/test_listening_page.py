@@ -2,9 +2,11 @@
 
 import base64
 import csv
+import errno
 import io
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -88,3 +90,14 @@ def test_names_that_nothing_can_be_written_to_are_refused(tmp_path):
         check_output(tmp_path / "x.xlsx")
     with pytest.raises(DataError, match="is in no folder that exists"):
         check_output(tmp_path / "none" / "x.csv")
+
+
+def test_a_disk_that_fills_is_one_sentence_and_leaves_nothing(search, tmp_path, monkeypatch):
+    def refuse(path, *_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr(Path, "write_bytes", refuse)
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(DataError, match=r"page cannot be written \(No space left on device\): make room there"):
+        write_search(search, tmp_path / "page")
+    assert sorted(tmp_path.iterdir()) == before

@@ -250,6 +250,8 @@ def test_a_recording_is_what_its_windows_say_in_the_mean_at_best_or_in_any(check
         (["--resume"], "Without --output nothing is kept: add it."),
         (["--output", "gone/a.csv"], "--output gone/a.csv is in no folder that exists"),
         (["--output", "a.xlsx"], "--output a.xlsx must end in .csv, .jsonl, .parquet"),
+        (["--output", "notes"], "--output notes is a file: end it in .parquet, say, or name a new folder."),
+        (["--windows", "--hop_seconds", "1e-9", "--output", "a.csv"], "window_seconds="),
         (["gone.wav"], "gone.wav holds no audio files"),
         ([], "{broken} is not audio that libsndfile can decode"),
     ],
@@ -258,9 +260,11 @@ def test_what_cannot_be_done_is_one_sentence(checkpoint, tmp_path, capsys, monke
     monkeypatch.chdir(tmp_path)
     broken = tmp_path / "broken.wav"
     broken.write_text("no sound")
+    (tmp_path / "notes").touch()
     with pytest.raises(SystemExit) as end:
         cli.main(["predict", str(checkpoint), str(broken), *flags])
     captured = capsys.readouterr()
     assert end.value.code == 2 and captured.out == ""
     assert captured.err.split("\nerror: ")[1].startswith(sentence.format(broken=broken))
-    assert captured.err.count("error: ") == 1 and [path.name for path in tmp_path.iterdir()] == ["broken.wav"]
+    assert captured.err.count("error: ") == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["broken.wav", "notes"]

@@ -97,10 +97,12 @@ def test_what_cannot_be_searched_is_told_in_a_sentence(checkpoint, archive, tmp_
         find_similar(str(checkpoint), [example], tmp_path / "empty")
     with pytest.raises(DataError, match="holds no audio files"):
         find_similar(str(checkpoint), [str(tmp_path / "empty")], archive)
-    with pytest.raises(DataError, match="holds nothing but the examples"):
+    with pytest.raises(DataError, match=r"^\S+example\.wav holds nothing but the examples"):
         find_similar(str(checkpoint), [example], example)
     with pytest.raises(ArgumentError, match="--count 0 must be 1 or more"):
         find_similar(str(checkpoint), [example], archive, 0)
+    with pytest.raises(ArgumentError, match=r"--keep kept\.csv must end in"):
+        find_similar(str(checkpoint), [example], archive, keep="kept.csv")
     with pytest.raises(ArgumentError, match="the embeddings are kept already"):
         find_similar(str(other), [example], tmp_path / "other.npz", keep=tmp_path / "kept.npz")
     with pytest.raises(CheckpointError, match="holds no config"):

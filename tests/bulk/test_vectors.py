@@ -81,7 +81,26 @@ def test_what_is_no_file_of_embeddings_is_refused_in_a_sentence(tmp_path):
     broken = pd.read_parquet(write(tmp_path / "nan.parquet"))
     broken["vector"] = [np.full(3, np.nan)] * len(broken)
     broken.to_parquet(tmp_path / "nan.parquet")
+    for name, column, value in (
+        ("list", "vector", "text"),
+        ("unnamed", "file", None),
+        ("unknown", "checkpoint", None),
+    ):
+        rows = pd.read_parquet(write(tmp_path / f"{name}.parquet"))
+        rows[column] = [value, *rows[column][1:]] if value is None else value
+        rows.to_parquet(tmp_path / f"{name}.parquet")
+    (tmp_path / "empty.npz").touch()
+    with (tmp_path / "array.npz").open("wb") as file:
+        np.save(file, np.zeros(3))
+    (tmp_path / "parts").mkdir()
+    write(tmp_path / "parts" / "part-00001-of-00003.parquet")
     sentences = {
+        "list.parquet": "its vectors are no lists of numbers",
+        "unnamed.parquet": "'file' is missing in a row",
+        "unknown.parquet": "'checkpoint' is missing in a row",
+        "empty.npz": "holds no embeddings that can be read",
+        "array.npz": "holds no embeddings that can be read",
+        "parts": "holds 1 of 3 parts: finish the run",
         "text.parquet": "holds no embeddings that can be read",
         "text.npz": "holds no embeddings that can be read",
         "cut.npz": "holds no embeddings that can be read",
