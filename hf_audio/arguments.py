@@ -345,8 +345,7 @@ class RecipeArguments(TrainingArguments):
     resume_from_checkpoint: str | None = field(
         default=None,
         metadata={
-            "help": "Go on after a kill: `last`; `auto`, which begins where there is nothing to go on with, and ends "
-            "where all is done; or a folder checkpoint-N.",
+            "help": "Go on after a kill: `last`, `auto` (begins if there is none), or checkpoint-N.",
             "metavar": "PATH",
             "group": Group.OUTPUT,
         },

@@ -72,10 +72,10 @@ def divide_task(args: RecipeArguments, task: Task) -> tuple[AudioCNNConfig, Sequ
         DataError: the data cannot be trained on.
     """
     config = copy.deepcopy(task.config)  # which learns the classes, and is another one in each fold
-    extractor = load_extractor(_find_weights(args, task), config)
+    extractor = load_extractor(find_weights(args, task), config)
     parts = divide(args, config, task)
     if isinstance(parts.train, Dataset):
-        report_fit(_find_weights(args, task), task.config.sampling_rate, parts.train)
+        report_fit(find_weights(args, task), task.config.sampling_rate, parts.train)
     return config, extractor, parts
 
 
@@ -112,7 +112,7 @@ def set_up(args: RecipeArguments, task: Task, checkpoint: Path | None = None) ->
         seed=args.seed,
     )
     plain = ClipTransform(config.sampling_rate, n_tags=n_tags)
-    make_model = functools.partial(build_model, config, _find_weights(args, task), extractor, args.freeze)
+    make_model = functools.partial(build_model, config, find_weights(args, task), extractor, args.freeze)
     model = make_model()
     if checkpoint is not None:
         check_same_network(model.config, checkpoint)
@@ -174,7 +174,7 @@ def count_trained(trained_clips: Dataset | ClipStream) -> int:
     return trained_clips.split.rows - len(trained_clips.read_skipped())
 
 
-def _find_weights(args: RecipeArguments, task: Task) -> str | None:
+def find_weights(args: RecipeArguments, task: Task) -> str | None:
     """Folder or Hub id of the weights to begin with; `None`: random ones."""
     if args.model_name_or_path is not None:
         return args.model_name_or_path

@@ -23,7 +23,7 @@ from .series.label_audit import doubt_labels
 from .series.pretraining import pretrain
 from .series.refit import refit, refit_on_all
 from .series.search import search_arguments
-from .setup import clear_working_files
+from .setup import clear_working_files, find_weights
 from .task import Task
 
 logger = logging.getLogger(__name__)
@@ -78,6 +78,7 @@ def train_task(args: RecipeArguments, task: Task) -> dict[str, Any]:
     if fits_head(args):
         args, task = settle_head(args, task)
     args.check_validation()
+    find_weights(args, task)  # what refuses here leaves no folder
     rehearse(args)
     if task.folds is not None:
         return refit_on_all(args, task, train_task) if task.refits else cross_validate(args, task, train_task)

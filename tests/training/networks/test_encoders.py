@@ -213,6 +213,7 @@ def test_what_cannot_be_frozen_or_taught_is_refused_in_a_sentence(tmp_path, monk
     with pytest.raises(SystemExit):
         run_recipe(tones.make_task, tones.TonesArguments)
     assert "--freeze and --layer_decay are of weights to begin with" in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
     save_encoder(tmp_path / "encoder", "wav2vec2")
     told = refused(monkeypatch, capsys, data, out, tmp_path / "encoder", "--teacher", str(checkpoint))
     assert "--teacher teaches an AudioCNN, not an encoder" in told
