@@ -28,7 +28,8 @@ from contextlib import contextmanager
 
 SECRET = r"[^=&?\s]*(?:sig|token|key|secret|credential|password|auth)[^=&?\s]*"
 # What an address holds of them: a name and a password, or parts of its query.
-CREDENTIALS = re.compile(rf"(?<=://)[^\s/@]+@|(?<=[?&]){SECRET}=[^&\s:,)]*&?", re.IGNORECASE)
+# A value ends where the sentence goes on.
+CREDENTIALS = re.compile(rf"(?<=://)[^\s/@]+@|(?<=[?&]){SECRET}=(?:[^&\s:,)]|[:,)]+(?=[^&\s:,)]))*&?", re.IGNORECASE)
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -37,6 +38,9 @@ class Refusal(ValueError):  # noqa: N818  (it refuses; what is wrong is the user
 
     What an address in it holds of credentials, as `https://me:word@host`, is left out.
     """
+
+    alone = False
+    """Whether, of several processes, this one may be the only one that refuses."""
 
     def __str__(self) -> str:
         sentence = super().__str__()
@@ -108,7 +112,7 @@ class MissingExtraError(Refusal, ImportError):
 def refusals_end_in_a_sentence(speaks: bool = True) -> Iterator[None]:
     """End the program with exit code 2 and one sentence where the user can mend what is wrong.
 
-    speaks: whether the sentence is printed; of several processes, one speaks.
+    speaks: whether the sentence is printed; of several processes, one speaks for those that refuse the same.
 
     Raises:
         SystemExit: with 2.
@@ -116,7 +120,7 @@ def refusals_end_in_a_sentence(speaks: bool = True) -> Iterator[None]:
     try:
         yield
     except Refusal as error:
-        sentence = _sentence(error)
+        sentence, speaks = _sentence(error), speaks or error.alone
     except OSError as error:
         if error.filename is None and error.errno not in NO_ROOM:
             raise

@@ -439,9 +439,19 @@ def _claim(place: str, run: str, mode: str = "overwrite") -> None:
     import socket
 
     told = {"run": run, "host": socket.gethostname(), "process": os.getpid(), "time": time.time()}
+    content = json.dumps(told).encode()
     system, path = _system(place)
+
+    def write() -> None:
+        try:
+            system.pipe_file(path, content, mode=mode)
+        except OSError as error:
+            if mode == "overwrite" or error.errno != errno.ENOSYS:
+                raise
+            system.pipe_file(path, content)  # to a store that has no conditional writes
+
     try:
-        _retried(place, lambda: system.pipe_file(path, json.dumps(told).encode(), mode=mode))
+        _retried(place, write)
     except FileExistsError:
         raise
     except (OSError, NotImplementedError) as error:
@@ -549,13 +559,14 @@ class Signed:
 
     def read(self, first: int, last: int) -> bytes | None:
         """Bytes of the file, `None` if there is no good answer."""
-        connection = None
+        connection, kept = None, False
         try:
             parts = urlsplit(self._system.sign(self._place, expiration=SIGNED_SECONDS))
             self._server = f"{parts.scheme}://{parts.netloc}"
             if self._server in self._unfit:
                 return None
             connection = self._connection(parts)
+            kept = connection.sock is not None  # and may have been for too long
             wanted = {"Range": f"bytes={first}-{last - 1}"}
             connection.request("GET", f"{parts.path}?{parts.query}", headers=wanted)
             answer = connection.getresponse()
@@ -563,7 +574,7 @@ class Signed:
         except Exception as error:
             if connection is not None:
                 connection.close()  # and is opened again when it is needed
-            self._refused = not isinstance(error, ConnectionError)  # which was open for too long
+            self._refused = not kept and not isinstance(error, ConnectionError)
             return None
         self._refused = answer.status in (301, 307, 400, 401, 403)
         if answer.status == 200:  # of a server that knows no ranges

@@ -7,6 +7,7 @@ import pytest
 
 from hf_audio import errors
 from hf_audio.errors import DataError, MissingExtraError, Refusal, refusals_end_in_a_sentence
+from hf_audio.runs.agreement import each_for_itself
 
 TRACEBACK = "Traceback (most recent call last):"  # so arrives what a loader worker raised
 CLASSES = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if kind.__module__ == errors.__name__]
@@ -39,10 +40,21 @@ def test_what_can_be_mended_is_one_sentence_and_exit_code_2(error, sentence, cap
     assert said.startswith("error: ") and sentence in said and "\n" not in said
 
 
+@pytest.mark.parametrize("secret", ["me:word", "a,b)c", "word"])
+def test_a_sentence_goes_on_behind_credentials(secret):
+    told = str(
+        DataError(f"https://host/a.wav?part=1&token={secret}: it is not there (https://b?sig={secret}), or no more.")
+    )
+    assert told == "https://host/a.wav?part=1&: it is not there (https://b?), or no more."
+
+
 def test_of_several_processes_one_speaks(capsys):
     with pytest.raises(SystemExit), refusals_end_in_a_sentence(speaks=False):
         raise DataError("clips.csv is empty.")
     assert capsys.readouterr().err == ""
+    with pytest.raises(SystemExit), refusals_end_in_a_sentence(speaks=False), each_for_itself():
+        raise DataError("a.wav is cut.")
+    assert capsys.readouterr().err == "\nerror: a.wav is cut.\n"
 
 
 @pytest.mark.parametrize("error", [ValueError("a bug"), KeyError("name"), OSError(errno.EIO, "Input/output error")])

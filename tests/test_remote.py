@@ -5,6 +5,7 @@ import io
 import json
 import logging
 import os
+import ssl
 import threading
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -287,6 +288,21 @@ def test_of_runs_that_begin_at_once_one_goes_on(memory, monkeypatch):
     assert memory.cat("/b/a.csv.claim") == other
 
 
+def test_a_store_without_conditional_writes_takes_claims(memory, monkeypatch):
+    pipe_file = memory.pipe_file
+
+    def refuse(path, value, mode="overwrite"):
+        if mode == "create":
+            raise OSError(errno.ENOSYS, "A header you provided implies functionality that is not implemented")
+        pipe_file(path, value)
+
+    monkeypatch.setattr(memory, "pipe_file", refuse)
+    with claimed("memory://b/a.csv"):
+        assert memory.exists("/b/a.csv.claim")
+        with pytest.raises(DataError, match="being written by another run"), claimed("memory://b/a.csv"):
+            pass
+
+
 def test_a_web_server_without_ranges_is_read_at_once(tmp_path, monkeypatch):
     monkeypatch.setattr(remote, "HEAD_BYTES", 1000)
     monkeypatch.setattr(remote, "PAUSE", 0.0)
@@ -313,6 +329,10 @@ def test_a_web_server_without_ranges_is_read_at_once(tmp_path, monkeypatch):
         thread.join()
     with pytest.raises(DataError, match=r"/a\.wav is not reached \(\w+, 4 times\)"):
         load_audio(address, RATE)
+
+
+def end_of_file(_):
+    raise ssl.SSLEOFError("EOF occurred in violation of protocol")
 
 
 def test_what_s3fs_signs_is_asked_for_until_a_server_refuses_it(tmp_path):
@@ -353,6 +373,11 @@ def test_what_s3fs_signs_is_asked_for_until_a_server_refuses_it(tmp_path):
         assert [good.read(0, 9), good.read(0, 9), bad.read(0, 9), gone.read(0, 9)] == [b"sound", b"sound", None, None]
         gone.give_up()
         assert len(set(Server.asked[:2])) == 1 and Server.asked[0].endswith(" bytes=0-8")  # by one connection
+        assert good.read(0, 9) == b"sound"
+        with pytest.MonkeyPatch.context() as patch:  # a kept connection that the server has closed
+            patch.setattr("http.client.HTTPConnection.getresponse", end_of_file)
+            assert good.read(0, 9) is None
+        good.give_up()
         assert good.read(0, 9) == b"sound"
         bad.give_up()
         n_asked = len(Server.asked)

@@ -3,6 +3,7 @@
 import os
 import random
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,7 +54,8 @@ class Amortized:
             samples = self._draw(recorded, sampling_rate, seed, turn, index)
         self.folder.mkdir(parents=True, exist_ok=True)
         # Not by `written_whole`: what is lost is made again, and to flush every file to the disk takes longer.
-        temporary = file.with_name(f".{file.name}.{os.getpid()}")
+        # Processes of two machines may have one number, and draw the same clip.
+        temporary = file.with_name(f".{file.name}.{uuid.uuid4().hex}")
         temporary.write_bytes(samples)
         os.replace(temporary, file)
         (self.folder / f"{index}-{turn - 1}").unlink(missing_ok=True)

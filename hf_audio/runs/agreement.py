@@ -7,7 +7,6 @@ import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any, TypeVar
 
 import torch.distributed
@@ -117,7 +116,17 @@ def _version(package: str) -> str:
 
 
 def _is_place(value: str) -> bool:
-    return "/" in value or "\\" in value or Path(value).exists()
+    return "/" in value or "\\" in value or os.path.exists(value)
+
+
+@contextmanager
+def each_for_itself() -> Iterator[None]:
+    """Within it, each process works on clips of its own, and what it refuses the others may not know of."""
+    try:
+        yield
+    except Refusal as error:
+        error.alone = True
+        raise
 
 
 @contextmanager

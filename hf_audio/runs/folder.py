@@ -27,6 +27,7 @@ RESULTS_NAME = "all_results.json"  # written last: a folder that has it is finis
 ARGUMENTS_NAME = "training_args.json"
 SKIPPED_NAME = "skipped.csv"  # files that could not be used, and why
 PARTS_NAME = ".unfinished"
+CONTINUED_NAME = ".continued"  # in a finished folder whose run goes on: its results are those of before
 # Values of `--resume_from_checkpoint` that stand for the newest checkpoint; with `AUTO`, there need not be one.
 AUTO = "auto"
 NEWEST = ("true", "last", AUTO)
@@ -93,6 +94,16 @@ COMPARED_NOT = FREE_ARGUMENTS | {
     "trackio_space_id",
     "trackio_static_space_id",
 }
+# Of one process of several. What the others do not share else, such as the steps to log at, has them wait for ever.
+OF_A_PROCESS = FREE_ARGUMENTS | {
+    "dataloader_multiprocessing_context",
+    "dataloader_persistent_workers",
+    "dataloader_pin_memory",
+    "dataloader_prefetch_factor",
+    "local_rank",
+    "log_level",
+    "log_level_replica",
+}
 # What a config tells of how it was saved.
 NOT_OF_A_NETWORK = {
     "_name_or_path",
@@ -144,7 +155,7 @@ def prepare_output_dir(args: RecipeArguments) -> Path | None:
     resumed_here = checkpoint is not None and checkpoint.parent == output_dir
     refuse_together(args, partial(open_output_dir, args, re.compile(".*") if resumed_here else own))
     if checkpoint is None:
-        _warn_of_other_folders(args)
+        _check_other_folders(args)
     return checkpoint
 
 
@@ -173,8 +184,7 @@ def check_same_command(args: RecipeArguments) -> None:
     Raises:
         ArgumentError: a version or an argument differs.
     """
-    alike = {name: value for name, value in saved_arguments(args).items() if name not in COMPARED_NOT}
-    check_same_program(args, alike)
+    check_same_program(args, {name: value for name, value in args.to_dict().items() if name not in OF_A_PROCESS})
 
 
 def prepare_preceding(args: RecipeArguments, name: str) -> str:
@@ -292,7 +302,7 @@ def open_output_dir(args: RecipeArguments, own: re.Pattern) -> None:
         ArgumentError: the folder cannot be written or holds other files.
     """
     output_dir = Path(args.output_dir)
-    with args.main_process_first(desc="output folder"):
+    with args.main_process_first(local=False, desc="output folder"):  # which may be one for all machines
         try:
             output_dir.mkdir(parents=True, exist_ok=True)
             if args.process_index == 0:
@@ -304,6 +314,8 @@ def open_output_dir(args: RecipeArguments, own: re.Pattern) -> None:
                     f"--output_dir {output_dir} already holds other files, {foreign[0]} for one: choose a new folder."
                 )
             if args.process_index == 0:
+                if (output_dir / RESULTS_NAME).exists():
+                    (output_dir / CONTINUED_NAME).touch()
                 write_text(output_dir / ARGUMENTS_NAME, json.dumps(saved_arguments(args), indent=2) + "\n")
         except OSError as error:
             raise ArgumentError(
@@ -425,6 +437,8 @@ def run_unless_finished(args: RecipeArguments, folder: Path, run: Callable[[Reci
 
 def _read_results(folder: Path) -> dict[str, Any] | None:
     """The results of a finished run; of any other folder, nothing."""
+    if (folder / CONTINUED_NAME).exists():
+        return None
     with suppress(OSError, ValueError):
         return json.loads((folder / RESULTS_NAME).read_text(encoding="utf-8"))
     return None
@@ -446,6 +460,7 @@ def finishing(output_dir: Path, results: Mapping[str, Any]) -> Iterator[Path]:
         _share(parts / name)
     write_text(parts / RESULTS_NAME, as_json({**results, FILES: names}))
     (output_dir / RESULTS_NAME).unlink(missing_ok=True)  # of a run that is resumed: until its end it is unfinished
+    (output_dir / CONTINUED_NAME).unlink(missing_ok=True)
     for name in [*names, RESULTS_NAME]:
         os.replace(parts / name, output_dir / name)
     shutil.rmtree(parts, ignore_errors=True)
@@ -520,12 +535,18 @@ def _newest_of_all(args: RecipeArguments) -> Path | None:
     return Path(args.output_dir) / max(common, key=steps.__getitem__) if common else None
 
 
-def _warn_of_other_folders(args: RecipeArguments) -> None:
-    """Say at the beginning that nothing will be able to go on, where the first process alone sees checkpoints."""
+def _check_other_folders(args: RecipeArguments) -> None:
+    """Say at the beginning that nothing will be able to go on, where the first process alone sees checkpoints.
+
+    Raises:
+        ArgumentError: the best checkpoint is wanted, which the others would miss: they keep their last weights then,
+            and what all judge together is of two networks.
+    """
     seen = gather(args, (Path(args.output_dir) / ARGUMENTS_NAME).is_file())
-    if not all(seen) and not args.save_on_each_node:
-        logger.warning(
-            "Process %d does not see what process 0 writes to --output_dir %s: to go on after a restart, give a "
-            "folder on a disk that all machines see, or --save_on_each_node true.",
-            *(seen.index(False), args.output_dir),
-        )
+    if all(seen) or args.save_on_each_node:
+        return
+    unseen = f"Process {seen.index(False)} does not see what process 0 writes to --output_dir {args.output_dir}"
+    remedy = "give a folder on a disk that all machines see, or --save_on_each_node true."
+    if args.load_best_model_at_end:
+        raise ArgumentError(f"{unseen}, and would miss the best epoch: {remedy}")
+    logger.warning("%s: to go on after a restart, %s", unseen, remedy)

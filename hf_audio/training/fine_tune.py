@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 from ..arguments import RecipeArguments
 from ..augmentation.altered import alterations, choose_clips
 from ..errors import HubError
+from ..runs.agreement import each_for_itself
 from ..runs.confidence import CALIBRATED, TEMPERATURE
 from ..runs.folder import TRAINED_ON_ALL, planned_steps, prepare_output_dir
 from ..runs.hub import Destination, check_learnt, push, read_destination
@@ -62,10 +63,11 @@ def fine_tune(args: RecipeArguments, task: Task) -> dict[str, Any]:
         _plan_length(trainer, setup, task)
     planned = None if checkpoint is None else planned_steps(checkpoint)
     # The threads of numpy's and scipy's BLAS spin for milliseconds after each product, on the cores of the model's.
-    with threadpool_limits(1, user_api="blas"):
+    with threadpool_limits(1, user_api="blas"), each_for_itself():
         trained = trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
     trainer.keep_average()
-    results = _judge_and_write(trainer, setup, task, trained.metrics, planned)
+    with each_for_itself():
+        results = _judge_and_write(trainer, setup, task, trained.metrics, planned)
     trainer.accelerator.wait_for_everyone()  # until the first has read what all have noted, and written the results
     clear_working_files(args)
     if trainer.is_world_process_zero() and destination is not None:

@@ -10,7 +10,7 @@ from helpers.checkpoints import results
 
 from hf_audio.arguments import RecipeArguments
 from hf_audio.errors import ArgumentError
-from hf_audio.runs.folder import finishing, last_checkpoint, prepare_output_dir, read_finished
+from hf_audio.runs.folder import check_same_command, finishing, last_checkpoint, prepare_output_dir, read_finished
 
 SHORT = ("--max_steps", "2", "--report_to", "none")
 
@@ -171,6 +171,47 @@ def test_a_command_that_is_started_again_begins_goes_on_or_ends(tmp_path, caplog
     (tmp_path / "mine" / "notes.txt").touch()
     with pytest.raises(ArgumentError, match="already holds other files, notes"):
         prepare_output_dir(repeat(tmp_path / "mine"))
+
+
+def test_a_finished_run_that_is_made_longer_is_unfinished_until_its_end(tmp_path):
+    out = tmp_path / "out"
+    prepare_output_dir(repeat(out))
+    checkpoint = leave_checkpoint(out, 4)
+    with finishing(out, {"eval_accuracy": 0.5}):
+        pass
+    longer = repeat(out, num_train_epochs=9)
+    longer.resume_from_checkpoint = "last"
+    assert prepare_output_dir(longer) == checkpoint
+    # Killed now, and started again.
+    assert read_finished(repeat(out, num_train_epochs=9)) is None
+    assert prepare_output_dir(repeat(out, num_train_epochs=9)) == checkpoint
+    with finishing(out, {"eval_accuracy": 1.0}):
+        pass
+    assert read_finished(repeat(out, num_train_epochs=9))["eval_accuracy"] == 1.0
+
+
+def test_a_best_epoch_that_one_machine_alone_could_load_is_refused(tmp_path, second_process, caplog):
+    nowhere = [None, False, {}, False, None, False]  # of another machine, from `make_way` to what it sees
+    second_process.extend(nowhere)
+    assert prepare_output_dir(RecipeArguments(output_dir=str(tmp_path / "a"), report_to="none")) is None
+    assert "Process 1 does not see" in caplog.text
+    best = {"load_best_model_at_end": True, "validation_fraction": 0.1, "report_to": "none"}
+    second_process.extend(nowhere)
+    with pytest.raises(ArgumentError, match=r"Process 1 does not see .* miss the best epoch: .*--save_on_each_node"):
+        prepare_output_dir(RecipeArguments(output_dir=str(tmp_path / "b"), **best))
+    second_process.extend(nowhere)
+    assert prepare_output_dir(RecipeArguments(output_dir=str(tmp_path / "c"), save_on_each_node=True, **best)) is None
+
+
+@pytest.mark.parametrize("change", [{"overwrite": True}, {"resume_from_checkpoint": "auto"}, {"logging_steps": 7}])
+def test_what_processes_must_share_to_wait_for_each_other_is_compared(change, tmp_path, second_process):
+    told = []
+    for changed in ({}, change):
+        args = RecipeArguments(output_dir=str(tmp_path), report_to="none", **changed)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("hf_audio.runs.agreement.check_alike", lambda _, facts, __: told.append(facts))
+            check_same_command(args)
+    assert [name for name in told[1] if told[1][name] != told[3][name]] == [f"--{name}" for name in change]
 
 
 def test_several_processes_go_on_from_the_newest_checkpoint_that_all_see(tmp_path, second_process):
