@@ -82,6 +82,7 @@ def _quantise(path: Path, inputs: Sequence[np.ndarray], with_frontend: bool) -> 
     from ai_edge_quantizer import quantizer, recipe
     from ai_edge_quantizer.algorithm_manager import AlgorithmName
     from ai_edge_quantizer.qtyping import TFLOperationName
+    from ai_edge_quantizer.utils.qsv_utils import min_max_update
 
     interpreter = Interpreter(model_path=str(path))
     ((signature, names),) = interpreter.get_signature_list().items()
@@ -90,7 +91,11 @@ def _quantise(path: Path, inputs: Sequence[np.ndarray], with_frontend: bool) -> 
     left = [(".*", TFLOperationName.INPUT), (".*", TFLOperationName.OUTPUT)]
     for pattern, operation in [*left, *([(FRONTEND, TFLOperationName.ALL_SUPPORTED)] if with_frontend else [])]:
         quantising.update_quantization_recipe(pattern, operation, algorithm_key=AlgorithmName.NO_QUANTIZE)
-    ranges = quantising.calibrate({signature: [{names["inputs"][0]: each} for each in inputs]})
+    ranges: dict[str, Mapping[str, Any]] = {}
+    # One by one: of several, the quantiser takes a moving average, in which what is rarely loud is cut off.
+    for each in inputs:
+        found = quantising.calibrate({signature: [{names["inputs"][0]: each}]})
+        ranges |= {name: min_max_update(ranges.get(name, {}), values) for name, values in found.items()}
     quantising.quantize(ranges).export_model(str(path), overwrite=True)
     return tell_floats(with_frontend, _float_operations(path))
 

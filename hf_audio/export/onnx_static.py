@@ -43,6 +43,7 @@ def write(parts: StaticParts, path: Path, with_frontend: bool, calibration: Sequ
         frontend.unlink()
     metadata = {name: json.dumps(value) for name, value in parts.facts.to_dict().items()}
     onnx.helper.set_model_props(model, metadata)
+    del model.graph.value_info[:]  # shapes within the graph, which whoever needs them infers again
     onnx.checker.check_model(model)
     onnx.save(model, path)
     return in_floats
