@@ -22,7 +22,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 from urllib.parse import SplitResult, parse_qsl, quote, urlsplit, urlunsplit
 
-from .errors import DataError, MissingExtraError, Refusal
+from .errors import SECRET_WORDS, DataError, MissingExtraError, Refusal
 
 if TYPE_CHECKING:
     from http.client import HTTPConnection
@@ -46,7 +46,7 @@ SIGNED_SECONDS = 600  # for which an address that is made for one request is goo
 HEAD_BYTES, BLOCK_BYTES, BLOCKS_KEPT = 1 << 21, 1 << 22, 3
 READERS = 32
 # Parts of a query's names that are of credentials.
-SECRETS = re.compile(r"sig|token|key|secret|credential|password|auth", re.IGNORECASE)
+SECRETS = re.compile(SECRET_WORDS, re.IGNORECASE)
 # A claim on an output is renewed as often as this, and is void when it has not been for so long; in seconds.
 RENEWED, VOID = 20.0, 90.0
 
@@ -539,7 +539,7 @@ def _read(address: str, first: int, last: int) -> bytes:
 
 
 class Signed:
-    """A file that is asked for by an address which s3fs has signed: a third of the time that a request of s3fs takes.
+    """A file that is asked for by an address which s3fs has signed, for less of the CPU than a request of s3fs takes.
 
     What is not answered well so, for whatever reason, s3fs asks for anew, and tells why it cannot be had.
 

@@ -154,7 +154,7 @@ class AudioCNNConfig(PreTrainedConfig):
         stem_stride (`1` or `2`): of the `resnet` backbone's first convolution; with 1, a pooling halves what it gives,
             which is finer and slower to train.
         early_pooling (`bool`): whether a block of the `resnet` backbone halves between its two convolutions and not
-            behind them, which is a third cheaper: so a network as dear can be wider.
+            behind them, which takes a third fewer multiply-adds: so a network as dear can be wider.
         knows_bands (`bool`): whether the `resnet` backbone's convolutions add a bias of its own to every band, and so
             tell a pattern's place from its shape, as a voice's pitch asks for. Source: in the way of Koutini et al.
             2019, frequency-aware convolutions, https://arxiv.org/abs/1909.02859.
