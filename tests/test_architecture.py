@@ -142,6 +142,7 @@ OF_NO_MODULE = {
     "test_init.py": "what `import hf_audio` hands on",
     "test_recipes.py": "the recipes",
     "bulk/test_label_formats.py": "answers in the formats of editors of labels",
+    "remote/test_commands.py": "commands whose files lie in stores",
     "models/test_transformers_common.py": "transformers' own tests of any model",
     "models/test_transformers_contract.py": "what users of transformers expect of any model",
 }

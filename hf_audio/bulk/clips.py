@@ -17,7 +17,9 @@ from ..data.tables import is_table
 from ..data.voice_tables import SPEAKER_COLUMN, is_voice_table, read_voice_table
 from ..errors import DataError
 from ..files import SOUND_SUFFIXES, RealPaths, is_hidden, is_readable, name_some, search_folder
-from ..remote import as_path, find_remote, is_remote, list_remote, public_name
+from ..remote.addresses import is_remote, public_name
+from ..remote.listing import find_remote, list_remote
+from ..remote.paths import as_path
 from .answers import TRUTH_COLUMNS, free_name
 
 logger = logging.getLogger(__name__)

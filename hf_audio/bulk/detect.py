@@ -19,7 +19,7 @@ from ..inference.classifier import AudioClassifier
 from ..inference.events import EventFinder, EventRule, SoundEvent
 from ..inference.facts import Facts
 from ..inference.frames import FrameWindows
-from ..remote import is_remote
+from ..remote.addresses import is_remote
 from .activity import Activity
 from .answers import WRITERS, Row, Writer, empty_row, kept_names, print_table, written_at_once
 from .clips import STANDARD_INPUT

@@ -6,6 +6,8 @@ import struct
 import numpy as np
 import soundfile
 
+from .recordings import encoded
+
 RATE = 16000
 
 
@@ -22,11 +24,7 @@ def sound(seconds: float = 2.0, rate: int = RATE, channels: int = 1) -> np.ndarr
 
 def encode(samples: np.ndarray, container: str, subtype: str | None = None, rate: int = RATE, **options) -> bytes:
     """A file as soundfile writes it."""
-    file = io.BytesIO()
-    channels = 1 if samples.ndim == 1 else samples.shape[1]
-    with soundfile.SoundFile(file, "w", rate, channels, subtype, format=container, **options) as opened:
-        opened.write(samples)
-    return file.getvalue()
+    return encoded(samples, rate, format=container, subtype=subtype, **options)
 
 
 def decode(data: bytes) -> np.ndarray:

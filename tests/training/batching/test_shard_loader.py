@@ -1,17 +1,15 @@
 """What a stream promises: each row once an epoch, in equal batches everywhere, broken rows left out, and resumed."""
 
-import io
 from itertools import chain
 
 import numpy as np
 import pytest
-import soundfile
 import torch
 from helpers import streamed_tones
 from helpers import tones as tones_recipe
 from helpers.checkpoints import results, weights
 from helpers.commands import fork_two, refused
-from helpers.recordings import RATE, tone, write_parquet, write_tar
+from helpers.recordings import RATE, encoded, tone, write_parquet, write_tar
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -28,16 +26,10 @@ from hf_audio.training.start import train_task
 WRITERS = {"parquet": write_parquet, "tar": write_tar}
 
 
-def encode(waveform: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    soundfile.write(buffer, waveform, RATE, format="WAV")
-    return buffer.getvalue()
-
-
 def numbered(n: int, broken=()) -> list[tuple[bytes, str, str]]:
     """Clips whose length tells their number, but for broken ones."""
     return [
-        (b"no sound" if row in broken else encode(tone(300, (100 + row) / RATE)), f"{row}.wav", "ab"[row % 2])
+        (b"no sound" if row in broken else encoded(tone(300, (100 + row) / RATE)), f"{row}.wav", "ab"[row % 2])
         for row in range(n)
     ]
 
