@@ -114,6 +114,8 @@ TESTED_IN = {
     "runs/answers.py": "runs/test_group_figures.py",
     "runs/endpoint.py": "runs/test_hub.py",
     "runs/metrics/clip_metric.py": "runs/metrics/test_classification.py",
+    "runs/predictions/columns.py": "runs/predictions/test_classes.py",
+    "runs/predictions/kinds.py": "runs/predictions/test_classes.py",
     "serving/answers.py": "serving/test_app.py",
     "serving/bodies.py": "serving/test_app.py",
     "serving/connections.py": "serving/test_app.py",

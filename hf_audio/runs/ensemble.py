@@ -28,7 +28,9 @@ from .comparison import MAJORITY, UNTESTED, compare_with_label
 from .folder import RESULTS_NAME, discard_moved, finishing, training_seconds
 from .network import machine, save_network
 from .origins import origin_results, read_origins
-from .predictions import GROUP_COLUMN, PREDICTIONS_NAME, AnyPredictions, Predictions, predictions_class
+from .predictions.classes import Predictions
+from .predictions.columns import GROUP_COLUMN, PREDICTIONS_NAME
+from .predictions.kinds import AnyPredictions, predictions_class
 from .scores import Scores, read_scores, write_scores
 from .summary import describe_intervals, summary_of_card, tell_summary
 

@@ -24,7 +24,7 @@ from ..inference.kaldi_features import kaldi_features
 from ..models import AudioCNNConfig
 from ..runs.agreement import gather
 from ..runs.folder import check_same_network
-from ..runs.predictions import predictions_class
+from ..runs.predictions.kinds import predictions_class
 from .batching.batches import ClipTransform, WindowCollator
 from .batching.shard_loader import ClipStream
 from .heads.head import HeadTrainer, fits_head

@@ -8,7 +8,7 @@ from huggingface_hub import ModelCard
 from huggingface_hub.utils import HFValidationError, validate_repo_id
 
 from hf_audio.runs.card import RunFacts, TaskFacts, describe_metrics, hub_id, shown_command, write_model_card
-from hf_audio.runs.predictions import Table
+from hf_audio.runs.markdown import Table
 
 NAMES = ["a|b", "<script>", "two\nlines", "`tick`", "$x_1$"]
 RUN = {

@@ -42,7 +42,10 @@ from ...runs.folder import (
 from ...runs.metrics.calibration import calibration_error
 from ...runs.network import machine
 from ...runs.origins import find_origins, origin_results
-from ...runs.predictions import FOLD_COLUMN, PREDICTIONS_NAME, Predictions, TagPredictions, join_clips
+from ...runs.predictions.classes import Predictions
+from ...runs.predictions.columns import FOLD_COLUMN, PREDICTIONS_NAME
+from ...runs.predictions.kinds import join_clips
+from ...runs.predictions.tags import TagPredictions
 from ...runs.summary import summary_of_card, tell_summary
 from ..heads.head import told_arguments
 from ..judgement.calibration import cross_fit
