@@ -113,6 +113,8 @@ TESTED_IN = {
     "models/modeling_audio_ensemble.py": "runs/test_ensemble.py",
     "runs/answers.py": "runs/test_group_figures.py",
     "runs/endpoint.py": "runs/test_hub.py",
+    "runs/folder/contents.py": "runs/folder/test_overwriting.py",
+    "runs/folder/preceding.py": "training/series/test_cross_validation.py",
     "runs/metrics/clip_metric.py": "runs/metrics/test_classification.py",
     "runs/predictions/columns.py": "runs/predictions/test_classes.py",
     "runs/predictions/kinds.py": "runs/predictions/test_classes.py",

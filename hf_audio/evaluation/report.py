@@ -9,7 +9,7 @@ from typing import Any
 from ..data.tables import write_rows
 from ..errors import DataError
 from ..files import temporary_folder_beside, write_text
-from ..runs.folder import SKIPPED_NAME, as_json
+from ..runs.folder.contents import SKIPPED_NAME, as_json
 from ..runs.group_figures import GROUPS, describe_worst
 from ..runs.markdown import code, escape, escape_rows, write_table
 from ..runs.predictions.numbers import NumberPredictions

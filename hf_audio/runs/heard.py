@@ -9,7 +9,7 @@ from typing import Any
 
 from ..data.tables import read_table
 from ..errors import DataError
-from .folder import ARGUMENTS_NAME, is_trained_on_all
+from .folder.contents import ARGUMENTS_NAME, is_trained_on_all
 from .predictions.columns import PREDICTIONS_NAME
 
 

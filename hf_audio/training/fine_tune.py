@@ -15,7 +15,9 @@ from ..augmentation.altered import alterations, choose_clips
 from ..errors import HubError
 from ..runs.agreement import each_for_itself
 from ..runs.confidence import CALIBRATED, TEMPERATURE
-from ..runs.folder import TRAINED_ON_ALL, planned_steps, prepare_output_dir
+from ..runs.folder.checkpoints import planned_steps
+from ..runs.folder.contents import TRAINED_ON_ALL
+from ..runs.folder.preparing import prepare_output_dir
 from ..runs.hub import Destination, check_learnt, push, read_destination
 from ..runs.origins import describe_origin, find_origins, warn_of_licenses
 from .batching.shard_loader import ClipStream

@@ -23,7 +23,9 @@ from ..runs.card import (
     write_model_card,
 )
 from ..runs.comparison import RIVAL_NAME, compare_with_constant
-from ..runs.folder import SKIPPED_NAME, as_json, finishing, prepare_output_dir, training_seconds
+from ..runs.folder.contents import SKIPPED_NAME, as_json, training_seconds
+from ..runs.folder.finishing import finishing
+from ..runs.folder.preparing import prepare_output_dir
 from ..runs.markdown import Table
 from ..runs.network import NetworkFacts, machine, save_network
 from ..runs.origins import find_origins, origin_results

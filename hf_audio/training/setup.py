@@ -23,7 +23,7 @@ from ..inference.extractors import padding_arguments
 from ..inference.kaldi_features import kaldi_features
 from ..models import AudioCNNConfig
 from ..runs.agreement import gather
-from ..runs.folder import check_same_network
+from ..runs.folder.sameness import check_same_network
 from ..runs.predictions.kinds import predictions_class
 from .batching.batches import ClipTransform, WindowCollator
 from .batching.shard_loader import ClipStream

@@ -24,7 +24,7 @@ from ..errors import ArgumentError, CheckpointError, NoSpeechError
 from ..inference.torch_classifier import TorchAudioClassifier
 from ..models import AudioCNNConfig, AudioEnsembleConfig
 from ..models.modeling_audio_cnn import by_distribution, probabilities
-from ..runs.folder import is_trained_on_all
+from ..runs.folder.contents import is_trained_on_all
 from ..runs.predictions.columns import PREDICTIONS_NAME
 from ..runs.scores import relative_paths
 from .networks.vector_cache import VectorCache, file_key, fingerprint

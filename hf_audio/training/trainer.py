@@ -47,7 +47,7 @@ from ..models.modeling_audio_cnn import (
 )
 from ..models.number_grammar import GRAMMARS, spelling_loss
 from ..runs.agreement import check_alike
-from ..runs.folder import last_checkpoint
+from ..runs.folder.checkpoints import last_checkpoint
 from ..runs.network import not_finite
 from .batching.batches import BackgroundSampler, BalancedSampler, ClipTransform
 from .batching.clip_loader import quick_rows, run_ahead
