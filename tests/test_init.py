@@ -13,11 +13,12 @@ import hf_audio
 def test_every_public_name_is_there_and_known_to_type_checkers():
     tree = ast.parse(Path(hf_audio.__file__).read_text())
     typed = {
-        alias.name
+        name
         for block in tree.body
         if isinstance(block, ast.If) and getattr(block.test, "id", "") == "TYPE_CHECKING"
         for statement in block.body
         for alias in statement.names
+        for name in (hf_audio.commands.__all__ if alias.name == "*" else [alias.name])
     }
     assert typed | {"__version__"} == set(hf_audio.__all__) <= set(dir(hf_audio))
     for name in hf_audio.__all__:

@@ -10,8 +10,9 @@ from typing import Any
 import torch
 from transformers.utils.logging import disable_progress_bar
 
-from ..arguments import Arguments, RecipeArguments, parse_arguments
+from ..arguments import RecipeArguments
 from ..errors import ArgumentError, refusals_end_in_a_sentence
+from ..recipe_flags import Arguments, parse_arguments
 from ..runs.agreement import lost_processes_are_told, warn_of_old_addresses
 from ..runs.folder.preparing import read_finished
 from ..runs.folder.sameness import check_same_command
