@@ -262,7 +262,7 @@ class Service:
         return self._place(STREAMS, self.limits.max_streams, "streams are open already: come back when one has ended")
 
     @contextmanager
-    def _place(self, kind: str, n_places: int, taken: str) -> Iterator[None]:
+    def _place(self, kind: int, n_places: int, taken: str) -> Iterator[None]:
         if not self.tally.take(kind, 1, n_places):
             raise ServiceError(HTTPStatus.TOO_MANY_REQUESTS, f"{n_places} {taken}.")
         try:
