@@ -117,6 +117,9 @@ def test_where_nobody_speaks_a_network_of_speech_embeds_nothing(tmp_path, monkey
     with pytest.raises(AudioError, match=r"hum\.wav holds no speech"):
         embed(tmp_path / "speech", tmp_path / "hum.wav", tmp_path / "x.npz")
     assert not (tmp_path / "x.npz").exists()
+    embed(tmp_path / "speech", tmp_path / "hum.wav", tmp_path / "x.npz", windows=True)
+    with np.load(tmp_path / "x.npz") as arrays:
+        assert list(json.loads(str(arrays["hf_audio_unreadable"]))) == [str(tmp_path / "hum.wav")]
 
 
 def test_what_cannot_be_is_refused_before_anything_is_embedded(checkpoint, clips, tmp_path):
