@@ -127,6 +127,8 @@ def test_what_cannot_be_is_refused_before_anything_is_embedded(checkpoint, clips
         embed(checkpoint, clips, tmp_path / "x.csv")
     with pytest.raises(ArgumentError, match="--hop_seconds is for scores over time: add --windows"):
         EmbeddingQuestion(hop_seconds=0.5)
+    with pytest.raises(ArgumentError, match="hop_seconds=1e-06 must last a sample at least"):
+        embed(checkpoint, tmp_path / "broken.wav", tmp_path / "x.npz", windows=True, hop_seconds=1e-6)
     with pytest.raises(ArgumentError, match="Vectors are nothing to look at: name a file"):
         hf_audio.commands.bulk.embed_clips(None, checkpoint, [clips], output=None)
     assert not any(name.startswith("x.") for name in os.listdir(tmp_path))
