@@ -22,7 +22,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 from urllib.parse import SplitResult, parse_qsl, quote, urlsplit, urlunsplit
 
-from .errors import SECRET_WORDS, DataError, MissingExtraError, Refusal
+from .errors import CONTAINERS, SECRET_WORDS, USER, DataError, MissingExtraError, Refusal
 
 if TYPE_CHECKING:
     from http.client import HTTPConnection
@@ -47,6 +47,7 @@ HEAD_BYTES, BLOCK_BYTES, BLOCKS_KEPT = 1 << 21, 1 << 22, 3
 READERS = 32
 # Parts of a query's names that are of credentials.
 SECRETS = re.compile(SECRET_WORDS, re.IGNORECASE)
+USERS = re.compile(USER, re.IGNORECASE)
 # A claim on an output is renewed as often as this, and is void when it has not been for so long; in seconds.
 RENEWED, VOID = 20.0, 90.0
 
@@ -80,10 +81,10 @@ def public_name(path: str) -> str:
     """An address without the credentials in it, such as a signature; any other path as it is."""
     if not is_remote(path) or not ("@" in path or "?" in path):
         return path
-    parts = urlsplit(path)
+    parts = urlsplit(USERS.sub("", path, count=1))
     pairs = parse_qsl(parts.query, keep_blank_values=True)
     shown = "&".join(f"{quote(name)}={quote(value)}" for name, value in pairs if not SECRETS.search(name))
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, shown, parts.fragment))
+    return urlunsplit((parts.scheme, parts.netloc, parts.path, shown, parts.fragment))
 
 
 class RemotePath(PurePosixPath):
@@ -516,7 +517,14 @@ def _fresh(system: Any) -> Any:
 
 
 def _address(like: str, name: str) -> str:
-    return name if is_remote(name) else f"{ADDRESS.match(like)['scheme']}://{name.lstrip('/')}"  # type: ignore[index]
+    """Of a file that a store names, of which `like` is another address."""
+    if is_remote(name):
+        return name
+    name, account = name.lstrip("/"), urlsplit(like).netloc.partition("@")[2]
+    if _scheme(like) in CONTAINERS and account:
+        container, slash, rest = name.partition("/")
+        name = f"{container}@{account}{slash}{rest}"
+    return f"{ADDRESS.match(like)['scheme']}://{name}"  # type: ignore[index]
 
 
 def _size(address: str) -> int:
@@ -653,8 +661,7 @@ def check_output(address: str) -> None:
     Raises:
         DataError: it is a web server, there is no such bucket, or credentials stand in the address.
     """
-    parts = urlsplit(address)
-    if "@" in parts.netloc or any(SECRETS.search(name) for name, _ in parse_qsl(parts.query)):
+    if USERS.search(address) or any(SECRETS.search(name) for name, _ in parse_qsl(urlsplit(address).query)):
         raise DataError(
             f"--output {public_name(address)} holds credentials, and answers tell where they lie: give them as the "
             "store's own tools take them."
@@ -673,11 +680,11 @@ def _check_bucket(address: str) -> None:
     n_parts = 3 if scheme == "hf" and len(parts) > 3 else 1
     if scheme.lower() not in BUCKETS or len(parts) <= n_parts:
         return
-    system, _ = _system(address)
+    bucket = f"{scheme}://{'/'.join(parts[:n_parts])}"
+    system, place = _system(bucket)
     try:
-        _fresh(system).info("/".join(parts[:n_parts]))
+        _fresh(system).info(place)
     except FileNotFoundError:
-        bucket = f"{scheme}://{'/'.join(parts[:n_parts])}"
         raise DataError(f"{bucket} is not there, or no longer: check its name.") from None
     except Exception:  # whatever it is, the bucket may be there
         return
