@@ -85,6 +85,15 @@ def find_all_clips(
     return list(clips.values())
 
 
+def is_searched(source: str | os.PathLike) -> bool:
+    """Whether a source is a folder or a pattern, which may hold other clips another time."""
+    if os.path.isdir(source):
+        return True
+    if _is_table(source) or str(source) == STANDARD_INPUT or os.path.exists(source):
+        return False
+    return glob.has_magic(str(source)) or as_path(source).suffix.lower() not in SOUND_SUFFIXES
+
+
 def find_examples(
     source: str | os.PathLike, columns: Columns | None = None, *, audio_dir: str | os.PathLike | None = None
 ) -> tuple[list[str], list[str] | None]:

@@ -80,11 +80,11 @@ def check_bucket(address: str) -> None:
     n_parts = 3 if scheme == "hf" and len(parts) > 3 else 1
     if scheme.lower() not in BUCKETS or len(parts) <= n_parts:
         return
-    system, _ = file_system(address)
+    bucket = f"{scheme}://{'/'.join(parts[:n_parts])}"
+    system, place = file_system(bucket)
     try:
-        fresh(system).info("/".join(parts[:n_parts]))
+        fresh(system).info(place)
     except FileNotFoundError:
-        bucket = f"{scheme}://{'/'.join(parts[:n_parts])}"
         raise DataError(f"{bucket} is not there, or no longer: check its name.") from None
     except Exception:  # whatever it is, the bucket may be there
         return

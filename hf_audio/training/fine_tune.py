@@ -31,10 +31,10 @@ from .judgement.rival import compare
 from .judgement.validated import describe_fit
 from .optimization.budget import Clock, judging_seconds
 from .parts import check_streamable
-from .setup import TrainingSetup, clear_working_files, count_trained, set_up, share_skipped
+from .setup import TrainingSetup, clear_working_files, count_trained, set_up
 from .stopping import LEAST_HELD, Stopping, hold_back
 from .task import Task
-from .trainer import AudioTrainer, check_same_clips
+from .trainer import AudioTrainer, check_same_clips, share_skipped
 
 logger = logging.getLogger(__name__)
 

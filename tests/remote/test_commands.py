@@ -3,10 +3,15 @@
 import io
 import json
 import logging
+import re
 from pathlib import Path
+from typing import ClassVar
 
+import fsspec
 import pandas as pd
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
+from fsspec.registry import _registry
 from helpers.recordings import encoded, tone, write_parquet, write_tar
 
 import hf_audio
@@ -17,6 +22,9 @@ from hf_audio.data.shard_rows import read_block, read_sounds
 from hf_audio.data.shards import find_shards, load_shards
 from hf_audio.errors import ArgumentError, DataError
 from hf_audio.files import search_folder
+from hf_audio.remote.addresses import public_name
+from hf_audio.remote.claims import claimed
+from hf_audio.remote.writing import check_output
 
 
 def test_predict_reads_folders_tables_and_patterns_of_a_store_and_writes_into_it(memory, checkpoint, tmp_path):
@@ -53,6 +61,61 @@ def test_predict_reads_folders_tables_and_patterns_of_a_store_and_writes_into_it
         hf_audio.predict(checkpoint, ["memory://b/t.csv"], output="memory://b/t.csv")
     with pytest.raises(DataError, match=r"--output memory://b/a\.csv holds credentials"):
         hf_audio.predict(checkpoint, ["memory://b/dog"], output="memory://me:word@b/a.csv")
+
+
+class AzureInMemory(MemoryFileSystem):
+    """Takes addresses apart as adlfs does: what lies before an @ is a container, what behind it an account."""
+
+    protocol = ("abfs", "abfss", "az")
+    store: ClassVar[dict] = {}
+    pseudo_dirs: ClassVar[list] = [""]
+
+    def __init__(self, account_name=None, **options):
+        super().__init__(**options)
+        assert account_name == "acme", "as without AZURE_STORAGE_ACCOUNT_NAME in the environment"
+
+    @classmethod
+    def _strip_protocol(cls, path):
+        if path.startswith(tuple(f"{scheme}://" for scheme in cls.protocol)):
+            host, slash, rest = path.partition("://")[2].partition("/")
+            path = host.partition("@")[0] + slash + rest
+        return "/" + path.strip("/")
+
+    @staticmethod
+    def _get_kwargs_from_urls(path):
+        found = re.match(r"[^/]+://[^/@]+@(.+?)\.dfs\.core\.windows\.net", path)
+        return {"account_name": found[1]} if found else {}
+
+
+def test_what_lies_before_an_at_is_a_container_of_azure_and_no_user(checkpoint, monkeypatch):
+    monkeypatch.setattr("hf_audio.remote.retries.PAUSE", 0.0)
+    monkeypatch.setattr("hf_audio.remote.claims.PAUSE", 0.0)
+    for scheme in AzureInMemory.protocol:
+        monkeypatch.setitem(_registry, scheme, AzureInMemory)
+    root = "abfs://sounds@acme.dfs.core.windows.net"
+    system, _ = fsspec.url_to_fs(root)
+    system.pipe({"/sounds/dog/a.wav": encoded(tone(300)), "/sounds/dog/b.wav": encoded(tone(400))})
+    output = hf_audio.predict(checkpoint, [f"{root}/dog"], output=f"{root}/out/a.csv", num_workers=0)
+    table = pd.read_csv(io.BytesIO(system.cat("/sounds/out/a.csv")))
+    assert (str(output), table["path"].tolist()) == (f"{root}/out/a.csv", [f"{root}/dog/a.wav", f"{root}/dog/b.wav"])
+    assert hf_audio.predict(checkpoint, [f"{root}/dog/*b.wav"], num_workers=0)["path"].tolist() == [
+        f"{root}/dog/b.wav"
+    ]
+    with (
+        claimed(f"{root}/b.csv"),
+        pytest.raises(DataError, match=f"^{root}/b.csv is being written"),
+        claimed(f"{root}/b.csv"),
+    ):
+        pass
+    with pytest.raises(DataError, match=r"^abfss://other@acme\.dfs\.core\.windows\.net is not there"):
+        check_output("abfss://other@acme.dfs.core.windows.net/a.csv")
+    with pytest.raises(DataError, match=r"^--output abfs://acme\.dfs\.core\.windows\.net/a\.csv holds credentials"):
+        check_output("abfs://sounds:word@acme.dfs.core.windows.net/a.csv")
+    assert public_name("https://me:w@rd@host/a.wav") == "https://host/a.wav"
+    assert (
+        str(DataError("https://me:w@rd@host/a, gs://me@b/c, az://c@a.net/d"))
+        == "https://host/a, gs://b/c, az://c@a.net/d"
+    )
 
 
 def test_a_run_that_broke_off_goes_on_and_no_other_may_write_its_output(memory, checkpoint, monkeypatch):
