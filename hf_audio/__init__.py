@@ -13,146 +13,55 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:  # what `__getattr__` hands on
-    from .arguments import RecipeArguments
-    from .audio.loading import load_audio, stream_audio
-    from .bulk.tagger import AudioTagger
-    from .commands import (
-        audit_labels,
-        detect,
-        embed,
-        ensemble,
-        evaluate,
-        fit_events,
-        inspect,
-        make_numbers,
-        make_soundscapes,
-        page,
-        predict,
-        pseudo_label,
-        push,
-        serve,
-        similar,
-        stream,
-        suggest,
-        train,
-        verify,
+# What `__getattr__` hands on, for type checkers; `as` tells them that it is public.
+# isort: off
+if TYPE_CHECKING:
+    from .arguments import RecipeArguments as RecipeArguments
+    from .audio.loading import load_audio as load_audio, stream_audio as stream_audio
+    from .bulk.tagger import AudioTagger as AudioTagger
+    from .commands import *  # noqa: F403  # what it lists
+    from .errors import (
+        ArgumentError as ArgumentError,
+        AudioError as AudioError,
+        CheckpointError as CheckpointError,
+        DataError as DataError,
+        Refusal as Refusal,
     )
-    from .errors import ArgumentError, AudioError, CheckpointError, DataError, Refusal
-    from .export.device import export_for_device
-    from .export.onnx import export_onnx
-    from .inference.checkpoint import load_classifier
-    from .inference.classifier import AudioClassifier
-    from .inference.embedder import AudioEmbedder, load_embedder
-    from .inference.event_stream import EventStream
-    from .inference.events import EventRule
-    from .inference.frames import FrameScores, frame_scores
-    from .inference.onnx_classifier import OnnxAudioClassifier
-    from .inference.pipeline import AudioClassificationPipeline
-    from .inference.streaming import AudioStream, FrameStream
+    from .export.device import export_for_device as export_for_device
+    from .export.onnx import export_onnx as export_onnx
+    from .inference.checkpoint import load_classifier as load_classifier
+    from .inference.classifier import AudioClassifier as AudioClassifier
+    from .inference.embedder import AudioEmbedder as AudioEmbedder, load_embedder as load_embedder
+    from .inference.event_stream import EventStream as EventStream
+    from .inference.events import EventRule as EventRule
+    from .inference.frames import FrameScores as FrameScores, frame_scores as frame_scores
+    from .inference.onnx_classifier import OnnxAudioClassifier as OnnxAudioClassifier
+    from .inference.pipeline import AudioClassificationPipeline as AudioClassificationPipeline
+    from .inference.streaming import AudioStream as AudioStream, FrameStream as FrameStream
     from .models import (
-        AudioCNNConfig,
-        AudioCNNFeatureExtractor,
-        AudioCNNForAudioClassification,
-        AudioCNNModel,
-        AudioEncoderConfig,
-        AudioEncoderForAudioClassification,
-        AudioEncoderModel,
-        AudioEnsembleConfig,
-        AudioEnsembleForAudioClassification,
+        AudioCNNConfig as AudioCNNConfig,
+        AudioCNNFeatureExtractor as AudioCNNFeatureExtractor,
+        AudioCNNForAudioClassification as AudioCNNForAudioClassification,
+        AudioCNNModel as AudioCNNModel,
+        AudioEncoderConfig as AudioEncoderConfig,
+        AudioEncoderForAudioClassification as AudioEncoderForAudioClassification,
+        AudioEncoderModel as AudioEncoderModel,
+        AudioEnsembleConfig as AudioEnsembleConfig,
+        AudioEnsembleForAudioClassification as AudioEnsembleForAudioClassification,
     )
-    from .runs.card import TaskFacts
-    from .runs.run import Run, load_run
-    from .training.fine_tune import fine_tune
-    from .training.task import Task
+    from .runs.card import TaskFacts as TaskFacts
+    from .runs.run import Run as Run, load_run as load_run
+    from .training.fine_tune import fine_tune as fine_tune
+    from .training.task import Task as Task
+# isort: on
 
 __version__ = "0.1.0"
-__all__ = [
-    "ArgumentError",
-    "AudioCNNConfig",
-    "AudioCNNFeatureExtractor",
-    "AudioCNNForAudioClassification",
-    "AudioCNNModel",
-    "AudioClassificationPipeline",
-    "AudioClassifier",
-    "AudioEmbedder",
-    "AudioEncoderConfig",
-    "AudioEncoderForAudioClassification",
-    "AudioEncoderModel",
-    "AudioEnsembleConfig",
-    "AudioEnsembleForAudioClassification",
-    "AudioError",
-    "AudioStream",
-    "AudioTagger",
-    "CheckpointError",
-    "DataError",
-    "EventRule",
-    "EventStream",
-    "FrameScores",
-    "FrameStream",
-    "OnnxAudioClassifier",
-    "RecipeArguments",
-    "Refusal",
-    "Run",
-    "Task",
-    "TaskFacts",
-    "__version__",
-    "audit_labels",
-    "detect",
-    "embed",
-    "ensemble",
-    "evaluate",
-    "export_for_device",
-    "export_onnx",
-    "fine_tune",
-    "fit_events",
-    "frame_scores",
-    "inspect",
-    "load_audio",
-    "load_classifier",
-    "load_embedder",
-    "load_run",
-    "make_numbers",
-    "make_soundscapes",
-    "page",
-    "predict",
-    "pseudo_label",
-    "push",
-    "serve",
-    "similar",
-    "stream",
-    "stream_audio",
-    "suggest",
-    "train",
-    "verify",
-]
 
-# Module -> the public names that it defines.
+# Module -> the public names that it defines; those of the commands are what `hf_audio.commands` lists.
 _PUBLIC = {
     ".arguments": ("RecipeArguments",),
     ".audio.loading": ("load_audio", "stream_audio"),
     ".bulk.tagger": ("AudioTagger",),
-    ".commands": (
-        "audit_labels",
-        "detect",
-        "embed",
-        "ensemble",
-        "evaluate",
-        "fit_events",
-        "inspect",
-        "make_numbers",
-        "make_soundscapes",
-        "page",
-        "predict",
-        "pseudo_label",
-        "push",
-        "serve",
-        "similar",
-        "stream",
-        "suggest",
-        "train",
-        "verify",
-    ),
     ".errors": ("ArgumentError", "AudioError", "CheckpointError", "DataError", "Refusal"),
     ".export.device": ("export_for_device",),
     ".export.onnx": ("export_onnx",),
@@ -213,11 +122,25 @@ else:
     sys.meta_path.insert(0, _RegisteringFinder())
 
 
+def _commands() -> list[str]:
+    """Names of the commands, whose signatures are loaded for it: nothing heavy."""
+    try:
+        return importlib.import_module(".commands", __name__).__all__
+    except ModuleNotFoundError as error:
+        if error.name != f"{__name__}.commands":
+            raise
+        return []  # an endpoint of the Hub has only what asks a checkpoint
+
+
 def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_MODULES[name], __name__), name)
+    if name == "__all__":
+        return sorted(["__version__", *_MODULES, *_commands()])
+    if name in _MODULES:
+        return getattr(importlib.import_module(_MODULES[name], __name__), name)
+    if not name.startswith("_") and name in _commands():
+        return getattr(importlib.import_module(".commands", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_MODULES])
+    return sorted({*globals(), "__all__", *__getattr__("__all__")})

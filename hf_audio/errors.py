@@ -28,9 +28,12 @@ from contextlib import contextmanager
 
 SECRET_WORDS = "sig|token|key|secret|credential|password|auth"  # in the name of what nobody else shall know
 SECRET = rf"[^=&?\s]*(?:{SECRET_WORDS})[^=&?\s]*"
+# Of what schemes an address names a container before an @, as `abfs://container@account.dfs.core.windows.net/a.wav`.
+CONTAINERS = ("az", "abfs", "abfss")
 # What an address holds of them: a name and a password, or parts of its query.
 # A value ends where the sentence goes on.
-CREDENTIALS = re.compile(rf"(?<=://)[^\s/@]+@|(?<=[?&]){SECRET}=(?:[^&\s:,)]|[:,)]+(?=[^&\s:,)]))*&?", re.IGNORECASE)
+USER = "".join(f"(?<!{scheme}://)" for scheme in CONTAINERS) + r"(?<=://)[^\s/]+@|(?<=://)[^\s/@]*:[^\s/]*@"
+CREDENTIALS = re.compile(rf"{USER}|(?<=[?&]){SECRET}=(?:[^&\s:,)]|[:,)]+(?=[^&\s:,)]))*&?", re.IGNORECASE)
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 

@@ -15,7 +15,10 @@ from pathlib import Path
 from typing import Literal
 
 from .errors import NO_ROOM, DataError
-from .remote import RemotePath, as_path, is_remote, list_remote, public_name, upload
+from .remote.addresses import is_remote, public_name
+from .remote.listing import list_remote
+from .remote.paths import RemotePath, as_path
+from .remote.writing import upload
 
 # Of names that libsndfile's formats have.
 AUDIO_SUFFIXES = frozenset(

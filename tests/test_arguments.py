@@ -1,32 +1,15 @@
-"""Flags, the file they may come from, and sentences for those that cannot be."""
-
-import json
-from dataclasses import dataclass, field
+"""What follows from the flags of a recipe, and sentences for values that cannot be."""
 
 import pytest
 
-from hf_audio.arguments import RecipeArguments, parse_arguments
+from hf_audio.arguments import RecipeArguments
 from hf_audio.errors import ArgumentError
-
-
-@dataclass
-class Arguments(RecipeArguments):
-    output_dir: str = field(default="out", metadata={"help": "Folder."})
-    held_out: str | None = field(default=None, metadata={"help": "A name."})
-
-
-def test_defaults_flags_and_file_in_rising_precedence(tmp_path):
-    assert parse_arguments(Arguments, []).learning_rate == RecipeArguments(output_dir="x").learning_rate
-    file = tmp_path / "run.yaml"
-    file.write_text("learning_rate: 1e-3\nseed: 7\nheld_out: anna\nbf16: false\nlr_scheduler_type: linear\n")
-    args = parse_arguments(Arguments, ["--config", str(file), "--seed", "9"])
-    assert (args.learning_rate, args.seed, args.held_out, args.bf16) == (1e-3, 9, "anna", False)
-    assert args.lr_scheduler_type == "linear"
+from hf_audio.recipe_flags import parse_arguments
 
 
 def test_the_optimizer_and_its_rate_follow_from_whether_the_network_was_trained_before():
     def chosen(*flags):
-        args = parse_arguments(Arguments, flags)
+        args = parse_arguments(RecipeArguments, flags)
         return args.optim, args.learning_rate
 
     assert chosen() == ("muon", 6e-3)
@@ -35,52 +18,18 @@ def test_the_optimizer_and_its_rate_follow_from_whether_the_network_was_trained_
     assert chosen("--optim", "sgd") == ("sgd", 3e-3)
 
 
-def test_processes_that_do_not_meet_are_told_in_a_sentence(monkeypatch):
-    def connect(self):
-        raise RuntimeError("The client socket has timed out\nafter 4000ms.")
-
-    monkeypatch.setattr(Arguments, "__post_init__", connect)
-    with pytest.raises(ArgumentError, match=r"^The client socket has timed out after"):
-        parse_arguments(Arguments, [])
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(ArgumentError, match=r"The 2 processes of this training do not find one another \(The client"):
-        parse_arguments(Arguments, [])
-
-
-def test_a_file_is_named_in_either_spelling_and_once(tmp_path):
-    (tmp_path / "a.yaml").write_text("seed: 7\nsave_strategy: no\n")
-    args = parse_arguments(Arguments, [f"--config={tmp_path / 'a.yaml'}"])
-    assert (args.seed, args.save_strategy) == (7, "no")
-    with pytest.raises(ArgumentError, match="given 2 times"):
-        parse_arguments(Arguments, ["--config", "a", "--config", "b"])
-
-
 def test_the_best_epoch_is_that_of_the_best_accuracy_unless_said_otherwise():
     flags = ["--validation_fraction", "0.1", "--load_best_model_at_end", "true"]
-    assert parse_arguments(Arguments, flags).metric_for_best_model == "accuracy"
-    args = parse_arguments(Arguments, [*flags, "--metric_for_best_model", "loss"])
+    assert parse_arguments(RecipeArguments, flags).metric_for_best_model == "accuracy"
+    args = parse_arguments(RecipeArguments, [*flags, "--metric_for_best_model", "loss"])
     assert (args.metric_for_best_model, args.greater_is_better) == ("loss", False)
 
 
 def test_every_trainer_flag_is_there():
-    args = parse_arguments(Arguments, ["--gradient_accumulation_steps", "4", "--report_to", "none", "--seed", "3"])
+    args = parse_arguments(
+        RecipeArguments, ["--gradient_accumulation_steps", "4", "--report_to", "none", "--seed", "3"]
+    )
     assert args.gradient_accumulation_steps == 4 and args.report_to == []
-
-
-@pytest.mark.parametrize(
-    ("text", "says"),
-    [
-        ("learning_rat: 1", "names 'learning_rat', which is no argument"),
-        ("- a\n- b", "must hold lines"),
-        ("a: [", "is not YAML"),
-    ],
-)
-def test_bad_files_are_refused_in_a_sentence(tmp_path, text, says):
-    (tmp_path / "run.yaml").write_text(text)
-    with pytest.raises(ArgumentError, match=says):
-        parse_arguments(Arguments, ["--config", str(tmp_path / "run.yaml")])
-    with pytest.raises(ArgumentError, match="cannot be read"):
-        parse_arguments(Arguments, ["--config", str(tmp_path / "gone.yaml")])
 
 
 @pytest.mark.parametrize(
@@ -98,26 +47,7 @@ def test_bad_files_are_refused_in_a_sentence(tmp_path, text, says):
 )
 def test_values_that_cannot_be_are_refused_in_a_sentence(flags, says):
     with pytest.raises(ArgumentError, match=says):
-        parse_arguments(Arguments, flags)
-
-
-def test_an_unknown_flag_is_not_taken_for_another():
-    with pytest.raises(ArgumentError, match="--held: no such argument; you may mean --held_out; see"):
-        parse_arguments(Arguments, ["--held", "anna"])
-
-
-def test_trainers_own_checks_end_in_a_sentence_too():
-    with pytest.raises(ArgumentError, match="zigzag is not a valid"):
-        parse_arguments(Arguments, ["--lr_scheduler_type", "zigzag"])
-    with pytest.raises(ArgumentError, match=r"num_train_epochs.*invalid float value: 'many'"):
-        parse_arguments(Arguments, ["--num_train_epochs", "many"])
-
-
-def test_saved_arguments_start_the_same_run_again(tmp_path):
-    args = parse_arguments(Arguments, ["--seed", "5", "--mixup_alpha", "0.3", "--learning_rate", "0.01"])
-    (tmp_path / "training_args.json").write_text(json.dumps(args.to_dict()))
-    again = parse_arguments(Arguments, ["--config", str(tmp_path / "training_args.json")])
-    assert again.to_dict() == args.to_dict()
+        parse_arguments(RecipeArguments, flags)
 
 
 @pytest.mark.parametrize(
@@ -136,6 +66,6 @@ def test_loader_workers_get_the_cores_that_the_model_leaves(cores, threads, acce
     monkeypatch.setattr("torch.get_num_threads", lambda: threads)
     monkeypatch.setattr("torch.accelerator.is_available", lambda: accelerated)
     monkeypatch.setattr("hf_audio.arguments.bf16_is_fast", lambda use_cpu: False)
-    args = parse_arguments(Arguments, [])
+    args = parse_arguments(RecipeArguments, [])
     assert args.dataloader_num_workers == workers and args.dataloader_persistent_workers == (workers > 0)
-    assert parse_arguments(Arguments, ["--dataloader_num_workers", "3"]).dataloader_num_workers == 3
+    assert parse_arguments(RecipeArguments, ["--dataloader_num_workers", "3"]).dataloader_num_workers == 3

@@ -27,9 +27,9 @@ from helpers.commands import fork
 from helpers.recordings import REPOSITORY, tone, write_tones
 
 import hf_audio
-from hf_audio.arguments import as_flags, parse_arguments
 from hf_audio.cli import COMMANDS
 from hf_audio.flags import FunctionParser
+from hf_audio.recipe_flags import as_flags, parse_arguments
 from hf_audio.training.recipes import find_recipe, load_recipe
 
 matplotlib.use("Agg")

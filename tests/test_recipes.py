@@ -28,12 +28,12 @@ from transformers import pipeline
 
 import hf_audio
 from hf_audio import cli
-from hf_audio.arguments import parse_arguments
 from hf_audio.corpora.synthetic_numbers import make_spoken_numbers
 from hf_audio.corpora.synthetic_sounds import make_environmental_sounds
 from hf_audio.corpora.synthetic_voices import make_voices
 from hf_audio.data.survey import Survey
 from hf_audio.errors import ArgumentError
+from hf_audio.recipe_flags import parse_arguments
 
 RECIPES = sorted((REPOSITORY / "recipes").glob("*.py"))
 LAUNCHED = "own_sounds"  # by accelerate, which checks what two steps do

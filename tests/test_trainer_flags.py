@@ -10,9 +10,10 @@ from helpers.commands import load_recipe
 from helpers.tones import TonesArguments, make_task
 from transformers import TrainingArguments
 
-from hf_audio.arguments import RecipeArguments, parse_arguments
+from hf_audio.arguments import RecipeArguments
 from hf_audio.errors import ArgumentError
-from hf_audio.runs.folder import ARGUMENTS_NAME, RESULTS_NAME
+from hf_audio.recipe_flags import parse_arguments
+from hf_audio.runs.folder.contents import ARGUMENTS_NAME, RESULTS_NAME
 from hf_audio.training.rehearsal import rehearse
 from hf_audio.training.start import train_task
 

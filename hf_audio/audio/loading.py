@@ -19,7 +19,8 @@ import soundfile
 import soxr
 
 from ..errors import AudioError, LongAudioError, Refusal, UndecodableAudioError
-from ..remote import is_remote, keeps_quiet, open_remote, public_name, trouble_of
+from ..remote.addresses import is_remote, public_name
+from ..remote.reading import keeps_quiet, open_remote, trouble_of
 from .containers import MAX_PARTS, find_cut_out_stream, find_parts
 from .foreign import ForeignFile, open_foreign, remedy
 from .levels import LevelMeter, Mixer, clip, rescale, to_floats

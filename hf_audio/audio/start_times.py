@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import IO
 
-from ..remote import is_remote, open_remote
+from ..remote.addresses import is_remote
+from ..remote.reading import open_remote
 from .chunks import RIFF, walk_chunks
 from .parts import read_at
 

@@ -15,7 +15,7 @@ from ..data.tables import write_cells
 from ..errors import DataError
 from ..files import written_whole
 from ..inference.events import DEFAULT_THRESHOLD, is_event
-from ..remote import public_name
+from ..remote.addresses import public_name
 from .label_formats import LABEL_SUFFIXES, OF_ONE_RECORDING, Mark, write_marks
 
 if TYPE_CHECKING:

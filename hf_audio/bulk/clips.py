@@ -17,7 +17,9 @@ from ..data.tables import is_table
 from ..data.voice_tables import SPEAKER_COLUMN, is_voice_table, read_voice_table
 from ..errors import DataError
 from ..files import SOUND_SUFFIXES, RealPaths, is_hidden, is_readable, name_some, search_folder
-from ..remote import as_path, find_remote, is_remote, list_remote, public_name
+from ..remote.addresses import is_remote, public_name
+from ..remote.listing import find_remote, list_remote
+from ..remote.paths import as_path
 from .answers import TRUTH_COLUMNS, free_name
 
 logger = logging.getLogger(__name__)
@@ -81,6 +83,15 @@ def find_all_clips(
         for clip in found:
             clips.setdefault(tuple(sorted({**clip, "path": real_path(clip["path"])}.items())), clip)
     return list(clips.values())
+
+
+def is_searched(source: str | os.PathLike) -> bool:
+    """Whether a source is a folder or a pattern, which may hold other clips another time."""
+    if os.path.isdir(source):
+        return True
+    if _is_table(source) or str(source) == STANDARD_INPUT or os.path.exists(source):
+        return False
+    return glob.has_magic(str(source)) or as_path(source).suffix.lower() not in SOUND_SUFFIXES
 
 
 def find_examples(

@@ -14,7 +14,8 @@ from ..audio.windows import cut_running
 from ..errors import AudioError, DecodingError
 from ..inference.facts import Facts
 from ..inference.frames import FrameCutter, FrameWindows
-from ..remote import fetch, is_remote, public_name
+from ..remote.addresses import is_remote, public_name
+from ..remote.reading import fetch
 
 # Windows that are handed over together, and how many samples they may have: a worker holds three such parcels.
 PARCEL_WINDOWS = 16

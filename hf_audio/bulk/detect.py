@@ -14,21 +14,19 @@ import numpy as np
 from ..audio.start_times import read_start_time, start_time
 from ..errors import ArgumentError, DataError
 from ..files import RealPaths, written_whole
-from ..inference.checkpoint import load_classifier
 from ..inference.classifier import AudioClassifier
 from ..inference.events import EventFinder, EventRule, SoundEvent
 from ..inference.facts import Facts
 from ..inference.frames import FrameWindows
-from ..remote import is_remote
+from ..remote.addresses import is_remote
 from .activity import Activity
 from .answers import WRITERS, Row, Writer, empty_row, kept_names, print_table, written_at_once
 from .clips import STANDARD_INPUT
-from .decoding import Cut
 from .journal import Entry
 from .label_formats import LABEL_SUFFIXES, OF_ONE_RECORDING, Mark, write_marks
-from .moments import MomentJoiner, MomentScorer
+from .moments import MomentJoiner, MomentScorer, OverMoments
 from .predict import JOURNAL_SUFFIX, Sources
-from .questions import Answerer, WindowQuestion, warn_of_every_noise
+from .questions import Answerer
 from .scoring import Judgement
 
 SUFFIXES = (*WRITERS, *LABEL_SUFFIXES)
@@ -128,7 +126,7 @@ class EventHeading:
 
 
 @dataclass(frozen=True)
-class EventQuestion(WindowQuestion[EventHeading]):
+class EventQuestion(OverMoments[EventHeading]):
     """What happens when: events by the checkpoint's rule, or by one that the user changes."""
 
     thresholds: tuple[str, ...] = ()
@@ -158,19 +156,9 @@ class EventQuestion(WindowQuestion[EventHeading]):
         named = {f"--{name}": value for name, value in flags.items()}
         return {"command": "detect", "--hop_seconds": self.hop_seconds, **named}
 
-    def cut(self, facts: Facts) -> Cut:
-        """See `WindowQuestion.cut`."""
-        return Cut(facts, moments=FrameWindows.of(facts, self.hop_seconds))
-
     def complaints_in(self, output: Path) -> str:
         """See `WindowQuestion.complaints_in`."""
         return "" if self.beside or output.name.lower().endswith(LABEL_ENDS) else str(output)
-
-    def network(self, checkpoint: str) -> AudioClassifier:
-        """See `WindowQuestion.network`."""
-        classifier = load_classifier(checkpoint)
-        warn_of_every_noise(checkpoint, classifier.facts)
-        return classifier
 
     def answerer(self, network: AudioClassifier, checkpoint: str) -> "EventAnswerer":
         """See `WindowQuestion.answerer`."""

@@ -9,7 +9,8 @@ from typing import Any
 
 from ..errors import NoSpeechError
 from ..inference.embedder import AudioEmbedder, load_embedder
-from .answers import Row, Writer
+from .answers import Row, Writer, shown_name
+from .clips import is_searched
 from .journal import Entry
 from .questions import Answerer, WindowQuestion, fingerprint
 from .scoring import Judgement
@@ -22,6 +23,9 @@ class EmbeddingQuestion(WindowQuestion[VectorHeading]):
 
     embedder: AudioEmbedder | None = field(default=None, compare=False)
     """The checkpoint, where it is loaded already."""
+
+    sources: Sequence[str] = field(default=(), compare=False)
+    """Where the recordings are found, which is told with the vectors."""
 
     action = "Embedding"
 
@@ -72,6 +76,7 @@ class EmbeddingAnswerer(Answerer[VectorHeading]):
             "window_seconds": None if window is None else window / rate,
             "hop_seconds": None if hop is None else hop / rate,
             "folder": os.getcwd(),  # where the names of files lead on from
+            "searched": [shown_name(source) for source in self.question.sources if is_searched(source)],
         }
         return VectorHeading(further, self.embedder.size, fingerprint(self.checkpoint), metadata)
 

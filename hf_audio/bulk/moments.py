@@ -16,7 +16,7 @@ from ..inference.frames import FrameJoiner, FrameScores, FrameWindows, score_mom
 from .answers import WRITERS, Row, Writer, empty_row, kept_names, print_table, written_at_once
 from .decoding import Cut
 from .journal import Entry
-from .questions import Answerer, WindowQuestion, warn_of_every_noise
+from .questions import Answerer, H, WindowQuestion, warn_of_every_noise
 from .scoring import Judgement
 
 PLACES = ("path", "start", "end")
@@ -110,15 +110,8 @@ class MomentHeading:
 
 
 @dataclass(frozen=True)
-class MomentQuestion(WindowQuestion[MomentHeading]):
-    """What is heard in every moment, see `inference.frames`."""
-
-    over_time: bool = True
-
-    @property
-    def request(self) -> dict[str, Any]:
-        """See `WindowQuestion.request`."""
-        return {"--frames": True, "--hop_seconds": self.hop_seconds}
+class OverMoments(WindowQuestion[H]):
+    """Something that a classifier is asked about every moment of a recording."""
 
     def cut(self, facts: Facts) -> Cut:
         """See `WindowQuestion.cut`."""
@@ -129,6 +122,18 @@ class MomentQuestion(WindowQuestion[MomentHeading]):
         classifier = load_classifier(checkpoint)
         warn_of_every_noise(checkpoint, classifier.facts)
         return classifier
+
+
+@dataclass(frozen=True)
+class MomentQuestion(OverMoments[MomentHeading]):
+    """What is heard in every moment, see `inference.frames`."""
+
+    over_time: bool = True
+
+    @property
+    def request(self) -> dict[str, Any]:
+        """See `WindowQuestion.request`."""
+        return {"--frames": True, "--hop_seconds": self.hop_seconds}
 
     def answerer(self, network: AudioClassifier, checkpoint: str) -> "MomentAnswerer":
         """See `WindowQuestion.answerer`."""

@@ -22,7 +22,10 @@ from ..data.tables import is_table
 from ..errors import AudioError, DataError, MissingExtraError
 from ..files import SOUND_SUFFIXES, search_folder, write_text, written_whole
 from ..problems import count_problems
-from ..remote import CONNECT_SECONDS, as_path, claimed, is_remote, public_name
+from ..remote.addresses import is_remote, public_name
+from ..remote.claims import claimed
+from ..remote.paths import as_path
+from ..remote.stores import CONNECT_SECONDS
 from .answers import Row, write_parquet
 from .clips import STANDARD_INPUT
 from .decoding import Sound

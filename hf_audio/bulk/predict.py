@@ -17,7 +17,8 @@ from ..data.columns import Columns
 from ..errors import AudioError, DataError
 from ..files import unwritable
 from ..problems import count_problems
-from ..remote import claimed, is_remote, public_name
+from ..remote.addresses import is_remote, public_name
+from ..remote.claims import claimed
 from .answers import Row, Writer
 from .clips import STANDARD_INPUT, find_all_clips, open_clips
 from .journal import Entry, Journal

@@ -1,26 +1,32 @@
 """`hf-audio similar`: the windows of an archive that are nearest to some examples, by their embeddings."""
 
+import logging
 import os
 import tempfile
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from ..audio.loading import load_audio
-from ..errors import ArgumentError, DataError
-from ..files import name_some
+from ..errors import ArgumentError, DataError, Refusal
+from ..files import RealPaths, name_some
 from ..inference.embedder import AudioEmbedder, load_embedder
-from .clips import find_all_clips
+from ..remote.paths import as_path
+from .clips import find_all_clips, find_clips
 from .embed import EmbeddingQuestion
 from .predict import JOURNAL_SUFFIX, Sources, fingerprint, predict_files
-from .vectors import Vectors, is_vectors, read_vectors
+from .vectors import Vectors, is_vectors, name_from_here, read_vectors
+
+logger = logging.getLogger(__name__)
 
 KEPT_NAME = "archive.parquet"
 # Rows that are compared at once: what a product of matrices leaves stays small beside the vectors themselves.
 ROWS_AT_ONCE = 1 << 16
+UNKNOWN = [-1, -1]  # size and time of a file
 
 
 @dataclass(frozen=True)
@@ -108,14 +114,14 @@ def _embed(embedder: AudioEmbedder, checkpoint: str, archive: str, keep: str | o
     """An archive's windows; of a checkpoint that reads numbers, whose halves are other numbers, its recordings."""
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / KEPT_NAME if keep is None else Path(keep)
-        question = EmbeddingQuestion(not embedder.facts.num_digits, embedder=embedder)
+        question = EmbeddingQuestion(not embedder.facts.num_digits, embedder=embedder, sources=[archive])
         killed = output.with_name(output.name + JOURNAL_SUFFIX).exists()
         predict_files(checkpoint, Sources([archive]), output, question, resume=killed)
         return replace(read_vectors(output), source=Path(archive))
 
 
 def _check(vectors: Vectors, checkpoint: str) -> None:
-    """Refuse embeddings that tell nothing of the archive as it is, to this checkpoint.
+    """Refuse embeddings that tell nothing of the archive as it is, to this checkpoint, and tell of new files in it.
 
     Raises:
         DataError: they are of another checkpoint, or files are gone or have changed.
@@ -125,6 +131,8 @@ def _check(vectors: Vectors, checkpoint: str) -> None:
     files, places = np.unique(vectors.files.astype(str), return_index=True)
     changed = []
     for file, stamp in zip(files.tolist(), vectors.stamps[places].tolist(), strict=True):
+        if stamp == UNKNOWN:  # of the standard input, or of an address
+            continue
         try:
             about = os.stat(file)
         except OSError:
@@ -138,6 +146,27 @@ def _check(vectors: Vectors, checkpoint: str) -> None:
         raise DataError(
             f"{file}{others} {what} since {vectors.source} was written: embed the archive anew by hf-audio embed."
         )
+    if new := _find_new(vectors):
+        logger.warning(
+            "%d %s put into the archive since %s was written, and not searched: %s; embed it anew by hf-audio embed.",
+            len(new),
+            "file was" if len(new) == 1 else "files were",
+            vectors.source,
+            name_some(new),
+        )
+
+
+def _find_new(vectors: Vectors) -> list[Path]:
+    """Files that were not in the folders yet, or did not fit the patterns, when these were embedded."""
+    real_path = RealPaths()
+    found: dict[str, Path] = {}
+    for source in vectors.metadata.get("searched", ()):
+        with suppress(Refusal):  # a folder that holds none any more
+            clips = find_clips(name_from_here(source, vectors.metadata))
+            found |= {real_path(clip["path"]): as_path(clip["path"]) for clip in clips}
+    for file in {*vectors.files.tolist(), *vectors.without}:
+        found.pop(real_path(file), None)
+    return list(found.values())
 
 
 def _of_another_checkpoint(vectors: Vectors, checkpoint: str) -> DataError:

@@ -116,6 +116,7 @@ class AudioTagger(Generic[H]):
         """The checkpoint ready to be asked; its network is read once a process.
 
         Raises:
+            ArgumentError: the checkpoint cannot be asked so.
             CheckpointError: it cannot be used, or is another one than where this was made.
         """
         key = type(self.question).__name__, self.checkpoint, self.fingerprint
@@ -131,7 +132,9 @@ class AudioTagger(Generic[H]):
             if self._travelled:
                 _networks.clear()
                 _networks[key] = self._network
-        return self.question.answerer(self._network, self.checkpoint)
+        answerer = self.question.answerer(self._network, self.checkpoint)
+        self.question.cut(answerer.facts)  # which refuses a hop that is no time, before anything is heard
+        return answerer
 
     def entries(
         self,

@@ -10,11 +10,13 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from ..errors import DataError
+from ..errors import DataError, NoSpeechError
+from ..remote.addresses import is_remote
+from ..remote.paths import as_path
 from .answers import Row, Writer, free_name, shown_name, written_at_once
 from .clips import STANDARD_INPUT
 
@@ -27,6 +29,9 @@ METADATA, UNREADABLE = "hf_audio", "hf_audio_unreadable"
 ROWS_PER_GROUP = 8192  # of Parquet, and of what is copied at once
 OWN_COLUMNS = ("file", "start", "end", "vector", "checkpoint", "file_bytes", "file_modified_ns")
 PART_PATTERN = "part-*-of-*.parquet"  # of a folder that several processes have written
+
+Part: TypeAlias = tuple[dict[str, np.ndarray], dict[str, Any], dict[str, str]]
+"""The columns of a file, what is told of all its rows, and the clips without one."""
 
 
 @dataclass
@@ -43,7 +48,8 @@ class VectorHeading:
 
     Behind them are the further columns of a table that named the clips, as strings, one of these names as `table_...`.
     An .npz file has an array a column, `vector` of (rows, size), -1 in the place of null, and the metadata as further
-    arrays. Clips that cannot be read have no row, and stand in the metadata as `hf_audio_unreadable`.
+    arrays. Clips without a row, which cannot be read or in which nobody speaks, stand in the metadata as
+    `hf_audio_unreadable`.
     """
 
     further: Sequence[str]
@@ -56,6 +62,8 @@ class VectorHeading:
     """What else is told of all rows: the checkpoint's name, its `sampling_rate`, ..."""
     unreadable: dict[str, str] = field(default_factory=dict)
     """Clips without a row, and why; filled while rows are written."""
+    _written: str = ""
+    """The clip of the last row."""
 
     @property
     def columns(self) -> list[str]:
@@ -84,6 +92,12 @@ class VectorHeading:
         if problem is not None:
             self.unreadable[name] = problem
             return
+        spans = list(spans)
+        if spans:
+            self.unreadable.pop(name, None)
+            self._written = name
+        elif name != self._written:  # all parts of a clip come one behind the other
+            self.unreadable[name] = str(NoSpeechError(name, 0.0))
         further = {new: clip.get(old, "") for old, new in self.clip_columns.items()}
         for (start, end), (text, n_bytes, modified) in zip(spans, answers, strict=True):
             if clip["path"] == STANDARD_INPUT:
@@ -238,11 +252,13 @@ class Vectors:
     """Bytes of the files, and when they were last changed, in nanoseconds since 1970; -1 unknown. (rows, 2) int64."""
     metadata: dict[str, Any]
     """What is told of all rows, see `VectorHeading`; empty where another program has written the file anew."""
+    without: list[str]
+    """Names of further files as they can be opened, that were to be embedded and have no row."""
 
 
 def is_vectors(path: str | os.PathLike) -> bool:
     """Whether a path is, by its name or by what a folder holds, one of embeddings rather than of recordings."""
-    path = Path(path)
+    path = as_path(path)
     if path.is_dir():
         return any(path.glob(PART_PATTERN))
     return path.suffix.lower() in WRITERS
@@ -254,7 +270,7 @@ def read_vectors(path: str | os.PathLike) -> Vectors:
     Raises:
         DataError: it holds no embeddings or is damaged, those of several checkpoints, or some of several sizes.
     """
-    path = Path(path)
+    path = as_path(path)
     files = _find_parts(path) if path.is_dir() else [path]
     try:
         parts = [_read_npz(file) if file.suffix.lower() == ".npz" else _read_parquet(file) for file in files]
@@ -267,22 +283,19 @@ def read_vectors(path: str | os.PathLike) -> Vectors:
             raise DataError(f"{path} is no file: give one that hf-audio embed wrote, or a folder.") from error
         reason = str(error).splitlines()[0].rstrip(".")
         raise DataError(f"{path} holds no embeddings that can be read ({reason}): write them anew.") from error
-    checkpoints = sorted({checkpoint for columns, _ in parts for checkpoint in np.unique(columns["checkpoint"])})
-    if len(checkpoints) > 1 or len({columns["vector"].shape[1] for columns, _ in parts}) > 1:
+    checkpoints = sorted({checkpoint for columns, *_ in parts for checkpoint in np.unique(columns["checkpoint"])})
+    if len(checkpoints) > 1 or len({columns["vector"].shape[1] for columns, *_ in parts}) > 1:
         raise _mixed(path, max(len(checkpoints), 2))
     if not checkpoints:
         raise DataError(f"{path} holds no row: embed recordings that can be read.")
     columns = parts[0][0]
     if len(parts) > 1:  # one alone need not be copied
-        columns = {name: np.concatenate([part[name] for part, _ in parts]) for name in OWN_COLUMNS}
+        columns = {name: np.concatenate([part[name] for part, *_ in parts]) for name in OWN_COLUMNS}
     if not np.isfinite(columns["vector"]).all():
         raise DataError(f"{path} holds vectors that are not finite: embed the recordings anew.")
     metadata = parts[0][1]
-    folder = metadata.get("folder", "")
-    if folder == os.getcwd():
-        folder = ""  # names that are as they were given are the easiest to read
     names, inverse = np.unique(columns["file"], return_inverse=True)
-    opened = np.array([os.path.join(folder, name) for name in names], dtype=object)[inverse]
+    opened = np.array([name_from_here(name, metadata) for name in names], dtype=object)[inverse]
     stamps = np.stack([columns["file_bytes"], columns["file_modified_ns"]], 1)
     return Vectors(
         path,
@@ -293,7 +306,16 @@ def read_vectors(path: str | os.PathLike) -> Vectors:
         checkpoints[0],
         stamps,
         metadata,
+        [name_from_here(name, metadata) for _, _, unreadable in parts for name in unreadable],
     )
+
+
+def name_from_here(name: str, metadata: Mapping[str, Any]) -> str:
+    """A name that was given when vectors were written, as it can be opened now."""
+    folder = metadata.get("folder", "")
+    if is_remote(name) or folder == os.getcwd():  # names that are as they were given are the easiest to read
+        return name
+    return os.path.join(folder, name)
 
 
 def _find_parts(folder: Path) -> list[Path]:
@@ -320,25 +342,26 @@ def _mixed(path: Path, n_checkpoints: int) -> DataError:
     )
 
 
-def _read_parquet(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+def _read_parquet(path: Path) -> Part:
     import pyarrow
     from pyarrow.parquet import ParquetFile
 
-    with closing(ParquetFile(path)) as file:
+    with path.open("rb") as content, closing(ParquetFile(content)) as file:
         _check_columns(file.schema_arrow.names)
         table = file.read(columns=[name for name in OWN_COLUMNS if name != "vector"])
         for name in ("file", "start", "end", "checkpoint"):
             if table[name].null_count:
                 raise ValueError(f"{name!r} is missing in a row")
         vectors = _read_vectors(file, path)
-        told = (file.schema_arrow.metadata or {}).get(METADATA.encode(), b"{}")
+        told = {**(file.schema_arrow.metadata or {}), **(file.metadata.metadata or {})}
     columns = {
         name: table[name].fill_null(-1).to_numpy().astype(np.int64) for name in ("file_bytes", "file_modified_ns")
     }
     columns |= {name: table[name].to_numpy().astype(np.float64) for name in ("start", "end")}
     texts = {name: table[name].cast(pyarrow.large_string()) for name in ("file", "checkpoint")}
     columns |= {name: text.to_numpy(zero_copy_only=False) for name, text in texts.items()}
-    return {**columns, "vector": vectors}, _read_metadata(told)
+    metadata, unreadable = (_read_object(told.get(name.encode(), b"{}")) for name in (METADATA, UNREADABLE))
+    return {**columns, "vector": vectors}, metadata, unreadable
 
 
 def _read_vectors(file: "ParquetFile", path: Path) -> np.ndarray:
@@ -364,25 +387,27 @@ def _read_vectors(file: "ParquetFile", path: Path) -> np.ndarray:
     return vectors
 
 
-def _read_npz(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    if not zipfile.is_zipfile(path):  # of which NumPy would make one array, or an error of its own
-        path.stat()  # or it is not there at all
-        raise ValueError("it is no zip file of arrays, or cut off")
-    with np.load(path, allow_pickle=False) as arrays:
-        _check_columns(arrays)
-        columns = {name: arrays[name] for name in OWN_COLUMNS}
-        told = str(arrays[METADATA]) if METADATA in arrays else "{}"
+def _read_npz(path: Path) -> Part:
+    with path.open("rb") as file:
+        if not zipfile.is_zipfile(file):  # of which NumPy would make one array, or an error of its own
+            raise ValueError("it is no zip file of arrays, or cut off")
+        file.seek(0)
+        with np.load(file, allow_pickle=False) as arrays:
+            _check_columns(arrays)
+            columns = {name: arrays[name] for name in OWN_COLUMNS}
+            told = {name: str(arrays[name]) for name in (METADATA, UNREADABLE) if name in arrays}
     if columns["vector"].ndim != 2 or len({len(column) for column in columns.values()}) > 1:
         raise ValueError("its arrays have other numbers of rows")
     columns |= {name: columns[name].astype(str, copy=False) for name in ("file", "checkpoint")}
-    return {**columns, "vector": columns["vector"].astype(np.float32, copy=False)}, _read_metadata(told)
+    metadata, unreadable = (_read_object(told.get(name, "{}")) for name in (METADATA, UNREADABLE))
+    return {**columns, "vector": columns["vector"].astype(np.float32, copy=False)}, metadata, unreadable
 
 
-def _read_metadata(told: str | bytes) -> dict[str, Any]:
-    metadata = json.loads(told)
-    if not isinstance(metadata, dict):
+def _read_object(told: str | bytes) -> dict[str, Any]:
+    found = json.loads(told)
+    if not isinstance(found, dict):
         raise ValueError("its metadata is no object of JSON")
-    return metadata
+    return found
 
 
 def _check_columns(known: Container[str]) -> None:

@@ -1,4 +1,4 @@
-"""Every command of `hf-audio` as a function with the same name and arguments; `hf_audio` hands them on.
+"""Every command of `hf-audio` as a function with the same name and arguments; `hf_audio` hands on what is listed here.
 
 The command line is made of their signatures and docstrings. What they need is loaded when they are called.
 """
@@ -8,17 +8,18 @@ from .bulk import detect, embed, predict, pseudo_label
 from .judging import evaluate, fit_events
 from .recordings import inspect, make_numbers, make_soundscapes
 from .serving import serve, stream
-from .shipping import export, page, push, verify
-from .training import audit_labels, encoder, ensemble, train
+from .shipping import export as export
+from .shipping import page, push, verify
+from .training import audit_labels, ensemble, train
+from .training import encoder as encoder
 
+# Without `export`, which in `hf_audio` is a package, and `encoder`, beside its package `encoders`.
 __all__ = [
     "audit_labels",
     "detect",
     "embed",
-    "encoder",
     "ensemble",
     "evaluate",
-    "export",
     "fit_events",
     "inspect",
     "make_numbers",

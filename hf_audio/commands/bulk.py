@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from ..errors import ArgumentError
-from ..remote import as_path
+from ..remote.paths import as_path
 from .paths import File, check_folder, check_sources, several
 
 if TYPE_CHECKING:
@@ -303,7 +303,7 @@ def embed_clips(
         os.fspath(checkpoint),
         Sources(sources, Columns(options["path_column"]), options["audio_dir"]),
         None if output is None else as_path(output),
-        EmbeddingQuestion(options["windows"], options["hop_seconds"]),
+        EmbeddingQuestion(options["windows"], options["hop_seconds"], sources=sources),
         num_workers=options["num_workers"],
         resume=options["resume"],
         show=show,

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import ArgumentError
-from ..remote import check_output, is_remote
+from ..remote.addresses import is_remote
+from ..remote.writing import check_output
 
 File = str | os.PathLike[str]
 

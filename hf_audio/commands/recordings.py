@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ArgumentError
-from ..remote import as_path
+from ..remote.paths import as_path
 from .paths import File, check_folder, several
 
 if TYPE_CHECKING:

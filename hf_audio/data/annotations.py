@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple, get_args
 from ..audio.loading import open_audio
 from ..errors import AudioError, DataError
 from ..files import RealPaths, name_some
-from ..remote import as_path
+from ..remote.paths import as_path
 from .annotated_recordings import AnnotatedRecording, AnnotatedRecordings, Annotation
 from .annotation_files import Sheet, read_sheets
 from .annotation_tables import AnnotationRow, Notice

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from ..errors import DataError
 from ..files import SOUND_SUFFIXES, search_folder
-from ..remote import as_path, is_file, join
+from ..remote.paths import as_path, is_file, join
 from .columns import Columns, settle_columns
 from .tables import read_table
 from .tags import unquote

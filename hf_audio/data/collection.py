@@ -12,7 +12,7 @@ from datasets import Dataset
 
 from ..errors import DataError
 from ..files import RealPaths
-from ..remote import is_file
+from ..remote.paths import is_file
 from .clip_tables import ClipTable
 from .columns import TEST, TRAIN, VALIDATION, Columns, read_class_order, read_labels, read_parts
 from .excerpts import cut_recordings

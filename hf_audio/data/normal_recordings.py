@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import DataError
 from ..files import RealPaths, search_folder
 from ..models.configuration_audio_cnn import ANOMALY, NORMAL
-from ..remote import as_path
+from ..remote.paths import as_path
 from .clip_tables import ClipTable
 from .collection import Collection, name_groups, read_parts_of
 from .columns import TEST, TRAIN, Columns, guess_label

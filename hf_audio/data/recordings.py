@@ -9,7 +9,8 @@ from typing import Any
 
 from ..errors import DataError
 from ..files import FOREIGN_REMEDY, FolderSearch, RealPaths, find_folders, name_some, search_folder
-from ..remote import as_path, is_file, is_remote
+from ..remote.addresses import is_remote
+from ..remote.paths import as_path, is_file
 from .class_folders import ClassFolders, read_class_folders
 from .clip_tables import ClipTable, read_clip_table
 from .columns import TEST, TRAIN, Columns

@@ -16,7 +16,8 @@ from datasets import ClassLabel
 
 from ..errors import DataError
 from ..files import AUDIO_SUFFIXES
-from ..remote import is_remote, open_remote, public_name
+from ..remote.addresses import is_remote, public_name
+from ..remote.reading import open_remote
 from .classes import is_numbering
 from .columns import LABEL_NAMES, Columns, guess_label
 

@@ -20,7 +20,9 @@ from datasets import Dataset, Features, Value, concatenate_datasets
 
 from ..errors import DataError
 from ..files import write_text
-from ..remote import as_path, is_remote, list_remote, public_name, stamp
+from ..remote.addresses import is_remote, public_name
+from ..remote.listing import list_remote, stamp
+from ..remote.paths import as_path
 from .classes import order_by_numbers, order_classes
 from .collection import Collection
 from .columns import PARTS, TEST, TRAIN, VALIDATION, Columns

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError
 from ..files import written_whole
-from ..remote import as_path
+from ..remote.paths import as_path
 from .metadata_tables import is_metadata_table, read_metadata_table
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..remote import as_path
+from ..remote.paths import as_path
 from .tables import TAB_SUFFIXES, read_table
 
 if TYPE_CHECKING:

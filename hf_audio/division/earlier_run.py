@@ -10,9 +10,9 @@ import numpy as np
 
 from ..data.tables import read_table
 from ..errors import ArgumentError
-from ..runs.folder import is_trained_on_all
+from ..runs.folder.contents import is_trained_on_all
 from ..runs.heard import path_endings, read_sources
-from ..runs.predictions import PREDICTIONS_NAME
+from ..runs.predictions.columns import PREDICTIONS_NAME
 
 
 def find_held_out(

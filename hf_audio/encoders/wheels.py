@@ -20,6 +20,9 @@ from ..errors import CheckpointError
 TIMEOUT_SECONDS = 600  # of a slow line; pip itself gives up on one that does not answer
 # What Python says where pip is not there at all.
 NO_PIP = "No module named pip"
+# How pip tells what a server answers in the place of a list or a file.
+STATUS = re.compile(r"\b(\d{3}) (?:Client|Server) Error|too many (\d{3}) error|HTTP error (\d{3})")
+NOT_FOUND = "404"
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,8 @@ def _fetch(encoder: str, wheel: Wheel, folder: Path) -> Path:
     """Have pip download a wheel into a folder."""
     command = [sys.executable, "-m", "pip", "download", f"{wheel.name}=={wheel.version}"]
     command += ["--no-deps", "--only-binary=:all:", "--dest", str(folder)]
-    command += ["--quiet", "--no-input", "--disable-pip-version-check", "--retries", "1"]
+    # Of what an index has answered, pip tells only so.
+    command += ["-vv", "--progress-bar", "off", "--no-input", "--disable-pip-version-check", "--retries", "1"]
     if wheel.platform is not None:
         command += ["--platform", wheel.platform]
     try:
@@ -92,7 +96,7 @@ def _fetch(encoder: str, wheel: Wheel, folder: Path) -> Path:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise _not_fetched(encoder, wheel, f"{type(error).__name__} of pip") from error
     if pip.returncode != 0:
-        raise _not_fetched(encoder, wheel, _reason(pip.stderr))
+        raise _not_fetched(encoder, wheel, _reason(pip.stderr, pip.stdout))
     found = sorted(folder.glob("*.whl"))
     if len(found) != 1:
         raise _not_fetched(encoder, wheel, f"{len(found)} wheels arrived")
@@ -108,12 +112,20 @@ def _not_fetched(encoder: str, wheel: Wheel, reason: str) -> CheckpointError:
     )
 
 
-def _reason(told: str) -> str:
-    """What pip's last error says, without the addresses that it tried."""
+def _reason(told: str, log: str) -> str:
+    """What pip's last error says, without the addresses that it tried.
+
+    told: warnings and errors. log: what else it has said.
+    """
     if NO_PIP in told:
         return "pip is not installed beside this Python"
+    statuses = [number for groups in STATUS.findall(told + log) for number in groups if number]
+    if failed := [status for status in statuses if status != NOT_FOUND]:
+        return f"the package index answers {failed[-1]}"
     if re.search(r"connect|resolve|resolution|timed out|unreachable|Retrying", told, re.IGNORECASE):
         return "the package index cannot be reached"
+    if "(from versions: none)" in told and not statuses:
+        return "what the package index answers is no list of packages"
     if "No matching distribution" in told:
         return "the package index has no such version"
     lines = [line.removeprefix("ERROR: ").rstrip(".") for line in told.splitlines() if line.startswith("ERROR: ")]

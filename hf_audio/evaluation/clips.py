@@ -34,7 +34,8 @@ from ..inference.facts import Facts
 from ..models.configuration_audio_cnn import ANOMALY, NONE_OF_THESE, NORMAL
 from ..problems import count_problems
 from ..runs.group_figures import few_valued
-from ..runs.predictions import OWN_COLUMNS, AnyPredictions, kind_of_predictions
+from ..runs.predictions.columns import OWN_COLUMNS
+from ..runs.predictions.kinds import AnyPredictions, kind_of_predictions
 from ..runs.summary import name_labels
 
 logger = logging.getLogger(__name__)

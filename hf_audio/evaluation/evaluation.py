@@ -14,7 +14,8 @@ from ..runs.answers import answer_tables, measure_answers
 from ..runs.card import METRIC_NAMES
 from ..runs.comparison import UNTESTED
 from ..runs.heard import count_heard
-from ..runs.predictions import AnyPredictions, Table, select_clips
+from ..runs.markdown import Table
+from ..runs.predictions.kinds import AnyPredictions, select_clips
 from ..runs.summary import name_labels
 from .clips import (
     JudgedClips,

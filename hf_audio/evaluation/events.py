@@ -13,6 +13,7 @@ from ..data.annotated_recordings import Annotation
 from ..data.tables import write_cells, write_rows
 from ..errors import ArgumentError
 from ..inference.events import SoundEvent
+from ..runs.markdown import Table
 from ..runs.metrics.sound_events import (
     COLLAR,
     OFFSET_SHARE,
@@ -30,7 +31,6 @@ from ..runs.metrics.sound_events import (
     segment_counts,
 )
 from ..runs.plots import plot_precision_and_recall
-from ..runs.predictions import Table
 from ..runs.scores import relative_paths
 
 EVENTS_NAME = "events.csv"

@@ -8,14 +8,11 @@ import numpy as np
 from ..runs.intervals import bootstrap_interval, f1_macro, group_numbers
 from ..runs.metrics.cer import edit_distance
 from ..runs.metrics.two_classes import roc_auc
-from ..runs.predictions import (
-    AnomalyPredictions,
-    AnyPredictions,
-    NumberPredictions,
-    TagPredictions,
-    TwoClassPredictions,
-    number_texts,
-)
+from ..runs.predictions.anomalies import AnomalyPredictions
+from ..runs.predictions.kinds import AnyPredictions
+from ..runs.predictions.numbers import NumberPredictions, number_texts
+from ..runs.predictions.tags import TagPredictions
+from ..runs.predictions.two_classes import TwoClassPredictions
 from .events import JudgedRecordings, draw_recordings, percentiles
 
 LEAST_UNITS = 5  # clips, groups or recordings; fewer tell nothing of others

@@ -9,10 +9,10 @@ from typing import Any
 from ..data.tables import write_rows
 from ..errors import DataError
 from ..files import temporary_folder_beside, write_text
-from ..runs.folder import SKIPPED_NAME, as_json
+from ..runs.folder.contents import SKIPPED_NAME, as_json
 from ..runs.group_figures import GROUPS, describe_worst
 from ..runs.markdown import code, escape, escape_rows, write_table
-from ..runs.predictions import NumberPredictions
+from ..runs.predictions.numbers import NumberPredictions
 from .evaluation import NAMES, Comparison, Evaluation
 from .events import JudgedRecordings
 

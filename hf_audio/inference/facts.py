@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -139,16 +140,17 @@ class Facts:
             hop_seconds: by default half a window.
 
         Raises:
-            ArgumentError: one of them lasts no sample.
+            ArgumentError: one of them lasts no sample, or is no number.
         """
-        window_seconds = window_seconds or self.stream_seconds
-        hop_seconds = hop_seconds or window_seconds / 2
-        window, hop = round(window_seconds * self.sampling_rate), round(hop_seconds * self.sampling_rate)
-        if window < 1 or hop < 1:
-            raise ArgumentError(
-                f"window_seconds={window_seconds} and hop_seconds={hop_seconds} must last a sample at least."
-            )
-        return window, hop
+        for name, seconds in (("window_seconds", window_seconds), ("hop_seconds", hop_seconds)):
+            if seconds is not None and not (math.isfinite(seconds) and round(seconds * self.sampling_rate) >= 1):
+                raise ArgumentError(
+                    f"{name}={seconds} must last a sample at least, which is {1 / self.sampling_rate:g} s, and be a "
+                    "number."
+                )
+        window_seconds = self.stream_seconds if window_seconds is None else window_seconds
+        hop_seconds = window_seconds / 2 if hop_seconds is None else hop_seconds
+        return round(window_seconds * self.sampling_rate), max(round(hop_seconds * self.sampling_rate), 1)
 
     def keep_speech(self, waveform: np.ndarray) -> tuple[np.ndarray, float | None]:
         """A recording, (samples,), to what of it is scored: what is spoken where `speech_only`, else all.

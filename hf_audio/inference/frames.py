@@ -1,7 +1,6 @@
 """What sounds when: the scores of a recording of any length, moment by moment, by any checkpoint."""
 
 import itertools
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -52,17 +51,16 @@ class FrameWindows:
 
         Args:
             facts: of the checkpoint.
-            hop_seconds: from one window's end to the next one's, which is how late a stream's scores come; by default
-                three quarters of a window or, of a network that scores windows as a whole, one quarter.
+            hop_seconds: from one window's end to the next one's, which is how late a stream's scores come, to the
+                nearest whole moment, and no more than a window; by default three quarters of a window or, of a network
+                that scores windows as a whole, one quarter.
 
         Raises:
             ArgumentError: a checkpoint that reads numbers, or a hop that is no time.
         """
         if facts.num_digits:
             raise ArgumentError("This checkpoint reads the number in a recording, and finds no events: give another.")
-        if hop_seconds is not None and not 0 < hop_seconds < math.inf:
-            raise ArgumentError(f"hop_seconds={hop_seconds} must be more than 0, and a number.")
-        window, _ = facts.stream_windows()
+        window, _ = facts.stream_windows(hop_seconds=hop_seconds)
         if facts.frame_seconds is not None:
             frame = round(facts.frame_seconds * facts.sampling_rate)
         else:

@@ -12,7 +12,7 @@ from ..data.recordings import Recordings, read_recordings
 from ..data.tags import holds_lists, suspect_tags
 from ..errors import DataError
 from ..files import FOREIGN_REMEDY
-from ..remote import is_file
+from ..remote.paths import is_file
 from .findings import Case, Finding, Severity, find
 
 

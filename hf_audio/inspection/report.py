@@ -20,7 +20,8 @@ from ..data.tables import is_table, write_rows
 from ..errors import DataError
 from ..files import written_whole
 from ..processes import work_off
-from ..remote import as_path, is_file, is_remote, public_name
+from ..remote.addresses import is_remote, public_name
+from ..remote.paths import as_path, is_file
 from .clip_measures import ClipMeasures, measure_clip
 from .duplicates import Copies, find_same_samples, find_same_sounds
 from .findings import SEVERITIES, Case, Finding, count

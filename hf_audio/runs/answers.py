@@ -6,7 +6,9 @@ from typing import Any
 
 from .confidence import CONFIDENCE, confidence_table, measure_confidence
 from .group_figures import GROUPS, group_tables, measure_groups
-from .predictions import AnomalyPredictions, AnyPredictions, Table
+from .markdown import Table
+from .predictions.anomalies import AnomalyPredictions
+from .predictions.kinds import AnyPredictions
 
 GROUP_NAME = "group_column"  # of a run's results: what its groups are
 

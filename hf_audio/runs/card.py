@@ -18,10 +18,9 @@ from ..arguments import RecipeArguments
 from ..encoders.sources import SOURCES
 from ..models import AudioCNNConfig, AudioEncoderConfig, AudioEnsembleConfig
 from ..models.configuration_audio_cnn import NONE_OF_THESE, rejects_background
-from .markdown import code, escape, escape_rows, write_table
+from .markdown import Table, code, escape, escape_rows, write_table
 from .network import NetworkFacts, machine
 from .origins import FROM_SCRATCH, Origin, describe_origin, is_external, settle_license
-from .predictions import Table
 
 
 @dataclass

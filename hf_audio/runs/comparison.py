@@ -9,7 +9,11 @@ from scipy import stats
 
 from ..models.configuration_audio_cnn import NONE_OF_THESE
 from .intervals import balanced_accuracy_interval, is_better
-from .predictions import AnomalyPredictions, AnyPredictions, NumberPredictions, Predictions, TagPredictions, join_clips
+from .predictions.anomalies import AnomalyPredictions
+from .predictions.classes import Predictions
+from .predictions.kinds import AnyPredictions, join_clips
+from .predictions.numbers import NumberPredictions
+from .predictions.tags import TagPredictions
 
 # Of a run's results.
 LEARNT = "learnt"  # whether it is better than an answer that needs no hearing, beyond chance; not told of numbers

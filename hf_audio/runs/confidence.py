@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from .markdown import Table
 from .metrics.calibration import N_BINS, calibration_error, chance_error
-from .predictions import AnyPredictions, Table
+from .predictions.kinds import AnyPredictions
 
 # Of a run's results.
 CONFIDENCE = "confidence"  # of the test clips, as `measure_confidence` gives it

@@ -19,8 +19,7 @@ __all__ = ["EndpointHandler"]
 # Of hf_audio, what loads and asks a checkpoint: so nothing needs to be installed that is in no package index.
 PARTS = (
     *("__init__.py", "errors.py", "files.py", "lettering.py", "problems.py", "processes.py", "registration.py"),
-    "remote.py",
-    *("audio", "encoders", "inference", "models"),
+    *("audio", "encoders", "inference", "models", "remote"),
 )
 # Of the package's own requirements, those of these parts.
 REQUIREMENTS = ("numpy>=2,<3", "soundfile>=0.13,<0.15", "soxr>=0.5,<2", "torch>=2.9,<2.14", "transformers>=5.17,<6")

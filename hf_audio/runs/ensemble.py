@@ -25,10 +25,13 @@ from ..models.modeling_audio_ensemble import MEMBERS, Member, mean_logits
 from .answers import GROUP_NAME, answer_tables, measure_answers
 from .card import METRIC_NAMES, RunFacts, TaskFacts, shown_command, write_model_card
 from .comparison import MAJORITY, UNTESTED, compare_with_label
-from .folder import RESULTS_NAME, discard_moved, finishing, training_seconds
+from .folder.contents import RESULTS_NAME, training_seconds
+from .folder.finishing import discard_moved, finishing
 from .network import machine, save_network
 from .origins import origin_results, read_origins
-from .predictions import GROUP_COLUMN, PREDICTIONS_NAME, AnyPredictions, Predictions, predictions_class
+from .predictions.classes import Predictions
+from .predictions.columns import GROUP_COLUMN, PREDICTIONS_NAME
+from .predictions.kinds import AnyPredictions, predictions_class
 from .scores import Scores, read_scores, write_scores
 from .summary import describe_intervals, summary_of_card, tell_summary
 

@@ -8,8 +8,8 @@ import numpy as np
 from scipy import stats
 
 from .intervals import TAIL, difference_interval, mean_interval
-from .markdown import code, escape
-from .predictions import AnyPredictions, Table
+from .markdown import Table, code, escape
+from .predictions.kinds import AnyPredictions
 
 GROUPS = "groups"  # of a run's results: figures by column
 MOST_SHOWN = 10  # groups of a column, on the card

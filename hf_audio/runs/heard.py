@@ -9,8 +9,8 @@ from typing import Any
 
 from ..data.tables import read_table
 from ..errors import DataError
-from .folder import ARGUMENTS_NAME, is_trained_on_all
-from .predictions import PREDICTIONS_NAME
+from .folder.contents import ARGUMENTS_NAME, is_trained_on_all
+from .predictions.columns import PREDICTIONS_NAME
 
 
 def read_sources(run: Path) -> list[Any]:

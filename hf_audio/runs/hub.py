@@ -24,7 +24,7 @@ from ..errors import HubError
 from .card import NAMELESS
 from .comparison import LEARNT
 from .endpoint import write_endpoint
-from .folder import ARGUMENTS_NAME, RESULTS_NAME, SKIPPED_NAME, written_files
+from .folder.contents import ARGUMENTS_NAME, RESULTS_NAME, SKIPPED_NAME, written_files
 from .markdown import escape
 from .network import check_weights
 from .scores import relative_paths

@@ -2,10 +2,21 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 # What begins or ends emphasis, code, a link, a tag, mathematics or a cell. Inside a word, an underscore is a letter.
 _SPECIAL = re.compile(r"[\\`*\[\]<>|$~&]|(?<!\w)_|_(?!\w)")
+
+
+@dataclass
+class Table:
+    """A table of a card or report."""
+
+    intro: str
+    """The sentence above it, or nothing."""
+    header: Sequence[str]
+    rows: Sequence[Sequence[Any]]
 
 
 def escape(text: Any) -> str:

@@ -15,7 +15,7 @@ from huggingface_hub.repocard import metadata_load
 
 from ..arguments import RecipeArguments
 from ..encoders.sources import SOURCES, Source
-from .folder import ARGUMENTS_NAME, RESULTS_NAME
+from .folder.contents import ARGUMENTS_NAME, RESULTS_NAME
 
 # Of a run's results.
 ORIGINS = "origins"

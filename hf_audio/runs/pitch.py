@@ -8,7 +8,7 @@ from scipy.fft import irfft, rfft
 from ..audio.loading import load_audio
 from ..errors import AudioError
 from .plots import plot_pitch_scores
-from .predictions import TwoClassPredictions
+from .predictions.two_classes import TwoClassPredictions
 
 PITCH_NAME = "pitch_scores.png"
 LOWEST, HIGHEST = 60, 400  # Hz, of adults

@@ -11,6 +11,8 @@ from matplotlib.ticker import MaxNLocator
 
 from ..lettering import letter
 
+CONFUSION_NAME = "confusion_matrix.png"
+ROC_NAME = "roc_curve.png"
 CURVES_NAME = "training_curves.json"  # what the curves of a run are drawn of: Trainer's log
 DPI = 120
 # Cards show pictures at most 800 pixels wide: wider ones would be made smaller, and their letters too.

@@ -8,9 +8,9 @@ import numpy as np
 
 from ..data.background import FITTED_SHARE
 from ..models.configuration_audio_cnn import NONE_OF_THESE
+from .markdown import Table
 from .metrics.two_classes import roc_auc
 from .plots import plot_trade_off
-from .predictions import Table
 
 logger = logging.getLogger(__name__)
 

@@ -14,9 +14,10 @@ from transformers import AutoModelForAudioClassification, PreTrainedModel, pipel
 
 from ..data.tables import read_table
 from ..errors import ArgumentError
-from .folder import BEST_NAME, RESULTS_NAME, last_checkpoint
+from .folder.checkpoints import last_checkpoint
+from .folder.contents import BEST_NAME, RESULTS_NAME
 from .plots import CURVES_NAME, draw_confusion_matrix, draw_curves
-from .predictions import PREDICTIONS_NAME
+from .predictions.columns import PREDICTIONS_NAME
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

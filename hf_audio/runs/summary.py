@@ -23,7 +23,7 @@ from .group_figures import GROUPS, describe_worst
 from .intervals import group_numbers
 from .markdown import code
 from .origins import ORIGINS, read_origins, summarise_origins
-from .predictions import AnyPredictions
+from .predictions.kinds import AnyPredictions
 
 logger = logging.getLogger(__name__)
 

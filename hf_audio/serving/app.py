@@ -21,6 +21,7 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
+from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
@@ -104,6 +105,7 @@ def make_app(
         lifespan=_lifespan(service),
         docs_url=None,  # these pages load scripts from elsewhere
         redoc_url=None,
+        redirect_slashes=False,  # to an address made of whatever the header Host holds
     )
     guard = _guard(token)
     _add_answers(app, service, guard)
@@ -112,6 +114,10 @@ def make_app(
     @app.websocket("/v1/stream")
     async def stream(websocket: WebSocket) -> None:
         await _serve_stream(service, websocket, token)
+
+    @app.get("/v1/stream", include_in_schema=False)
+    async def ask_for_websocket() -> Response:
+        raise ServiceError(HTTPStatus.UPGRADE_REQUIRED, "A stream is a WebSocket: connect to ws://, not http://.")
 
     _add_page(app, service, site)
     app.add_exception_handler(ServiceError, _refuse)
@@ -125,6 +131,7 @@ def make_app(
         )
         app.add_middleware(CallersApp, callers=callers)
     app.add_middleware(CountingApp, service=service)
+    app.add_middleware(HeadApp)
     app.add_middleware(LingeringApp, closing=service.closing)
     return app
 
@@ -237,7 +244,7 @@ def _add_operation(app: FastAPI, service: Service, guard: _Guard) -> None:
 
 
 def _add_page(app: FastAPI, service: Service, site: Path | None) -> None:
-    """The routes of people; last, because a site's files may have any path."""
+    """What is for people; a site's files may have any path that no route has."""
 
     @app.get("/", response_class=HTMLResponse)
     async def page(request: Request) -> Response:
@@ -248,7 +255,17 @@ def _add_page(app: FastAPI, service: Service, site: Path | None) -> None:
         return HTMLResponse(PAGE.format(models=html.escape(models), url=html.escape(str(request.base_url))))
 
     if site is not None:
-        app.mount("/", StaticFiles(directory=site))
+        app.router.default = partial(_serve_file, StaticFiles(directory=site), app.router.default)
+
+
+async def _serve_file(files: StaticFiles, otherwise: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] != "http":
+        await otherwise(scope, receive, send)
+        return
+    response = await files.get_response(files.get_path(scope), {**scope, "method": "GET"})
+    if scope["method"] != "GET":
+        raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED)
+    await response(scope, receive, send)
 
 
 async def _infer(service: Service, request: Request, name: str | None) -> Response:
@@ -346,6 +363,8 @@ def _refuse(request: Request, error: Exception) -> Response:
         headers["Retry-After"] = str(RETRY_SECONDS[error.status])
     if error.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
+    if error.status == HTTPStatus.UPGRADE_REQUIRED:
+        headers["Upgrade"] = "websocket"
     return JSONResponse({"error": error.sentence}, error.status, headers)
 
 
@@ -357,7 +376,17 @@ def _refuse_path(request: Request, error: Exception) -> Response:
         HTTPStatus.METHOD_NOT_ALLOWED: f"{request.method} is not possible at {path!r}: see /openapi.json.",
     }
     sentence = sentences.get(HTTPStatus(error.status_code), str(error.detail))
-    return JSONResponse({"error": sentence}, error.status_code, error.headers)
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_methods(request.app, path))
+    return JSONResponse({"error": sentence}, error.status_code, headers)
+
+
+def _methods(app: FastAPI, path: str) -> list[str]:
+    """What can be done at a path, by whichever routes; what no route has is a site's file."""
+    routes = [route for route in app.routes if isinstance(route, Route) and route.path_regex.match(path)]
+    methods = {method for route in routes for method in route.methods or ()} or {"GET"}
+    return sorted(methods | ({"HEAD"} if "GET" in methods else set()))
 
 
 def _give_up(request: Request, error: Exception) -> Response:
@@ -369,6 +398,22 @@ def _admit_failure(request: Request, error: Exception) -> Response:
         {"error": "The model failed: try another recording, and see the server's log."},
         HTTPStatus.INTERNAL_SERVER_ERROR,
     )
+
+
+class HeadApp:
+    """An app around another, which answers HEAD as GET; the server leaves the body out.
+
+    Args:
+        app: answers.
+    """
+
+    def __init__(self, app: ASGIApp):
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See the ASGI specification."""
+        is_head = scope["type"] == "http" and scope["method"] == "HEAD"
+        await self.app({**scope, "method": "GET"} if is_head else scope, receive, send)
 
 
 class CountingApp:

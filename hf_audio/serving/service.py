@@ -7,7 +7,7 @@ import sys
 import threading
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
@@ -245,39 +245,30 @@ class Service:
             raise ServiceError(HTTPStatus.UNPROCESSABLE_ENTITY, self._without_embeddings[name])
         return self._embedders[name]
 
-    @contextmanager
-    def place(self) -> Iterator[None]:
+    def place(self) -> AbstractContextManager[None]:
         """A place in the queue.
 
         Raises:
             ServiceError: 429, there is none.
         """
-        if not self.tally.take(WAITING, 1, self.limits.max_queue):
-            raise ServiceError(
-                HTTPStatus.TOO_MANY_REQUESTS,
-                f"{self.limits.max_queue} requests are waiting already: ask again in a few seconds.",
-            )
-        try:
-            yield
-        finally:
-            self.tally.give_back(WAITING, 1)
+        return self._place(WAITING, self.limits.max_queue, "requests are waiting already: ask again in a few seconds")
 
-    @contextmanager
-    def stream_place(self) -> Iterator[None]:
+    def stream_place(self) -> AbstractContextManager[None]:
         """A place for a stream.
 
         Raises:
             ServiceError: 429, there is none.
         """
-        if not self.tally.take(STREAMS, 1, self.limits.max_streams):
-            raise ServiceError(
-                HTTPStatus.TOO_MANY_REQUESTS,
-                f"{self.limits.max_streams} streams are open already: come back when one has ended.",
-            )
+        return self._place(STREAMS, self.limits.max_streams, "streams are open already: come back when one has ended")
+
+    @contextmanager
+    def _place(self, kind: int, n_places: int, taken: str) -> Iterator[None]:
+        if not self.tally.take(kind, 1, n_places):
+            raise ServiceError(HTTPStatus.TOO_MANY_REQUESTS, f"{n_places} {taken}.")
         try:
             yield
         finally:
-            self.tally.give_back(STREAMS, 1)
+            self.tally.give_back(kind, 1)
 
     @asynccontextmanager
     async def read_body(self, chunks: AsyncIterable[bytes], promised: int) -> AsyncIterator[bytes]:

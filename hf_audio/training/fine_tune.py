@@ -15,7 +15,9 @@ from ..augmentation.altered import alterations, choose_clips
 from ..errors import HubError
 from ..runs.agreement import each_for_itself
 from ..runs.confidence import CALIBRATED, TEMPERATURE
-from ..runs.folder import TRAINED_ON_ALL, planned_steps, prepare_output_dir
+from ..runs.folder.checkpoints import planned_steps
+from ..runs.folder.contents import TRAINED_ON_ALL
+from ..runs.folder.preparing import prepare_output_dir
 from ..runs.hub import Destination, check_learnt, push, read_destination
 from ..runs.origins import describe_origin, find_origins, warn_of_licenses
 from .batching.shard_loader import ClipStream
@@ -29,10 +31,10 @@ from .judgement.rival import compare
 from .judgement.validated import describe_fit
 from .optimization.budget import Clock, judging_seconds
 from .parts import check_streamable
-from .setup import TrainingSetup, clear_working_files, count_trained, set_up, share_skipped
+from .setup import TrainingSetup, clear_working_files, count_trained, set_up
 from .stopping import LEAST_HELD, Stopping, hold_back
 from .task import Task
-from .trainer import AudioTrainer, check_same_clips
+from .trainer import AudioTrainer, check_same_clips, share_skipped
 
 logger = logging.getLogger(__name__)
 

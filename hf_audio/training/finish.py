@@ -23,11 +23,16 @@ from ..runs.card import (
     write_model_card,
 )
 from ..runs.comparison import RIVAL_NAME, compare_with_constant
-from ..runs.folder import SKIPPED_NAME, as_json, finishing, prepare_output_dir, training_seconds
+from ..runs.folder.contents import SKIPPED_NAME, as_json, training_seconds
+from ..runs.folder.finishing import finishing
+from ..runs.folder.preparing import prepare_output_dir
+from ..runs.markdown import Table
 from ..runs.network import NetworkFacts, machine, save_network
 from ..runs.origins import find_origins, origin_results
 from ..runs.plots import CURVES_NAME, plot_curves
-from ..runs.predictions import AnyPredictions, Predictions, Table, TwoClassPredictions
+from ..runs.predictions.classes import Predictions
+from ..runs.predictions.kinds import AnyPredictions
+from ..runs.predictions.two_classes import TwoClassPredictions
 from ..runs.rejection import PICTURE_NAME as REJECTION_NAME
 from ..runs.scores import Scores, write_scores
 from ..runs.summary import describe_intervals, summary_of_card, tell_summary

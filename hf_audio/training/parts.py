@@ -22,7 +22,7 @@ from ..files import search_folder
 from ..models import AudioCNNConfig
 from ..models.configuration_audio_cnn import ANOMALY
 from ..problems import count_problems
-from ..runs.folder import SKIPPED_NAME
+from ..runs.folder.contents import SKIPPED_NAME
 from .task import TEST, Task
 
 logger = logging.getLogger(__name__)

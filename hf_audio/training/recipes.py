@@ -140,7 +140,7 @@ def run_recipe_command(recipe: str, flags: Sequence[str]) -> None:
     path, implied = find_recipe(recipe)
     if "data_dir" in implied and any(flag.partition("=")[0] in ("--data_dir", "--data-dir") for flag in flags):
         raise ArgumentError(f"{recipe} and --data_dir both say where the recordings are: give one of them.")
-    from ..arguments import as_flags
+    from ..recipe_flags import as_flags
     from .start import run_recipe  # loads torch
 
     found = load_recipe(path)
@@ -160,7 +160,7 @@ def train_recipe(recipe: str | os.PathLike[str], flags: Mapping[str, Any]) -> Pa
     path, implied = find_recipe(recipe)
     if implied and flags.get("data_dir") is not None:
         raise ArgumentError(f"{recipe} and data_dir both say where the recordings are: give one of them.")
-    from ..arguments import as_flags, parse_arguments
+    from ..recipe_flags import as_flags, parse_arguments
     from .start import train_task  # loads torch
 
     found = load_recipe(path)

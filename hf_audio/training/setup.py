@@ -6,7 +6,6 @@ import logging
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
 from datasets import Dataset
@@ -22,9 +21,8 @@ from ..errors import ArgumentError
 from ..inference.extractors import padding_arguments
 from ..inference.kaldi_features import kaldi_features
 from ..models import AudioCNNConfig
-from ..runs.agreement import gather
-from ..runs.folder import check_same_network
-from ..runs.predictions import predictions_class
+from ..runs.folder.sameness import check_same_network
+from ..runs.predictions.kinds import predictions_class
 from .batching.batches import ClipTransform, WindowCollator
 from .batching.shard_loader import ClipStream
 from .heads.head import HeadTrainer, fits_head
@@ -162,11 +160,6 @@ def clear_working_files(args: RecipeArguments) -> None:
             file.unlink(missing_ok=True)
 
 
-def share_skipped(args: RecipeArguments, stream: ClipStream) -> None:
-    """Have every process know the rows of a stream that any of them could not use."""
-    stream.note_skipped(chain.from_iterable(gather(args, stream.read_skipped())))
-
-
 def count_trained(trained_clips: Dataset | ClipStream) -> int:
     """How many of the clips that were trained on could be read."""
     if isinstance(trained_clips, Dataset):
@@ -274,7 +267,7 @@ def _find_trained_clips(
     transform, collator = made_by
     if isinstance(parts.train, Dataset):
         return parts.train.with_transform(transform)
-    stream = ClipStream(
+    return ClipStream(
         parts.train,
         transform,
         collator,
@@ -284,5 +277,3 @@ def _find_trained_clips(
         skipped=None if args.strict else Path(args.output_dir) / SKIPPED_NAME.format(args.process_index),
         speech_only=config.speech_only,
     )
-    share_skipped(args, stream)  # of a resumed run, whose processes may have changed their machines
-    return stream

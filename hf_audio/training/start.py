@@ -10,10 +10,12 @@ from typing import Any
 import torch
 from transformers.utils.logging import disable_progress_bar
 
-from ..arguments import Arguments, RecipeArguments, parse_arguments
+from ..arguments import RecipeArguments
 from ..errors import ArgumentError, refusals_end_in_a_sentence
+from ..recipe_flags import Arguments, parse_arguments
 from ..runs.agreement import lost_processes_are_told, warn_of_old_addresses
-from ..runs.folder import check_same_command, read_finished
+from ..runs.folder.preparing import read_finished
+from ..runs.folder.sameness import check_same_command
 from .fine_tune import fine_tune
 from .finish import train_baseline
 from .heads.head import fits_head, settle_head

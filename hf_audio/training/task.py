@@ -15,7 +15,7 @@ from ..data.shards import Split
 from ..errors import DataError
 from ..models import AudioCNNConfig
 from ..runs.card import HARMONIC, METRIC_NAMES, TaskFacts
-from ..runs.predictions import AnyPredictions
+from ..runs.predictions.kinds import AnyPredictions
 
 if TYPE_CHECKING:
     from .judgement.crossed import Crossed

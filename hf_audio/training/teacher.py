@@ -1,6 +1,7 @@
 """A trained checkpoint as the teacher of a smaller model, refused where it has heard the clips that are held out."""
 
 import logging
+import os
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -24,8 +25,9 @@ from ..errors import ArgumentError, CheckpointError, NoSpeechError
 from ..inference.torch_classifier import TorchAudioClassifier
 from ..models import AudioCNNConfig, AudioEnsembleConfig
 from ..models.modeling_audio_cnn import by_distribution, probabilities
-from ..runs.folder import is_trained_on_all
-from ..runs.predictions import PREDICTIONS_NAME
+from ..runs.folder.contents import is_trained_on_all
+from ..runs.heard import read_sources
+from ..runs.predictions.columns import PREDICTIONS_NAME
 from ..runs.scores import relative_paths
 from .networks.vector_cache import VectorCache, file_key, fingerprint
 
@@ -76,7 +78,8 @@ def employ_teacher(
     """
     assert args.teacher is not None
     try:
-        judge = TorchAudioClassifier(_find_run(args.teacher, held_out), device=str(args.device))
+        sources = [value for name in ("data_dir", "dataset_name") if (value := getattr(args, name, None))]
+        judge = TorchAudioClassifier(_find_run(args.teacher, held_out, sources), device=str(args.device))
     except CheckpointError as error:
         raise ArgumentError(f"--teacher: {error}") from error
     order = _match_labels(args.teacher, judge, config)
@@ -113,8 +116,11 @@ def _believe(train: Dataset, unlabelled: np.ndarray, scores: np.ndarray) -> Data
     return train.add_column(BELIEVED_COLUMN, list(believed))
 
 
-def _find_run(teacher: str, held_out: Sequence[str]) -> str | Path:
-    """The run that a folder is, or of a cross-validation the fold that held out the same clips; or a Hub id."""
+def _find_run(teacher: str, held_out: Sequence[str], sources: Sequence[str]) -> str | Path:
+    """The run that a folder is, or of a cross-validation the fold that held out the same clips; or a Hub id.
+
+    sources: of the student's clips.
+    """
     root = Path(teacher)
     if not (root.is_dir() or root.is_absolute()):
         _warn_of_heard_clips(teacher)
@@ -140,6 +146,14 @@ def _find_run(teacher: str, held_out: Sequence[str]) -> str | Path:
         if clips <= judged[run]:
             return run
     unheard = sorted(clips - judged[runs[0]])[0]
+    told = [source for source in read_sources(root) if source]
+    if told and not {os.path.realpath(source) for source in told} & {os.path.realpath(source) for source in sources}:
+        # No run keeps a list or fingerprints of what it was trained on, so nothing shows that these are others.
+        raise ArgumentError(
+            f"--teacher {teacher} was trained on other recordings, {told[0]}, and does not tell whether what is held "
+            f"out here, {unheard} for one, was among them: give a teacher that held out the same ones or, if you know "
+            f"that it was not, a copy of its folder without {PREDICTIONS_NAME}."
+        )
     raise ArgumentError(
         f"--teacher {teacher} may have learnt clips that are held out here, {unheard} for one: give a teacher of the "
         "same task that held out the same ones."

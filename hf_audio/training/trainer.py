@@ -8,6 +8,7 @@ import math
 import os
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +47,8 @@ from ..models.modeling_audio_cnn import (
     to_logits,
 )
 from ..models.number_grammar import GRAMMARS, spelling_loss
-from ..runs.agreement import check_alike
-from ..runs.folder import last_checkpoint
+from ..runs.agreement import check_alike, gather
+from ..runs.folder.checkpoints import last_checkpoint
 from ..runs.network import not_finite
 from .batching.batches import BackgroundSampler, BalancedSampler, ClipTransform
 from .batching.clip_loader import quick_rows, run_ahead
@@ -485,9 +486,19 @@ class AudioTrainer(Trainer):
         super()._load_optimizer_and_scheduler(checkpoint)
         self._load_average(checkpoint)
 
+    def _save_checkpoint(self, *args: Any, **kwargs: Any) -> None:
+        if isinstance(self.train_dataset, ClipStream):
+            share_skipped(self.args, self.train_dataset)  # the first process notes them in the checkpoint
+        super()._save_checkpoint(*args, **kwargs)
+
     def _load_best_model(self) -> None:
         super()._load_best_model()
         self._load_average(self.state.best_model_checkpoint)
+
+
+def share_skipped(args: RecipeArguments, stream: ClipStream) -> None:
+    """Have every process know the rows of a stream that any of them could not use."""
+    stream.note_skipped(chain.from_iterable(gather(args, stream.read_skipped())))
 
 
 def check_same_clips(args: RecipeArguments, names: Sequence[str] | None, clips: Dataset | ClipStream) -> None:
@@ -594,14 +605,22 @@ class _EpochCallback(TrainerCallback):
 
 
 class _ClipsCallback(TrainerCallback, ExportableState):
-    """Has a checkpoint tell what it was trained on, and by how many processes, and refuses to go on with others."""
+    """Has a checkpoint tell what it was trained on, and by how many processes, and refuses to go on with others.
+
+    Of a stream it tells the rows that no process could use, too: who resumes it on whatever machine, in whatever
+    folder, passes over the same ones.
+    """
 
     def __init__(self, clips: Dataset | ClipStream | None, processes: int):
+        self.clips = clips
         self.digest = None if clips is None else _digest(clips)
         self.processes = processes
 
     def state(self) -> dict[str, Any]:
-        return {"args": {}, "attributes": {"digest": self.digest, "processes": self.processes}}
+        told: dict[str, Any] = {"digest": self.digest, "processes": self.processes}
+        if isinstance(self.clips, ClipStream):
+            told["skipped"] = self.clips.read_skipped()
+        return {"args": {}, "attributes": told}
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
@@ -620,6 +639,8 @@ class _ClipsCallback(TrainerCallback, ExportableState):
                 "--resume_from_checkpoint: the checkpoint was trained on other recordings than there are now: put "
                 "them back as they were, or begin in another folder."
             )
+        if state.global_step and isinstance(self.clips, ClipStream):
+            self.clips.note_skipped(told.get("skipped", ()))
 
 
 class _ResumeCallback(TrainerCallback):

@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pytest
 import soundfile
-from helpers.recordings import RATE, tone
+from helpers.recordings import RATE, encoded, tone
 
 from hf_audio import AudioCNNFeatureExtractor
 from hf_audio.audio import levels, loading
@@ -19,9 +19,7 @@ HALVES = {bits: np.round(TONE.astype(np.float64) * 2 ** (bits - 1)) for bits in 
 
 
 def float_wav(samples, rate=RATE, subtype="FLOAT", container="WAV"):
-    file = io.BytesIO()
-    soundfile.write(file, samples, rate, format=container, subtype=subtype)
-    return file.getvalue()
+    return encoded(samples, rate, format=container, subtype=subtype)
 
 
 @pytest.mark.parametrize(
@@ -95,11 +93,10 @@ def test_integers_that_no_recording_holds_are_refused():
 
 def test_what_codecs_and_resamplers_swing_beyond_full_scale_is_clipped():
     square = np.sign(np.sin(np.arange(48000) * 0.05)).astype(np.float32)
-    file = io.BytesIO()
-    soundfile.write(file, square, 48000, format="OGG", subtype="VORBIS")
-    swung = soundfile.read(io.BytesIO(file.getvalue()), dtype="float32")[0]
+    vorbis = encoded(square, 48000, format="OGG", subtype="VORBIS")
+    swung = soundfile.read(io.BytesIO(vorbis), dtype="float32")[0]
     assert np.abs(swung).max() > 1.05
-    np.testing.assert_array_equal(load_audio(file.getvalue(), 48000), np.clip(swung, -1, 1))
+    np.testing.assert_array_equal(load_audio(vorbis, 48000), np.clip(swung, -1, 1))
     for heard in (load_audio(float_wav(square, 48000), 16000), to_mono(square, 48000, 16000)):
         assert np.abs(heard).max() == 1
 

@@ -28,7 +28,7 @@ from hf_audio.data.collection import load_collection
 from hf_audio.inspection.clip_measures import ClipMeasures
 from hf_audio.inspection.label_findings import find_device_leaks
 from hf_audio.inspection.listing import Entry as Listed
-from hf_audio.runs.predictions import TagPredictions
+from hf_audio.runs.predictions.tags import TagPredictions
 
 N_CLIPS = 50_000  # whose classes are told apart
 N_TAGGED = 20_000

@@ -10,7 +10,7 @@ from helpers.killed_runs import break_off
 
 from hf_audio import cli
 from hf_audio.audio.loading import stream_audio
-from hf_audio.bulk import detect as detect_module
+from hf_audio.bulk import moments
 from hf_audio.bulk import tagger as tagger_module
 from hf_audio.bulk.scoring import judge_clips
 from hf_audio.commands import detect
@@ -46,7 +46,7 @@ class Ear(AudioClassifier):
 @pytest.fixture(autouse=True)
 def ear(monkeypatch) -> Ear:
     classifier = Ear(EventRule((0.5, 0.6, 0.5), gap_seconds=0.1))
-    monkeypatch.setattr(detect_module, "load_classifier", lambda _: classifier)
+    monkeypatch.setattr(moments, "load_classifier", lambda _: classifier)
     return classifier
 
 
@@ -185,7 +185,7 @@ def test_a_network_that_calls_every_noise_something_is_told(field, monkeypatch, 
     classifier = Ear()
     object.__setattr__(classifier.facts, "labels", ("above", "below", "zero"))
     object.__setattr__(classifier.facts, "multi_label", False)
-    monkeypatch.setattr(detect_module, "load_classifier", lambda _: classifier)
+    monkeypatch.setattr(moments, "load_classifier", lambda _: classifier)
     detect("CK", [field / "wood"])
     assert "knows no 'none of these', so it calls every noise by one of its 3 labels" in caplog.text
     assert json.loads(json.dumps(classifier.facts.to_dict()))["event_rule"] is None

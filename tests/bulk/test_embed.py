@@ -117,6 +117,9 @@ def test_where_nobody_speaks_a_network_of_speech_embeds_nothing(tmp_path, monkey
     with pytest.raises(AudioError, match=r"hum\.wav holds no speech"):
         embed(tmp_path / "speech", tmp_path / "hum.wav", tmp_path / "x.npz")
     assert not (tmp_path / "x.npz").exists()
+    embed(tmp_path / "speech", tmp_path / "hum.wav", tmp_path / "x.npz", windows=True)
+    with np.load(tmp_path / "x.npz") as arrays:
+        assert list(json.loads(str(arrays["hf_audio_unreadable"]))) == [str(tmp_path / "hum.wav")]
 
 
 def test_what_cannot_be_is_refused_before_anything_is_embedded(checkpoint, clips, tmp_path):
@@ -124,6 +127,8 @@ def test_what_cannot_be_is_refused_before_anything_is_embedded(checkpoint, clips
         embed(checkpoint, clips, tmp_path / "x.csv")
     with pytest.raises(ArgumentError, match="--hop_seconds is for scores over time: add --windows"):
         EmbeddingQuestion(hop_seconds=0.5)
+    with pytest.raises(ArgumentError, match="hop_seconds=1e-06 must last a sample at least"):
+        embed(checkpoint, tmp_path / "broken.wav", tmp_path / "x.npz", windows=True, hop_seconds=1e-6)
     with pytest.raises(ArgumentError, match="Vectors are nothing to look at: name a file"):
         hf_audio.commands.bulk.embed_clips(None, checkpoint, [clips], output=None)
     assert not any(name.startswith("x.") for name in os.listdir(tmp_path))

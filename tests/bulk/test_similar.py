@@ -4,6 +4,7 @@ import os
 from itertools import pairwise
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import pytest
 import soundfile
@@ -85,6 +86,33 @@ def test_an_archive_that_is_no_longer_what_was_embedded_is_not_searched(checkpoi
     (archive / "low1.wav").unlink()
     with pytest.raises(DataError, match=r"low0\.wav \(and 1 more\) is gone since"):
         find_similar(str(checkpoint), [example], kept)
+
+
+def test_what_was_put_into_an_archive_since_it_was_embedded_is_told(checkpoint, archive, tmp_path, caplog):
+    example, kept = str(tmp_path / "example.wav"), tmp_path / "kept.npz"
+    (archive / "broken.wav").write_bytes(b"no sound")
+    hf_audio.embed(checkpoint, [archive, archive / "low0.wav"], output=kept, num_workers=0)
+    find_similar(str(checkpoint), [example], kept)
+    assert "put into the archive" not in caplog.text
+    (archive / "new").mkdir()
+    for name in ("other.wav", "new/low.wav"):
+        (archive / name).write_bytes((archive / "low0.wav").read_bytes())
+    find_similar(str(checkpoint), [example], kept)
+    (told,) = [record.getMessage() for record in caplog.records if "put into the archive" in record.getMessage()]
+    assert told.startswith(f"2 files were put into the archive since {kept} was written") and "other.wav" in told
+
+
+def test_an_archive_in_a_store_is_searched_by_the_embeddings_in_it(checkpoint, archive, tmp_path, caplog):
+    system = fsspec.filesystem("memory")
+    system.pipe({f"/b/{file.name}": file.read_bytes() for file in archive.iterdir()})
+    try:
+        hf_audio.embed(checkpoint, ["memory://b"], output="memory://b/out", num_workers=0)
+        system.pipe("/b/new.wav", b"no sound")
+        found = hf_audio.similar(checkpoint, [tmp_path / "example.wav"], in_="memory://b/out", count=1)
+        assert found[0].file.startswith("memory://b/high")
+        assert "1 file was put into the archive since memory://b/out was written" in caplog.text
+    finally:
+        system.store.clear()
 
 
 def test_what_cannot_be_searched_is_told_in_a_sentence(checkpoint, archive, tmp_path):

@@ -1,6 +1,5 @@
 """Data sets of the Hub, here from folders of the same files; of the Hub itself, only that it cannot be reached."""
 
-import io
 import json
 import logging
 from collections import Counter
@@ -12,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 import soundfile
 from datasets.exceptions import DatasetNotFoundError
-from helpers.recordings import RATE, tone
+from helpers.recordings import RATE, encoded, tone
 
 from hf_audio.data.cache import cache_audio, cached_waveform
 from hf_audio.data.columns import TEST, TRAIN, VALIDATION, Columns
@@ -23,12 +22,6 @@ from hf_audio.errors import DataError
 
 AUDIO = {"_type": "Audio"}
 BYTES_AND_PATH = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-
-
-def contents(hertz: float) -> bytes:
-    file = io.BytesIO()
-    soundfile.write(file, tone(hertz), RATE, format="WAV")
-    return file.getvalue()
 
 
 def write_parquet(folder, split, columns, features=None):
@@ -43,7 +36,7 @@ def write_parquet(folder, split, columns, features=None):
 
 def rows_of(n, first=0):
     """Low and high tones in turns, of five speakers."""
-    recordings = [{"bytes": contents(300 * (1 + 5 * (i % 2)) + i), "path": f"{first + i}.wav"} for i in range(n)]
+    recordings = [{"bytes": encoded(tone(300 * (1 + 5 * (i % 2)) + i)), "path": f"{first + i}.wav"} for i in range(n)]
     return {
         "sound": pa.array(recordings, BYTES_AND_PATH),
         "category": [i % 2 for i in range(n)],
@@ -122,16 +115,15 @@ def test_changed_contents_are_decoded_again_and_the_same_ones_not(tmp_path, monk
     with monkeypatch.context() as patch:
         patch.setattr("hf_audio.data.cache._decode", lambda *_: pytest.fail("decoded twice"))
         assert lengths(folder) == {2 * RATE // 2}
-    shorter = io.BytesIO()
-    soundfile.write(shorter, tone(300, 0.25), RATE, format="WAV")
+    shorter = encoded(tone(300, 0.25))
     changed = rows_of(8)
-    changed["sound"] = pa.array([{"bytes": shorter.getvalue(), "path": f"{i}.wav"} for i in range(8)], BYTES_AND_PATH)
+    changed["sound"] = pa.array([{"bytes": shorter, "path": f"{i}.wav"} for i in range(8)], BYTES_AND_PATH)
     assert lengths(write_parquet(tmp_path / "other", "train", changed, FEATURES)) == {2 * RATE // 4}
 
 
 def test_bytes_without_names_broken_ones_and_rows_without_a_label(tmp_path, caplog):
     columns = {
-        "clip": pa.array([contents(300 + i) for i in range(11)] + [b"no sound"], pa.binary()),
+        "clip": pa.array([encoded(tone(300 + i)) for i in range(11)] + [b"no sound"], pa.binary()),
         "kind": ["a, b", "c"] * 5 + ["", "c"],
     }
     folder = write_parquet(tmp_path / "bytes", "train", columns)

@@ -1,6 +1,9 @@
 """What can be wrong with a package: a sentence each."""
 
+import os
 import subprocess
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from helpers.wheels import write_wheel
@@ -50,6 +53,26 @@ def test_a_file_cut_off_or_changed_is_refused(wheel):
     assert "SHA-256" in refusal(wheel) and "changed or built anew" in refusal(wheel)
 
 
+NONE = "ERROR: Could not find a version (from versions: none)\nERROR: No matching distribution found for Resemblyzer"
+FETCHED = "Could not fetch URL http://index/simple/resemblyzer/: "
+
+
+@pytest.mark.parametrize(
+    ("log", "reason"),
+    [
+        (f"{FETCHED}Max retries exceeded (Caused by ResponseError('too many 500 error responses'))", "answers 500"),
+        (f"{FETCHED}429 Client Error: Too Many Requests for url: http://index/simple/", "answers 429"),
+        (f"{FETCHED}404 Client Error: Not Found for url: http://index/simple/", "has no such version"),
+        ("Fetched page http://index/simple/resemblyzer/ as text/html", "is no list of packages"),
+    ],
+)
+def test_what_an_index_answered_is_told_apart_from_a_version_that_is_not_there(log, reason, monkeypatch):
+    monkeypatch.setattr(
+        subprocess, "run", lambda command, **_: subprocess.CompletedProcess(command, 1, stdout=log, stderr=NONE)
+    )
+    assert reason in refusal(None)
+
+
 @pytest.mark.parametrize(
     ("told", "reason"),
     [
@@ -59,7 +82,10 @@ def test_a_file_cut_off_or_changed_is_refused(wheel):
         ),
         ("ERROR: No matching distribution found for Resemblyzer==0.1.4", "has no such version"),
         ("python: No module named pip", "pip is not installed"),
-        ("ERROR: 403 Client Error: Forbidden for url: https://example.org/simple", "403 Client Error"),
+        (
+            "ERROR: HTTP error 403 while getting https://example.org/a.whl\nERROR: 403 Client Error: Forbid",
+            "answers 403",
+        ),
         ("", "no reason"),
     ],
 )
@@ -69,6 +95,45 @@ def test_why_pip_could_not_fetch_it_is_told_with_the_way_round(told, reason, mon
     )
     sentence = refusal(None)
     assert reason in sentence and "--wheel FILE" in sentence
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ((500, ""), "the package index answers 500"),
+        ((401, ""), "the package index answers 401"),
+        ((404, ""), "the package index has no such version"),
+        ((200, "<html><h1>Log in first</h1></html>"), "what the package index answers is no list of packages"),
+        ((200, ""), "what the package index answers is no list of packages"),
+        ((200, '<a href="Resemblyzer-0.1.3-py3-none-any.whl">it</a>'), "the package index has no such version"),
+        (None, "the package index cannot be reached"),
+    ],
+)
+@pytest.mark.exhaustive
+def test_what_an_index_answers_is_told_as_pip_understands_it(answer, reason, tmp_path, monkeypatch):
+    class Index(BaseHTTPRequestHandler):
+        def do_GET(self):
+            if answer is None:
+                return
+            status, page = answer
+            self.send_response(status)
+            self.send_header("Content-Type", "text/html")
+            self.send_header("Content-Length", str(len(page)))
+            self.end_headers()
+            self.wfile.write(page.encode())
+
+        def log_message(self, *_):
+            pass
+
+    for name in [name for name in os.environ if name.startswith("PIP_") or name.lower().endswith("_proxy")]:
+        monkeypatch.delenv(name)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Index) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+        monkeypatch.setenv("PIP_NO_CACHE_DIR", "1")
+        monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{server.server_port}/simple")
+        assert f"({reason})" in refusal(None)
+        server.shutdown()
 
 
 def test_an_index_that_answers_something_else_is_refused(tmp_path, monkeypatch):

@@ -9,7 +9,10 @@ from hf_audio.data.annotated_recordings import Annotation
 from hf_audio.evaluation.events import JudgedRecordings
 from hf_audio.evaluation.pairs import compare_clips, compare_recordings, same_clips
 from hf_audio.inference.events import SoundEvent
-from hf_audio.runs.predictions import NumberPredictions, Predictions, TagPredictions, select_clips
+from hf_audio.runs.predictions.classes import Predictions
+from hf_audio.runs.predictions.kinds import select_clips
+from hf_audio.runs.predictions.numbers import NumberPredictions
+from hf_audio.runs.predictions.tags import TagPredictions
 
 
 def answers(references: np.ndarray, error: float, random: np.random.Generator, n_classes: int = 4) -> Predictions:

@@ -1,13 +1,11 @@
 """The certificate that every way to run a checkpoint gives the same answers."""
 
-import io
-
 import numpy as np
 import pytest
 import soundfile
 import torch
 from helpers.checkpoints import FRAMES, save_checkpoint, save_ensemble, tiny_config
-from helpers.recordings import RATE, speech, tone
+from helpers.recordings import RATE, encoded, speech, tone
 from transformers import AutoModelForAudioClassification
 
 from hf_audio.audio.loading import load_audio
@@ -79,12 +77,7 @@ def sentences():
         "Every winter the lake freezes. The boats come back to the harbour. We walked along the river.", RATE
     )
     sounds = {"long": long, "short": long[: RATE // 2], "silent": np.zeros(2 * RATE, np.float32)}
-    clips = {}
-    for name, sound in sounds.items():
-        file = io.BytesIO()
-        soundfile.write(file, sound, RATE, format="WAV")
-        clips[name] = file.getvalue()
-    return clips
+    return {name: encoded(sound) for name, sound in sounds.items()}
 
 
 @pytest.mark.slow

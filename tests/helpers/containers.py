@@ -4,7 +4,13 @@ import io
 import struct
 
 import numpy as np
+import pytest
 import soundfile
+
+from hf_audio.audio.loading import load_audio
+from hf_audio.errors import AudioError
+
+from .recordings import encoded
 
 RATE = 16000
 
@@ -22,16 +28,20 @@ def sound(seconds: float = 2.0, rate: int = RATE, channels: int = 1) -> np.ndarr
 
 def encode(samples: np.ndarray, container: str, subtype: str | None = None, rate: int = RATE, **options) -> bytes:
     """A file as soundfile writes it."""
-    file = io.BytesIO()
-    channels = 1 if samples.ndim == 1 else samples.shape[1]
-    with soundfile.SoundFile(file, "w", rate, channels, subtype, format=container, **options) as opened:
-        opened.write(samples)
-    return file.getvalue()
+    return encoded(samples, rate, format=container, subtype=subtype, **options)
 
 
 def decode(data: bytes) -> np.ndarray:
     """What libsndfile reads of an intact file: (samples,) float32 of one channel."""
     return soundfile.read(io.BytesIO(data), dtype="float32")[0]
+
+
+def check_whole_and_cut(data: bytes) -> None:
+    """A whole file is read as libsndfile reads it, and one that is cut off is refused."""
+    np.testing.assert_array_equal(load_audio(data, RATE), np.clip(decode(data), -1, 1))
+    for share in (0.3, 0.5, 0.9):
+        with pytest.raises(AudioError, match="is cut off"):
+            load_audio(data[: int(share * len(data))], RATE)
 
 
 def wav(

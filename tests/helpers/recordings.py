@@ -46,6 +46,13 @@ def speech(text: str, rate: int, voice: str = "en-us") -> np.ndarray:
     return soxr.resample(samples, native, rate).astype(np.float32)
 
 
+def encoded(waveform: np.ndarray, rate: int = RATE, **options) -> bytes:
+    """A file as soundfile writes it, a WAV unless `format` says otherwise."""
+    file = io.BytesIO()
+    soundfile.write(file, waveform, rate, **{"format": "WAV", **options})
+    return file.getvalue()
+
+
 def write_tones(folder: Path) -> Path:
     """Three classes of twelve tones each, a folder a class."""
     for number, (name, hertz) in enumerate({"low": 300, "mid": 900, "high": 2500}.items()):

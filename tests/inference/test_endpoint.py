@@ -1,12 +1,10 @@
 """What an endpoint of the Hub answers is what the checkpoint answers."""
 
 import base64
-import io
 
 import numpy as np
 import pytest
-import soundfile
-from helpers.recordings import RATE, tone
+from helpers.recordings import RATE, encoded, tone
 
 from hf_audio.errors import Refusal
 from hf_audio.inference.checkpoint import load_classifier
@@ -15,13 +13,7 @@ from hf_audio.inference.endpoint import EndpointHandler
 CLIP = tone(900, 1.7)
 
 
-def encoded(waveform: np.ndarray, rate: int) -> bytes:
-    buffer = io.BytesIO()
-    soundfile.write(buffer, waveform, rate, format="WAV", subtype="FLOAT")
-    return buffer.getvalue()
-
-
-WAV = encoded(CLIP, RATE)
+WAV = encoded(CLIP, subtype="FLOAT")
 BASE64 = base64.b64encode(WAV).decode()
 
 
@@ -48,7 +40,7 @@ def test_all_kinds_of_inputs_are_the_same_audio(inputs, handler, checkpoint):
 def test_another_rate_another_scale_and_another_function(handler):
     high = tone(900, 1.7, 2 * RATE)
     (first,) = handler({"inputs": {"array": high, "sampling_rate": 2 * RATE}, "parameters": {"top_k": 1}})
-    assert first["label"] == handler({"inputs": encoded(high, 2 * RATE)})[0]["label"]
+    assert first["label"] == handler({"inputs": encoded(high, 2 * RATE, subtype="FLOAT")})[0]["label"]
     bytes_of_samples = np.rint(128 + 127 * CLIP).astype(np.uint8)
     floats = (bytes_of_samples.astype(np.float32) - 128) / 128
     assert handler({"inputs": {"array": bytes_of_samples}}) == handler({"inputs": floats})

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import subprocess
 import sys
 
@@ -18,6 +19,7 @@ from hf_audio.audio.windows import split_windows
 from hf_audio.errors import ArgumentError, AudioError, CheckpointError
 from hf_audio.inference.events import EventRule
 from hf_audio.inference.facts import Facts, RunningMean
+from hf_audio.inference.frames import FrameWindows
 from hf_audio.models.configuration_audio_cnn import NONE_OF_THESE
 from hf_audio.models.modeling_audio_cnn import probabilities
 
@@ -165,8 +167,14 @@ def test_windows_over_time_last_half_a_window_and_more_than_nothing():
     assert FACTS.stream_windows() == (100, 50)
     assert FACTS.stream_windows(hop_seconds=0.2) == (100, 20)
     assert Facts(("a",), 100).stream_windows() == (300, 150)
-    with pytest.raises(ArgumentError, match="must last a sample"):
-        FACTS.stream_windows(hop_seconds=0.001)
+    for seconds in (0.001, 0, -1, math.nan, math.inf):
+        for name in ("window_seconds", "hop_seconds"):
+            with pytest.raises(
+                ArgumentError, match=rf"^{name}={seconds} must last a sample at least, which is 0\.01 s"
+            ):
+                FACTS.stream_windows(**{name: seconds})
+        with pytest.raises(ArgumentError, match=r"^hop_seconds="):
+            FrameWindows.of(FACTS, seconds)
 
 
 def test_of_normal_recordings_alone_the_anomaly_is_what_is_heard():

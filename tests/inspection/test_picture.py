@@ -3,20 +3,13 @@
 import itertools
 
 import numpy as np
-from matplotlib.figure import Figure
+from helpers.pictures import saved_figures
 
 from hf_audio.inspection.picture import plot_collection
 
 
-def texts_of(monkeypatch) -> list[Figure]:
-    figures: list[Figure] = []
-    save = Figure.savefig
-    monkeypatch.setattr(Figure, "savefig", lambda self, *a, **k: (figures.append(self), save(self, *a, **k)))
-    return figures
-
-
 def test_a_collection_is_drawn_by_classes_lengths_levels_and_rates(tmp_path, monkeypatch):
-    figures = texts_of(monkeypatch)
+    figures = saved_figures(monkeypatch)
     seconds, levels = np.array([1.0, 2.0, 2.0]), np.array([-20.0, -30.0, -200.0])
     plot_collection({"dog": 1, "cat": 2}, seconds, levels, np.array([8000, 16000, 16000]), tmp_path / "c.png")
     classes, lengths, loudness, rates = figures[0].axes
@@ -30,7 +23,7 @@ def test_a_collection_is_drawn_by_classes_lengths_levels_and_rates(tmp_path, mon
 
 
 def test_labels_of_many_rates_and_long_names_do_not_overlap(tmp_path, monkeypatch):
-    figures = texts_of(monkeypatch)
+    figures = saved_figures(monkeypatch)
     names = {f"a class of sounds with a long name, number {n}": 2000 * n for n in range(60)}
     rates = np.repeat([8000 + 1000 * n for n in range(17)], np.arange(17) + 1)
     plot_collection(names, np.ones(len(rates)), np.full(len(rates), -20.0), rates, tmp_path / "c.png")

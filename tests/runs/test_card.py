@@ -4,11 +4,12 @@ import json
 import math
 
 import pytest
+from helpers.checkpoints import results
 from huggingface_hub import ModelCard
 from huggingface_hub.utils import HFValidationError, validate_repo_id
 
 from hf_audio.runs.card import RunFacts, TaskFacts, describe_metrics, hub_id, shown_command, write_model_card
-from hf_audio.runs.predictions import Table
+from hf_audio.runs.markdown import Table
 
 NAMES = ["a|b", "<script>", "two\nlines", "`tick`", "$x_1$"]
 RUN = {
@@ -121,3 +122,12 @@ def test_the_example_is_python_whatever_the_file_is_called():
     text = card(example=name, network=NetworkFacts(AudioCNNConfig(), 1, 1, 1)).text
     (line,) = [line for line in text.splitlines() if line.startswith("print(classifier(")]
     assert json.loads(line.removeprefix("print(classifier(").removesuffix("))")) == name
+
+
+def test_a_dry_run_says_so_in_its_card(tones, tmp_path, run_here):
+    flags = ("--max_train_samples", "12", "--max_eval_samples", "3", "--validation_fraction", "0.3")
+    code, told = run_here(tones, tmp_path / "out", "--max_steps", "2", "--report_to", "none", *flags)
+    assert code == 0, told
+    assert (results(tmp_path / "out")["train_samples"], results(tmp_path / "out")["eval_samples"]) == (8, 3)
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "**A dry run** on a part of the clips (`--max_train_samples 12 --max_eval_samples 3`)" in card

@@ -5,7 +5,9 @@ import pytest
 
 from hf_audio.data.rows import tag_matrix
 from hf_audio.runs.comparison import compare_folds, compare_with_constant, compare_with_rival
-from hf_audio.runs.predictions import NumberPredictions, Predictions, TagPredictions
+from hf_audio.runs.predictions.classes import Predictions
+from hf_audio.runs.predictions.numbers import NumberPredictions
+from hf_audio.runs.predictions.tags import TagPredictions
 
 NAMES = ["cold", "hungry", "sick"]
 COUNTS = {"cold": 5, "hungry": 84, "sick": 6}

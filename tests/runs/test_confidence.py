@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from hf_audio.runs.confidence import average_confidence, confidence_table, measure_confidence
-from hf_audio.runs.predictions import NumberPredictions, Predictions, TagPredictions
+from hf_audio.runs.predictions.classes import Predictions
+from hf_audio.runs.predictions.numbers import NumberPredictions
+from hf_audio.runs.predictions.tags import TagPredictions
 
 PATHS = ["a", "b", "c", "d"]
 SURE = np.array([[0.95, 0.05], [0.9, 0.1], [0.3, 0.7], [0.6, 0.4]])

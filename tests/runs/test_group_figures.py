@@ -5,7 +5,7 @@ import pytest
 
 from hf_audio.runs.answers import answer_tables, measure_answers
 from hf_audio.runs.group_figures import describe_worst, few_valued, group_tables, measure_groups
-from hf_audio.runs.predictions import Predictions
+from hf_audio.runs.predictions.classes import Predictions
 
 
 def predictions(right: dict[str, tuple[int, int]], **columns) -> Predictions:

@@ -6,7 +6,7 @@ import soundfile
 from helpers.recordings import vowel
 
 from hf_audio.runs.pitch import median_pitch, plot_pitch
-from hf_audio.runs.predictions import TwoClassPredictions
+from hf_audio.runs.predictions.two_classes import TwoClassPredictions
 
 
 @pytest.mark.parametrize("pitch", [85, 130, 220, 340])

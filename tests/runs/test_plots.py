@@ -5,20 +5,14 @@ import warnings
 
 import numpy as np
 import pytest
+from helpers.pictures import saved_figures
 from matplotlib.figure import Figure
 
 from hf_audio.runs.plots import plot_confusion_matrix, plot_curves, plot_pitch_scores, plot_roc_curve
 
 
-def texts_of(monkeypatch) -> list[Figure]:
-    figures: list[Figure] = []
-    save = Figure.savefig
-    monkeypatch.setattr(Figure, "savefig", lambda self, *a, **k: (figures.append(self), save(self, *a, **k)))
-    return figures
-
-
 def test_confusion_matrix_counts(tmp_path, monkeypatch):
-    figures = texts_of(monkeypatch)
+    figures = saved_figures(monkeypatch)
     references, predictions = np.array([0, 0, 1, 2, 2, 2]), np.array([0, 1, 1, 2, 2, 0])
     plot_confusion_matrix(references, predictions, ["a", "b", "c"], tmp_path / "m.png")
     (axes,) = figures[0].axes
@@ -29,7 +23,7 @@ def test_confusion_matrix_counts(tmp_path, monkeypatch):
 
 
 def test_curves_show_losses_and_scores_apart(tmp_path, monkeypatch):
-    figures = texts_of(monkeypatch)
+    figures = saved_figures(monkeypatch)
     history = [
         {"epoch": 1.0, "loss": 2.0},
         {"epoch": 1.0, "eval_loss": 2.1, "eval_accuracy": 0.3, "eval_runtime": 4.0},
@@ -49,7 +43,7 @@ NAMES = ["a$x_$", "$\\frac{$", "two\nlines", "_hidden", "long " * 40]
 
 
 def test_names_of_classes_are_shown_as_they_are(tmp_path, monkeypatch):
-    figures = texts_of(monkeypatch)
+    figures = saved_figures(monkeypatch)
     numbers = np.arange(len(NAMES))
     plot_confusion_matrix(numbers, numbers, NAMES, tmp_path / "m.png")
     shown = [label.get_text() for label in figures[0].axes[0].get_yticklabels()]
@@ -71,7 +65,7 @@ def overlapping(texts) -> list[tuple[str, str]]:
 
 
 def draw_matrix(n: int, name: str, path, monkeypatch) -> Figure:
-    figures = texts_of(monkeypatch)
+    figures = saved_figures(monkeypatch)
     random = np.random.default_rng(0)
     references = np.repeat(np.arange(n), 12)
     predictions = np.where(random.random(len(references)) < 0.7, references, random.integers(0, n, len(references)))
@@ -97,7 +91,7 @@ def test_a_matrix_of_any_size_can_be_read_in_a_card(n, name, tmp_path, monkeypat
 
 
 def test_of_many_classes_those_that_are_confused_most_are_named(tmp_path, monkeypatch):
-    figures = texts_of(monkeypatch)
+    figures = saved_figures(monkeypatch)
     references = np.repeat(np.arange(100), 2)
     predictions = references.copy()
     predictions[2 * 70], predictions[2 * 90 + 1] = 90, 70
@@ -109,7 +103,7 @@ def test_of_many_classes_those_that_are_confused_most_are_named(tmp_path, monkey
 
 def test_letters_without_a_font_warn_of_nothing(tmp_path, monkeypatch):
     names = ["\N{CJK UNIFIED IDEOGRAPH-72D7}", "\N{CJK UNIFIED IDEOGRAPH-732B}", "\N{FROG FACE} frog", "dog"]
-    figures = texts_of(monkeypatch)
+    figures = saved_figures(monkeypatch)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         plot_confusion_matrix(np.arange(4), np.arange(4), names, tmp_path / "m.png")

@@ -13,13 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from hf_audio.arguments import RecipeArguments, parse_arguments
+from hf_audio.arguments import RecipeArguments
 from hf_audio.data.background import add_none, load_background
 from hf_audio.errors import ArgumentError, DataError
 from hf_audio.export.onnx import export_onnx
 from hf_audio.inference.checkpoint import load_classifier
 from hf_audio.inference.streaming import AudioStream
 from hf_audio.models.configuration_audio_cnn import NONE_OF_THESE
+from hf_audio.recipe_flags import parse_arguments
 from hf_audio.runs.rejection import Rejection, fit_margin, margins, sparing_margin
 from hf_audio.training.batching.batches import BackgroundSampler, BalancedSampler
 

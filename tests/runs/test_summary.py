@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hf_audio.runs.markdown import code
-from hf_audio.runs.predictions import Predictions
+from hf_audio.runs.predictions.classes import Predictions
 from hf_audio.runs.summary import describe_intervals, describe_verdict, name_labels, summary_of_card, tell_summary
 
 RESULTS = {

@@ -410,7 +410,27 @@ def test_what_is_nowhere(url):
     refused(requests.get(f"{url}/cats", timeout=20), 404, "/cats")
     refused(requests.get(f"{url}/%00%0a", timeout=20), 404, "nothing")
     refused(requests.get(f"{url}/cats", headers={"host": "["}, timeout=20), 404, "/cats")
-    refused(requests.put(url, timeout=20), 405, "PUT")
+    check_methods(url)
+
+
+def check_methods(url: str, *files: str) -> None:
+    """Every path that is known says, to any other method, which ones it takes; what is not known is so by any."""
+    taken = dict.fromkeys(["/v1/predict", "/v1/embed", "/models/tones"], "POST") | {"/": "GET, HEAD, POST"}
+    pages = ["/health", "/ready", "/metrics", "/openapi.json", *files]
+    with requests.Session() as session:
+        for path, methods in {**taken, **dict.fromkeys([*pages, "/v1/stream"], "GET, HEAD")}.items():
+            for method in {"GET", "HEAD", "POST", "PUT"} - set(methods.split(", ")):
+                response = session.request(method, url + path, timeout=20)
+                assert (response.status_code, response.headers["allow"]) == (405, methods), (method, path)
+                assert method == "HEAD" or response.json()["error"].startswith(f"{method} is not possible at {path!r}")
+        for path in pages:
+            response = session.head(url + path, timeout=20)
+            assert response.ok and not response.content and int(response.headers["content-length"]) > 0, path
+        response = session.get(f"{url}/v1/stream", timeout=20)
+        refused(response, 426, "ws://")
+        assert response.headers["upgrade"] == "websocket"
+        for method, path in (("GET", "/cats"), ("POST", "/cats"), ("DELETE", "/v1"), ("POST", "/v1/embed/")):
+            refused(session.request(method, url + path, headers={"host": "["}, timeout=20), 404, path)
 
 
 # Clients that are slow, or leave
@@ -622,6 +642,7 @@ def test_site_for_browsers(checkpoint, tmp_path):
         assert requests.get(f"{url}/health", timeout=20).ok and requests.post(url, WAV, timeout=20).ok
         refused(requests.get(f"{url}/%00", timeout=20), 404, "nothing")
         refused(requests.get(f"{url}/..%2f..%2fetc%2fpasswd", timeout=20), 404, "nothing")
+        check_methods(url, "/app.js", "/index.html")
 
 
 def test_token(online, checkpoint):

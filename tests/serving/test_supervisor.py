@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import errno
 import importlib.metadata
-import io
 import json
 import os
 import re
@@ -21,8 +20,7 @@ import numpy as np
 import psutil
 import pytest
 import requests
-import soundfile
-from helpers.recordings import RATE, REPOSITORY, tone
+from helpers.recordings import REPOSITORY, encoded, tone
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from websockets.exceptions import ConnectionClosed
@@ -94,12 +92,6 @@ def serving(folder: Path, *words: str) -> Iterator[tuple[subprocess.Popen, str]]
         process.communicate(timeout=300)
 
 
-def wav(waveform: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    soundfile.write(buffer, waveform, RATE, format="WAV", subtype="FLOAT")
-    return buffer.getvalue()
-
-
 def workers(session: requests.Session, url: str) -> dict[str, float]:
     """The memory of each process."""
     return {name: float(value) for name, value in LATEST.findall(session.get(f"{url}/metrics").text)}
@@ -123,7 +115,7 @@ def exported(checkpoint, tmp_path) -> Path:
 @pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="processes cannot share a port there")
 def test_workers_are_one_service_also_when_one_is_killed(exported, checkpoint, tmp_path):
-    clip = wav(tone(900, 1.7))
+    clip = encoded(tone(900, 1.7), subtype="FLOAT")
     expected = load_classifier(checkpoint)(clip)
     stream = {"additional_headers": {"authorization": "Bearer t"}}
     with serving(tmp_path, str(exported), "--workers", "2", "--max_streams", "1") as (process, url):

@@ -25,7 +25,7 @@ from transformers import pipeline
 
 from hf_audio.arguments import RecipeArguments
 from hf_audio.data.rows import UNVERIFIED_COLUMN, from_tagged_rows
-from hf_audio.runs.folder import last_checkpoint
+from hf_audio.runs.folder.checkpoints import last_checkpoint
 from hf_audio.runs.scores import read_scores
 from hf_audio.training.fine_tune import fine_tune
 from hf_audio.training.start import run_recipe

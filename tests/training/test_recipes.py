@@ -11,8 +11,9 @@ from transformers import TrainerCallback
 
 import hf_audio
 from hf_audio import cli
-from hf_audio.arguments import Group, RecipeParser
+from hf_audio.arguments import Group
 from hf_audio.errors import ArgumentError
+from hf_audio.recipe_flags import RecipeParser
 from hf_audio.training import recipes
 from hf_audio.training.recipes import describe_recipes, find_recipe, list_recipes, load_recipe
 

@@ -1,13 +1,10 @@
 """Rows of a task in the forms that users have them in."""
 
-import io
-
 import numpy as np
 import pytest
-import soundfile
 from datasets import Audio, ClassLabel, Dataset, DatasetDict, Features, Value
 from helpers.checkpoints import results, tiny_config
-from helpers.recordings import RATE, tone
+from helpers.recordings import encoded, tone
 from helpers.tones import FACTS
 
 from hf_audio.arguments import RecipeArguments
@@ -100,10 +97,9 @@ def test_what_cannot_be_trained_on_is_one_sentence(dataset, says):
 def test_a_data_set_with_a_column_of_audio_and_numbers_for_labels_is_trained_on(tmp_path):
     pitches, clips = (300, 900), []
     for number in range(16):
-        file = io.BytesIO()
-        soundfile.write(file, tone(pitches[number % 2], 0.5), RATE, format="WAV")
+        wav = encoded(tone(pitches[number % 2], 0.5))
         # As Common Voice: `path` names a file that is not there.
-        clips.append({"audio": {"bytes": file.getvalue(), "path": f"{number}.wav"}, "path": "gone.mp3"})
+        clips.append({"audio": {"bytes": wav, "path": f"{number}.wav"}, "path": "gone.mp3"})
     labels = [number % 2 for number in range(16)]
     features = Features({"audio": {"bytes": Value("binary"), "path": Value("string")}, "path": Value("string")})
     dataset = Dataset.from_list(clips, features=features).add_column("label", labels).cast_column("audio", Audio())

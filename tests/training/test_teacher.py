@@ -146,6 +146,11 @@ def test_a_run_is_still_asked_what_it_has_held_out(tmp_path, encoder):
     held_out = str(tmp_path / "tones" / "mid" / "3.wav")
     with pytest.raises(ArgumentError, match=r"may have learnt clips that are held out here, .*3\.wav"):
         employ(tmp_path, encoder, dataset, held_out=[held_out, str(tmp_path / "tones" / "low" / "3.wav")])
+    (encoder / "training_args.json").write_text('{"data_dir": "other/corpus"}')
+    with pytest.raises(ArgumentError, match=r"on other recordings, other/corpus, and does not tell whether .*3\.wav"):
+        employ(tmp_path, encoder, dataset, held_out=[held_out])
+    (encoder / "predictions.csv").unlink()  # as the sentence says
+    employ(tmp_path, encoder, dataset, held_out=[held_out])
 
 
 def test_who_cannot_teach_is_refused_in_a_sentence(tmp_path, encoder):

@@ -22,6 +22,11 @@ class CalibrationError(ClipMetric):
         return {"calibration_error": calibration_error(np.asarray(predictions), np.asarray(references))}
 
 
+def calibration_figure(confidence: np.ndarray, right: np.ndarray) -> dict[str, float]:
+    """The metric of `CalibrationError`, by its name; confidence: (clips,), 0 to 1; right: (clips,) of bool."""
+    return CalibrationError(keep_in_memory=True).compute(predictions=confidence, references=right.astype(int))
+
+
 def calibration_error(confidence: np.ndarray, right: np.ndarray) -> float:
     """Expected calibration error: mean distance between confidence and share of right answers, in 15 bins.
 

@@ -228,9 +228,10 @@ class ClipStream(IterableDataset):
     def read_skipped(self) -> list[dict[str, str]]:
         """Rows that this process, or others by `note_skipped`, could not use, as `{"path", "reason"}`, each once."""
         try:
-            lines = [] if self.skipped is None else self.skipped.read_text(encoding="utf-8").splitlines()
+            noted = "" if self.skipped is None else self.skipped.read_text(encoding="utf-8")
         except FileNotFoundError:
             return []
+        lines = noted.rpartition("\n")[0].splitlines()  # the last one may be just being written
         rows = {row["path"]: row for row in map(json.loads, lines)}
         return [rows[name] for name in sorted(rows)]
 

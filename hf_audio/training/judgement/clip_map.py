@@ -21,7 +21,9 @@ from ...inference.collection_map import (
 from ...inference.embedder import TorchAudioEmbedder
 from ...inference.facts import Facts
 from ...inference.torch_network import TorchNetwork
-from ...runs.predictions import AnyPredictions, Predictions, Table
+from ...runs.markdown import Table
+from ...runs.predictions.classes import Predictions
+from ...runs.predictions.kinds import AnyPredictions
 from ..networks.embeddings import ClipEmbedder
 
 PICTURE_NAME = "embeddings.png"

@@ -13,7 +13,7 @@ from datasets import Dataset
 
 from ...runs.comparison import COMPARISONS
 from ...runs.confidence import TEMPERATURE
-from ...runs.folder import RESULTS_NAME, training_seconds
+from ...runs.folder.contents import RESULTS_NAME, training_seconds
 from ...runs.scores import Scores, read_scores, relative_paths
 from .event_fit import mean_rule
 from .validated import FITTED_NAME, Validated

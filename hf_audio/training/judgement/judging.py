@@ -16,8 +16,10 @@ from ...models.modeling_audio_cnn import probabilities
 from ...runs.card import HARMONIC, METRIC_NAMES
 from ...runs.confidence import ALTERED, measure_confidence
 from ...runs.group_figures import few_valued
-from ...runs.predictions import OWN_COLUMNS as PREDICTION_COLUMNS
-from ...runs.predictions import AnomalyPredictions, AnyPredictions, Predictions, predictions_class
+from ...runs.predictions.anomalies import AnomalyPredictions
+from ...runs.predictions.classes import Predictions
+from ...runs.predictions.columns import OWN_COLUMNS as PREDICTION_COLUMNS
+from ...runs.predictions.kinds import AnyPredictions, predictions_class
 from ...runs.rejection import Rejection, margins
 from ...runs.scores import Scores, relative_paths
 from ..parts import Parts

@@ -23,7 +23,7 @@ from ...models import AudioCNNConfig
 from ...models.configuration_audio_cnn import NONE_OF_THESE
 from ...models.frontends import LogMel
 from ...runs.comparison import compare_with_constant, compare_with_rival
-from ...runs.predictions import Predictions
+from ...runs.predictions.classes import Predictions
 from ..parts import Parts
 from ..task import Task
 from .judging import Judgement

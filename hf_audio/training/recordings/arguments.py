@@ -7,7 +7,8 @@ from ...data.annotations import UNANNOTATED
 from ...data.columns import Columns
 from ...division.recording_groups import GROUP_BY
 from ...errors import ArgumentError
-from ...remote import as_path, public_name
+from ...remote.addresses import public_name
+from ...remote.paths import as_path
 from ..general_sounds import GeneralSoundsArguments
 
 # What is chosen by the recordings, where the user has not given it.

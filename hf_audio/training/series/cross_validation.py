@@ -28,21 +28,19 @@ from ...runs.card import (
 )
 from ...runs.comparison import RIVAL_NAME, compare_folds
 from ...runs.confidence import ALTERED, CALIBRATED, CONFIDENCE, CROSS_FITTED, average_confidence
-from ...runs.folder import (
-    RESULTS_NAME,
-    SKIPPED_NAME,
-    UNFINISHED_FOLDS,
-    check_same_arguments,
-    finishing,
-    make_way,
-    open_output_dir,
-    run_unless_finished,
-    training_seconds,
-)
+from ...runs.folder.contents import RESULTS_NAME, SKIPPED_NAME, UNFINISHED_FOLDS, training_seconds
+from ...runs.folder.finishing import finishing
+from ...runs.folder.overwriting import make_way
+from ...runs.folder.preceding import run_unless_finished
+from ...runs.folder.preparing import open_output_dir
+from ...runs.folder.sameness import check_same_arguments
 from ...runs.metrics.calibration import calibration_error
 from ...runs.network import machine
 from ...runs.origins import find_origins, origin_results
-from ...runs.predictions import FOLD_COLUMN, PREDICTIONS_NAME, Predictions, TagPredictions, join_clips
+from ...runs.predictions.classes import Predictions
+from ...runs.predictions.columns import FOLD_COLUMN, PREDICTIONS_NAME
+from ...runs.predictions.kinds import join_clips
+from ...runs.predictions.tags import TagPredictions
 from ...runs.summary import summary_of_card, tell_summary
 from ..heads.head import told_arguments
 from ..judgement.calibration import cross_fit

@@ -24,14 +24,10 @@ from ...errors import ArgumentError, DataError
 from ...models import AudioCNNConfig
 from ...problems import count_problems
 from ...runs.card import TaskFacts
-from ...runs.folder import (
-    UNFINISHED_FOLDS,
-    check_same_arguments,
-    open_output_dir,
-    prepare_preceding,
-    run_unless_finished,
-    training_seconds,
-)
+from ...runs.folder.contents import UNFINISHED_FOLDS, training_seconds
+from ...runs.folder.preceding import prepare_preceding, run_unless_finished
+from ...runs.folder.preparing import open_output_dir
+from ...runs.folder.sameness import check_same_arguments
 from ...runs.hub import read_destination
 from ...runs.scores import read_scores, relative_paths
 from ..fine_tune import fine_tune

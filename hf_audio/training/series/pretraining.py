@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ...arguments import RecipeArguments
-from ...runs.folder import check_same_arguments, prepare_preceding, run_unless_finished
+from ...runs.folder.preceding import prepare_preceding, run_unless_finished
+from ...runs.folder.sameness import check_same_arguments
 from ...runs.hub import read_destination
 from ..judgement.validated import validate_nothing
 from ..optimization.budget import share_time

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from ...arguments import RecipeArguments
-from ...runs.folder import check_same_arguments, prepare_preceding, run_unless_finished
+from ...runs.folder.preceding import prepare_preceding, run_unless_finished
+from ...runs.folder.sameness import check_same_arguments
 from ...runs.hub import read_destination
 from ..fine_tune import fine_tune
 from ..judgement.crossed import Crossed

@@ -22,15 +22,9 @@ from ...arguments import ERROR_RATES, RecipeArguments
 from ...data.tables import write_rows
 from ...errors import ArgumentError
 from ...files import write_text
-from ...runs.folder import (
-    ARGUMENTS_NAME,
-    BEST_NAME,
-    FREE_ARGUMENTS,
-    SEARCH_NAME,
-    SEARCH_PICTURE,
-    TRIALS_NAME,
-    prepare_output_dir,
-)
+from ...runs.folder.contents import ARGUMENTS_NAME, BEST_NAME, SEARCH_NAME, SEARCH_PICTURE, TRIALS_NAME
+from ...runs.folder.preparing import prepare_output_dir
+from ...runs.folder.sameness import FREE_ARGUMENTS
 from ...runs.plots import plot_search
 from ..class_balance import report_classes
 from ..parts import check_streamable

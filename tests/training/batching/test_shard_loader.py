@@ -1,17 +1,16 @@
 """What a stream promises: each row once an epoch, in equal batches everywhere, broken rows left out, and resumed."""
 
-import io
+import json
 from itertools import chain
 
 import numpy as np
 import pytest
-import soundfile
 import torch
 from helpers import streamed_tones
 from helpers import tones as tones_recipe
 from helpers.checkpoints import results, weights
 from helpers.commands import fork_two, refused
-from helpers.recordings import RATE, tone, write_parquet, write_tar
+from helpers.recordings import RATE, encoded, tone, write_parquet, write_tar
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -28,16 +27,10 @@ from hf_audio.training.start import train_task
 WRITERS = {"parquet": write_parquet, "tar": write_tar}
 
 
-def encode(waveform: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    soundfile.write(buffer, waveform, RATE, format="WAV")
-    return buffer.getvalue()
-
-
 def numbered(n: int, broken=()) -> list[tuple[bytes, str, str]]:
     """Clips whose length tells their number, but for broken ones."""
     return [
-        (b"no sound" if row in broken else encode(tone(300, (100 + row) / RATE)), f"{row}.wav", "ab"[row % 2])
+        (b"no sound" if row in broken else encoded(tone(300, (100 + row) / RATE)), f"{row}.wav", "ab"[row % 2])
         for row in range(n)
     ]
 
@@ -215,6 +208,18 @@ def test_what_a_resumed_run_has_heard_is_not_decoded_again(tmp_path, monkeypatch
     assert all(len(batch) == 4 for batch in epoch(stream, workers, 4)), "the next epoch is a whole one"
 
 
+@pytest.fixture
+def broken_shards(tone_shards, tmp_path):
+    """A copy of the Parquet shards with a further one, of whose rows two are broken."""
+    folder = tmp_path / "shards"
+    folder.mkdir()
+    for shard in (tone_shards / "parquet").iterdir():
+        (folder / shard.name).write_bytes(shard.read_bytes())
+    rows = numbered(4, broken=(0, 3))
+    write_parquet(folder / "train-00003.parquet", [(content, name, "low") for content, name, _ in rows])
+    return folder
+
+
 def train(recipe, data_dir, out, **changes) -> dict:
     """A run in this process; returns its results."""
     defaults = {
@@ -246,7 +251,7 @@ def test_a_stream_teaches_what_decoded_clips_teach(tones, tone_shards, tmp_path)
 @pytest.mark.parametrize(
     ("accumulated", "step"), [pytest.param(1, 4, marks=pytest.mark.exhaustive), (2, 3)]
 )  # of three batches
-def test_resumed_in_the_middle_of_an_epoch_it_ends_with_the_same_weights(tone_shards, tmp_path, accumulated, step):
+def test_resumed_in_the_middle_of_an_epoch_it_ends_with_the_same_weights(broken_shards, tmp_path, accumulated, step):
     options = {
         "num_train_epochs": 2,
         "gradient_accumulation_steps": accumulated,
@@ -255,19 +260,32 @@ def test_resumed_in_the_middle_of_an_epoch_it_ends_with_the_same_weights(tone_sh
         "save_total_limit": None,
         "ema_decay": 0.8,
     }
-    train(streamed_tones, tone_shards / "parquet", tmp_path / "whole", **options)
+    whole = train(streamed_tones, broken_shards, tmp_path / "whole", **options)
     resume = {"resume_from_checkpoint": str(tmp_path / "whole" / f"checkpoint-{step}")}
-    train(streamed_tones, tone_shards / "parquet", tmp_path / "resumed", **resume, **options)
+    resumed = train(streamed_tones, broken_shards, tmp_path / "resumed", **resume, **options)
+    assert (resumed["train_samples"], resumed["skipped_samples"]) == (29, 2)
+    assert (whole["train_samples"], whole["skipped_samples"]) == (29, 2)
     torch.testing.assert_close(weights(tmp_path / "resumed"), weights(tmp_path / "whole"), atol=0, rtol=0)
 
 
 @pytest.mark.slow
-def test_two_processes_train_on_a_stream_and_end_together(tone_shards, environment, tmp_path):
-    flags = ["--num_train_epochs", "2", "--per_device_train_batch_size", "4", "--dataloader_num_workers", "1"]
-    data = tone_shards / "tar"
-    fork_two(environment, data, tmp_path / "out", *flags, make_task=streamed_tones.make_task)
+def test_two_processes_train_on_a_stream_and_end_together(broken_shards, environment, tmp_path):
+    flags = ["--num_train_epochs", "2", "--per_device_train_batch_size", "5", "--dataloader_num_workers", "1"]
+    fork_two(
+        environment,
+        broken_shards,
+        tmp_path / "out",
+        *flags,
+        *("--save_strategy", "epoch", "--save_total_limit", "1"),
+        make_task=streamed_tones.make_task,
+    )
     told = results(tmp_path / "out")
-    assert told["epoch"] == 2 and told["train_samples"] == 27 and told["eval_samples"] == 9
+    assert (told["epoch"], told["train_samples"], told["skipped_samples"], told["eval_samples"]) == (2, 29, 2, 9)
+    state = json.loads((tmp_path / "out" / "checkpoint-6" / "trainer_state.json").read_text())
+    noted = state["stateful_callbacks"]["_ClipsCallback"]["attributes"]["skipped"]
+    assert [row["path"].rpartition("/")[2] for row in noted] == ["train-00003.parquet#0", "train-00003.parquet#3"], (
+        "of both processes, for whoever goes on"
+    )
 
 
 def test_what_a_stream_cannot_do_is_refused_in_a_sentence(tone_shards, tmp_path, capsys, monkeypatch):

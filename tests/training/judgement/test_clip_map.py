@@ -9,7 +9,9 @@ from transformers import AutoFeatureExtractor, AutoModelForAudioClassification
 
 from hf_audio.audio.loading import pack_samples
 from hf_audio.inference.embedder import load_embedder
-from hf_audio.runs.predictions import NumberPredictions, Predictions, join_clips
+from hf_audio.runs.predictions.classes import Predictions
+from hf_audio.runs.predictions.kinds import join_clips
+from hf_audio.runs.predictions.numbers import NumberPredictions
 from hf_audio.training.judgement import clip_map
 from hf_audio.training.judgement.clip_map import PICTURE_NAME, map_test_clips
 

@@ -9,7 +9,7 @@ from helpers.recordings import RATE, tone
 
 from hf_audio.audio.loading import pack_samples
 from hf_audio.models.configuration_audio_cnn import NONE_OF_THESE
-from hf_audio.runs.predictions import Predictions
+from hf_audio.runs.predictions.classes import Predictions
 from hf_audio.training.judgement import rival
 from hf_audio.training.judgement.rival import judge_rival, spectrum_statistics
 from hf_audio.training.parts import Parts

@@ -23,9 +23,10 @@ from hf_audio.arguments import RecipeArguments
 from hf_audio.data.rows import tag_matrix
 from hf_audio.errors import ArgumentError
 from hf_audio.runs.comparison import compare_with_constant
-from hf_audio.runs.folder import prepare_output_dir
+from hf_audio.runs.folder.preparing import prepare_output_dir
 from hf_audio.runs.metrics.tagging import tagging_precision
-from hf_audio.runs.predictions import Predictions, TagPredictions
+from hf_audio.runs.predictions.classes import Predictions
+from hf_audio.runs.predictions.tags import TagPredictions
 from hf_audio.runs.scores import Scores, relative_paths
 from hf_audio.training.finish import write_run
 from hf_audio.training.judgement.judging import Judgement

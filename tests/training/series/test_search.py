@@ -16,7 +16,8 @@ from helpers.recordings import REPOSITORY
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hf_audio.arguments import RecipeArguments, parse_arguments
+from hf_audio.arguments import RecipeArguments
+from hf_audio.recipe_flags import parse_arguments
 from hf_audio.training.series.search import LogUniform, Uniform, _objective, check_space, read_values
 from hf_audio.training.start import run_recipe
 from hf_audio.training.trainer import AudioTrainer

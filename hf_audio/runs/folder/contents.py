@@ -1,0 +1,89 @@
+"""What lies in the folder of a run, by its name; what of that a run has written; and its results."""
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from ...arguments import RecipeArguments
+
+RESULTS_NAME = "all_results.json"  # written last: a folder that has it is finished
+ARGUMENTS_NAME = "training_args.json"
+SKIPPED_NAME = "skipped.csv"  # files that could not be used, and why
+CONTINUED_NAME = ".continued"  # in a finished folder whose run goes on: its results are those of before
+SEARCH_NAME = "search.db"
+TRIALS_NAME = "trials.csv"
+SEARCH_PICTURE = "search.png"
+BEST_NAME = "best_arguments.yaml"
+# Seconds, in a run's results: of its own training, and of those that it took before.
+RUNTIMES = ("train_runtime", "audit_runtime", "pretrain_runtime", "validated_runtime", "folds_runtime")
+# What an unfinished run leaves, and an unfinished cross-validation; into other files nothing is mixed.
+UNFINISHED_RUN = re.compile(r"training_args\.json|runs|checkpoint-\d+|tmp-checkpoint-\d+|\..*")
+UNFINISHED_FOLDS = re.compile(r"training_args\.json|fold_.+|\..*")
+SEARCH = re.compile(r"training_args\.json|runs|search\.(db(-journal)?|png)|trials\.csv|best_arguments\.yaml|\..*")
+# Of a run's results: whether the network was trained on the test clips too, which others had judged before.
+TRAINED_ON_ALL = "trained_on_all"
+FILES = "files"  # of a run's results: what it has left in its folder
+# By older versions, which did not note them.
+WRITTEN_BEFORE = re.compile(
+    r"README\.md|(predictions(_(?P<test>.+))?|per_class|skipped|trials)\.csv|scores\.npz"
+    r"|(config|preprocessor_config|(all|train|eval|test)_results|training_args|training_curves|trainer_state)\.json"
+    r"|(confusion_matrix|pitch_scores|rejection|roc_curve|search|training_curves)\.png"
+    r"|model(-\d+-of-\d+)?\.safetensors|model\.safetensors\.index\.json"
+    r"|(backbones|encoder_networks|frontends|number_grammar|one_class|(configuration|modeling|feature_extraction)_audio_\w+)\.py"
+)
+# Of `OUTPUT_DIR-name`: what a command trains before its own run.
+PRECEDING = ("audit", "pretrained", "validated", "folds")
+
+
+def preceding_folder(args: RecipeArguments, name: str) -> str:
+    """The folder of runs that precede a command's own; name: one of `PRECEDING`."""
+    return f"{args.output_dir.rstrip('/')}-{name}"
+
+
+def written_files(folder: Path) -> set[str]:
+    """Names of the files that a finished run has left in its folder; what else lies there is the user's."""
+    results: dict[str, Any] = {}
+    with suppress(OSError, ValueError, KeyError):
+        results = json.loads((folder / RESULTS_NAME).read_text(encoding="utf-8"))
+        return {*results[FILES], RESULTS_NAME, ARGUMENTS_NAME}
+    matches = filter(None, (WRITTEN_BEFORE.fullmatch(path.name) for path in folder.iterdir()))
+    # Of further tests, each has its figures.
+    return {match[0] for match in matches if match["test"] is None or any(match["test"] in name for name in results)}
+
+
+def is_trained_on_all(folder: Path) -> bool:
+    """Whether a finished run has left a network that was trained on its test clips too, and judged by others."""
+    with suppress(OSError, ValueError, AttributeError):
+        return bool(json.loads((folder / RESULTS_NAME).read_text(encoding="utf-8")).get(TRAINED_ON_ALL))
+    return False
+
+
+def read_results(folder: Path) -> dict[str, Any] | None:
+    """The results of a finished run; of any other folder, nothing."""
+    if (folder / CONTINUED_NAME).exists():
+        return None
+    with suppress(OSError, ValueError):
+        return json.loads((folder / RESULTS_NAME).read_text(encoding="utf-8"))
+    return None
+
+
+def training_seconds(results: Mapping[str, Any]) -> float:
+    """Of all the trainings that a finished run took, those before its own among them."""
+    return sum(results.get(name, 0.0) for name in RUNTIMES)
+
+
+def as_json(values: Mapping[str, Any] | Sequence[Any]) -> str:
+    """Values as a JSON file, which has no word for numbers that are not finite: they become null."""
+    return json.dumps(_without_nan(values), indent=2, allow_nan=False) + "\n"
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
