@@ -18,6 +18,7 @@ EXCERPT_SECONDS = 2.5
 SHORTEST_HEARD = 0.2
 # Hz: recordings of higher rates are made for ultrasound, and of lower ones for infrasound.
 SLOWEST_AUDIBLE, FASTEST_AUDIBLE = 2000, 48000
+SHORTER_FRAMES = 2  # times, of short clips
 SIGNAL = {
     "sampling_rate": 22050,
     "clip_seconds": 5,
@@ -105,15 +106,19 @@ class GeneralSoundsArguments(RecipeArguments):
         super().__post_init__()
 
 
-def pace(sampling_rate: float, excerpt_seconds: float) -> float:
-    """How many times shorter frames are than those of sounds that people hear: 1 but for ultrasound and infrasound.
+def pace(sampling_rate: float, excerpt_seconds: float, usual_seconds: float = EXCERPT_SECONDS) -> float:
+    """How many times shorter frames are than those of sounds of a few seconds that people hear.
 
     Calls of bats and mice are shorter than a frame of 46 ms, and a period of an elephant's is longer; but an excerpt
-    must have frames enough for the network.
+    must have frames enough for the network. Words and other short sounds leave little of it in the deeper layers, and
+    cost little: so their frames are up to half as long.
+
+    usual_seconds: of the excerpts that the network was made for.
     """
-    if sampling_rate > FASTEST_AUDIBLE:
-        return (sampling_rate / FASTEST_AUDIBLE) ** 0.5
-    return min(max(sampling_rate / SLOWEST_AUDIBLE, 1.25 * SHORTEST_HEARD / excerpt_seconds), 1)
+    if sampling_rate < SLOWEST_AUDIBLE:
+        return min(max(sampling_rate / SLOWEST_AUDIBLE, 1.25 * SHORTEST_HEARD / excerpt_seconds), 1)
+    short = min(max(usual_seconds / excerpt_seconds, 1), SHORTER_FRAMES)
+    return max(short, (sampling_rate / FASTEST_AUDIBLE) ** 0.5)
 
 
 def fit_signal(
@@ -124,7 +129,7 @@ def fit_signal(
     Masks hide the same share. clip_seconds: of the windows in which recordings are judged; excerpt_seconds: of the
     excerpts trained on.
     """
-    faster = pace(sampling_rate, excerpt_seconds)
+    faster = pace(sampling_rate, excerpt_seconds, preset["min_seconds"])
     scale = sampling_rate / preset["sampling_rate"] / faster
     win_length = round(preset["win_length"] * scale)
     return {

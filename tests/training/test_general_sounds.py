@@ -23,13 +23,19 @@ from hf_audio.training.general_sounds import (
 @pytest.mark.parametrize("preset", list(PRESETS))
 def test_at_every_rate_a_second_has_as_many_frames_and_the_shortest_clip_is_heard(rate, preset):
     config = AudioCNNConfig(**fit_signal(PRESETS[preset], rate, 1.0, SHORTEST_HEARD), num_labels=3)
-    assert config.win_length / rate == pytest.approx(1024 / 22050, rel=0.01)
-    assert config.hop_length / rate == pytest.approx(256 / 22050, rel=0.01)
+    assert config.win_length / rate == pytest.approx(512 / 22050, rel=0.01)
+    assert config.hop_length / rate == pytest.approx(128 / 22050, rel=0.02)
     assert config.n_fft & (config.n_fft - 1) == 0 and config.win_length <= config.n_fft < 2 * config.win_length
     model = AudioCNNForAudioClassification(config).eval()
     with torch.no_grad():
         logits = model(torch.from_numpy(tone(500, 0.01, rate))[None]).logits
     assert torch.isfinite(logits).all()
+
+
+def test_words_have_more_frames_a_second_than_long_sounds():
+    frames = [fit_signal(PRESETS["default"], 16000, 5, seconds)["hop_length"] / 16000 for seconds in (0.6, 1.5, 2.5)]
+    assert frames == pytest.approx([0.0058, 0.0070, 0.0116], abs=1e-4)
+    assert 0.6 / frames[0] > 100, "what a word leaves behind four halvings is more than a few frames"
 
 
 def test_the_tiny_network_fits_a_microcontroller():
