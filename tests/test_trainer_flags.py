@@ -9,6 +9,7 @@ import pytest
 from helpers.commands import load_recipe
 from helpers.tones import TonesArguments, make_task
 from transformers import TrainingArguments
+from transformers.utils import logging as transformers_logging
 
 from hf_audio.arguments import RecipeArguments
 from hf_audio.errors import ArgumentError
@@ -188,6 +189,14 @@ def train(tones, out, values: dict[str, str]) -> dict:
     args = parse_arguments(TonesArguments, flags({**common, **values}), ["tones"])
     train_task(args, make_task(args))
     return json.loads((out / RESULTS_NAME).read_text())
+
+
+@pytest.fixture(autouse=True)
+def verbosity_stays():
+    """`--log_level` is of the whole process, and hides the progress bars of tests that come later."""
+    verbosity = transformers_logging.get_verbosity()
+    yield
+    transformers_logging.set_verbosity(verbosity)
 
 
 def test_every_flag_of_transformers_is_tried():

@@ -251,7 +251,7 @@ def test_a_recording_is_what_its_windows_say_in_the_mean_at_best_or_in_any(check
         (["--output", "gone/a.csv"], "--output gone/a.csv is in no folder that exists"),
         (["--output", "a.xlsx"], "--output a.xlsx must end in .csv, .jsonl, .parquet"),
         (["--output", "notes"], "--output notes is a file: end it in .parquet, say, or name a new folder."),
-        (["--windows", "--hop_seconds", "1e-9", "--output", "a.csv"], "window_seconds="),
+        (["--windows", "--hop_seconds", "1e-9", "--output", "a.csv"], "hop_seconds=1e-09 must last a sample at least"),
         (["gone.wav"], "gone.wav holds no audio files"),
         ([], "{broken} is not audio that libsndfile can decode"),
     ],
