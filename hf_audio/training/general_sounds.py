@@ -106,12 +106,12 @@ class GeneralSoundsArguments(RecipeArguments):
         super().__post_init__()
 
 
-def pace(sampling_rate: float, excerpt_seconds: float, usual_seconds: float = EXCERPT_SECONDS) -> float:
+def pace(sampling_rate: float, excerpt_seconds: float, usual_seconds: float) -> float:
     """How many times shorter frames are than those of sounds of a few seconds that people hear.
 
     Calls of bats and mice are shorter than a frame of 46 ms, and a period of an elephant's is longer; but an excerpt
-    must have frames enough for the network. Words and other short sounds leave little of it in the deeper layers, and
-    cost little: so their frames are up to half as long.
+    must have frames enough for the network. Of words and other short sounds, halved layer by layer, too few would be
+    left: so their frames are up to half as long.
 
     usual_seconds: of the excerpts that the network was made for.
     """
