@@ -4,7 +4,7 @@ from contextlib import suppress
 from typing import Any
 
 from ..errors import DataError, MissingExtraError
-from .addresses import ADDRESS, public_name, scheme_of
+from .addresses import public_name, scheme_of
 
 S3 = ("s3", "s3a")
 # Of schemes whose package is no dependency of this one's, what installs it.
@@ -75,10 +75,10 @@ def check_bucket(address: str) -> None:
     Raises:
         DataError: it is.
     """
-    scheme = ADDRESS.match(address)["scheme"]  # type: ignore[index]
+    scheme = scheme_of(address)
     parts = address.split("://", 1)[1].split("/")
     n_parts = 3 if scheme == "hf" and len(parts) > 3 else 1
-    if scheme.lower() not in BUCKETS or len(parts) <= n_parts:
+    if scheme not in BUCKETS or len(parts) <= n_parts:
         return
     bucket = f"{scheme}://{'/'.join(parts[:n_parts])}"
     system, place = file_system(bucket)
