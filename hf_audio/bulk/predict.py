@@ -15,7 +15,7 @@ from tqdm.auto import tqdm
 
 from ..data.columns import Columns
 from ..errors import AudioError, DataError
-from ..files import unwritable
+from ..files import name_some, unwritable
 from ..problems import count_problems
 from ..remote.addresses import is_remote, public_name
 from ..remote.claims import claimed
@@ -109,7 +109,9 @@ def predict_files(
     notes = _journal_of(output)
     with claimed(str(output)) if is_remote(output) else nullcontext():
         if resume and output.exists() and not notes.exists():
-            logger.warning("%s is finished already: to judge its clips anew, leave --resume out.", output)
+            newer = _newer(output, [clips[place]["path"] for place in places])
+            told = f", and what has come or changed since is not in it ({name_some(newer)})" if newer else ""
+            logger.warning("%s is finished already%s: to judge its clips anew, leave --resume out.", output, told)
             return len(places), 0
         request = {
             "checkpoint": tagger.fingerprint,
@@ -135,6 +137,16 @@ def _journal_of(output: Path) -> Path:
     folder = Path(datasets.config.HF_DATASETS_CACHE) / "hf_audio" / "journals"
     folder.mkdir(parents=True, exist_ok=True)
     return folder / f"{_digest([str(output).encode()])[:16]}-{output.name}{JOURNAL_SUFFIX}"
+
+
+def _newer(output: Path, clips: Sequence[str]) -> list[Path]:
+    """Those of these files that were made, moved here or written to after the output was."""
+    if is_remote(output):
+        return []
+    written = output.stat().st_mtime_ns
+    times = ((Path(clip), os.stat(clip)) for clip in clips if os.path.exists(clip))
+    # What is copied or moved keeps the time of its contents, but not that of its entry.
+    return [file for file, about in times if max(about.st_mtime_ns, about.st_ctime_ns) > written]
 
 
 class _Inquiry(Generic[H]):

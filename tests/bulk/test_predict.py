@@ -2,6 +2,7 @@
 
 import os
 import resource
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -183,6 +184,17 @@ def test_what_is_finished_is_not_done_again(checkpoint, tone_folder, tmp_path, m
     monkeypatch.setattr(tagger_module, "judge_clips", None)
     assert predict(checkpoint, [tone_folder / "low"], output, resume=True) == (12, 0)
     assert output.read_bytes() == before
+
+
+def test_clips_that_came_after_the_end_are_told(checkpoint, tone_folder, tmp_path, caplog):
+    clips, output = tmp_path / "clips", tmp_path / "a.csv"
+    shutil.copytree(tone_folder / "low", clips)
+    predict(checkpoint, [clips], output)
+    time.sleep(0.02)  # times of files go in steps
+    shutil.copy2(tone_folder / "high" / "0.wav", clips / "new.wav")  # with the time of the original
+    predict(checkpoint, [clips], output, resume=True)
+    assert "a.csv is finished already, and what has come or changed since is not in it" in caplog.text
+    assert f"({clips / 'new.wav'})" in caplog.text
 
 
 def test_a_name_that_is_no_text_is_told_escaped(checkpoint, tmp_path):
