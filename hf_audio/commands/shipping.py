@@ -9,7 +9,7 @@ from ..errors import ArgumentError
 from .paths import File
 
 if TYPE_CHECKING:
-    from ..export.onnx import Export
+    from ..export.comparison import Export
     from ..export.verification import Verdict
     from ..runs.hub import File as UploadedFile
 

@@ -18,17 +18,12 @@ from ..errors import ExportError, MissingExtraError, Refusal
 from ..files import temporary_folder_beside, written_whole
 from ..inference.classifier import AudioClassifier
 from .c_header import write_header
+from .comparison import TOLERANCE, Export, bound_of, compare, compare_frames
 from .frontend_reference import FrontEnd
 from .golden_clips import make_golden_clips
-from .onnx import TOLERANCE, Export, bound_of, compare, compare_frames, load_exportable, set_metadata
-from .static import (
-    StaticClassifier,
-    StaticParts,
-    measure,
-    split,
-    whole_windows,
-    write_reference,
-)
+from .onnx import load_exportable, set_metadata
+from .static import StaticParts, measure, split, write_reference
+from .static_classifier import StaticClassifier, whole_windows
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .static import FREE, StaticParts, capture, join, quiet_tools, tell_floats
+from .footprint import FREE
+from .silence import quiet_tools
+from .static import StaticParts, capture, join, tell_floats
 
 if TYPE_CHECKING:
     from torch import nn

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .static import StaticParts, join, quiet_tools, tell_floats
+from .silence import quiet_tools
+from .static import StaticParts, join, tell_floats
 
 if TYPE_CHECKING:
     from torch import nn

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..inference.onnx_classifier import INPUT
-from .onnx import quiet, save
+from .onnx import save
+from .silence import quiet_tools
 from .static import FEATURES, StaticParts, tell_floats
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def open_file(path: Path) -> Callable[[np.ndarray], list[np.ndarray]]:
 def _trace(module: "nn.Module", example: Any, given: str, outputs: Sequence[str], path: Path) -> None:
     import torch
 
-    with quiet():
+    with quiet_tools():
         program = torch.onnx.export(
             module, (example,), dynamo=True, input_names=[given], output_names=list(outputs), verbose=False
         )
@@ -104,7 +105,7 @@ def _quantise(path: Path, parts: StaticParts, windows: Sequence[np.ndarray], wit
             return None if row is None else {FEATURES: row}
 
     folded = path.with_suffix(".folded.onnx")
-    with quiet():
+    with quiet_tools():
         quant_pre_process(str(path), str(folded), skip_symbolic_shape=True)  # batch normalisation into convolutions
         quantize_static(
             str(folded),

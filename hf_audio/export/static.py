@@ -6,12 +6,10 @@ of 8 bits, and may leave its front-end to the device.
 
 import copy
 import io
-import logging
 import math
 import shutil
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import ExportError
-from ..inference.classifier import AudioClassifier
 from ..inference.facts import Facts
 from ..inference.onnx_classifier import FRAME_SCORES, OUTPUT, fill_window
 from ..inference.torch_classifier import TorchAudioClassifier
+from .footprint import Footprint, count_multiply_adds, peak_bytes
 
 if TYPE_CHECKING:
     import torch
@@ -31,36 +29,6 @@ if TYPE_CHECKING:
 
 FEATURES = "features"  # the input of a network without its front-end
 REFERENCE = Path(__file__).with_name("frontend_reference.py")
-# Operations that move no values of their own, or that every device's kernels do on the way out of a convolution.
-FREE = (
-    "view",
-    "reshape",
-    "unsqueeze",
-    "squeeze",
-    "expand",
-    "alias",
-    "detach",
-    "getitem",
-    "relu",
-    "batch_norm",
-    "split",
-    "flatten",
-    "aten.to.",
-    "_assert_tensor_metadata",
-)
-
-
-@contextmanager
-def quiet_tools() -> Iterator[None]:
-    """Without the exporters' remarks to their developers."""
-    previous = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(previous)
 
 
 @dataclass
@@ -103,70 +71,6 @@ class StaticParts:
     def windows(self, clips: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Recordings, (samples,) each, to their windows, (window,) each."""
         return [fill_window(window, self.facts) for clip in clips for window in self.facts.cut(clip)]
-
-
-@dataclass(frozen=True)
-class Footprint:
-    """What an exported network asks of a device."""
-
-    file_bytes: int
-    """Of the file."""
-    working_bytes: int
-    """What is computed and still needed, at the moment when that is most; the least that a device must have."""
-    multiply_adds: int
-    """A second of audio, of windows end to end."""
-    in_floats: str
-    """What was not brought to 8 bits, for a sentence; "" where nothing was to be."""
-
-    def tell(self) -> str:
-        """Sentences on it."""
-        told = (
-            f"{self.file_bytes / 1000:,.0f} kB; at least {self.working_bytes / 1000:,.0f} kB of working memory; "
-            f"{self.multiply_adds / 1e6:,.1f} million multiply-adds a second of audio."
-        )
-        return f"{told} In floats: {self.in_floats}." if self.in_floats else told
-
-
-class StaticClassifier(AudioClassifier):
-    """A file of one window, run by whatever runs its format.
-
-    Args:
-        facts: of the checkpoint.
-        run: a window, (1, samples) float32 -> the outputs by their names, a row each.
-    """
-
-    def __init__(self, facts: Facts, run: Callable[[np.ndarray], Mapping[str, np.ndarray]]):
-        super().__init__(facts)
-        self.run = run
-
-    def score(self, windows: Sequence[np.ndarray]) -> np.ndarray:
-        """See `AudioClassifier.score`."""
-        return self.facts.probabilities(self.logits(windows))
-
-    def logits(self, windows: Sequence[np.ndarray]) -> np.ndarray:
-        """See `AudioClassifier.logits`; shorter windows are filled by zeros."""
-        rows = [np.asarray(self.run(fill_window(window, self.facts)[None])[OUTPUT])[0] for window in windows]
-        return self._of_labels(np.stack(rows).astype(np.float32, copy=False) if rows else np.empty((0, 0), np.float32))
-
-    def score_frames(self, windows: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """See `AudioClassifier.score_frames`."""
-        if self.facts.frame_seconds is None:
-            return super().score_frames(windows)
-        filled = (fill_window(window, self.facts)[None] for window in windows)
-        rows = (np.asarray(self.run(each)[FRAME_SCORES])[0] for each in filled)
-        return [self._frames_of(window, row) for window, row in zip(windows, rows, strict=True)]
-
-
-def whole_windows(classifier: AudioClassifier) -> StaticClassifier:
-    """A classifier that hears shorter windows as a static file does, with zeros around them."""
-
-    def run(window: np.ndarray) -> dict[str, np.ndarray]:
-        answers = {OUTPUT: classifier.logits(list(window))}
-        if classifier.facts.frame_seconds is not None:
-            answers[FRAME_SCORES] = classifier.score_frames(list(window))[0][None]
-        return answers
-
-    return StaticClassifier(classifier.facts, run)
 
 
 def split(classifier: TorchAudioClassifier, name: Any) -> StaticParts:
@@ -341,42 +245,3 @@ def measure(parts: StaticParts, path: Path, in_floats: str | None, with_frontend
 def tell_floats(with_frontend: bool, operations: Sequence[str]) -> str:
     """What of a file of 8 bits stays in floats, for a sentence: the front-end, and operations of the network."""
     return ", ".join([*(["the front-end"] if with_frontend else []), *dict.fromkeys(operations)]) or "nothing"
-
-
-def count_multiply_adds(program: "ExportedProgram") -> int:
-    """Of the convolutions and matrix products of a graph."""
-    total = 0
-    for node in program.graph.nodes:
-        if node.op != "call_function":
-            continue
-        kind = str(node.target)
-        operands = [each.meta["val"] for each in node.args if hasattr(each, "meta") and "val" in each.meta]
-        if "conv" in kind:
-            total += node.meta["val"].numel() * operands[1].numel() // operands[1].shape[0]
-        elif any(name in kind for name in ("linear", "matmul", "aten.mm", "aten.bmm", "addmm")):
-            total += node.meta["val"].numel() * operands[-2 if "addmm" in kind else 0].shape[-1]
-    return int(total)
-
-
-def peak_bytes(program: "ExportedProgram", bytes_per_value: int) -> int:
-    """The most that a graph's values take at once, each from when it is computed to when it is last used."""
-    nodes = list(program.graph.nodes)
-    inputs = set(program.graph_signature.user_inputs)
-    place = {node: number for number, node in enumerate(nodes)}
-    owner: dict[Any, Any] = {}  # of what is only another view of a value, that value
-    last: dict[Any, int] = {}
-    for node in nodes:
-        free = node.op == "call_function" and any(name in str(node.target) for name in FREE)
-        first = node.all_input_nodes[0] if node.all_input_nodes else None
-        owner[node] = owner[first] if free and first is not None else node
-        last[owner[node]] = place[node]
-        for used in node.all_input_nodes:
-            last[owner[used]] = place[node]
-    changes = np.zeros(len(nodes) + 1, dtype=np.int64)
-    for node in nodes:
-        value = node.meta.get("val")
-        held = node.op == "call_function" or node.name in inputs
-        if owner[node] is node and held and hasattr(value, "numel"):
-            changes[place[node]] += value.numel() * bytes_per_value
-            changes[last[node] + 1] -= value.numel() * bytes_per_value
-    return int(changes.cumsum().max())

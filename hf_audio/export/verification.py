@@ -33,19 +33,10 @@ from ..inference.onnx_classifier import OnnxAudioClassifier
 from ..inference.streaming import AudioStream, FrameStream
 from ..inference.torch_classifier import TorchAudioClassifier
 from .browser import find_browser, frames_in_browser, scores_in_browser
+from .comparison import TOLERANCE, bound_of, compare_frames, distance
 from .device import TOOLS, find_tool, is_installed, largest_difference, open_exported, write_file
 from .golden_clips import make_golden_clips
-from .onnx import (
-    TOLERANCE,
-    bound_of,
-    compare_frames,
-    distance,
-    has_convolutions,
-    keep_spoken,
-    load_exportable,
-    quantise,
-    trace,
-)
+from .onnx import has_convolutions, keep_spoken, load_exportable, quantise, trace
 from .site import make_site
 from .static import split, why_not_static
 

@@ -17,7 +17,8 @@ from hf_audio import (
 )
 from hf_audio.cli import main
 from hf_audio.errors import CheckpointError, ExportError
-from hf_audio.export.onnx import TOLERANCE, bound_of, export_onnx
+from hf_audio.export.comparison import TOLERANCE, bound_of
+from hf_audio.export.onnx import export_onnx
 from hf_audio.export.onnx_frontend import FactoredMelSpectrogram
 from hf_audio.inference.checkpoint import load_classifier
 from hf_audio.inference.embedder import load_embedder

@@ -8,13 +8,8 @@ import torch
 from helpers.checkpoints import tiny_config, trained_looking_model
 from helpers.recordings import tone
 
-from hf_audio.export.static import (
-    StaticParts,
-    count_multiply_adds,
-    peak_bytes,
-    read_constants,
-    write_reference,
-)
+from hf_audio.export.footprint import count_multiply_adds, peak_bytes
+from hf_audio.export.static import StaticParts, read_constants, write_reference
 from hf_audio.export.static_frontend import ConvolutionalMelSpectrogram, StaticMaxPooling
 from hf_audio.inference.facts import Facts
 from hf_audio.models.backbones import MeanMaxPooling
