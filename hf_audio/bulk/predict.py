@@ -13,7 +13,7 @@ from typing import Generic
 
 from tqdm.auto import tqdm
 
-from ..data.columns import Columns
+from ..data.tables.columns import Columns
 from ..errors import AudioError, DataError
 from ..files import unwritable
 from ..problems import count_problems

@@ -64,7 +64,7 @@ def export(
 
     paths, labels = (None, None) if clips is None else find_examples(clips)
     if for_device:
-        from ..export.device import export_for_device  # loads torch
+        from ..export.devices.device import export_for_device  # loads torch
 
         return export_for_device(
             os.fspath(checkpoint),

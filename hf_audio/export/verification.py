@@ -34,11 +34,11 @@ from ..inference.streaming import AudioStream, FrameStream
 from ..inference.torch_classifier import TorchAudioClassifier
 from .browser import find_browser, frames_in_browser, scores_in_browser
 from .comparison import TOLERANCE, bound_of, compare_frames, distance
-from .device import TOOLS, find_tool, is_installed, largest_difference, open_exported, write_file
+from .devices.device import TOOLS, find_tool, is_installed, largest_difference, open_exported, write_file
+from .devices.static import split, why_not_static
 from .golden_clips import make_golden_clips
 from .onnx import has_convolutions, keep_spoken, load_exportable, quantise, trace
 from .site import make_site
-from .static import split, why_not_static
 
 # Samples of a stream's blocks: a prime, 20 ms of a telephone, a sound card's buffer, and all at once.
 BLOCKS = (997, 160, 4096, None)

@@ -12,7 +12,7 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 from transformers import AutoModelForAudioClassification
 
-from ..data.tables import read_table
+from ..data.tables.text_tables import read_table
 from ..errors import ArgumentError
 from ..inference.facts import Facts
 from ..models import (

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from ..arguments import RecipeArguments
-from ..data.tables import write_rows
+from ..data.tables.text_tables import write_rows
 from ..errors import ArgumentError
 from ..files import write_text
 from ..runs.answers import answer_tables, measure_answers

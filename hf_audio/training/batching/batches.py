@@ -13,8 +13,8 @@ from ...audio.windows import shifted_crops, split_windows
 from ...augmentation.amortized import Amortized, Occasional, seed_transforms, seeded
 from ...augmentation.quick_transforms import quicken, split_excerpt
 from ...augmentation.transforms import vary_background
-from ...data.annotated_rows import tags_of
-from ...data.frame_targets import events_within, frame_targets
+from ...data.annotations.annotated_rows import tags_of
+from ...data.annotations.frame_targets import events_within, frame_targets
 from ...data.rows import (
     BELIEVED_COLUMN,
     COMPLETE_COLUMN,

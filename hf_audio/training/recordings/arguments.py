@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 
 from ...arguments import Group
-from ...data.annotations import UNANNOTATED
-from ...data.columns import Columns
+from ...data.annotations.finding import UNANNOTATED
+from ...data.tables.columns import Columns
 from ...division.recording_groups import GROUP_BY
 from ...errors import ArgumentError
 from ...remote.addresses import public_name

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from hf_audio.audio.loading import pack_samples
 from hf_audio.augmentation.amortized import Amortized, seed_transforms, seeded
 from hf_audio.augmentation.transforms import RandomPlacement
+from hf_audio.data.annotations.frame_targets import UNKNOWN
 from hf_audio.data.cache import cache_audio
-from hf_audio.data.frame_targets import UNKNOWN
 from hf_audio.data.rows import (
     BELIEVED_COLUMN,
     COMPLETE_COLUMN,
