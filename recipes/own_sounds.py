@@ -24,14 +24,9 @@ from hf_audio.division.division import Division
 from hf_audio.encoders.names import find_checkpoint
 from hf_audio.runs.card import TaskFacts, hub_id
 from hf_audio.runs.markdown import code
-from hf_audio.training.general_sounds import (
-    ONE_CLASS,
-    PRESETS,
-    SEARCH_SPACE,
-    TINY,
-    fit_signal,
-    hear_frames,
-    hear_statistics,
+from hf_audio.training.general_sounds.presets import ONE_CLASS, PRESETS, SEARCH_SPACE, TINY
+from hf_audio.training.general_sounds.signal import fit_signal, hear_frames, hear_statistics
+from hf_audio.training.general_sounds.transforms import (
     slow_transforms,
     slow_unmoved_transforms,
     unmoved_transforms,

@@ -17,7 +17,7 @@ from ...division.division import Division, divide_by_folds, divide_collection, d
 from ...division.earlier_run import find_held_out
 from ...division.recording_groups import Wishes
 from ...errors import ArgumentError
-from ..general_sounds import GeneralSoundsArguments
+from ..general_sounds.presets import GeneralSoundsArguments
 from .arguments import RecordingsArguments
 
 logger = logging.getLogger(__name__)
