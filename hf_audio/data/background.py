@@ -11,7 +11,8 @@ import datasets
 import numpy as np
 from datasets import ClassLabel, Dataset
 
-from ..audio.loading import pack_samples, stream_audio
+from ..audio.loading import stream_audio
+from ..audio.packing import pack_samples
 from ..audio.windows import cut_running
 from ..errors import AudioError, DataError
 from ..files import search_folder

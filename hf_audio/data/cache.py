@@ -15,7 +15,8 @@ import pyarrow.compute as pc
 import soundfile
 from datasets import Dataset, concatenate_datasets
 
-from ..audio.loading import load_audio, pack_samples, unpack_samples, unreadable
+from ..audio.loading import load_audio, unreadable
+from ..audio.packing import pack_samples, unpack_samples
 from ..audio.sections import load_section
 from ..audio.speech import VERSION as VOICE_ACTIVITY_VERSION
 from ..audio.speech import keep_speech, load_voice_activity

@@ -20,7 +20,8 @@ import numpy as np
 import soundfile
 from transformers import pipeline
 
-from ..audio.loading import INT16_FULL_SCALE, load_audio
+from ..audio.levels import INT16_FULL_SCALE
+from ..audio.loading import load_audio
 from ..audio.windows import running_windows
 from ..bulk.decoding import Cut
 from ..bulk.scoring import judge_clips

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import soundfile
 
-from ...audio.loading import to_int16
+from ...audio.packing import to_int16
 from ...audio.sections import load_section
 from ...data.tables.text_tables import write_rows
 from ...errors import DataError

@@ -8,7 +8,7 @@ import torch
 from torch.utils.data import Sampler
 from transformers import SequenceFeatureExtractor
 
-from ...audio.loading import Packed, open_packed
+from ...audio.packing import Packed, open_packed
 from ...audio.windows import shifted_crops, split_windows
 from ...augmentation.amortized import Amortized, Occasional, seed_transforms, seeded
 from ...augmentation.quick_transforms import quicken, split_excerpt

@@ -12,7 +12,7 @@ from helpers.recordings import RATE
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hf_audio.audio.loading import pack_samples
+from hf_audio.audio.packing import pack_samples
 from hf_audio.augmentation.amortized import Amortized, seed_transforms, seeded
 from hf_audio.augmentation.transforms import RandomPlacement
 from hf_audio.data.annotations.frame_targets import UNKNOWN
