@@ -204,7 +204,8 @@ def _service(checkpoint: str | os.PathLike) -> Iterator[str]:
     """Its address."""
     from ..serving.app import make_app
     from ..serving.connections import Server
-    from ..serving.service import Limits, Service
+    from ..serving.service import Service
+    from ..serving.settings import Limits
 
     service = Service({"checkpoint": checkpoint}, Limits(max_seconds=3600))
     server = Server(make_app(service), service, "127.0.0.1", 0)

@@ -15,14 +15,7 @@ from ...augmentation.quick_transforms import quicken, split_excerpt
 from ...augmentation.transforms import vary_background
 from ...data.annotations.annotated_rows import tags_of
 from ...data.annotations.frame_targets import events_within, frame_targets
-from ...data.rows import (
-    BELIEVED_COLUMN,
-    COMPLETE_COLUMN,
-    EVENTS_COLUMN,
-    TAUGHT_COLUMN,
-    UNVERIFIED_COLUMN,
-    tag_matrix,
-)
+from ...data.rows import BELIEVED_COLUMN, COMPLETE_COLUMN, EVENTS_COLUMN, TAUGHT_COLUMN, UNVERIFIED_COLUMN, tag_matrix
 from ...errors import DataError
 from ...inference.extractors import padding_arguments
 from ...models import AudioCNNConfig

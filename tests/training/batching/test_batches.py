@@ -17,13 +17,7 @@ from hf_audio.augmentation.amortized import Amortized, seed_transforms, seeded
 from hf_audio.augmentation.transforms import RandomPlacement
 from hf_audio.data.annotations.frame_targets import UNKNOWN
 from hf_audio.data.cache import cache_audio
-from hf_audio.data.rows import (
-    BELIEVED_COLUMN,
-    COMPLETE_COLUMN,
-    EVENTS_COLUMN,
-    UNVERIFIED_COLUMN,
-    load_class_folders,
-)
+from hf_audio.data.rows import BELIEVED_COLUMN, COMPLETE_COLUMN, EVENTS_COLUMN, UNVERIFIED_COLUMN, load_class_folders
 from hf_audio.errors import DataError
 from hf_audio.training.batching.batches import BalancedSampler, ClipTransform, WindowCollator
 
