@@ -19,7 +19,7 @@ from ...remote.paths import as_path
 from ..clips import find_all_clips, find_clips
 from ..embed import EmbeddingQuestion
 from ..predict import JOURNAL_SUFFIX, Sources, fingerprint, predict_files
-from ..vectors import Vectors, is_vectors, name_from_here, read_vectors
+from ..vectors.vector_files import Vectors, is_vectors, name_from_here, read_vectors
 
 logger = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from sklearn.neighbors import NearestNeighbors
 import hf_audio
 from hf_audio import cli
 from hf_audio.bulk.archive.similar import compare, find_similar
-from hf_audio.bulk.vectors import read_vectors
+from hf_audio.bulk.vectors.vector_files import read_vectors
 from hf_audio.errors import ArgumentError, CheckpointError, DataError
 
 

@@ -6,7 +6,8 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
-from hf_audio.bulk.vectors import VectorHeading, choose_vector_writer, is_vectors, pack, read_vectors
+from hf_audio.bulk.vectors.heading import VectorHeading, pack
+from hf_audio.bulk.vectors.vector_files import choose_vector_writer, is_vectors, read_vectors
 from hf_audio.errors import DataError
 
 METADATA = {"checkpoint_name": "net", "sampling_rate": 8000, "folder": "/archive"}
