@@ -15,7 +15,7 @@ from ..audio.loading import stream_audio
 from ..audio.packing import pack_samples
 from ..audio.windows import cut_running
 from ..errors import AudioError, DataError
-from ..files import search_folder
+from ..folders import search_folder
 from ..models.configuration_audio_cnn import NONE_OF_THESE
 
 logger = logging.getLogger(__name__)

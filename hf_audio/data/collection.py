@@ -11,7 +11,7 @@ import numpy as np
 from datasets import Dataset
 
 from ..errors import DataError
-from ..files import RealPaths
+from ..folders import RealPaths
 from ..remote.paths import is_file
 from .excerpts import cut_recordings
 from .layouts.part_names import read_part_name

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import DataError
-from ..files import RealPaths, search_folder
+from ..folders import RealPaths, search_folder
 from ..models.configuration_audio_cnn import ANOMALY, NORMAL
 from ..remote.paths import as_path
 from .collection import Collection, name_groups, read_parts_of

@@ -14,7 +14,7 @@ from datasets import ClassLabel, Dataset, concatenate_datasets
 
 from ..audio.loading import load_audio
 from ..errors import AudioError, DataError
-from ..files import FOREIGN_REMEDY, FolderSearch, find_folders, name_some, search_folder
+from ..folders import FOREIGN_REMEDY, FolderSearch, find_folders, name_some, search_folder
 from ..models.configuration_audio_cnn import NONE_OF_THESE
 from .classes import order_classes
 from .tables.clip_tables import read_clip_table

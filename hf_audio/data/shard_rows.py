@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from datasets import ClassLabel
 
 from ..errors import DataError
-from ..files import AUDIO_SUFFIXES
+from ..folders import AUDIO_SUFFIXES
 from ..remote.addresses import is_remote, public_name
 from ..remote.reading import open_remote
 from .classes import is_numbering

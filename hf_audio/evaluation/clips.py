@@ -28,7 +28,7 @@ from ..data.tables.columns import TEST, Columns, read_labels
 from ..data.tables.text_tables import is_table
 from ..data.tables.voice_tables import SPEAKER_COLUMN, is_voice_table, read_voice_table
 from ..errors import ArgumentError, DataError, NoSpeechError
-from ..files import search_folder
+from ..folders import search_folder
 from ..inference.classifier import AudioClassifier
 from ..inference.facts import Facts
 from ..models.configuration_audio_cnn import ANOMALY, NONE_OF_THESE, NORMAL

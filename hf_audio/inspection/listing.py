@@ -11,7 +11,7 @@ from ..data.layouts.recordings import Recordings, read_recordings
 from ..data.tables.columns import Columns
 from ..data.tables.tags import holds_lists, suspect_tags
 from ..errors import DataError
-from ..files import FOREIGN_REMEDY
+from ..folders import FOREIGN_REMEDY
 from ..remote.paths import is_file
 from .findings import Case, Finding, Severity, find
 

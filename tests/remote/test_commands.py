@@ -21,7 +21,7 @@ from hf_audio.data.shard_rows import read_block, read_sounds
 from hf_audio.data.shards import find_shards, load_shards
 from hf_audio.data.tables.columns import Columns
 from hf_audio.errors import ArgumentError, DataError
-from hf_audio.files import search_folder
+from hf_audio.folders import search_folder
 from hf_audio.remote.addresses import public_name
 from hf_audio.remote.claims import claimed
 from hf_audio.remote.writing import check_output

@@ -13,7 +13,7 @@ import numpy as np
 
 from ...audio.loading import load_audio
 from ...errors import ArgumentError, DataError, Refusal
-from ...files import RealPaths, name_some
+from ...folders import RealPaths, name_some
 from ...inference.embedder import AudioEmbedder, load_embedder
 from ...remote.paths import as_path
 from ..clips import find_all_clips, find_clips

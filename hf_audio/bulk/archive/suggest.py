@@ -12,7 +12,7 @@ from tqdm.auto import tqdm
 
 from ...data.annotations.finding import find_annotations
 from ...errors import ArgumentError, AudioError, DataError
-from ...files import RealPaths
+from ...folders import RealPaths
 from ...inference.checkpoint import load_classifier
 from ...inference.classifier import AudioClassifier
 from ...inference.embedder import AudioEmbedder, embedder_of

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...errors import DataError
-from ...files import FolderSearch, search_folder
+from ...folders import FolderSearch, search_folder
 from ..layouts.known_layouts import TABLE_LAYOUTS
 from ..tables.clip_tables import find_named
 from ..tables.columns import Columns

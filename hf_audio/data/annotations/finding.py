@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple, get_args
 
 from ...audio.loading import open_audio
 from ...errors import AudioError, DataError
-from ...files import RealPaths, name_some
+from ...folders import RealPaths, name_some
 from ...remote.paths import as_path
 from ..classes import order_classes
 from ..layouts.part_names import name_parts

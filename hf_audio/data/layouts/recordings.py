@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import DataError
-from ...files import FOREIGN_REMEDY, FolderSearch, RealPaths, find_folders, name_some, search_folder
+from ...folders import FOREIGN_REMEDY, FolderSearch, RealPaths, find_folders, name_some, search_folder
 from ...remote.addresses import is_remote
 from ...remote.paths import as_path, is_file
 from ..tables.clip_tables import ClipTable, read_clip_table

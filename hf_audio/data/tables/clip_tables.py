@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from ...errors import DataError
-from ...files import SOUND_SUFFIXES, search_folder
+from ...folders import SOUND_SUFFIXES, search_folder
 from ...remote.paths import as_path, is_file, join
 from .columns import Columns, settle_columns
 from .tags import unquote

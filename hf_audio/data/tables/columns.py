@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ...errors import DataError
-from ...files import SOUND_SUFFIXES
+from ...folders import SOUND_SUFFIXES
 from ..classes import find_numbering, simple_name
 from .tags import holds_lists, split_tags, suspect_tags, unquote
 
