@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         DataError as DataError,
         Refusal as Refusal,
     )
-    from .export.device import export_for_device as export_for_device
+    from .export.devices.device import export_for_device as export_for_device
     from .export.onnx import export_onnx as export_onnx
     from .inference.checkpoint import load_classifier as load_classifier
     from .inference.classifier import AudioClassifier as AudioClassifier
@@ -63,7 +63,7 @@ _PUBLIC = {
     ".audio.loading": ("load_audio", "stream_audio"),
     ".bulk.tagger": ("AudioTagger",),
     ".errors": ("ArgumentError", "AudioError", "CheckpointError", "DataError", "Refusal"),
-    ".export.device": ("export_for_device",),
+    ".export.devices.device": ("export_for_device",),
     ".export.onnx": ("export_onnx",),
     ".inference.checkpoint": ("load_classifier",),
     ".inference.classifier": ("AudioClassifier",),

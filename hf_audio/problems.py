@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from .files import name_some
+from .folders import name_some
 
 Problem = Mapping[str, str]
 NUMBER = re.compile(r"\d[\d.,e+-]*")  # by which reasons differ that are the same

@@ -21,13 +21,8 @@ from hf_audio.corpora.synthetic_sounds import make_environmental_sounds
 from hf_audio.data.rows import load_table
 from hf_audio.errors import ArgumentError, DataError
 from hf_audio.runs.card import TaskFacts
-from hf_audio.training.general_sounds import (
-    PRESETS,
-    SEARCH_SPACE,
-    GeneralSoundsArguments,
-    slow_transforms,
-    waveform_transforms,
-)
+from hf_audio.training.general_sounds.presets import PRESETS, SEARCH_SPACE, GeneralSoundsArguments
+from hf_audio.training.general_sounds.transforms import slow_transforms, waveform_transforms
 from hf_audio.training.start import find_recordings, run_recipe
 from hf_audio.training.task import Task
 

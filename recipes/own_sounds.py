@@ -17,21 +17,16 @@ from typing import Any
 from hf_audio import AudioCNNConfig
 from hf_audio.corpora.synthetic_sounds import make_environmental_sounds
 from hf_audio.data.collection import load_collection
-from hf_audio.data.columns import TEST, TRAIN, VALIDATION, Columns
 from hf_audio.data.rows import EVENTS_COLUMN
 from hf_audio.data.survey import Survey, survey_recordings, survey_stream
+from hf_audio.data.tables.columns import TEST, TRAIN, VALIDATION, Columns
 from hf_audio.division.division import Division
 from hf_audio.encoders.names import find_checkpoint
 from hf_audio.runs.card import TaskFacts, hub_id
 from hf_audio.runs.markdown import code
-from hf_audio.training.general_sounds import (
-    ONE_CLASS,
-    PRESETS,
-    SEARCH_SPACE,
-    TINY,
-    fit_signal,
-    hear_frames,
-    hear_statistics,
+from hf_audio.training.general_sounds.presets import ONE_CLASS, PRESETS, SEARCH_SPACE, TINY
+from hf_audio.training.general_sounds.signal import fit_signal, hear_frames, hear_statistics
+from hf_audio.training.general_sounds.transforms import (
     slow_transforms,
     slow_unmoved_transforms,
     unmoved_transforms,

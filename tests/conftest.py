@@ -46,7 +46,7 @@ def own_cache(tmp_path_factory, monkeypatch):
 @pytest.fixture
 def libsndfile_alone(monkeypatch):
     """Neither PyAV nor ffmpeg is installed."""
-    monkeypatch.setattr("hf_audio.files.foreign_decoder", lambda: None)
+    monkeypatch.setattr("hf_audio.folders.foreign_decoder", lambda: None)
 
 
 @pytest.fixture(scope="session")

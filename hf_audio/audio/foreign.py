@@ -17,7 +17,7 @@ from typing import IO, Any, Self
 
 import numpy as np
 
-from .. import files
+from .. import folders
 from ..errors import AudioError
 from .mpeg import skip_tags
 from .parts import read_at
@@ -65,7 +65,7 @@ def remedy(file: IO[bytes]) -> str:
     """How the sentence ends about a file that cannot be decoded."""
     if find_demuxer(file) is None:
         return "libsndfile can decode: convert it to WAV or FLAC"
-    return f"libsndfile can decode: {files.FOREIGN_REMEDY}"
+    return f"libsndfile can decode: {folders.FOREIGN_REMEDY}"
 
 
 class ForeignFile:
@@ -108,7 +108,7 @@ def open_foreign(file: IO[bytes], source: str | os.PathLike | bytes, name: str) 
     Raises:
         AudioError: it is damaged.
     """
-    demuxer, decoder = find_demuxer(file), files.foreign_decoder()
+    demuxer, decoder = find_demuxer(file), folders.foreign_decoder()
     if demuxer is None or decoder is None:
         return None
     return AvFile(file, demuxer, name) if decoder == "PyAV" else FfmpegFile(file, source, demuxer, name)

@@ -25,6 +25,9 @@ import numpy as np
 
 from ..errors import AudioError
 
+# What 16-bit samples are divided by. `to_int16` alone, the form in which training keeps its clips, has a scale of its
+# own: another one would change what networks are trained on.
+INT16_FULL_SCALE = 32768
 INTEGER_SCALES = (2.0**15, 2.0**23, 2.0**31)
 LOUDEST = 2.0**32
 # Of a stream: what a resampler or a codec may swing to.

@@ -9,7 +9,9 @@ import numpy as np
 
 from ..errors import AudioError
 from .levels import ChosenChannels, choose_channels, rescale
-from .loading import Recording, block_frames, open_audio, resample_blocks
+from .loading import open_audio
+from .recording import Recording, block_frames
+from .resampling import resample_blocks
 
 # Seconds before and after a section that a resampler hears too, so that the section begins and ends as in the whole.
 MARGIN = 0.1

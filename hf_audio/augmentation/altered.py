@@ -9,7 +9,7 @@ import soxr
 from datasets import Dataset
 from scipy.signal import butter, sosfilt
 
-from ..audio.loading import pack_samples
+from ..audio.packing import pack_samples
 from ..data.cache import cached_waveform
 from ..runs.confidence import NOISE, ROOM, TELEPHONE
 from .amortized import seed_transforms, seeded

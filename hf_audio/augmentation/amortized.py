@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..audio.loading import Packed, open_packed, pack_samples
+from ..audio.packing import Packed, open_packed, pack_samples
 
 # Tells its draws from those of the same clip and epoch that are not amortised.
 AMORTIZED_DRAWS = 1

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..audio.start_times import name_before_time, start_time
-from ..data.tables import write_cells
+from ..data.tables.text_tables import write_cells
 from ..errors import DataError
 from ..files import written_whole
 from ..inference.events import SoundEvent

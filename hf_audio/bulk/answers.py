@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from tqdm.auto import tqdm
 
-from ..data.tables import write_cells
+from ..data.tables.text_tables import write_cells
 from ..errors import DataError
 from ..files import written_whole
 from ..inference.events import DEFAULT_THRESHOLD, is_event

@@ -11,12 +11,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..data.columns import NUMBER_NAMES, Columns
-from ..data.recordings import PART_CELLS, read_recordings
-from ..data.tables import is_table
-from ..data.voice_tables import SPEAKER_COLUMN, is_voice_table, read_voice_table
+from ..data.layouts.recordings import PART_CELLS, read_recordings
+from ..data.tables.columns import NUMBER_NAMES, Columns
+from ..data.tables.text_tables import is_table
+from ..data.tables.voice_tables import SPEAKER_COLUMN, is_voice_table, read_voice_table
 from ..errors import DataError
-from ..files import SOUND_SUFFIXES, RealPaths, is_hidden, is_readable, name_some, search_folder
+from ..folders import SOUND_SUFFIXES, RealPaths, is_hidden, is_readable, name_some, search_folder
 from ..remote.addresses import is_remote, public_name
 from ..remote.listing import find_remote, list_remote
 from ..remote.paths import as_path

@@ -9,7 +9,8 @@ from typing import IO, Any
 import numpy as np
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from ..audio.loading import stream_audio, to_mono
+from ..audio.loading import stream_audio
+from ..audio.resampling import to_mono
 from ..audio.windows import cut_running
 from ..errors import AudioError, DecodingError
 from ..inference.facts import Facts

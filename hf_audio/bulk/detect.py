@@ -13,7 +13,8 @@ import numpy as np
 
 from ..audio.start_times import read_start_time, start_time
 from ..errors import ArgumentError, DataError
-from ..files import RealPaths, written_whole
+from ..files import written_whole
+from ..folders import RealPaths
 from ..inference.classifier import AudioClassifier
 from ..inference.events import EventFinder, EventRule, SoundEvent
 from ..inference.facts import Facts

@@ -14,7 +14,8 @@ from .clips import is_searched
 from .journal import Entry
 from .questions import Answerer, WindowQuestion, fingerprint
 from .scoring import Judgement
-from .vectors import VectorHeading, choose_vector_writer, pack
+from .vectors.heading import VectorHeading, pack
+from .vectors.vector_files import choose_vector_writer
 
 
 @dataclass(frozen=True)

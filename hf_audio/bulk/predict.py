@@ -13,9 +13,10 @@ from typing import Generic
 
 from tqdm.auto import tqdm
 
-from ..data.columns import Columns
+from ..data.tables.columns import Columns
 from ..errors import AudioError, DataError
-from ..files import name_some, unwritable
+from ..files import unwritable
+from ..folders import name_some
 from ..problems import count_problems
 from ..remote.addresses import is_remote, public_name
 from ..remote.claims import claimed

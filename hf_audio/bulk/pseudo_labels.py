@@ -10,7 +10,7 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
-from ..data.tables import write_rows
+from ..data.tables.text_tables import write_rows
 from ..errors import DataError
 from ..inference.checkpoint import load_classifier
 from ..inference.facts import NO_SPEECH, Answer

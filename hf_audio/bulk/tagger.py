@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, cast
 
 import numpy as np
 
-from ..data.columns import FURTHER_PATH_NAMES, PATH_NAMES
+from ..data.tables.columns import FURTHER_PATH_NAMES, PATH_NAMES
 from ..errors import ArgumentError, CheckpointError, DataError
 from ..inference.facts import Whole
 from .answers import Row, TableHeading, arrow_schema

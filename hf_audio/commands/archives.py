@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from .paths import File, check_folder, check_sources, several
 
 if TYPE_CHECKING:
-    from ..bulk.similar import Neighbour
-    from ..bulk.suggest import Suggestion
+    from ..bulk.archive.similar import Neighbour
+    from ..bulk.archive.suggest import Suggestion
 
 
 def similar(
@@ -44,8 +44,8 @@ def similar(
         AudioError: an example cannot be read.
         CheckpointError: the checkpoint cannot be used, or has no embeddings.
     """
-    from ..bulk.listening_page import check_output, write_search
-    from ..bulk.similar import find_similar  # loads torch
+    from ..bulk.archive.listening_page import check_output, write_search
+    from ..bulk.archive.similar import find_similar  # loads torch
 
     if output is not None:
         check_output(Path(output))
@@ -90,9 +90,9 @@ def suggest(
         DataError: there are no recordings, all is labelled, or the output does not suit.
     """
     sources = check_sources(paths, output, num_workers, kept=False)
-    from ..bulk.labelling_page import write_suggestions
-    from ..bulk.listening_page import check_output
-    from ..bulk.suggest import suggest_windows  # loads torch
+    from ..bulk.archive.labelling_page import write_suggestions
+    from ..bulk.archive.listening_page import check_output
+    from ..bulk.archive.suggest import suggest_windows  # loads torch
 
     if output is not None:
         check_output(Path(output))

@@ -155,7 +155,7 @@ def answer_clips(
         raise ArgumentError(f"--address {options['address']} is of a Ray cluster: add --engine ray.")
     if submission and options["engine"] is not None:
         raise ArgumentError("--submission is written at once: leave --engine out.")
-    from ..data.columns import Columns
+    from ..data.tables.columns import Columns
 
     columns = Columns(options["path_column"])
     if submission:
@@ -165,7 +165,7 @@ def answer_clips(
             )
         from ..bulk.clips import find_all_clips
         from ..bulk.pseudo_labels import predict_tags  # loads torch
-        from ..data.tables import write_rows
+        from ..data.tables.text_tables import write_rows
 
         rows = predict_tags(os.fspath(checkpoint), find_all_clips(sources, columns, audio_dir=options["audio_dir"]))
         write_rows(as_path(str(output)), rows)
@@ -297,7 +297,7 @@ def embed_clips(
     sources = check_sources(paths, output, options["num_workers"], kept=options["resume"])
     from ..bulk.embed import EmbeddingQuestion
     from ..bulk.predict import Sources, predict_files  # loads torch
-    from ..data.columns import Columns
+    from ..data.tables.columns import Columns
 
     return predict_files(
         os.fspath(checkpoint),
@@ -411,7 +411,7 @@ def detect_events(
     from ..bulk.activity import Activity, check_summaries
     from ..bulk.detect import EventQuestion, Recordings, plan_beside
     from ..bulk.predict import predict_files  # loads torch
-    from ..data.columns import Columns
+    from ..data.tables.columns import Columns
 
     recordings = Recordings(sources, Columns(options["path_column"]), options["audio_dir"])
     place = None if output is None else as_path(output)
@@ -468,7 +468,7 @@ def pseudo_label(
     """
     from ..bulk.clips import find_clips
     from ..bulk.pseudo_labels import confident_labels, predict, write_answers  # loads torch
-    from ..data.columns import Columns
+    from ..data.tables.columns import Columns
 
     if not 0 < min_confidence <= 1:
         raise ArgumentError(f"--min_confidence {min_confidence} must lie above 0 and not above 1.")

@@ -73,7 +73,7 @@ def evaluate(
         check_folder(output)
     if num_workers is not None and num_workers < 0:
         raise ArgumentError(f"--num_workers {num_workers} must be 0 or more.")
-    from ..data.columns import Columns
+    from ..data.tables.columns import Columns
     from ..evaluation.evaluation import Data, Options, compare_checkpoints, evaluate_checkpoint  # loads torch
     from ..evaluation.events import Collars
     from ..evaluation.report import check_output, write_evaluation
@@ -132,7 +132,7 @@ def fit_events(
     """
     if precision is not None and false_alarms_per_hour is not None:
         raise ArgumentError("--precision and --false_alarms_per_hour are two aims: leave one out.")
-    from ..data.columns import Columns
+    from ..data.tables.columns import Columns
     from ..evaluation.evaluation import Data  # loads torch
     from ..evaluation.fitting import fit_events as fit
 

@@ -54,7 +54,7 @@ def inspect(
     for option, output in (("--json", json), ("--png", png), ("--groups", groups)):
         if output is not None:
             check_folder(output, option)
-    from ..data.columns import Columns
+    from ..data.tables.columns import Columns
     from ..inspection import report
 
     named = None if encoder is None else os.fspath(encoder)

@@ -67,9 +67,9 @@ def serve(
         from ..serving.app import make_app
         from ..serving.callers import Callers
         from ..serving.connections import Server
-        from ..serving.service import Limits, Service, name_checkpoints, read_token
+        from ..serving.service import Service
+        from ..serving.settings import Limits, Settings, name_checkpoints, read_token
         from ..serving.supervisor import Supervisor
-        from ..serving.worker import Settings
     except ModuleNotFoundError as error:
         raise MissingExtraError(f"There is no {error.name} to serve with: pip install 'hf-audio[serve]'.") from error
 

@@ -9,7 +9,7 @@ from ..errors import ArgumentError
 from .paths import File
 
 if TYPE_CHECKING:
-    from ..export.onnx import Export
+    from ..export.comparison import Export
     from ..export.verification import Verdict
     from ..runs.hub import File as UploadedFile
 
@@ -64,7 +64,7 @@ def export(
 
     paths, labels = (None, None) if clips is None else find_examples(clips)
     if for_device:
-        from ..export.device import export_for_device  # loads torch
+        from ..export.devices.device import export_for_device  # loads torch
 
         return export_for_device(
             os.fspath(checkpoint),

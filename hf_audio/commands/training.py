@@ -122,8 +122,8 @@ def audit_labels(
     if rounds is not None and rounds < 1:
         raise ArgumentError(f"--rounds {rounds} must be at least 1.")
     check_folder(output)
-    from ..data.columns import Columns
-    from ..data.tables import write_rows
+    from ..data.tables.columns import Columns
+    from ..data.tables.text_tables import write_rows
     from ..training.series import label_audit  # loads torch
     from ..training.series.audited_clips import load_audited_clips
 

@@ -10,8 +10,8 @@ from datasets import Dataset
 from sklearn.model_selection import StratifiedGroupKFold
 
 from ..data.rows import from_rows
-from ..data.tables import read_table
-from ..data.voice_tables import NEEDED_COLUMNS, SPEAKER_COLUMN, read_voice_table
+from ..data.tables.text_tables import read_table
+from ..data.tables.voice_tables import NEEDED_COLUMNS, SPEAKER_COLUMN, read_voice_table
 from ..errors import DataError
 
 logger = logging.getLogger(__name__)

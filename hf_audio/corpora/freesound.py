@@ -8,8 +8,8 @@ import pandas as pd
 from datasets import Dataset, concatenate_datasets
 
 from ..data.rows import UNVERIFIED_COLUMN, from_rows, from_tagged_rows
-from ..data.tables import read_table
-from ..data.tags import SEPARATOR
+from ..data.tables.tags import SEPARATOR
+from ..data.tables.text_tables import read_table
 from ..errors import DataError
 
 # Of FSDKaggle2018, https://zenodo.org/records/2552860.

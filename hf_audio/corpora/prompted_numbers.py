@@ -12,7 +12,7 @@ import soundfile
 
 from ..audio.loading import load_audio
 from ..errors import DataError
-from ..files import search_folder
+from ..folders import search_folder
 from .corpus_folder import make_corpus
 from .russian_numbers import FEMININE, HUNDREDS, TEENS, TENS, THOUSAND, UNITS, ZERO, number_words
 from .synthetic_numbers import draw_number, write_numbers

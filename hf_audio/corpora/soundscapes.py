@@ -15,7 +15,7 @@ import numpy as np
 import soxr
 
 from ..audio.loading import load_audio
-from ..data.tables import read_table, write_cells
+from ..data.tables.text_tables import read_table, write_cells
 from ..errors import ArgumentError, DataError
 from ..processes import work_off
 from . import synthetic_instruments, synthetic_sounds

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import soxr
 
-from ..data.tables import write_rows
+from ..data.tables.text_tables import write_rows
 from ..errors import ArgumentError, MissingExtraError
 from ..models.configuration_audio_cnn import NONE_OF_THESE
 from ..processes import work_off

@@ -11,10 +11,11 @@ import datasets
 import numpy as np
 from datasets import ClassLabel, Dataset
 
-from ..audio.loading import pack_samples, stream_audio
+from ..audio.loading import stream_audio
+from ..audio.packing import pack_samples
 from ..audio.windows import cut_running
 from ..errors import AudioError, DataError
-from ..files import search_folder
+from ..folders import search_folder
 from ..models.configuration_audio_cnn import NONE_OF_THESE
 
 logger = logging.getLogger(__name__)

@@ -15,12 +15,13 @@ import pyarrow.compute as pc
 import soundfile
 from datasets import Dataset, concatenate_datasets
 
-from ..audio.loading import load_audio, pack_samples, unpack_samples, unreadable
+from ..audio.loading import load_audio, unreadable
+from ..audio.packing import pack_samples, unpack_samples
 from ..audio.sections import load_section
 from ..audio.speech import VERSION as VOICE_ACTIVITY_VERSION
 from ..audio.speech import keep_speech, load_voice_activity
 from ..errors import AudioError, DataError
-from ..files import foreign_decoder
+from ..folders import foreign_decoder
 from .rows import ENCODED_COLUMN, END_COLUMN, START_COLUMN, part_columns
 
 # Of recordings of an hour each, a hundred at a time would not fit into memory.

@@ -11,15 +11,15 @@ import numpy as np
 from datasets import Dataset
 
 from ..errors import DataError
-from ..files import RealPaths
+from ..folders import RealPaths
 from ..remote.paths import is_file
-from .clip_tables import ClipTable
-from .columns import TEST, TRAIN, VALIDATION, Columns, read_class_order, read_labels, read_parts
 from .excerpts import cut_recordings
-from .part_names import read_part_name
-from .recordings import PART_CELLS, Recordings, read_recordings
+from .layouts.part_names import read_part_name
+from .layouts.recordings import PART_CELLS, Recordings, read_recordings
 from .rows import OWN_COLUMNS, from_rows, from_tagged_rows, report_left_out
 from .splits import split_off
+from .tables.clip_tables import ClipTable
+from .tables.columns import TEST, TRAIN, VALIDATION, Columns, read_class_order, read_labels, read_parts
 
 logger = logging.getLogger(__name__)
 

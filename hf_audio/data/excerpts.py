@@ -16,7 +16,7 @@ import soundfile
 from ..audio.loading import open_audio, stream_audio
 from ..errors import AudioError, DataError
 from ..files import folder_written_whole
-from .columns import TEST, TRAIN
+from .tables.columns import TEST, TRAIN
 
 # Raised whenever excerpts would come out differently.
 VERSION = 1

@@ -12,8 +12,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from ..errors import ArgumentError
-from .columns import PARTS
-from .layouts import NAME_SCHEMES, UUID
+from .layouts.known_layouts import NAME_SCHEMES, UUID
+from .tables.columns import PARTS
 
 SCHEME_SHARE = 0.6  # of a class's names, those that must be of a scheme
 DATE = re.compile(

@@ -14,7 +14,8 @@ from datasets.exceptions import DatasetNotFoundError
 
 from ..errors import DataError
 from .collection import Collection, hold_out, name_further, name_groups
-from .columns import (
+from .rows import ENCODED_COLUMN, from_rows, from_tagged_rows
+from .tables.columns import (
     PARTS,
     TEST,
     TRAIN,
@@ -26,8 +27,7 @@ from .columns import (
     read_parts,
     settle_columns,
 )
-from .rows import ENCODED_COLUMN, from_rows, from_tagged_rows
-from .tags import unquote
+from .tables.tags import unquote
 
 logger = logging.getLogger(__name__)
 

@@ -10,16 +10,16 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import DataError
-from ..files import RealPaths, search_folder
+from ..folders import RealPaths, search_folder
 from ..models.configuration_audio_cnn import ANOMALY, NORMAL
 from ..remote.paths import as_path
-from .clip_tables import ClipTable
 from .collection import Collection, name_groups, read_parts_of
-from .columns import TEST, TRAIN, Columns, guess_label
-from .part_names import read_part_name
-from .recordings import read_recordings
+from .layouts.part_names import read_part_name
+from .layouts.recordings import read_recordings
 from .rows import from_rows, report_left_out
-from .tables import is_table
+from .tables.clip_tables import ClipTable
+from .tables.columns import TEST, TRAIN, Columns, guess_label
+from .tables.text_tables import is_table
 
 logger = logging.getLogger(__name__)
 

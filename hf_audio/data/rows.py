@@ -14,13 +14,13 @@ from datasets import ClassLabel, Dataset, concatenate_datasets
 
 from ..audio.loading import load_audio
 from ..errors import AudioError, DataError
-from ..files import FOREIGN_REMEDY, FolderSearch, find_folders, name_some, search_folder
+from ..folders import FOREIGN_REMEDY, FolderSearch, find_folders, name_some, search_folder
 from ..models.configuration_audio_cnn import NONE_OF_THESE
 from .classes import order_classes
-from .clip_tables import read_clip_table
-from .columns import Columns, read_class_order
-from .tables import is_table
-from .tags import SEPARATOR, unquote
+from .tables.clip_tables import read_clip_table
+from .tables.columns import Columns, read_class_order
+from .tables.tags import SEPARATOR, unquote
+from .tables.text_tables import is_table
 
 logger = logging.getLogger(__name__)
 

@@ -15,11 +15,11 @@ import pyarrow.parquet as pq
 from datasets import ClassLabel
 
 from ..errors import DataError
-from ..files import AUDIO_SUFFIXES
+from ..folders import AUDIO_SUFFIXES
 from ..remote.addresses import is_remote, public_name
 from ..remote.reading import open_remote
 from .classes import is_numbering
-from .columns import LABEL_NAMES, Columns, guess_label
+from .tables.columns import LABEL_NAMES, Columns, guess_label
 
 # Files beside a recording in a tar that hold its label; a .json has it among its fields.
 LABEL_MEMBERS = ("cls", "txt")

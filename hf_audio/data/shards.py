@@ -25,9 +25,9 @@ from ..remote.listing import list_remote, stamp
 from ..remote.paths import as_path
 from .classes import order_by_numbers, order_classes
 from .collection import Collection
-from .columns import PARTS, TEST, TRAIN, VALIDATION, Columns
 from .rows import ENCODED_COLUMN, from_rows
 from .shard_rows import UNREADABLE, Block, Count, count_shard, read_block
+from .tables.columns import PARTS, TEST, TRAIN, VALIDATION, Columns
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from datasets import Dataset
 
-from ..audio.loading import RATES, load_audio, open_audio
+from ..audio.loading import load_audio, open_audio
+from ..audio.resampling import RATES
 from ..errors import AudioError, DataError
 from .bands import measure_bands
 from .rows import ENCODED_COLUMN, END_COLUMN, START_COLUMN, part_columns

@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..data.annotated_rows import RECORDING_COLUMN
+from ..data.annotations.annotated_rows import RECORDING_COLUMN
 from ..data.collection import Collection, draw_test
-from ..data.columns import TEST, TRAIN, VALIDATION
 from ..data.groups import group_by_folders, group_by_names, group_by_pattern
 from ..data.rows import START_COLUMN
 from ..data.splits import split_off
+from ..data.tables.columns import TEST, TRAIN, VALIDATION
 from ..errors import ArgumentError, DataError
 from .division import Division
 from .recording_groups import Wishes, with_groups

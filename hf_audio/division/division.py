@@ -9,10 +9,10 @@ import numpy as np
 
 from ..data.classes import order_classes
 from ..data.collection import Collection, draw_test
-from ..data.columns import TEST, TRAIN, VALIDATION
 from ..data.groups import Grouping, group_by_names, join_groups
-from ..data.recordings import FOLD_NAMES
+from ..data.layouts.recordings import FOLD_NAMES
 from ..data.splits import fold_groups, strata
+from ..data.tables.columns import TEST, TRAIN, VALIDATION
 from ..errors import ArgumentError
 from .recording_groups import GROUP_COLUMN, Clips, Wishes, find_grouping, keep_together, with_groups
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..data.tables import read_table
+from ..data.tables.text_tables import read_table
 from ..errors import ArgumentError
 from ..runs.folder.contents import is_trained_on_all
 from ..runs.heard import path_endings, read_sources

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from ..data.collection import Collection
-from ..data.columns import TEST, TRAIN, VALIDATION
 from ..data.groups import (
     Grouping,
     group_by_folders,
@@ -20,6 +19,7 @@ from ..data.groups import (
     join_groups,
 )
 from ..data.rows import ENCODED_COLUMN, class_names, has_tags
+from ..data.tables.columns import TEST, TRAIN, VALIDATION
 from ..errors import ArgumentError
 from ..runs.summary import name_labels
 from .same_sounds import SameSounds, search_same_sounds

@@ -22,7 +22,8 @@ from ..audio.loading import unreadable
 from ..data.groups import join_groups
 from ..data.rows import ENCODED_COLUMN
 from ..errors import DataError
-from ..files import foreign_decoder, write_text
+from ..files import write_text
+from ..folders import foreign_decoder
 from ..inspection.clip_measures import ClipMeasures, measure_clip
 from ..inspection.duplicates import find_same_samples, find_same_sounds
 from ..processes import work_off

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..data.annotations import AnnotatedRecordings, Unannotated, find_annotations
-from ..data.columns import Columns
+from ..data.annotations.finding import AnnotatedRecordings, Unannotated, find_annotations
+from ..data.tables.columns import Columns
 from ..errors import ArgumentError, DataError
 from ..inference.checkpoint import load_classifier
 from ..inference.classifier import AudioClassifier

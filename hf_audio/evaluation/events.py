@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ..data.annotated_recordings import Annotation
-from ..data.tables import write_cells, write_rows
+from ..data.annotations.annotated_recordings import Annotation
+from ..data.tables.text_tables import write_cells, write_rows
 from ..errors import ArgumentError
 from ..inference.events import SoundEvent
 from ..runs.markdown import Table

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..data.annotations import find_annotations
-from ..data.columns import TEST, TRAIN, VALIDATION
+from ..data.annotations.finding import find_annotations
+from ..data.tables.columns import TEST, TRAIN, VALIDATION
 from ..errors import ArgumentError, CheckpointError, DataError
 from ..files import write_text
 from ..inference.checkpoint import load_classifier

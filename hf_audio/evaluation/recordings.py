@@ -11,8 +11,8 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from ..audio.loading import stream_audio
-from ..data.annotated_recordings import AnnotatedRecording, AnnotatedRecordings
-from ..data.columns import TEST
+from ..data.annotations.annotated_recordings import AnnotatedRecording, AnnotatedRecordings
+from ..data.tables.columns import TEST
 from ..errors import ArgumentError, AudioError, DataError
 from ..inference.classifier import AudioClassifier
 from ..inference.events import EventRule, find_events, is_event

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..data.tables import write_rows
+from ..data.tables.text_tables import write_rows
 from ..errors import DataError
 from ..files import temporary_folder_beside, write_text
 from ..runs.folder.contents import SKIPPED_NAME, as_json

@@ -2,12 +2,9 @@
 
 import copy
 import json
-import logging
 import os
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,37 +14,17 @@ from ..errors import CheckpointError, ExportError
 from ..files import temporary_folder_beside, written_whole
 from ..inference.checkpoint import ONNX_SUFFIX
 from ..inference.classifier import AudioClassifier
-from ..inference.embedder import OnnxAudioEmbedder, embedder_of
 from ..inference.facts import Facts
-from ..inference.frames import frame_scores
 from ..inference.onnx_classifier import EMBEDDINGS, FRAME_SCORES, INPUT, OUTPUT, OnnxAudioClassifier
 from ..inference.torch_classifier import TorchAudioClassifier
-from .static import Footprint
+from .comparison import TOLERANCE, Export, bound_of, compare, compare_embeddings, compare_frames
+from .silence import quiet_tools
 
 if TYPE_CHECKING:
     import torch
 
-# Between torch and ONNX Runtime, in probability.
-TOLERANCE = 1e-4
 EXPORTABLE = ("audio_cnn", "audio_encoder", "audio_ensemble")
 EXAMPLE_WINDOWS = 2.5  # of what a network hears at once, in the waveform by which it is traced
-
-
-@dataclass
-class Export:
-    """What an export was found to be."""
-
-    path: Path
-    n_clips: int
-    """On which it was compared with torch."""
-    largest_difference: float
-    """Of a probability."""
-    agreement: float
-    """Share of the clips whose first answer is torch's."""
-    accuracies: tuple[float, float] | None = None
-    """Torch's and the file's, where the clips' labels were given."""
-    footprint: Footprint | None = None
-    """Of a file of one window: what it asks of a device."""
 
 
 def export_onnx(
@@ -165,7 +142,7 @@ def trace(classifier: TorchAudioClassifier, path: Path, embeddings: bool = False
     facts = classifier.facts
     outputs = [OUTPUT, *([FRAME_SCORES] if facts.frame_seconds else []), *([EMBEDDINGS] if embeddings else [])]
     example = torch.zeros(2, round(_example_seconds(classifier) * facts.sampling_rate))
-    with quiet():
+    with quiet_tools():
         program = torch.onnx.export(
             OutputsByName(model, outputs) if outputs != [OUTPUT] else model,
             (example,),
@@ -236,11 +213,6 @@ def quantise(
     return export
 
 
-def bound_of(difference: float) -> float:
-    """What a file of 8 bits may differ by on other clips, which differ more than those that calibrated it."""
-    return min(1.0, max(round(3 * difference, 4), TOLERANCE))
-
-
 def _quantise(path: Path, facts: Facts, clips: Sequence[np.ndarray]) -> None:
     """The convolutions of the network, in place; what makes the features stays as it is."""
     import onnx
@@ -256,7 +228,7 @@ def _quantise(path: Path, facts: Facts, clips: Sequence[np.ndarray]) -> None:
             return None if window is None else {INPUT: window[None]}
 
     folded = path.with_suffix(".folded.onnx")
-    with quiet():
+    with quiet_tools():
         quant_pre_process(str(path), str(folded), skip_symbolic_shape=True)  # batch normalisation into convolutions
         # A resampler's filters read the waveform itself: sixteen bits would be too few for it.
         filters = [
@@ -281,52 +253,6 @@ def _reads_waveform(node: Any) -> bool:
     return any("kernels" in name for name in node.input)
 
 
-def compare(
-    path: Path,
-    exported: AudioClassifier,
-    classifier: AudioClassifier,
-    clips: Sequence[np.ndarray],
-    labels: Sequence[str] | None,
-) -> Export:
-    """How far the answers of a file, by what runs it, are from torch's, on recordings, (samples,) each."""
-    # Clip by clip: many long ones would not fit into memory together.
-    pairs = [(classifier.judge([clip])[0], exported.judge([clip])[0]) for clip in clips]
-    difference = float(np.max([np.abs(a - b).max() for a, b in pairs]))
-    first = np.array([[_first(exported.facts, scores) for scores in pair] for pair in pairs])  # (clips, 2)
-    accuracies = None
-    if labels is not None and any(labels):
-        wanted = np.array(labels)
-        before, after = (first == wanted[:, None])[wanted != ""].mean(0).tolist()
-        accuracies = before, after
-    return Export(path, len(clips), difference, float((first[:, 0] == first[:, 1]).mean()), accuracies)
-
-
-def compare_frames(
-    exported: AudioClassifier, classifier: AudioClassifier, clips: Sequence[np.ndarray]
-) -> Iterator[float]:
-    """How far an exported classifier's scores are from torch's, at most, in the moments of each clip, (samples,)."""
-    for clip in clips:
-        pairs = zip(frame_scores(exported, [clip]), frame_scores(classifier, [clip]), strict=True)
-        yield float(np.max([np.abs(own.scores - expected.scores).max() for own, expected in pairs]))
-
-
-def compare_embeddings(path: Path, classifier: AudioClassifier, clips: Sequence[np.ndarray]) -> Iterator[float]:
-    """How far an ONNX file's embedding of each clip, (samples,), is from torch's, as a share of its length."""
-    exported, own = OnnxAudioEmbedder(OnnxAudioClassifier(path)), embedder_of(classifier)
-    for clip in clips:
-        yield distance(exported.embed_recording(clip), own.embed_recording(clip))
-
-
-def distance(vector: np.ndarray, expected: np.ndarray) -> float:
-    """Between two vectors, (size,), as a share of the second one's length."""
-    return float(np.linalg.norm(vector - expected) / max(np.linalg.norm(expected), np.finfo(np.float32).tiny))
-
-
-def _first(facts: Facts, scores: np.ndarray) -> str:
-    answer = facts.name(scores, top_k=1)
-    return answer["text"] if isinstance(answer, dict) else answer[0]["label"]
-
-
 def set_metadata(path: Path, values: Mapping[str, Any]) -> None:
     """Add facts to those that an ONNX file holds."""
     import onnx
@@ -336,19 +262,3 @@ def set_metadata(path: Path, values: Mapping[str, Any]) -> None:
     metadata |= {name: json.dumps(value) for name, value in values.items()}
     onnx.helper.set_model_props(model, metadata)
     onnx.save(model, path)
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Without the exporters' remarks to their developers."""
-    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir", "root")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)

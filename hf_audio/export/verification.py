@@ -20,7 +20,8 @@ import numpy as np
 import soundfile
 from transformers import pipeline
 
-from ..audio.loading import INT16_FULL_SCALE, load_audio
+from ..audio.levels import INT16_FULL_SCALE
+from ..audio.loading import load_audio
 from ..audio.windows import running_windows
 from ..bulk.decoding import Cut
 from ..bulk.scoring import judge_clips
@@ -33,21 +34,12 @@ from ..inference.onnx_classifier import OnnxAudioClassifier
 from ..inference.streaming import AudioStream, FrameStream
 from ..inference.torch_classifier import TorchAudioClassifier
 from .browser import find_browser, frames_in_browser, scores_in_browser
-from .device import TOOLS, find_tool, is_installed, largest_difference, open_exported, write_file
+from .comparison import TOLERANCE, bound_of, compare_frames, distance
+from .devices.device import TOOLS, find_tool, is_installed, largest_difference, open_exported, write_file
+from .devices.static import split, why_not_static
 from .golden_clips import make_golden_clips
-from .onnx import (
-    TOLERANCE,
-    bound_of,
-    compare_frames,
-    distance,
-    has_convolutions,
-    keep_spoken,
-    load_exportable,
-    quantise,
-    trace,
-)
+from .onnx import has_convolutions, keep_spoken, load_exportable, quantise, trace
 from .site import make_site
-from .static import split, why_not_static
 
 # Samples of a stream's blocks: a prime, 20 ms of a telephone, a sound card's buffer, and all at once.
 BLOCKS = (997, 160, 4096, None)
@@ -212,7 +204,8 @@ def _service(checkpoint: str | os.PathLike) -> Iterator[str]:
     """Its address."""
     from ..serving.app import make_app
     from ..serving.connections import Server
-    from ..serving.service import Limits, Service
+    from ..serving.service import Service
+    from ..serving.settings import Limits
 
     service = Service({"checkpoint": checkpoint}, Limits(max_seconds=3600))
     server = Server(make_app(service), service, "127.0.0.1", 0)

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..audio.loading import load_audio, to_mono
+from ..audio.loading import load_audio
+from ..audio.resampling import to_mono
 from ..errors import ArgumentError, AudioError
 from .checkpoint import load_classifier
 from .classifier import FUNCTIONS, AppliedClassifier

@@ -19,7 +19,8 @@ from transformers import BatchFeature
 from transformers.pipelines import PIPELINE_REGISTRY
 from transformers.pipelines.base import ChunkPipeline
 
-from ..audio.loading import load_audio, to_mono
+from ..audio.loading import load_audio
+from ..audio.resampling import to_mono
 from ..errors import ArgumentError, AudioError
 from ..models.configuration_audio_cnn import AudioCNNConfig
 from ..models.configuration_audio_encoder import AudioEncoderConfig

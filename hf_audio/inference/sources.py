@@ -8,7 +8,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from ..audio.loading import INT16_FULL_SCALE, load_audio
+from ..audio.levels import INT16_FULL_SCALE
+from ..audio.loading import load_audio
 from ..errors import AudioError, MissingExtraError
 
 BLOCK_SECONDS = 0.02

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import soxr
 
-from ..audio.levels import OVERSHOOT, clip
-from ..audio.loading import INT16_FULL_SCALE, RATES
+from ..audio.levels import INT16_FULL_SCALE, OVERSHOOT, clip
+from ..audio.resampling import RATES
 from ..errors import ArgumentError, AudioError
 from .classifier import AudioClassifier
 from .frames import FrameCutter, FrameJoiner, FrameScores, FrameWindows, score_moments

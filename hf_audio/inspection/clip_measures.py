@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..audio.levels import ChosenChannels, choose_channels, rescale
-from ..audio.loading import open_audio, resample_blocks
+from ..audio.loading import open_audio
+from ..audio.resampling import resample_blocks
 from ..data.bands import WINDOW, Spectrum, spectra
 from ..errors import AudioError
 from .fingerprints import RATE, Fingerprint, take_fingerprint

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..data.annotations import AnnotatedRecordings, find_annotations
-from ..data.columns import Columns
-from ..data.recordings import Recordings, read_recordings
-from ..data.tags import holds_lists, suspect_tags
+from ..data.annotations.finding import AnnotatedRecordings, find_annotations
+from ..data.layouts.recordings import Recordings, read_recordings
+from ..data.tables.columns import Columns
+from ..data.tables.tags import holds_lists, suspect_tags
 from ..errors import DataError
-from ..files import FOREIGN_REMEDY
+from ..folders import FOREIGN_REMEDY
 from ..remote.paths import is_file
 from .findings import Case, Finding, Severity, find
 

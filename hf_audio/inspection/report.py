@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..data.annotations import AnnotatedRecordings
+from ..data.annotations.finding import AnnotatedRecordings
 from ..data.bands import upper_end
-from ..data.columns import Columns
 from ..data.groups import group_by_names, join_groups
-from ..data.tables import is_table, write_rows
+from ..data.tables.columns import Columns
+from ..data.tables.text_tables import is_table, write_rows
 from ..errors import DataError
 from ..files import written_whole
 from ..processes import work_off

@@ -18,7 +18,8 @@ __all__ = ["EndpointHandler"]
 '''
 # Of hf_audio, what loads and asks a checkpoint: so nothing needs to be installed that is in no package index.
 PARTS = (
-    *("__init__.py", "errors.py", "files.py", "lettering.py", "problems.py", "processes.py", "registration.py"),
+    *("__init__.py", "errors.py", "files.py", "folders.py"),
+    *("lettering.py", "problems.py", "processes.py", "registration.py"),
     *("audio", "encoders", "inference", "models", "remote"),
 )
 # Of the package's own requirements, those of these parts.

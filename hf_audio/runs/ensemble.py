@@ -12,14 +12,10 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 from transformers import AutoModelForAudioClassification
 
-from ..data.tables import read_table
+from ..data.tables.text_tables import read_table
 from ..errors import ArgumentError
 from ..inference.facts import Facts
-from ..models import (
-    AudioCNNFeatureExtractor,
-    AudioEnsembleConfig,
-    AudioEnsembleForAudioClassification,
-)
+from ..models import AudioCNNFeatureExtractor, AudioEnsembleConfig, AudioEnsembleForAudioClassification
 from ..models.modeling_audio_cnn import classification_loss, probabilities
 from ..models.modeling_audio_ensemble import MEMBERS, Member, mean_logits
 from .answers import GROUP_NAME, answer_tables, measure_answers

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ..data.tables import read_table
+from ..data.tables.text_tables import read_table
 from ..errors import DataError
 from .folder.contents import ARGUMENTS_NAME, is_trained_on_all
 from .predictions.columns import PREDICTIONS_NAME

@@ -19,7 +19,7 @@ from huggingface_hub.errors import HfHubHTTPError, HTTPError, OfflineModeIsEnabl
 from huggingface_hub.utils import HFValidationError, validate_repo_id
 
 from ..arguments import RecipeArguments
-from ..data.tables import read_table, write_rows
+from ..data.tables.text_tables import read_table, write_rows
 from ..errors import HubError
 from .card import NAMELESS
 from .comparison import LEARNT

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from transformers import AutoModelForAudioClassification, PreTrainedModel, pipeline
 
-from ..data.tables import read_table
+from ..data.tables.text_tables import read_table
 from ..errors import ArgumentError
 from .folder.checkpoints import last_checkpoint
 from .folder.contents import BEST_NAME, RESULTS_NAME

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..inference.endpoint import DEFAULT_TOP_K, as_labels
 from ..inference.frames import FrameScores
+from . import judging
 from .schemas import InferenceParameters, UploadOptions, WindowOptions
 from .service import Service
 
@@ -19,8 +20,10 @@ Window = tuple[float, float, np.ndarray]
 async def infer(service: Service, audio: bytes, name: str | None, parameters: InferenceParameters) -> bytes:
     """As the inference API answers: labels with scores, a number that was read being a label too."""
     classifier = service.find(name, parameters.function_to_apply)
-    waveform = await service.decode(audio, classifier)
-    answer = classifier.facts.name(await service.judge(classifier, waveform), parameters.top_k or DEFAULT_TOP_K)
+    waveform = await judging.decode(service, audio, classifier)
+    answer = classifier.facts.name(
+        await judging.judge(service, classifier, waveform), parameters.top_k or DEFAULT_TOP_K
+    )
     return _encode(as_labels(answer))
 
 
@@ -31,17 +34,19 @@ async def predict(service: Service, audio: bytes, fields: dict[str, str]) -> byt
     name = options.model or next(iter(service.checkpoints))
     classifier = service.find(name)
     facts = classifier.facts
-    waveform = await service.decode(audio, classifier)
-    scores = await service.judge(classifier, waveform)
+    waveform = await judging.decode(service, audio, classifier)
+    scores = await judging.judge(service, classifier, waveform)
     whole = {"model": name, "seconds": len(waveform) / facts.sampling_rate, "answer": facts.name(scores, top_k)}
     encoded = _encode(whole)
     if options.frames:
-        stretch = await service.score_moments(classifier, waveform)
+        stretch = await judging.score_moments(service, classifier, waveform)
         frames = await service.run_decoding(partial(_encode_frames, stretch, facts.labels))
         encoded = encoded[:-1] + b',"frames":' + frames + b"}"
     if options.window_seconds is None and options.hop_seconds is None:
         return encoded
-    windows = await service.judge_windows(classifier, waveform, options.window_seconds, options.hop_seconds, top_k)
+    windows = await judging.judge_windows(
+        service, classifier, waveform, options.window_seconds, options.hop_seconds, top_k
+    )
     answer = partial(facts.name, top_k=top_k)
     return await service.run_decoding(partial(_encode_windows, encoded, windows, "answer", answer))
 
@@ -51,13 +56,13 @@ async def embed(service: Service, audio: bytes, fields: dict[str, str]) -> bytes
     options = WindowOptions.model_validate(fields)
     name = options.model or next(iter(service.checkpoints))
     embedder = service.find_embedder(name)
-    waveform = await service.decode(audio, embedder)
-    vector = await service.embed(embedder, waveform)
+    waveform = await judging.decode(service, audio, embedder)
+    vector = await judging.embed(service, embedder, waveform)
     whole = {"model": name, "seconds": len(waveform) / embedder.sampling_rate, "embedding": _numbers(vector)}
     if options.window_seconds is None and options.hop_seconds is None:
         return _encode(whole)
     spans = options.window_seconds, options.hop_seconds
-    windows = await service.embed_windows(embedder, waveform, *spans, len(vector))
+    windows = await judging.embed_windows(service, embedder, waveform, *spans, len(vector))
     return await service.run_decoding(partial(_encode_windows, _encode(whole), windows, "embedding", _numbers))
 
 

@@ -3,39 +3,37 @@
 import asyncio
 import html
 import secrets
-import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Request, WebSocket
 from fastapi import Path as PathParameter
-from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response, StreamingResponse
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
-from starlette.requests import ClientDisconnect
-from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
 from .. import __version__
 from . import answers
-from .bodies import media_type, read_form, read_inference
 from .callers import Callers, CallersApp
 from .connections import LingeringApp
+from .middleware import CountingApp, HeadApp
+from .refusals import ServiceError, add_refusals
+from .requests import infer, take_upload
 from .schemas import (
     DESCRIPTION,
     Embedding,
     Health,
-    InferenceParameters,
     LabelScore,
     Prediction,
     Readiness,
@@ -47,15 +45,9 @@ from .schemas import (
     describe_upload,
     write_sentence,
 )
-from .service import Service, ServiceError
+from .service import Service
 from .sessions import INVALID_DATA, NOT_ALLOWED, TRY_LATER, StreamSession, refuse
 
-# Of an answer, between pieces of which the event loop turns to others.
-PIECE_BYTES = 2**16
-JSON = "application/json"
-# Nobody is there to read it: what nginx writes into its log.
-CLIENT_CLOSED_REQUEST = 499
-RETRY_SECONDS = {HTTPStatus.TOO_MANY_REQUESTS: 2, HTTPStatus.SERVICE_UNAVAILABLE: 5}
 STREAM_CODES = {
     HTTPStatus.UNAUTHORIZED: NOT_ALLOWED,
     HTTPStatus.NOT_FOUND: INVALID_DATA,
@@ -81,10 +73,6 @@ curl -F file=@clip.wav -F top_k=3 -F hop_seconds=1 {url}v1/predict</pre>
 <p>All that can be asked: <a href="openapi.json">openapi.json</a>.</p>
 </html>
 """
-
-T = TypeVar("T")
-UploadAnswer = Callable[[Service, bytes, dict[str, str]], Awaitable[bytes]]
-"""Makes bytes of JSON out of a form's file and its other fields."""
 
 
 def make_app(
@@ -120,11 +108,7 @@ def make_app(
         raise ServiceError(HTTPStatus.UPGRADE_REQUIRED, "A stream is a WebSocket: connect to ws://, not http://.")
 
     _add_page(app, service, site)
-    app.add_exception_handler(ServiceError, _refuse)
-    app.add_exception_handler(ValidationError, _refuse)
-    app.add_exception_handler(HTTPException, _refuse_path)
-    app.add_exception_handler(ClientDisconnect, _give_up)
-    app.add_exception_handler(Exception, _admit_failure)
+    add_refusals(app)
     if callers is not None:
         app.add_middleware(
             CORSMiddleware, allow_origins=sorted(callers.origins), allow_methods=["GET", "POST"], allow_headers=["*"]
@@ -179,7 +163,7 @@ def _add_answers(app: FastAPI, service: Service, guard: _Guard) -> None:
     )
     async def classify(request: Request) -> Response:
         """Classify an audio file by the first model."""
-        return await _infer(service, request, None)
+        return await infer(service, request, None)
 
     @app.post(
         "/models/{name}",
@@ -190,7 +174,7 @@ def _add_answers(app: FastAPI, service: Service, guard: _Guard) -> None:
     )
     async def classify_by(name: Annotated[str, name_path], request: Request) -> Response:
         """Classify an audio file by the model of that name."""
-        return await _infer(service, request, name)
+        return await infer(service, request, name)
 
     @app.post(
         "/v1/predict",
@@ -201,7 +185,7 @@ def _add_answers(app: FastAPI, service: Service, guard: _Guard) -> None:
     )
     async def predict(request: Request) -> Response:
         """Classify an uploaded audio file, as a whole and, if wanted, window by window."""
-        return await _take_upload(service, request, answers.predict)
+        return await take_upload(service, request, answers.predict)
 
     @app.post(
         "/v1/embed",
@@ -212,7 +196,7 @@ def _add_answers(app: FastAPI, service: Service, guard: _Guard) -> None:
     )
     async def embed(request: Request) -> Response:
         """Embed an uploaded audio file, as a whole and, if wanted, window by window."""
-        return await _take_upload(service, request, answers.embed)
+        return await take_upload(service, request, answers.embed)
 
 
 def _add_operation(app: FastAPI, service: Service, guard: _Guard) -> None:
@@ -268,69 +252,6 @@ async def _serve_file(files: StaticFiles, otherwise: ASGIApp, scope: Scope, rece
     await response(scope, receive, send)
 
 
-async def _infer(service: Service, request: Request, name: str | None) -> Response:
-    async def answer(body: bytes) -> bytes:
-        audio, parameters = body, InferenceParameters()
-        if media_type(request) == JSON:
-            audio, parameters = await service.run_decoding(partial(read_inference, body))
-        return await answers.infer(service, audio, name, parameters)
-
-    service.find(name)
-    async with _read(service, request) as body:
-        return _respond(await _answer(service, request, partial(answer, body)))
-
-
-async def _take_upload(service: Service, request: Request, answer: UploadAnswer) -> Response:
-    service.find(None)
-    if media_type(request) != "multipart/form-data":
-        raise ServiceError(
-            HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "This is no form: upload the audio as multipart/form-data, field file."
-        )
-
-    async def read_and_answer(body: bytes) -> bytes:
-        return await answer(service, *await read_form(request.headers["content-type"], body))
-
-    async with _read(service, request) as body:
-        return _respond(await _answer(service, request, partial(read_and_answer, body)))
-
-
-def _respond(body: bytes) -> Response:
-    """An answer of JSON, a large one in pieces: so it is seen whether the client takes them."""
-    if len(body) <= PIECE_BYTES:
-        return Response(body, media_type=JSON)
-
-    async def pieces() -> AsyncGenerator[bytes, None]:
-        for first in range(0, len(body), PIECE_BYTES):
-            yield body[first : first + PIECE_BYTES]
-
-    return StreamingResponse(pieces(), media_type=JSON, headers={"content-length": str(len(body))})
-
-
-def _read(service: Service, request: Request) -> AbstractAsyncContextManager[bytes]:
-    promised = request.headers.get("content-length", "")
-    return service.read_body(request.stream(), int(promised) if promised.isdecimal() else 0)
-
-
-async def _answer(service: Service, request: Request, answer: Callable[[], Awaitable[T]]) -> T:
-    """The answer to a request that was read, unless the client goes away, which ends the work on it.
-
-    Raises:
-        ServiceError: there is none.
-        ClientDisconnect: nobody is there to be answered.
-    """
-    with service.place():
-        answering = asyncio.ensure_future(service.answer_in_time(answer()))
-        leaving = asyncio.ensure_future(request.receive())  # of a request that was read, nothing else comes
-        try:
-            await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
-            if not answering.done():
-                raise ClientDisconnect
-            return answering.result()
-        finally:
-            answering.cancel()
-            leaving.cancel()
-
-
 async def _serve_stream(service: Service, websocket: WebSocket, token: str | None) -> None:
     # Refused after it was accepted: browsers tell nobody why a WebSocket was not.
     with suppress(WebSocketDisconnect):
@@ -352,97 +273,3 @@ async def _serve_stream(service: Service, websocket: WebSocket, token: str | Non
 def _check_token(token: str | None, borne: str) -> None:
     if token is not None and not secrets.compare_digest(token.encode(), borne.encode()):
         raise ServiceError(HTTPStatus.UNAUTHORIZED, "Send the server's token: Authorization: Bearer TOKEN.")
-
-
-def _refuse(request: Request, error: Exception) -> Response:
-    if isinstance(error, ValidationError):
-        error = ServiceError(HTTPStatus.UNPROCESSABLE_ENTITY, write_sentence(error))
-    assert isinstance(error, ServiceError)
-    headers = {}
-    if error.status in RETRY_SECONDS:
-        headers["Retry-After"] = str(RETRY_SECONDS[error.status])
-    if error.status == HTTPStatus.UNAUTHORIZED:
-        headers["WWW-Authenticate"] = "Bearer"
-    if error.status == HTTPStatus.UPGRADE_REQUIRED:
-        headers["Upgrade"] = "websocket"
-    return JSONResponse({"error": error.sentence}, error.status, headers)
-
-
-def _refuse_path(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    path = request.scope["path"]  # request.url would take the host apart, which may be anything
-    sentences = {
-        HTTPStatus.NOT_FOUND: f"There is nothing at {path!r}: see /openapi.json.",
-        HTTPStatus.METHOD_NOT_ALLOWED: f"{request.method} is not possible at {path!r}: see /openapi.json.",
-    }
-    sentence = sentences.get(HTTPStatus(error.status_code), str(error.detail))
-    headers = dict(error.headers or {})
-    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        headers["Allow"] = ", ".join(_methods(request.app, path))
-    return JSONResponse({"error": sentence}, error.status_code, headers)
-
-
-def _methods(app: FastAPI, path: str) -> list[str]:
-    """What can be done at a path, by whichever routes; what no route has is a site's file."""
-    routes = [route for route in app.routes if isinstance(route, Route) and route.path_regex.match(path)]
-    methods = {method for route in routes for method in route.methods or ()} or {"GET"}
-    return sorted(methods | ({"HEAD"} if "GET" in methods else set()))
-
-
-def _give_up(request: Request, error: Exception) -> Response:
-    return Response(status_code=CLIENT_CLOSED_REQUEST)
-
-
-def _admit_failure(request: Request, error: Exception) -> Response:
-    return JSONResponse(
-        {"error": "The model failed: try another recording, and see the server's log."},
-        HTTPStatus.INTERNAL_SERVER_ERROR,
-    )
-
-
-class HeadApp:
-    """An app around another, which answers HEAD as GET; the server leaves the body out.
-
-    Args:
-        app: answers.
-    """
-
-    def __init__(self, app: ASGIApp):
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """See the ASGI specification."""
-        is_head = scope["type"] == "http" and scope["method"] == "HEAD"
-        await self.app({**scope, "method": "GET"} if is_head else scope, receive, send)
-
-
-class CountingApp:
-    """An app around another, which counts and times its answers.
-
-    Args:
-        app: answers.
-        service: has the metrics.
-    """
-
-    def __init__(self, app: ASGIApp, service: Service):
-        self.app = app
-        self.metrics = service.metrics
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """See the ASGI specification."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        start, status = time.perf_counter(), int(HTTPStatus.INTERNAL_SERVER_ERROR)
-
-        async def send_and_see(message: Message) -> None:
-            nonlocal status
-            status = message.get("status", status)
-            await send(message)
-
-        try:
-            await self.app(scope, receive, send_and_see)
-        finally:
-            path = getattr(scope.get("route"), "path", "other")
-            self.metrics.requests.labels(path, status).inc()
-            self.metrics.request_seconds.labels(path).observe(time.perf_counter() - start)

@@ -10,8 +10,8 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from ..inference.endpoint import decode_base64
+from .refusals import ServiceError
 from .schemas import InferenceParameters, InferenceRequest, holds_too_much
-from .service import ServiceError
 
 # Of a form, between pieces of which the event loop turns to others.
 PIECE_BYTES = 2**16

@@ -10,7 +10,7 @@ import numpy as np
 import soundfile
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ..audio.loading import RATES
+from ..audio.resampling import RATES
 from ..inference.endpoint import DEFAULT_TOP_K
 
 # The shortest hop: twenty answers a second.

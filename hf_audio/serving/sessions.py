@@ -17,8 +17,9 @@ from ..inference.frames import FrameScores
 from ..inference.streaming import AudioStream, Event, FrameStream
 from .answers import tell_frames
 from .batcher import BatchedClassifier
+from .refusals import ServiceError
 from .schemas import StreamMessage, StreamOptions, ValidationError, write_sentence
-from .service import Service, ServiceError
+from .service import Service
 
 BYTES_PER_SAMPLE = 2
 # A WebSocket's codes for why it closes, and how long its reason may be (RFC 6455).

@@ -18,8 +18,9 @@ from pathlib import Path
 from .. import errors
 from ..errors import ArgumentError, Refusal
 from .connections import listen
+from .settings import Settings
 from .tally import SharedTally
-from .worker import ENDED, READY, REFUSED, STARTED, TAKEN, TALLY_NAME, Settings
+from .worker import ENDED, READY, REFUSED, STARTED, TAKEN, TALLY_NAME
 
 # Before a worker that could not be started is started once more: at first, and at most.
 FIRST_DELAY, LONGEST_DELAY = 1.0, 30.0

@@ -11,14 +11,13 @@ import pickle
 import signal
 import socket
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import Refusal
 from .app import make_app
-from .callers import Callers
 from .connections import GracefulServer
-from .service import Limits, Service
+from .service import Service
+from .settings import Settings
 from .tally import SharedTally
 
 TALLY_NAME = "tally"
@@ -27,17 +26,6 @@ TALLY_NAME = "tally"
 STARTED, READY, TAKEN, ENDED, REFUSED = b"s", b"r", b"t", b"e", b"f"
 # Descriptors that come at once, at most.
 AT_ONCE = 16
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What is served, and to whom."""
-
-    checkpoints: dict[str, str]
-    limits: Limits
-    token: str | None
-    site: Path | None
-    callers: Callers
 
 
 class WorkerServer(GracefulServer):

@@ -10,18 +10,11 @@ from typing import Any
 import torch
 
 from ..arguments import RecipeArguments
-from ..data.tables import write_rows
+from ..data.tables.text_tables import write_rows
 from ..errors import ArgumentError
 from ..files import write_text
 from ..runs.answers import answer_tables, measure_answers
-from ..runs.card import (
-    RunFacts,
-    describe_metrics,
-    describe_samples,
-    hub_id,
-    shown_command,
-    write_model_card,
-)
+from ..runs.card import RunFacts, describe_metrics, describe_samples, hub_id, shown_command, write_model_card
 from ..runs.comparison import RIVAL_NAME, compare_with_constant
 from ..runs.folder.contents import SKIPPED_NAME, as_json, training_seconds
 from ..runs.folder.finishing import finishing

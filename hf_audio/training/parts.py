@@ -18,7 +18,7 @@ from ..data.rows import BELIEVED_COLUMN, UNLABELLED_COLUMN, add_guessed, add_unl
 from ..data.shards import Split
 from ..data.splits import check_classes, split_held_out, split_validation
 from ..errors import ArgumentError, DataError
-from ..files import search_folder
+from ..folders import search_folder
 from ..models import AudioCNNConfig
 from ..models.configuration_audio_cnn import ANOMALY
 from ..problems import count_problems

@@ -20,7 +20,7 @@ from ..arguments import RecipeArguments
 from ..audio.loading import load_audio
 from ..audio.speech import keep_speech
 from ..data.rows import BELIEVED_COLUMN, TAUGHT_COLUMN, UNLABELLED_COLUMN
-from ..data.tables import read_table
+from ..data.tables.text_tables import read_table
 from ..errors import ArgumentError, CheckpointError, NoSpeechError
 from ..inference.torch_classifier import TorchAudioClassifier
 from ..models import AudioCNNConfig, AudioEnsembleConfig

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from helpers.containers import RATE, decode, encode, sound
 
-from hf_audio import files
+from hf_audio import folders
 from hf_audio.audio import foreign
 from hf_audio.audio.foreign import find_demuxer
 from hf_audio.audio.loading import load_audio, open_audio
@@ -109,13 +109,13 @@ def test_without_a_decoder_the_sentence_names_one(tmp_path, recordings):
     with pytest.raises(UndecodableAudioError) as error:
         load_audio(b"a letter" * 100, RATE)
     assert "av" not in str(error.value).split()
-    assert files.search_folder(tmp_path).unreadable == [path] and not files.is_readable(path)
+    assert folders.search_folder(tmp_path).unreadable == [path] and not folders.is_readable(path)
 
 
 def test_folders_and_training_take_them(tmp_path, recordings):
     (tmp_path / "memo.m4a").write_bytes(recordings[1]["a.m4a"])
     (tmp_path / "stream.webm").write_bytes(recordings[1]["a.webm"])
-    found = files.search_folder(tmp_path)
+    found = folders.search_folder(tmp_path)
     assert len(found.audio) == 2 and found.left_out() == []
     rows = from_rows(found.audio, ["a", "b"])
     cached, skipped = cache_audio(rows, RATE)
@@ -152,7 +152,7 @@ def test_the_program_is_asked_where_pyav_is_not_installed(monkeypatch, tmp_path)
     program.write_text(FAKE.format(python=sys.executable))
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(files, "foreign_decoder", lambda: "ffmpeg")
+    monkeypatch.setattr(folders, "foreign_decoder", lambda: "ffmpeg")
     data = bytes(4) + b"ftypM4A " + bytes(100)
     path = tmp_path / "a.m4a"
     path.write_bytes(data)
@@ -167,7 +167,7 @@ def test_the_installed_program_gives_the_same_samples(monkeypatch, recordings):
         pytest.skip("the ffmpeg program is not installed")
     for name, data in recordings[1].items():
         heard = load_audio(data, 48000)
-        monkeypatch.setattr(files, "foreign_decoder", lambda: "ffmpeg")
+        monkeypatch.setattr(folders, "foreign_decoder", lambda: "ffmpeg")
         other = load_audio(data, 48000)
         monkeypatch.undo()
         assert abs(len(heard) - len(other)) < 2048, name

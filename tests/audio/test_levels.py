@@ -8,9 +8,10 @@ import soundfile
 from helpers.recordings import RATE, encoded, tone
 
 from hf_audio import AudioCNNFeatureExtractor
-from hf_audio.audio import levels, loading
+from hf_audio.audio import levels, recording
 from hf_audio.audio.levels import LOUDEST, LevelMeter, Mixer, choose_channels, to_floats
-from hf_audio.audio.loading import load_audio, pack_samples, stream_audio, to_mono, unpack_samples
+from hf_audio.audio.loading import load_audio, stream_audio
+from hf_audio.audio.resampling import to_mono
 from hf_audio.errors import AudioError
 
 TONE = tone(300)
@@ -65,14 +66,14 @@ def test_floats_beyond_full_scale_are_divided_by_the_peak_of_the_whole_file(monk
     expected = samples / np.abs(samples).max()
     np.testing.assert_allclose(load_audio(data, RATE), expected, atol=1e-6)
     np.testing.assert_allclose(to_mono(samples, RATE, RATE), expected, atol=1e-6)
-    monkeypatch.setattr(loading, "BLOCK_FRAMES", 1000)  # the first blocks are three times fainter than the last
+    monkeypatch.setattr(recording, "BLOCK_FRAMES", 1000)  # the first blocks are three times fainter than the last
     np.testing.assert_allclose(np.concatenate(list(stream_audio(data, RATE))), expected, atol=1e-6)
 
 
 def test_whole_numbers_in_float_files_are_integers(monkeypatch):
     expected = WORDS / np.float32(32768)
     np.testing.assert_array_equal(load_audio(float_wav(WORDS.astype(np.float32)), RATE), expected)
-    monkeypatch.setattr(loading, "BLOCK_FRAMES", 1000)
+    monkeypatch.setattr(recording, "BLOCK_FRAMES", 1000)
     np.testing.assert_array_equal(np.concatenate(list(stream_audio(float_wav(WORDS.astype("f4")), RATE))), expected)
 
 
@@ -99,19 +100,6 @@ def test_what_codecs_and_resamplers_swing_beyond_full_scale_is_clipped():
     np.testing.assert_array_equal(load_audio(vorbis, 48000), np.clip(swung, -1, 1))
     for heard in (load_audio(float_wav(square, 48000), 16000), to_mono(square, 48000, 16000)):
         assert np.abs(heard).max() == 1
-
-
-@pytest.mark.parametrize("level", [1.0, 0.01, 4e-5, 1e-10, 1e-37])
-def test_the_cache_keeps_faint_floats(level):
-    wave = (TONE * np.float32(level)).astype(np.float32)
-    packed = pack_samples(wave)
-    assert len(packed) // 2 == len(wave)
-    worst = 0.5 / 32767 if level >= 0.01 else 1e-4 * np.abs(wave).max()
-    np.testing.assert_allclose(unpack_samples(packed), wave, atol=worst)
-    assert unpack_samples(packed).dtype == np.float32
-    if level >= 0.01:  # those of ordinary recordings are what they were
-        np.testing.assert_array_equal(unpack_samples(packed), loading.from_int16(loading.to_int16(wave)))
-    assert not unpack_samples(pack_samples(np.zeros(5, dtype=np.float32))).any()
 
 
 NOISE = np.random.default_rng(0).standard_normal((2, len(TONE))).astype(np.float32)
@@ -145,7 +133,7 @@ def test_channels_that_would_spoil_the_mean_are_left_out(monkeypatch, channels, 
     np.testing.assert_allclose(load_audio(data, RATE), expected, atol=1e-7)
     for array in (block, block.T):
         np.testing.assert_allclose(to_mono(array, RATE, RATE), expected, atol=1e-7)
-    monkeypatch.setattr(loading, "BLOCK_FRAMES", 1024)
+    monkeypatch.setattr(recording, "BLOCK_FRAMES", 1024)
     monkeypatch.setattr(levels, "FRAMES_JUDGED", 1024)
     np.testing.assert_allclose(np.concatenate(list(stream_audio(data, RATE))), expected, atol=1e-7)
 

@@ -6,8 +6,8 @@ import soundfile
 import soxr
 from helpers.recordings import RATE, encoded, tone
 
-from hf_audio.audio import loading
-from hf_audio.audio.loading import from_int16, load_audio, stream_audio, to_int16, to_mono
+from hf_audio.audio import recording
+from hf_audio.audio.loading import load_audio, stream_audio
 from hf_audio.errors import AudioError, LongAudioError, UndecodableAudioError
 
 
@@ -45,15 +45,6 @@ def test_stereo_is_averaged_and_other_rates_resampled():
     data = encoded(np.stack([left, right], 1), 44100, subtype="FLOAT")
     expected = soxr.resample((left + right) / 2, 44100, RATE)
     np.testing.assert_allclose(load_audio(data, RATE), expected, atol=1e-6)
-
-
-@pytest.mark.parametrize("dtype", [np.int16, np.int32, np.float32, np.float64])
-def test_arrays_of_any_type_mean_the_same_sound(dtype):
-    waveform = tone(300)
-    scale = {np.int16: 2**15, np.int32: 2**31}.get(dtype, 1)
-    array = (waveform.astype(np.float64) * scale).astype(dtype)
-    for shaped in (array, np.stack([array, array]), np.stack([array, array], 1)):
-        np.testing.assert_allclose(to_mono(shaped, RATE, RATE), waveform, atol=1e-4)
 
 
 def wav_with(samples: np.ndarray) -> bytes:
@@ -101,20 +92,6 @@ def test_a_wav_written_to_a_pipe_is_not_taken_for_cut_off():
     assert len(load_audio(bytes(streamed), RATE)) == len(tone(440))
 
 
-def test_bad_arrays_are_refused():
-    with pytest.raises(AudioError, match="shape"):
-        to_mono(np.zeros((2, 2, 2)), RATE, RATE)
-    with pytest.raises(AudioError, match="sampling rate"):
-        to_mono(np.zeros(10), 0, RATE)
-    with pytest.raises(AudioError, match="no samples"):
-        to_mono(np.zeros(0), RATE, RATE)
-
-
-def test_sixteen_bit_samples_and_back():
-    wave = np.array([-2, -1, -0.5, 0, 1e-6, 0.5, 1, 3], dtype=np.float32)
-    np.testing.assert_allclose(from_int16(to_int16(wave)), np.clip(wave, -1, 1), atol=0.5 / 32767)
-
-
 def test_nothing_is_decoded_that_is_longer_than_allowed():
     np.testing.assert_array_equal(load_audio(GOOD_FLAC, RATE, max_seconds=2.0), load_audio(GOOD_FLAC, RATE))
     with pytest.raises(LongAudioError, match=r"longer than 1\.9 s"):
@@ -154,7 +131,7 @@ def test_blocks_are_the_whole(tmp_path, monkeypatch, rate, channels, name):
     soundfile.write(tmp_path / "a.flac", sound, rate)
     (tmp_path / "a.raw").write_bytes(encoded(sound, rate))
     whole = load_audio(tmp_path / name, 16000)
-    monkeypatch.setattr(loading, "BLOCK_FRAMES", 3001)
+    monkeypatch.setattr(recording, "BLOCK_FRAMES", 3001)
     blocks = list(stream_audio(tmp_path / name, 16000))
     assert len(blocks) == 7
     np.testing.assert_allclose(np.concatenate(blocks), whole, atol=1e-6)
@@ -162,21 +139,9 @@ def test_blocks_are_the_whole(tmp_path, monkeypatch, rate, channels, name):
 
 
 def test_a_long_file_that_is_cut_off_is_noticed_at_its_end(tmp_path, monkeypatch):
-    monkeypatch.setattr(loading, "BLOCK_FRAMES", 3001)
+    monkeypatch.setattr(recording, "BLOCK_FRAMES", 3001)
     path = tmp_path / "a.flac"
     soundfile.write(path, np.random.default_rng(0).uniform(-0.5, 0.5, 50_000), 16000)
     path.write_bytes(path.read_bytes()[:60_000])
     with pytest.raises(AudioError, match=r"a\.flac is (cut off|not audio)"):
         list(stream_audio(path, 16000))
-
-
-def test_a_recording_is_opened_as_it_is(tmp_path, monkeypatch):
-    monkeypatch.setattr(loading, "BLOCK_FRAMES", 1000)
-    samples = np.stack([tone(300, 0.5), -tone(900, 0.5)], axis=1)
-    soundfile.write(tmp_path / "a.wav", samples, RATE, subtype="FLOAT")
-    with loading.open_audio(tmp_path / "a.wav") as recording:
-        assert (recording.rate, recording.channels, recording.kind) == (RATE, 2, "WAV FLOAT")
-        assert recording.frames == len(samples) and recording.full_scale() == 1
-        read = list(recording.blocks())
-    assert [len(block) for block in read] == [1000] * 4 + [0]
-    np.testing.assert_array_equal(np.concatenate(read), samples)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from datasets import Dataset
 
-from hf_audio.audio.loading import pack_samples
+from hf_audio.audio.packing import pack_samples
 from hf_audio.augmentation.altered import alter, alterations, choose_clips, telephone, vary
 
 RATE = 16000

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from helpers.recordings import RATE
 
-from hf_audio.audio.loading import open_packed, pack_samples
+from hf_audio.audio.packing import open_packed, pack_samples
 from hf_audio.augmentation.amortized import Amortized, Occasional
 
 

@@ -18,7 +18,8 @@ import numpy as np
 from audiomentations import Compose
 
 from hf_audio.augmentation.transforms import AddFastGaussianSNR
-from hf_audio.training.general_sounds import SIGNAL, waveform_transforms
+from hf_audio.training.general_sounds.presets import SIGNAL
+from hf_audio.training.general_sounds.transforms import waveform_transforms
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "esc50.py"
 # What is left out: flags, and changes of the recipe's own facts.

@@ -20,12 +20,13 @@ from pathlib import Path
 
 import numpy as np
 
+from hf_audio.bulk.archive.similar import _nearest
 from hf_audio.bulk.clips import find_clips
 from hf_audio.bulk.embed import EmbeddingQuestion
 from hf_audio.bulk.predict import Question, Sources, predict_files
 from hf_audio.bulk.questions import WindowQuestion
-from hf_audio.bulk.similar import _nearest
-from hf_audio.bulk.vectors import VectorHeading, choose_vector_writer, pack, read_vectors
+from hf_audio.bulk.vectors.heading import VectorHeading, pack
+from hf_audio.bulk.vectors.vector_files import choose_vector_writer, read_vectors
 from hf_audio.inference.checkpoint import load_classifier
 from hf_audio.inference.embedder import embedder_of
 

@@ -27,8 +27,8 @@ import soundfile
 
 import hf_audio
 from hf_audio.audio.loading import stream_audio
-from hf_audio.data.annotated_recordings import AnnotatedRecording
-from hf_audio.data.annotations import find_annotations
+from hf_audio.data.annotations.annotated_recordings import AnnotatedRecording
+from hf_audio.data.annotations.finding import find_annotations
 from hf_audio.evaluation.events import JudgedRecordings
 from hf_audio.evaluation.pairs import compare_recordings
 from hf_audio.inference.classifier import AudioClassifier

@@ -26,8 +26,9 @@ from sklearn.mixture import GaussianMixture
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import OneClassSVM
 
-from hf_audio.audio.loading import load_audio, pack_samples
-from hf_audio.data.tables import write_cells
+from hf_audio.audio.loading import load_audio
+from hf_audio.audio.packing import pack_samples
+from hf_audio.data.tables.text_tables import write_cells
 from hf_audio.runs.metrics.two_classes import partial_auc, roc_auc
 from hf_audio.runs.scores import read_scores
 from hf_audio.training.judgement.rival import spectrum_statistics

@@ -20,7 +20,7 @@ from hf_audio.corpora.prompted_numbers import Prompts, find_prompts
 from hf_audio.corpora.russian_numbers import number_words
 from hf_audio.corpora.synthetic_numbers import draw_number
 from hf_audio.corpora.word_joins import REST, SHARES, join_words
-from hf_audio.files import search_folder
+from hf_audio.folders import search_folder
 from hf_audio.inference.checkpoint import load_classifier
 from hf_audio.inference.classifier import AudioClassifier
 from hf_audio.inference.facts import no_number

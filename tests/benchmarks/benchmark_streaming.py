@@ -35,11 +35,12 @@ from transformers import TrainerCallback
 import hf_audio.training.setup
 from hf_audio import AudioCNNConfig
 from hf_audio.audio.loading import load_audio
-from hf_audio.data.columns import TEST
 from hf_audio.data.shards import load_shards
+from hf_audio.data.tables.columns import TEST
 from hf_audio.recipe_flags import parse_arguments
 from hf_audio.training.fine_tune import fine_tune
-from hf_audio.training.general_sounds import SIGNAL, slow_transforms, waveform_transforms
+from hf_audio.training.general_sounds.presets import SIGNAL
+from hf_audio.training.general_sounds.transforms import slow_transforms, waveform_transforms
 from hf_audio.training.task import Task
 from hf_audio.training.trainer import AudioTrainer
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from hf_audio.bulk.answers import WRITERS, Heading, choose_writer, print_table
-from hf_audio.data.tables import read_table
+from hf_audio.data.tables.text_tables import read_table
 from hf_audio.errors import DataError
 
 HEADING = Heading(["speaker", "confidence"], "label", 2, False, 8000)

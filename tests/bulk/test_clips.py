@@ -8,7 +8,7 @@ import pytest
 from helpers.recordings import touch, write_table
 
 from hf_audio.bulk.clips import find_all_clips, find_clips, find_examples, open_clips
-from hf_audio.data.columns import Columns
+from hf_audio.data.tables.columns import Columns
 from hf_audio.errors import DataError
 
 

@@ -14,7 +14,7 @@ from hf_audio.bulk import moments
 from hf_audio.bulk import tagger as tagger_module
 from hf_audio.bulk.scoring import judge_clips
 from hf_audio.commands import detect
-from hf_audio.data.annotations import find_annotations
+from hf_audio.data.annotations.finding import find_annotations
 from hf_audio.errors import ArgumentError, DataError
 from hf_audio.inference.classifier import AudioClassifier
 from hf_audio.inference.events import EventRule, find_events

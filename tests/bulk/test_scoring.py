@@ -11,7 +11,7 @@ from helpers.recordings import RATE, tone
 from transformers import pipeline
 
 from hf_audio import AudioCNNFeatureExtractor, AudioCNNForAudioClassification
-from hf_audio.audio import loading
+from hf_audio.audio import recording
 from hf_audio.audio.loading import load_audio
 from hf_audio.audio.windows import split_windows
 from hf_audio.bulk.decoding import Cut
@@ -60,7 +60,7 @@ def test_the_engine_the_pipeline_and_a_loop_by_hand_agree(checkpoint, clips, mon
         windows = split_windows(load_audio(file, RATE), RATE)
         with torch.no_grad():
             by_hand.append(torch.stack([model(torch.from_numpy(w)[None]).logits.softmax(-1)[0] for w in windows]))
-    monkeypatch.setattr(loading, "BLOCK_FRAMES", block)
+    monkeypatch.setattr(recording, "BLOCK_FRAMES", block)
     classifier = load_classifier(checkpoint)
     judged = judge(classifier, clips, num_workers=num_workers)
     assert sorted(judged) == list(range(len(clips)))

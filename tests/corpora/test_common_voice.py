@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hf_audio.corpora.common_voice import find_unlabelled, load_voices, split_speakers
-from hf_audio.data.voice_tables import is_voice_table, read_voice_table
+from hf_audio.data.tables.voice_tables import is_voice_table, read_voice_table
 from hf_audio.errors import DataError
 
 HEADER = "client_id\tpath\tsentence\tup_votes\tdown_votes\tage\tgender\taccents\tlocale\tsegment"

@@ -12,8 +12,8 @@ import pytest
 from helpers.recordings import write_table
 
 from hf_audio.data.collection import load_collection
-from hf_audio.data.columns import TEST, TRAIN, VALIDATION, Columns
 from hf_audio.data.rows import class_names
+from hf_audio.data.tables.columns import TEST, TRAIN, VALIDATION, Columns
 from hf_audio.errors import DataError
 
 

@@ -9,8 +9,8 @@ from helpers.recordings import RATE, tone, touch
 
 from hf_audio.audio.loading import load_audio
 from hf_audio.data.collection import load_collection
-from hf_audio.data.columns import TEST, TRAIN
 from hf_audio.data.excerpts import cut_recordings
+from hf_audio.data.tables.columns import TEST, TRAIN
 from hf_audio.errors import DataError
 
 

@@ -14,10 +14,10 @@ from datasets.exceptions import DatasetNotFoundError
 from helpers.recordings import RATE, encoded, tone
 
 from hf_audio.data.cache import cache_audio, cached_waveform
-from hf_audio.data.columns import TEST, TRAIN, VALIDATION, Columns
 from hf_audio.data.hub_datasets import load_hub_collection
 from hf_audio.data.rows import ENCODED_COLUMN, class_names
 from hf_audio.data.survey import survey_recordings
+from hf_audio.data.tables.columns import TEST, TRAIN, VALIDATION, Columns
 from hf_audio.errors import DataError
 
 AUDIO = {"_type": "Audio"}

@@ -3,8 +3,8 @@
 import pytest
 from helpers.recordings import touch, write_table
 
-from hf_audio.data.columns import TEST, TRAIN, Columns
 from hf_audio.data.normal_recordings import load_normal_collection, read_condition, read_normal_recordings
+from hf_audio.data.tables.columns import TEST, TRAIN, Columns
 from hf_audio.errors import DataError
 
 

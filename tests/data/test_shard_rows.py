@@ -10,9 +10,9 @@ from helpers.recordings import RATE, tone, write_parquet, write_tar
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hf_audio.data.columns import Columns
 from hf_audio.data.shard_rows import count_shard, read_block
 from hf_audio.data.shards import index_shards
+from hf_audio.data.tables.columns import Columns
 from hf_audio.errors import DataError
 
 ROWS = [(bytes([number]) * 2000, f"{number}.wav", ("dog", "cat", "cow")[number % 3]) for number in range(11)]

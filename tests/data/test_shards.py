@@ -7,10 +7,10 @@ import pyarrow.parquet as pq
 import pytest
 from helpers.recordings import write_parquet, write_tar
 
-from hf_audio.data.columns import TEST, VALIDATION, Columns
 from hf_audio.data.rows import ENCODED_COLUMN
 from hf_audio.data.shard_rows import read_block
 from hf_audio.data.shards import find_shards, index_shards, load_shards
+from hf_audio.data.tables.columns import TEST, VALIDATION, Columns
 from hf_audio.errors import DataError
 
 ROWS = [(bytes([number]) * 2000, f"{number}.wav", ("dog", "cat", "cow")[number % 3]) for number in range(11)]

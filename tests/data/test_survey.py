@@ -8,9 +8,9 @@ from helpers.recordings import RATE, tone, write_parquet
 
 from hf_audio.data import survey
 from hf_audio.data.bands import unheard
-from hf_audio.data.columns import Columns
 from hf_audio.data.rows import from_rows
 from hf_audio.data.shards import index_shards
+from hf_audio.data.tables.columns import Columns
 from hf_audio.errors import DataError
 
 

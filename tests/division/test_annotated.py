@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hf_audio.data.annotated_recordings import AnnotatedRecording, AnnotatedRecordings, Annotation
-from hf_audio.data.annotated_rows import cut_rows
-from hf_audio.data.columns import TEST, TRAIN, VALIDATION, Columns
+from hf_audio.data.annotations.annotated_recordings import AnnotatedRecording, AnnotatedRecordings, Annotation
+from hf_audio.data.annotations.annotated_rows import cut_rows
+from hf_audio.data.tables.columns import TEST, TRAIN, VALIDATION, Columns
 from hf_audio.division.annotated import divide_annotated
 from hf_audio.division.recording_groups import Wishes
 from hf_audio.errors import DataError

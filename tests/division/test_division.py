@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from hf_audio.data.collection import Collection, hold_out
-from hf_audio.data.columns import TEST, TRAIN, VALIDATION, Columns
 from hf_audio.data.rows import from_rows, from_tagged_rows
+from hf_audio.data.tables.columns import TEST, TRAIN, VALIDATION, Columns
 from hf_audio.division import recording_groups
 from hf_audio.division.annotated import can_validate
 from hf_audio.division.division import (

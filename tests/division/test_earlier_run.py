@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from hf_audio.data.tables import write_rows
+from hf_audio.data.tables.text_tables import write_rows
 from hf_audio.division.earlier_run import find_held_out
 from hf_audio.errors import ArgumentError
 

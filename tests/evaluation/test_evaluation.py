@@ -13,7 +13,7 @@ from helpers.recordings import RATE, tone, write_parquet, write_tar
 
 import hf_audio
 from hf_audio import cli
-from hf_audio.data.annotated_recordings import Annotation
+from hf_audio.data.annotations.annotated_recordings import Annotation
 from hf_audio.errors import ArgumentError, DataError
 from hf_audio.evaluation.events import JudgedRecordings
 from hf_audio.inference.events import SoundEvent

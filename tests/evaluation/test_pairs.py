@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 from sklearn.metrics import balanced_accuracy_score, f1_score
 
-from hf_audio.data.annotated_recordings import Annotation
+from hf_audio.data.annotations.annotated_recordings import Annotation
 from hf_audio.evaluation.events import JudgedRecordings
 from hf_audio.evaluation.pairs import compare_clips, compare_recordings, same_clips
 from hf_audio.inference.events import SoundEvent

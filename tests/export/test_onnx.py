@@ -12,12 +12,11 @@ from helpers.checkpoints import FRAMES, tiny_config, trained_looking_model
 from helpers.recordings import REPOSITORY, tone, write_table
 from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2ForSequenceClassification
 
-from hf_audio import (
-    AudioCNNFeatureExtractor,
-)
+from hf_audio import AudioCNNFeatureExtractor
 from hf_audio.cli import main
 from hf_audio.errors import CheckpointError, ExportError
-from hf_audio.export.onnx import TOLERANCE, bound_of, export_onnx
+from hf_audio.export.comparison import TOLERANCE, bound_of
+from hf_audio.export.onnx import export_onnx
 from hf_audio.export.onnx_frontend import FactoredMelSpectrogram
 from hf_audio.inference.checkpoint import load_classifier
 from hf_audio.inference.embedder import load_embedder

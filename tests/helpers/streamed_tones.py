@@ -5,8 +5,8 @@ from audiomentations import AddGaussianNoise, Compose, Gain
 from helpers.checkpoints import tiny_config
 from helpers.tones import FACTS, TonesArguments
 from hf_audio.augmentation.transforms import RandomPlacement
-from hf_audio.data.columns import TEST, VALIDATION
 from hf_audio.data.shards import load_shards
+from hf_audio.data.tables.columns import TEST, VALIDATION
 from hf_audio.training.task import Task
 
 

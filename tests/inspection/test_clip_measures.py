@@ -12,7 +12,7 @@ from helpers.scenes import SCENE_RATE, scene
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hf_audio.audio import loading
+from hf_audio.audio import recording
 from hf_audio.inspection.clip_measures import ClipMeasures, measure_clip
 
 
@@ -83,7 +83,7 @@ def test_blocks_do_not_matter(size, block, tmp_path_factory):
     samples = np.clip(4 * samples, -1, 1)
     whole = measured(folder / "blocks.wav", samples)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loading, "BLOCK_FRAMES", block)
+        patch.setattr(recording, "BLOCK_FRAMES", block)
         parts = measure_clip(str(folder / "blocks.wav"))
     for name in ("digest", "seconds", "peak", "silent_start", "silent_end"):
         assert getattr(parts, name) == getattr(whole, name)
@@ -112,7 +112,7 @@ def test_cut_off_empty_and_broken_samples_are_told(tmp_path):
 
 
 def test_memory_does_not_grow_with_length(tmp_path, monkeypatch):
-    monkeypatch.setattr(loading, "BLOCK_FRAMES", 1 << 15)
+    monkeypatch.setattr(recording, "BLOCK_FRAMES", 1 << 15)
     minute = scene(6, 60.0, 8000)
     peaks = []
     for minutes in (1, 4):

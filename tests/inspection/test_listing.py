@@ -6,7 +6,7 @@ import unicodedata
 import pytest
 from helpers.recordings import write_table
 
-from hf_audio.data.columns import Columns
+from hf_audio.data.tables.columns import Columns
 from hf_audio.errors import DataError
 from hf_audio.inspection.listing import list_files
 

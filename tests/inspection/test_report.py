@@ -15,7 +15,7 @@ from matplotlib.image import imread
 
 from hf_audio import cli
 from hf_audio.data.collection import load_collection
-from hf_audio.data.columns import Columns
+from hf_audio.data.tables.columns import Columns
 from hf_audio.inspection import report as inspection
 
 

@@ -17,11 +17,11 @@ from helpers.recordings import encoded, tone, write_parquet, write_tar
 import hf_audio
 from hf_audio.bulk import tagger as tagger_module
 from hf_audio.bulk.scoring import judge_clips
-from hf_audio.data.columns import Columns
 from hf_audio.data.shard_rows import read_block, read_sounds
 from hf_audio.data.shards import find_shards, load_shards
+from hf_audio.data.tables.columns import Columns
 from hf_audio.errors import ArgumentError, DataError
-from hf_audio.files import search_folder
+from hf_audio.folders import search_folder
 from hf_audio.remote.addresses import public_name
 from hf_audio.remote.claims import claimed
 from hf_audio.remote.writing import check_output

@@ -45,7 +45,8 @@ from hf_audio.inference.streaming import AudioStream, FrameStream
 from hf_audio.serving import connections
 from hf_audio.serving.app import make_app
 from hf_audio.serving.connections import Server
-from hf_audio.serving.service import Limits, Service, name_checkpoints, read_token
+from hf_audio.serving.service import Service
+from hf_audio.serving.settings import Limits
 
 LIMITS = Limits(max_megabytes=2, max_seconds=20, timeout_seconds=20)
 
@@ -254,12 +255,12 @@ def test_empty_fields_of_a_form_are_as_absent(url, classifier):
 
 
 def test_so_many_windows_as_one_asks_for_and_no_more_than_fit_into_an_answer(url, classifier, monkeypatch):
-    monkeypatch.setattr("hf_audio.serving.app.PIECE_BYTES", 1000)  # in many pieces
+    monkeypatch.setattr("hf_audio.serving.requests.PIECE_BYTES", 1000)  # in many pieces
     response = upload(url, hop_seconds="0.05", top_k=2)
     windows = response.json()["windows"]
     assert len(windows) == 15 and int(response.headers["content-length"]) == len(response.content) > 1900
     agree(windows[-1]["answer"], classifier.facts.name(classifier.score([CLIP[-RATE:]])[0], 2))
-    monkeypatch.setattr("hf_audio.serving.service.MAX_ANSWER_LABELS", 29)
+    monkeypatch.setattr("hf_audio.serving.judging.MAX_ANSWER_LABELS", 29)
     refused(upload(url, hop_seconds="0.05", top_k=2), 422, "^top_k: 2 labels of each of 15 windows are more than 29")
     assert upload(url, hop_seconds="0.05", top_k=1).ok
 
@@ -296,7 +297,7 @@ def test_an_upload_is_embedded_as_a_whole_and_by_windows(url, service, checkpoin
     refused(ask(model="cats"), 404, "tones, numbers")
     refused(ask(hop_seconds="0"), 422, "^hop_seconds: ")
     refused(requests.post(f"{url}/v1/embed", WAV, timeout=20), 415, "This is no form")
-    monkeypatch.setattr("hf_audio.serving.service.MAX_ANSWER_NUMBERS", 3 * embedder.size - 1)
+    monkeypatch.setattr("hf_audio.serving.judging.MAX_ANSWER_NUMBERS", 3 * embedder.size - 1)
     refused(ask(hop_seconds="0.5"), 422, "12 numbers of each of 3 windows are more than 35: give a longer one")
     monkeypatch.setitem(service._without_embeddings, "tones", "It has no output 'embeddings'.")
     refused(ask(), 422, "no output 'embeddings'")
@@ -706,35 +707,6 @@ def test_missing_packages_are_named(monkeypatch, capsys):
         cli.main(["serve", "here"])
     sentence = "error: There is no uvicorn to serve with: pip install 'hf-audio[serve]'."
     assert capsys.readouterr().err.strip() == sentence
-
-
-def test_names(tmp_path, monkeypatch):
-    (tmp_path / "digits").mkdir()
-    monkeypatch.chdir(tmp_path)
-    arguments = ["digits", "me/sounds", "x=digits", "out/best.onnx", "org=a=b"]
-    assert list(name_checkpoints(arguments).items()) == [
-        ("digits", "digits"),
-        ("sounds", "me/sounds"),
-        ("x", "digits"),
-        ("best", "out/best.onnx"),
-        ("org", "a=b"),
-    ]
-    (tmp_path / "a=b").mkdir()
-    with pytest.raises(ValueError, match="'a=b' is no name"):
-        name_checkpoints(["a=b"])
-
-
-def test_where_the_token_comes_from(tmp_path, monkeypatch):
-    monkeypatch.delenv("HF_AUDIO_TOKEN", raising=False)
-    assert read_token(None) is None
-    monkeypatch.setenv("HF_AUDIO_TOKEN", "one")
-    assert read_token(None) == "one"
-    (tmp_path / "token").write_text("two\n")
-    assert read_token(tmp_path / "token") == "two"
-    for nothing in ("", " \n", "ünsafe", "two words"):
-        (tmp_path / "token").write_text(nothing)
-        with pytest.raises(ValueError, match="holds no token"):
-            read_token(tmp_path / "token")
 
 
 # Streams

@@ -7,7 +7,8 @@ from starlette.websockets import WebSocketDisconnect
 from hf_audio.errors import ArgumentError
 from hf_audio.serving.app import make_app
 from hf_audio.serving.callers import Callers
-from hf_audio.serving.service import Limits, Service
+from hf_audio.serving.service import Service
+from hf_audio.serving.settings import Limits
 
 OWN = Callers.of(["sound.lan"], ["https://Friend.example/"])
 

@@ -31,9 +31,8 @@ from hf_audio.errors import ArgumentError
 from hf_audio.export.onnx import export_onnx
 from hf_audio.inference.checkpoint import load_classifier
 from hf_audio.serving.callers import Callers
-from hf_audio.serving.service import Limits
+from hf_audio.serving.settings import Limits, Settings
 from hf_audio.serving.supervisor import Supervisor
-from hf_audio.serving.worker import Settings
 
 DOCKERFILE = (REPOSITORY / "Dockerfile").read_text(encoding="utf-8")
 LATEST = re.compile(r'hf_audio_worker_resident_bytes\{worker="(\w+)"\} (\S+)')

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-from ...data.tables import read_table, write_rows
+from ...data.tables.text_tables import read_table, write_rows
 from ...models.configuration_audio_cnn import NONE_OF_THESE
 from ..intervals import balanced_accuracy_interval, f1_macro_interval, mean_interval
 from ..markdown import Table

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ...data.rows import NO_DIGIT
-from ...data.tables import write_rows
+from ...data.tables.text_tables import write_rows
 from ...inference.facts import NO_NUMBER, no_number
 from ..intervals import bootstrap_interval, mean_interval
 from ..markdown import Table

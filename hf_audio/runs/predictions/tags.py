@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ...data.tables import read_table, write_rows
-from ...data.tags import SEPARATOR
+from ...data.tables.tags import SEPARATOR
+from ...data.tables.text_tables import read_table, write_rows
 from ..intervals import mean_interval
 from ..markdown import Table
 from ..metrics.calibration import calibration_figure

@@ -8,21 +8,14 @@ import torch
 from torch.utils.data import Sampler
 from transformers import SequenceFeatureExtractor
 
-from ...audio.loading import Packed, open_packed
+from ...audio.packing import Packed, open_packed
 from ...audio.windows import shifted_crops, split_windows
 from ...augmentation.amortized import Amortized, Occasional, seed_transforms, seeded
 from ...augmentation.quick_transforms import quicken, split_excerpt
 from ...augmentation.transforms import vary_background
-from ...data.annotated_rows import tags_of
-from ...data.frame_targets import events_within, frame_targets
-from ...data.rows import (
-    BELIEVED_COLUMN,
-    COMPLETE_COLUMN,
-    EVENTS_COLUMN,
-    TAUGHT_COLUMN,
-    UNVERIFIED_COLUMN,
-    tag_matrix,
-)
+from ...data.annotations.annotated_rows import tags_of
+from ...data.annotations.frame_targets import events_within, frame_targets
+from ...data.rows import BELIEVED_COLUMN, COMPLETE_COLUMN, EVENTS_COLUMN, TAUGHT_COLUMN, UNVERIFIED_COLUMN, tag_matrix
 from ...errors import DataError
 from ...inference.extractors import padding_arguments
 from ...models import AudioCNNConfig

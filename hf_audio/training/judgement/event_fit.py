@@ -8,7 +8,7 @@ import numpy as np
 from datasets import Dataset
 from transformers import PreTrainedModel, SequenceFeatureExtractor
 
-from ...data.annotated_recordings import Annotation
+from ...data.annotations.annotated_recordings import Annotation
 from ...data.cache import cached_waveform
 from ...data.rows import COMPLETE_COLUMN, END_COLUMN, EVENTS_COLUMN, START_COLUMN
 from ...inference.events import EventRule, fit_event_rule

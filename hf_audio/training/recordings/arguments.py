@@ -3,13 +3,13 @@
 from dataclasses import dataclass, field
 
 from ...arguments import Group
-from ...data.annotations import UNANNOTATED
-from ...data.columns import Columns
+from ...data.annotations.finding import UNANNOTATED
+from ...data.tables.columns import Columns
 from ...division.recording_groups import GROUP_BY
 from ...errors import ArgumentError
 from ...remote.addresses import public_name
 from ...remote.paths import as_path
-from ..general_sounds import GeneralSoundsArguments
+from ..general_sounds.presets import GeneralSoundsArguments
 
 # What is chosen by the recordings, where the user has not given it.
 CHOSEN = (

@@ -7,12 +7,12 @@ import numpy as np
 from transformers.trainer_utils import IntervalStrategy
 
 from ...data.collection import Collection
-from ...data.columns import TRAIN, VALIDATION
 from ...data.shards import Split
 from ...data.survey import Survey
+from ...data.tables.columns import TRAIN, VALIDATION
 from ...errors import ArgumentError
 from ...models import AudioCNNConfig
-from ..general_sounds import SHORTEST_HEARD
+from ..general_sounds.signal import SHORTEST_HEARD
 from .arguments import CHOSEN, RecordingsArguments
 from .defaults import Choice, choose_defaults, describe_unheard
 

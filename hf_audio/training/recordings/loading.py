@@ -5,19 +5,19 @@ from typing import cast
 
 from transformers.trainer_utils import IntervalStrategy
 
-from ...data.annotated_rows import choose_row_seconds, cut_rows
-from ...data.annotations import AnnotatedRecordings, Unannotated, find_annotations
+from ...data.annotations.annotated_rows import choose_row_seconds, cut_rows
+from ...data.annotations.finding import AnnotatedRecordings, Unannotated, find_annotations
 from ...data.collection import Collection, load_collection
-from ...data.columns import TEST, VALIDATION
 from ...data.hub_datasets import load_hub_collection
 from ...data.normal_recordings import load_normal_collection
 from ...data.shards import Split, load_shards
+from ...data.tables.columns import TEST, VALIDATION
 from ...division.annotated import VALIDATION_FRACTION, can_validate, divide_annotated
 from ...division.division import Division, divide_by_folds, divide_collection, divide_normal
 from ...division.earlier_run import find_held_out
 from ...division.recording_groups import Wishes
 from ...errors import ArgumentError
-from ..general_sounds import GeneralSoundsArguments
+from ..general_sounds.presets import GeneralSoundsArguments
 from .arguments import RecordingsArguments
 
 logger = logging.getLogger(__name__)

@@ -9,8 +9,8 @@ from datasets import Dataset
 from ...corpora.freesound import is_tagged_sounds, load_tagged_sounds
 from ...data.classes import simple_name
 from ...data.collection import load_collection
-from ...data.columns import TRUTHS, Columns
 from ...data.rows import UNVERIFIED_COLUMN
+from ...data.tables.columns import TRUTHS, Columns
 from ...errors import DataError
 
 # Of a table, that say of which labels somebody is sure.

@@ -14,7 +14,7 @@ from scipy import stats
 
 from ...arguments import RecipeArguments
 from ...data.rows import has_tags
-from ...data.tables import write_rows
+from ...data.tables.text_tables import write_rows
 from ...errors import ArgumentError
 from ...runs.answers import answer_tables, measure_answers
 from ...runs.card import (

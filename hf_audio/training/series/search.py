@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 from transformers.trainer_utils import SaveStrategy
 
 from ...arguments import ERROR_RATES, RecipeArguments
-from ...data.tables import write_rows
+from ...data.tables.text_tables import write_rows
 from ...errors import ArgumentError
 from ...files import write_text
 from ...runs.folder.contents import ARGUMENTS_NAME, BEST_NAME, SEARCH_NAME, SEARCH_PICTURE, TRIALS_NAME

@@ -12,18 +12,12 @@ from helpers.recordings import RATE
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hf_audio.audio.loading import pack_samples
+from hf_audio.audio.packing import pack_samples
 from hf_audio.augmentation.amortized import Amortized, seed_transforms, seeded
 from hf_audio.augmentation.transforms import RandomPlacement
+from hf_audio.data.annotations.frame_targets import UNKNOWN
 from hf_audio.data.cache import cache_audio
-from hf_audio.data.frame_targets import UNKNOWN
-from hf_audio.data.rows import (
-    BELIEVED_COLUMN,
-    COMPLETE_COLUMN,
-    EVENTS_COLUMN,
-    UNVERIFIED_COLUMN,
-    load_class_folders,
-)
+from hf_audio.data.rows import BELIEVED_COLUMN, COMPLETE_COLUMN, EVENTS_COLUMN, UNVERIFIED_COLUMN, load_class_folders
 from hf_audio.errors import DataError
 from hf_audio.training.batching.batches import BalancedSampler, ClipTransform, WindowCollator
 

@@ -9,7 +9,7 @@ from datasets import Dataset, concatenate_datasets
 from helpers.recordings import RATE
 from torch.utils.data import DataLoader
 
-from hf_audio.audio.loading import pack_samples
+from hf_audio.audio.packing import pack_samples
 from hf_audio.augmentation.transforms import RandomPlacement
 from hf_audio.training.batching.batches import ClipTransform, WindowCollator
 from hf_audio.training.batching.clip_loader import AheadLoader, ClipRows, quick_rows, run_ahead

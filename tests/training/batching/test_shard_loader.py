@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 import hf_audio.training.batching.shard_loader
 from hf_audio.data.cache import cache_audio
-from hf_audio.data.columns import TEST, Columns
 from hf_audio.data.shard_rows import Row
 from hf_audio.data.shards import index_shards, load_shards
+from hf_audio.data.tables.columns import TEST, Columns
 from hf_audio.errors import DataError
 from hf_audio.training.batching.batches import ClipTransform
 from hf_audio.training.batching.shard_loader import ClipStream, shuffle

@@ -7,7 +7,7 @@ from helpers.checkpoints import save_checkpoint
 from helpers.recordings import RATE, tone
 from transformers import AutoFeatureExtractor, AutoModelForAudioClassification
 
-from hf_audio.audio.loading import pack_samples
+from hf_audio.audio.packing import pack_samples
 from hf_audio.inference.embedder import load_embedder
 from hf_audio.runs.predictions.classes import Predictions
 from hf_audio.runs.predictions.kinds import join_clips

@@ -7,8 +7,8 @@ from helpers.checkpoints import FRAMES, tiny_config, trained_looking_model
 from helpers.recordings import RATE, tone
 
 from hf_audio import AudioCNNFeatureExtractor
-from hf_audio.audio.loading import to_int16
-from hf_audio.data.annotated_recordings import Annotation
+from hf_audio.audio.packing import to_int16
+from hf_audio.data.annotations.annotated_recordings import Annotation
 from hf_audio.inference.events import EventRule, fit_event_rule
 from hf_audio.inference.facts import Facts
 from hf_audio.inference.frames import frame_scores

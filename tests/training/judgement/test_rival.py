@@ -7,7 +7,7 @@ import torch
 from datasets import Dataset
 from helpers.recordings import RATE, tone
 
-from hf_audio.audio.loading import pack_samples
+from hf_audio.audio.packing import pack_samples
 from hf_audio.models.configuration_audio_cnn import NONE_OF_THESE
 from hf_audio.runs.predictions.classes import Predictions
 from hf_audio.training.judgement import rival

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from hf_audio.data.bands import BORDERS
 from hf_audio.data.survey import Survey
 from hf_audio.models import AudioCNNConfig
-from hf_audio.training.general_sounds import PRESETS, fit_signal, pace
+from hf_audio.training.general_sounds.presets import PRESETS
+from hf_audio.training.general_sounds.signal import fit_signal, pace
 from hf_audio.training.recordings.defaults import choose_defaults, describe_unheard
 
 

@@ -18,7 +18,7 @@ def test_labels_of_any_folder_or_table_may_be_wrong_but_those_that_it_says_are_v
     rows += [f"tones/mid/{n}.wav,mid,no,1" for n in range(6)]
     table = tmp_path / "table.csv"
     table.write_text("\n".join(["file,name,quiet,Manually verified", *rows]))
-    dataset = load_audited_clips(table, hf_audio.data.columns.Columns(labels=("name",)))
+    dataset = load_audited_clips(table, hf_audio.data.tables.columns.Columns(labels=("name",)))
     assert sum(dataset[UNVERIFIED_COLUMN]) == 3
     table.write_text("\n".join(["file,label,other,verified", *rows]).replace(",1\n", ",maybe\n"))
     with pytest.raises(DataError, match="'maybe' in its column 'verified'"):

@@ -1,0 +1,1 @@
+"""An archive searched by its embeddings: what sounds like an example, and what to label next."""

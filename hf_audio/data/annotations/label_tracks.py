@@ -1,0 +1,47 @@
+"""Label tracks, as Audacity writes them: onset, offset and label a line, without a header."""
+
+import re
+from pathlib import Path
+
+from ..tables.text_tables import read_text
+from .annotated_recordings import Annotation
+from .times import read_number
+
+# Of the files that may be label tracks; others of these kinds are read, and are none.
+TRACK_SUFFIXES = (".txt", ".lab", ".ann", ".labels")
+NUMBER = r"[+-]?\d+(?:[.,]\d+)?(?:e[+-]?\d+)?"
+# Audacity has tabs between; other programs write blanks, or commas or semicolons with a blank behind.
+LINE = re.compile(
+    rf"\s*({NUMBER})(?:[ \t]+|;[ \t]*|,[ \t]+)({NUMBER})(?:(?:[ \t]+|;[ \t]*|,[ \t]+)(.*))?", re.IGNORECASE
+)
+# Of the label before it: from which frequency to which.
+FREQUENCIES = re.compile(rf"\\\s+({NUMBER})\s+({NUMBER})\s*", re.IGNORECASE)
+POINT = re.compile(rf"\s*({NUMBER})\t(?!\s*{NUMBER}\s*$)(.*)", re.IGNORECASE)  # of old versions
+
+
+def read_label_track(path: Path) -> list[Annotation] | None:
+    """The labels of a track, of an empty file none; `None` where it is something else.
+
+    Times are as they stand there: of a point label, onset and offset are the same.
+
+    Source: https://manual.audacityteam.org/man/importing_and_exporting_labels.html.
+    """
+    found: list[Annotation] = []
+    lines = [line for line in read_text(path).splitlines() if line.strip()]
+    for line in lines:
+        band = FREQUENCIES.fullmatch(line.strip())
+        if band is not None and found:
+            low, high = (read_number(cell) for cell in band.groups())
+            # Audacity has -1 for what is not said.
+            found[-1] = found[-1]._replace(low_freq=low if low >= 0 else None, high_freq=high if high >= 0 else None)
+            continue
+        match = LINE.fullmatch(line)
+        if match is not None:
+            onset, offset = read_number(match[1]), read_number(match[2])
+            found.append(Annotation(onset, offset, (match[3] or "").strip()))
+            continue
+        point = POINT.fullmatch(line)
+        if point is None:
+            return None
+        found.append(Annotation(read_number(point[1]), read_number(point[1]), point[2].strip()))
+    return found

@@ -1,0 +1,1 @@
+"""Files of one window for small devices, in the formats of their runtimes."""

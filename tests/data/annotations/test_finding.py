@@ -1,0 +1,203 @@
+"""Annotated recordings as people have them: which recording, when, what; and what is said of what is odd."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from hf_audio.data.annotations.annotated_recordings import Annotation
+from hf_audio.data.annotations.finding import find_annotations
+from hf_audio.data.tables.columns import Columns
+from hf_audio.errors import DataError
+
+RATE = 1000
+RAVEN = "Selection\tView\tChannel\tBegin Time (s)\tEnd Time (s)\tLow Freq (Hz)\tHigh Freq (Hz)\tAnnotation"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Three recordings of 20 s."""
+    for name in ("a", "b", "c"):
+        soundfile.write(tmp_path / f"{name}.wav", np.random.default_rng(0).standard_normal(20 * RATE) / 10, RATE)
+    return tmp_path
+
+
+def table(folder, *lines, name="annotations.csv", header="file,start,end,label"):
+    path = folder / name
+    path.write_text("\n".join([header, *lines]), encoding="utf-8")
+    return path
+
+
+def spans(found):
+    return {
+        recording.path.stem: [(event.onset, event.offset, event.label) for event in recording.annotations]
+        for recording in found.recordings
+    }
+
+
+def test_one_table_or_its_folder_annotates_many_recordings(folder):
+    path = table(folder, "b.wav,1,2,cat", "a.wav,3,4.5,dog", "a.wav,3.5,5,cat")
+    for source in (path, folder):
+        found = find_annotations(source)
+        assert spans(found) == {"a": [(3, 4.5, "dog"), (3.5, 5, "cat")], "b": [(1, 2, "cat")]}
+        assert found.labels == ["cat", "dog"]
+        assert [recording.seconds for recording in found.recordings] == [20, 20]
+    assert "1 recordings have no annotations" in found.warnings[-1]
+    whole = find_annotations(path, unannotated="background")
+    assert spans(whole)["c"] == []
+
+
+def test_slips_of_whoever_has_typed_times_cost_their_rows_alone(folder):
+    rows = ["a.wav,1,2,dog", "a.wav,3,x,dog", "b.wav,1,2,cat", "b.wav,,,cat", "b.wav,5,6,cat"]
+    path = table(folder, *rows)
+    for source in (path, folder):
+        found = find_annotations(source)
+        assert spans(found) == {"a": [(1, 2, "dog")], "b": [(1, 2, "cat"), (5, 6, "cat")]}
+        assert any("1 rows have times that are none" in told and "'x' in row 2" in told for told in found.warnings)
+    table(folder, *(row.replace(",1,2,", ",6 o'clock,7,").replace(",5,6,", ",8 o'clock,9,") for row in rows))
+    with pytest.raises(DataError, match="has \"6 o'clock\" in its column 'start': give seconds"):
+        find_annotations(folder)  # and not clips with labels
+
+
+def test_files_beside_recordings_annotate_each_its_own(folder):
+    (folder / "a.txt").write_text("1\t2\tdog\n")
+    (folder / "b.Table.1.selections.txt").write_text(f"{RAVEN}\n1\tS\t1\t1\t2\t0\t9\tcat\n")
+    grid = 'File type = "ooTextFile"\nObject class = "TextGrid"\n0\n20\n<exists>\n1\n"IntervalTier"\n"x"\n0\n20\n2\n'
+    (folder / "c.TextGrid").write_text(f'{grid}0\n1\n""\n1\n2\n"dog"\n', encoding="utf-16")
+    (folder / "readme.txt").write_text("what people write")
+
+    found = find_annotations(folder)
+
+    assert spans(found) == {"a": [(1, 2, "dog")], "b": [(1, 2, "cat")], "c": [(1, 2, "dog")]}
+    assert found.recordings[1].annotations == [Annotation(1, 2, "cat", 0, 9)]
+    assert not found.warnings
+
+
+def test_two_files_for_one_recording_are_joined_and_what_both_say_counts_once(folder):
+    (folder / "a.txt").write_text("1\t2\tdog\n5\t6\tdog\n")
+    (folder / "a.selections.txt").write_text(f"{RAVEN}\n1\tS\t1\t1.01\t2.02\t0\t9\tdog\n2\tS\t1\t9\t10\t0\t9\tcat\n")
+
+    found = find_annotations(folder)
+
+    assert [span[0] for span in spans(found)["a"]] == [pytest.approx(1, abs=0.02), 5, 9]
+    assert any("several files of annotations" in sentence and "count once" in sentence for sentence in found.warnings)
+
+
+@pytest.mark.parametrize(
+    ("lines", "guess"),
+    [
+        (["a.wav,1500,2500,dog", "b.wav,18000,19000,cat"], "look like milliseconds"),
+        (["a.wav,30000,32000,dog", "b.wav,19000,20100,cat"], "give seconds"),
+        (["a.wav,61,62,dog", "b.wav,500,501,cat"], "give seconds"),
+    ],
+)
+def test_times_far_beyond_the_end_are_refused_with_what_they_look_like(folder, lines, guess):
+    with pytest.raises(DataError, match=rf"2 of 2 annotations .* the longest recording lasts 20 s; .*{guess}"):
+        find_annotations(table(folder, *lines))
+
+
+def test_samples_are_told_from_milliseconds_by_the_rate(tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.ones(8000 * 5) / 10, 8000)
+    lines = ["a.wav,16000,24000,dog", "a.wav,32000,36000,cat"]
+    with pytest.raises(DataError, match="look like samples"):
+        find_annotations(table(tmp_path, *lines))
+    found = find_annotations(table(tmp_path, *lines, header="file,start_sample,end_sample,label"))
+    assert spans(found) == {"a": [(2, 3, "dog"), (4, 4.5, "cat")]}
+
+
+def test_single_annotations_that_cannot_be_are_left_out_and_told(folder):
+    lines = ["a.wav,1,2,dog", "a.wav,3,3,dog", "a.wav,5,4,cat", "a.wav,25,26,cat", "a.wav,19,23,cat", "a.wav,7,8,"]
+    lines += ["a.wav,-1,0.5,dog", "gone.wav,1,2,dog"]
+    found = find_annotations(table(folder, *lines))
+    assert spans(found) == {"a": [(0, 0.5, "dog"), (1, 2, "dog"), (19, 20, "cat")]}
+    told = " ".join(found.warnings)
+    for part in ("no length", "a negative length", "after the end", "cut there", "no label", "gone.wav for one"):
+        assert part in told
+
+
+def test_labels_that_differ_by_capitals_or_blanks_are_one(folder):
+    found = find_annotations(table(folder, "a.wav,1,2,Dog ", "a.wav,3,4,dog", "b.wav,1,2,dog", "b.wav,5,6,big  cat"))
+    assert found.labels == ["big cat", "dog"]
+    assert any("capitals" in sentence and "'dog' and 'Dog'" in sentence for sentence in found.warnings)
+
+
+def test_clips_that_were_cut_from_recordings_are_no_annotated_recordings(folder):
+    # As UrbanSound8K has it: each clip lasts as long as its times say, which are places elsewhere.
+    lines = ["a.wav,11.5,31.5,dog", "b.wav,0,20,cat", "c.wav,0.25,20.25,dog"]
+    assert find_annotations(table(folder, *lines)) is None
+    us8k = table(folder, "a.wav,1,2,dog", name="UrbanSound8K.csv", header="slice_file_name,start,end,class")
+    assert find_annotations(us8k) is None
+
+
+def test_a_long_rest_without_annotations_is_no_background_unless_it_is_said(tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.ones(300 * 100) / 10, 100)
+    path = table(tmp_path, "a.wav,1,2,dog", "a.wav,5,6,cat")
+    found = find_annotations(path)
+    assert found.recordings[0].complete_until == 6
+    assert "a.wav, of 300 s, after 6 s" in found.warnings[0]
+    assert find_annotations(path, unannotated="background").recordings[0].complete_until == 300
+    assert find_annotations(path, unannotated="ignore").recordings[0].complete_until == 0
+
+
+def test_a_sequence_of_files_goes_by_the_offset_in_each(folder):
+    header = f"{RAVEN}\tBegin File\tEnd File\tFile Offset (s)"
+    lines = ["1\tS\t1\t21\t22\t0\t9\tdog\tb.wav\tb.wav\t1", "2\tS\t1\t39\t42\t0\t9\tcat\tb.wav\tc.wav\t19"]
+    path = table(folder, *lines, name="all.txt", header=header)
+    assert spans(find_annotations(path)) == {"b": [(1, 2, "dog"), (19, 20, "cat")], "c": [(0, 2, "cat")]}
+    without = [line.rsplit("\t", 2)[0] for line in lines]
+    path = table(folder, *without, name="all.txt", header=f"{RAVEN}\tBegin File")
+    with pytest.raises(DataError, match=r"File Offset \(s\) too"):
+        find_annotations(path)
+
+
+def test_parts_and_further_columns_are_those_of_recordings(folder):
+    header = "file,start,end,label,split,site,observer"
+    lines = ["a.wav,1,2,dog,train,north,x", "a.wav,4,5,cat,train,north,y", "b.wav,1,2,dog,test,south,x"]
+    found = find_annotations(table(folder, *lines, header=header), Columns(group="site"))
+    assert [recording.part for recording in found.recordings] == ["train", "test"]
+    assert found.has_parts
+    assert found.recordings[0].further["site"] == "north"
+    assert "observer" not in found.recordings[0].further
+    with pytest.raises(DataError, match="several values in the column 'observer'"):
+        find_annotations(folder / "annotations.csv", Columns(group="observer"))
+
+
+def test_tables_of_parts_divide_recordings_and_no_recording_is_of_two(folder):
+    table(folder, "a.wav,1,2,dog", "b.wav,1,2,cat", name="train.csv")
+    path = table(folder, "c.wav,1,2,dog", name="test.csv")
+    assert [recording.part for recording in find_annotations(folder).recordings] == ["train", "train", "test"]
+    path.write_text(path.read_text() + "\na.wav,8,9,dog")
+    with pytest.raises(DataError, match=r"a\.wav is annotated in tables of two parts"):
+        find_annotations(folder)
+
+
+def test_annotations_of_one_time_may_lie_in_several_bands_or_in_none(folder):
+    lines = ["a.wav,1,2,dog,10,20", "a.wav,1,2,dog,,", "a.wav,1,2,dog,10,20"]
+    found = find_annotations(table(folder, *lines, header="file,start,end,label,low_freq,high_freq"))
+    assert [each[3:] for each in found.recordings[0].annotations] == [(10, 20), (None, None)]
+    assert "repeat another one" in found.warnings[0]
+
+
+def test_a_file_without_labels_says_that_nothing_sounds(folder):
+    (folder / "a.txt").write_text("")
+    (folder / "b.selections.txt").write_text(RAVEN + "\n")
+    assert find_annotations(folder) is None  # nothing is annotated
+    (folder / "c.txt").write_text("1\t2\tdog\n")
+    assert spans(find_annotations(folder)) == {"a": [], "b": [], "c": [(1, 2, "dog")]}
+
+
+def test_other_folders_are_none_of_annotations(folder):
+    assert find_annotations(folder) is None
+    table(folder, "a.wav,dog", header="file,label")
+    assert find_annotations(folder) is None
+    shutil.copy(folder / "a.wav", folder / "d.wav")
+    (folder / "list.txt").write_text("a.wav\nb.wav\n")
+    assert find_annotations(folder) is None
+
+
+def test_a_text_that_may_not_be_read_stands_in_no_ones_way(folder, monkeypatch):
+    (folder / "secret.txt").write_text("")
+    monkeypatch.setattr(Path, "read_bytes", lambda path: (_ for _ in ()).throw(PermissionError(13, "denied")))
+    assert find_annotations(folder) is None
