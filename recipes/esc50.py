@@ -9,13 +9,12 @@ the held-out fold are left out. Metric: accuracy, of the weights' average at the
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from datasets import Dataset
 
 from hf_audio import AudioCNNConfig
-from hf_audio.arguments import ADAMW, MUON
+from hf_audio.arguments import ADAMW
 from hf_audio.corpora.download import download_and_extract
 from hf_audio.corpora.synthetic_sounds import make_environmental_sounds
 from hf_audio.data.rows import load_table
@@ -28,16 +27,6 @@ from hf_audio.training.task import Task
 
 ESC50 = "https://github.com/karolpiczak/ESC-50/archive/refs/heads/master.zip"
 FOLDS = ("1", "2", "3", "4", "5")
-NETWORKS: dict[str, dict[str, Any]] = {
-    "default": PRESETS["default"],
-    # Two thirds of the work of the network that halves behind its blocks, with as many weights.
-    "micro": {**PRESETS["micro"], "hidden_sizes": [16, 32, 32, 48, 64], "early_pooling": True},
-}
-# So few weights learn all they can in fewer epochs, and from clips that are not mixed.
-TRAINING: dict[str, dict[str, Any]] = {
-    "default": {"num_train_epochs": 240, "optim": ADAMW, "mixup_alpha": 0.5},
-    "micro": {"num_train_epochs": 100, "optim": MUON, "mixup_alpha": 0.0},
-}
 
 
 @dataclass
@@ -47,22 +36,10 @@ class ESC50Arguments(GeneralSoundsArguments):
     output_dir: str = field(default="outputs/esc50", metadata={"help": "Folder of the finished checkpoint."})
     fold: str = field(default="5", metadata={"help": "The fold that is held out, 1 to 5."})
     folds: str | None = field(default=None, metadata={"help": "`all` holds out every fold once.", "choices": ["all"]})
-    num_train_epochs: float | None = field(  # type: ignore[assignment]
-        default=None, metadata={"help": "Epochs: by default 240, and 100 for --model micro."}
-    )
-    optim: str | None = field(
-        default=None,
-        metadata={"help": f"The optimizer: by default {ADAMW}, and {MUON} for --model micro.", "metavar": "NAME"},
-    )
-    mixup_alpha: float | None = field(  # type: ignore[assignment]
-        default=None,
-        metadata={"help": "Mix pairs of clips by Beta(alpha, alpha): by default 0.5, and not for --model micro."},
-    )
+    num_train_epochs: float = field(default=240, metadata={"help": "Epochs."})
+    optim: str = field(default=ADAMW, metadata={"help": "The optimizer.", "metavar": "NAME"})
 
     def __post_init__(self):
-        for name, value in TRAINING.get(self.model, TRAINING["default"]).items():
-            if getattr(self, name) is None:
-                setattr(self, name, value)
         if self.fold not in FOLDS:
             raise ArgumentError(f"--fold {self.fold} does not exist: ESC-50 has the folds 1 to 5.")
         super().__post_init__()
@@ -134,7 +111,7 @@ def make_task(args: ESC50Arguments) -> Task:
     dataset = load_recordings(data_dir)
     folds = {fold: np.asarray(dataset["fold"]) == fold for fold in FOLDS}
     return Task(
-        config=AudioCNNConfig(**NETWORKS[args.model]),
+        config=AudioCNNConfig(**PRESETS[args.model]),
         dataset=dataset,
         held_out=folds[args.fold],
         folds=folds if args.folds == "all" else None,

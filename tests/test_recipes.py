@@ -133,20 +133,9 @@ def esc50():
 
 def test_esc50_presets_are_as_small_as_they_say(esc50):
     for name, limit in (("default", 2_000_000), ("micro", 150_000)):
-        model = hf_audio.AudioCNNForAudioClassification(hf_audio.AudioCNNConfig(**esc50.NETWORKS[name], num_labels=50))
+        model = hf_audio.AudioCNNForAudioClassification(hf_audio.AudioCNNConfig(**esc50.PRESETS[name], num_labels=50))
         assert sum(parameter.numel() for parameter in model.parameters()) <= limit, name
         assert model.config.clip_samples == 110_250
-
-
-def test_esc50_trains_each_network_as_suits_it_unless_told(esc50):
-    def told(**given):
-        args = esc50.ESC50Arguments(**given)
-        return args.num_train_epochs, args.optim, args.learning_rate, args.mixup_alpha
-
-    assert told() == (240, "adamw_torch_fused", 3e-3, 0.5)
-    assert told(model="micro") == (100, "muon", 6e-3, 0.0)
-    own = told(model="micro", num_train_epochs=7, optim="adamw_torch_fused", mixup_alpha=0.2)
-    assert own == (7, "adamw_torch_fused", 3e-3, 0.2)
 
 
 def test_esc50_reads_the_official_folds(esc50, real_sounds):

@@ -45,7 +45,7 @@ def run(without: str, flags: list[str]) -> None:
     recipe = importlib.util.module_from_spec(spec)
     sys.modules["esc50"] = recipe
     spec.loader.exec_module(recipe)
-    for preset in recipe.NETWORKS.values():
+    for preset in recipe.PRESETS.values():
         preset.update(CHANGES.get(without, {}))
     if without == "pitch_and_stretch":
         recipe.slow_transforms = lambda: None

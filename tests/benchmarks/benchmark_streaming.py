@@ -39,7 +39,7 @@ from hf_audio.data.shards import load_shards
 from hf_audio.data.tables.columns import TEST
 from hf_audio.recipe_flags import parse_arguments
 from hf_audio.training.fine_tune import fine_tune
-from hf_audio.training.general_sounds.presets import SIGNAL
+from hf_audio.training.general_sounds.presets import PRESETS, SIGNAL
 from hf_audio.training.general_sounds.transforms import slow_transforms, waveform_transforms
 from hf_audio.training.task import Task
 from hf_audio.training.trainer import AudioTrainer
@@ -136,7 +136,7 @@ def train(flags: list[str], data_dir: Path, shards: Path | None, epochs: int) ->
             "augmentation": waveform_transforms(),
             "slow_augmentation": slow_transforms(),
         }
-        options |= {"config": AudioCNNConfig(**esc50.NETWORKS[args.model]), "facts": esc50.facts(args)}
+        options |= {"config": AudioCNNConfig(**PRESETS[args.model]), "facts": esc50.facts(args)}
         if shards is None:
             dataset = esc50.load_recordings(data_dir)
             task = Task(dataset=dataset, held_out=np.asarray(dataset["fold"]) == "5", **options)
