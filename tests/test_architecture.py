@@ -64,12 +64,12 @@ DISTRIBUTIONS = {"sklearn": "scikit-learn", "yaml": "pyyaml"}  # where the name 
 
 MAX_PARAMETERS, MAX_LINES = 8, 60
 TOO_LARGE = {  # which are command lines: each parameter is a flag
-    "hf_audio/commands/bulk.py detect",
-    "hf_audio/commands/bulk.py detect_events",
-    "hf_audio/commands/bulk.py embed",
+    "hf_audio/commands/events.py detect",
+    "hf_audio/commands/events.py detect_events",
+    "hf_audio/commands/embeddings.py embed",
     "hf_audio/commands/judging.py evaluate",
     "hf_audio/commands/shipping.py export",
-    "hf_audio/commands/judging.py fit_events",
+    "hf_audio/commands/events.py fit_events",
     "hf_audio/commands/recordings.py inspect",
     "hf_audio/commands/bulk.py predict",
     "hf_audio/commands/serving.py serve",
@@ -84,8 +84,9 @@ TESTED_IN = {
     "bulk/vectors/heading.py": "bulk/vectors/test_vector_files.py",
     "bulk/vectors/npz.py": "bulk/vectors/test_vector_files.py",
     "bulk/vectors/parquet.py": "bulk/vectors/test_vector_files.py",
-    "commands/archives.py": "test_cli.py",
+    "commands/embeddings.py": "test_cli.py",
     "commands/bulk.py": "test_cli.py",
+    "commands/events.py": "test_cli.py",
     "commands/judging.py": "test_cli.py",
     "commands/paths.py": "test_cli.py",
     "commands/recordings.py": "test_cli.py",
