@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from . import commands
-from .commands.bulk import answer_clips, detect_events, embed_clips
+from .commands.bulk import answer_clips
+from .commands.embeddings import embed_clips
+from .commands.events import detect_events
 from .commands.paths import check_folder
 from .errors import ArgumentError, refusals_end_in_a_sentence
 from .flags import HELP_FLAGS, FunctionParser, find_neighbour, read_docstring

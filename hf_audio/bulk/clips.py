@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..data.layouts.recordings import PART_CELLS, read_recordings
+from ..data.layouts.reading import read_recordings
+from ..data.layouts.recordings import PART_CELLS
 from ..data.tables.columns import NUMBER_NAMES, Columns
 from ..data.tables.text_tables import is_table
 from ..data.tables.voice_tables import SPEAKER_COLUMN, is_voice_table, read_voice_table

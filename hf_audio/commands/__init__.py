@@ -3,9 +3,10 @@
 The command line is made of their signatures and docstrings. What they need is loaded when they are called.
 """
 
-from .archives import similar, suggest
-from .bulk import detect, embed, predict, pseudo_label
-from .judging import evaluate, fit_events
+from .bulk import predict, pseudo_label
+from .embeddings import embed, similar, suggest
+from .events import detect, fit_events
+from .judging import evaluate
 from .recordings import inspect, make_numbers, make_soundscapes
 from .serving import serve, stream
 from .shipping import export as export

@@ -1,4 +1,4 @@
-"""Commands that run a checkpoint on many files."""
+"""Commands that label many files by a checkpoint: to know it, or to train on it."""
 
 import os
 from collections.abc import Callable, Iterable, Sequence
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from ..errors import ArgumentError
 from ..remote.paths import as_path
-from .paths import File, check_folder, check_sources, several
+from .paths import File, check_folder, check_sources
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -112,7 +112,7 @@ def predict(
     """
     told: list[pd.DataFrame] = []
     answer_clips(
-        lambda heading, rows, *_: told.append(_as_frame(heading, rows)),
+        lambda heading, rows, *_: told.append(as_frame(heading, rows)),
         checkpoint,
         paths,
         output=output,
@@ -198,244 +198,6 @@ def answer_clips(
     )
 
 
-@overload
-def embed(
-    checkpoint: File,
-    paths: Sequence[File],
-    *,
-    output: None = None,
-    windows: bool = False,
-    hop_seconds: float | None = None,
-    path_column: str | None = None,
-    audio_dir: File | None = None,
-    num_workers: int | None = None,
-    resume: bool = False,
-) -> "pd.DataFrame": ...
-
-
-@overload
-def embed(
-    checkpoint: File,
-    paths: Sequence[File],
-    *,
-    output: File,
-    windows: bool = False,
-    hop_seconds: float | None = None,
-    path_column: str | None = None,
-    audio_dir: File | None = None,
-    num_workers: int | None = None,
-    resume: bool = False,
-) -> Path: ...
-
-
-def embed(
-    checkpoint: File,
-    paths: Sequence[File],
-    *,
-    output: File | None = None,
-    windows: bool = False,
-    hop_seconds: float | None = None,
-    path_column: str | None = None,
-    audio_dir: File | None = None,
-    num_workers: int | None = None,
-    resume: bool = False,
-) -> "pd.DataFrame | Path":
-    """Write the embeddings of audio files.
-
-    What a network knows of each clip, a vector of numbers, for a classifier, a search or a picture of your own. A
-    killed run goes on with --resume; clips that cannot be read are told and left out.
-
-    Args:
-        checkpoint: a finished folder, a Hub id, with a head or without, or an ONNX file exported with --embeddings
-        paths: a file, a folder, a pattern in quotes, a table that names files, or - for standard input
-        output: .parquet or .npz, or a folder for Parquet parts
-        windows: a vector a window rather than a clip
-        hop_seconds: from window to window; by default they do not overlap
-        path_column: of a table: names of files; by default one with a usual name
-        audio_dir: where a table's files are; by default beside it
-        num_workers: processes that decode; by default one for two cores
-        resume: go on with what a killed run has left, if anything
-
-    Returns:
-        A row a clip, or a window: `file`, `start` and `end` in seconds, `vector`, an array of float32, `checkpoint`, a
-        fingerprint, `file_bytes` and `file_modified_ns`, and the columns of a table. With `output`, its path.
-
-    Raises:
-        ArgumentError: arguments that do not go together.
-        DataError: there are no clips, or the output does not suit.
-        AudioError: no clip can be read.
-        CheckpointError: the checkpoint cannot be used, or has no embeddings.
-    """
-    told: list[pd.DataFrame] = []
-    embed_clips(
-        lambda heading, rows, *_: told.append(_as_frame(heading, rows)),
-        checkpoint,
-        paths,
-        output=output,
-        windows=windows,
-        hop_seconds=hop_seconds,
-        path_column=path_column,
-        audio_dir=audio_dir,
-        num_workers=num_workers,
-        resume=resume,
-    )
-    return told[0] if output is None else as_path(output)
-
-
-def embed_clips(
-    show: Callable[..., None] | None, checkpoint: File, paths: Sequence[File], *, output: File | None, **options: Any
-) -> tuple[int, int]:
-    """What `embed` does; its arguments are explained there.
-
-    show: takes the heading and rows of vectors without an output; `None` refuses.
-
-    Returns:
-        The numbers of clips and of those that cannot be read.
-    """
-    if output is None and show is None:
-        raise ArgumentError("Vectors are nothing to look at: name a file for them by --output.")
-    sources = check_sources(paths, output, options["num_workers"], kept=options["resume"])
-    from ..bulk.embed import EmbeddingQuestion
-    from ..bulk.predict import Sources, predict_files  # loads torch
-    from ..data.tables.columns import Columns
-
-    return predict_files(
-        os.fspath(checkpoint),
-        Sources(sources, Columns(options["path_column"]), options["audio_dir"]),
-        None if output is None else as_path(output),
-        EmbeddingQuestion(options["windows"], options["hop_seconds"], sources=sources),
-        num_workers=options["num_workers"],
-        resume=options["resume"],
-        show=show,
-    )
-
-
-def detect(
-    checkpoint: File,
-    paths: Sequence[File],
-    *,
-    output: File | None = None,
-    beside: str | None = None,
-    threshold: Sequence[str] | float | None = None,
-    min_seconds: float | None = None,
-    gap_seconds: float | None = None,
-    hop_seconds: float | None = None,
-    summary: Sequence[File] | None = None,
-    start_column: str | None = None,
-    path_column: str | None = None,
-    audio_dir: File | None = None,
-    num_workers: int | None = None,
-    resume: bool = False,
-) -> "pd.DataFrame | Path | None":
-    """Find the events in recordings of any length.
-
-    What sounds from when to when, with its confidence, each event once; where nothing is heard there is none. On the
-    screen, or with --output or --beside into files, which a killed run goes on with (--resume). By any checkpoint:
-    times are as fine as its frame scores, or as a quarter of its window where it has none.
-
-    Args:
-        checkpoint: a finished folder, a Hub id or an ONNX file
-        paths: a file, a folder, a pattern in quotes, a table that names files, or - for standard input
-        output: .csv, .jsonl, .parquet or .selections.txt (Raven), or a folder for Parquet parts; of one recording also
-            .txt (Audacity) or .TextGrid (Praat)
-        beside: in place of --output, a file beside each recording: its end, such as .txt, says the format
-        threshold: the confidence from which on an event is one, for all labels, or label=number for some; by default
-            what was fitted (hf-audio fit-events), or 0.5
-        min_seconds: shorter events are none
-        gap_seconds: events of a label with a shorter gap between them are one
-        hop_seconds: from window to window; by default a quarter of one, or as suits frame scores
-        summary: .csv and .png for how much happens by hour, day and site
-        start_column: of a table: when recordings began; by default as recorders write it into a WAV file, or name it
-        path_column: of a table: names of files; by default one with a usual name
-        audio_dir: where a table's files are; by default beside it
-        num_workers: processes that decode; by default one for two cores
-        resume: go on with what a killed run has left, if anything
-
-    Returns:
-        A row an event: `path`, `onset`, `offset`, `label`, `confidence`, `time`, the columns of a table, and `error`
-        where a recording cannot be read. With `output`, its path; nothing with `beside`.
-
-    Raises:
-        ArgumentError: arguments that do not go together.
-        DataError: there are no recordings, or the output does not suit.
-        AudioError: no recording can be read.
-        CheckpointError: the checkpoint cannot be used.
-    """
-    told: list[pd.DataFrame] = []
-    detect_events(
-        lambda heading, rows, *_: told.append(_as_frame(heading, rows)),
-        checkpoint,
-        paths,
-        output=output,
-        beside=beside,
-        threshold=threshold,
-        min_seconds=min_seconds,
-        gap_seconds=gap_seconds,
-        hop_seconds=hop_seconds,
-        summary=summary,
-        start_column=start_column,
-        path_column=path_column,
-        audio_dir=audio_dir,
-        num_workers=num_workers,
-        resume=resume,
-    )
-    if output is not None:
-        return Path(output)
-    return told[0] if told else None
-
-
-def detect_events(
-    show: Callable[..., None] | None,
-    checkpoint: File,
-    paths: Sequence[File],
-    *,
-    output: File | None,
-    beside: str | None,
-    threshold: Sequence[str] | float | None,
-    summary: Sequence[File] | None,
-    num_workers: int | None,
-    resume: bool,
-    **options: Any,
-) -> tuple[int, int]:
-    """What `detect` does; its arguments are explained there.
-
-    show: takes the heading and rows of events without an output, as they come; `None` prints them.
-
-    Returns:
-        The numbers of recordings and of those that cannot be read.
-    """
-    if output is not None and beside is not None:
-        raise ArgumentError("--output is one file for all recordings, and --beside one for each: leave one out.")
-    sources = check_sources(paths, output, num_workers, kept=resume and beside is None)
-    summaries = [Path(file) for file in several(summary or ())]
-    from ..bulk.activity import Activity, check_summaries
-    from ..bulk.detect import EventQuestion, Recordings, plan_beside
-    from ..bulk.predict import predict_files  # loads torch
-    from ..data.tables.columns import Columns
-
-    recordings = Recordings(sources, Columns(options["path_column"]), options["audio_dir"])
-    place = None if output is None else as_path(output)
-    if beside is not None:
-        place = plan_beside(recordings.clips(), beside, resume=resume)
-    check_summaries(summaries, None if options["start_column"] else recordings.clips)
-    words = [threshold] if isinstance(threshold, str | float | int) else threshold or ()
-    question = EventQuestion(
-        hop_seconds=options["hop_seconds"],
-        thresholds=tuple(map(str, words)),
-        min_seconds=options["min_seconds"],
-        gap_seconds=options["gap_seconds"],
-        start_column=options["start_column"],
-        beside=beside is not None,
-        activity=Activity() if summaries else None,
-    )
-    counts = predict_files(
-        os.fspath(checkpoint), recordings, place, question, num_workers=num_workers, resume=resume, show=show
-    )
-    if question.activity is not None:
-        question.activity.write(summaries)
-    return counts
-
-
 def pseudo_label(
     checkpoint: File,
     data: File,
@@ -480,7 +242,7 @@ def pseudo_label(
     return len(rows), len(clips)
 
 
-def _as_frame(heading: Any, rows: Iterable[dict[str, Any]]) -> "pd.DataFrame":
+def as_frame(heading: Any, rows: Iterable[dict[str, Any]]) -> "pd.DataFrame":
     """Answers or vectors as they come, as a table."""
     import pandas as pd
 

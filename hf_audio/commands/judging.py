@@ -1,4 +1,4 @@
-"""Commands that judge a checkpoint by annotated or labelled recordings, or fit it to them."""
+"""The command that judges checkpoints by recordings whose labels or events are known."""
 
 import os
 from collections.abc import Sequence
@@ -10,7 +10,6 @@ from .paths import File, check_folder, several
 
 if TYPE_CHECKING:
     from ..evaluation.evaluation import Comparison, Evaluation
-    from ..inference.events import EventRule
 
 
 def evaluate(
@@ -92,55 +91,3 @@ def evaluate(
     if output is not None:
         write_evaluation(evaluation, Path(output))
     return evaluation
-
-
-def fit_events(
-    checkpoint: File,
-    data: File,
-    *,
-    precision: float | None = None,
-    false_alarms_per_hour: float | None = None,
-    path_column: str | None = None,
-    label_column: Sequence[str] = (),
-    split_column: str | None = None,
-    audio_dir: File | None = None,
-    unannotated: Literal["background", "ignore"] | None = None,
-) -> "EventRule":
-    """Fit thresholds of events to annotated recordings.
-
-    From which confidence on something is an event, a label each, and what ends one, in the checkpoint's config.json
-    and so in detect, stream, serve, evaluate, and what is exported from now on. By default for the best F1 of events.
-
-    Args:
-        checkpoint: a finished folder
-        data: annotated recordings that it was not trained on, as hf-audio train own_sounds reads them
-        precision: the share of found events that shall be right, for as many as can be found so
-        false_alarms_per_hour: how many found events of each label may be wrong, for as many as can be found so
-        path_column: of a table: names of files; by default one with a usual name
-        label_column: of a table: labels; by default one with a usual name
-        split_column: of a table: the parts, of which that to validate on is taken; by default one with a usual name
-        audio_dir: where a table's files are; by default beside it
-        unannotated: what is not annotated
-
-    Returns:
-        The rule, with `thresholds` in the order of the labels, `release`, `min_seconds` and `gap_seconds`.
-
-    Raises:
-        ArgumentError: arguments that do not go together, or a checkpoint that reads numbers.
-        CheckpointError: the checkpoint is no folder.
-        DataError: there are no annotations with times, or none of a label that the checkpoint knows.
-    """
-    if precision is not None and false_alarms_per_hour is not None:
-        raise ArgumentError("--precision and --false_alarms_per_hour are two aims: leave one out.")
-    from ..data.tables.columns import Columns
-    from ..evaluation.evaluation import Data  # loads torch
-    from ..evaluation.fitting import fit_events as fit
-
-    objective: str | tuple[str, float] = "f1"
-    if precision is not None:
-        objective = "precision", precision
-    elif false_alarms_per_hour is not None:
-        objective = "false_alarms_per_hour", false_alarms_per_hour
-    columns = Columns(path_column, several(label_column), None, split_column)
-    place = None if audio_dir is None else os.fspath(audio_dir)
-    return fit(os.fspath(checkpoint), Data(os.fspath(data), columns, place, unannotated), objective)

@@ -15,7 +15,8 @@ from ..folders import RealPaths
 from ..remote.paths import is_file
 from .excerpts import cut_recordings
 from .layouts.part_names import read_part_name
-from .layouts.recordings import PART_CELLS, Recordings, read_recordings
+from .layouts.reading import read_recordings
+from .layouts.recordings import PART_CELLS, Recordings
 from .rows import OWN_COLUMNS, from_rows, from_tagged_rows, report_left_out
 from .splits import split_off
 from .tables.clip_tables import ClipTable

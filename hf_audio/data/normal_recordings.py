@@ -15,7 +15,7 @@ from ..models.configuration_audio_cnn import ANOMALY, NORMAL
 from ..remote.paths import as_path
 from .collection import Collection, name_groups, read_parts_of
 from .layouts.part_names import read_part_name
-from .layouts.recordings import read_recordings
+from .layouts.reading import read_recordings
 from .rows import from_rows, report_left_out
 from .tables.clip_tables import ClipTable
 from .tables.columns import TEST, TRAIN, Columns, guess_label

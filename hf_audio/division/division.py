@@ -10,7 +10,7 @@ import numpy as np
 from ..data.classes import order_classes
 from ..data.collection import Collection, draw_test
 from ..data.groups import Grouping, group_by_names, join_groups
-from ..data.layouts.recordings import FOLD_NAMES
+from ..data.layouts.one_table import FOLD_NAMES
 from ..data.splits import fold_groups, strata
 from ..data.tables.columns import TEST, TRAIN, VALIDATION
 from ..errors import ArgumentError

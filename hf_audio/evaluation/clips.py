@@ -18,7 +18,7 @@ from ..bulk.scoring import default_workers, judge_clips
 from ..data.classes import simple_name
 from ..data.collection import name_further, read_parts_of
 from ..data.hub_datasets import SAVED_NAMES, read_hub_rows
-from ..data.layouts.recordings import read_recordings
+from ..data.layouts.reading import read_recordings
 from ..data.normal_recordings import SECTION_COLUMN, read_normal_recordings
 from ..data.rows import ENCODED_COLUMN, NO_DIGIT
 from ..data.shards import SUFFIXES as SHARD_SUFFIXES

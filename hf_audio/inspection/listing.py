@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..data.annotations.finding import AnnotatedRecordings, find_annotations
-from ..data.layouts.recordings import Recordings, read_recordings
+from ..data.layouts.reading import read_recordings
+from ..data.layouts.recordings import Recordings
 from ..data.tables.columns import Columns
 from ..data.tables.tags import holds_lists, suspect_tags
 from ..errors import DataError

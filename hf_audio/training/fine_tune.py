@@ -34,7 +34,8 @@ from .parts import check_streamable
 from .setup import TrainingSetup, clear_working_files, count_trained, set_up
 from .stopping import LEAST_HELD, Stopping, hold_back
 from .task import Task
-from .trainer import AudioTrainer, check_same_clips, share_skipped
+from .trained_clips import check_same_clips, share_skipped
+from .trainer import AudioTrainer
 
 logger = logging.getLogger(__name__)
 

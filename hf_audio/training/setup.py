@@ -31,10 +31,11 @@ from .judgement.judging import compute_metrics
 from .networks.encoder_fit import report_fit
 from .networks.encoders import build_model, is_encoder, load_extractor
 from .networks.network_parts import freeze, weight_heights
+from .optimization.memory import keep_freed_memory
 from .parts import Parts, divide
 from .task import Augmentation, Task
 from .teacher import employ_teacher
-from .trainer import AudioTrainer, keep_freed_memory
+from .trainer import AudioTrainer
 
 logger = logging.getLogger(__name__)
 

@@ -1,21 +1,12 @@
 """`transformers.Trainer` with what it gets wrong for small sound classifiers put right, and nothing more."""
 
-import contextlib
-import ctypes
-import hashlib
-import json
 import math
 import os
-from collections import defaultdict
-from collections.abc import Callable, Sequence
-from itertools import chain
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
-import torch.distributed
-import torch.distributed.nn.functional
 from datasets import Dataset
 from torch import nn
 from torch.nn import functional as F
@@ -31,38 +22,28 @@ from transformers import (
     TrainingArguments,
     get_wsd_schedule,
 )
-from transformers.trainer_callback import ExportableState
 from transformers.trainer_utils import PredictionOutput
 
 from ..arguments import MUON, RecipeArguments
 from ..augmentation.amortized import GENERATORS
 from ..augmentation.mixing import mix, overlay
-from ..data.cache import clip_lengths
-from ..errors import ArgumentError, DivergedError
-from ..models.modeling_audio_cnn import (
-    classification_loss,
-    digit_probabilities,
-    frame_loss,
-    probabilities,
-    to_logits,
-)
+from ..errors import DivergedError
+from ..models.modeling_audio_cnn import classification_loss, digit_probabilities, frame_loss, probabilities, to_logits
 from ..models.number_grammar import GRAMMARS, spelling_loss
-from ..runs.agreement import check_alike, gather
 from ..runs.folder.checkpoints import last_checkpoint
 from ..runs.network import not_finite
 from .batching.batches import BackgroundSampler, BalancedSampler, ClipTransform
 from .batching.clip_loader import quick_rows, run_ahead
 from .batching.shard_loader import ClipStream
-from .networks.network_parts import weight_heights
 from .optimization.batch_norm import synchronize_batch_norm
+from .optimization.layer_decay import slow_lower_layers
 from .optimization.length import RISING_STEPS, HoldingBackSampler, Length, falling_steps
-from .optimization.muon import Muon, divide_groups, find_kernels
+from .optimization.muon import make_muon
+from .optimization.weight_average import average_weights, load_average, save_average
 from .teacher import TEACHER_WEIGHT, distillation_loss, flatten_scores
+from .trained_clips import clip_callbacks, share_skipped
 
-AVERAGE_NAME = "averaged_weights.pt"
 EVALUATED_TOGETHER = 256  # windows
-
-Weights = tuple[torch.Tensor, ...] | list[torch.Tensor]
 
 
 class AudioTrainer(Trainer):
@@ -109,9 +90,7 @@ class AudioTrainer(Trainer):
             callbacks.append(EarlyStoppingCallback(args.early_stopping_patience))
         if train_transform is not None:
             callbacks.append(_EpochCallback(train_transform))
-        callbacks.append(_ClipsCallback(kwargs.get("train_dataset"), args.world_size))
-        if isinstance(kwargs.get("train_dataset"), ClipStream) and not args.ignore_data_skip:
-            callbacks.append(_ResumeCallback(kwargs["train_dataset"]))
+        callbacks += clip_callbacks(kwargs.get("train_dataset"), args)
         super().__init__(model=model, args=args, callbacks=callbacks, **kwargs)
         # What `loss_is_scaled_for_ga` says, to releases that do not ask for it yet (5.17).
         self.model_accepts_loss_kwargs = False
@@ -132,8 +111,8 @@ class AudioTrainer(Trainer):
             self.class_weights = torch.tensor(weights, dtype=torch.float32, device=args.device)
         self.average: AveragedModel | None = None
         if args.ema_decay > 0:
-            self.average = AveragedModel(self.model, multi_avg_fn=_ema(args), use_buffers=True)
-            self.add_callback(_AverageCallback(self.average))
+            self.average, callback = average_weights(self.model, args)
+            self.add_callback(callback)
 
     def _drop_last(self) -> bool:
         assert self.train_dataset is not None
@@ -222,46 +201,11 @@ class AudioTrainer(Trainer):
         """As in Trainer; with `layer_decay`, its groups divided by height, each with a learning rate of its own."""
         begun = self.optimizer is not None  # type: ignore[has-type]
         if self.args.optim == MUON and not begun:
-            self.optimizer = self._create_muon()
+            self.optimizer = make_muon(self.model, self.args, set(self.get_decay_parameter_names(self.model)))
         optimizer = super().create_optimizer(*args, **kwargs)
         if self.args.layer_decay < 1 and not begun:
-            by_name, top = weight_heights(self.model)
-            heights = {id(weight): by_name[name] for name, weight in self.model.named_parameters()}
-            groups: dict[tuple[int, int], list[nn.Parameter]] = defaultdict(list)
-            for number, group in enumerate(optimizer.param_groups):
-                for weight in group["params"]:
-                    groups[top - heights[id(weight)], number].append(weight)
-            # The head's first: the rate of the first group is the one that is logged.
-            optimizer.param_groups = [
-                {
-                    **optimizer.param_groups[number],
-                    "params": groups[below, number],
-                    "lr": optimizer.param_groups[number]["lr"] * self.args.layer_decay**below,
-                }
-                for below, number in sorted(groups)
-            ]
+            slow_lower_layers(optimizer, self.model, self.args.layer_decay)
         return optimizer
-
-    def _create_muon(self) -> Muon:
-        decaying = set(self.get_decay_parameter_names(self.model))
-        groups = [
-            {
-                "params": [w for name, w in self.model.named_parameters() if w.requires_grad and name in names],
-                "weight_decay": decay,
-            }
-            for names, decay in (
-                (decaying, self.args.weight_decay),
-                ({name for name, _ in self.model.named_parameters()} - decaying, 0.0),
-            )
-        ]
-        args = self.args
-        return Muon(
-            divide_groups(groups, find_kernels(self.model)),
-            dtype=torch.bfloat16 if args.bf16 else torch.float32,
-            lr=args.learning_rate,
-            betas=(args.adam_beta1, args.adam_beta2),
-            eps=args.adam_epsilon,
-        )
 
     def training_step(
         self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: torch.Tensor | int | None = None
@@ -459,7 +403,7 @@ class AudioTrainer(Trainer):
         self.check_finite()
         super().save_model(output_dir, _internal_call)
         if self.average is not None and self.args.should_save:
-            torch.save(self.average.state_dict(), Path(output_dir or self.args.output_dir) / AVERAGE_NAME)
+            save_average(self.average, output_dir or self.args.output_dir)
 
     def _save(self, output_dir: str | None = None, state_dict: dict | None = None) -> None:
         if self.args.save_on_each_node:
@@ -469,10 +413,7 @@ class AudioTrainer(Trainer):
 
     def _load_average(self, checkpoint: str | os.PathLike | None) -> None:
         if self.average is not None and checkpoint is not None:
-            path = Path(checkpoint) / AVERAGE_NAME
-            if not path.is_file():
-                raise ArgumentError(f"{checkpoint} holds no average of the weights: it was saved without --ema_decay.")
-            self.average.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+            load_average(self.average, checkpoint)
 
     def _save_rng_state(self, output_dir: str) -> None:
         with GENERATORS:  # a thread may be drawing a batch, and puts the states back behind it
@@ -496,46 +437,6 @@ class AudioTrainer(Trainer):
         self._load_average(self.state.best_model_checkpoint)
 
 
-def share_skipped(args: RecipeArguments, stream: ClipStream) -> None:
-    """Have every process know the rows of a stream that any of them could not use."""
-    stream.note_skipped(chain.from_iterable(gather(args, stream.read_skipped())))
-
-
-def check_same_clips(args: RecipeArguments, names: Sequence[str] | None, clips: Dataset | ClipStream) -> None:
-    """Refuse to train by processes that have found other recordings, each on its own machine.
-
-    Args:
-        args: of the training.
-        names: of the classes.
-        clips: that are trained on.
-
-    Raises:
-        ArgumentError: they differ.
-    """
-    if args.world_size == 1:
-        return
-    told = hashlib.sha256(json.dumps([names, _digest(clips)]).encode())
-    if isinstance(clips, Dataset) and "audio" in clips.column_names:
-        told.update(clip_lengths(clips.with_format(None)).tobytes())
-    facts = {
-        "Training clips": len(clips) if isinstance(clips, Dataset) else clips.split.rows,
-        "Classes": None if names is None else len(names),
-        "Checksum of names, labels and lengths": told.hexdigest()[:8],
-    }
-    check_alike(args, facts, "give every machine the same recordings")
-
-
-def _digest(clips: Dataset | ClipStream) -> str:
-    """Stands for the names and labels of clips, in their order."""
-    if isinstance(clips, ClipStream):
-        told: list[Any] = [clips.split.rows, clips.split.counts]
-    else:
-        plain = clips.with_format(None)
-        names = [os.path.basename(path) for path in plain["path"][:]] if "path" in plain.column_names else []
-        told = [names, plain["label"][:]]
-    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
-
-
 def as_probabilities(labels: torch.Tensor, config: PreTrainedConfig) -> torch.Tensor:
     """(batch,) class indices, (batch, digits) digits or (batch, labels) tags -> (batch, labels) float."""
     if labels.is_floating_point() or config.problem_type == "multi_label_classification":
@@ -545,53 +446,10 @@ def as_probabilities(labels: torch.Tensor, config: PreTrainedConfig) -> torch.Te
     return F.one_hot(labels, config.num_labels).flatten(1).float()
 
 
-def keep_freed_memory() -> None:
-    """Have glibc keep freed memory for the next step, instead of returning it to the system and asking for it again.
-
-    The activations of one step are as large as those of the next; clearing the same pages again and again costs a
-    quarter of the time. Does nothing where the C library has no such switch.
-    """
-    trim_threshold, mmap_threshold = -1, -3  # of malloc.h
-    with contextlib.suppress(OSError, AttributeError, TypeError):
-        mallopt = ctypes.CDLL(None).mallopt
-        mallopt(trim_threshold, 2**31 - 1)
-        mallopt(mmap_threshold, 2**30)
-
-
 def average_windows(logits: torch.Tensor, counts: torch.Tensor, config: PreTrainedConfig) -> torch.Tensor:
     """Mean probabilities of each clip's windows, as logits. logits: (windows, labels); counts: (batch,) windows."""
     mean = torch.stack([clip.mean(0) for clip in probabilities(logits, config).split(counts.tolist())])
     return to_logits(mean, config)
-
-
-def _ema(args: RecipeArguments) -> Callable[[Weights, Weights, torch.Tensor | int], None]:
-    # The average of the first steps leans on the newest weights: without that it would remember the random start.
-    def update(averages: Weights, weights: Weights, n_averaged: torch.Tensor | int) -> None:
-        n = int(n_averaged)
-        keep = min(args.ema_decay, (1 + n) / (10 + n))
-        if averages[0].is_floating_point():
-            torch._foreach_lerp_(list(averages), list(weights), 1 - keep)
-        else:
-            for average, weight in zip(averages, weights, strict=True):
-                average.copy_(weight)
-
-    return update
-
-
-class _AverageCallback(TrainerCallback):
-    def __init__(self, average: AveragedModel):
-        self.average = average
-
-    def on_step_end(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        model: nn.Module | None = None,
-        **kwargs: Any,
-    ) -> None:
-        assert model is not None
-        self.average.update_parameters(model)
 
 
 class _EpochCallback(TrainerCallback):
@@ -602,55 +460,3 @@ class _EpochCallback(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         self.transform.set_epoch(int(state.epoch or 0))
-
-
-class _ClipsCallback(TrainerCallback, ExportableState):
-    """Has a checkpoint tell what it was trained on, and by how many processes, and refuses to go on with others.
-
-    Of a stream it tells the rows that no process could use, too: who resumes it on whatever machine, in whatever
-    folder, passes over the same ones.
-    """
-
-    def __init__(self, clips: Dataset | ClipStream | None, processes: int):
-        self.clips = clips
-        self.digest = None if clips is None else _digest(clips)
-        self.processes = processes
-
-    def state(self) -> dict[str, Any]:
-        told: dict[str, Any] = {"digest": self.digest, "processes": self.processes}
-        if isinstance(self.clips, ClipStream):
-            told["skipped"] = self.clips.read_skipped()
-        return {"args": {}, "attributes": told}
-
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
-        saved = state.stateful_callbacks.get(type(self).__name__)
-        told = saved.get("attributes", {}) if isinstance(saved, dict) else {}
-        processes = told.get("processes", self.processes)  # which older versions did not note
-        if state.global_step and processes != self.processes:
-            raise ArgumentError(
-                f"--resume_from_checkpoint: the checkpoint was trained by {processes} processes, and now there are "
-                f"{self.processes}, whose steps hold another number of clips: start {processes}."
-            )
-        digest = told.get("digest")
-        if state.global_step and digest is not None and digest != self.digest:
-            raise ArgumentError(
-                "--resume_from_checkpoint: the checkpoint was trained on other recordings than there are now: put "
-                "them back as they were, or begin in another folder."
-            )
-        if state.global_step and isinstance(self.clips, ClipStream):
-            self.clips.note_skipped(told.get("skipped", ()))
-
-
-class _ResumeCallback(TrainerCallback):
-    def __init__(self, stream: ClipStream):
-        self.stream = stream
-
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
-        # Trainer would have the batches made that it drops.
-        steps = math.ceil(len(self.stream) / args.gradient_accumulation_steps)
-        epoch, steps_done = divmod(state.global_step, steps)
-        self.stream.pass_over(epoch, steps_done * args.gradient_accumulation_steps)

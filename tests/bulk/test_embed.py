@@ -130,5 +130,5 @@ def test_what_cannot_be_is_refused_before_anything_is_embedded(checkpoint, clips
     with pytest.raises(ArgumentError, match="hop_seconds=1e-06 must last a sample at least"):
         embed(checkpoint, tmp_path / "broken.wav", tmp_path / "x.npz", windows=True, hop_seconds=1e-6)
     with pytest.raises(ArgumentError, match="Vectors are nothing to look at: name a file"):
-        hf_audio.commands.bulk.embed_clips(None, checkpoint, [clips], output=None)
+        hf_audio.commands.embeddings.embed_clips(None, checkpoint, [clips], output=None)
     assert not any(name.startswith("x.") for name in os.listdir(tmp_path))

@@ -17,11 +17,11 @@ from transformers import TrainerCallback
 
 from hf_audio import AudioCNNForAudioClassification
 from hf_audio.data.rows import UNVERIFIED_COLUMN
-from hf_audio.errors import ArgumentError, DivergedError
+from hf_audio.errors import DivergedError
 from hf_audio.models.modeling_audio_cnn import IGNORED
 from hf_audio.training.batching.batches import ClipTransform
 from hf_audio.training.optimization.batch_norm import ProcessBatchNorm
-from hf_audio.training.trainer import average_windows, check_same_clips
+from hf_audio.training.trainer import average_windows
 
 
 def without_batch_norm(model: nn.Module) -> nn.Module:
@@ -321,21 +321,3 @@ def test_a_loss_that_transformers_would_smooth_over_ends_training(tmp_path):
     )
     with pytest.raises(DivergedError, match="after 1 steps, the loss is nan"):
         made.train()
-
-
-def test_a_checkpoint_of_another_number_of_processes_is_refused(tmp_path):
-    model = AudioCNNForAudioClassification(tiny_config())
-    trainer(tmp_path, copy.deepcopy(model), max_steps=1, save_strategy="steps", save_steps=1).train()
-    state = tmp_path / "checkpoint-1" / "trainer_state.json"
-    state.write_text(state.read_text().replace('"processes": 1', '"processes": 2'))
-    with pytest.raises(ArgumentError, match="trained by 2 processes, and now there are 1"):
-        trainer(tmp_path, model, max_steps=2).train(resume_from_checkpoint=str(state.parent))
-
-
-def test_machines_with_other_recordings_are_refused(tmp_path, second_process):
-    run = trainer(tmp_path / "one", AudioCNNForAudioClassification(tiny_config()))
-    clips, names = run.train_dataset, ["low", "mid", "high"]
-    check_same_clips(run.args, names, clips)
-    second_process.append(("other", {"Training clips": len(clips) - 1, "Classes": 3}))
-    with pytest.raises(ArgumentError, match=f"Training clips: {len(clips)} in .* in process 1 on other: give every"):
-        check_same_clips(run.args, names, clips)

@@ -1,12 +1,13 @@
 """Muon: AdamW, but the kernels between the first and the last layer move by orthogonalised momentum."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from typing import Any
 
 import torch
 from torch import nn
 from transformers import PreTrainedModel
 
+from ...arguments import RecipeArguments
 from ..networks.network_parts import last_layer
 
 MOMENTUM = 0.95
@@ -78,6 +79,31 @@ def orthogonalise(matrix: torch.Tensor, dtype: torch.dtype = torch.bfloat16) -> 
         gram = x @ x.T
         x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=B, alpha=C), x, beta=A)
     return x if wide else x.T
+
+
+def make_muon(model: PreTrainedModel, args: RecipeArguments, decaying: Container[str]) -> Muon:
+    """The optimizer of a training.
+
+    Args:
+        model: any audio classifier.
+        args: of the training.
+        decaying: names of the weights that decay.
+    """
+    weights = [(name, weight) for name, weight in model.named_parameters() if weight.requires_grad]
+    groups = [
+        {
+            "params": [weight for name, weight in weights if (name in decaying) == decays],
+            "weight_decay": args.weight_decay if decays else 0.0,
+        }
+        for decays in (True, False)
+    ]
+    return Muon(
+        divide_groups(groups, find_kernels(model)),
+        dtype=torch.bfloat16 if args.bf16 else torch.float32,
+        lr=args.learning_rate,
+        betas=(args.adam_beta1, args.adam_beta2),
+        eps=args.adam_epsilon,
+    )
 
 
 def find_kernels(model: PreTrainedModel) -> set[torch.Tensor]:

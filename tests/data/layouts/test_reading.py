@@ -10,7 +10,7 @@ import pytest
 from helpers.recordings import touch, write_table
 
 from hf_audio.data.collection import load_collection, read_parts_of
-from hf_audio.data.layouts.recordings import read_recordings
+from hf_audio.data.layouts.reading import read_recordings
 from hf_audio.data.tables.columns import TEST, TRAIN, VALIDATION, Columns
 from hf_audio.errors import DataError
 from hf_audio.inspection.listing import list_files
