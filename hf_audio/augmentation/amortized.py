@@ -26,8 +26,9 @@ class Amortized:
     In every epoch one clip in `epochs` is drawn anew, in turn, so that the cost of an epoch is even and falls by that
     factor, and no clip is ever frozen. Until its first turn a clip comes as it was recorded. Results wait as files of
     16-bit samples, one a clip, which any loader worker can read: memory does not grow with the number of clips. A
-    result follows from the seed, the clip and the turn alone, so a lost file is made again the same. It is called within
-    `seeded`, because it seeds the generators for good.
+    result follows from the seed, the clip and the turn alone, so a lost file is made again the same.
+
+    It is called within `seeded`, because it seeds the generators for good.
 
     Args:
         transform: an audiomentations transform, called as `transform(samples=..., sample_rate=...)`.
@@ -56,9 +57,7 @@ class Amortized:
                 content = kept.read()
         except FileNotFoundError:
             self.folder.mkdir(parents=True, exist_ok=True)
-        if not content.startswith(
-            head
-        ):  # but with an earlier turn, or with a later one, from before a run was resumed
+        if not content.startswith(head):  # but with an earlier turn, or a later one, from before a run was resumed
             content = head + self._draw(recorded, sampling_rate, seed, turn, index)
             # Not by `written_whole`: what is lost is made again, and to flush every file to the disk takes longer.
             # Processes of two machines may have one number, and draw the same clip.

@@ -8,9 +8,9 @@ clip, the default collator, float32; its torchcodec is replaced by soundfile, an
 The example's collator wants clips of one length: where clips are heard whole, it is left out. All in one process, in
 turns; medians and ratios.
 
-With `--cpu_time`, seconds are those of a core, whatever else the machine does, and no process loads clips, whose seconds
-would not count. So ratios repeat on a busy machine too, with OMP_NUM_THREADS=1; they do not show what a second core
-takes over.
+With `--cpu_time`, seconds are those of a core, whatever else the machine does; no other process loads clips, because
+its seconds would not count. So ratios repeat on a busy machine too, with OMP_NUM_THREADS=1; they do not show what a
+second core takes over.
 """
 
 import argparse
