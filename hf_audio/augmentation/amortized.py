@@ -14,6 +14,7 @@ from ..audio.packing import Packed, open_packed, pack_samples
 
 # Tells its draws from those of the same clip and epoch that are not amortised.
 AMORTIZED_DRAWS = 1
+HEAD_BYTES = 8  # of a file, which tell the turn
 # Of `random` and numpy's global generator, which all threads share: held while draws must follow from a seed alone.
 GENERATORS = threading.RLock()
 _MASK = (1 << 64) - 1
@@ -24,8 +25,10 @@ class Amortized:
 
     In every epoch one clip in `epochs` is drawn anew, in turn, so that the cost of an epoch is even and falls by that
     factor, and no clip is ever frozen. Until its first turn a clip comes as it was recorded. Results wait as files of
-    16-bit samples, which any loader worker can read: memory does not grow with the number of clips. A result follows
-    from the seed, the clip and the turn alone, so a lost file is made again the same.
+    16-bit samples, one a clip, which any loader worker can read: memory does not grow with the number of clips. A
+    result follows from the seed, the clip and the turn alone, so a lost file is made again the same.
+
+    It is called within `seeded`, because it seeds the generators for good.
 
     Args:
         transform: an audiomentations transform, called as `transform(samples=..., sample_rate=...)`.
@@ -47,29 +50,33 @@ class Amortized:
             return recorded
         if self.epochs == 1:
             return open_packed(self._draw(recorded, sampling_rate, seed, turn, index))
-        file = self.folder / f"{index}-{turn}"
+        file, head = os.path.join(self.folder, str(index)), turn.to_bytes(HEAD_BYTES, "little")
+        content = b""
         try:
-            return open_packed(file.read_bytes())
+            with open(file, "rb") as kept:
+                content = kept.read()
         except FileNotFoundError:
-            samples = self._draw(recorded, sampling_rate, seed, turn, index)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        # Not by `written_whole`: what is lost is made again, and to flush every file to the disk takes longer.
-        # Processes of two machines may have one number, and draw the same clip.
-        temporary = file.with_name(f".{file.name}.{uuid.uuid4().hex}")
-        temporary.write_bytes(samples)
-        os.replace(temporary, file)
-        (self.folder / f"{index}-{turn - 1}").unlink(missing_ok=True)
-        return open_packed(samples)
+            self.folder.mkdir(parents=True, exist_ok=True)
+        if not content.startswith(head):  # but with an earlier turn, or a later one, from before a run was resumed
+            content = head + self._draw(recorded, sampling_rate, seed, turn, index)
+            # Not by `written_whole`: what is lost is made again, and to flush every file to the disk takes longer.
+            # Processes of two machines may have one number, and draw the same clip.
+            temporary = os.path.join(self.folder, f".{index}.{uuid.uuid4().hex}")
+            with open(temporary, "wb") as drawn:
+                drawn.write(content)
+            os.replace(temporary, file)
+        return open_packed(memoryview(content)[HEAD_BYTES:])
 
     def _draw(self, recorded: Packed, sampling_rate: int, *entropy: int) -> bytes:
-        with seeded(AMORTIZED_DRAWS, *entropy):
-            return pack_samples(self.transform(samples=recorded.unpack(), sample_rate=sampling_rate))
+        seed_transforms(AMORTIZED_DRAWS, *entropy)
+        return pack_samples(self.transform(samples=recorded.unpack(), sample_rate=sampling_rate))
 
 
 class Occasional:
     """A costly transform of clips that are not kept: in every epoch one in `epochs` gets it, in turn, drawn anew.
 
-    It costs as much as `Amortized` and takes no room on the disk, but the other clips come as they were recorded.
+    It costs as much as `Amortized` and takes no room on the disk, but the other clips come as they were recorded. It
+    is called within `seeded`, too.
 
     Args:
         transform: an audiomentations transform, called as `transform(samples=..., sample_rate=...)`.
@@ -84,8 +91,8 @@ class Occasional:
         """The clip number `index` as it is in this epoch, changed (samples,) float32; called as `Amortized` is."""
         if (epoch - index) % self.epochs:
             return recorded
-        with seeded(AMORTIZED_DRAWS, seed, epoch, index):
-            return self.transform(samples=recorded.unpack(), sample_rate=sampling_rate)
+        seed_transforms(AMORTIZED_DRAWS, seed, epoch, index)
+        return self.transform(samples=recorded.unpack(), sample_rate=sampling_rate)
 
 
 @contextmanager

@@ -1,8 +1,7 @@
 """The same person speaking otherwise: pitch, formants, pace and tilt of a voice, each moved without the others."""
 
+import math
 import random
-from bisect import bisect_left
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +14,8 @@ from ..runs.pitch import RATE, track_pitch
 UNVOICED_PERIOD = 0.005  # seconds: such pieces of what has no pitch are as short as the periods of voices
 LARGEST_JITTER = 0.2  # of a period, by which a mark may lie beside its place
 TILTED_FROM, TILTED_TO = 250, 4000  # Hz: beyond, a tilted spectrum is level
+DB_A_DOUBLING = 20 * math.log10(2)
+MOST_MARKS = 1 << 21  # that are kept, of 17 bytes each: those of some four hours of speech
 
 
 class Marks(NamedTuple):
@@ -71,6 +72,8 @@ class ChangeVoice(BaseWaveformTransform):
         self.formant_change = max_formant_change
         self.pace = min_pace, max_pace
         self.tilt_db = max_tilt_db
+        self._marks: dict[tuple[int, int, int], Marks] = {}
+        self._n_marks = 0
 
     def randomize_parameters(self, samples: np.ndarray, sample_rate: int) -> None:
         """Draw the new voice."""
@@ -85,7 +88,7 @@ class ChangeVoice(BaseWaveformTransform):
     def apply(self, samples: np.ndarray, sample_rate: int) -> np.ndarray:
         """(samples,) -> (samples / pace,) float32."""
         formants, pace, tilt_db = (self.parameters[name] for name in ("formants", "pace", "tilt_db"))
-        marks = find_marks(samples, sample_rate)
+        marks = self._find_marks(samples, sample_rate)
         factor = 1.0
         if marks.voiced.any():
             own = sample_rate / np.median(marks.periods[marks.voiced])
@@ -98,6 +101,18 @@ class ChangeVoice(BaseWaveformTransform):
         loudness = np.sqrt(np.mean(np.square(samples)) / max(np.mean(np.square(changed)), 1e-16))
         return (changed * loudness).astype(np.float32)
 
+    def _find_marks(self, samples: np.ndarray, sample_rate: int) -> Marks:
+        """As `find_marks`, which takes as long as all else, but for a clip that was heard before."""
+        # All others stay when there are too many: to forget the oldest would forget each just before it comes again.
+        clip = hash(samples.tobytes()), len(samples), sample_rate
+        marks = self._marks.get(clip)
+        if marks is None:
+            marks = find_marks(samples, sample_rate)
+            if self._n_marks + len(marks.places) <= MOST_MARKS:
+                self._marks[clip] = marks
+                self._n_marks += len(marks.places)
+        return marks
+
 
 def move_pitch(waveform: np.ndarray, marks: Marks, pitch: float, pace: float) -> np.ndarray:
     """Speech with its pitch multiplied by `pitch`, and `pace` times as fast; the spectral envelope stays.
@@ -106,31 +121,30 @@ def move_pitch(waveform: np.ndarray, marks: Marks, pitch: float, pace: float) ->
     all. waveform: (samples,) -> (samples / pace,) float32.
     """
     size = max(round(len(waveform) / pace), 1)
-    result, weights = np.zeros(size, dtype=np.float32), np.zeros(size, dtype=np.float32)
-    windows: dict[int, np.ndarray] = {}
-    places, periods, voiced = (
-        marks.places.tolist(),
-        marks.periods.tolist(),
-        marks.voiced.tolist(),
-    )  # quicker to look up
-    place = places[0] / pace
-    while place < size:
-        near = _nearest(places, place * pace)
-        period = periods[near] / (pitch if voiced[near] else 1)
-        # Not wider than a new period, so that pieces of a raised voice do not pile up.
-        half = max(int(min(period, periods[near])), 2)
-        if half not in windows:
-            windows[half] = np.hanning(2 * half + 1).astype(np.float32)
-        source, target = places[near], round(place)
-        left = max(-half, -source, -target)
-        right = min(half + 1, len(waveform) - source, size - target)
-        if left < right:
-            window = windows[half][half + left : half + right]
-            result[target + left : target + right] += window * waveform[source + left : source + right]
-            weights[target + left : target + right] += window
-        place += period
+    periods = np.where(marks.voiced, marks.periods / pitch, marks.periods)
+    ends = np.append((marks.places[1:] + marks.places[:-1]) / (2 * pace), size)  # up to where each mark is the nearest
+    places: list[float] = []
+    place, counts = marks.places[0] / pace, []
+    for period, end in zip(periods.tolist(), ends.tolist(), strict=True):
+        before = len(places)
+        while place <= end and place < size:
+            places.append(place)
+            place += period
+        counts.append(len(places) - before)
+    sources, targets = marks.places.repeat(counts), np.rint(places).astype(int)
+    # Not wider than a new period, so that pieces of a raised voice do not pile up.
+    halves = np.minimum(periods, marks.periods).astype(int).clip(min=2).repeat(counts)
+    left = np.maximum(-halves, -np.minimum(sources, targets))
+    right = np.minimum(halves + 1, np.minimum(len(waveform) - sources, size - targets))
+    # All pieces, one behind another.
+    lengths = (right - left).clip(min=0)
+    offsets = np.arange(lengths.sum()) - (lengths.cumsum() - lengths - left).repeat(lengths)
+    window = 0.5 + 0.5 * np.cos(offsets * (np.pi / halves).astype(np.float32).repeat(lengths), dtype=np.float32)
+    pieces = window * waveform[offsets + sources.repeat(lengths)]
+    offsets += targets.repeat(lengths)
     # Where pieces leave gaps between them, as those of a lowered voice do, these stay silent.
-    return result / np.maximum(weights, 1)
+    result = np.bincount(offsets, pieces, size) / np.bincount(offsets, window, size).clip(min=1)
+    return result.astype(np.float32)
 
 
 def find_marks(waveform: np.ndarray, sampling_rate: int) -> Marks:
@@ -171,18 +185,10 @@ def _settle(waveform: np.ndarray, place: int, period: int, before: int | None) -
     return place - reach + int(likeness.argmax())
 
 
-def _nearest(places: Sequence[int], place: float) -> int:
-    after = bisect_left(places, place)
-    if after == 0:
-        return 0
-    if after == len(places) or place - places[after - 1] <= places[after] - place:
-        return after - 1
-    return after
-
-
 def tilt(waveform: np.ndarray, sampling_rate: int, db: float) -> np.ndarray:
     """A waveform (samples,) of which every octave is louder by so many decibels than the one below, and back."""
     size = next_fast_len(len(waveform), real=True)
-    frequencies = np.fft.rfftfreq(size, 1 / sampling_rate).clip(TILTED_FROM, TILTED_TO)
-    gains = 10 ** (db * np.log2(frequencies / TILTED_FROM) / 20)
+    frequencies = np.arange(size // 2 + 1, dtype=np.float32) * np.float32(sampling_rate / size)
+    octaves = np.log2(frequencies.clip(TILTED_FROM, TILTED_TO) / TILTED_FROM)
+    gains = np.exp2(octaves * np.float32(db / DB_A_DOUBLING))
     return irfft(rfft(waveform, size) * gains, size)[: len(waveform)]

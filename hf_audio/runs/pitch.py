@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import numpy as np
-from scipy.fft import irfft, rfft
+from scipy.fft import irfft, next_fast_len, rfft
 
 from ..audio.loading import load_audio
 from ..errors import AudioError
@@ -42,26 +42,27 @@ def track_pitch(waveform: np.ndarray, sampling_rate: int) -> tuple[int, np.ndarr
     """
     size = FRAME * sampling_rate // RATE
     shortest, longest = sampling_rate // HIGHEST, sampling_rate // LOWEST
-    padded = np.pad(waveform, (0, max(size + longest - len(waveform), 0)))
-    frames = np.lib.stride_tricks.sliding_window_view(padded, size + longest)[:: size // 2]
+    if len(waveform) < size + longest:
+        waveform = np.pad(waveform, (0, size + longest - len(waveform)))
+    frames = np.lib.stride_tricks.sliding_window_view(waveform, size + longest)[:: size // 2]
     frames = frames - frames.mean(1, keepdims=True)
-    n_fft = 1 << (2 * size + longest).bit_length()
+    # Long enough that no lag up to the longest one meets another from behind.
+    n_fft = next_fast_len(size + longest, real=True)
     spectrum = rfft(frames[:, :size], n_fft).conj() * rfft(frames, n_fft)
-    products = irfft(spectrum)[:, : longest + 1]  # (frames, lags)
-    energies = np.pad(np.cumsum(np.square(frames), 1), ((0, 0), (1, 0)))
-    energies = energies[:, size : size + longest + 1] - energies[:, : longest + 1]
+    products = irfft(spectrum, n_fft)[:, : longest + 1]  # (frames, lags)
+    squares = np.square(frames)
+    changes = squares[:, size:] - squares[:, :longest]  # of the energy, from one lag to the next
+    energies = np.cumsum(np.concatenate([squares[:, :size].sum(1, keepdims=True), changes], 1), 1)
+    likeness = products / np.sqrt((energies[:, :1] * energies).clip(min=1e-24))
     loud = energies[:, 0] > QUIETEST * energies[:, 0].max()
-    likeness = products / np.sqrt(energies[:, :1] * energies).clip(min=1e-12)
+    enough = np.maximum(VOICED, NEARLY * likeness[:, shortest:].max(1))
+    before, here, after = (likeness[:, shortest + step : longest + step] for step in (-1, 0, 1))
+    peaks = (here >= before) & (here > after) & (here > enough[:, None]) & loud[:, None]
+    voiced, first = np.flatnonzero(peaks.any(1)), peaks.argmax(1)
+    before, here, after = (values[voiced, first[voiced]] for values in (before, here, after))
+    offset = 0.5 * (before - after) / (before - 2 * here + after)  # of the parabola's top
     pitches = np.full(len(frames), np.nan)
-    lags = np.arange(shortest, longest)
-    for frame in np.flatnonzero(loud):
-        row = likeness[frame]
-        peaks = lags[(row[lags] >= row[lags - 1]) & (row[lags] > row[lags + 1])]
-        peaks = peaks[row[peaks] > max(VOICED, NEARLY * row[shortest:].max())]
-        if len(peaks):
-            before, best, after = row[peaks[0] - 1 : peaks[0] + 2]
-            offset = 0.5 * (before - after) / (before - 2 * best + after)  # of the parabola's top
-            pitches[frame] = sampling_rate / (peaks[0] + offset)
+    pitches[voiced] = sampling_rate / (shortest + first[voiced] + offset)
     return size // 2, pitches
 
 

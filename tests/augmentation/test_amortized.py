@@ -28,9 +28,10 @@ def test_amortised_results_serve_for_their_epochs_and_are_renewed_in_turn(tmp_pa
         assert np.flatnonzero(changed[:, index]).tolist() == list(range(index % 4, 12, 4))
     assert len({*epochs[8:].ravel()}) == 8 + 3 * 2, "no two draws are alike"
     assert len(list((tmp_path / "results").iterdir())) == 8, "old results are deleted"
-    # What a resumed run finds missing, it makes again the same.
+    # What a resumed run finds missing, it makes again the same, and what it finds of a later epoch, too.
     shutil.rmtree(amortized.folder)
     assert levels(11) == epochs[11].tolist()
+    assert levels(6) == epochs[6].tolist() and levels(1) == epochs[1].tolist()
 
 
 def test_an_amortised_result_costs_one_call(tmp_path):

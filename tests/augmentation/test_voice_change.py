@@ -6,8 +6,9 @@ from helpers.recordings import vowel
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hf_audio.augmentation import voice_change
 from hf_audio.augmentation.amortized import seed_transforms
-from hf_audio.augmentation.voice_change import ChangeVoice, tilt
+from hf_audio.augmentation.voice_change import ChangeVoice, find_marks, move_pitch, tilt
 from hf_audio.runs.pitch import median_pitch
 
 RATE = 16000
@@ -60,7 +61,52 @@ def test_a_tilt_is_of_so_many_decibels_an_octave():
     noise = np.random.default_rng(0).standard_normal(RATE)
     before, after = (np.abs(np.fft.rfft(sound)) for sound in (noise, tilt(noise, RATE, 3.0)))
     for hertz, db in ((100, 0), (500, 3), (1000, 6), (4000, 12), (7000, 12)):
-        assert 20 * np.log10(after[hertz] / before[hertz]) == pytest.approx(db, abs=1e-6)
+        assert 20 * np.log10(after[hertz] / before[hertz]) == pytest.approx(db, abs=1e-5)
+
+
+@pytest.mark.parametrize(("pitch", "pace"), [(0.6, 1.0), (1.0, 0.7), (1.5, 1.4), (2.2, 1.0)])
+def test_pieces_of_two_periods_are_laid_out_one_by_one(pitch, pace):
+    # A voice between two stretches of noise, which have no pitch.
+    noise = np.random.default_rng(0).standard_normal(RATE // 5).astype(np.float32) * 0.01
+    waveform = np.concatenate([noise, vowel(140)[: RATE // 2], noise])
+    marks = find_marks(waveform, RATE)
+    assert 0.2 < marks.voiced.mean() < 0.9
+    size = round(len(waveform) / pace)
+    expected, weights = np.zeros((2, size))
+    place = marks.places[0] / pace
+    while place < size:
+        near = np.abs(marks.places - place * pace).argmin()
+        period = marks.periods[near] / (pitch if marks.voiced[near] else 1)
+        half = int(min(period, marks.periods[near]))
+        for offset, weight in zip(range(-half, half + 1), np.hanning(2 * half + 1), strict=True):
+            source, target = marks.places[near] + offset, round(place) + offset
+            if 0 <= source < len(waveform) and 0 <= target < size:
+                expected[target] += weight * waveform[source]
+                weights[target] += weight
+        place += period
+    moved = move_pitch(waveform, marks, pitch, pace)
+    assert moved.dtype == np.float32
+    np.testing.assert_allclose(moved, expected / np.maximum(weights, 1), atol=1e-5 * np.abs(expected).max())
+
+
+def test_marks_of_a_clip_are_found_once_and_not_kept_without_end(monkeypatch):
+    heard = []
+
+    def count(samples, sample_rate):
+        heard.append(len(samples))
+        return find_marks(samples, sample_rate)
+
+    monkeypatch.setattr(voice_change, "find_marks", count)
+    monkeypatch.setattr(voice_change, "MOST_MARKS", 200)
+    clips = [vowel(own)[: RATE // 2] for own in (110, 140, 170)]  # of some 55, 70 and 85 marks
+    change = ChangeVoice(p=1)
+    for epoch in range(3):
+        for clip in clips:
+            seed_transforms(epoch)
+            changed = change(samples=clip, sample_rate=RATE)
+            seed_transforms(epoch)
+            assert np.array_equal(changed, ChangeVoice(p=1)(samples=clip, sample_rate=RATE)), "as of a new one"
+    assert len(heard) == 9 + 3 + 2, "the third does not fit"
 
 
 def test_high_and_low_voices_come_to_the_same_places_but_not_too_far():

@@ -8,8 +8,9 @@ clip, the default collator, float32; its torchcodec is replaced by soundfile, an
 The example's collator wants clips of one length: where clips are heard whole, it is left out. All in one process, in
 turns; medians and ratios.
 
-With `--cpu_time`, seconds are those of a core, whatever else the machine does. So ratios repeat on a busy machine too,
-with OMP_NUM_THREADS=1; they do not show what a second core takes over.
+With `--cpu_time`, seconds are those of a core, whatever else the machine does; no other process loads clips, because
+its seconds would not count. So ratios repeat on a busy machine too, with OMP_NUM_THREADS=1; they do not show what a
+second core takes over.
 """
 
 import argparse
@@ -173,7 +174,8 @@ def main() -> None:
     hf_audio.training.setup.AudioTrainer = TimedTrainer
     with tempfile.TemporaryDirectory() as out:
         epochs = ["--num_train_epochs", str(known.rounds + 1), "--output_dir", str(Path(out) / "run")]
-        sys.argv = [str(path), *flags, *epochs, "--disable_tqdm", "true"]
+        loaders = ["--dataloader_num_workers", "0"] if known.cpu_time else []
+        sys.argv = [str(path), *loaders, *flags, *epochs, "--disable_tqdm", "true"]
         arguments_class = next(
             value for value in vars(recipe).values() if isinstance(value, type) and value.__module__ == known.recipe
         )
