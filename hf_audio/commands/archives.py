@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .paths import File, check_folder, check_sources, several
+from .paths import File, check_sources, check_writable, several
 
 if TYPE_CHECKING:
     from ..bulk.similar import Neighbour
@@ -47,10 +47,12 @@ def similar(
     from ..bulk.listening_page import check_output, write_search
     from ..bulk.similar import find_similar  # loads torch
 
+    read = [*several(examples), in_]
     if output is not None:
+        check_writable(output, read=read)
         check_output(Path(output))
     if keep is not None:
-        check_folder(keep, "--keep")
+        check_writable(keep, "--keep", read)
     search = find_similar(os.fspath(checkpoint), several(examples), in_, count, keep)
     if output is not None:
         write_search(search, Path(output))
@@ -95,6 +97,7 @@ def suggest(
     from ..bulk.suggest import suggest_windows  # loads torch
 
     if output is not None:
+        check_writable(output, read=[labelled])
         check_output(Path(output))
     suggestions = suggest_windows(os.fspath(checkpoint), sources, count, labelled, num_workers)
     if output is not None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from ..errors import ArgumentError
 from ..remote.paths import as_path
-from .paths import File, check_folder, check_sources, several
+from .paths import File, check_sources, check_writable, several
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -408,6 +408,8 @@ def detect_events(
         raise ArgumentError("--output is one file for all recordings, and --beside one for each: leave one out.")
     sources = check_sources(paths, output, num_workers, kept=resume and beside is None)
     summaries = [Path(file) for file in several(summary or ())]
+    for file in summaries:
+        check_writable(file, "--summary", sources)
     from ..bulk.activity import Activity, check_summaries
     from ..bulk.detect import EventQuestion, Recordings, plan_beside
     from ..bulk.predict import predict_files  # loads torch
@@ -472,7 +474,7 @@ def pseudo_label(
 
     if not 0 < min_confidence <= 1:
         raise ArgumentError(f"--min_confidence {min_confidence} must lie above 0 and not above 1.")
-    check_folder(output)
+    check_writable(output, read=[data])
     columns = Columns(path_column, () if label_column is None else (label_column,))
     clips = find_clips(data, columns, audio_dir=audio_dir, unlabelled=True)
     rows = confident_labels(predict(os.fspath(checkpoint), clips, Path(output).parent), min_confidence)
