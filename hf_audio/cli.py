@@ -17,7 +17,7 @@ from . import commands
 from .commands.bulk import answer_clips
 from .commands.embeddings import embed_clips
 from .commands.events import detect_events
-from .commands.paths import check_folder
+from .commands.paths import check_writable
 from .errors import ArgumentError, refusals_end_in_a_sentence
 from .flags import HELP_FLAGS, FunctionParser, find_neighbour, read_docstring
 from .training.recipes import describe_recipes, run_recipe_command
@@ -103,7 +103,7 @@ def _shows(function: Callable[..., Any]) -> Callable[[Show], Show]:
 @_shows(commands.inspect)
 def _inspect(*, png: str | None, **arguments: Any) -> None:
     if png is not None:
-        check_folder(png, "--png")
+        check_writable(png, "--png", [arguments["data"]])
     inspection = commands.inspect(**arguments)
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")  # names that the terminal or file cannot hold

@@ -236,6 +236,38 @@ def test_audit_labels_refuses_in_a_sentence(
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 
+@pytest.mark.parametrize(
+    ("argv", "option"),
+    [
+        (["predict", "OUT", "{}", "--output", "{}"], "--output"),
+        (["predict", "OUT", "other.wav", "{}", "--output", "{}"], "--output"),
+        (["detect", "OUT", "{}", "--output", "{}"], "--output"),
+        (["detect", "OUT", "{}", "--output", "a.csv", "--summary", "b.csv", "{}"], "--summary"),
+        (["embed", "OUT", "{}", "--output", "{}"], "--output"),
+        (["pseudo-label", "OUT", "{}", "--output", "{}"], "--output"),
+        (["suggest", "OUT", "archive", "--labelled", "{}", "--output", "{}"], "--output"),
+        (["similar", "OUT", "a.wav", "--in", "{}", "--output", "{}"], "--output"),
+        (["similar", "OUT", "a.wav", "--in", "{}", "--keep", "{}"], "--keep"),
+        (["inspect", "{}", "--groups", "{}"], "--groups"),
+        (["inspect", "{}", "--json", "{}"], "--json"),
+        (["inspect", "{}", "--png", "{}"], "--png"),
+        (["audit-labels", "--data_dir", "{}", "--output", "{}"], "--output"),
+    ],
+)
+def test_what_is_read_is_not_replaced(
+    argv: list[str], option: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("labels.csv").write_text("path,label\na.wav,dog\n")
+    (tmp_path / "link.csv").symlink_to("labels.csv")
+    last = [place for place, word in enumerate(argv) if word == "{}"][-1]
+    words = [word.format("link.csv" if place == last else "labels.csv") for place, word in enumerate(argv)]
+    code, out, err = run(capsys, *words)
+    assert (code, out) == (2, "")
+    assert f"error: {option} link.csv is what is read, and would be replaced: choose another file." in err
+    assert Path("labels.csv").read_text() == "path,label\na.wav,dog\n"
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="kill ends a process there without a word")
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
 def test_ended_maker_leaves_nothing(ending: signal.Signals, tmp_path: Path) -> None:

@@ -53,12 +53,6 @@ class Sources:
         """
         return find_all_clips(self.names, self.columns, audio_dir=self.audio_dir)
 
-    def include(self, file: Path) -> bool:
-        """Whether a file that exists is one of the sources."""
-        if is_remote(file):
-            return str(file) in self.names
-        return any(Path(name).exists() and os.path.samefile(name, file) for name in self.names)
-
 
 def predict_files(
     checkpoint: str,
@@ -100,8 +94,6 @@ def predict_files(
     write: Writer[H] | None = None
     if output is not None:
         output = _name_part(output, rank, n_processes)
-        if output.exists() and sources.include(output):
-            raise DataError(f"--output {output} is what the clips are read from: choose another file.")
         write = question.choose_writer(output, len(clips))
     tagger = AudioTagger.asking(checkpoint, question)
     if output is None or write is None:

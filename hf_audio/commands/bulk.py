@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from ..errors import ArgumentError
 from ..remote.paths import as_path
-from .paths import File, check_folder, check_sources
+from .paths import File, check_sources, check_writable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -234,7 +234,7 @@ def pseudo_label(
 
     if not 0 < min_confidence <= 1:
         raise ArgumentError(f"--min_confidence {min_confidence} must lie above 0 and not above 1.")
-    check_folder(output)
+    check_writable(output, read=[data])
     columns = Columns(path_column, () if label_column is None else (label_column,))
     clips = find_clips(data, columns, audio_dir=audio_dir, unlabelled=True)
     rows = confident_labels(predict(os.fspath(checkpoint), clips, Path(output).parent), min_confidence)

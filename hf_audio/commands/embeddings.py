@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, overload
 from ..errors import ArgumentError
 from ..remote.paths import as_path
 from .bulk import as_frame
-from .paths import File, check_folder, check_sources, several
+from .paths import File, check_sources, check_writable, several
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -164,10 +164,12 @@ def similar(
     from ..bulk.archive.listening_page import check_output, write_search
     from ..bulk.archive.similar import find_similar  # loads torch
 
+    read = [*several(examples), in_]
     if output is not None:
+        check_writable(output, read=read)
         check_output(Path(output))
     if keep is not None:
-        check_folder(keep, "--keep")
+        check_writable(keep, "--keep", read)
     search = find_similar(os.fspath(checkpoint), several(examples), in_, count, keep)
     if output is not None:
         write_search(search, Path(output))
@@ -212,6 +214,7 @@ def suggest(
     from ..bulk.archive.suggest import suggest_windows  # loads torch
 
     if output is not None:
+        check_writable(output, read=[labelled])
         check_output(Path(output))
     suggestions = suggest_windows(os.fspath(checkpoint), sources, count, labelled, num_workers)
     if output is not None:

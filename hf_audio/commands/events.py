@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ..errors import ArgumentError
 from ..remote.paths import as_path
 from .bulk import as_frame
-from .paths import File, check_sources, several
+from .paths import File, check_sources, check_writable, several
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -114,6 +114,8 @@ def detect_events(
         raise ArgumentError("--output is one file for all recordings, and --beside one for each: leave one out.")
     sources = check_sources(paths, output, num_workers, kept=resume and beside is None)
     summaries = [Path(file) for file in several(summary or ())]
+    for file in summaries:
+        check_writable(file, "--summary", sources)
     from ..bulk.activity import Activity, check_summaries
     from ..bulk.detect import EventQuestion, Recordings, plan_beside
     from ..bulk.predict import predict_files  # loads torch

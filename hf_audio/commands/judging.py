@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ..errors import ArgumentError
-from .paths import File, check_folder, several
+from .paths import File, check_writable, several
 
 if TYPE_CHECKING:
     from ..evaluation.evaluation import Comparison, Evaluation
@@ -69,7 +69,7 @@ def evaluate(
         told = "evaluate needs a checkpoint and data" if not given else f"{len(given)} checkpoints are given"
         raise ArgumentError(f"{told}: give a checkpoint and the data, or two checkpoints and --data.")
     if output is not None:
-        check_folder(output)
+        check_writable(output)
     if num_workers is not None and num_workers < 0:
         raise ArgumentError(f"--num_workers {num_workers} must be 0 or more.")
     from ..data.tables.columns import Columns

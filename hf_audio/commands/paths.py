@@ -11,13 +11,30 @@ from ..remote.writing import check_output
 File = str | os.PathLike[str]
 
 
-def check_folder(output: File, option: str = "--output") -> None:
-    """Before the work rather than after it."""
+def check_writable(output: File, option: str = "--output", read: Sequence[File | None] = ()) -> None:
+    """Before the work rather than after it: there is a folder for an output, which replaces nothing that is read.
+
+    read: the files and folders that the command reads.
+
+    Raises:
+        ArgumentError: there is none, or it does.
+    """
+    if any(file is not None and _are_one(output, file) for file in read):
+        raise ArgumentError(f"{option} {output} is what is read, and would be replaced: choose another file.")
     if is_remote(output):
         check_output(os.fspath(output))
-        return
-    if not Path(output).parent.is_dir():
+    elif not Path(output).parent.is_dir():
         raise ArgumentError(f"{option} {output} is in no folder that exists: make it first.")
+
+
+def _are_one(output: File, file: File) -> bool:
+    """Whether two names are of one file; in a folder that is read, there is room for an output."""
+    if is_remote(output) or is_remote(file):
+        return os.fspath(output) == os.fspath(file)
+    try:
+        return not os.path.isdir(output) and os.path.samefile(output, file)
+    except OSError:  # one of them is not there, or a pattern
+        return False
 
 
 def several(values: File | Sequence[File]) -> tuple[str, ...]:
@@ -38,5 +55,5 @@ def check_sources(
     if output is None and kept:
         raise ArgumentError("Without --output nothing is kept: add it.")
     if output is not None:
-        check_folder(output)
+        check_writable(output, read=several(paths))
     return several(paths)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import ArgumentError
 from ..remote.paths import as_path
-from .paths import File, check_folder, several
+from .paths import File, check_writable, several
 
 if TYPE_CHECKING:
     from ..inspection.report import Inspection
@@ -53,7 +53,7 @@ def inspect(
     """
     for option, output in (("--json", json), ("--png", png), ("--groups", groups)):
         if output is not None:
-            check_folder(output, option)
+            check_writable(output, option, [data])
     from ..data.tables.columns import Columns
     from ..inspection import report
 

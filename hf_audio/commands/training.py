@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import ArgumentError
-from .paths import File, check_folder
+from .paths import File, check_writable
 
 if TYPE_CHECKING:
     from ..runs.run import Run
@@ -121,7 +121,7 @@ def audit_labels(
 
     if rounds is not None and rounds < 1:
         raise ArgumentError(f"--rounds {rounds} must be at least 1.")
-    check_folder(output)
+    check_writable(output, read=[data_dir])
     from ..data.tables.columns import Columns
     from ..data.tables.text_tables import write_rows
     from ..training.series import label_audit  # loads torch

@@ -76,15 +76,26 @@ class AudioClassifier(ABC):
         return values.reshape(len(values), len(self.facts.labels))
 
     def judge(self, waveforms: Sequence[np.ndarray]) -> np.ndarray:
-        """Waveforms of any length, (samples,) each -> (waveforms, labels) float32, the mean of each one's windows."""
-        windows = [self.facts.cut(waveform) for waveform in waveforms]
+        """Waveforms of any length, (samples,) each -> (waveforms, labels) float32, the mean of each one's windows.
+
+        Raises:
+            AudioError: an array that is no waveform, see `as_waveform`.
+        """
+        named = (as_waveform(waveform, f"Waveform {place}") for place, waveform in enumerate(waveforms))
+        windows = [self.facts.cut(waveform) for waveform in named]
+        if not windows:
+            return np.empty((0, len(self.facts.labels)), dtype=np.float32)
         scores = self.score([window for group in windows for window in group])
         ends = np.cumsum([len(group) for group in windows])
         return np.stack([self.facts.reduce(part) for part in np.split(scores, ends[:-1])]).astype(np.float32)
 
     def judge_recording(self, waveform: np.ndarray) -> np.ndarray:
-        """A recording, (samples,), to its scores as `Facts.reduce` has them, of speech alone where it is to be so."""
-        spoken, speech = self.facts.keep_speech(waveform)
+        """A recording, (samples,), to its scores as `Facts.reduce` has them, of speech alone where it is to be so.
+
+        Raises:
+            AudioError: an array that is no waveform, see `as_waveform`.
+        """
+        spoken, speech = self.facts.keep_speech(as_waveform(waveform, "The recording"))
         scores = self.score(self.facts.cut(spoken)) if speech is None else ()
         return self.facts.reduce(scores, speech)
 
@@ -132,6 +143,18 @@ class AppliedClassifier(AudioClassifier):
         if self.function == "none":
             return logits
         return replace(self.facts, multi_label=self.function == "sigmoid").probabilities(logits)
+
+
+def as_waveform(samples: np.ndarray, name: str) -> np.ndarray:
+    """A whole recording as a network hears it: (samples,) float32, integers divided by their full scale.
+
+    Raises:
+        AudioError: it is not mono, has no samples, or some that are no numbers, not finite or beyond any scale.
+    """
+    waveform = np.asarray(samples)
+    if waveform.ndim != 1 or waveform.size == 0:
+        raise AudioError(f"{name} has the shape {waveform.shape}: give (samples,), mono, of one sample or more.")
+    return to_floats(waveform, name)
 
 
 def group_by_length(windows: Sequence[np.ndarray], padded: bool) -> Iterator[list[int]]:

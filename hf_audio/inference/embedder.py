@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import CheckpointError, NoSpeechError
 from .checkpoint import ONNX_SUFFIX, make_tone, try_out
-from .classifier import AudioClassifier
+from .classifier import AudioClassifier, as_waveform
 from .facts import Facts
 from .onnx_classifier import EMBEDDINGS, OnnxAudioClassifier
 from .torch_classifier import TorchAudioClassifier
@@ -129,9 +129,10 @@ class AudioEmbedder(ABC):
         """The vector of a recording, (samples,) -> (size,) float32: the mean of its windows', of speech alone maybe.
 
         Raises:
+            AudioError: an array that is no waveform, see `as_waveform`.
             NoSpeechError: nobody speaks in it, and the checkpoint is of speech alone.
         """
-        spoken, speech = self.facts.keep_speech(waveform)
+        spoken, speech = self.facts.keep_speech(as_waveform(waveform, "The recording"))
         if speech is not None:
             raise NoSpeechError("The recording", speech)
         return self.facts.reduce(self.embed(self.facts.cut(spoken))).astype(np.float32)

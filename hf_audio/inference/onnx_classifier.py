@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..audio.levels import to_floats
 from ..errors import AudioError, CheckpointError
 from .classifier import AudioClassifier, group_by_length
 from .facts import Facts
@@ -102,6 +103,7 @@ class OnnxAudioClassifier(AudioClassifier):
 
     def run_each(self, windows: Sequence[np.ndarray], output: str) -> list[np.ndarray]:
         """As `run`, where the values of windows of other lengths may have other shapes: an array a window, float32."""
+        windows = [_with_full_scale(np.asarray(window)) for window in windows]
         rows: list[np.ndarray] = [np.empty(0)] * len(windows)
         if self.is_static:
             filled = (fill_window(window, self.facts)[None] for window in windows)
@@ -112,6 +114,11 @@ class OnnxAudioClassifier(AudioClassifier):
             for place, row in zip(places, values, strict=True):
                 rows[place] = row.astype(np.float32, copy=False)
         return rows
+
+
+def _with_full_scale(window: np.ndarray) -> np.ndarray:
+    """Integers divided by their full scale, as the feature extractor does beside torch."""
+    return window if window.dtype.kind == "f" else to_floats(window, "A window")
 
 
 def _threads_of_environment() -> int:

@@ -169,14 +169,6 @@ def test_a_full_disk_is_one_sentence_and_nothing_half_written(checkpoint, tone_f
     assert len(output.read_text().splitlines()) == 36 and [path.name for path in tmp_path.glob("*a*")] == ["a.jsonl"]
 
 
-def test_the_clips_own_table_is_not_overwritten(checkpoint, tone_folder, tmp_path):
-    table = write_table(tmp_path / "t.csv", [["path", "label"], [str(tone_folder / "low" / "0.wav"), "low"]])
-    before = table.read_bytes()
-    with pytest.raises(DataError, match="is what the clips are read from"):
-        predict(checkpoint, [table], table)
-    assert table.read_bytes() == before
-
-
 def test_what_is_finished_is_not_done_again(checkpoint, tone_folder, tmp_path, monkeypatch):
     output = tmp_path / "a.csv"
     predict(checkpoint, [tone_folder / "low"], output)

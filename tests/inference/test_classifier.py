@@ -15,10 +15,12 @@ from safetensors.torch import load_file, save_file
 from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2ForSequenceClassification, pipeline
 
 from hf_audio import AudioCNNFeatureExtractor
-from hf_audio.errors import CheckpointError, MissingExtraError
+from hf_audio.errors import AudioError, CheckpointError, MissingExtraError
 from hf_audio.export.golden_clips import make_golden_clips
+from hf_audio.export.onnx import export_onnx
 from hf_audio.inference.checkpoint import load_classifier
 from hf_audio.inference.classifier import group_by_length
+from hf_audio.inference.embedder import load_embedder
 from hf_audio.inference.torch_classifier import TorchAudioClassifier
 
 
@@ -46,6 +48,28 @@ def test_clips_of_all_lengths_are_judged_together_as_alone(checkpoint):
     clips = [tone(300 + 10 * i, 0.05 * (1 + i % 7) ** 2, seed=i) for i in range(40)]
     alone = np.stack([classifier.judge([clip])[0] for clip in clips])
     np.testing.assert_allclose(classifier.judge(clips), alone, atol=1e-5)
+
+
+def test_integers_are_one_to_all_runtimes(checkpoint, tmp_path):
+    export_onnx(checkpoint, tmp_path / "model.onnx", embeddings=True)
+    sound = np.concatenate([0.02 * tone(900, 1.0), tone(900, 1.0)])  # two windows of other peaks
+    expected = load_classifier(checkpoint).judge([sound])
+    for name in (checkpoint, tmp_path / "model.onnx"):
+        classifier, embedder = load_classifier(name), load_embedder(name)
+        for bits in (16, 32):
+            whole = np.round(sound * 2.0 ** (bits - 1) * 0.999).astype(f"int{bits}")
+            np.testing.assert_allclose(classifier.judge([whole]), expected, atol=1e-3)
+            np.testing.assert_allclose(classifier.judge_recording(whole), expected[0], atol=1e-3)
+            vector = embedder.embed_recording(sound)
+            np.testing.assert_allclose(embedder.embed_recording(whole), vector, atol=1e-2 * abs(vector).max())
+        int16 = np.round(sound[:RATE] * 32767).astype(np.int16)
+        np.testing.assert_allclose(classifier.score([int16]), classifier.score([sound[:RATE]]), atol=1e-3)
+        vectors = embedder.embed([sound[:RATE]])
+        np.testing.assert_allclose(embedder.embed([int16]), vectors, atol=1e-2 * abs(vectors).max())
+        assert classifier.judge([]).shape == (0, 3)
+        for array in (np.zeros((5, 2)), np.zeros(0), np.array([np.nan] * 9)):
+            with pytest.raises(AudioError, match=r"^Waveform 1 (has the shape|contains NaN)"):
+                classifier.judge([sound, array])
 
 
 def test_an_encoder_without_a_mask_is_not_padded(tmp_path):

@@ -57,7 +57,7 @@ def test_predict_reads_folders_tables_and_patterns_of_a_store_and_writes_into_it
     assert hidden["path"].tolist() == ["memory://b/.hidden/d.wav"]
     hf_audio.embed(checkpoint, ["memory://b/dog"], output="memory://b/out", num_workers=0)
     assert memory.find("/b/out") == ["/b/out/a.csv", "/b/out/part-00000-of-00001.parquet"]
-    with pytest.raises(DataError, match="is what the clips are read from"):
+    with pytest.raises(ArgumentError, match="is what is read, and would be replaced"):
         hf_audio.predict(checkpoint, ["memory://b/t.csv"], output="memory://b/t.csv")
     with pytest.raises(DataError, match=r"--output memory://b/a\.csv holds credentials"):
         hf_audio.predict(checkpoint, ["memory://b/dog"], output="memory://me:word@b/a.csv")
