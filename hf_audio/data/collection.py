@@ -13,12 +13,13 @@ from datasets import Dataset
 from ..errors import DataError
 from ..files import RealPaths
 from ..remote.paths import is_file
+from .classes import find_alike
 from .clip_tables import ClipTable
 from .columns import TEST, TRAIN, VALIDATION, Columns, read_class_order, read_labels, read_parts
 from .excerpts import cut_recordings
 from .part_names import read_part_name
 from .recordings import PART_CELLS, Recordings, read_recordings
-from .rows import OWN_COLUMNS, from_rows, from_tagged_rows, report_left_out
+from .rows import OWN_COLUMNS, class_names, from_rows, from_tagged_rows, report_left_out
 from .splits import split_off
 
 logger = logging.getLogger(__name__)
@@ -99,6 +100,12 @@ def load_collection(
         listed, split = _cut_long_recordings(listed)
         further = further if listed and listed[0].further else []
     rows = _as_rows(listed, columns, several, classes, further)
+    for names in find_alike(class_names(rows[0]) or ()):
+        logger.warning(
+            "The classes %s differ in case, spaces or marks alone, or are one number, and are trained as several: "
+            "give one class one name.",
+            " and ".join(map(repr, names)),
+        )
     collection = hold_out(found.name, *rows, seed, columns)
     return replace(collection, columns=found.columns, split=split or collection.split)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..data.annotations import AnnotatedRecordings, find_annotations
+from ..data.classes import composed
 from ..data.columns import Columns
 from ..data.recordings import Recordings, read_recordings
 from ..data.tags import holds_lists, suspect_tags
@@ -58,7 +59,8 @@ def list_files(
         return _list_annotated(annotated, columns)
     found = read_recordings(data, columns, audio_dir=audio_dir, needs_labels=False)
     table, label_names = found.table, tuple(found.table.columns.labels)
-    labels = zip(*map(table.column, label_names), strict=True) if label_names else ((),) * len(table.files)
+    named = ([composed(cell) for cell in table.column(name)] for name in label_names)
+    labels = zip(*named, strict=True) if label_names else ((),) * len(table.files)
     others = (table.column(table.columns.split), table.column(table.columns.group))
     by_path: dict[str, list[Entry]] = defaultdict(list)
     for file, own, split, group in zip(map(str, table.files), labels, *others, strict=True):

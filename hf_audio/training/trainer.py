@@ -49,7 +49,7 @@ from ..models.modeling_audio_cnn import (
 from ..models.number_grammar import GRAMMARS, spelling_loss
 from ..runs.agreement import check_alike, gather
 from ..runs.folder.checkpoints import last_checkpoint
-from ..runs.network import not_finite
+from ..runs.network import full_disk_ends_in_a_sentence, not_finite
 from .batching.batches import BackgroundSampler, BalancedSampler, ClipTransform
 from .batching.clip_loader import quick_rows, run_ahead
 from .batching.shard_loader import ClipStream
@@ -489,7 +489,8 @@ class AudioTrainer(Trainer):
     def _save_checkpoint(self, *args: Any, **kwargs: Any) -> None:
         if isinstance(self.train_dataset, ClipStream):
             share_skipped(self.args, self.train_dataset)  # the first process notes them in the checkpoint
-        super()._save_checkpoint(*args, **kwargs)
+        with full_disk_ends_in_a_sentence(Path(self.args.output_dir)):
+            super()._save_checkpoint(*args, **kwargs)
 
     def _load_best_model(self) -> None:
         super()._load_best_model()
