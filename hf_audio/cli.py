@@ -35,6 +35,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     Raises:
         SystemExit: with 2 after a sentence on the standard error stream.
     """
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names that the terminal or file cannot hold
     try:
         with refusals_end_in_a_sentence():
             _run(sys.argv[1:] if argv is None else list(argv))
@@ -105,8 +107,6 @@ def _inspect(*, png: str | None, **arguments: Any) -> None:
     if png is not None:
         check_writable(png, "--png", [arguments["data"]])
     inspection = commands.inspect(**arguments)
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="backslashreplace")  # names that the terminal or file cannot hold
     print(inspection)
     if png is not None:  # after the report, which tells why there may be nothing to draw
         from .inspection.report import draw_report
@@ -144,8 +144,6 @@ def _evaluate(**arguments: Any) -> None:
     told = commands.evaluate(**arguments)
     from .evaluation.report import REPORT_NAME, lines_of
 
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="backslashreplace")
     for line in lines_of(told):
         print(line)
     if arguments["output"] is not None:

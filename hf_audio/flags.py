@@ -157,7 +157,7 @@ class FunctionParser(argparse.ArgumentParser):
         text = f"{summary}\n\n{description}" if description else summary
         super().__init__(prog=prog, description=text, formatter_class=_ParagraphFormatter)
         for parameter in inspect.signature(function).parameters.values():
-            self._add(parameter, told[parameter.name].replace("%", "%%"))
+            self._add(parameter, told.get(parameter.name, "").replace("%", "%%"))
 
     def _add(self, parameter: inspect.Parameter, told: str) -> None:
         kind = _argparse_type(parameter.annotation)

@@ -25,8 +25,13 @@ FOREIGN_SUFFIXES = frozenset(
 )
 SOUND_SUFFIXES = AUDIO_SUFFIXES | FOREIGN_SUFFIXES
 FOREIGN_REMEDY = "convert to WAV or FLAC, or install PyAV (pip install 'hf-audio[av]') or ffmpeg"
-# What zips made on macOS bring along: a shadow of every file.
-MAC_SHADOWS = "__MACOSX"
+# Of systems, network drives and zips made on macOS: shadows of files, what was deleted, and what was found again.
+SYSTEM_FOLDERS = frozenset(
+    [
+        *("__MACOSX", "$RECYCLE.BIN", "RECYCLER", "System Volume Information", "lost+found"),
+        *("@eaDir", "@Recycle", "#recycle", "#snapshot"),
+    ]
+)
 # Of files that one sentence names.
 NAMES_TOLD = 3
 
@@ -199,7 +204,7 @@ def _by_parts(path: Path) -> tuple[str, ...]:
 
 def is_hidden(name: str) -> bool:
     """Whether a file or folder of this name is of the system, and not of the user."""
-    return name.startswith(".") or name == MAC_SHADOWS
+    return name.startswith(".") or name in SYSTEM_FOLDERS
 
 
 def find_folders(directory: str | os.PathLike) -> list[Path]:

@@ -268,6 +268,15 @@ def test_what_is_read_is_not_replaced(
     assert Path("labels.csv").read_text() == "path,label\na.wav,dog\n"
 
 
+def test_names_that_the_terminal_cannot_hold_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", screen)
+    monkeypatch.setitem(cli.COMMANDS, "predict", (commands.predict, lambda **_: print("日本.wav")))
+    cli.main(["predict", "OUT", "a.wav"])
+    screen.flush()
+    assert screen.buffer.getvalue() == b"\\u65e5\\u672c.wav\n"
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="kill ends a process there without a word")
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
 def test_ended_maker_leaves_nothing(ending: signal.Signals, tmp_path: Path) -> None:

@@ -92,3 +92,8 @@ def test_neighbours():
     assert find_neighbour("datadir", known) == find_neighbour("dta_dir", known) == "data_dir"
     assert find_neighbour("max_length_seconds", ["max_seconds"]) is None, "it does something else"
     assert find_neighbour("zebra", known) is None
+
+
+def test_flags_are_known_where_python_leaves_docstrings_out(monkeypatch):
+    monkeypatch.setattr(answer, "__doc__", None)  # as python -OO does
+    assert FunctionParser("x", answer).read(["a", "--count", "2"])["count"] == 2

@@ -20,11 +20,14 @@ def test_files_come_in_order_by_their_kinds_and_hidden_ones_not(tmp_path):
     sounds = ("a/2.wav", "a/deep er/ünïcode 猫.WAV", "a-b/x.mp3", "b/1.flac")
     touch(tmp_path, *sounds, "a/memo.m4a", "b/clip.WebM", "c.txt", "a/table.csv", "d/suffixless")
     touch(tmp_path, ".Trashes/501/3.wav", "a/._2.wav", "__MACOSX/a/2.wav", "a/.DS_Store")
+    touch(tmp_path, "$RECYCLE.BIN/S-1/4.wav", "a/@eaDir/2.wav/SYNO.wav", "lost+found/5.wav")
     found = search_folder(tmp_path)
     assert names(tmp_path, found.audio) == list(sounds)
     assert names(tmp_path, found.unreadable) == ["a/memo.m4a", "b/clip.WebM"]
     assert names(tmp_path, found.others) == ["a/table.csv", "c.txt", "d/suffixless"]
-    assert names(tmp_path, found.hidden) == [".Trashes", "__MACOSX", "a/.DS_Store", "a/._2.wav"]
+    assert names(tmp_path, found.hidden) == [
+        *("$RECYCLE.BIN", ".Trashes", "__MACOSX", "a/.DS_Store", "a/._2.wav", "a/@eaDir", "lost+found"),
+    ]
     assert found.unreachable == found.repeated == []
     assert found.files == sorted([*found.audio, *found.unreadable, *found.others]) and len(found.files) == 9
     assert names(tmp_path, find_folders(tmp_path)) == ["a", "a-b", "b", "d"]

@@ -1,6 +1,8 @@
 """Which classes there are and in which order: a class's place is its id in every checkpoint trained on the data."""
 
 import re
+import unicodedata
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -12,6 +14,20 @@ ID_NAMES = frozenset(
     + [f"{what}{kind}" for what in ("class", "label", "category", "target") for kind in ("id", "index", "idx", "num")]
     + ["classnumber", "labelnumber"]
 )
+
+
+def composed(name: str) -> str:
+    """A name with its accents in the letters (NFC): Linux and macOS write two forms that look the same."""
+    return unicodedata.normalize("NFC", name)
+
+
+def find_alike(names: Iterable[str]) -> list[list[str]]:
+    """Names of classes that are likely one's: those that differ in case, blanks or marks alone, or are one number."""
+    alike: dict[Any, list[str]] = defaultdict(list)
+    for name in sorted(set(names)):
+        letters = "".join(filter(str.isalnum, unicodedata.normalize("NFKC", name).casefold()))
+        alike[Decimal(name.strip()) if NUMBER.fullmatch(name) else letters or name].append(name)
+    return [own for own in alike.values() if len(own) > 1]
 
 
 def order_classes(names: Iterable[str]) -> list[str]:

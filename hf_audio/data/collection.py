@@ -13,11 +13,12 @@ from datasets import Dataset
 from ..errors import DataError
 from ..folders import RealPaths
 from ..remote.paths import is_file
+from .classes import find_alike
 from .excerpts import cut_recordings
 from .layouts.part_names import read_part_name
 from .layouts.reading import read_recordings
 from .layouts.recordings import PART_CELLS, Recordings
-from .rows import OWN_COLUMNS, from_rows, from_tagged_rows, report_left_out
+from .rows import OWN_COLUMNS, class_names, from_rows, from_tagged_rows, report_left_out
 from .splits import split_off
 from .tables.clip_tables import ClipTable
 from .tables.columns import TEST, TRAIN, VALIDATION, Columns, read_class_order, read_labels, read_parts
@@ -100,6 +101,12 @@ def load_collection(
         listed, split = _cut_long_recordings(listed)
         further = further if listed and listed[0].further else []
     rows = _as_rows(listed, columns, several, classes, further)
+    for names in find_alike(class_names(rows[0]) or ()):
+        logger.warning(
+            "The classes %s differ in case, spaces or marks alone, or are one number, and are trained as several: "
+            "give one class one name.",
+            " and ".join(map(repr, names)),
+        )
     collection = hold_out(found.name, *rows, seed, columns)
     return replace(collection, columns=found.columns, split=split or collection.split)
 

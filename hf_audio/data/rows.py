@@ -16,7 +16,7 @@ from ..audio.loading import load_audio
 from ..errors import AudioError, DataError
 from ..folders import FOREIGN_REMEDY, FolderSearch, find_folders, name_some, search_folder
 from ..models.configuration_audio_cnn import NONE_OF_THESE
-from .classes import order_classes
+from .classes import composed, order_classes
 from .tables.clip_tables import read_clip_table
 from .tables.columns import Columns, read_class_order
 from .tables.tags import SEPARATOR, unquote
@@ -257,7 +257,7 @@ def _labelled_rows(
             raise DataError(f"{path} has no column {column!r}: its columns are {', '.join(table.cells)}.")
     (label_column,) = table.columns.labels
     labels = table.cells[label_column]
-    labels = [unquote(label) for label in labels]
+    labels = [composed(unquote(label)) for label in labels]
     kept = [row for row, label in enumerate(labels) if label]
     if len(kept) < len(labels):
         logger.warning("%d rows of %s have no label; they are left out.", len(labels) - len(kept), path)

@@ -1,12 +1,12 @@
 """What is wrong with the classes: too few, too small, misspelt, or told by the microphone."""
 
-import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import numpy as np
 
+from ..data.classes import find_alike
 from .clip_measures import ClipMeasures
 from .findings import Case, Finding, count, find
 from .listing import Entry
@@ -99,18 +99,14 @@ def _find_sizes(by_class: dict[str, list[Entry]], column: str) -> list[Finding]:
 
 
 def _find_misspelt(by_class: dict[str, list[Entry]]) -> list[Finding]:
-    alike = defaultdict(list)
-    for name in by_class:
-        alike["".join(filter(str.isalnum, unicodedata.normalize("NFKC", name).casefold()))].append(name)
     cases = []
-    for names in alike.values():
-        if len(names) > 1:
-            fewest = [entry for name in names for entry in by_class[name]]
-            cases.append(_named(fewest, " and ".join(f"{name!r} ({len(by_class[name])})" for name in sorted(names))))
+    for names in find_alike(by_class):
+        entries = [entry for name in names for entry in by_class[name]]
+        cases.append(_named(entries, " and ".join(f"{name!r} ({len(by_class[name])})" for name in names)))
     return find(
         "error",
         "similar-names",
-        "Classes that differ in case, spaces, marks or the encoding of letters alone",
+        "Classes that differ in case, spaces or marks alone, or are one number",
         "Give one class one name.",
         cases,
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..data.annotations.finding import AnnotatedRecordings, find_annotations
+from ..data.classes import composed
 from ..data.layouts.reading import read_recordings
 from ..data.layouts.recordings import Recordings
 from ..data.tables.columns import Columns
@@ -59,7 +60,8 @@ def list_files(
         return _list_annotated(annotated, columns)
     found = read_recordings(data, columns, audio_dir=audio_dir, needs_labels=False)
     table, label_names = found.table, tuple(found.table.columns.labels)
-    labels = zip(*map(table.column, label_names), strict=True) if label_names else ((),) * len(table.files)
+    named = ([composed(cell) for cell in table.column(name)] for name in label_names)
+    labels = zip(*named, strict=True) if label_names else ((),) * len(table.files)
     others = (table.column(table.columns.split), table.column(table.columns.group))
     by_path: dict[str, list[Entry]] = defaultdict(list)
     for file, own, split, group in zip(map(str, table.files), labels, *others, strict=True):

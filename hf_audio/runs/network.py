@@ -2,7 +2,9 @@
 
 import os
 import platform
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +15,9 @@ from safetensors.torch import load_file
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import PreTrainedConfig, PreTrainedModel, SequenceFeatureExtractor
 
-from ..errors import CheckpointError, DivergedError
+from ..errors import CheckpointError, DataError, DivergedError
+
+LEAST_ROOM = 1 << 20  # bytes: a disk with less left is full
 
 
 @dataclass
@@ -65,13 +69,33 @@ def check_weights(folder: Path) -> None:
             )
 
 
+@contextmanager
+def full_disk_ends_in_a_sentence(folder: Path) -> Iterator[None]:
+    """Weights are written by code whose errors are no `OSError`: those of a full disk become one sentence.
+
+    Raises:
+        DataError: there is no room left beside what is written.
+    """
+    try:
+        yield
+    except (SafetensorError, RuntimeError) as error:
+        if shutil.disk_usage(folder).free > LEAST_ROOM:
+            raise
+        raise DataError(
+            f"{folder} cannot be written (No space left on device): make room there; a training then goes on with "
+            "--resume_from_checkpoint last."
+        ) from error
+
+
 def save_network(model: PreTrainedModel, extractor: SequenceFeatureExtractor, folder: Path) -> NetworkFacts:
     """Leave a checkpoint in a folder, and count what it is.
 
     Raises:
+        DataError: the disk is full.
         DivergedError: a weight is no finite number.
     """
-    model.save_pretrained(folder)
+    with full_disk_ends_in_a_sentence(folder):
+        model.save_pretrained(folder)
     check_weights(folder)
     extractor.save_pretrained(folder)
     return NetworkFacts(

@@ -3,6 +3,7 @@
 import math
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ from ..errors import DivergedError
 from ..models.modeling_audio_cnn import classification_loss, digit_probabilities, frame_loss, probabilities, to_logits
 from ..models.number_grammar import GRAMMARS, spelling_loss
 from ..runs.folder.checkpoints import last_checkpoint
-from ..runs.network import not_finite
+from ..runs.network import full_disk_ends_in_a_sentence, not_finite
 from .batching.batches import BackgroundSampler, BalancedSampler, ClipTransform
 from .batching.clip_loader import quick_rows, run_ahead
 from .batching.shard_loader import ClipStream
@@ -430,7 +431,8 @@ class AudioTrainer(Trainer):
     def _save_checkpoint(self, *args: Any, **kwargs: Any) -> None:
         if isinstance(self.train_dataset, ClipStream):
             share_skipped(self.args, self.train_dataset)  # the first process notes them in the checkpoint
-        super()._save_checkpoint(*args, **kwargs)
+        with full_disk_ends_in_a_sentence(Path(self.args.output_dir)):
+            super()._save_checkpoint(*args, **kwargs)
 
     def _load_best_model(self) -> None:
         super()._load_best_model()

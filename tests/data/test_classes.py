@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hf_audio.data.classes import find_numbering, order_by_numbers, order_classes
+from hf_audio.data.classes import find_alike, find_numbering, order_by_numbers, order_classes
 
 
 @pytest.mark.parametrize(
@@ -61,3 +61,8 @@ def test_what_does_not_number_the_labels_gives_none(numbers, name):
 def test_tags_have_no_numbering():
     assert find_numbering({"target": ["0", "1"]}, ["tags"], [["a"], ["b"]]) is None
     assert order_by_numbers([("1", "b"), ("0", "a"), ("1", "b")]) == ["a", "b"]
+
+
+def test_names_that_are_likely_one_classs():
+    names = ["Dog", "dog", "dog ", "cat", "Ωμ", "ωΜ", "007", "7", "7.0", "-1", "1", "+", "-", "C#"]
+    assert find_alike(names) == [["007", "7", "7.0"], ["Dog", "dog", "dog "], ["Ωμ", "ωΜ"]]

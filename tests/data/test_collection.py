@@ -12,7 +12,7 @@ import pytest
 from helpers.recordings import write_table
 
 from hf_audio.data.collection import load_collection
-from hf_audio.data.rows import class_names
+from hf_audio.data.rows import class_names, load_table
 from hf_audio.data.tables.columns import TEST, TRAIN, VALIDATION, Columns
 from hf_audio.errors import DataError
 
@@ -94,6 +94,18 @@ def test_one_name_in_two_forms_of_unicode_is_one_class(tmp_path):
     fill(tmp_path / "train", (composed, "bar"))
     fill(tmp_path / "test", (decomposed, "bar"), 2)
     assert class_names(load_collection(tmp_path).dataset) == ["bar", composed]
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_labels_of_a_table_in_two_forms_of_unicode_are_one(tmp_path, caplog, several):
+    composed, decomposed = (unicodedata.normalize(form, "café") for form in ("NFC", "NFD"))
+    labels = [composed, decomposed, "bar", "Bar"] * 3
+    rows = [[f"{number}.wav", label] for number, label in enumerate(labels)]
+    touch(*(tmp_path / name for name, _ in rows))
+    table = write_table(tmp_path / "t.csv", [["path", "label"], *rows])
+    assert class_names(load_collection(table, several=several).dataset) == ["Bar", "bar", composed]
+    assert "The classes 'Bar' and 'bar' differ in case, spaces or marks alone" in caplog.text
+    assert class_names(load_table(table)) == ["Bar", "bar", composed]
 
 
 def test_a_class_of_one_clip_is_trained_on_and_two_single_clips_are_too_few(tmp_path, caplog):

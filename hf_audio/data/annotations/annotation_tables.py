@@ -1,5 +1,6 @@
 """Tables of annotations: a row for what sounds from one moment of a recording to another."""
 
+import logging
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -36,6 +37,8 @@ from .times import (
     read_number,
     read_time,
 )
+
+logger = logging.getLogger(__name__)
 
 # What people call columns, the likeliest name first; capitals, blanks, signs and units do not count.
 ONSET_NAMES = (
@@ -122,7 +125,7 @@ CONFIDENCE_NAMES = ("confidence", "score", "probability", "prob")
 
 
 class UnusableTimesError(DataError):
-    """A table that names recordings again and again, by times that cannot be used: it is none of clips."""
+    """A table whose times cannot be used, and that is none of clips, as it counts frames or names files repeatedly."""
 
 
 class Notice(NamedTuple):
@@ -268,13 +271,24 @@ def _guess_times(cells: Mapping[str, Sequence[str]]) -> _Times | None:
 def _check_clips(path: Path, cells: Mapping[str, Sequence[str]], recording: str | None) -> None:
     """Refuse a table that names recordings again and again, by times that cannot be used.
 
+    One that names each once may be of clips; that its times are not read is warned of.
+
     Raises:
         DataError: it does.
     """
     keys = {name: read_name(name).key for name in cells}
     usual = [key for key in ONSET_NAMES if "start" in key or "begin" in key or "onset" in key]
     onset = next((name for key in usual for name in cells if keys[name] == key), None)
-    if recording is None or onset is None or len(set(cells[recording])) == len(cells[recording]):
+    if recording is None or onset is None:
+        return
+    if len(set(cells[recording])) == len(cells[recording]):
+        if not all(map(is_blank, cells[onset])):
+            logger.warning(
+                "%s: its column %r is not read, as %s: each row is taken for a whole recording.",
+                path,
+                onset,
+                "no column says when sounds end" if are_mostly_times(cells[onset]) else "its cells are no seconds",
+            )
         return
     if len(set(zip(cells[recording], cells[onset], strict=True))) == len(set(cells[recording])):
         return  # of the whole recordings
@@ -337,7 +351,7 @@ def _unit(path: Path, times: _Times) -> str:
     """
     unit = read_name(times.onset).unit
     if unit == FRAMES:
-        raise DataError(f"{path} counts frames in {times.onset!r}: give seconds.")
+        raise UnusableTimesError(f"{path} counts frames in {times.onset!r}: give seconds.")
     return SAMPLES if unit == SAMPLES else SECONDS
 
 

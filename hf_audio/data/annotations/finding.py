@@ -12,7 +12,7 @@ from ...audio.loading import open_audio
 from ...errors import AudioError, DataError
 from ...folders import RealPaths, name_some
 from ...remote.paths import as_path
-from ..classes import order_classes
+from ..classes import composed, order_classes
 from ..layouts.part_names import name_parts
 from ..tables.columns import TRAIN, Columns, guess_split, read_parts
 from ..tables.tags import unquote
@@ -35,6 +35,8 @@ SHARE_OF_CLIPS, CLIP_ROUNDING = 0.9, 0.1
 # Of two files of annotations, those with one label that share so much of their time are one.
 SAME_SHARE = 0.5
 SHORTEST_SOUND = 0.005  # seconds
+# Of times that spreadsheets keep as fractions of a day: those of sounds of a minute and a half or less.
+DAYS_A_SECOND, SHORTEST_IN_A_DAY = 1 / 86400, 0.001
 SHARE_BEYOND = 0.5  # of a file's annotations, from which on its unit is another one
 
 
@@ -209,8 +211,14 @@ def _place(sheet: Sheet, lengths: Mapping[Path, _Length], problems: _Problems) -
     beyond = [(row, file, onset) for row, file, onset, _ in timed if onset >= lengths[file].seconds]
     if timed and len(beyond) > SHARE_BEYOND * len(timed):
         raise DataError(_explain_beyond(sheet, lengths, len(beyond)))
+    own = [(row, lengths[file]) for row, file, *_ in timed]
+    if sheet.unit == SECONDS and own and _are_of_a_day(own):
+        raise DataError(
+            f"The annotations in {sheet.path} last less than a thousandth of a second each: they look like "
+            "fractions of a day, as spreadsheets keep times; multiply them by 86400."
+        )
     for row, file, onset, offset in timed:
-        seconds, label = lengths[file].seconds, " ".join(row.label.split())
+        seconds, label = lengths[file].seconds, composed(" ".join(row.label.split()))
         told = f"{label or 'without a label'} from {onset:g} to {offset:g} s of {file} ({sheet.path.name})"
         if not label:
             problems.add("annotations have no label and are left out", told)
@@ -277,6 +285,12 @@ def _would_fit(own: Sequence[tuple[AnnotationRow, _Length]], scales: Sequence[fl
     )
     lasting = [(row.offset - row.onset) / scale for (row, _), scale in zip(own, scales, strict=True)]
     return all(inside) and statistics.median(lasting) >= SHORTEST_SOUND
+
+
+def _are_of_a_day(own: Sequence[tuple[AnnotationRow, _Length]]) -> bool:
+    """Whether times are fractions of a day: no sounds are so short, and all so early."""
+    longest = max(row.offset - row.onset for row, _ in own)
+    return 0 < longest < SHORTEST_IN_A_DAY and _would_fit(own, [DAYS_A_SECOND] * len(own))
 
 
 def _unite(path: Path, told: Sequence[tuple[Sheet, list[Annotation]]], problems: _Problems) -> list[Annotation]:

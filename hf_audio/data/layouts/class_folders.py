@@ -1,13 +1,13 @@
 """Recordings in a folder a class: which folders are the classes, and which are parts, sessions or something else."""
 
 import re
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from ..classes import composed
 from ..tables.columns import TEST, TRAIN
 from .known_layouts import NOISE_FOLDER
 from .part_names import WORD, name_parts, read_part_name
@@ -134,12 +134,12 @@ def read_class_folders(directory: Path, audio: Iterable[Path]) -> ClassFolders:
         reading.problem = _explain_torn_parts(directory, train, other)
     elif _are_parts_below(placed):
         reading.has_parts = True
-        reading.rows = [Sorted(file, _composed(places[0]), part=places[1]) for file, places in placed]
+        reading.rows = [Sorted(file, composed(places[0]), part=places[1]) for file, places in placed]
         reading.said.append(f"Below the class folders of {directory}, the folders are taken for parts: {_some(tops)}.")
     elif (kind := _kind_above(placed)) is not None:
         _read_kind_above(directory, placed, kind, reading)
     else:
-        reading.rows = [Sorted(file, _composed(places[0])) for file, places in placed]
+        reading.rows = [Sorted(file, composed(places[0])) for file, places in placed]
         _look_for_containers(directory, placed, reading)
     if reading.problem is None:
         _doubt_names(directory, reading)
@@ -182,7 +182,7 @@ def _read_parts_above(directory: Path, placed: Placed, reading: ClassFolders) ->
         reading.problem = _explain_torn_parts(directory, train, flat_only[0])
     reading.has_parts = True
     reading.outside += [file for file, places in placed if len(places) == 1]
-    reading.rows = [Sorted(file, _composed(places[1]), part=places[0]) for file, places in placed if len(places) > 1]
+    reading.rows = [Sorted(file, composed(places[1]), part=places[0]) for file, places in placed if len(places) > 1]
 
 
 def _find_torn_parts(tops: Sequence[str], placed: Placed) -> tuple[str, str] | None:
@@ -257,7 +257,7 @@ def _read_kind_above(directory: Path, placed: Placed, kind: Kind, reading: Class
         done = "the folders in them are the classes, and the clips of one of them stay together"
     reading.said.append(f"{_some(tops)} of {directory} are taken for {kind.words}: {done}.")
     reading.rows = [
-        Sorted(file, _composed(places[1]), part=parts[places[0]], group=places[0]) for file, places in placed
+        Sorted(file, composed(places[1]), part=parts[places[0]], group=places[0]) for file, places in placed
     ]
 
 
@@ -273,7 +273,7 @@ def _look_for_containers(directory: Path, placed: Placed, reading: ClassFolders)
     containers = [top for top in full if CONTAINERS.issuperset(_words(top))]
     others = [top for top in tops if top not in noises]
     if len(containers) == 1 and others == containers and noises:
-        reading.rows = [Sorted(file, _composed(places[1])) for file, places in placed if places[0] == containers[0]]
+        reading.rows = [Sorted(file, composed(places[1])) for file, places in placed if places[0] == containers[0]]
         reading.said.append(
             f"The classes are the folders in {directory / containers[0]}: {_some(inner[containers[0]])}."
         )
@@ -339,10 +339,6 @@ def _stem(name: str, kind: Kind) -> tuple[str, str]:
 
 def _words(name: str) -> list[str]:
     return [word.casefold() for word in WORD.findall(name)]
-
-
-def _composed(name: str) -> str:
-    return unicodedata.normalize("NFC", name)
 
 
 def _some(names: Sequence[str]) -> str:

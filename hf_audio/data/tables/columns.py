@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from ...errors import DataError
 from ...folders import SOUND_SUFFIXES
-from ..classes import find_numbering, simple_name
+from ..classes import composed, find_numbering, simple_name
 from .tags import holds_lists, split_tags, suspect_tags, unquote
 
 logger = logging.getLogger(__name__)
@@ -31,6 +31,7 @@ FURTHER_LABEL_NAMES = (
 )
 NUMBER_NAMES = ("number",)  # labels too, where no column has one of those names and a clip has one label
 SPLIT_NAMES = ("split", "subset", "part", "set", "partition", "fold", "dataset")
+SURE_SPLIT_NAMES = ("split", "subset", "partition")  # of nothing else where a cell says train or test
 # Of the cells of a column that holds files, whatever its name is, those that end as the names of sounds do.
 SOUND_SHARE = 0.9
 TRUTHS = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False, "": False}
@@ -117,11 +118,16 @@ def holds_sounds(cells: Sequence[Any]) -> bool:
 
 
 def guess_split(table: Mapping[str, Sequence[Any]]) -> str | None:
-    """The first column that says train and test, whatever else it says, or that says nothing but such words."""
+    """The first column that says train and test, whatever else it says, or that says nothing but such words.
+
+    One whose name is surely that of parts is meant where it says one such word: what else it says is then refused by
+    `read_parts`, and not trained on as if nobody had divided the rows.
+    """
     for usual in SPLIT_NAMES:
         split = _guess(list(table), (usual,))
         said = set() if split is None else {_as_text(cell) for cell in table[split]}
-        if said and (said <= set(PARTS) or {TRAIN, TEST} <= {PARTS.get(cell) for cell in said}):
+        parts = {PARTS[cell] for cell in said if cell in PARTS}
+        if parts and (usual in SURE_SPLIT_NAMES or said <= set(PARTS) or {TRAIN, TEST} <= parts):
             return split
     return None
 
@@ -163,8 +169,8 @@ def read_labels(
         rows, _ = split_tags(source, columns[0], texts)
         if any(len(row) > 1 for row in rows):
             raise DataError(f"{source} has lists of labels in its column {columns[0]!r}: add --multi_label.")
-        return ["".join(row) for row in rows]
-    labels = [unquote(text) for text in texts]
+        return [composed("".join(row)) for row in rows]
+    labels = [composed(unquote(text)) for text in texts]
     doubt = suspect_tags(labels)
     if doubt is not None:
         logger.warning("%s: %s; if so, add --multi_label, else each is taken for a class.", source, doubt)
@@ -195,7 +201,7 @@ def _read_tags(source: str, table: Mapping[str, Sequence[Any]], columns: Sequenc
             if doubt is not None:
                 logger.warning("%s.", doubt.rstrip("."))
         for tags, more in zip(rows, found, strict=True):
-            tags += more
+            tags += map(composed, more)
     return rows
 
 

@@ -1,6 +1,7 @@
 """Annotated recordings as people have them: which recording, when, what; and what is said of what is odd."""
 
 import shutil
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -98,6 +99,28 @@ def test_times_far_beyond_the_end_are_refused_with_what_they_look_like(folder, l
         find_annotations(table(folder, *lines))
 
 
+def test_times_of_a_spreadsheet_are_not_taken_for_clicks(folder):
+    rows = [f"{name}.wav,{onset / 86400:.9f},{(onset + 1.5) / 86400:.9f},dog" for name in "ab" for onset in (2, 9)]
+    with pytest.raises(DataError, match=r"look like fractions of a day, .*; multiply them by 86400\.$"):
+        find_annotations(table(folder, *rows))
+    clicks = [f"a.wav,{onset},{onset + 0.0005},click" for onset in (0.001, 3)]
+    assert len(spans(find_annotations(table(folder, *clicks)))["a"]) == 2
+
+
+def test_times_that_are_not_read_are_told_where_rows_may_be_clips(folder, caplog):
+    for header, row, why in (
+        ("file,start,end,label", "{}.wav,12:00:01 AM,12:00:02 AM,dog", "its cells are no seconds"),
+        ("file,start,label", "{}.wav,1.5,dog", "no column says when sounds end"),
+    ):
+        caplog.clear()
+        path = table(folder, *(row.format(name) for name in "abc"), header=header)
+        assert find_annotations(folder) is None
+        assert f"{path}: its column 'start' is not read, as {why}: each row is taken" in caplog.text
+    table(folder, "a.wav,10,20,dog", "b.wav,10,20,cat", header="file,start_frame,end_frame,label")
+    with pytest.raises(DataError, match="counts frames in 'start_frame': give seconds"):
+        find_annotations(folder)
+
+
 def test_samples_are_told_from_milliseconds_by_the_rate(tmp_path):
     soundfile.write(tmp_path / "a.wav", np.ones(8000 * 5) / 10, 8000)
     lines = ["a.wav,16000,24000,dog", "a.wav,32000,36000,cat"]
@@ -115,6 +138,12 @@ def test_single_annotations_that_cannot_be_are_left_out_and_told(folder):
     told = " ".join(found.warnings)
     for part in ("no length", "a negative length", "after the end", "cut there", "no label", "gone.wav for one"):
         assert part in told
+
+
+def test_labels_in_two_forms_of_unicode_are_one(folder):
+    composed, decomposed = (unicodedata.normalize(form, "café") for form in ("NFC", "NFD"))
+    found = find_annotations(table(folder, f"a.wav,1,2,{composed}", f"b.wav,1,2,{decomposed}", "c.wav,1,2,bar"))
+    assert found.labels == ["bar", composed]
 
 
 def test_labels_that_differ_by_capitals_or_blanks_are_one(folder):

@@ -76,10 +76,20 @@ def test_labels_may_be_missing_where_none_are_needed():
 
 
 def test_a_column_called_split_that_says_something_else_is_none():
-    for said in (["banana"], ["train", "banana"], ["1", "2"]):
+    for said in (["banana"], ["1", "2"]):
         assert settle({"path": said, "label": said, "split": said}).split is None
+    assert settle({"path": ["a", "b"], "label": ["x", "y"], "set": ["train", "lorry"]}).split is None  # toys
     for said in (["train"], ["Dev", " test"], ["train", "test", "banana"]):  # the last one is refused when it is read
         assert settle({"path": said, "label": said, "split": said}).split == "split"
+
+
+@pytest.mark.parametrize(
+    "said", [["train", "holdout"], ["train", "test", ""], ["balanced_train", "eval"], ["", "test"]]
+)
+def test_rows_that_somebody_has_divided_in_other_words_are_not_trained_on(said):
+    assert settle({"path": said, "label": said, "Split": said}).split == "Split"
+    with pytest.raises(DataError, match="in its column 'Split': the split may say train, "):
+        read_parts("t.csv", "Split", said)
 
 
 @pytest.mark.parametrize(
