@@ -139,7 +139,8 @@ def move_pitch(waveform: np.ndarray, marks: Marks, pitch: float, pace: float) ->
     # All pieces, one behind another.
     lengths = (right - left).clip(min=0)
     offsets = np.arange(lengths.sum()) - (lengths.cumsum() - lengths - left).repeat(lengths)
-    window = 0.5 + 0.5 * np.cos(offsets * (np.pi / halves).astype(np.float32).repeat(lengths), dtype=np.float32)
+    steps = (np.pi / halves).astype(np.float32).repeat(lengths)
+    window = 0.5 + 0.5 * np.cos(offsets.astype(np.float32) * steps)
     pieces = window * waveform[offsets + sources.repeat(lengths)]
     offsets += targets.repeat(lengths)
     # Where pieces leave gaps between them, as those of a lowered voice do, these stay silent.
