@@ -42,3 +42,5 @@ def test_a_full_disk_is_one_sentence_and_another_failure_none(kind, tmp_path, mo
         with pytest.raises(refusal) as told, full_disk_ends_in_a_sentence(tmp_path):
             raise kind("unexpected pos 576 vs 534")
         assert (f"{tmp_path} cannot be written (No space left on device)" in str(told.value)) == (free == 0)
+    with pytest.raises(DataError), full_disk_ends_in_a_sentence(tmp_path):
+        raise kind("Error while serializing: I/O error: No space left on device (os error 28)")
