@@ -17,6 +17,7 @@ from ..runs.agreement import each_for_itself
 from ..runs.confidence import CALIBRATED, TEMPERATURE
 from ..runs.folder.checkpoints import planned_steps
 from ..runs.folder.contents import TRAINED_ON_ALL
+from ..runs.folder.holding import let_go_after
 from ..runs.folder.preparing import prepare_output_dir
 from ..runs.hub import Destination, check_learnt, push, read_destination
 from ..runs.origins import describe_origin, find_origins, warn_of_licenses
@@ -40,6 +41,7 @@ from .trainer import AudioTrainer
 logger = logging.getLogger(__name__)
 
 
+@let_go_after()
 def fine_tune(args: RecipeArguments, task: Task) -> dict[str, Any]:
     """Train one network and leave the finished folder `args.output_dir`; returns what `all_results.json` holds.
 

@@ -14,6 +14,7 @@ from ..arguments import RecipeArguments
 from ..errors import ArgumentError, refusals_end_in_a_sentence
 from ..recipe_flags import Arguments, parse_arguments
 from ..runs.agreement import lost_processes_are_told, warn_of_old_addresses
+from ..runs.folder.holding import let_go_after
 from ..runs.folder.preparing import read_finished
 from ..runs.folder.sameness import check_same_command
 from .fine_tune import fine_tune
@@ -63,6 +64,7 @@ def run_recipe(
             torch.distributed.destroy_process_group()
 
 
+@let_go_after()
 def train_task(args: RecipeArguments, task: Task) -> dict[str, Any]:
     """Train a task in the ways its arguments ask for; returns what `all_results.json` of the output folder holds.
 

@@ -32,7 +32,8 @@ def test_probabilities_are_those_of_silero(sentence):
         probability, state = session.run(None, {"input": heard, "state": state, "sr": np.array(RATE)})
         expected.append(probability[0, 0])
         context = block[-64:]
-    np.testing.assert_allclose(speech_probabilities(waveform), expected, atol=1e-5)
+    # Of processors without AVX-512, 1.01e-5 was seen.
+    np.testing.assert_allclose(speech_probabilities(waveform), expected, atol=2e-5)
 
 
 def test_silence_around_and_long_pauses_are_cut_away(sentence):

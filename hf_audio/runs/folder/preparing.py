@@ -3,6 +3,7 @@
 import json
 import logging
 import re
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from ..agreement import gather, refuse_together
 from .checkpoints import NEWEST, check_resumable, goes_on_or_begins, newest_of_all, wants_resume
 from .contents import ARGUMENTS_NAME, CONTINUED_NAME, RESULTS_NAME, SEARCH, UNFINISHED_RUN, read_results
 from .finishing import discard_moved
+from .holding import hold
 from .overwriting import make_way
 from .sameness import check_same_arguments, saved_arguments
 
@@ -25,10 +27,10 @@ def prepare_output_dir(args: RecipeArguments) -> Path | None:
 
     Raises:
         ArgumentError: the folder cannot be written, holds a run or other files, or has nothing to resume from; or it
-            holds a search with other arguments.
+            holds a search with other arguments, or another process writes it.
     """
     output_dir = Path(args.output_dir)
-    makes_way = any(gather(args, refuse_together(args, partial(make_way, args))))
+    makes_way = any(gather(args, refuse_together(args, partial(_take_over, args))))
     own = re.compile(".*") if makes_way else UNFINISHED_RUN
     if args.search:
         check_same_arguments(args)
@@ -58,13 +60,14 @@ def open_output_dir(args: RecipeArguments, own: re.Pattern) -> None:
     """Make the folder and note the arguments in it; it may hold nothing but files whose names are `own` ones.
 
     Raises:
-        ArgumentError: the folder cannot be written or holds other files.
+        ArgumentError: the folder cannot be written, holds other files, or another process writes it.
     """
     output_dir = Path(args.output_dir)
     with args.main_process_first(local=False, desc="output folder"):  # which may be one for all machines
         try:
             output_dir.mkdir(parents=True, exist_ok=True)
             if args.process_index == 0:
+                hold(output_dir)
                 discard_moved(output_dir)
             names = sorted(entry.name for entry in output_dir.iterdir())
             foreign = [name for name in names if not own.fullmatch(name)]
@@ -80,6 +83,13 @@ def open_output_dir(args: RecipeArguments, own: re.Pattern) -> None:
             raise ArgumentError(
                 f"--output_dir {output_dir} cannot be written ({error.strerror}): choose another folder."
             ) from error
+
+
+def _take_over(args: RecipeArguments) -> bool:
+    if args.process_index == 0:
+        with suppress(OSError):  # there is no folder yet; or what is wrong is told when it is opened
+            hold(Path(args.output_dir))
+    return make_way(args)
 
 
 def _check_other_folders(args: RecipeArguments) -> None:
