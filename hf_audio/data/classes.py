@@ -25,9 +25,14 @@ def find_alike(names: Iterable[str]) -> list[list[str]]:
     """Names of classes that are likely one's: those that differ in case, blanks or marks alone, or are one number."""
     alike: dict[Any, list[str]] = defaultdict(list)
     for name in sorted(set(names)):
-        letters = "".join(filter(str.isalnum, unicodedata.normalize("NFKC", name).casefold()))
+        letters = "".join(filter(_tells, unicodedata.normalize("NFKC", name).casefold()))
         alike[Decimal(name.strip()) if NUMBER.fullmatch(name) else letters or name].append(name)
     return [own for own in alike.values() if len(own) > 1]
+
+
+def _tells(letter: str) -> bool:
+    """Whether a letter tells names apart, as vowel signs of Indic scripts do, the marks of C# and C+, and no blank."""
+    return unicodedata.category(letter)[0] not in "ZPC" or letter == "#"
 
 
 def order_classes(names: Iterable[str]) -> list[str]:

@@ -63,6 +63,7 @@ def test_tags_have_no_numbering():
     assert order_by_numbers([("1", "b"), ("0", "a"), ("1", "b")]) == ["a", "b"]
 
 
-def test_names_that_are_likely_one_classs():
+def test_names_that_are_likely_one_class():
     names = ["Dog", "dog", "dog ", "cat", "Ωμ", "ωΜ", "007", "7", "7.0", "-1", "1", "+", "-", "C#"]
     assert find_alike(names) == [["007", "7", "7.0"], ["Dog", "dog", "dog "], ["Ωμ", "ωΜ"]]
+    assert find_alike(["A", "A#", "A+", "का", "कि", "car_horn"]) == []
