@@ -1,6 +1,5 @@
 """Clips on their way to the model: read where they lie, and made into batches while it computes."""
 
-from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -10,9 +9,6 @@ from datasets import Dataset
 from torch.utils.data import DataLoader
 
 from .batches import COLUMNS, ClipTransform
-
-# That wait at most: slow draws come to some batches more often than to others.
-BATCHES_AHEAD = 3
 
 
 class ClipRows(torch.utils.data.Dataset):
@@ -47,7 +43,7 @@ class ClipRows(torch.utils.data.Dataset):
 
 
 class AheadLoader(DataLoader):
-    """A loader without workers whose batches are made by a thread, while the caller works on those before.
+    """A loader without workers whose batches are made by a thread, each while the caller works on the one before.
 
     numpy, scipy and torch let other threads run while they compute. What a batch holds does not depend on when it is
     made; what goes wrong there is raised where the batch is asked for.
@@ -57,9 +53,9 @@ class AheadLoader(DataLoader):
         batches, end = super().__iter__(), object()
         pool = ThreadPoolExecutor(1, thread_name_prefix="clips")
         try:
-            ahead = deque(pool.submit(next, batches, end) for _ in range(BATCHES_AHEAD))
-            while (batch := ahead.popleft().result()) is not end:
-                ahead.append(pool.submit(next, batches, end))
+            ahead = pool.submit(next, batches, end)
+            while (batch := ahead.result()) is not end:
+                ahead = pool.submit(next, batches, end)
                 yield batch
         finally:
             pool.shutdown(cancel_futures=True)
