@@ -101,24 +101,17 @@ RECORDING_NAMES = (
     "soundfiles",
     "soundfile",
     "recordingname",
+    "recordingid",
     "source",
 )
-LABEL_NAMES = ("annotation", "annotations", "eventlabel", "calltype", "speciescode", "ebirdcode", "manualid", "autoid")
-# Parts of the names of columns of labels that somebody has made up.
-LABEL_WORDS = (
-    "annotation",
-    "species",
-    "label",
-    "call",
-    "class",
-    "sound",
-    "vocal",
-    "tag",
-    "code",
-    "event",
-    "type",
-    "name",
+LABEL_NAMES = (
+    *("annotation", "annotations", "eventlabel", "calltype", "behavior", "behaviour", "speciescode", "ebirdcode"),
+    *("manualid", "autoid", "speciesid", "labelid", "classid"),
 )
+# Parts of the names of columns of labels that somebody has made up.
+LABEL_WORDS = ("annotation", "species", "label", "call", "class", "sound", "vocal", "tag", "event")
+MARKER_NAME = "name"  # of Audition's and Reaper's markers, whose `Type` says of which kind a marker is
+FURTHER_LABEL_WORDS = ("code", "type", "name")
 # Raven's own measurements, which no person has written.
 MEASURED = ("selec", "view", "channel", "freq", "time", "power", "energy", "entropy", "file", "path", "date", "hz")
 CONFIDENCE_NAMES = ("confidence", "score", "probability", "prob")
@@ -327,11 +320,16 @@ def _guess_labels(path: Path, cells: Mapping[str, Sequence[str]], used: set[str 
     if exact is not None:
         return [exact]
     marks = [name for name in written if is_indicator(cells[name])]
-    if marks:
+    spoken = [name for name in written if not _are_numbers(cells[name]) and name not in marks]
+    if len(marks) > 1 or (marks and not spoken):
         return [name for name in cells if name in marks]
-    spoken = [name for name in written if not _are_numbers(cells[name])]
     likely = next((name for word in LABEL_WORDS for name in spoken if word in read_name(name).key), None)
-    if likely is None and len(spoken) != 1:
+    likely = likely or next((name for name in spoken if read_name(name).key == MARKER_NAME), None)
+    likely = likely or next(
+        (name for word in FURTHER_LABEL_WORDS for name in spoken if word in read_name(name).key), None
+    )
+    # A single column of 0 and 1 beside words may be what sounds, or tell what somebody has verified.
+    if likely is None and (len(spoken) != 1 or marks):
         raise DataError(
             f"{path} says from when to when, and has no column that is called as one of labels usually is; its "
             f"columns are {', '.join(cells)}: add --label_column NAME, or a column `label`."

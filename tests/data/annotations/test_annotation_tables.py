@@ -53,6 +53,23 @@ TABLES = {
         "path,onset,offset,label,low_freq,high_freq,confidence\na.wav,1.5,2.5,dog,,20,\n",
         ("a.wav", 1.5, 2.5, "dog", None, 20),
     ),
+    "audition.csv": (  # markers of Adobe Audition
+        "Name\tStart\tDuration\tTime Format\tType\tDescription\ndog\t0:01.500\t0:01.000\tdecimal\tCue\t\n",
+        ("", 1.5, 2.5, "dog", None, None),
+    ),
+    "boris.csv": (
+        "Media file,Subject,Behavior,Behavioral category,Behavior type,Start (s),Stop (s)\n"
+        "a.wav,No focal subject,dog,,STATE,1.5,2.5\n",
+        ("a.wav", 1.5, 2.5, "dog", None, None),
+    ),
+    "rfcx.csv": (
+        "recording_id,species_id,songtype_id,t_min,f_min,t_max,f_max,is_tp\na,14,1,1.5,10,2.5,20,1\n",
+        ("a", 1.5, 2.5, "14", 10, 20),
+    ),
+    "verified.csv": (
+        "file,start,end,vocalisation,verified\na.wav,1.5,2.5,dog,1\n",
+        ("a.wav", 1.5, 2.5, "dog", None, None),
+    ),
     "one_hot.csv": ("file,start_time,end_time,dog,cat\na.wav,1.5,2.5,1,0\n", ("a.wav", 1.5, 2.5, "dog", None, None)),
 }
 
