@@ -363,7 +363,8 @@ def _read_rows(table: AnnotationTable, times: _Times) -> None:
     untimed = 0
     wrong: list[str] = []
     for row, own in enumerate(labels):
-        spans = [cells[name][row] for name in times if name is not None]
+        own_times = _times_of(cells, times, row)
+        spans = [cells[name][row] for name in own_times if name is not None]
         if any(map(is_blank, spans)):
             if all(map(is_blank, spans)) and not own:
                 table.silent.append(names[row])
@@ -374,7 +375,7 @@ def _read_rows(table: AnnotationTable, times: _Times) -> None:
         if slip is not None:
             wrong.append(f"{slip!r} in row {row + 1} of {table.path}")
             continue
-        onset, offset = _span(cells, times, row)
+        onset, offset = _span(cells, own_times, row)
         if marks and not own:
             table.silent.append(names[row])  # as far as this row goes
             continue
@@ -388,6 +389,15 @@ def _read_rows(table: AnnotationTable, times: _Times) -> None:
         ] * untimed
     table.warnings += [Notice("rows have times that are none, and are left out", case) for case in wrong]
     _join_views(table)
+
+
+def _times_of(cells: Mapping[str, Sequence[str]], times: _Times, row: int) -> _Times:
+    """The columns that count in a row: its end, or how long it lasts where no end is said."""
+    if times.offset is None or times.duration is None:
+        return times
+    if is_blank(cells[times.offset][row]):
+        return times._replace(offset=None, begin=None)
+    return times._replace(duration=None)
 
 
 def _labels_of_rows(table: AnnotationTable) -> list[list[str]]:

@@ -133,6 +133,15 @@ def test_rows_that_say_nothing_are_recordings_in_which_nothing_sounds(tmp_path):
     assert [notice.kind for notice in table.warnings] == ["rows have a label and no times, and are left out"]
 
 
+def test_a_row_ends_by_its_duration_where_no_end_is_said(tmp_path):
+    (tmp_path / "a.csv").write_text("file,start,end,duration,label\na.wav,1,,2,dog\na.wav,5,6,,cat\na.wav,8,,,owl\n")
+    table = read_annotation_table(tmp_path / "a.csv")
+    assert [(row.onset, row.offset, row.label) for row in table.rows] == [(1, 3, "dog"), (5, 6, "cat")]
+    assert len(table.warnings) == 1
+    (tmp_path / "a.csv").write_text("file,start,end,duration,label\na.wav,1,,2,dog\na.wav,5,,1,cat\n")
+    assert [row.offset for row in read_annotation_table(tmp_path / "a.csv").rows] == [3, 6]
+
+
 def test_what_cannot_be_meant_is_refused_in_a_sentence(tmp_path):
     (tmp_path / "frames.csv").write_text("file,start_frame,end_frame,label\na.wav,1,2,dog\n")
     with pytest.raises(DataError, match="counts frames in 'start_frame': give seconds"):
