@@ -36,6 +36,7 @@ from .times import (
     read_name,
     read_number,
     read_time,
+    without_thousands,
 )
 
 logger = logging.getLogger(__name__)
@@ -91,6 +92,11 @@ HIGH_NAMES = (
     *("highfreq", "highf", "maxfreq", "freqhigh", "freqmax", "fmax", "fhigh", "topfreq", "highfrequency"),
     *("maxfrequency", "frequencymax", "frequencyhigh", "maximumfreq", "upperfrequency", "highestfreq"),
 )
+# What people add to the name of a column that says how many minutes or hours of a time there are, in seconds.
+PARTS_OF_TIMES = {
+    **dict.fromkeys(["min", "mins", "minute", "minutes"], 60),
+    **dict.fromkeys(["h", "hr", "hour", "hours"], 3600),
+}
 WARBLER_NAMES = ("bottomfreq", "topfreq")  # which are in kHz
 # Of recordings, beside the names that all tables use; Raven's path says more than its name.
 RECORDING_NAMES = (
@@ -200,6 +206,9 @@ def read_annotation_table(path: Path, wanted: Columns | None = None) -> Annotati
     wanted = wanted or Columns()
     cells = {str(name): column.tolist() for name, column in read_table(path).items()}
     times = _guess_times(cells)
+    for name in () if times is None else times[:3]:
+        if name is not None and read_name(name).unit in (MILLISECONDS, SAMPLES):
+            cells[name] = without_thousands(cells[name])
     if times is None:
         _check_clips(path, cells, wanted.path if wanted.path in cells else _guess_recording(cells))
         return None
@@ -215,7 +224,7 @@ def read_annotation_table(path: Path, wanted: Columns | None = None) -> Annotati
     )
     columns = wanted._replace(path=recording, labels=labels)
     named = f"{times.onset} and {times.offset or times.duration}"
-    table = AnnotationTable(path, cells, columns, [], _unit(path, times), named)
+    table = AnnotationTable(path, cells, columns, [], _unit(path, cells, times), named)
     _read_rows(table, times)
     _tell_of_confidences(table)
     return table
@@ -341,16 +350,58 @@ def _are_numbers(cells: Sequence[str]) -> bool:
     return are_times(cells) and not any(map(is_clock, cells))
 
 
-def _unit(path: Path, times: _Times) -> str:
+def _unit(path: Path, cells: Mapping[str, Sequence[str]], times: _Times) -> str:
     """The unit that names of columns tell.
 
     Raises:
-        DataError: it is frames, which nobody can know.
+        UnusableTimesError: it is frames, which nobody can know, or one of two columns alone names one, or a column is
+            beside the seconds that says how many minutes or hours go before them.
     """
-    unit = read_name(times.onset).unit
-    if unit == FRAMES:
-        raise UnusableTimesError(f"{path} counts frames in {times.onset!r}: give seconds.")
-    return SAMPLES if unit == SAMPLES else SECONDS
+    ends = next((name for name in times[1:3] if name is not None and not all(map(is_blank, cells[name]))), None)
+    used = [name for name in (times.onset, ends) if name is not None]
+    units = [read_name(name).unit for name in used]
+    for name, unit in zip(used, units, strict=True):
+        if unit == FRAMES:
+            raise UnusableTimesError(f"{path} counts frames in {name!r}: give seconds.")
+        further = _find_further_part(cells, name)
+        if further is not None:
+            raise UnusableTimesError(
+                f"{path} has a part of each time in {further!r} and another one in {name!r}: give the whole time in "
+                "one column, in seconds or as 0:01:05."
+            )
+    named = next((place for place, unit in enumerate(units) if unit in (SAMPLES, MILLISECONDS, MINUTES)), None)
+    if named is not None and len(used) == 2:
+        other = used[1 - named]
+        is_unsaid = units[1 - named] is None and not all(is_clock(cell) or is_blank(cell) for cell in cells[other])
+        if is_unsaid or (units[1 - named] != SAMPLES) == (units[named] == SAMPLES):
+            raise UnusableTimesError(
+                f"{path} has {units[named]} in {used[named]!r}, and {units[1 - named] or 'no unit'} in the name of "
+                f"{other!r}: give both in one unit, and name it in both, as in start_ms and duration_ms."
+            )
+    return SAMPLES if SAMPLES in units else SECONDS
+
+
+def _find_further_part(cells: Mapping[str, Sequence[str]], column: str) -> str | None:
+    """The column of the minutes or hours that go before the seconds of another, as `start_min` before `start_sec`.
+
+    One that says the same time in another unit, as ELAN exports it, is none.
+    """
+    own = read_name(column)
+    for name in cells:
+        named = read_name(name)
+        scale = PARTS_OF_TIMES.get(named.key.removeprefix(own.key)) if named.key.startswith(own.key) else None
+        if named.key == own.key and {named.unit, own.unit} == {MINUTES, SECONDS}:
+            scale = 60 if named.unit == MINUTES else 1
+        if name == column or scale is None or not all(_are_numbers(cells[one]) for one in (name, column)):
+            continue
+        pairs = [
+            (read_number(cell) * scale, read_number(other) * (60 if own.unit == MINUTES else 1))
+            for cell, other in zip(cells[name], cells[column], strict=True)
+            if not is_blank(cell) and not is_blank(other)
+        ]
+        if any(part for part, _ in pairs) and not all(abs(part - rest) <= 0.01 * rest + 1 for part, rest in pairs):
+            return name
+    return None
 
 
 def _read_rows(table: AnnotationTable, times: _Times) -> None:

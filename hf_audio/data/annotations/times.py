@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
+THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:(?:,\d{3})+|(?:\.\d{3})+)")  # as spreadsheets show whole numbers
 # 1:23, 00:01:23.5, and 00:01:23,500 as subtitles have it.
 CLOCK = re.compile(r"(?P<sign>-?)(?:(?P<hours>\d+):)?(?P<minutes>\d{1,3}):(?P<seconds>\d{1,2}(?:[.,]\d*)?)")
 NOTHING = frozenset({"", "nan", "na", "n/a", "none", "null", "-"})
@@ -64,6 +65,19 @@ def read_number(cell: str) -> float:
     if not NUMBER.fullmatch(text) or not math.isfinite(float(text)):
         raise ValueError(f"{cell!r} is no number")
     return float(text)
+
+
+def without_thousands(cells: Sequence[str]) -> list[str]:
+    """Cells of whole numbers without the signs between thousands: `1,083` beside `500` is no decimal.
+
+    Cells are as they were where any has other decimals, or all might have three.
+    """
+    said = [cell.strip() for cell in cells if not is_blank(cell)]
+    whole = [cell for cell in said if cell.isdecimal()]
+    grouped = [cell for cell in said if THOUSANDS.fullmatch(cell)]
+    if not whole or not grouped or len(whole) + len(grouped) < len(said) or max(map(len, whole)) > 3:
+        return list(cells)
+    return [re.sub(r"[.,]", "", cell) for cell in cells]
 
 
 def read_time(cell: str) -> float:
