@@ -73,9 +73,12 @@ def find_annotations(
     if found is None:
         return None
     lengths, unreadable = _measure({file for sheet in found.sheets for file in sheet.files.values()})
-    sheets = [sheet for sheet in found.sheets if not _is_of_clips(sheet, lengths)]
-    if not sheets:
+    are_clips = [_is_of_clips(sheet, lengths) for sheet in found.sheets]
+    if all(are_clips):
         return None
+    # Beside other annotations, a file that says one thing of one recording, from end to end, is one of them.
+    pairs = zip(found.sheets, are_clips, strict=True)
+    sheets = [sheet for sheet, is_of_clips in pairs if not is_of_clips or len(sheet.rows) == 1]
     problems = _Problems()
     for path, reason in unreadable.items():
         problems.add("annotated recordings cannot be read and are left out", f"{path}", reason.rstrip("."))

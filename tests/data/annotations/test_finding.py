@@ -160,6 +160,24 @@ def test_clips_that_were_cut_from_recordings_are_no_annotated_recordings(folder)
     assert find_annotations(us8k) is None
 
 
+def test_an_annotation_of_a_whole_recording_is_none_of_clips_beside_others(folder):
+    table(folder, "0,20,rain", name="a.csv", header="start,end,label")
+    assert find_annotations(folder) is None  # nothing else is there: clips
+    table(folder, "1,2,dog", "3,4,cat", name="b.csv", header="start,end,label")
+    found = find_annotations(folder, unannotated="background")
+    assert spans(found) == {"a": [(0, 20, "rain")], "b": [(1, 2, "dog"), (3, 4, "cat")], "c": []}
+
+
+def test_a_recording_whose_annotations_cannot_be_read_is_no_background(folder):
+    (folder / "a.txt").write_text("1\t2\tdog\n3 cat\n5\t6\tcat\n")
+    with pytest.raises(DataError, match=r"a\.txt is a label track, but for '3 cat'"):
+        find_annotations(folder)
+    (folder / "b.txt").write_text("1\t2\tdog\n3\t4\tcat\n")
+    found = find_annotations(folder, unannotated="background")
+    assert list(spans(found)) == ["b", "c"]
+    assert any("cannot be read and are left out" in told and "a.txt" in told for told in found.warnings)
+
+
 def test_a_long_rest_without_annotations_is_no_background_unless_it_is_said(tmp_path):
     soundfile.write(tmp_path / "a.wav", np.ones(300 * 100) / 10, 100)
     path = table(tmp_path, "a.wav,1,2,dog", "a.wav,5,6,cat")
