@@ -466,7 +466,7 @@ def _labels_of_rows(table: AnnotationTable) -> list[list[str]]:
         return split_tags(str(table.path), column, cells[column])[0]
     found = [[] if is_blank(cell) else [unquote(cell)] for cell in cells[column]]
     single = {label for row in found for label in row}
-    return [[part for label in row for part in _split_label(table, label, single)] for row in found]
+    return [[part for label in row for part in _split_cell(table, label, single)] for row in found]
 
 
 def _are_marks(cells: Mapping[str, Sequence[str]], columns: Sequence[str]) -> bool:
@@ -476,14 +476,25 @@ def _are_marks(cells: Mapping[str, Sequence[str]], columns: Sequence[str]) -> bo
     )
 
 
-def _split_label(table: AnnotationTable, label: str, known: Collection[str]) -> list[str]:
+def _split_cell(table: AnnotationTable, cell: str, known: Collection[str]) -> list[str]:
+    parts = split_label(cell, known)
+    if len(parts) > 1:
+        table.said.append(several_labels(cell, table.path))
+    return parts
+
+
+def split_label(label: str, known: Collection[str]) -> list[str]:
     """The labels in a cell: what stands between signs that are in no name, or between others where each is a label."""
     for sign in (";", "|", ",", "/", "+", "&"):
         parts = [part.strip() for part in label.split(sign)]
         if len(parts) > 1 and all(parts) and (sign in ";|" or all(part in known for part in parts)):
-            table.said.append(Notice("cells hold several labels each", f"{label!r} in {table.path}"))
             return parts
     return [label]
+
+
+def several_labels(cell: str, path: Path) -> Notice:
+    """What is said of a cell, or a label of a track, that holds several labels."""
+    return Notice("cells hold several labels each", f"{cell!r} in {path}")
 
 
 def _is_label_name(column: str) -> bool:

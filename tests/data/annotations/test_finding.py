@@ -152,6 +152,26 @@ def test_labels_that_differ_by_capitals_or_blanks_are_one(folder):
     assert any("capitals" in sentence and "'dog' and 'Dog'" in sentence for sentence in found.warnings)
 
 
+def test_labels_of_tracks_are_taken_apart_as_those_of_tables(folder):
+    (folder / "a.txt").write_text("1\t2\tdog, cat\n3\t4\trock, paper\n")
+    (folder / "b.txt").write_text("1\t2\tdog\n3\t4\tcat; owl\n5\t6\tcat\n")
+    found = find_annotations(folder)
+    assert spans(found) == {
+        "a": [(1, 2, "cat"), (1, 2, "dog"), (3, 4, "rock, paper")],
+        "b": [(1, 2, "dog"), (3, 4, "cat"), (3, 4, "owl"), (5, 6, "cat")],
+    }
+    assert any("2 cells hold several labels each" in told for told in found.said)
+
+
+def test_labels_that_may_be_one_are_warned_of(folder):
+    table(folder, "a.wav,1,2,01", "a.wav,3,4,1", "b.wav,1,2,dog?", "b.wav,3,4,dog")
+    found = find_annotations(folder)
+    assert len(found.labels) == 4
+    (told,) = [told for told in found.warnings if "trained as several" in told]
+    assert "2 labels differ" in told
+    assert "'01' and '1'" in told
+
+
 def test_clips_that_were_cut_from_recordings_are_no_annotated_recordings(folder):
     # As UrbanSound8K has it: each clip lasts as long as its times say, which are places elsewhere.
     lines = ["a.wav,11.5,31.5,dog", "b.wav,0,20,cat", "c.wav,0.25,20.25,dog"]
