@@ -24,6 +24,8 @@ BRACKETED_UNITS = {**UNITS, **dict.fromkeys(["min", "mins", "minute", "minutes"]
 KILOHERTZ, HERTZ = "kilohertz", "hertz"
 BRACKETED_UNITS |= {"hz": HERTZ, "khz": KILOHERTZ}
 IN_BRACKETS = re.compile(r"[(\[{]([^)\]}]*)[)\]}]")
+# Behind the names of ELAN's columns; of these two, cells are seconds, or clocks.
+ELAN_FORMATS = re.compile(r" - (?:hh:mm:ss\.ms|ss\.msec)$")
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
 
@@ -38,8 +40,9 @@ class NamedQuantity(NamedTuple):
 @lru_cache  # asked for every cell of a column
 def read_name(name: str) -> NamedQuantity:
     """`Begin Time (s)`, `start_ms` or `startTime` -> their words, and the unit that they name."""
+    name, is_elan = ELAN_FORMATS.subn("", name.strip())
     bracketed = [text.strip().casefold() for text in IN_BRACKETS.findall(name)]
-    unit = next((BRACKETED_UNITS[text] for text in bracketed if text in BRACKETED_UNITS), None)
+    unit = next((BRACKETED_UNITS[text] for text in bracketed if text in BRACKETED_UNITS), SECONDS if is_elan else None)
     words = [word.casefold() for word in WORD.findall(IN_BRACKETS.sub(" ", name))]
     if unit is None and len(words) > 1 and words[-1] in UNITS:
         unit = UNITS[words.pop()]

@@ -66,6 +66,14 @@ TABLES = {
         "recording_id,species_id,songtype_id,t_min,f_min,t_max,f_max,is_tp\na,14,1,1.5,10,2.5,20,1\n",
         ("a", 1.5, 2.5, "14", 10, 20),
     ),
+    "elan.txt": (
+        "Tier\tBegin Time - ss.msec\tEnd Time - ss.msec\tDuration - ss.msec\tcalls\ncalls\t1.5\t2.5\t1\tdog\n",
+        ("", 1.5, 2.5, "dog", None, None),
+    ),
+    "elan_clock.csv": (
+        "Tier,Begin Time - hh:mm:ss.ms,End Time - hh:mm:ss.ms,Annotation\ncalls,00:00:01.500,00:00:02.500,dog\n",
+        ("", 1.5, 2.5, "dog", None, None),
+    ),
     "verified.csv": (
         "file,start,end,vocalisation,verified\na.wav,1.5,2.5,dog,1\n",
         ("a.wav", 1.5, 2.5, "dog", None, None),
