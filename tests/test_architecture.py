@@ -90,7 +90,6 @@ TESTED_IN = {
     "commands/judging.py": "test_cli.py",
     "commands/paths.py": "test_cli.py",
     "commands/recordings.py": "test_cli.py",
-    "commands/serving.py": "test_cli.py",
     "commands/shipping.py": "test_cli.py",
     "commands/training.py": "test_cli.py",
     "corpora/festival.py": "corpora/test_varied_numbers.py",
@@ -132,31 +131,23 @@ TESTED_IN = {
     "runs/metrics/clip_metric.py": "runs/metrics/test_classification.py",
     "runs/predictions/columns.py": "runs/predictions/test_classes.py",
     "runs/predictions/kinds.py": "runs/predictions/test_classes.py",
-    "serving/answers.py": "serving/test_app.py",
-    "serving/bodies.py": "serving/test_app.py",
-    "serving/connections.py": "serving/test_app.py",
-    "serving/judging.py": "serving/test_app.py",
     "serving/metrics.py": "serving/test_app.py",
     "serving/middleware.py": "serving/test_app.py",
     "serving/refusals.py": "serving/test_app.py",
-    "serving/requests.py": "serving/test_app.py",
-    "serving/schemas.py": "serving/test_app.py",
-    "serving/service.py": "serving/test_app.py",
-    "serving/sessions.py": "serving/test_app.py",
     "serving/worker.py": "serving/test_supervisor.py",
     "training/finish.py": "training/test_fine_tune.py",
-    "training/judgement/crossed.py": "test_recipes.py",
+    "training/judgement/crossed.py": "recipes/test_own_sounds.py",
     "training/judgement/validated.py": "training/test_fine_tune.py",
     "training/networks/embeddings.py": "training/heads/test_head.py",
     "training/optimization/batch_norm.py": "training/test_trainer.py",
     "training/optimization/layer_decay.py": "training/networks/test_network_parts.py",
     "training/optimization/memory.py": "training/test_fine_tune.py",
     "training/optimization/weight_average.py": "training/test_trainer.py",
-    "training/recordings/arguments.py": "test_recipes.py",
-    "training/recordings/choices.py": "test_recipes.py",
-    "training/recordings/loading.py": "test_recipes.py",
+    "training/recordings/arguments.py": "recipes/test_own_sounds.py",
+    "training/recordings/choices.py": "recipes/test_own_sounds.py",
+    "training/recordings/loading.py": "recipes/test_own_sounds.py",
     "training/rehearsal.py": "test_trainer_flags.py",
-    "training/series/pretraining.py": "test_recipes.py",
+    "training/series/pretraining.py": "recipes/test_spoken_numbers.py",
     "training/series/refit.py": "training/test_fine_tune.py",
     "training/setup.py": "training/test_fine_tune.py",
 }
@@ -165,7 +156,7 @@ OF_NO_MODULE = {
     "test_architecture.py": "the package as a whole",
     "test_docs.py": "README and docs/",
     "test_init.py": "what `import hf_audio` hands on",
-    "test_recipes.py": "the recipes",
+    "recipes/test_every_recipe.py": "what every recipe does",
     "bulk/test_label_formats.py": "answers in the formats of editors of labels",
     "remote/test_commands.py": "commands whose files lie in stores",
     "models/test_transformers_common.py": "transformers' own tests of any model",
@@ -409,6 +400,7 @@ def test_every_module_has_its_test_file_and_every_test_file_its_module():
         for module in modules().values()
         if module.name.startswith("hf_audio.") and module.path.name != "__init__.py"
     }
+    sources |= {path.relative_to(REPOSITORY).as_posix() for path in REPOSITORY.glob("recipes/*.py")}
     expected = {source: (Path(source).parent / f"test_{Path(source).name}").as_posix() for source in sources}
     found = {path.relative_to(tests).as_posix() for path in tests.glob("**/test_*.py")}
     assert set(TESTED_IN) <= sources, "no such modules"
