@@ -61,6 +61,17 @@ def check_head(config: PreTrainedConfig) -> None:
         raise ValueError(f"normal_centers={config.normal_centers} must lie between 0 and {MAX_CENTERS}.")
     if config.normal_centers and (config.num_labels != 2 or config.problem_type == "multi_label_classification"):
         raise ValueError(f"normal_centers={config.normal_centers} needs two labels, {NORMAL!r} and {ANOMALY!r}.")
+    check_margin(config)
+
+
+def check_margin(config: PreTrainedConfig) -> None:
+    """There is a label for a margin to be of.
+
+    Raises:
+        ValueError: there is none, or the margin is no number.
+    """
+    if not math.isfinite(config.rejection_margin):
+        raise ValueError(f"rejection_margin={config.rejection_margin} must be a finite number.")
     if config.rejection_margin and not rejects_background(config):
         raise ValueError(f"rejection_margin={config.rejection_margin} needs {NONE_OF_THESE!r} as the last label.")
 
@@ -97,17 +108,22 @@ def follow_labels(config: PreTrainedConfig) -> None:
     if config.num_digits and config.num_labels != 10 * config.num_digits:
         logger.warning("num_digits=%d is dropped: there are %d labels now.", config.num_digits, config.num_labels)
         config.num_digits = 0
-    if config.rejection_margin and not rejects_background(config):
-        logger.warning(
-            "rejection_margin=%s is dropped: %r is no longer the last label.", config.rejection_margin, NONE_OF_THESE
-        )
-        config.rejection_margin = 0.0
+    follow_margin(config)
     if config.event_rule and len(config.event_rule["thresholds"]) != config.num_labels:
         logger.warning("event_rule is dropped: there are %d labels now.", config.num_labels)
         config.event_rule = None
     if config.normal_centers and config.num_labels != 2:
         logger.warning("normal_centers=%d is dropped: there are %d labels.", config.normal_centers, config.num_labels)
         config.normal_centers = 0
+
+
+def follow_margin(config: PreTrainedConfig) -> None:
+    """Drop a config's margin where "none of these" has been replaced since, in place."""
+    if config.rejection_margin and not rejects_background(config):
+        logger.warning(
+            "rejection_margin=%s is dropped: %r is no longer the last label.", config.rejection_margin, NONE_OF_THESE
+        )
+        config.rejection_margin = 0.0
 
 
 @strict

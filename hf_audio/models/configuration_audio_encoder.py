@@ -136,7 +136,7 @@ class AudioEncoderConfig(PreTrainedConfig):
             if getattr(self, name) != own:
                 raise ValueError(f"{name}={getattr(self, name)} is {own} in encoder={self.encoder!r}: leave it out.")
         check_head(self)
-        for name in ("clip_seconds", "overlap", "dropout", "temperature", "rejection_margin"):
+        for name in ("clip_seconds", "overlap", "dropout", "temperature"):
             if not math.isfinite(getattr(self, name)):
                 raise ValueError(f"{name}={getattr(self, name)} must be a finite number.")
         if self.clip_seconds <= 0:

@@ -188,11 +188,12 @@ def calibrate(logits: torch.Tensor, config: PreTrainedConfig) -> torch.Tensor:
 
     logits: (..., labels), the same shape back.
     """
-    logits = logits / config.temperature
-    if config.rejection_margin:
-        classes, none = logits[..., :-1], logits[..., -1:]
-        logits = torch.cat([classes, none + config.rejection_margin], dim=-1)
-    return logits
+    return add_margin(logits / config.temperature, config.rejection_margin)
+
+
+def add_margin(logits: torch.Tensor, margin: float) -> torch.Tensor:
+    """Logits of which the last, that of "none of these", has gained a margin. logits: (..., labels), and back."""
+    return torch.cat([logits[..., :-1], logits[..., -1:] + margin], dim=-1) if margin else logits
 
 
 def classifier_output(

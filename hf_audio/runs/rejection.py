@@ -15,6 +15,8 @@ from .plots import plot_trade_off
 logger = logging.getLogger(__name__)
 
 PICTURE_NAME = "rejection.png"
+# Of `scores.npz`: background that was not trained on, and either fitted the margin or judged it.
+FIT_PART, TEST_PART = "background-fit", "background-test"
 ROUNDING = 1e-3  # of logits, from one runtime to another
 TOLD_RATES = (0.1, 1, 10, 60, 360)  # of the card's table, false alarms per hour
 
@@ -73,6 +75,13 @@ class Rejection:
     """Of the background."""
     margin: float
     """That the config has, and which is in the others already."""
+
+    @classmethod
+    def measure(
+        cls, logits: np.ndarray, labels: np.ndarray, background: np.ndarray, hours: float, margin: float
+    ) -> "Rejection":
+        """By the logits of test clips (clips, labels), with their classes (clips,), and of background."""
+        return cls(margins(logits), logits[:, :-1].argmax(1) == labels, margins(background), hours, margin)
 
     def metrics(self) -> dict[str, float]:
         """How well known sounds and background are told apart, and what the margin makes of it."""

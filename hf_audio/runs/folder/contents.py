@@ -62,6 +62,14 @@ def is_trained_on_all(folder: Path) -> bool:
     return False
 
 
+def read_arguments(folder: Path) -> dict[str, Any]:
+    """The arguments that a run was given, by their names; of a folder that does not tell them, none."""
+    with suppress(OSError, ValueError):
+        arguments = json.loads((folder / ARGUMENTS_NAME).read_text(encoding="utf-8"))
+        return arguments if isinstance(arguments, dict) else {}
+    return {}
+
+
 def read_results(folder: Path) -> dict[str, Any] | None:
     """The results of a finished run; of any other folder, nothing."""
     if (folder / CONTINUED_NAME).exists():

@@ -1,7 +1,7 @@
 """How sure a finished network may be: a temperature and a margin, fitted to clips that it was not trained on."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -67,6 +67,8 @@ class Fit:
     """How events follow from scores over time, as `EventRule.to_dict` has it; `None` where no events said it."""
     fitted_to: str = ""
     """What the temperature was fitted to, in words; nothing where it was not fitted."""
+    background: Scores | None = None
+    """Of the background that was held out from training to fit the margin, as the network now tells it."""
     told: str = ""
     """What scores mean, in place of that, where there is no temperature."""
 
@@ -124,13 +126,17 @@ def fit_answers(trainer: AudioTrainer, parts: Parts, plain: Transform, config: P
         elif validation_output is not None:
             fit.rejection_margin = sparing_margin(validation_output.predictions, validation_output.label_ids)
         set_rejection_margin(trainer.model, fit.rejection_margin)
+        logits = background_output.predictions / fit.temperature
+        logits[:, -1] += fit.rejection_margin
+        background_output = background_output._replace(predictions=logits)
+        fit.background = scores_of(config, parts.background.fit_names, background_output)
     if parts.validation is not None:
         fit.event_rule = fit_rule_to_rows(trainer.model, trainer.processing_class, parts.validation)
     set_event_rule(trainer.model, fit.event_rule)
     if parts.validation is not None:
         if fit.rejection_margin:  # which changes the logits
             validation_output = trainer.predict(parts.validation.with_transform(plain))
-        fit.validation = scores_of(config, parts.validation, validation_output)
+        fit.validation = scores_of(config, relative_paths(parts.validation["path"][:]), validation_output)
     return fit
 
 
@@ -221,7 +227,7 @@ def _with_background(
     )
 
 
-def scores_of(config: PreTrainedConfig, clips: Dataset, output: PredictionOutput) -> Scores:
+def scores_of(config: PreTrainedConfig, names: Sequence[str], output: PredictionOutput) -> Scores:
     """What a network has predicted of clips, as probabilities under their names."""
     scores = probabilities(torch.from_numpy(output.predictions), config).numpy()
-    return Scores(relative_paths(clips["path"][:]), output.label_ids, scores)
+    return Scores(names, output.label_ids, scores)
