@@ -33,6 +33,68 @@ def test_requests_as_the_inference_api_allows_them(body, url, classifier):
     agree(response.json(), classifier(WAV))
 
 
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {"data": WAV, "params": {"top_k": 1, "function_to_apply": ""}},
+        {"json": {"inputs": BASE64}, "params": {"top_k": 1}},
+        {"json": {"inputs": BASE64, "parameters": {"top_k": 1, "something": None}, "nothing": None}},
+        {"files": {"file": ("clip.wav", WAV)}, "data": {"top_k": 1}},
+        {"files": {"file": ("clip.wav", WAV)}, "params": {"top_k": 1}},
+        # As `curl --data-binary` names whatever it sends.
+        {"data": WAV, "params": {"top_k": 1}, "headers": {"content-type": "application/x-www-form-urlencoded"}},
+    ],
+    ids=["query", "query and JSON", "JSON", "form", "query and form", "curl"],
+)
+def test_parameters_are_heard_wherever_they_are(request_, url, classifier):
+    response = requests.post(url, timeout=20, **request_)
+    assert response.ok, response.text
+    agree(response.json(), classifier(WAV)[:1])
+
+
+KNOWN_BY_API = "'topk' is not known here: choose among top_k, function_to_apply"
+
+
+@pytest.mark.parametrize(
+    ("path", "request_", "words"),
+    [
+        ("/", {"data": WAV, "params": {"topk": 3}}, f"^{KNOWN_BY_API}"),
+        ("/models/tones", {"data": WAV, "params": {"topk": 3}}, f"^{KNOWN_BY_API}"),
+        ("/", {"json": {"inputs": BASE64, "parameters": {"topk": 3}}}, f"^parameters: {KNOWN_BY_API}"),
+        ("/", {"json": {"inputs": BASE64, "top_k": 3}}, "^'top_k' is not known here: .* inputs, parameters, options"),
+        ("/", {"files": {"file": WAV}, "data": {"topk": 3}}, f"^{KNOWN_BY_API}"),
+        ("/", {"data": WAV, "params": {"x" * 900: 3}}, f"^'{'x' * 40}' is not known"),
+        (
+            "/",
+            {"json": {"inputs": BASE64, "parameters": {"top_k": 3}}, "params": {"top_k": 2}},
+            "^top_k: .* leave one",
+        ),
+        (
+            "/v1/predict",
+            {"files": {"file": WAV}, "data": {"topk": 3}},
+            "^'topk' .* model, .*hop_seconds, top_k, frames",
+        ),
+        (
+            "/v1/predict",
+            {"files": {"file": WAV}, "params": {"topk": 3}},
+            "^'topk' .* model, .*hop_seconds, top_k, frames",
+        ),
+        (
+            "/v1/embed",
+            {"files": {"file": WAV}, "data": {"top_k": 3}},
+            "^'top_k' .* model, window_seconds, hop_seconds",
+        ),
+    ],
+)
+def test_names_that_are_not_known_are_refused_with_those_that_are(path, request_, words, url):
+    refused(requests.post(url + path, timeout=20, **request_), 422, words)
+
+
+def test_fields_of_an_upload_may_be_in_the_query(url, classifier):
+    response = requests.post(f"{url}/v1/predict", files={"file": WAV}, params={"top_k": 1, "frames": ""}, timeout=20)
+    agree(response.json()["answer"], classifier(WAV)[:1])
+
+
 def test_empty_fields_of_a_form_are_as_absent(url, classifier):
     prediction = upload(url, top_k="", model="", window_seconds="", hop_seconds="").json()
     agree(prediction["answer"], classifier(WAV))

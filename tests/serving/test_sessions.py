@@ -59,6 +59,7 @@ def test_streams_beside_each_other(url, numbers):
         (['{"hop_seconds": 0.001}'], 1007, "hop_seconds: .*0.05"),
         (['{"hop_seconds": 1e9}'], 1007, "hop_seconds: .*30"),
         (['{"type": "cat"}'], 1007, "type: "),
+        (['{"sampling_rat": 8000}'], 1007, "^'sampling_rat' is not known here: .*sampling_rate"),
         (['{"model": "' + "x" * 500 + '"}'], 1007, "tones, numbers"),
         ([bytes(100), '{"sampling_rate": 8000}'], 1003, "has begun"),
         ([bytes(2**20 + 2)], 1009, None),
@@ -79,6 +80,7 @@ def test_broken_rules_of_a_stream(messages, code, words, url):
         ("?hop_seconds=x", "^hop_seconds: "),
         ("?model=cats", "tones, numbers"),
         ("?top_k=0", "^top_k: "),
+        ("?topk=3", "^'topk' is not known here: .*hop_seconds, top_k"),
     ],
 )
 def test_wrong_queries_of_a_stream(query, words, url):
