@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 PACKAGE = Path(__file__).resolve().parents[1]
 OWN_SOUNDS = "own_sounds"
-ANNOTATION_SUFFIXES = (".txt", ".textgrid")  # of one recording, or of many
+ANNOTATION_SUFFIXES = (".txt", ".textgrid", ".eaf")  # of one recording, or of many; the last is told how to be read
 TABLE_SUFFIXES = (".csv", ".tsv", ".tab", ".jsonl")
 COMMAND = ("hf-audio", "train")
 
