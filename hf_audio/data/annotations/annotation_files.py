@@ -21,7 +21,7 @@ from .annotation_tables import (
     has_times,
     read_annotation_table,
 )
-from .label_tracks import TRACK_SUFFIXES, read_label_track
+from .label_tracks import TRACK_SUFFIXES, BrokenTrackError, read_label_track
 from .text_grids import SUFFIX as GRID_SUFFIX
 from .text_grids import choose_tiers, read_text_grid
 from .times import SECONDS
@@ -102,11 +102,13 @@ def read_sheets(source: Path, wanted: Columns, audio_dir: str | os.PathLike | No
     if audio is None and (sheets or errors):
         audio = search_folder(place if audio_dir is None else audio_dir).audio
     beside = Recordings(audio or [])
-    timed = {path: error for path, error in errors.items() if _is_certain(path)}
+    timed = {path: error for path, error in errors.items() if isinstance(error, BrokenTrackError) or _is_certain(path)}
     for path, refusal in timed.items() if not any(sheet.rows for sheet in sheets) else ():
         if not source.is_dir() or beside.find(path) is not None or isinstance(refusal, UnusableTimesError):
             raise refusal
-    found = Sheets([], beside.files)
+    # What is annotated, and cannot be read, is no recording in which nothing is annotated.
+    doubtful = {beside.find(path) for path in timed}
+    found = Sheets([], [file for file in beside.files if file not in doubtful])
     for sheet in sheets:
         _find_recordings(sheet, beside, place if audio_dir is None else Path(audio_dir), audio_dir is not None)
         if sheet.files:

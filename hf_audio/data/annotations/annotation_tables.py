@@ -36,6 +36,7 @@ from .times import (
     read_name,
     read_number,
     read_time,
+    without_thousands,
 )
 
 logger = logging.getLogger(__name__)
@@ -91,6 +92,11 @@ HIGH_NAMES = (
     *("highfreq", "highf", "maxfreq", "freqhigh", "freqmax", "fmax", "fhigh", "topfreq", "highfrequency"),
     *("maxfrequency", "frequencymax", "frequencyhigh", "maximumfreq", "upperfrequency", "highestfreq"),
 )
+# What people add to the name of a column that says how many minutes or hours of a time there are, in seconds.
+PARTS_OF_TIMES = {
+    **dict.fromkeys(["min", "mins", "minute", "minutes"], 60),
+    **dict.fromkeys(["h", "hr", "hour", "hours"], 3600),
+}
 WARBLER_NAMES = ("bottomfreq", "topfreq")  # which are in kHz
 # Of recordings, beside the names that all tables use; Raven's path says more than its name.
 RECORDING_NAMES = (
@@ -101,24 +107,17 @@ RECORDING_NAMES = (
     "soundfiles",
     "soundfile",
     "recordingname",
+    "recordingid",
     "source",
 )
-LABEL_NAMES = ("annotation", "annotations", "eventlabel", "calltype", "speciescode", "ebirdcode", "manualid", "autoid")
-# Parts of the names of columns of labels that somebody has made up.
-LABEL_WORDS = (
-    "annotation",
-    "species",
-    "label",
-    "call",
-    "class",
-    "sound",
-    "vocal",
-    "tag",
-    "code",
-    "event",
-    "type",
-    "name",
+LABEL_NAMES = (
+    *("annotation", "annotations", "eventlabel", "calltype", "behavior", "behaviour", "speciescode", "ebirdcode"),
+    *("manualid", "autoid", "speciesid", "labelid", "classid"),
 )
+# Parts of the names of columns of labels that somebody has made up.
+LABEL_WORDS = ("annotation", "species", "label", "call", "class", "sound", "vocal", "tag", "event")
+MARKER_NAME = "name"  # of Audition's and Reaper's markers, whose `Type` says of which kind a marker is
+FURTHER_LABEL_WORDS = ("code", "type", "name")
 # Raven's own measurements, which no person has written.
 MEASURED = ("selec", "view", "channel", "freq", "time", "power", "energy", "entropy", "file", "path", "date", "hz")
 CONFIDENCE_NAMES = ("confidence", "score", "probability", "prob")
@@ -207,6 +206,9 @@ def read_annotation_table(path: Path, wanted: Columns | None = None) -> Annotati
     wanted = wanted or Columns()
     cells = {str(name): column.tolist() for name, column in read_table(path).items()}
     times = _guess_times(cells)
+    for name in () if times is None else times[:3]:
+        if name is not None and read_name(name).unit in (MILLISECONDS, SAMPLES):
+            cells[name] = without_thousands(cells[name])
     if times is None:
         _check_clips(path, cells, wanted.path if wanted.path in cells else _guess_recording(cells))
         return None
@@ -222,7 +224,7 @@ def read_annotation_table(path: Path, wanted: Columns | None = None) -> Annotati
     )
     columns = wanted._replace(path=recording, labels=labels)
     named = f"{times.onset} and {times.offset or times.duration}"
-    table = AnnotationTable(path, cells, columns, [], _unit(path, times), named)
+    table = AnnotationTable(path, cells, columns, [], _unit(path, cells, times), named)
     _read_rows(table, times)
     _tell_of_confidences(table)
     return table
@@ -327,11 +329,16 @@ def _guess_labels(path: Path, cells: Mapping[str, Sequence[str]], used: set[str 
     if exact is not None:
         return [exact]
     marks = [name for name in written if is_indicator(cells[name])]
-    if marks:
+    spoken = [name for name in written if not _are_numbers(cells[name]) and name not in marks]
+    if len(marks) > 1 or (marks and not spoken):
         return [name for name in cells if name in marks]
-    spoken = [name for name in written if not _are_numbers(cells[name])]
     likely = next((name for word in LABEL_WORDS for name in spoken if word in read_name(name).key), None)
-    if likely is None and len(spoken) != 1:
+    likely = likely or next((name for name in spoken if read_name(name).key == MARKER_NAME), None)
+    likely = likely or next(
+        (name for word in FURTHER_LABEL_WORDS for name in spoken if word in read_name(name).key), None
+    )
+    # A single column of 0 and 1 beside words may be what sounds, or tell what somebody has verified.
+    if likely is None and (len(spoken) != 1 or marks):
         raise DataError(
             f"{path} says from when to when, and has no column that is called as one of labels usually is; its "
             f"columns are {', '.join(cells)}: add --label_column NAME, or a column `label`."
@@ -343,16 +350,58 @@ def _are_numbers(cells: Sequence[str]) -> bool:
     return are_times(cells) and not any(map(is_clock, cells))
 
 
-def _unit(path: Path, times: _Times) -> str:
+def _unit(path: Path, cells: Mapping[str, Sequence[str]], times: _Times) -> str:
     """The unit that names of columns tell.
 
     Raises:
-        DataError: it is frames, which nobody can know.
+        UnusableTimesError: it is frames, which nobody can know, or one of two columns alone names one, or a column is
+            beside the seconds that says how many minutes or hours go before them.
     """
-    unit = read_name(times.onset).unit
-    if unit == FRAMES:
-        raise UnusableTimesError(f"{path} counts frames in {times.onset!r}: give seconds.")
-    return SAMPLES if unit == SAMPLES else SECONDS
+    ends = next((name for name in times[1:3] if name is not None and not all(map(is_blank, cells[name]))), None)
+    used = [name for name in (times.onset, ends) if name is not None]
+    units = [read_name(name).unit for name in used]
+    for name, unit in zip(used, units, strict=True):
+        if unit == FRAMES:
+            raise UnusableTimesError(f"{path} counts frames in {name!r}: give seconds.")
+        further = _find_further_part(cells, name)
+        if further is not None:
+            raise UnusableTimesError(
+                f"{path} has a part of each time in {further!r} and another one in {name!r}: give the whole time in "
+                "one column, in seconds or as 0:01:05."
+            )
+    named = next((place for place, unit in enumerate(units) if unit in (SAMPLES, MILLISECONDS, MINUTES)), None)
+    if named is not None and len(used) == 2:
+        other = used[1 - named]
+        is_unsaid = units[1 - named] is None and not all(is_clock(cell) or is_blank(cell) for cell in cells[other])
+        if is_unsaid or (units[1 - named] != SAMPLES) == (units[named] == SAMPLES):
+            raise UnusableTimesError(
+                f"{path} has {units[named]} in {used[named]!r}, and {units[1 - named] or 'no unit'} in the name of "
+                f"{other!r}: give both in one unit, and name it in both, as in start_ms and duration_ms."
+            )
+    return SAMPLES if SAMPLES in units else SECONDS
+
+
+def _find_further_part(cells: Mapping[str, Sequence[str]], column: str) -> str | None:
+    """The column of the minutes or hours that go before the seconds of another, as `start_min` before `start_sec`.
+
+    One that says the same time in another unit, as ELAN exports it, is none.
+    """
+    own = read_name(column)
+    for name in cells:
+        named = read_name(name)
+        scale = PARTS_OF_TIMES.get(named.key.removeprefix(own.key)) if named.key.startswith(own.key) else None
+        if named.key == own.key and {named.unit, own.unit} == {MINUTES, SECONDS}:
+            scale = 60 if named.unit == MINUTES else 1
+        if name == column or scale is None or not all(_are_numbers(cells[one]) for one in (name, column)):
+            continue
+        pairs = [
+            (read_number(cell) * scale, read_number(other) * (60 if own.unit == MINUTES else 1))
+            for cell, other in zip(cells[name], cells[column], strict=True)
+            if not is_blank(cell) and not is_blank(other)
+        ]
+        if any(part for part, _ in pairs) and not all(abs(part - rest) <= 0.01 * rest + 1 for part, rest in pairs):
+            return name
+    return None
 
 
 def _read_rows(table: AnnotationTable, times: _Times) -> None:
@@ -365,7 +414,8 @@ def _read_rows(table: AnnotationTable, times: _Times) -> None:
     untimed = 0
     wrong: list[str] = []
     for row, own in enumerate(labels):
-        spans = [cells[name][row] for name in times if name is not None]
+        own_times = _times_of(cells, times, row)
+        spans = [cells[name][row] for name in own_times if name is not None]
         if any(map(is_blank, spans)):
             if all(map(is_blank, spans)) and not own:
                 table.silent.append(names[row])
@@ -376,7 +426,7 @@ def _read_rows(table: AnnotationTable, times: _Times) -> None:
         if slip is not None:
             wrong.append(f"{slip!r} in row {row + 1} of {table.path}")
             continue
-        onset, offset = _span(cells, times, row)
+        onset, offset = _span(cells, own_times, row)
         if marks and not own:
             table.silent.append(names[row])  # as far as this row goes
             continue
@@ -390,6 +440,15 @@ def _read_rows(table: AnnotationTable, times: _Times) -> None:
         ] * untimed
     table.warnings += [Notice("rows have times that are none, and are left out", case) for case in wrong]
     _join_views(table)
+
+
+def _times_of(cells: Mapping[str, Sequence[str]], times: _Times, row: int) -> _Times:
+    """The columns that count in a row: its end, or how long it lasts where no end is said."""
+    if times.offset is None or times.duration is None:
+        return times
+    if is_blank(cells[times.offset][row]):
+        return times._replace(offset=None, begin=None)
+    return times._replace(duration=None)
 
 
 def _labels_of_rows(table: AnnotationTable) -> list[list[str]]:
@@ -407,7 +466,7 @@ def _labels_of_rows(table: AnnotationTable) -> list[list[str]]:
         return split_tags(str(table.path), column, cells[column])[0]
     found = [[] if is_blank(cell) else [unquote(cell)] for cell in cells[column]]
     single = {label for row in found for label in row}
-    return [[part for label in row for part in _split_label(table, label, single)] for row in found]
+    return [[part for label in row for part in _split_cell(table, label, single)] for row in found]
 
 
 def _are_marks(cells: Mapping[str, Sequence[str]], columns: Sequence[str]) -> bool:
@@ -417,14 +476,25 @@ def _are_marks(cells: Mapping[str, Sequence[str]], columns: Sequence[str]) -> bo
     )
 
 
-def _split_label(table: AnnotationTable, label: str, known: Collection[str]) -> list[str]:
+def _split_cell(table: AnnotationTable, cell: str, known: Collection[str]) -> list[str]:
+    parts = split_label(cell, known)
+    if len(parts) > 1:
+        table.said.append(several_labels(cell, table.path))
+    return parts
+
+
+def split_label(label: str, known: Collection[str]) -> list[str]:
     """The labels in a cell: what stands between signs that are in no name, or between others where each is a label."""
     for sign in (";", "|", ",", "/", "+", "&"):
         parts = [part.strip() for part in label.split(sign)]
         if len(parts) > 1 and all(parts) and (sign in ";|" or all(part in known for part in parts)):
-            table.said.append(Notice("cells hold several labels each", f"{label!r} in {table.path}"))
             return parts
     return [label]
+
+
+def several_labels(cell: str, path: Path) -> Notice:
+    """What is said of a cell, or a label of a track, that holds several labels."""
+    return Notice("cells hold several labels each", f"{cell!r} in {path}")
 
 
 def _is_label_name(column: str) -> bool:

@@ -12,13 +12,13 @@ from ...audio.loading import open_audio
 from ...errors import AudioError, DataError
 from ...folders import RealPaths, name_some
 from ...remote.paths import as_path
-from ..classes import composed, order_classes
+from ..classes import composed, find_alike, order_classes
 from ..layouts.part_names import name_parts
 from ..tables.columns import TRAIN, Columns, guess_split, read_parts
 from ..tables.tags import unquote
 from .annotated_recordings import AnnotatedRecording, AnnotatedRecordings, Annotation
 from .annotation_files import Sheet, read_sheets
-from .annotation_tables import AnnotationRow, Notice
+from .annotation_tables import AnnotationRow, Notice, several_labels, split_label
 from .times import SAMPLES, SECONDS
 
 __all__ = ["UNANNOTATED", "AnnotatedRecording", "AnnotatedRecordings", "Annotation", "Unannotated", "find_annotations"]
@@ -73,9 +73,13 @@ def find_annotations(
     if found is None:
         return None
     lengths, unreadable = _measure({file for sheet in found.sheets for file in sheet.files.values()})
-    sheets = [sheet for sheet in found.sheets if not _is_of_clips(sheet, lengths)]
-    if not sheets:
+    are_clips = [_is_of_clips(sheet, lengths) for sheet in found.sheets]
+    if all(are_clips):
         return None
+    # Beside other annotations, a file that says one thing of one recording, from end to end, is one of them.
+    pairs = zip(found.sheets, are_clips, strict=True)
+    sheets = [sheet for sheet, is_of_clips in pairs if not is_of_clips or len(sheet.rows) == 1]
+    _split_labels(sheets)
     problems = _Problems()
     for path, reason in unreadable.items():
         problems.add("annotated recordings cannot be read and are left out", f"{path}", reason.rstrip("."))
@@ -95,6 +99,12 @@ def find_annotations(
     labels = order_classes(annotation.label for recording in recordings for annotation in recording.annotations)
     if not labels:
         raise DataError(_explain_none(sheets, problems))
+    for names in find_alike(labels):
+        problems.add(
+            "labels differ in spaces or marks alone, or are one number, and are trained as several",
+            " and ".join(map(repr, names)),
+            "give one sound one name",
+        )
     _find_complete(recordings, unannotated, problems)
     said = [*_describe(sheets, recordings), *_count(notice for sheet in sheets for notice in sheet.said)]
     notices = [*found.warnings, *(notice for sheet in sheets for notice in sheet.warnings), *problems.notices]
@@ -157,6 +167,15 @@ def _is_of_clips(sheet: Sheet, lengths: Mapping[Path, _Length]) -> bool:
         for row in rows
     ]
     return bool(alike) and sum(alike) >= SHARE_OF_CLIPS * len(alike)
+
+
+def _split_labels(sheets: Sequence[Sheet]) -> None:
+    """Take apart what holds several labels, by those that stand alone in any of the files."""
+    known = {row.label for sheet in sheets for row in sheet.rows}
+    parts = {label: split_label(label, known) for label in known}
+    for sheet in sheets:
+        sheet.said += [several_labels(row.label, sheet.path) for row in sheet.rows if len(parts[row.label]) > 1]
+        sheet.rows = [row._replace(label=label) for row in sheet.rows for label in parts[row.label]]
 
 
 def _join(

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
+THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:(?:,\d{3})+|(?:\.\d{3})+)")  # as spreadsheets show whole numbers
 # 1:23, 00:01:23.5, and 00:01:23,500 as subtitles have it.
 CLOCK = re.compile(r"(?P<sign>-?)(?:(?P<hours>\d+):)?(?P<minutes>\d{1,3}):(?P<seconds>\d{1,2}(?:[.,]\d*)?)")
 NOTHING = frozenset({"", "nan", "na", "n/a", "none", "null", "-"})
@@ -23,6 +24,8 @@ BRACKETED_UNITS = {**UNITS, **dict.fromkeys(["min", "mins", "minute", "minutes"]
 KILOHERTZ, HERTZ = "kilohertz", "hertz"
 BRACKETED_UNITS |= {"hz": HERTZ, "khz": KILOHERTZ}
 IN_BRACKETS = re.compile(r"[(\[{]([^)\]}]*)[)\]}]")
+# Behind the names of ELAN's columns; of these two, cells are seconds, or clocks.
+ELAN_FORMATS = re.compile(r" - (?:hh:mm:ss\.ms|ss\.msec)$")
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
 
@@ -37,8 +40,9 @@ class NamedQuantity(NamedTuple):
 @lru_cache  # asked for every cell of a column
 def read_name(name: str) -> NamedQuantity:
     """`Begin Time (s)`, `start_ms` or `startTime` -> their words, and the unit that they name."""
+    name, is_elan = ELAN_FORMATS.subn("", name.strip())
     bracketed = [text.strip().casefold() for text in IN_BRACKETS.findall(name)]
-    unit = next((BRACKETED_UNITS[text] for text in bracketed if text in BRACKETED_UNITS), None)
+    unit = next((BRACKETED_UNITS[text] for text in bracketed if text in BRACKETED_UNITS), SECONDS if is_elan else None)
     words = [word.casefold() for word in WORD.findall(IN_BRACKETS.sub(" ", name))]
     if unit is None and len(words) > 1 and words[-1] in UNITS:
         unit = UNITS[words.pop()]
@@ -64,6 +68,19 @@ def read_number(cell: str) -> float:
     if not NUMBER.fullmatch(text) or not math.isfinite(float(text)):
         raise ValueError(f"{cell!r} is no number")
     return float(text)
+
+
+def without_thousands(cells: Sequence[str]) -> list[str]:
+    """Cells of whole numbers without the signs between thousands: `1,083` beside `500` is no decimal.
+
+    Cells are as they were where any has other decimals, or all might have three.
+    """
+    said = [cell.strip() for cell in cells if not is_blank(cell)]
+    whole = [cell for cell in said if cell.isdecimal()]
+    grouped = [cell for cell in said if THOUSANDS.fullmatch(cell)]
+    if not whole or not grouped or len(whole) + len(grouped) < len(said) or max(map(len, whole)) > 3:
+        return list(cells)
+    return [re.sub(r"[.,]", "", cell) for cell in cells]
 
 
 def read_time(cell: str) -> float:

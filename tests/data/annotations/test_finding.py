@@ -152,12 +152,50 @@ def test_labels_that_differ_by_capitals_or_blanks_are_one(folder):
     assert any("capitals" in sentence and "'dog' and 'Dog'" in sentence for sentence in found.warnings)
 
 
+def test_labels_of_tracks_are_taken_apart_as_those_of_tables(folder):
+    (folder / "a.txt").write_text("1\t2\tdog, cat\n3\t4\trock, paper\n")
+    (folder / "b.txt").write_text("1\t2\tdog\n3\t4\tcat; owl\n5\t6\tcat\n")
+    found = find_annotations(folder)
+    assert spans(found) == {
+        "a": [(1, 2, "cat"), (1, 2, "dog"), (3, 4, "rock, paper")],
+        "b": [(1, 2, "dog"), (3, 4, "cat"), (3, 4, "owl"), (5, 6, "cat")],
+    }
+    assert any("2 cells hold several labels each" in told for told in found.said)
+
+
+def test_labels_that_may_be_one_are_warned_of(folder):
+    table(folder, "a.wav,1,2,01", "a.wav,3,4,1", "b.wav,1,2,dog?", "b.wav,3,4,dog")
+    found = find_annotations(folder)
+    assert len(found.labels) == 4
+    (told,) = [told for told in found.warnings if "trained as several" in told]
+    assert "2 labels differ" in told
+    assert "'01' and '1'" in told
+
+
 def test_clips_that_were_cut_from_recordings_are_no_annotated_recordings(folder):
     # As UrbanSound8K has it: each clip lasts as long as its times say, which are places elsewhere.
     lines = ["a.wav,11.5,31.5,dog", "b.wav,0,20,cat", "c.wav,0.25,20.25,dog"]
     assert find_annotations(table(folder, *lines)) is None
     us8k = table(folder, "a.wav,1,2,dog", name="UrbanSound8K.csv", header="slice_file_name,start,end,class")
     assert find_annotations(us8k) is None
+
+
+def test_an_annotation_of_a_whole_recording_is_none_of_clips_beside_others(folder):
+    table(folder, "0,20,rain", name="a.csv", header="start,end,label")
+    assert find_annotations(folder) is None  # nothing else is there: clips
+    table(folder, "1,2,dog", "3,4,cat", name="b.csv", header="start,end,label")
+    found = find_annotations(folder, unannotated="background")
+    assert spans(found) == {"a": [(0, 20, "rain")], "b": [(1, 2, "dog"), (3, 4, "cat")], "c": []}
+
+
+def test_a_recording_whose_annotations_cannot_be_read_is_no_background(folder):
+    (folder / "a.txt").write_text("1\t2\tdog\n3 cat\n5\t6\tcat\n")
+    with pytest.raises(DataError, match=r"a\.txt is a label track, but for '3 cat'"):
+        find_annotations(folder)
+    (folder / "b.txt").write_text("1\t2\tdog\n3\t4\tcat\n")
+    found = find_annotations(folder, unannotated="background")
+    assert list(spans(found)) == ["b", "c"]
+    assert any("cannot be read and are left out" in told and "a.txt" in told for told in found.warnings)
 
 
 def test_a_long_rest_without_annotations_is_no_background_unless_it_is_said(tmp_path):

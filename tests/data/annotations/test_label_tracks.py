@@ -3,7 +3,7 @@
 import pytest
 
 from hf_audio.data.annotations.annotated_recordings import Annotation
-from hf_audio.data.annotations.label_tracks import read_label_track
+from hf_audio.data.annotations.label_tracks import BrokenTrackError, read_label_track
 
 
 @pytest.mark.parametrize(
@@ -27,8 +27,18 @@ def test_lines_are_labels(tmp_path, text, found, coding):
     assert read_label_track(path) == found
 
 
-@pytest.mark.parametrize("text", ["dog/1.wav\ndog/2.wav\n", "0.5\t1.5\tdog\nrecorded in May\n"])
+@pytest.mark.parametrize(
+    "text", ["dog/1.wav\ndog/2.wav\n", "0.5\t1.5\tdog\nrecorded in May\n", "time f0\n0.5 220\n1 230\n"]
+)
 def test_another_text_is_no_label_track(tmp_path, text):
     path = tmp_path / "a.txt"
     path.write_text(text)
     assert read_label_track(path) is None
+
+
+@pytest.mark.parametrize("line", ["3.0 dog", "begin\tend\tname", "see 12:30"])
+def test_a_line_that_is_no_label_among_labels_is_told(tmp_path, line):
+    path = tmp_path / "a.txt"
+    path.write_text(f"0.5\t1.5\tdog\n{line}\n2\t3\tcat\n")
+    with pytest.raises(BrokenTrackError, match=rf"a.txt is a label track, but for .{line[:3]}.*with tabs between"):
+        read_label_track(path)
