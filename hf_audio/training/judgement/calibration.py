@@ -174,7 +174,7 @@ def _fit_to_training(trainer: AudioTrainer, clips: Dataset, plain: Transform, co
 
     As they were trained on, networks know them by heart. Altered, they are judged about as well as unheard clips, and
     what label smoothing and mixing do to confidence is the same in both. By telephone too little is left of sounds
-    other than speech. docs/results.md has what was tried.
+    other than speech. docs/experiments.md has what was tried.
     """
     unheard = trainer.unheard_answers()
     if unheard is not None:
