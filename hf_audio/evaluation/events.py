@@ -36,7 +36,7 @@ from ..runs.scores import relative_paths
 EVENTS_NAME = "events.csv"
 EVENT_COLUMNS = ("path", "onset", "offset", "label", "source", "confidence")
 CURVES_NAME = "precision_and_recall.png"
-FEWEST_RECORDINGS = 5  # of which intervals are told
+FEWEST_RECORDINGS = 5  # that an interval is told of; fewer tell nothing of others
 DRAWS = 200
 TAILS = (2.5, 97.5)  # %
 METRIC_NAMES = {
@@ -127,12 +127,12 @@ class JudgedRecordings:
             **{name: curves.psds(drawn) for name, curves in self.curves.items()},
         }
 
-    def intervals(self, seed: int = 0) -> dict[str, tuple[float, float]]:
+    def intervals(self) -> dict[str, tuple[float, float]]:
         """95 % intervals over recordings; none of fewer than five."""
         n_recordings = len(self.paths)
         if n_recordings < FEWEST_RECORDINGS:
             return {}
-        draws = draw_recordings(n_recordings, seed)
+        draws = draw_recordings(n_recordings)
         values = [self.figures(drawn) for drawn in draws]
         return {name: percentiles([each[name] for each in values]) for name in values[0]}
 
@@ -206,9 +206,9 @@ class JudgedRecordings:
         return np.concatenate(scores), np.concatenate(truth)
 
 
-def draw_recordings(n_recordings: int, seed: int = 0) -> np.ndarray:
+def draw_recordings(n_recordings: int) -> np.ndarray:
     """How many times each recording is drawn with replacement: (draws, recordings)."""
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(0)
     return random.multinomial(n_recordings, np.full(n_recordings, 1 / n_recordings), DRAWS).astype(float)
 
 
