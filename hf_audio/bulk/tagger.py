@@ -96,7 +96,7 @@ class AudioTagger(Generic[H]):
 
     @classmethod
     def asking(cls, checkpoint: str, question: WindowQuestion[H], column: str | None = None) -> "AudioTagger[H]":
-        """One that asks something else, for embeddings, say."""
+        """A tagger that asks the checkpoint something else, such as its embeddings."""
         tagger = cls(checkpoint, column=column)
         tagger.question = question
         return tagger

@@ -205,11 +205,11 @@ def score_moments(classifier: AudioClassifier, windows: FrameWindows, parts: Seq
 def frame_scores(
     classifier: AudioClassifier, blocks: Iterable[np.ndarray], hop_seconds: float | None = None
 ) -> Iterator[FrameScores]:
-    """A recording of any length to the scores of its moments, stretch by stretch, in constant memory.
+    """Score the moments of a recording of any length, stretch by stretch, in constant memory.
 
-    By every checkpoint: where the network scores frames, these are cut out of overlapping windows, so that each has
-    been heard with what is around it; where it scores windows as a whole, running windows stand in for them, and times
-    are coarser than the moments suggest.
+    Every checkpoint can be asked: where the network scores frames, these are cut out of overlapping windows, so that
+    each has been heard with what is around it; where it scores windows as a whole, running windows stand in for them,
+    and times are coarser than the moments suggest.
 
     Args:
         classifier: scores.

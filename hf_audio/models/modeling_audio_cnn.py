@@ -396,7 +396,7 @@ class AudioCNNPreTrainedModel(PreTrainedModel):
         n_frames: torch.Tensor | None = None,
         hidden_states: list[torch.Tensor] | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """What `featurize` gives to embeddings (batch, channels, frames), and how many of their frames are valid.
+        """Features of `featurize` to embeddings, (batch, channels, frames), and how many of their frames are valid.
 
         hidden_states: a list to which what each layer gives is appended, (batch, channels, [bands,] frames).
         """
@@ -618,7 +618,7 @@ class AudioCNNForAudioClassification(AudioCNNPreTrainedModel):
         return output if (self.config.return_dict if return_dict is None else return_dict) else output.to_tuple()
 
     def reset_statistics(self) -> None:
-        """Forget how features are distributed: other data's are another mean over all batches."""
+        """Forget the mean and variance of the features, before a training on other data."""
         self.feature_norm.reset_running_stats()
         if self.long_term_spectrum is not None:
             self.long_term_spectrum.norm.reset_running_stats()
