@@ -100,7 +100,7 @@ class RecipeParser(HfArgumentParser):
 
     @property
     def names(self) -> list[str]:
-        """Of all arguments."""
+        """Names of all arguments."""
         return [action.dest for action in self._actions]
 
     @property

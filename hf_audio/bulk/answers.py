@@ -70,7 +70,7 @@ class ClipHeading(ABC):
     def cells(
         self, clip: Mapping[str, str], spans: Iterable[Sequence[float]], answers: Iterable[Sequence[Any]]
     ) -> Iterator[Row]:
-        """Of a clip, the own cells that are known, of one row after the other.
+        """The own cells of the rows of a clip, as far as they are known.
 
         Args:
             clip: its `path` and further cells.
@@ -242,7 +242,7 @@ WRITERS: dict[str, Writer[TableHeading]] = {".csv": write_csv, ".jsonl": write_j
 
 
 def choose_writer(output: Path, *, over_time: bool, n_clips: int) -> Writer[Heading]:
-    """By the name's end, the writer of a file, which it writes whole or not at all.
+    """The writer of a file by the end of its name; it writes the file whole or not at all.
 
     Raises:
         DataError: a name that says nothing, or a format that does not fit.

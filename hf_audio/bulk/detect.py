@@ -173,7 +173,7 @@ class EventQuestion(OverMoments[EventHeading]):
         return written_at_once(partial(write_events, suffix))
 
     def rule(self, facts: Facts) -> EventRule:
-        """Of a checkpoint, with what the user has changed.
+        """The rule of a checkpoint, with what the user has changed.
 
         Raises:
             ArgumentError: a threshold is of no label of it.

@@ -163,7 +163,7 @@ class _Inquiry(Generic[H]):
 
     @property
     def heading(self) -> H:
-        """Of the table of answers."""
+        """The columns of the table of answers."""
         return self.answerer.heading(further_names(self.clips))
 
     def entries(self, places: Sequence[int], n_finished: int = 0, memory: Memory | None = None) -> Iterator[Entry]:

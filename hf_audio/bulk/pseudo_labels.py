@@ -105,10 +105,10 @@ def write_answers(path: str | os.PathLike, rows: Sequence[Mapping[str, Any]]) ->
 
 
 def confident_labels(rows: Sequence[dict[str, Any]], min_confidence: float) -> list[dict[str, Any]]:
-    """Of `predict`'s rows those to train on: confident ones, and of no class more than twice as many as of the median.
+    """The rows of `predict` to train on: the confident ones, at most twice as many of a class as of the median class.
 
-    Of an even number of classes, the lower one of the two in the middle. A model takes what it cannot tell for its
-    favourite class; without the bound it would be confirmed in that. Numbers are no classes, nor are "no speech" and
+    The median of an even number of classes is the lower one of the two in the middle. A model takes what it cannot tell
+    for its favourite class; without the bound it would be confirmed in that. Numbers are no classes, nor are "no speech" and
     "none of these".
 
     Raises:

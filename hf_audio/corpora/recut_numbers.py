@@ -106,7 +106,7 @@ def _make_clips(recordings: Sequence[Recording], count: int, seed: int) -> Itera
 
 
 def _cut_all(recordings: Sequence[Recording]) -> dict[str, dict[str, list[np.ndarray]]]:
-    """Of each speaker, what is heard of each word, (samples,) each."""
+    """The recordings of each word by each speaker: speaker -> word -> (samples,) each."""
     tasks = [recordings[first : first + PER_TASK] for first in range(0, len(recordings), PER_TASK)]
     cut = [each for part in work_off(_cut_some, tasks, "Cutting numbers into words", "part") for each in part]
     order = np.argsort([misfit for misfit, _ in cut], kind="stable")
@@ -122,7 +122,7 @@ def _cut_all(recordings: Sequence[Recording]) -> dict[str, dict[str, list[np.nda
 
 
 def _cut_some(recordings: Sequence[Recording]) -> list[tuple[float, list[tuple[str, np.ndarray]]]]:
-    """Of each recording, how badly the guide fits it, and its words with their samples."""
+    """How badly the guide fits each recording, and the recording's words with their samples."""
     results: list[tuple[float, list[tuple[str, np.ndarray]]]] = []
     with open_engine() as engine:
         for recording in recordings:

@@ -189,7 +189,7 @@ def read_data_set(source: str, config: str | None, columns: Columns, facts: Fact
 
 
 def _read_labels(table: ClipTable, several: bool) -> list[tuple[str, ...]]:
-    """Of every row, none where it has none."""
+    """The labels of every row; an empty tuple where it has none."""
     if table.path.is_dir():  # names of folders
         rows: Sequence[str | list[str]] = table.cells[table.columns.labels[0]]
     else:

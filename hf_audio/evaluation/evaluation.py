@@ -103,7 +103,7 @@ class Comparison:
 
     @property
     def results(self) -> dict[str, Any]:
-        """For `evaluation.json`."""
+        """What `evaluation.json` holds."""
         first, second = self.evaluations
         differences = {
             name: {"difference": each.value, "interval": None if each.interval is None else list(each.interval)}

@@ -110,7 +110,7 @@ class JudgedRecordings:
 
     @cached_property
     def curves(self) -> dict[str, DetectionCurves]:
-        """Of both scenarios of PSDS."""
+        """The curves of both scenarios of PSDS, by name."""
         return {
             name: detection_curves(self.scores, self.frame_seconds, self.truth, self.labels, self.lengths, scenario)
             for name, scenario in (("psds1", PSDS1), ("psds2", PSDS2))
@@ -156,7 +156,7 @@ class JudgedRecordings:
         ]
 
     def tables(self) -> list[Table]:
-        """Of the report."""
+        """The tables of the report."""
         names = ["event_precision", "event_recall", "event_f1", "segment_f1", "psds1", "psds2"]
         rows = [
             [row["label"], *(f"{row[name]:.3f}" for name in names), row["events"], row["found"]]
@@ -177,7 +177,7 @@ class JudgedRecordings:
         return [CURVES_NAME]
 
     def precision_and_recall(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        """Of each label, precision and recall of segments over thresholds of the highest score in each."""
+        """Precision and recall of each label's segments, over all thresholds of the highest score in a segment."""
         found = {}
         for place, label in enumerate(self.labels):
             scores, truth = self._segments_of(place)

@@ -135,7 +135,7 @@ def _ratio(part: float, whole: float) -> float:
 
 
 def same_clips(first: AnyPredictions, second: AnyPredictions) -> tuple[np.ndarray, np.ndarray]:
-    """Where the clips that both have judged are in either, (clips,) indices each."""
+    """Indices, (clips,), in each of the two, of the clips that both have judged."""
     places = {path: place for place, path in enumerate(second.paths)}
     shared = [(place, places[path]) for place, path in enumerate(first.paths) if path in places]
     rows = np.array(shared, dtype=int).reshape(-1, 2)

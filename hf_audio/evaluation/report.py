@@ -116,7 +116,7 @@ def _compare(comparison: Comparison) -> str:
 
 
 def comparison_rows(comparison: Comparison) -> list[list[str]]:
-    """Of each figure: what it is, of the first and the second, the difference and its interval."""
+    """A row a figure: what it is, its value of both checkpoints, the difference and its interval."""
     first, second = (evaluation.results for evaluation in comparison.evaluations)
     rows = []
     for name, words in NAMES.items():
@@ -150,7 +150,7 @@ def lines_of(told: Evaluation | Comparison) -> Iterator[str]:
 
 
 def _figure_rows(evaluation: Evaluation) -> list[list[str]]:
-    """Of each figure: what it is, its value and its interval."""
+    """A row a figure: what it is, its value and its interval."""
     return [
         [words, f"{value:.4f}", "" if interval is None else "{:.4f} to {:.4f}".format(*interval)]
         for words, value, interval in evaluation.figures

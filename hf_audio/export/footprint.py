@@ -50,7 +50,7 @@ class Footprint:
 
 
 def count_multiply_adds(program: "ExportedProgram") -> int:
-    """Of the convolutions and matrix products of a graph."""
+    """The multiply-adds of the convolutions and matrix products of a graph."""
     total = 0
     for node in program.graph.nodes:
         if node.op != "call_function":

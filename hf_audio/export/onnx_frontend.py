@@ -69,7 +69,7 @@ class FactoredMelSpectrogram(nn.Module):
         self.register_buffer(name, torch.as_tensor(values, dtype=torch.float32).contiguous(), persistent=False)
 
     def _sort_filters(self, filters: np.ndarray) -> np.ndarray:
-        """Of bins in their natural order, (mels, bins) -> (first, second, mels), every bin once."""
+        """Filters of bins in their natural order, (mels, bins) -> (first, second, mels), every bin once."""
         bins = np.arange(self.n_first)[:, None] + self.rows * np.arange(self.columns)
         bins = np.minimum(bins, self.n_fft - bins)
         _, places = np.unique(bins, return_index=True)

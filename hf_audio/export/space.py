@@ -76,7 +76,7 @@ def _describe(checkpoint: str | os.PathLike, site: Path) -> str:
 
 
 def _license(checkpoint: Path) -> str | None:
-    """That a folder's card tells, if it has one."""
+    """The licence that a folder's card tells, if it has a card."""
     card = checkpoint / CARD_NAME
     if not card.is_file():
         return None

@@ -28,7 +28,7 @@ SPECTRUM_RANGE = 90
 
 @dataclass(frozen=True)
 class ClipMeasures:
-    """Of one recording; levels in dB of full scale, times in seconds."""
+    """What is measured in one recording; levels in dB of full scale, times in seconds."""
 
     rate: int
     channels: int

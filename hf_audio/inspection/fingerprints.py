@@ -283,7 +283,7 @@ def _tabulate(points: Sequence[Points], seconds: Sequence[float]) -> tuple[np.nd
 
 
 def _landmarks(points: Points, seconds: float, kept: int) -> tuple[np.ndarray, np.ndarray]:
-    """Of one recording, every `kept`-th: the two bins and the time between them as one number, and the first frame."""
+    """Every `kept`-th landmark of a recording: two bins and the time between as one number, and its first frame."""
     frames, bins = points.frames, points.bins.astype(np.int32)
     # A short knock among silence has few peaks: each is paired with more of the others.
     partners = int(LANDMARKS_PER_SECOND * seconds / max(len(frames), 1))

@@ -234,7 +234,7 @@ class NumberReader(nn.Module):
         return before, ends
 
     def _sum_backwards(self, any_of: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """Of each state, what leads from it to a number's end after a frame, (batch, frames)."""
+        """The scores of all ways from each state to a number's end after each frame: state -> (batch, frames)."""
         after: dict[str, torch.Tensor] = {}
         nothing_more = torch.ones_like(any_of["units"])
         for state in reversed(self.grammar.states):

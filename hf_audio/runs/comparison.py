@@ -121,7 +121,7 @@ def compare_with_rival(predictions: Predictions, rival: Predictions, clips: np.n
 def compare_folds(
     folds: Sequence[tuple[Mapping[str, Any], Predictions | TagPredictions, Predictions | None]],
 ) -> dict[str, Any]:
-    """As of one run, of a cross-validation's folds together.
+    """The comparison of one run, for the folds of a cross-validation together.
 
     Args:
         folds: of each its results, its network's predictions and its rival's. Where one fold has no rival, or one of

@@ -50,7 +50,7 @@ def measure_confidence(predictions: AnyPredictions) -> dict[str, Any]:
 
 
 def average_confidence(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Of several parts the whole, every clip counting the same; of calibration errors, which do not add up, the mean.
+    """The confidence of several parts together, every clip counting the same; of calibration errors, the mean.
 
     parts: as `measure_confidence` gives them.
     """
@@ -72,7 +72,7 @@ def average_confidence(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def confidence_table(results: Mapping[str, Any], answer: str) -> list[Table]:
-    """Of the card, from a run's results; nothing where nothing was measured.
+    """The card's table of confidence from a run's results; no table where nothing was measured.
 
     answer: what is right of a clip, in a word or two, such as `Accuracy`.
     """

@@ -164,7 +164,7 @@ def _count(clips: int) -> str:
 
 
 def group_tables(groups: Mapping[str, Mapping[str, Any]], answer: str) -> list[Table]:
-    """Of the card, one a column.
+    """Tables of the card, one for each column.
 
     Args:
         groups: as `measure_groups` gives them.

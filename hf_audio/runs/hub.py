@@ -317,7 +317,7 @@ def staging(folder: Path, repo_id: str, *, endpoint: bool = False) -> Iterator[P
 
 
 def list_files(staged: Path) -> list[File]:
-    """Of a staged copy, in the order of their names."""
+    """The files of a staged copy, in the order of their names."""
     paths = sorted(path for path in staged.rglob("*") if path.is_file())
     return [File(path.relative_to(staged).as_posix(), path.stat().st_size) for path in paths]
 

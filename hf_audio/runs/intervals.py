@@ -17,7 +17,7 @@ NORMAL = float(stats.norm.ppf(1 - TAIL))
 
 
 def f1_macro(references: np.ndarray, predictions: np.ndarray) -> float:
-    """As scikit-learn's macro F1, a hundred times faster.
+    """The mean F1 of all classes, as scikit-learn's macro F1, but a hundred times faster.
 
     references, predictions: (clips,) class indices.
     """
@@ -182,7 +182,7 @@ def group_numbers(groups: np.ndarray | None) -> np.ndarray | None:
 
 
 def _count_for_f1(references: np.ndarray, predictions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of each class, the clips that are told rightly, and those that are of it plus those that are taken for it."""
+    """Clips of each class that are classified rightly, and the clips of the class plus those classified as it."""
     n = int(max(references.max(), predictions.max())) + 1
     right = np.bincount(references[references == predictions], minlength=n)
     return right, np.bincount(references, minlength=n) + np.bincount(predictions, minlength=n)

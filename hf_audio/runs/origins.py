@@ -55,7 +55,7 @@ class Origin:
 
 
 def find_origins(args: RecipeArguments, dataset_name: str) -> list[Origin]:
-    """With what a run begins and by whom it is taught, and from whom those have learnt, the nearest first.
+    """The networks that a run begins with or is taught by, and those that these have learnt from, the nearest first.
 
     Args:
         args: of the run.
@@ -107,7 +107,7 @@ def _describe_source(role: str, name: str, source: Source) -> Origin:
 
 
 def _read_results(folder: Path) -> dict[str, Any]:
-    """Of a finished run; of a cross-validation, those of a fold."""
+    """The results of a finished run; of a cross-validation, those of a fold."""
     results = _read_json(folder / RESULTS_NAME)
     if "task" in results or not folder.is_dir():
         return results
@@ -148,7 +148,7 @@ def is_external(origins: Iterable[Origin]) -> bool:
 
 
 def origin_results(origins: Sequence[Origin]) -> dict[str, Any]:
-    """For a run's results."""
+    """What a run's results say of the networks from which it has learnt."""
     return {ORIGINS: [asdict(origin) for origin in origins], EXTERNAL: is_external(origins)}
 
 
@@ -173,7 +173,7 @@ def settle_license(own: str, origins: Sequence[Origin]) -> str:
 
 
 def _strictness(license_name: str) -> int:
-    """From 0, whose text goes along, by 1, who wants to be named, and share-alike, to what is unknown or forbidden."""
+    """How much a licence asks for: 0 its text, 1 names, 2 share-alike, 3 unknown, 4 forbids something."""
     if forbids(license_name):
         return 4
     if license_name == UNKNOWN:

@@ -76,7 +76,7 @@ def tell_summary(output_dir: Path, results: Mapping[str, Any], *, brief: bool = 
 
 
 def find_network(output_dir: Path) -> Path | None:
-    """Where a finished run's network lies: in its folder, in a fold's, or nowhere."""
+    """The folder of a finished run's network: its own, a fold's, or none."""
     folders = [output_dir, *sorted(output_dir.glob("fold_*"))]
     return next((folder for folder in folders if (folder / "config.json").is_file()), None)
 

@@ -35,7 +35,7 @@ class Recipe:
 
 
 def recipes_folder() -> Path:
-    """Where the recipes lie: in the installed package, or beside it in a clone."""
+    """The folder of the recipes: in the installed package, or beside it in a clone."""
     installed = PACKAGE / "recipes"
     return installed if installed.is_dir() else PACKAGE.parent / "recipes"
 

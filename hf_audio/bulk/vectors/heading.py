@@ -69,7 +69,7 @@ class VectorHeading:
         answers: Iterable[Any],
         problem: str | None,
     ) -> Iterator[Row]:
-        """Of one clip; none of what cannot be read."""
+        """The rows of a clip; a clip that cannot be read has none."""
         name = shown_name(clip["path"])
         if problem is not None:
             self.unreadable[name] = problem

@@ -72,7 +72,7 @@ def read_results(folder: Path) -> dict[str, Any] | None:
 
 
 def training_seconds(results: Mapping[str, Any]) -> float:
-    """Of all the trainings that a finished run took, those before its own among them."""
+    """Seconds of all trainings that a finished run took, including those before its own."""
     return sum(results.get(name, 0.0) for name in RUNTIMES)
 
 

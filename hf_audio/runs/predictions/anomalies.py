@@ -51,7 +51,7 @@ class AnomalyPredictions(TwoClassPredictions):
         return told | {name: others[name] for name in others if name not in ("roc_auc", "calibration_error")}
 
     def _areas(self, rows: np.ndarray) -> dict[str, float]:
-        """Of some of the clips, (clips,) of bool; nothing where they are all of one kind."""
+        """Areas under the ROC curve of some clips, (clips,) of bool; none where all are of one kind."""
         labels, scores = self.references[rows], self.second_scores[rows]
         if not 0 < labels.sum() < len(labels):
             return {}
@@ -71,7 +71,7 @@ class AnomalyPredictions(TwoClassPredictions):
         return intervals
 
     def tables(self) -> list[Table]:
-        """As of all classes, and before them the sections, where there are several."""
+        """Tables of the card: the sections, where there are several, and those of classes."""
         rows = []
         for name, clips in self.sections.items():
             areas = self._areas(clips)

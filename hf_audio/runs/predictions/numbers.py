@@ -61,7 +61,7 @@ class NumberPredictions:
 
     @property
     def names(self) -> Sequence[str]:
-        """Of the digits."""
+        """The ten digits."""
         return "0123456789"
 
     @property
@@ -118,7 +118,7 @@ class NumberPredictions:
         return {**intervals, "exact_match": exact}
 
     def rows(self) -> list[dict[str, Any]]:
-        """Of `predictions.csv`, paths relative to the folder that holds all files."""
+        """The rows of `predictions.csv`, with paths relative to the folder that holds all files."""
         columns = (
             relative_paths(self.paths),
             number_texts(self.references),
@@ -137,11 +137,11 @@ class NumberPredictions:
         return with_columns(rows, self.groups, self.columns)
 
     def untested(self) -> list[str]:
-        """Of numbers, nothing is left out."""
+        """No classes: of numbers, none are called untested."""
         return []
 
     def tables(self) -> list[Table]:
-        """Of the card: errors by the digit's place and the digits that are misheard most."""
+        """Tables of the card: errors by the digit's place, and the digits that are misheard most."""
         said = self.is_number
         wrong = (self.references != self.predictions)[said].mean(0)
         n_digits = len(wrong)

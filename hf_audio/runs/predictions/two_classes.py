@@ -62,7 +62,7 @@ class TwoClassPredictions(Predictions):
         return intervals
 
     def write(self, folder: Path) -> None:
-        """As of all classes, and `roc_curve.png` where there are clips of both."""
+        """Leave the files of classes, and `roc_curve.png` where there are clips of both classes."""
         super().write(folder)
         if self.has_both:
             plot_roc_curve(*roc_curve(self.references, self.second_scores), self.names, folder / ROC_NAME)

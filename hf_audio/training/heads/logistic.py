@@ -84,7 +84,7 @@ class Targets:
         return self.probabilities[:, 0].argmax(-1)
 
     def losses(self, logits: np.ndarray) -> np.ndarray:
-        """Of logits (clips, n_logits), the cross-entropy of each clip, (clips,): the mean of its distributions'."""
+        """The cross-entropy of each clip, (clips,): the mean over its distributions. logits: (clips, n_logits)."""
         values = logits.reshape(len(logits), self.probabilities.shape[1], -1)
         if self.tags:
             values = np.concatenate([np.zeros_like(values), values], axis=-1)

@@ -44,7 +44,7 @@ class ClipMap:
         return PICTURE_NAME
 
     def tables(self) -> list[Table]:
-        """Of a card: the clips that lie among those of another class, if any do."""
+        """Table of the card: the clips that lie among those of another class, if any do."""
         if not self.found.doubts:
             return []
         told = self.found.doubts[:MOST_NAMED]

@@ -75,12 +75,12 @@ class Crossed:
 
     @property
     def temperatures(self) -> np.ndarray:
-        """By which the logits of every clip were divided, (clips,)."""
+        """The temperature by which the logits of each clip were divided, (clips,)."""
         return np.array([results.get(TEMPERATURE, 1.0) for results in self.results.values()])[self.fold]
 
     @property
     def seconds(self) -> float:
-        """That the trainings of the folds took."""
+        """Seconds that the trainings of the folds took."""
         return sum(map(training_seconds, self.results.values()))
 
     @property

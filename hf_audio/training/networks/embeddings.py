@@ -55,7 +55,7 @@ class ClipEmbeddings:
     """Windows of each clip, (clips,)."""
 
     def means(self) -> np.ndarray:
-        """Of each clip, (clips, size)."""
+        """The mean embedding of each clip, (clips, size) float32."""
         starts = np.cumsum(self.counts) - self.counts
         sums = np.add.reduceat(self.vectors, starts, dtype=np.float64)
         return (sums / self.counts[:, None]).astype(np.float32)

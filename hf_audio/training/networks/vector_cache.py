@@ -79,13 +79,13 @@ def fingerprint(weights: nn.Module | dict[str, torch.Tensor], *told: str) -> str
 
 
 def file_key(path: str | os.PathLike) -> str:
-    """Of a file, by its name, size and time."""
+    """The key of a file: its name, size and time."""
     status = os.stat(path)
     return _digest(repr((os.fspath(path), status.st_size, status.st_mtime_ns)).encode())
 
 
 def samples_key(samples: np.ndarray) -> str:
-    """Of samples, by themselves."""
+    """The key of samples: a digest of them."""
     return _digest(np.ascontiguousarray(samples).data)
 
 

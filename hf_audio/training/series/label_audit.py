@@ -112,7 +112,7 @@ class Audit:
     """How good it is, by its own estimate."""
 
     def rows(self) -> list[dict[str, str]]:
-        """Of the unverified clips, the most suspicious ones first, for a table.
+        """The rows of the audit's table: the unverified clips, the most suspicious ones first.
 
         Files go by their names or, where several have the same, by their paths below the folder that holds them all.
         """
@@ -144,7 +144,7 @@ class Quality:
     """The same where labels are mistaken for those of similar classes."""
 
     def tell(self) -> str:
-        """In words."""
+        """The quality of the audit in words."""
         return (
             f"about {self.precision:.0%} of those that look wrong are; of all wrong ones, about {self.recall:.0%} "
             f"look so, or {self.recall_of_similar:.0%} where classes are taken for similar ones"
@@ -317,7 +317,7 @@ def _judge_out_of_fold(args: RecipeArguments, dataset: Dataset, round_: int) -> 
 
 
 def listener_arguments(folder: str, **others: Any) -> RecipeArguments:
-    """Of an audit's trainings in a folder."""
+    """The arguments of an audit's trainings in a folder."""
     return RecipeArguments(output_dir=folder, **TRAINING, **others)
 
 
