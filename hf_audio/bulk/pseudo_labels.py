@@ -107,12 +107,9 @@ def write_answers(path: str | os.PathLike, rows: Sequence[Mapping[str, Any]]) ->
 def confident_labels(rows: Sequence[dict[str, Any]], min_confidence: float) -> list[dict[str, Any]]:
     """The rows of `predict` to train on: the confident ones, at most twice as many of a class as of the median class.
 
-    The median of an even number of classes is the lower one of the two in the middle. A model takes what it cannot tell
-    for its favourite class; without the bound it would be confirmed in that. Numbers are no classes, nor are "no speech" and
-    "none of these".
-
-    Raises:
-        DataError: no row is confident enough.
+    The median of an even number of classes is the lower one of the two in the middle. A model takes what it cannot
+    tell for its favourite class; without the bound it would be confirmed in that. Numbers are no classes, nor are "no
+    speech" and "none of these".
     """
     labelled = [row for row in rows if row.get("label") not in (NO_SPEECH, NONE_OF_THESE)]
     kept = [row for row in labelled if row["confidence"] >= min_confidence]
