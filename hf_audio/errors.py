@@ -137,7 +137,7 @@ def refusals_end_in_a_sentence(speaks: bool = True) -> Iterator[None]:
 
 
 def _sentence(error: Refusal) -> str:
-    told = str(error)
-    if "Traceback (most recent call last)" in told:  # so the error of a loader worker arrives
-        return told.strip().splitlines()[-1].partition("Error: ")[2]
-    return told
+    message = str(error)
+    if "Traceback (most recent call last)" in message:  # so the error of a loader worker arrives
+        return message.strip().splitlines()[-1].partition("Error: ")[2]
+    return message

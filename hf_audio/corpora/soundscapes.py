@@ -187,8 +187,8 @@ def make_soundscapes(
         DataError: the folder cannot be written, or holds something else.
     """
     if count < 1 or seed < 0:
-        told = f"--count {count} must be 1 or more" if count < 1 else f"--seed {seed} must be 0 or more"
-        raise ArgumentError(f"{told}.")
+        problem = f"--count {count} must be 1 or more" if count < 1 else f"--seed {seed} must be 0 or more"
+        raise ArgumentError(f"{problem}.")
     sounds = FormulaSounds() if sounds is None else sounds
     sizes = {"train": count, "test": max(count // 3, 1)}
     facts = json.dumps({**sounds.description, **sizes, "seed": seed}, indent=2).encode() + b"\n"

@@ -92,11 +92,11 @@ class JudgedRecordings:
 
     def metrics(self) -> dict[str, float]:
         """F1 of events and of segments, in the mean of labels and of all together, and PSDS."""
-        told = self.figures(np.ones(len(self.paths)))
+        figures = self.figures(np.ones(len(self.paths)))
         errors = onset_errors(self.truth, self.found)
         if len(errors):
-            told["onset_error"] = float(np.median(np.abs(errors)))
-        return told
+            figures["onset_error"] = float(np.median(np.abs(errors)))
+        return figures
 
     @cached_property
     def events(self) -> np.ndarray:

@@ -42,11 +42,11 @@ class Footprint:
 
     def tell(self) -> str:
         """Sentences on it."""
-        told = (
+        sentence = (
             f"{self.file_bytes / 1000:,.0f} kB; at least {self.working_bytes / 1000:,.0f} kB of working memory; "
             f"{self.multiply_adds / 1e6:,.1f} million multiply-adds a second of audio."
         )
-        return f"{told} In floats: {self.in_floats}." if self.in_floats else told
+        return f"{sentence} In floats: {self.in_floats}." if self.in_floats else sentence
 
 
 def count_multiply_adds(program: "ExportedProgram") -> int:

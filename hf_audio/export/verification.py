@@ -344,8 +344,8 @@ def _compare_socket_frames(address: str, classifier: AudioClassifier, clips: Map
         stream = FrameStream(classifier)
         expected = [*stream.push(samples), *stream.flush()]
         messages = _converse(f"{address}/v1/stream?sampling_rate={rate}&frames=true", samples)
-        told = [row for message in messages for row in message["scores"]]
-        differences.append(_difference_of_moments(expected, told))
+        received = [row for message in messages for row in message["scores"]]
+        differences.append(_difference_of_moments(expected, received))
     return Verdict("WebSocket, frames", len(clips), largest(differences), TOLERANCE)
 
 
@@ -381,8 +381,8 @@ def _compare_page(exported: Path, classifier: AudioClassifier, clips: Mapping[st
         if classifier.facts.frame_seconds is not None:
             kept = {name: clip for name, clip in clips.items() if _rate(clip) == classifier.sampling_rate}
             moments = zip(kept.values(), frames_in_browser(site, [files[name] for name in kept]), strict=True)
-            told = [_difference_of_clip(classifier, clip, scores) for clip, scores in moments]
-            yield Verdict("page, frames", len(told), largest(told), TOLERANCE)
+            differences_of_clips = [_difference_of_clip(classifier, clip, scores) for clip, scores in moments]
+            yield Verdict("page, frames", len(differences_of_clips), largest(differences_of_clips), TOLERANCE)
     differences: dict[bool, list[float]] = {False: [], True: []}
     for clip, scores in zip(clips.values(), rows, strict=True):
         expected = classifier.judge([load_audio(clip, classifier.sampling_rate)])[0]

@@ -201,7 +201,7 @@ class NumberReader(nn.Module):
         before, ends = self._sum_forwards(any_of)
         after = self._sum_backwards(any_of)
         # What is known of each digit, as rows (batch, 10) that are added up.
-        told: list[list[torch.Tensor]] = [[] for _ in range(grammar.num_digits)]
+        masses: list[list[torch.Tensor]] = [[] for _ in range(grammar.num_digits)]
         gates: dict[tuple[int, str], torch.Tensor] = {}
         for arc in grammar.arcs:
             around = before[arc.source] * after[arc.target]  # (batch, frames)
@@ -211,14 +211,14 @@ class NumberReader(nn.Module):
             if arc.fixed:
                 mass = (around * any_of[arc.words]).sum(1, keepdim=True)
                 for place, value in arc.fixed:
-                    told[place].append(_as_row(mass, value))
+                    masses[place].append(_as_row(mass, value))
         values = {kind.name: kind.values for kind in grammar.kinds}
         for (place, kind), gate in gates.items():
-            told[place].append(_as_row((by_kind[kind] * gate[:, None]).sum(2), values[kind][0]))
+            masses[place].append(_as_row((by_kind[kind] * gate[:, None]).sum(2), values[kind][0]))
         for state, zeros in grammar.finals.items():
             for place in zeros:
-                told[place].append(_as_row(ends[state], 0))
-        return torch.stack([_total(rows) for rows in told], dim=1), _total(list(ends.values()))
+                masses[place].append(_as_row(ends[state], 0))
+        return torch.stack([_total(rows) for rows in masses], dim=1), _total(list(ends.values()))
 
     def _sum_forwards(
         self, any_of: dict[str, torch.Tensor]

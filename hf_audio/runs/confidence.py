@@ -80,12 +80,12 @@ def confidence_table(results: Mapping[str, Any], answer: str) -> list[Table]:
         return []
     measured = {AS_RECORDED: results[CONFIDENCE], **results.get(ALTERED, {})}
     rows = []
-    for name, told in measured.items():
-        sure = "" if told["sure_right"] is None else f"{told['sure_right']:.3f} of {told['sure']}"
+    for name, each in measured.items():
+        sure = "" if each["sure_right"] is None else f"{each['sure_right']:.3f} of {each['sure']}"
         rows.append(
             [
-                *(name, told["samples"], f"{told['right']:.3f}", f"{told['confidence']:.3f}"),
-                *(f"{told['calibration_error']:.3f}", "{:.3f}, up to {:.3f}".format(*told["by_chance"]), sure),
+                *(name, each["samples"], f"{each['right']:.3f}", f"{each['confidence']:.3f}"),
+                *(f"{each['calibration_error']:.3f}", "{:.3f}, up to {:.3f}".format(*each["by_chance"]), sure),
             ]
         )
     header = [
@@ -96,12 +96,12 @@ def confidence_table(results: Mapping[str, Any], answer: str) -> list[Table]:
 
 
 def _introduce(results: Mapping[str, Any]) -> str:
-    told = results[CONFIDENCE]
-    surplus = told["confidence"] - told["right"]
+    measured = results[CONFIDENCE]
+    surplus = measured["confidence"] - measured["right"]
     direction = "too sure" if surplus > 0 else "not sure enough"
     sentences = [
         f"### How far confidence comes true\n\nOn the test clips, answers are {direction} by {abs(surplus):.3f}: "
-        f"their mean confidence is {told['confidence']:.3f}, and {told['right']:.3f} of them are right.",
+        f"their mean confidence is {measured['confidence']:.3f}, and {measured['right']:.3f} of them are right.",
         results.get(CALIBRATED, ""),
         "The calibration error is the mean distance between confidence and share of right answers, in "
         f"{N_BINS} bins of equal width ([Guo et al. 2017](https://arxiv.org/abs/1706.04599)). "

@@ -323,13 +323,13 @@ class AudioTrainer(Trainer):
             taught = flatten_scores(to_logits(taught, config), config)
         if self.args.mixup_alpha > 0 and model.training:
             targets = {"labels": as_probabilities(labels, config), "weights": weights, "taught": taught}
-            told = {name: value for name, value in targets.items() if value is not None}
+            known = {name: value for name, value in targets.items() if value is not None}
             if frame_labels is None:
-                inputs, told = mix(inputs, told, self.args.mixup_alpha)
+                inputs, known = mix(inputs, known, self.args.mixup_alpha)
             else:  # half an event is none that one could hear the ends of
-                inputs, told = overlay(inputs, {**told, "frame_labels": frame_labels})
-                frame_labels = told["frame_labels"]
-            labels, weights, taught = told["labels"], told.get("weights"), told.get("taught")
+                inputs, known = overlay(inputs, {**known, "frame_labels": frame_labels})
+                frame_labels = known["frame_labels"]
+            labels, weights, taught = known["labels"], known.get("weights"), known.get("taught")
         if self.class_weights is not None and model.training:
             own = as_probabilities(labels, config) @ self.class_weights
             weights = own if weights is None else weights * own

@@ -119,13 +119,13 @@ def mixed_checkpoints(path: Path, n_checkpoints: int) -> DataError:
     )
 
 
-def read_object(told: str | bytes) -> dict[str, Any]:
+def read_object(text: str | bytes) -> dict[str, Any]:
     """The object of JSON that metadata are.
 
     Raises:
         ValueError: they are something else.
     """
-    found = json.loads(told)
+    found = json.loads(text)
     if not isinstance(found, dict):
         raise ValueError("its metadata is no object of JSON")
     return found

@@ -80,8 +80,8 @@ def _frontend_lines(name: str, parts: StaticParts) -> list[str]:
 
 def _float(value: float) -> str:
     """A number as a constant of single precision in C, exactly."""
-    told = f"{np.float32(value):.9g}"
-    return f"{told}f" if re.search(r"[.e]", told) else f"{told}.0f"
+    digits = f"{np.float32(value):.9g}"
+    return f"{digits}f" if re.search(r"[.e]", digits) else f"{digits}.0f"
 
 
 def _quote(label: str) -> str:

@@ -87,12 +87,12 @@ def settle_head(args: RecipeArguments, task: Task) -> tuple[RecipeArguments, Tas
         if why:
             raise ArgumentError(f"{given} {why}, and --freeze encoder fits the head at once: leave one out.")
     flags = _given(args)
-    told = [f"--{name}" for name in OF_STEPS if name in flags]
-    if told:
+    ignored = [f"--{name}" for name in OF_STEPS if name in flags]
+    if ignored:
         logger.warning(
             "%s: of a training by steps. --freeze encoder fits the head at once, so %s nothing.",
-            ", ".join(told),
-            "it changes" if len(told) == 1 else "they change",
+            ", ".join(ignored),
+            "it changes" if len(ignored) == 1 else "they change",
         )
     args = copy.copy(args)
     args.resume_from_checkpoint = None  # the embeddings that a run has computed before a kill are kept

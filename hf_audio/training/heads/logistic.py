@@ -88,8 +88,8 @@ class Targets:
         values = logits.reshape(len(logits), self.probabilities.shape[1], -1)
         if self.tags:
             values = np.concatenate([np.zeros_like(values), values], axis=-1)
-        told = np.maximum(log_softmax(values, axis=-1), LEAST)
-        return -(self.probabilities * told).sum(-1).mean(-1)
+        log_probabilities = np.maximum(log_softmax(values, axis=-1), LEAST)
+        return -(self.probabilities * log_probabilities).sum(-1).mean(-1)
 
 
 @dataclass(frozen=True)

@@ -156,10 +156,10 @@ class OneClassTrainer(HeadTrainer):
     def describe_threshold(self) -> str:
         """How the threshold came about, for the card."""
         assert self.fitted is not None
-        told = self.fitted
+        fit = self.fitted
         return (
-            f"Scores are no probabilities, as no anomaly was heard: 0.5 is the threshold, above which {told.alarms} "
-            f"of {told.n_clips} normal training clips lie where each is judged by one of {told.n_folds} heads that "
+            f"Scores are no probabilities, as no anomaly was heard: 0.5 is the threshold, above which {fit.alarms} "
+            f"of {fit.n_clips} normal training clips lie where each is judged by one of {fit.n_folds} heads that "
             f"had not heard it (it was set for a share of {FALSE_ALARM_SHARE:.0%}), and half of their windows get "
             f"less than {MEDIAN_SCORE:g}."
         )

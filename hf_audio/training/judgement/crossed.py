@@ -114,6 +114,6 @@ class Crossed:
     def rows(self, metrics: Mapping[str, str]) -> list[dict[str, Any]]:
         """A row a fold, for the card; metrics: name -> its words."""
         return [
-            {"Fold": name, **{told: results[f"eval_{metric}"] for metric, told in metrics.items()}}
+            {"Fold": name, **{words: results[f"eval_{metric}"] for metric, words in metrics.items()}}
             for name, results in self.results.items()
         ]

@@ -68,9 +68,9 @@ class VectorCache:
         self.places.update((key, (file, row)) for row, key in enumerate(keys, start))
 
 
-def fingerprint(weights: nn.Module | dict[str, torch.Tensor], *told: str) -> str:
+def fingerprint(weights: nn.Module | dict[str, torch.Tensor], *settings: str) -> str:
     """Stands for weights, and for whatever else in words decides on what a network gives."""
-    digest = hashlib.sha256(repr(told).encode())
+    digest = hashlib.sha256(repr(settings).encode())
     state = weights.state_dict() if isinstance(weights, nn.Module) else weights
     for name, value in state.items():
         digest.update(name.encode())

@@ -356,11 +356,11 @@ def weigh_evidence(given: np.ndarray, heard: np.ndarray, unverified: np.ndarray)
     class-independent case of Dawid and Skene 1979, Maximum Likelihood Estimation of Observer Error-Rates.
     """
     rows, n_classes = np.arange(len(given)), heard.shape[1]
-    told = _calibrate(given, heard, unverified)
-    share_right, _ = _share_right(told[rows, given][unverified], n_classes)
-    witness = np.full_like(told, (1 - share_right) / (n_classes - 1))
+    calibrated = _calibrate(given, heard, unverified)
+    share_right, _ = _share_right(calibrated[rows, given][unverified], n_classes)
+    witness = np.full_like(calibrated, (1 - share_right) / (n_classes - 1))
     witness[rows, given] = share_right
-    believed = told * witness
+    believed = calibrated * witness
     believed /= believed.sum(1, keepdims=True)
     believed[~unverified] = np.eye(n_classes)[given[~unverified]]
     return believed, share_right
@@ -389,8 +389,8 @@ def _calibrate(given: np.ndarray, heard: np.ndarray, unverified: np.ndarray) -> 
     logits, n_classes = np.log(np.maximum(heard, 1e-12)), heard.shape[1]
     if unverified.all():
         rows = np.arange(len(given))
-        told = (softmax(logits / temperature, axis=1) for temperature in TEMPERATURES)
-        return min(told, key=lambda each: _share_right(each[rows, given], n_classes)[1])
+        candidates = (softmax(logits / temperature, axis=1) for temperature in TEMPERATURES)
+        return min(candidates, key=lambda each: _share_right(each[rows, given], n_classes)[1])
     config = AudioCNNConfig(num_labels=n_classes)
     logits /= fit_temperature(logits[~unverified], given[~unverified], config)
     return softmax(logits, axis=1)
@@ -405,13 +405,15 @@ def estimate_quality(given: np.ndarray, heard: np.ndarray, unverified: np.ndarra
 
     given, heard, unverified: as in `weigh_evidence`; share_right: that it has found.
     """
-    told, n_classes = _calibrate(given, heard, unverified), heard.shape[1]
-    others = (1 - told) * (1 - share_right) / (n_classes - 1)
-    looks_wrong = told * share_right < others  # (clips, classes), if that were the label
+    calibrated, n_classes = _calibrate(given, heard, unverified), heard.shape[1]
+    others = (1 - calibrated) * (1 - share_right) / (n_classes - 1)
+    looks_wrong = calibrated * share_right < others  # (clips, classes), if that were the label
     rows, labels = np.flatnonzero(~unverified), given[~unverified]
     false_alarms = (looks_wrong[rows, labels].sum() + 1) / (len(rows) + 2)
     others_alike = 1 - np.eye(n_classes)
-    taken_for = np.stack([told[rows[labels == label]].sum(0) for label in range(n_classes)]) * others_alike + 1e-9
+    taken_for = (
+        np.stack([calibrated[rows[labels == label]].sum(0) for label in range(n_classes)]) * others_alike + 1e-9
+    )
     taken_for /= taken_for.sum(1, keepdims=True)
     found, found_of_similar = (
         float(np.average(looks_wrong[rows], weights=shares[labels])) for shares in (others_alike, taken_for)
