@@ -246,20 +246,20 @@ class EventAnswerer(Answerer[EventHeading]):
 
     def entry(self, judgement: Judgement, file: str) -> Entry:
         """See `Answerer.entry`. A recording's events come when it has ended, in the order of their onsets."""
-        heard = self._listening.setdefault(judgement.clip, _Listening(self.facts.labels, self.rule))
+        listening = self._listening.setdefault(judgement.clip, _Listening(self.facts.labels, self.rule))
         for stretch in self._joiner.add(judgement):
-            heard.events += heard.finder.push(*stretch)
-        heard.end = judgement.spans[-1][1] if judgement.spans else heard.end
+            listening.events += listening.finder.push(*stretch)
+        listening.end = judgement.spans[-1][1] if judgement.spans else listening.end
         if judgement.ended:
             del self._listening[judgement.clip]
         if not judgement.ended or judgement.problem is not None:
             return Entry(judgement.clip, [], [], judgement.ended, judgement.problem)
-        events = sorted([*heard.events, *heard.finder.flush()])
+        events = sorted([*listening.events, *listening.finder.flush()])
         answers = [
-            [round(onset, 6), round(min(offset, heard.end), 6), label, round(confidence, 6)]
+            [round(onset, 6), round(min(offset, listening.end), 6), label, round(confidence, 6)]
             for onset, offset, label, confidence in events
         ]
-        return Entry(judgement.clip, [[0.0, heard.end]], [answers], True, None)
+        return Entry(judgement.clip, [[0.0, listening.end]], [answers], True, None)
 
     def show(self, heading: EventHeading, rows: Iterable[Row], paths: Iterable[str]) -> None:
         """See `Answerer.show`."""

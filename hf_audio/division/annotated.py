@@ -158,10 +158,10 @@ def _check_learnt(collection: Collection) -> None:
     """
     names = collection.dataset.features["label"].feature.names
     tags = collection.dataset["label"][:]
-    heard: dict[str, set[int]] = {TRAIN: set(), TEST: set()}
+    labels_in: dict[str, set[int]] = {TRAIN: set(), TEST: set()}
     for own, part in zip(tags, collection.parts, strict=True):
-        heard.setdefault(part, set()).update(own)
-    missing = sorted(heard[TEST] - heard[TRAIN])
+        labels_in.setdefault(part, set()).update(own)
+    missing = sorted(labels_in[TEST] - labels_in[TRAIN])
     if missing:
         raise DataError(
             f"{', '.join(names[tag] for tag in missing)} sounds only at the end of the recordings, which is held out: "

@@ -109,14 +109,14 @@ def _figures_of(predictions: AnyPredictions) -> Figures:
 
 
 def _figures_of_numbers(predictions: NumberPredictions) -> Figures:
-    said = predictions.is_number
+    is_number = predictions.is_number
     spoken, read = number_texts(predictions.references), number_texts(predictions.predictions)
-    errors = np.array([edit_distance(b, a) if own else 0 for a, b, own in zip(spoken, read, said, strict=True)])
+    errors = np.array([edit_distance(b, a) if own else 0 for a, b, own in zip(spoken, read, is_number, strict=True)])
     lengths = np.array([len(text) for text in spoken])
     rates = errors / np.maximum(lengths, 1)
 
     def mean(values: np.ndarray) -> Callable[[np.ndarray], float]:
-        return lambda clips: _ratio(values[clips][said[clips]].sum(), said[clips].sum())
+        return lambda clips: _ratio(values[clips][is_number[clips]].sum(), is_number[clips].sum())
 
     return {
         "cer": mean(rates),

@@ -113,10 +113,10 @@ class OutputsByName(nn.Module):
 
     def forward(self, input_values: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Waveforms (batch, samples) -> logits (batch, labels), frames' probabilities (batch, frames, labels), ..."""
-        asked = {"output_hidden_states": EMBEDDINGS in self.names, "return_dict": True}
+        options = {"output_hidden_states": EMBEDDINGS in self.names, "return_dict": True}
         if FRAME_SCORES in self.names:
-            asked["output_frame_logits"] = True
-        output = self.model(input_values, **asked)
+            options["output_frame_logits"] = True
+        output = self.model(input_values, **options)
         values = {OUTPUT: output.logits, EMBEDDINGS: output.pooler_output}
         if FRAME_SCORES in self.names:
             values[FRAME_SCORES] = output.frame_logits.sigmoid()

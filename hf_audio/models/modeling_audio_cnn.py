@@ -601,8 +601,8 @@ class AudioCNNForAudioClassification(AudioCNNPreTrainedModel):
         if self.long_term_spectrum is not None:
             logits = self._hear_both(logits, self.long_term_spectrum(features, n_frames))
         logits = calibrate(logits, self.config)
-        asked = None if hidden_states is None else (hidden_states, embeddings.flatten(1))
-        output = classifier_output(logits, labels, self.config, asked, return_dict=True)
+        states = None if hidden_states is None else (hidden_states, embeddings.flatten(1))
+        output = classifier_output(logits, labels, self.config, states, return_dict=True)
         assert isinstance(output, AudioClassifierOutput)
         if word_scores is not None and self.training:
             output.word_scores = word_scores

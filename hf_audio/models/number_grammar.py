@@ -257,11 +257,11 @@ def spelling_loss(grammar: Grammar, scores: torch.Tensor, digits: torch.Tensor) 
     scores: (batch, words and something else, frames), as of `NumberReader`, and of frames behind a clip's end below
     -1000; digits: (batch, digits), -1 where there is no number.
     """
-    said = (digits >= 0).all(1)
-    if not bool(said.any()):
+    is_number = (digits >= 0).all(1)
+    if not bool(is_number.any()):
         return scores.sum() * 0
-    spelled = [grammar.spell(tuple(number)) for number in digits[said].tolist()]
-    scores = scores[said].float() - RARITY
+    spelled = [grammar.spell(tuple(number)) for number in digits[is_number].tolist()]
+    scores = scores[is_number].float() - RARITY
     anything = nn.functional.softplus(scores.logsumexp(1)).sum(1)  # of all that may be said, (clips,)
     # There are two ways to say some numbers; of the others, the one way counts twice, which changes no gradient.
     first, second = (_spelled_score(scores, [ways[way % len(ways)] for ways in spelled]) for way in range(2))

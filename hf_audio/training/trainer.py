@@ -333,8 +333,8 @@ class AudioTrainer(Trainer):
         if self.class_weights is not None and model.training:
             own = as_probabilities(labels, config) @ self.class_weights
             weights = own if weights is None else weights * own
-        asked = {} if frame_labels is None else {"output_frame_logits": True}
-        outputs = model(**self._make_features(inputs), **asked)
+        options = {} if frame_labels is None else {"output_frame_logits": True}
+        outputs = model(**self._make_features(inputs), **options)
         loss = classification_loss(
             outputs.logits,
             labels,
