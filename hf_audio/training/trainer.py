@@ -323,18 +323,18 @@ class AudioTrainer(Trainer):
             taught = flatten_scores(to_logits(taught, config), config)
         if self.args.mixup_alpha > 0 and model.training:
             targets = {"labels": as_probabilities(labels, config), "weights": weights, "taught": taught}
-            known = {name: value for name, value in targets.items() if value is not None}
+            told = {name: value for name, value in targets.items() if value is not None}
             if frame_labels is None:
-                inputs, known = mix(inputs, known, self.args.mixup_alpha)
+                inputs, told = mix(inputs, told, self.args.mixup_alpha)
             else:  # half an event is none that one could hear the ends of
-                inputs, known = overlay(inputs, {**known, "frame_labels": frame_labels})
-                frame_labels = known["frame_labels"]
-            labels, weights, taught = known["labels"], known.get("weights"), known.get("taught")
+                inputs, told = overlay(inputs, {**told, "frame_labels": frame_labels})
+                frame_labels = told["frame_labels"]
+            labels, weights, taught = told["labels"], told.get("weights"), told.get("taught")
         if self.class_weights is not None and model.training:
             own = as_probabilities(labels, config) @ self.class_weights
             weights = own if weights is None else weights * own
-        options = {} if frame_labels is None else {"output_frame_logits": True}
-        outputs = model(**self._make_features(inputs), **options)
+        asked = {} if frame_labels is None else {"output_frame_logits": True}
+        outputs = model(**self._make_features(inputs), **asked)
         loss = classification_loss(
             outputs.logits,
             labels,
