@@ -66,7 +66,7 @@ def pooled_embeddings(model: "PreTrainedModel", **inputs: Any) -> "Tensor":
 
 
 def _pooled_output(model: Any, **inputs: Any) -> "Tensor":
-    """Of a model without a head -> (batch, size)."""
+    """The pooled output of a model without a head -> (batch, size)."""
     if hasattr(model, "get_audio_features"):  # of a CLAP, which has a tower for texts too
         features = model.get_audio_features(**inputs)
         return getattr(features, "pooler_output", features)

@@ -315,7 +315,7 @@ class _Goal:
 
 @dataclass(frozen=True)
 class _Counts:
-    """Of each threshold, (thresholds,) or one number."""
+    """Counts at each threshold, (thresholds,) or one number."""
 
     hits: np.ndarray
     """True events that were found, within the collars."""

@@ -47,7 +47,7 @@ class FrameWindows:
 
     @classmethod
     def of(cls, facts: Facts, hop_seconds: float | None = None) -> "FrameWindows":
-        """As a checkpoint's facts have them.
+        """The windows that a checkpoint's facts ask for.
 
         Args:
             facts: of the checkpoint.
@@ -83,7 +83,7 @@ class FrameWindows:
         return np.pad(samples, (0, -len(samples) % self.frame))
 
     def spread(self, samples: np.ndarray, row: np.ndarray, n_labels: int) -> np.ndarray:
-        """Of a window, (samples,), scored as a whole, (values,), the scores of its moments, (moments, labels).
+        """Scores of the moments of a window, (samples,), from the scores of the whole, (values,) -> (moments, labels).
 
         One value more than labels says that nobody speaks, and then all others are 0.
         """
