@@ -541,5 +541,5 @@ class RecipeArguments(TrainingArguments):
 
 
 def _value(strategy: Any) -> str:
-    """Of a member of transformers' enumerations, or a text, the text."""
+    """The text of a member of transformers' enumerations, or of a text."""
     return str(getattr(strategy, "value", strategy))

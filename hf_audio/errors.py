@@ -160,7 +160,7 @@ def _explain_cache(error: OSError) -> str | None:
 
 
 def _sentence(error: Refusal) -> str:
-    told = str(error)
-    if "Traceback (most recent call last)" in told:  # so the error of a loader worker arrives
-        return told.strip().splitlines()[-1].partition("Error: ")[2]
-    return told
+    message = str(error)
+    if "Traceback (most recent call last)" in message:  # so the error of a loader worker arrives
+        return message.strip().splitlines()[-1].partition("Error: ")[2]
+    return message

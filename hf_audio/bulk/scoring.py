@@ -111,7 +111,7 @@ def judge_clips(
 
 
 def _add_window(judgement: Judgement, piece: Piece, scores: np.ndarray | None, facts: Facts) -> None:
-    """To what is known of a clip over time, one of its windows, or its end."""
+    """Add a window of a clip, or its end, to what is known of the clip over time."""
     if piece.samples is None or scores is None:
         judgement.ended, judgement.problem = True, piece.problem
         return

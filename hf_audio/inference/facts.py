@@ -86,7 +86,7 @@ class Facts:
 
     @classmethod
     def from_config(cls, config: "PreTrainedConfig", sampling_rate: int) -> "Facts":
-        """Of any audio classifier of transformers, whose feature extractor has that rate."""
+        """The facts of any audio classifier of transformers, whose feature extractor has that rate."""
         return cls(
             labels=tuple(config.id2label.get(number) for number in range(config.num_labels)),
             sampling_rate=sampling_rate,
@@ -101,7 +101,7 @@ class Facts:
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, str]) -> "Facts":
-        """Of an ONNX file's metadata, JSON by name; what the file does not know has its default.
+        """The facts in an ONNX file's metadata, JSON by name; what the file does not know has its default.
 
         Raises:
             TypeError: labels or rate are missing.
@@ -117,7 +117,7 @@ class Facts:
 
     @property
     def function(self) -> str:
-        """That makes probabilities of the logits, as transformers' pipelines call it."""
+        """The function that makes probabilities of the logits, as transformers' pipelines call it."""
         return "sigmoid" if self.multi_label else "softmax"
 
     @property
@@ -282,7 +282,7 @@ class RunningScores(ABC):
     @property
     @abstractmethod
     def value(self) -> np.ndarray:
-        """Of all that have come, (values,)."""
+        """The result of all scores that have come, (values,)."""
 
 
 class RunningMean(RunningScores):

@@ -70,7 +70,7 @@ class AudioClassificationPipeline(StockAudioClassificationPipeline, ChunkPipelin
 
     @property
     def facts(self) -> Facts:
-        """Of the model, as its config has them at this moment."""
+        """The facts of the model, as its config has them at this moment."""
         return Facts.from_config(self.model.config, self.feature_extractor.sampling_rate)
 
     def _sanitize_parameters(

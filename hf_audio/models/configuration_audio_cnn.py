@@ -304,7 +304,7 @@ class AudioCNNConfig(PreTrainedConfig):
 
     @property
     def step_samples(self) -> int:
-        """From one window's beginning to the next one's."""
+        """From the beginning of one window to the beginning of the next, in samples."""
         return max(int(self.clip_samples * (1 - self.overlap)), 1)
 
     @property
@@ -324,7 +324,7 @@ class AudioCNNConfig(PreTrainedConfig):
 
     @property
     def frame_seconds(self) -> float | None:
-        """From one frame's scores to the next one's; `None` of a network that scores clips alone."""
+        """From the beginning of one scored frame to that of the next; `None` of a network that scores clips alone."""
         return None if self.frame_pooling is None else self.frame_samples / self.sampling_rate
 
     def count_frames(self, n_samples: int) -> int:
@@ -335,7 +335,7 @@ class AudioCNNConfig(PreTrainedConfig):
         return n_frames >> self.n_time_halvings
 
     def validate_numbers(self) -> None:
-        """The front-end's numbers fit together, the backbone exists, and its input never shrinks to nothing."""
+        """Refuse numbers that do not fit together, an unknown backbone, or one whose input shrinks to nothing."""
         self._check_sizes()
         self._check_frontend()
         self._check_augmentation()

@@ -53,7 +53,7 @@ class AudioEnsembleConfig(PreTrainedConfig):
 
     @property
     def member_configs(self) -> list[AudioCNNConfig | AudioEncoderConfig]:
-        """Of the networks."""
+        """The configurations of the members."""
         kinds = {kind.model_type: kind for kind in (AudioCNNConfig, AudioEncoderConfig)}
         types = [member.get("model_type", AudioCNNConfig.model_type) for member in self.members]
         foreign = [model_type for model_type in types if model_type not in kinds]
@@ -62,7 +62,7 @@ class AudioEnsembleConfig(PreTrainedConfig):
         return [kinds[model_type](**member) for model_type, member in zip(types, self.members, strict=True)]
 
     def validate_members(self) -> None:
-        """There is a weight for each member, a mean, and all know the same number of classes."""
+        """Refuse members without a weight each, an unknown mean, or members of different numbers of classes."""
         check_problem(self)
         check_margin(self)
         for member in self.member_configs:

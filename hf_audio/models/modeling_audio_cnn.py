@@ -397,7 +397,7 @@ class AudioCNNPreTrainedModel(PreTrainedModel):
         n_frames: torch.Tensor | None = None,
         hidden_states: list[torch.Tensor] | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """What `featurize` gives to embeddings (batch, channels, frames), and how many of their frames are valid.
+        """Features of `featurize` to embeddings, (batch, channels, frames), and how many of their frames are valid.
 
         hidden_states: a list to which what each layer gives is appended, (batch, channels, [bands,] frames).
         """
@@ -602,8 +602,8 @@ class AudioCNNForAudioClassification(AudioCNNPreTrainedModel):
         if self.long_term_spectrum is not None:
             logits = self._hear_both(logits, self.long_term_spectrum(features, n_frames))
         logits = calibrate(logits, self.config)
-        asked = None if hidden_states is None else (hidden_states, embeddings.flatten(1))
-        output = classifier_output(logits, labels, self.config, asked, return_dict=True)
+        states = None if hidden_states is None else (hidden_states, embeddings.flatten(1))
+        output = classifier_output(logits, labels, self.config, states, return_dict=True)
         assert isinstance(output, AudioClassifierOutput)
         if word_scores is not None and self.training:
             output.word_scores = word_scores
@@ -619,7 +619,7 @@ class AudioCNNForAudioClassification(AudioCNNPreTrainedModel):
         return output if (self.config.return_dict if return_dict is None else return_dict) else output.to_tuple()
 
     def reset_statistics(self) -> None:
-        """Forget how features are distributed: other data's are another mean over all batches."""
+        """Forget the mean and variance of the features, before a training on other data."""
         self.feature_norm.reset_running_stats()
         if self.long_term_spectrum is not None:
             self.long_term_spectrum.norm.reset_running_stats()

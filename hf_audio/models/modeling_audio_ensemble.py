@@ -132,8 +132,8 @@ class AudioEnsembleForAudioClassification(PreTrainedModel):
                 hidden_states += judged.hidden_states
                 embeddings.append(windows.mean(judged.pooler_output))
         logits = mean_logits(torch.stack(scores), self.config.weights, self.config.mean, self.config)
-        asked = (hidden_states, torch.cat(embeddings, 1)) if wanted else None
-        return classifier_output(logits, labels, self.config, asked, return_dict)
+        states = (hidden_states, torch.cat(embeddings, 1)) if wanted else None
+        return classifier_output(logits, labels, self.config, states, return_dict)
 
     def embed(self, input_values: torch.Tensor, attention_mask: torch.Tensor | None = None) -> torch.Tensor:
         """Waveforms (batch, samples) to embeddings (batch, size): the members' one after the other.

@@ -27,7 +27,7 @@ def margins(logits: np.ndarray) -> np.ndarray:
 
 
 def fit_margin(background: np.ndarray, false_alarms_per_hour: float, hours: float) -> float:
-    """By how much "none of these" must gain so that background is taken for a class so rarely.
+    """Fit the rejection margin to a rate of false alarms on background.
 
     background: `margins`, (windows,), of so many hours that were not trained on. Every window that gets a class is a
     false alarm.
@@ -47,7 +47,7 @@ def fit_margin(background: np.ndarray, false_alarms_per_hour: float, hours: floa
 
 
 def sparing_margin(logits: np.ndarray, labels: np.ndarray) -> float:
-    """By how much "none of these" may gain before clips that are told rightly get that answer more than hardly ever.
+    """Fit the rejection margin so that hardly any clip that is classified rightly is rejected.
 
     Three standard deviations below their mean, or below the lowest of them: few clips do not tell how low the next
     ones will lie, least of all where the training clips come from the same recordings.
@@ -99,7 +99,7 @@ class Rejection:
         return alarms, ((self.known > shift[:, None]) & self.right).mean(1)
 
     def table(self) -> Table:
-        """Of the card: which `rejection_margin` gives how many false alarms, and what that costs."""
+        """Table of the card: which `rejection_margin` gives how many false alarms, and what that costs."""
         ordered = np.sort(self.background)[::-1]
         allowed = [int(rate * self.hours) for rate in TOLD_RATES]
         shifts = np.unique([0.0, *(ordered[n] for n in allowed if n < len(ordered))])

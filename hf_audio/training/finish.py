@@ -60,8 +60,8 @@ def write_run(
     """
     predictions, others = judgement.predictions, judgement.others
     further, pooled = list(task.further_tests), task.pooled_column
-    told = [name.removeprefix("eval_") for name in results]
-    metrics = {name: results[f"eval_{name}"] for name in describe_metrics(told, further, pooled)}
+    measured = [name.removeprefix("eval_") for name in results]
+    metrics = {name: results[f"eval_{name}"] for name in describe_metrics(measured, further, pooled)}
     intervals = predictions.intervals()
     for name, other in others.items():
         intervals |= {f"{metric}_{name}": interval for metric, interval in other.intervals().items()}
@@ -139,8 +139,8 @@ def _describe_run(args: RecipeArguments, task: Task, predictions: AnyPredictions
 
 def _describe_intervals(task: Task, predictions: AnyPredictions) -> str:
     """Whose figures a card tells, where not the network's own, and how their intervals came about."""
-    told = describe_intervals(task.group_column or task.pooled_column, predictions)
-    return told if task.crossed is None else f"{task.crossed.note()} {told}"
+    sentence = describe_intervals(task.group_column or task.pooled_column, predictions)
+    return sentence if task.crossed is None else f"{task.crossed.note()} {sentence}"
 
 
 def _write_predictions(judgement: Judgement, held_out: Mapping[str, Scores | None], folder: Path) -> None:

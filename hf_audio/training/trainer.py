@@ -147,7 +147,7 @@ class AudioTrainer(Trainer):
         return loader
 
     def num_examples(self, dataloader: DataLoader) -> int:
-        """As in Trainer; the length of a stream is one of batches."""
+        """See `Trainer.num_examples`; the length of a stream counts batches."""
         if isinstance(dataloader.dataset, ClipStream):
             return dataloader.dataset.split.rows
         return super().num_examples(dataloader)
@@ -159,7 +159,7 @@ class AudioTrainer(Trainer):
         return np.bincount(self._labels(), minlength=self.model.config.num_labels)
 
     def _labels(self) -> np.ndarray:
-        """Of the training clips, (clips,) class indices."""
+        """Labels of the training clips, (clips,) class indices."""
         assert self.train_dataset is not None
         return np.asarray(self.train_dataset.with_format(None)["label"][:])
 

@@ -84,12 +84,12 @@ class Targets:
         return self.probabilities[:, 0].argmax(-1)
 
     def losses(self, logits: np.ndarray) -> np.ndarray:
-        """Of logits (clips, n_logits), the cross-entropy of each clip, (clips,): the mean of its distributions'."""
+        """The cross-entropy of each clip, (clips,): the mean over its distributions. logits: (clips, n_logits)."""
         values = logits.reshape(len(logits), self.probabilities.shape[1], -1)
         if self.tags:
             values = np.concatenate([np.zeros_like(values), values], axis=-1)
-        told = np.maximum(log_softmax(values, axis=-1), LEAST)
-        return -(self.probabilities * told).sum(-1).mean(-1)
+        log_probabilities = np.maximum(log_softmax(values, axis=-1), LEAST)
+        return -(self.probabilities * log_probabilities).sum(-1).mean(-1)
 
 
 @dataclass(frozen=True)
@@ -212,21 +212,18 @@ def _standardise(features: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarr
     return ((features - mean) * scale).astype(np.float32), mean, scale
 
 
-def find_folds(
-    strata: np.ndarray, groups: np.ndarray | None, seed: int, n_folds: int = N_FOLDS
-) -> list[tuple[np.ndarray, np.ndarray]]:
+def find_folds(strata: np.ndarray, groups: np.ndarray | None, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """Indices of the clips that are fitted to and of those that judge, of each fold; none of too few clips.
 
     Args:
         strata: (clips,) classes.
         groups: (clips,) of which none is on both sides.
         seed: of the draw.
-        n_folds: at most.
     """
     n_units = len(strata) if groups is None else len(np.unique(groups))
     # Where every class has but one clip, a fold could tell nothing of the class it holds out.
     largest = int(np.bincount(strata).max())
-    n_folds = min(n_folds, n_units, largest)
+    n_folds = min(N_FOLDS, n_units, largest)
     if n_folds < 2:
         return []
     splitter = StratifiedKFold if groups is None else StratifiedGroupKFold

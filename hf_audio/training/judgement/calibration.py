@@ -75,8 +75,8 @@ class Fit:
     @property
     def fitted(self) -> dict[str, Any]:
         """What another training takes over, by name."""
-        told = {"temperature": self.temperature, "rejection_margin": self.rejection_margin}
-        return told if self.event_rule is None else {**told, "event_rule": self.event_rule}
+        numbers = {"temperature": self.temperature, "rejection_margin": self.rejection_margin}
+        return numbers if self.event_rule is None else {**numbers, "event_rule": self.event_rule}
 
     def describe(self) -> str:
         """How the temperature came about, for the card."""
@@ -102,9 +102,9 @@ def fit_answers(trainer: AudioTrainer, parts: Parts, plain: Transform, config: P
         config: of the task.
         task: that was trained, with what the runs before it have fitted.
     """
-    told = trainer.describe_threshold()
-    if told:
-        return Fit(None, told=told)
+    sentence = trainer.describe_threshold()
+    if sentence:
+        return Fit(None, told=sentence)
     background_output = validation_output = None
     if parts.background is not None:
         background_output = trainer.predict(parts.background.fit.with_transform(plain))
@@ -180,7 +180,7 @@ def _fit_to_training(trainer: AudioTrainer, clips: Dataset, plain: Transform, co
 
     As they were trained on, networks know them by heart. Altered, they are judged about as well as unheard clips, and
     what label smoothing and mixing do to confidence is the same in both. By telephone too little is left of sounds
-    other than speech. docs/results.md has what was tried.
+    other than speech. docs/experiments.md has what was tried.
     """
     unheard = trainer.unheard_answers()
     if unheard is not None:
@@ -191,8 +191,8 @@ def _fit_to_training(trainer: AudioTrainer, clips: Dataset, plain: Transform, co
     copies = [alter(clips, config.sampling_rate, name).with_transform(plain) for name in FITTED_BY]
     outputs = [trainer.predict(altered) for altered in copies]
     logits, labels = (np.concatenate([output[place] for output in outputs]) for place in (0, 1))
-    told = f"{len(labels)} altered copies of training clips ({' and '.join(FITTED_BY)})"
-    fitted_to = f"{told}, because no clips were held out to fit it to"
+    what = f"{len(labels)} altered copies of training clips ({' and '.join(FITTED_BY)})"
+    fitted_to = f"{what}, because no clips were held out to fit it to"
     return Fit(None, fit_temperature(logits, labels, config, SPREAD), fitted_to=fitted_to)
 
 
