@@ -137,14 +137,14 @@ def classification_loss(
     return losses.sum() / known.any(1).sum().clamp(min=1)
 
 
-def frame_loss(frame_logits: torch.Tensor, frame_labels: torch.Tensor) -> torch.Tensor:
+def frame_loss(frame_logits: torch.Tensor, frame_targets: torch.Tensor) -> torch.Tensor:
     """Mean binary cross-entropy of the tags in frames; where nothing is known of any, 0.
 
-    frame_logits: (batch, frames, labels). frame_labels: (batch, frames, labels) probabilities, -100 where unknown.
+    frame_logits: (batch, frames, labels). frame_targets: (batch, frames, labels) probabilities, -100 where unknown.
     """
-    known = frame_labels != IGNORED
+    known = frame_targets != IGNORED
     losses = F.binary_cross_entropy_with_logits(
-        frame_logits.float(), frame_labels.float().clamp(min=0), reduction="none"
+        frame_logits.float(), frame_targets.float().clamp(min=0), reduction="none"
     )
     return (losses * known).sum() / known.sum().clamp(min=1)
 
@@ -563,7 +563,7 @@ class AudioCNNForAudioClassification(AudioCNNPreTrainedModel):
         labels: torch.Tensor | None = None,
         output_hidden_states: bool | None = None,
         return_dict: bool | None = None,
-        frame_labels: torch.Tensor | None = None,
+        frame_targets: torch.Tensor | None = None,
         output_frame_logits: bool | None = None,
     ) -> AudioClassifierOutput | tuple[torch.Tensor, ...]:
         """Waveforms (batch, samples) to logits (batch, classes), and to the loss where there are labels.
@@ -576,9 +576,9 @@ class AudioCNNForAudioClassification(AudioCNNPreTrainedModel):
             output_hidden_states: whether to return what each layer gives, (batch, channels, [bands,] frames), and as
                 `pooler_output` the embeddings, (batch, size), which are those of `AutoModel`.
             return_dict: `False` returns a tuple, as in every transformers model.
-            frame_labels: of a network with a `frame_pooling`, tags of every frame, see `frame_loss`, which is added to
-                the loss.
-            output_frame_logits: whether to return `frame_logits`; by default, where there are `frame_labels`.
+            frame_targets: of a network with a `frame_pooling`, tags of every frame, see `frame_loss`, which is added
+                to the loss. Their name has no "label" in it: by that, `Trainer` would ask for them in every batch.
+            output_frame_logits: whether to return `frame_logits`; by default, where there are `frame_targets`.
         """
         notice_tags(labels, self.config)
         features, n_frames = self.featurize(input_values, attention_mask)
@@ -610,10 +610,10 @@ class AudioCNNForAudioClassification(AudioCNNPreTrainedModel):
                 valid = length_mask(n_frames_left, word_scores.shape[-1])[:, None]
                 output.word_scores = word_scores.masked_fill(~valid, NOT_HEARD)
         if frame_logits is not None:
-            if frame_labels is not None:
-                loss = frame_loss(frame_logits, frame_labels)
+            if frame_targets is not None:
+                loss = frame_loss(frame_logits, frame_targets)
                 output.loss = loss if output.loss is None else output.loss + loss
-            wanted = frame_labels is not None if output_frame_logits is None else output_frame_logits
+            wanted = frame_targets is not None if output_frame_logits is None else output_frame_logits
             output.frame_logits = frame_logits if wanted else None
         return output if (self.config.return_dict if return_dict is None else return_dict) else output.to_tuple()
 

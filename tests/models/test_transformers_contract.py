@@ -15,6 +15,8 @@ from transformers import (
     AutoModel,
     AutoModelForAudioClassification,
     AutoProcessor,
+    Trainer,
+    TrainingArguments,
 )
 
 from hf_audio import (
@@ -430,3 +432,25 @@ def test_an_ensemble_takes_no_other_head(tmp_path):
     AudioEnsembleForAudioClassification(ensemble_config()).save_pretrained(tmp_path)
     with pytest.raises(StrictDataclassError, match="num_labels=5, and a member knows 3 classes"):
         AutoModelForAudioClassification.from_pretrained(tmp_path, num_labels=5, ignore_mismatched_sizes=True)
+
+
+# --- transformers' Trainer -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("network", "config"),
+    [(AudioCNNForAudioClassification, tiny_config), (AudioEnsembleForAudioClassification, ensemble_config)],
+    ids=["network", "ensemble"],
+)
+def test_the_trainer_of_transformers_judges_as_of_any_model(network, config, tmp_path):
+    model = network(config())
+    rows = [{"input_values": clip, "labels": number % 3} for number, clip in enumerate(sounds())]
+    trainer = Trainer(
+        model,
+        TrainingArguments(str(tmp_path), use_cpu=True, report_to=[]),
+        eval_dataset=rows,
+        compute_metrics=lambda outcome: {"right": float((outcome.predictions.argmax(-1) == outcome.label_ids).mean())},
+    )
+    outcome = trainer.predict(rows)
+    assert outcome.predictions.shape == (3, 3) and outcome.label_ids.tolist() == [0, 1, 2]
+    assert {"eval_loss", "eval_right"} <= set(trainer.evaluate())
