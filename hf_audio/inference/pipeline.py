@@ -151,7 +151,7 @@ class AudioClassificationPipeline(StockAudioClassificationPipeline, ChunkPipelin
 
     def _forward(self, model_inputs: dict[str, Any]) -> dict[str, Any]:
         passed_on = {name: model_inputs.pop(name) for name in ("is_last", SPEECH) if name in model_inputs}
-        # As after `Trainer.train()`: a network that learns would answer at random, and take what it hears for a lesson.
+        # As after `Trainer.train()`: a network that learns would answer at random, and learn from what it hears.
         learns = self.model.training
         if learns:
             self.model.eval()

@@ -247,14 +247,28 @@ def find_sound(
     return start, torch.minimum(last * TRIM_BLOCK, n_samples) - start
 
 
-def check_padding(attention_mask: torch.Tensor | None, is_training: bool) -> None:
-    """Refuse padding in front of clips, which would be taken for sound; attention_mask: (batch, samples).
+def check_inputs(input_values: torch.Tensor, attention_mask: torch.Tensor | None, is_training: bool) -> None:
+    """Refuse what is no batch of waveforms, and padding in front of clips, which would be taken for sound.
+
+    input_values, attention_mask: (batch, samples).
 
     Raises:
-        ValueError: there is some. In training on a GPU, which it would hold up, this is not looked for.
+        ValueError: there is some. In training on a GPU, which it would hold up, padding is not looked for.
     """
-    if attention_mask is None or torch.compiler.is_compiling() or torch.compiler.is_exporting():
+    if torch.compiler.is_compiling() or torch.compiler.is_exporting():
         return
+    if input_values.dim() != 2 or not input_values.is_floating_point():
+        raise ValueError(
+            f"input_values has the shape {tuple(input_values.shape)} and the type {input_values.dtype}: give (batch, "
+            "samples) of floats with full scale 1, as the feature extractor does."
+        )
+    if attention_mask is None:
+        return
+    if attention_mask.shape != input_values.shape:
+        raise ValueError(
+            f"attention_mask has the shape {tuple(attention_mask.shape)}, and input_values have "
+            f"{tuple(input_values.shape)}: give both as the feature extractor does."
+        )
     if is_training and attention_mask.device.type != "cpu":
         return
     if bool(((attention_mask[:, 0] == 0) & (attention_mask[:, -1] != 0)).any()):
@@ -366,7 +380,7 @@ class AudioCNNPreTrainedModel(PreTrainedModel):
         """
         config = self.config
         n_frames = None
-        check_padding(attention_mask, self.training)
+        check_inputs(input_values, attention_mask, self.training)
         if config.trim_db is not None or config.heard_seconds is not None or config.repeat_short:
             input_values, attention_mask = self._select(input_values, attention_mask)
         centers = config.frame_pooling is None  # where frames count, they stay where they are

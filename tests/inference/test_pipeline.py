@@ -191,7 +191,7 @@ def test_top_k_when_built_and_in_a_call(checkpoint, classify):
 
 
 def test_a_rate_beside_an_array_is_not_passed_over(checkpoint, classify):
-    with pytest.raises(ValueError, match='sampling_rate: the pipeline has no such argument: give {"array": '):
+    with pytest.raises(ValueError, match=r'sampling_rate: the pipeline has no such argument: give \{"array"'):
         classify(CLIP, sampling_rate=44100)
     with pytest.raises(ValueError, match=r"topk: the pipeline has no such argument\."):
         pipeline("audio-classification", model=str(checkpoint), topk=2)

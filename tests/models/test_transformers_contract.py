@@ -340,6 +340,28 @@ def test_one_tag_is_an_answer():
     assert output.logits.shape == (3, 1) and output.loss.isfinite()
 
 
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"input_values": torch.zeros(RATE)}, r"shape \(8000,\).*give \(batch, samples\)"),
+        ({"input_values": torch.zeros(1, 1, RATE)}, r"shape \(1, 1, 8000\)"),
+        ({"input_values": torch.zeros(1, RATE, dtype=torch.int16)}, r"type torch\.int16: give .* of floats"),
+        (
+            {"input_values": torch.zeros(1, RATE), "attention_mask": torch.ones(1, 99)},
+            r"attention_mask has .*\(1, 99\)",
+        ),
+    ],
+)
+@pytest.mark.parametrize(
+    ("network", "config"),
+    [(AudioCNNForAudioClassification, tiny_config), (AudioEnsembleForAudioClassification, ensemble_config)],
+    ids=["network", "ensemble"],
+)
+def test_what_is_no_batch_of_waveforms_is_refused(network, config, given, says):
+    with pytest.raises(ValueError, match=says):
+        network(config()).eval()(**given)
+
+
 # --- other heads -----------------------------------------------------------------------------------------------------
 
 
