@@ -4,7 +4,6 @@ import http.client
 import itertools
 import logging
 import math
-import numbers
 import sys
 import urllib.error
 import urllib.request
@@ -27,7 +26,7 @@ from ..models.configuration_audio_cnn import AudioCNNConfig
 from ..models.configuration_audio_encoder import AudioEncoderConfig
 from ..models.configuration_audio_ensemble import AudioEnsembleConfig
 from .classifier import WINDOWS_PER_FORWARD
-from .facts import Answer, Facts
+from .facts import Answer, Facts, check_top_k
 from .kaldi_features import kaldi_features
 
 logger = logging.getLogger(__name__)
@@ -91,9 +90,7 @@ class AudioClassificationPipeline(StockAudioClassificationPipeline, ChunkPipelin
             # The stock pipeline passes over them: an array of another rate would get another answer.
             remedy = ': give {"array": ..., "sampling_rate": ...}' if "sampling_rate" in unknown else ""
             raise ArgumentError(f"{', '.join(unknown)}: the pipeline has no such argument{remedy}.")
-        top_k = kwargs.get("top_k")
-        if top_k is not None and not (isinstance(top_k, numbers.Integral) and top_k >= 1):
-            raise ArgumentError(f"top_k={top_k!r} must be a whole number, at least 1, or None for all labels.")
+        check_top_k(kwargs.get("top_k"))
         _, _, postprocess = super()._sanitize_parameters(**kwargs)
         if "top_k" not in kwargs:
             # The stock pipeline says "all" here in every call, and so forgets what it was built with.

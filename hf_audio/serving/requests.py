@@ -1,7 +1,7 @@
 """One request and its answer: its body read, its place in the queue, and a client that may go away meanwhile."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from http import HTTPStatus
@@ -14,12 +14,19 @@ from starlette.requests import ClientDisconnect
 from . import answers
 from .bodies import media_type, read_form, read_inference
 from .refusals import ServiceError
-from .schemas import InferenceParameters
+from .schemas import InferenceParameters, UploadOptions
 from .service import Service
 
 # Of an answer, between pieces of which the event loop turns to others.
 PIECE_BYTES = 2**16
-JSON = "application/json"
+JSON, FORM = "application/json", "multipart/form-data"
+# Where a request has to hold what it asks.
+PLACES_OF_UPLOADS = dict.fromkeys(UploadOptions.model_fields, "a field of the form")
+PLACES_OF_INFERENCE = {
+    **dict.fromkeys(UploadOptions.model_fields, "a form to /v1/predict"),
+    **dict.fromkeys(InferenceParameters.model_fields, "the parameters of JSON"),
+    "model": "the path, /models/NAME",
+}
 T = TypeVar("T")
 UploadAnswer = Callable[[Service, bytes, dict[str, str]], Awaitable[bytes]]
 """Makes bytes of JSON out of a form's file and its other fields."""
@@ -34,6 +41,12 @@ async def infer(service: Service, request: Request, name: str | None) -> Respons
             audio, parameters = await service.run_decoding(partial(read_inference, body))
         return await answers.infer(service, audio, name, parameters)
 
+    _check_query(request, PLACES_OF_INFERENCE)
+    if media_type(request) == FORM:
+        raise ServiceError(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            "This is a form: send it to /v1/predict, or the file alone here.",
+        )
     service.find(name)
     async with _read(service, request) as body:
         return _respond(await _answer(service, request, partial(answer, body)))
@@ -41,8 +54,9 @@ async def infer(service: Service, request: Request, name: str | None) -> Respons
 
 async def take_upload(service: Service, request: Request, answer: UploadAnswer) -> Response:
     """The answer to an audio file that a form uploads, with what else the form asks."""
+    _check_query(request, PLACES_OF_UPLOADS)
     service.find(None)
-    if media_type(request) != "multipart/form-data":
+    if media_type(request) != FORM:
         raise ServiceError(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "This is no form: upload the audio as multipart/form-data, field file."
         )
@@ -52,6 +66,15 @@ async def take_upload(service: Service, request: Request, answer: UploadAnswer) 
 
     async with _read(service, request) as body:
         return _respond(await _answer(service, request, partial(read_and_answer, body)))
+
+
+def _check_query(request: Request, places: Mapping[str, str]) -> None:
+    """Refuse what is asked in the address, where nothing reads it; other names may stand there."""
+    for name in request.query_params:
+        if name in places:
+            raise ServiceError(
+                HTTPStatus.UNPROCESSABLE_ENTITY, f"{name}: It is not read in the address: give it in {places[name]}."
+            )
 
 
 def _respond(body: bytes) -> Response:

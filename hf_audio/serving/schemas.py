@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import soundfile
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..audio.resampling import RATES
 from ..inference.endpoint import DEFAULT_TOP_K
@@ -147,7 +147,13 @@ class Health(BaseModel):
     status: Literal["ok"]
 
 
-class InferenceParameters(BaseModel):
+class Options(BaseModel):
+    """What may be asked: a name that is none of these is refused, as what it asks for would not be done."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class InferenceParameters(Options):
     """Parameters of the Hugging Face inference API."""
 
     top_k: TopK = None
@@ -163,8 +169,16 @@ class InferenceRequest(BaseModel):
     inputs: Annotated[str, Field(description="An audio file's bytes in base64, or a data URL of them.")]
     parameters: InferenceParameters | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _find_misplaced(cls, values: Any) -> Any:
+        for name in InferenceParameters.model_fields:
+            if isinstance(values, dict) and name in values:
+                raise ValueError(f"{name} belongs into parameters")
+        return values
 
-class WindowOptions(BaseModel):
+
+class WindowOptions(Options):
     """Fields of an upload, beside its file."""
 
     model: Annotated[str | None, Field(description="By default the first.")] = None
@@ -187,7 +201,7 @@ class UploadOptions(WindowOptions):
     frames: Annotated[bool, Field(description="Whether to tell what sounds in each moment, too.")] = False
 
 
-class StreamOptions(BaseModel):
+class StreamOptions(Options):
     """A stream's query."""
 
     model: str | None = None
@@ -220,7 +234,9 @@ def write_sentence(error: ValidationError) -> str:
     """The first thing that is wrong, and where."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     place = ".".join(map(str, first["loc"])) or "The JSON"
-    return f"{place}: {first['msg'].rstrip('.')}."
+    if first["type"] == "extra_forbidden":
+        return f"{place}: There is no such parameter here."
+    return f"{place}: {first['msg'].removeprefix('Value error, ').rstrip('.')}."
 
 
 def describe_problems(statuses: Iterable[HTTPStatus]) -> dict[int | str, dict[str, Any]]:

@@ -369,6 +369,26 @@ def test_bad_bodies_get_a_sentence(body, kind, status, words, url):
 
 
 @pytest.mark.parametrize(
+    ("path", "asked", "status", "words"),
+    [
+        ("?top_k=1", {"data": WAV}, 422, "^top_k: It is not read in the address: give it in the parameters of JSON"),
+        ("?model=numbers", {"data": WAV}, 422, "^model: .*/models/NAME"),
+        ("models/tones?frames=true", {"data": WAV}, 422, "^frames: .*a form to /v1/predict"),
+        ("v1/predict?top_k=1", {"files": {"file": WAV}}, 422, "^top_k: .*give it in a field of the form"),
+        ("v1/predict", {"files": {"file": WAV}, "data": {"topk": 1}}, 422, "^topk: There is no such parameter"),
+        ("v1/embed", {"files": {"file": WAV}, "data": {"hop": 1}}, 422, "^hop: There is no such parameter"),
+        ("", {"json": {"inputs": BASE64, "parameters": {"topk": 1}}}, 422, "^parameters.topk: There is no such"),
+        ("", {"json": {"inputs": BASE64, "top_k": 1}}, 422, r"^The JSON: top_k belongs into parameters\."),
+        ("", {"files": {"file": WAV}}, 415, "^This is a form: send it to /v1/predict"),
+    ],
+)
+def test_what_is_asked_where_nothing_reads_it_is_not_passed_over(path, asked, status, words, url):
+    refused(requests.post(f"{url}/{path}", timeout=20, **asked), status, words)
+    options = {"options": {"wait_for_model": True}}  # of the inference API, and of no meaning here
+    assert requests.post(f"{url}/?_=1", json={"inputs": BASE64, **options}, timeout=20).ok
+
+
+@pytest.mark.parametrize(
     ("seconds", "kind"),
     [(7200, {"format": "FLAC", "subtype": "PCM_16"}), (900, {"format": "OGG", "subtype": "VORBIS"})],
 )
