@@ -110,7 +110,7 @@ class AudioClassificationPipeline(StockAudioClassificationPipeline, ChunkPipelin
             array = inputs.get("raw", inputs.get("array"))
             if array is not None and "sampling_rate" in inputs:
                 # A tensor of one number: as data sets in the format of torch have it.
-                own_rate = np.asarray(inputs["sampling_rate"])
+                own_rate: Any = np.asarray(inputs["sampling_rate"])
                 return to_mono(_as_numpy(array), own_rate.item() if own_rate.ndim == 0 else own_rate, rate)
             inputs = inputs.get("bytes") or inputs.get("path")
             if inputs is None:
