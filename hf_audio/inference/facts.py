@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import numbers
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -236,7 +237,9 @@ class Facts:
 
         Raises:
             AudioError: scores that are not finite, and so no answer.
+            ArgumentError: see `check_top_k`.
         """
+        check_top_k(top_k)
         if not np.isfinite(scores).all():
             raise AudioError(
                 "The network's scores are not finite: the recording is too loud for it, or the checkpoint is broken."
@@ -252,6 +255,16 @@ class Facts:
             return {"text": text, "score": float(digits.max(1).prod())}
         best = np.argsort(-scores, kind="stable")[:top_k]
         return [{"score": float(scores[place]), "label": self.labels[place]} for place in best]
+
+
+def check_top_k(top_k: int | None) -> None:
+    """Refuse what is no number of labels; `None` is all of them.
+
+    Raises:
+        ArgumentError: it is none, or below 1: -1 would be all labels but the last one.
+    """
+    if top_k is not None and not (isinstance(top_k, numbers.Integral) and top_k >= 1):
+        raise ArgumentError(f"top_k={top_k!r} must be a whole number, at least 1, or None for all labels.")
 
 
 def no_number(digits: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..audio.levels import to_floats
+from ..audio.levels import find_peak, to_floats
 from ..errors import AudioError, CheckpointError
 from .classifier import AudioClassifier, group_by_length
 from .facts import Facts
@@ -117,8 +117,10 @@ class OnnxAudioClassifier(AudioClassifier):
 
 
 def _with_full_scale(window: np.ndarray) -> np.ndarray:
-    """Integers divided by their full scale, as the feature extractor does beside torch."""
-    return window if window.dtype.kind == "f" else to_floats(window, "A window")
+    """Integers, or floats that hold such, divided by their full scale, as the feature extractor does beside torch."""
+    if window.dtype.kind == "f" and not (find_peak(window, "A window") > 1 and (window == np.rint(window)).all()):
+        return window
+    return to_floats(window, "A window")
 
 
 def _threads_of_environment() -> int:

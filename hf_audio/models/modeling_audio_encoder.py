@@ -14,7 +14,7 @@ from .frontends import ConstantModule, length_mask
 from .modeling_audio_cnn import (
     AudioClassifierOutput,
     calibrate,
-    check_padding,
+    check_inputs,
     classifier_output,
     count_samples,
     notice_tags,
@@ -85,7 +85,7 @@ class AudioEncoderModel(AudioEncoderPreTrainedModel):
                 frames, size).
             return_dict: `False` returns a tuple, as in every transformers model.
         """
-        check_padding(attention_mask, self.training)
+        check_inputs(input_values, attention_mask, self.training)
         n_samples = count_samples(input_values, attention_mask)
         if attention_mask is not None:
             input_values = input_values * length_mask(n_samples, input_values.shape[1])

@@ -14,7 +14,7 @@ from .modeling_audio_cnn import (
     AudioCNNForAudioClassification,
     AudioCNNPreTrainedModel,
     add_margin,
-    check_padding,
+    check_inputs,
     classifier_output,
     count_samples,
     probabilities,
@@ -147,7 +147,7 @@ class AudioEnsembleForAudioClassification(PreTrainedModel):
         self, input_values: torch.Tensor, attention_mask: torch.Tensor | None
     ) -> Iterator[tuple[Member, MemberWindows]]:
         """Each member with what it hears of the waveforms, (batch, samples)."""
-        check_padding(attention_mask, self.training)
+        check_inputs(input_values, attention_mask, self.training)
         n_samples = count_samples(input_values, attention_mask)
         for member, resampler in zip(self.members, self.resamplers, strict=True):
             assert isinstance(member, MEMBERS) and isinstance(resampler, Resampler)
