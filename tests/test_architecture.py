@@ -28,7 +28,7 @@ BELOW = {
     "lettering": (),
     "flags": ("errors",),
     "trainer_flags": ("errors",),
-    "arguments": ("files", "trainer_flags"),
+    "arguments": ("files", "processes", "trainer_flags"),
     "recipe_flags": ("arguments", "flags"),
     "models": (),
     "encoders": ("models", "files"),

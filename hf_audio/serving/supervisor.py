@@ -17,6 +17,7 @@ from pathlib import Path
 
 from .. import errors
 from ..errors import ArgumentError, Refusal
+from ..processes import count_cores
 from .connections import listen
 from .settings import Settings
 from .tally import SharedTally
@@ -175,7 +176,7 @@ class Supervisor:
 
     def _environment(self) -> dict[str, str]:
         """The environment of a worker, with its share of the cores: more threads would wait for one another."""
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        cores = count_cores()
         threads = {THREADS_VARIABLE: str(max(cores // self.n_workers, 1))}
         return {**threads, **os.environ, COUNTS_VARIABLE: str(self._counts)}
 

@@ -3,7 +3,6 @@
 One class a clip is one softmax, a number one softmax a digit, and of tags each is one sigmoid.
 """
 
-import os
 import warnings
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +15,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from threadpoolctl import threadpool_limits
+
+from ...processes import count_cores
 
 # What scikit-learn calls C, from the strongest penalty to the weakest; tried in this order, until it gets worse.
 PENALTIES = (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
@@ -169,7 +170,7 @@ def cross_fit(
     judged_by: dict[float, np.ndarray] = {}
     losses: dict[float, np.ndarray] = {}
     fits = [_Fit(features, targets, weights, fitted) for fitted, _ in folds]
-    n_threads = min(len(folds), os.cpu_count() or 1)
+    n_threads = min(len(folds), count_cores())
     with ThreadPoolExecutor(n_threads) as threads, threadpool_limits(1, user_api="blas"):
         for penalty in PENALTIES:
             logits = np.zeros((len(features), targets.n_logits), dtype=np.float32)
