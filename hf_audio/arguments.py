@@ -3,7 +3,6 @@
 import importlib.util
 import logging
 import math
-import os
 import sys
 import time
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ import torch
 from transformers import TrainingArguments
 
 from .errors import ArgumentError
+from .processes import count_cores
 from .trainer_flags import check_reporting, check_trainer_flags
 
 # Metrics of which less is better.
@@ -449,7 +449,7 @@ class RecipeArguments(TrainingArguments):
             # Beside a model on every core, a worker would take a core from one of its threads, and so make all of them
             # wait, since they meet after every layer.
             taken = torch.get_num_threads() if self.use_cpu else 0
-            self.dataloader_num_workers = min(4, max((os.cpu_count() or 1) - taken, 0))
+            self.dataloader_num_workers = min(4, max(count_cores() - taken, 0))
         self.dataloader_persistent_workers = self.dataloader_persistent_workers and self.dataloader_num_workers > 0
 
     def _choose_the_optimizer(self) -> None:
@@ -541,5 +541,5 @@ class RecipeArguments(TrainingArguments):
 
 
 def _value(strategy: Any) -> str:
-    """Of a member of transformers' enumerations, or a text, the text."""
+    """The text of a member of transformers' enumerations, or of a text."""
     return str(getattr(strategy, "value", strategy))

@@ -62,8 +62,8 @@ def _run(argv: Sequence[str]) -> None:
         return
     if name not in COMMANDS:
         near = find_neighbour(name, ["train", *COMMANDS])
-        told = "see hf-audio --help" if near is None else f"you may mean hf-audio {near}; see hf-audio --help"
-        raise ArgumentError(f"{name} is no command: {told}.")
+        hint = "see hf-audio --help" if near is None else f"you may mean hf-audio {near}; see hf-audio --help"
+        raise ArgumentError(f"{name} is no command: {hint}.")
     function, show = COMMANDS[name]
     show(**FunctionParser(f"hf-audio {name}", function).read(words))
 
@@ -127,8 +127,8 @@ def _detect(*, beside: str | None, **arguments: Any) -> None:
     _look_for_garbage_seldom()
     n_clips, n_unreadable = detect_events(None, beside=beside, **arguments)
     if n_unreadable:
-        told = "see what `error` says" if beside is None else "they have no file"
-        print(f"{n_unreadable} of {n_clips} recordings cannot be read: {told}.", file=sys.stderr)
+        hint = "see what `error` says" if beside is None else "they have no file"
+        print(f"{n_unreadable} of {n_clips} recordings cannot be read: {hint}.", file=sys.stderr)
 
 
 @_shows(commands.embed)
@@ -141,10 +141,10 @@ def _embed(**arguments: Any) -> None:
 
 @_shows(commands.evaluate)
 def _evaluate(**arguments: Any) -> None:
-    told = commands.evaluate(**arguments)
+    evaluation = commands.evaluate(**arguments)
     from .evaluation.report import REPORT_NAME, lines_of
 
-    for line in lines_of(told):
+    for line in lines_of(evaluation):
         print(line)
     if arguments["output"] is not None:
         print(f"\nThe report, with tables and pictures: {Path(arguments['output']) / REPORT_NAME}")
@@ -160,8 +160,8 @@ def _similar(*, output: str | None, **arguments: Any) -> None:
     widest = max(len(shown_cell(neighbour.file)) for neighbour in neighbours)
     print(f"{'#':>4}  similarity  {'file':<{widest}}  {'start':>9}  {'end':>9}")
     for each in neighbours:
-        told = f"{shown_cell(each.file):<{widest}}  {each.start:9.2f}  {each.end:9.2f}"
-        print(f"{each.rank:4}  {each.similarity:10.4f}  {told}")
+        cells = f"{shown_cell(each.file):<{widest}}  {each.start:9.2f}  {each.end:9.2f}"
+        print(f"{each.rank:4}  {each.similarity:10.4f}  {cells}")
 
 
 @_shows(commands.suggest)
@@ -175,8 +175,8 @@ def _suggest(*, output: str | None, **arguments: Any) -> None:
     widest = max(len(shown_cell(each.path)) for each in chosen)
     print(f"{'#':>4}  {'path':<{widest}}  {'start':>9}  {'end':>9}  uncertainty  novelty  guess")
     for each in chosen:
-        told = f"{shown_cell(each.path):<{widest}}  {each.start:9.2f}  {each.end:9.2f}"
-        print(f"{each.rank:4}  {told}  {each.uncertainty:11.3f}  {each.novelty:7.3f}  {shown_cell(each.guess)}")
+        cells = f"{shown_cell(each.path):<{widest}}  {each.start:9.2f}  {each.end:9.2f}"
+        print(f"{each.rank:4}  {cells}  {each.uncertainty:11.3f}  {each.novelty:7.3f}  {shown_cell(each.guess)}")
 
 
 def _look_for_garbage_seldom() -> None:
@@ -190,9 +190,9 @@ def _look_for_garbage_seldom() -> None:
 def _fit_events(**arguments: Any) -> None:
     rule = commands.fit_events(**arguments)
     thresholds = sorted(set(rule.thresholds))
-    told = f"{thresholds[0]:g}" if len(thresholds) == 1 else f"{thresholds[0]:g} to {thresholds[-1]:g}"
+    span = f"{thresholds[0]:g}" if len(thresholds) == 1 else f"{thresholds[0]:g} to {thresholds[-1]:g}"
     print(
-        f"{arguments['checkpoint']} finds events from a confidence of {told} on, which end below {rule.release:.0%} of"
+        f"{arguments['checkpoint']} finds events from a confidence of {span} on, which end below {rule.release:.0%} of"
     )
     print(f"that; shorter ones than {rule.min_seconds:g} s are left out, and gaps of {rule.gap_seconds:g} s closed.")
 
@@ -208,8 +208,8 @@ def _stream(**arguments: Any) -> None:
             print(f"{onset:8.2f} s to {offset:8.2f} s  {label}  {confidence:.2f}", flush=True)
             continue
         answer = decision.answer
-        told = answer.get("label", answer.get("text"))
-        print(f"{decision.second:8.2f} s  {told}  {answer['score']:.2f}", flush=True)
+        answered = answer.get("label", answer.get("text"))
+        print(f"{decision.second:8.2f} s  {answered}  {answer['score']:.2f}", flush=True)
 
 
 @_shows(commands.pseudo_label)
@@ -258,8 +258,8 @@ def _verify(**arguments: Any) -> None:
     verdicts = commands.verify(**arguments)
     print(f"{'':<24}{'clips':>6}{'difference':>12}{'bound':>10}")
     for verdict in verdicts:
-        told = f"{verdict.way:<24}{verdict.n_clips:>6}{verdict.largest_difference:>12.1e}{verdict.bound:>10.1e}"
-        print(told, "" if verdict.holds else "  ABOVE ITS BOUND", flush=True)
+        row = f"{verdict.way:<24}{verdict.n_clips:>6}{verdict.largest_difference:>12.1e}{verdict.bound:>10.1e}"
+        print(row, "" if verdict.holds else "  ABOVE ITS BOUND", flush=True)
         holds = holds and verdict.holds
     if not holds:
         sys.exit(1)

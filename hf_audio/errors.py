@@ -21,6 +21,7 @@ bug of hf_audio and keeps its traceback.
 """
 
 import errno
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -35,6 +36,7 @@ CONTAINERS = ("az", "abfs", "abfss")
 USER = "".join(f"(?<!{scheme}://)" for scheme in CONTAINERS) + r"(?<=://)[^\s/]+@|(?<=://)[^\s/@]*:[^\s/]*@"
 CREDENTIALS = re.compile(rf"{USER}|(?<=[?&]){SECRET}=(?:[^&\s:,)]|[:,)]+(?=[^&\s:,)]))*&?", re.IGNORECASE)
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 class Refusal(ValueError):  # noqa: N818  (it refuses; what is wrong is the user's input)
@@ -128,7 +130,7 @@ def refusals_end_in_a_sentence(speaks: bool = True) -> Iterator[None]:
     except OSError as error:
         if error.filename is None and error.errno not in NO_ROOM:
             raise
-        sentence = str(error)
+        sentence = _explain_cache(error) or str(error)
     else:
         return
     if speaks:
@@ -136,8 +138,29 @@ def refusals_end_in_a_sentence(speaks: bool = True) -> Iterator[None]:
     sys.exit(2)
 
 
+def _explain_cache(error: OSError) -> str | None:
+    """What to do where the cache of Hugging Face's libraries cannot be written; `None` of any other file.
+
+    Source of the folders: https://huggingface.co/docs/huggingface_hub/package_reference/environment_variables.
+    """
+    caches = os.environ.get("XDG_CACHE_HOME") or os.path.join("~", ".cache")
+    folders = {name: os.environ.get(name) for name in ("HF_DATASETS_CACHE", "HF_HUB_CACHE", "HF_HOME")}
+    folders["HF_HOME"] = folders["HF_HOME"] or os.path.join(caches, "huggingface")
+    for name, folder in folders.items():
+        if not folder or not isinstance(error.filename, str):
+            continue
+        folder = os.path.abspath(os.path.expanduser(folder))
+        is_below = f"{os.path.abspath(error.filename)}{os.sep}".startswith(f"{folder}{os.sep}")
+        if is_below and (error.errno in NOT_WRITABLE or not os.path.isdir(folder)):
+            return (
+                f"{error.filename} in the cache of Hugging Face's libraries cannot be used ({error.strerror}): set "
+                f"the variable {name} to a folder that can be written, on a disk with room."
+            )
+    return None
+
+
 def _sentence(error: Refusal) -> str:
-    told = str(error)
-    if "Traceback (most recent call last)" in told:  # so the error of a loader worker arrives
-        return told.strip().splitlines()[-1].partition("Error: ")[2]
-    return told
+    message = str(error)
+    if "Traceback (most recent call last)" in message:  # so the error of a loader worker arrives
+        return message.strip().splitlines()[-1].partition("Error: ")[2]
+    return message

@@ -88,8 +88,8 @@ def refuse_unknown(names: Sequence[str], known: Iterable[str], help_command: str
     known = list(known)
     meant = [find_neighbour(name.lstrip("-"), known) for name in names]
     flags = " and ".join(dict.fromkeys(f"--{name}" for name in meant if name is not None))
-    told = f"you may mean {flags}; see" if flags else "see"
-    raise ArgumentError(f"{', '.join(names)}: no such argument; {told} {help_command}.")
+    hint = f"you may mean {flags}; see" if flags else "see"
+    raise ArgumentError(f"{', '.join(names)}: no such argument; {hint} {help_command}.")
 
 
 def check_flags(parser: argparse.ArgumentParser, words: Sequence[str], help_command: str) -> None:
@@ -133,10 +133,10 @@ class FlagFormatter(argparse.HelpFormatter):
         return "BOOL" if action.nargs == "?" else action.dest.rstrip("_").split("_")[-1].upper()
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
-        told = action.help
-        if told is None or not action.option_strings or not _says_something(action.default):
-            return told
-        return f"{told} (default: {str(action.default).replace('%', '%%')})"
+        text = action.help
+        if text is None or not action.option_strings or not _says_something(action.default):
+            return text
+        return f"{text} (default: {str(action.default).replace('%', '%%')})"
 
 
 def _says_something(default: Any) -> bool:
@@ -153,13 +153,13 @@ class FunctionParser(argparse.ArgumentParser):
     """
 
     def __init__(self, prog: str, function: Callable[..., Any]):
-        summary, description, told = read_docstring(function)
+        summary, description, descriptions = read_docstring(function)
         text = f"{summary}\n\n{description}" if description else summary
         super().__init__(prog=prog, description=text, formatter_class=_ParagraphFormatter)
         for parameter in inspect.signature(function).parameters.values():
-            self._add(parameter, told.get(parameter.name, "").replace("%", "%%"))
+            self._add(parameter, descriptions.get(parameter.name, "").replace("%", "%%"))
 
-    def _add(self, parameter: inspect.Parameter, told: str) -> None:
+    def _add(self, parameter: inspect.Parameter, text: str) -> None:
         kind = _argparse_type(parameter.annotation)
         flag = f"--{parameter.name.rstrip('_')}"  # a word that Python keeps for itself has a line behind it
         required = parameter.default is inspect.Parameter.empty
@@ -169,12 +169,12 @@ class FunctionParser(argparse.ArgumentParser):
                 name = name.removesuffix("S")
             elif not required:
                 kind |= {"nargs": "?", "default": parameter.default}
-            self.add_argument(parameter.name, metavar=name, help=told, **kind)
+            self.add_argument(parameter.name, metavar=name, help=text, **kind)
         elif parameter.annotation is bool:
-            self.add_argument(flag, action="store_true", help=told)
+            self.add_argument(flag, action="store_true", help=text)
         else:
             default = {"required": True} if required else {"default": parameter.default}
-            self.add_argument(flag, dest=parameter.name, help=told, **kind, **default)
+            self.add_argument(flag, dest=parameter.name, help=text, **kind, **default)
 
     def read(self, words: Sequence[str]) -> dict[str, Any]:
         """Words of a command line -> the function's arguments.
@@ -234,5 +234,5 @@ def read_docstring(function: Callable[..., Any]) -> tuple[str, str, dict[str, st
     summary, _, description = head.strip().partition("\n\n")
     bodies = dict(zip(sections[::2], sections[1::2], strict=True))
     entries = re.split(r"^ {4}(\w+): ", bodies.get("Args", ""), flags=re.MULTILINE)[1:]
-    told = {name: " ".join(text.split()) for name, text in zip(entries[::2], entries[1::2], strict=True)}
-    return summary.strip(), description.strip(), told
+    descriptions = {name: " ".join(text.split()) for name, text in zip(entries[::2], entries[1::2], strict=True)}
+    return summary.strip(), description.strip(), descriptions

@@ -214,5 +214,5 @@ def find_folders(directory: str | os.PathLike) -> list[Path]:
 
 def name_some(paths: Sequence[Path]) -> str:
     """The first few paths, and how many more there are, for a sentence."""
-    told = ", ".join(public_name(str(path)) for path in paths[:NAMES_TOLD])
-    return told if len(paths) <= NAMES_TOLD else f"{told} and {len(paths) - NAMES_TOLD} more"
+    named = ", ".join(public_name(str(path)) for path in paths[:NAMES_TOLD])
+    return named if len(paths) <= NAMES_TOLD else f"{named} and {len(paths) - NAMES_TOLD} more"

@@ -43,8 +43,8 @@ def letter(names: Sequence[str], longest: int = LONGEST_NAME) -> Lettering:
     families, unknown = _find_fonts(frozenset().union(*shown))
     shown = ["".join(_replacement(own) if own in unknown else own for own in name) for name in shown]
     alike = Counter(shown)
-    told = [f"{name} ({number})" if alike[name] > 1 else name for number, name in enumerate(shown)]
-    return Lettering(told, list(families))
+    texts = [f"{name} ({number})" if alike[name] > 1 else name for number, name in enumerate(shown)]
+    return Lettering(texts, list(families))
 
 
 def _replacement(letter: str) -> str:

@@ -19,21 +19,21 @@ def count_problems(problems: Iterable[Problem], whole_list: str = "") -> list[st
         whole_list: the file that lists all; it is named once, behind the last sentence, where there are several
             files.
     """
-    told = []
+    sentences = []
     n_files = 0
     for files in group_by_reason(problems):
         n_files += len(files)
         path, reason = files[0]["path"], files[0]["reason"]
         if len(files) == 1:
-            told.append(f"1 file cannot be used: {reason}")
+            sentences.append(f"1 file cannot be used: {reason}")
             continue
         predicate = reason.removeprefix(f"{path} ")
         each = f"each of them {predicate}" if predicate != reason else f"for one: {reason}"
         names = name_some([Path(problem["path"]) for problem in files])
-        told.append(f"{len(files)} files cannot be used, {names}: {each}")
+        sentences.append(f"{len(files)} files cannot be used, {names}: {each}")
     if n_files > 1 and whole_list:
-        told[-1] += f" All {n_files} are listed in {whole_list}."
-    return told
+        sentences[-1] += f" All {n_files} are listed in {whole_list}."
+    return sentences
 
 
 def group_by_reason(problems: Iterable[Problem]) -> list[list[Problem]]:

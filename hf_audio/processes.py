@@ -14,6 +14,11 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
+def count_cores() -> int:
+    """The cores that this process may run on, which can be fewer than the machine has (`taskset`, a container)."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def work_off(
     function: Callable[[Item], Result],
     items: Sequence[Item],
@@ -27,7 +32,7 @@ def work_off(
     """
     with tqdm(total=len(items), desc=description, unit=unit, delay=quiet_seconds) as bar:
         # Threads would not do: they share the random numbers of the C library, from which eSpeak draws breath.
-        workers = min(os.cpu_count() or 1, len(items) // 50)
+        workers = min(count_cores(), len(items) // 50)
         if workers < 2:
             for item in items:
                 yield function(item)

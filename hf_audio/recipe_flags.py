@@ -100,7 +100,7 @@ class RecipeParser(HfArgumentParser):
 
     @property
     def names(self) -> list[str]:
-        """Of all arguments."""
+        """Names of all arguments."""
         return [action.dest for action in self._actions]
 
     @property
@@ -184,9 +184,9 @@ def _read_config(path: Path, parser: RecipeParser) -> list[str]:
     for name in values:
         if name not in parser.names:
             meant = find_neighbour(str(name), parser.names)
-            told = "" if meant is None else f"you may mean {meant}; "
+            hint = "" if meant is None else f"you may mean {meant}; "
             raise ArgumentError(
-                f"--config {path} names {name!r}, which is no argument: {told}see {parser.help_command}."
+                f"--config {path} names {name!r}, which is no argument: {hint}see {parser.help_command}."
             )
     if values.get("do_train") is False and values.get("do_predict") is False:
         # Earlier versions saved so of every run, which trained and was judged all the same.

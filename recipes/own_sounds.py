@@ -77,15 +77,15 @@ def fit_network(args: OwnSoundsArguments) -> dict[str, Any]:
 def normal_facts(args: OwnSoundsArguments, division: Division, choices: Mapping[str, Choice]) -> TaskFacts:
     """What the card says of normal recordings alone."""
     collection = division.collection
-    told = facts(args, division, choices)
+    classified = facts(args, division, choices)
     chosen = "".join(f"\n- `{name}` {value}: {why}" for name, (value, why) in choices.items() if name in HEARD)
     return replace(
-        told,
+        classified,
         hears="A recording in, whether it is normal out, and how far it is from that; recordings of more than "
         f"{args.clip_seconds:g} s are judged in windows.",
         data=f"The normal recordings of {code(collection.name)}, as they are."
         + (f" Chosen by the recordings:\n{chosen}" if chosen else ""),
-        limits=[limit for limit in told.limits if "One class" not in limit],
+        limits=[limit for limit in classified.limits if "One class" not in limit],
         tags=["sounds", "anomaly-detection"],
     )
 

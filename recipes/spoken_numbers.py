@@ -350,21 +350,7 @@ def task_of(args: SpokenNumbersArguments, data_dir: Path) -> Task:
     dataset, tests = load_recordings(data_dir, people)
     validation_rows = None
     if args.model == "words" and args.data_dir is not None and args.pretraining_clips:
-        own = ~np.logical_or.reduce(list(tests.values()))
-        speakers = dataset["speaker"] if "speaker" in dataset.column_names else range(len(dataset))
-        # Chosen first: no word of theirs is cut out.
-        validation_rows = choose_speakers(np.asarray(speakers), own, args.validation_fraction, args.seed)
-        with args.main_process_first(desc="clips beside the recordings"):
-            trained = dataset.select(np.flatnonzero(own & ~validation_rows))
-            spoken = load_numbers(make_varied_numbers(count=args.pretraining_clips) / "train.csv", N_DIGITS)
-            # What it has begun with, so that it forgets neither other voices nor what is no number.
-            beside = [spoken.select(range(min(len(trained), len(spoken)))), *put_together_anew(trained)]
-            # Voices and pauses that it has not heard: how sure it may be is seen there.
-            validating = put_together_anew(dataset.select(np.flatnonzero(validation_rows)))
-        n_added = [sum(map(len, parts)) for parts in (beside, validating)]
-        dataset = join([dataset, *beside, *validating])
-        tests = {name: np.concatenate([rows, np.zeros(sum(n_added), dtype=bool)]) for name, rows in tests.items()}
-        validation_rows = np.concatenate([validation_rows, np.repeat([False, True], n_added)])
+        dataset, tests, validation_rows = add_words(args, dataset, tests)
     strong = args.pseudo_labels is not None
     return Task(
         config=AudioCNNConfig(**{**PRESETS[args.model], **(STRONG if strong else {})}),
@@ -379,6 +365,37 @@ def task_of(args: SpokenNumbersArguments, data_dir: Path) -> Task:
         pretraining=describe_pretraining(args) if args.pretraining_clips else None,
         search_space=SEARCH_SPACE,
     )
+
+
+def add_words(
+    args: SpokenNumbersArguments, dataset: Dataset, tests: dict[str, np.ndarray]
+) -> tuple[Dataset, dict[str, np.ndarray], np.ndarray]:
+    """The recordings, and beside them clips of their words and of the voices that the network began with.
+
+    Args:
+        args: of the run.
+        dataset: the recordings.
+        tests: masks of the clips of each test, (clips,) of bool.
+
+    Returns:
+        All clips, the masks of the tests, and which clips validate, (clips,) of bool each.
+    """
+    own = ~np.logical_or.reduce(list(tests.values()))
+    speakers = dataset["speaker"] if "speaker" in dataset.column_names else range(len(dataset))
+    # Chosen first: no word of theirs is cut out.
+    validation_rows = choose_speakers(np.asarray(speakers), own, args.validation_fraction, args.seed)
+    with args.main_process_first(desc="clips beside the recordings"):
+        trained = dataset.select(np.flatnonzero(own & ~validation_rows))
+        spoken = load_numbers(make_varied_numbers(count=args.pretraining_clips) / "train.csv", N_DIGITS)
+        # What it has begun with, so that it forgets neither other voices nor what is no number.
+        beside = [spoken.select(range(min(len(trained), len(spoken)))), *put_together_anew(trained)]
+        # Voices and pauses that it has not heard: how sure it may be is seen there.
+        validating = put_together_anew(dataset.select(np.flatnonzero(validation_rows)))
+    n_added = [sum(map(len, parts)) for parts in (beside, validating)]
+    dataset = join([dataset, *beside, *validating])
+    tests = {name: np.concatenate([rows, np.zeros(sum(n_added), dtype=bool)]) for name, rows in tests.items()}
+    validation_rows = np.concatenate([validation_rows, np.repeat([False, True], n_added)])
+    return dataset, tests, validation_rows
 
 
 def put_together_anew(recorded: Dataset) -> list[Dataset]:

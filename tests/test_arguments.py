@@ -56,13 +56,12 @@ def test_values_that_cannot_be_are_refused_in_a_sentence(flags, says):
         (2, 2, False, 0),
         (8, 6, False, 2),
         (16, 1, False, 4),
-        (None, 1, False, 0),
         (2, 2, True, 2),
         (16, 16, True, 4),
     ],
 )
 def test_loader_workers_get_the_cores_that_the_model_leaves(cores, threads, accelerated, workers, monkeypatch):
-    monkeypatch.setattr("os.cpu_count", lambda: cores)
+    monkeypatch.setattr("hf_audio.arguments.count_cores", lambda: cores)
     monkeypatch.setattr("torch.get_num_threads", lambda: threads)
     monkeypatch.setattr("torch.accelerator.is_available", lambda: accelerated)
     monkeypatch.setattr("hf_audio.arguments.bf16_is_fast", lambda use_cpu: False)

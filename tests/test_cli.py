@@ -283,13 +283,13 @@ def test_ended_maker_leaves_nothing(ending: signal.Signals, tmp_path: Path) -> N
     pytest.importorskip("espeakng_loader")
     # A stand-in for the package itself, whose import would take most of the time.
     code = """if True:
-        import os, signal, sys, types
+        import signal, sys, types
         # Tests that were started in the background have it ignored, and would hand that down.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         package = sys.modules["hf_audio"] = types.ModuleType("hf_audio")
         package.__path__ = [sys.argv[1]]
-        from hf_audio import cli
-        os.cpu_count = lambda: 2
+        from hf_audio import cli, processes
+        processes.count_cores = lambda: 2
         cli.main(["make-numbers", sys.argv[2], "--count", "3000"])
     """
     argv = [sys.executable, "-c", code, str(Path(cli.__file__).parent), str(tmp_path / "numbers")]

@@ -380,7 +380,7 @@ def test_the_notebook_runs_from_its_first_cell_to_its_last(finished, tmp_path, m
         "import matplotlib\nmatplotlib.use('Agg')\n" + "\n".join(sources) + "\nprint('ANSWER', answer)\n"
     )
     monkeypatch.chdir(tmp_path)
-    process = fork(lambda: runpy.run_path(str(script)), {}, tmp_path / "printed.txt")
+    process = fork(partial(runpy.run_path, str(script)), {}, tmp_path / "printed.txt")
     process.join(300)
     process.kill()
     printed = (tmp_path / "printed.txt").read_text()

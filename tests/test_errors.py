@@ -40,6 +40,40 @@ def test_what_can_be_mended_is_one_sentence_and_exit_code_2(error, sentence, cap
     assert said.startswith("error: ") and sentence in said and "\n" not in said
 
 
+@pytest.mark.parametrize(
+    ("variable", "reason", "file", "named"),
+    [
+        ("HF_HOME", errno.EACCES, "cache/datasets/hf_audio", "HF_HOME"),
+        ("HF_HOME", errno.EROFS, "cache", "HF_HOME"),
+        ("HF_DATASETS_CACHE", errno.EACCES, "cache/hf_audio", "HF_DATASETS_CACHE"),
+        ("XDG_CACHE_HOME", errno.EACCES, "cache/huggingface/hub", "HF_HOME"),
+        ("HF_HOME", errno.ENOENT, "cache/datasets", None),  # a file that is not there
+        ("HF_HOME", errno.EACCES, "cache of others/datasets", None),
+    ],
+)
+def test_a_cache_that_cannot_be_written_is_told_with_the_variable(
+    variable, reason, file, named, tmp_path, monkeypatch, capsys
+):
+    for name in ("HF_HOME", "HF_DATASETS_CACHE", "HF_HUB_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "cache").mkdir()
+    monkeypatch.setenv(variable, str(tmp_path / "cache"))
+    with pytest.raises(SystemExit), refusals_end_in_a_sentence():
+        raise OSError(reason, "Why", str(tmp_path / file))
+    said = capsys.readouterr().err
+    assert str(tmp_path / file) in said
+    assert (f"(Why): set the variable {named} to a folder that can be written" in said) == (named is not None)
+
+
+def test_a_cache_in_the_place_of_a_file_is_told_with_the_variable(tmp_path, monkeypatch, capsys):
+    (tmp_path / "file").touch()
+    monkeypatch.delenv("HF_DATASETS_CACHE", raising=False)
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "file" / "cache"))
+    with pytest.raises(SystemExit), refusals_end_in_a_sentence():
+        (tmp_path / "file" / "cache" / "datasets").mkdir(parents=True)
+    assert "set the variable HF_HOME to a folder" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("secret", ["me:word", "a,b)c", "word"])
 def test_a_sentence_goes_on_behind_credentials(secret):
     told = str(

@@ -168,7 +168,7 @@ class AvFile(ForeignFile):
 
     @property
     def _padded_from(self) -> int:
-        """Of AAC in MP4, the frames behind which the last packet is filled up: older FFmpegs decode that, too."""
+        """Frames of AAC in MP4 before the padding of the last packet, which older FFmpegs decode; -1 if unknown."""
         return self.frames if self._is_padded and self.frames is not None else -1
 
     def _read(self, frame: Any) -> np.ndarray:

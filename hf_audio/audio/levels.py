@@ -124,7 +124,7 @@ def rescale(samples: np.ndarray, full_scale: float) -> np.ndarray:
 
 
 def clip(samples: np.ndarray) -> np.ndarray:
-    """To -1 to 1, the same array where nothing lies beyond; NaN stays."""
+    """Samples clipped to -1 to 1; the same array where nothing lies beyond. NaN stays."""
     if samples.size == 0 or (samples.min() >= -1 and samples.max() <= 1):
         return samples
     return np.clip(samples, -1, 1)

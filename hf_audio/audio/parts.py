@@ -87,12 +87,12 @@ class PartFile(io.RawIOBase):
         return self._position
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """As of any file."""
+        """Move to a place in the part; see `io.RawIOBase.seek`."""
         self._position = max(offset + (0, self._position, self.size)[whence], 0)
         return self._position
 
     def readinto(self, buffer: Any) -> int:
-        """As of any file; what is read is whole unless the part ends."""
+        """Read into a buffer, which is filled unless the part ends; see `io.RawIOBase.readinto`."""
         view = memoryview(buffer).cast("B")
         filled = 0
         while filled < len(view) and self._position < self.size:

@@ -75,7 +75,7 @@ def _check_recording(samples: np.ndarray, rate: float, name: str) -> None:
     if samples.size == 0:
         raise AudioError(f"{name} contains no samples: leave it out.")
     if not isinstance(rate, numbers.Real) or not RATES.start <= rate < RATES.stop:
-        raise AudioError(f"{name} has the sampling rate {rate}: give samples per second, {RATES.start} or more.")
+        raise AudioError(f"{name} has the sampling rate {rate!r}: give samples per second, {RATES.start} or more.")
 
 
 def _resample(samples: np.ndarray, rate: float, sampling_rate: int, name: str) -> np.ndarray:

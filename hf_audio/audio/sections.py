@@ -28,7 +28,7 @@ def load_section(path: str | os.PathLike, sampling_rate: int, start: float, end:
     """
     recording = _opened.open(path)
     rate = recording.rate
-    full_scale, heard = _levels(os.path.abspath(path), *_version(path))
+    full_scale, channels = _levels(os.path.abspath(path), *_version(path))
     margin = 0 if rate == sampling_rate else round(MARGIN * rate)
     # A frame that falls on a sample of the result, or that would lie between those of the whole.
     step = rate // math.gcd(rate, sampling_rate)
@@ -36,8 +36,8 @@ def load_section(path: str | os.PathLike, sampling_rate: int, start: float, end:
     if recording.frames is not None and round(start * rate) >= recording.frames:
         raise AudioError(f"{path} ends before {start:g} s: check the times of its annotations.")
     block = recording.section(first, round(end * rate) + margin)
-    if heard is not None and len(heard) < block.shape[1]:
-        block = block[:, heard]
+    if channels is not None and len(channels) < block.shape[1]:
+        block = block[:, channels]
     # Of a block of one rate and as many frames, a whole one and an end.
     samples = np.concatenate(list(resample_blocks(_as_blocks(block), rate, sampling_rate, str(path), full_scale)))
     begin = round(start * sampling_rate) - first * sampling_rate // rate

@@ -203,8 +203,8 @@ def keep_speech(waveform: np.ndarray, sampling_rate: int, name: str = "the audio
         NoSpeechError: nobody speaks in it.
         MissingExtraError: `silero-vad` is not installed.
     """
-    heard = waveform if sampling_rate == RATE else soxr.resample(waveform, sampling_rate, RATE)
-    probabilities = speech_probabilities(heard)
+    resampled = waveform if sampling_rate == RATE else soxr.resample(waveform, sampling_rate, RATE)
+    probabilities = speech_probabilities(resampled)
     stretches = find_speech(probabilities)
     if not stretches:
         raise NoSpeechError(name, float(probabilities.max(initial=0)))

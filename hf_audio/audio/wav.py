@@ -68,7 +68,7 @@ def _settle(
 
 
 def _header(form: bytes, size: int, order: Literal["little", "big"]) -> bytes:
-    """Of a WAV, and from 4 GiB on of an RF64, that holds so many bytes of samples."""
+    """The header of a WAV, or from 4 GiB on of an RF64, with so many bytes of samples."""
     mark = ">" if order == "big" else "<"
     form_chunk = b"fmt " + struct.pack(f"{mark}I", len(form)) + form + bytes(len(form) % 2)
     whole = 4 + len(form_chunk) + 8 + size

@@ -49,15 +49,15 @@ def cut_windows(blocks: Iterable[np.ndarray], window: int, overlap: float = 0.0)
 
 def cut_running(blocks: Iterable[np.ndarray], window: int, hop: int) -> Iterator[tuple[int, np.ndarray]]:
     """A waveform in blocks, (samples,) each -> start and samples of its `running_windows`."""
-    heard = np.zeros(0, dtype=np.float32)
+    samples = np.zeros(0, dtype=np.float32)
     begin = start = 0  # of what is kept, and of the next window
     for block in blocks:
-        heard = np.concatenate([heard, block])
-        while begin + len(heard) > start + window:
-            yield start, heard[start - begin : start - begin + window]
+        samples = np.concatenate([samples, block])
+        while begin + len(samples) > start + window:
+            yield start, samples[start - begin : start - begin + window]
             start += hop
         # The last window ends with the waveform, and so may begin just behind the one before.
         forgotten = max(start - hop, 0) - begin
-        heard, begin = heard[forgotten:].copy(), begin + forgotten
-    first = max(len(heard) - window, 0)
-    yield begin + first, heard[first:]
+        samples, begin = samples[forgotten:].copy(), begin + forgotten
+    first = max(len(samples) - window, 0)
+    yield begin + first, samples[first:]

@@ -81,8 +81,8 @@ def telephone(samples: np.ndarray, sample_rate: int) -> np.ndarray:
     compressed = np.sign(carried) * np.log1p(MU * np.abs(carried) / loudest) / math.log1p(MU)
     steps = np.round(compressed * 127) / 127
     carried = np.sign(steps) * loudest * np.expm1(np.abs(steps) * math.log1p(MU)) / MU
-    heard = soxr.resample(carried.astype(np.float32), TELEPHONE_RATE, sample_rate)
-    return np.pad(heard[: len(samples)], (0, max(len(samples) - len(heard), 0)))
+    received = soxr.resample(carried.astype(np.float32), TELEPHONE_RATE, sample_rate)
+    return np.pad(received[: len(samples)], (0, max(len(samples) - len(received), 0)))
 
 
 @functools.cache

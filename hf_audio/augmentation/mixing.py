@@ -53,8 +53,8 @@ def overlay(
         unknown = (torch.minimum(value, value[other]) == IGNORED) & (both < 1)
         return torch.where(along(laid, value), both.masked_fill(unknown, IGNORED), value)
 
-    heard = inputs["input_values"]
-    laid_over = {**inputs, "input_values": heard + along(gain, heard) * heard[other]}
+    waveforms = inputs["input_values"]
+    laid_over = {**inputs, "input_values": waveforms + along(gain, waveforms) * waveforms[other]}
     if "attention_mask" in inputs:
         laid_over["attention_mask"] = union(inputs["attention_mask"])
     return laid_over, {name: union(value) for name, value in targets.items()}

@@ -178,9 +178,9 @@ class SyntheticRoom(BaseWaveformTransform):
         """(..., samples) -> (..., samples) float32."""
         response, n_samples = self.parameters["response"], samples.shape[-1]
         size = next_fast_len(n_samples + len(response) - 1, real=True)
-        heard = irfft(rfft(samples, size) * rfft(response, size), size)[..., :n_samples]
-        loudness = np.sqrt(np.mean(np.square(samples)) / max(np.mean(np.square(heard)), 1e-20))
-        return (heard * loudness).astype(np.float32)
+        changed = irfft(rfft(samples, size) * rfft(response, size), size)[..., :n_samples]
+        loudness = np.sqrt(np.mean(np.square(samples)) / max(np.mean(np.square(changed)), 1e-20))
+        return (changed * loudness).astype(np.float32)
 
 
 class TelephoneLine(BaseWaveformTransform):
@@ -221,14 +221,14 @@ class TelephoneLine(BaseWaveformTransform):
     def apply(self, samples: np.ndarray, sample_rate: int) -> np.ndarray:
         """(samples,) -> (samples,) float32, as loud as before."""
         peak = max(float(np.abs(samples).max(initial=0)), 1e-6)
-        heard = soxr.resample(samples / peak, sample_rate, self.RATE)
+        changed = soxr.resample(samples / peak, sample_rate, self.RATE)
         band = butter(2, self.parameters["band"], "bandpass", fs=self.RATE, output="sos")
-        heard = np.clip(0.7 * sosfilt(band, heard), -1, 1)
+        changed = np.clip(0.7 * sosfilt(band, changed), -1, 1)
         coded = io.BytesIO()
-        soundfile.write(coded, heard, self.RATE, subtype=self.parameters["codec"], format="WAV")
+        soundfile.write(coded, changed, self.RATE, subtype=self.parameters["codec"], format="WAV")
         coded.seek(0)
-        heard = soundfile.read(coded, dtype="float32")[0]
-        back = soxr.resample(heard, self.RATE, sample_rate)[: len(samples)] * (peak / 0.7)
+        changed = soundfile.read(coded, dtype="float32")[0]
+        back = soxr.resample(changed, self.RATE, sample_rate)[: len(samples)] * (peak / 0.7)
         return np.pad(back, (0, len(samples) - len(back))).astype(np.float32)
 
 

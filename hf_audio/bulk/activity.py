@@ -113,8 +113,8 @@ class Activity:
         if not self.recorded:
             raise untimed()
         if self.n_untimed:
-            told = "Recordings that do not tell when they began, and so are not in --summary: %d."
-            logger.warning(told, self.n_untimed)
+            sentence = "Recordings that do not tell when they began, and so are not in --summary: %d."
+            logger.warning(sentence, self.n_untimed)
         for path in files:
             with written_whole(path) as temporary:
                 if path.suffix.lower() == ".csv":

@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -44,16 +45,64 @@ class TableHeading(Protocol):
 
 
 @dataclass(frozen=True)
-class Heading:
-    """What the columns are.
+class ClipHeading(ABC):
+    """The columns of a table of answers, of which each row has its clip, the clip's further columns and `error`."""
+
+    further: Sequence[str]
+    """Further columns of the table that named the clips."""
+
+    @property
+    @abstractmethod
+    def own_columns(self) -> list[str]:
+        """Names of those that hold answers, in their order."""
+
+    @property
+    def columns(self) -> list[str]:
+        """All names in their order."""
+        return ["path", *self.clip_columns.values(), *self.own_columns, "error"]
+
+    @cached_property
+    def clip_columns(self) -> dict[str, str]:
+        """The further columns, each with the name that it has beside the own ones."""
+        return kept_names(self.further, {"path", *self.own_columns, "error"})
+
+    @abstractmethod
+    def cells(
+        self, clip: Mapping[str, str], spans: Iterable[Sequence[float]], answers: Iterable[Sequence[Any]]
+    ) -> Iterator[Row]:
+        """The own cells of the rows of a clip, as far as they are known.
+
+        Args:
+            clip: its `path` and further cells.
+            spans: start and end in seconds of what was judged.
+            answers: one a span.
+        """
+
+    def rows(
+        self,
+        clip: Mapping[str, str],
+        spans: Iterable[Sequence[float]],
+        answers: Iterable[Sequence[Any]],
+        problem: str | None,
+    ) -> Iterator[Row]:
+        """The rows of a clip, see `cells`, or one with the problem if there is one; what is not known is `None`."""
+        row = empty_row(clip, self.columns, self.clip_columns)
+        if problem is not None:
+            yield {**row, "error": problem}
+            return
+        for cells in self.cells(clip, spans, answers):
+            yield {**row, **cells}
+
+
+@dataclass(frozen=True)
+class Heading(ClipHeading):
+    """The columns of labels or numbers.
 
     `path`, the further columns of a table that named the clips, `start` and `end` in seconds where clips are judged
     over time, `label` or `number` and `confidence`, `label_2` and `confidence_2` and so on, and `error`. A further
     column that has one of these names is kept under another: `true_label`, `true_number`, `table_confidence`.
     """
 
-    further: Sequence[str]
-    """Further columns of the clips."""
     kind: str
     """"label", or "number" of models that read numbers."""
     n_answers: int
@@ -66,9 +115,9 @@ class Heading:
     """Whether several labels may sound at once, or none."""
 
     @property
-    def columns(self) -> list[str]:
-        """All names in their order."""
-        return ["path", *self._clip_columns.values(), *self._times, *itertools.chain(*self._answer_columns), "error"]
+    def own_columns(self) -> list[str]:
+        """See `ClipHeading.own_columns`."""
+        return [*self._times, *itertools.chain(*self._answer_columns)]
 
     @property
     def real_columns(self) -> set[str]:
@@ -89,32 +138,19 @@ class Heading:
         numbers = ["", *(f"_{i}" for i in range(2, self.n_answers + 1))]
         return [(f"{self.kind}{number}", f"confidence{number}") for number in numbers]
 
-    @cached_property
-    def _clip_columns(self) -> dict[str, str]:
-        """The further columns' names, and those by which they stand beside the answer's."""
-        return kept_names(self.further, {"path", *self._times, *itertools.chain(*self._answer_columns), "error"})
-
-    def rows(
-        self,
-        clip: Mapping[str, str],
-        spans: Iterable[Sequence[float]],
-        answers: Iterable[Sequence[Sequence[Any]]],
-        problem: str | None,
+    def cells(
+        self, clip: Mapping[str, str], spans: Iterable[Sequence[float]], answers: Iterable[Sequence[Sequence[Any]]]
     ) -> Iterator[Row]:
-        """Of one clip; what is not known is `None`."""
-        row = empty_row(clip, self.columns, self._clip_columns)
-        if problem is not None:
-            yield {**row, "error": problem}
-            return
+        """See `ClipHeading.cells`: a row a span."""
         for (start, end), best in zip(spans, answers, strict=True):
             cells = {"start": round(start, 6), "end": round(end, 6)} if self.over_time else {}
             for names, answer in zip(self._answer_columns, best, strict=False):
                 cells |= dict(zip(names, answer, strict=True))
-            yield {**row, **cells}
+            yield cells
 
 
 def kept_names(further: Sequence[str], own: Collection[str]) -> dict[str, str]:
-    """The further columns' names, and those by which they stand beside the answer's own."""
+    """The further columns, each with its name in the table of answers: another one where an own column has it."""
     taken = {*own, *further}
     names = {}
     for name in further:
@@ -206,7 +242,7 @@ WRITERS: dict[str, Writer[TableHeading]] = {".csv": write_csv, ".jsonl": write_j
 
 
 def choose_writer(output: Path, *, over_time: bool, n_clips: int) -> Writer[Heading]:
-    """By the name's end, the writer of a file, which it writes whole or not at all.
+    """The writer of a file by the end of its name; it writes the file whole or not at all.
 
     Raises:
         DataError: a name that says nothing, or a format that does not fit.

@@ -125,7 +125,7 @@ def _is_table(source: str | os.PathLike) -> bool:
 def _refuse_columns(
     sources: Sequence[str | os.PathLike], columns: Columns | None, audio_dir: str | os.PathLike | None
 ) -> None:
-    """Unless one of the sources is a table."""
+    """Refuse columns where none of the sources is a table."""
     if (columns not in (None, Columns()) or audio_dir is not None) and not any(map(_is_table, sources)):
         raise DataError(f"{sources[0]} is no table, and columns are of a table: give the table, or leave them out.")
 

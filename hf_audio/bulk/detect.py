@@ -21,7 +21,7 @@ from ..inference.facts import Facts
 from ..inference.frames import FrameWindows
 from ..remote.addresses import is_remote
 from .activity import Activity
-from .answers import WRITERS, Row, Writer, empty_row, kept_names, print_table, written_at_once
+from .answers import WRITERS, ClipHeading, Row, Writer, print_table, shown_name, written_at_once
 from .clips import STANDARD_INPUT
 from .journal import Entry
 from .label_formats import LABEL_SUFFIXES, OF_ONE_RECORDING, Mark, write_marks
@@ -55,16 +55,16 @@ class Recordings(Sources):
 
 
 @dataclass(frozen=True)
-class EventHeading:
-    """What the columns are.
+class EventHeading(ClipHeading):
+    """The columns of events.
 
     `path`, `onset` and `offset` in seconds from the recording's beginning, `label`, `confidence`, `time`, the onset by
     the clock where it is known when the recording began, the further columns of a table that named the recordings, and
     `error`. A further column that has one of these names is kept under another: `true_label`, `table_onset`.
     """
 
-    further: Sequence[str]
     sampling_rate: int
+    """Of what the checkpoint hears, in Hz."""
     start_column: str | None = None
     """That says when each recording began."""
     activity: Activity | None = None
@@ -75,7 +75,12 @@ class EventHeading:
     @property
     def columns(self) -> list[str]:
         """All names in their order."""
-        return ["path", *self.real_columns[:2], "label", "confidence", "time", *self._clip_columns.values(), "error"]
+        return ["path", *self.own_columns, *self.clip_columns.values(), "error"]
+
+    @property
+    def own_columns(self) -> list[str]:
+        """See `ClipHeading.own_columns`."""
+        return ["onset", "offset", "label", "confidence", "time"]
 
     @property
     def real_columns(self) -> list[str]:
@@ -88,27 +93,15 @@ class EventHeading:
         return ["label"]
 
     @cached_property
-    def _clip_columns(self) -> dict[str, str]:
-        return kept_names(self.further, {"path", *self.real_columns, "label", "time", "error"})
-
-    @cached_property
     def _site_column(self) -> str | None:
         return next((name for name in self.further if name.strip().casefold() in SITE_NAMES), None)
 
-    def rows(
-        self,
-        clip: Mapping[str, str],
-        spans: Iterable[Sequence[float]],
-        answers: Iterable[Sequence[Sequence[Any]]],
-        problem: str | None,
+    def cells(
+        self, clip: Mapping[str, str], spans: Iterable[Sequence[float]], answers: Iterable[Sequence[Sequence[Any]]]
     ) -> Iterator[Row]:
-        """Of one recording, a row an event; what is not known is `None`."""
-        row = empty_row(clip, self.columns, self._clip_columns)
-        if problem is not None:
-            yield {**row, "error": problem}
-            return
+        """See `ClipHeading.cells`: a row an event."""
         for (_, end), events in zip(spans, answers, strict=True):
-            self.lengths[row["path"]] = end
+            self.lengths[shown_name(clip["path"])] = end
             began = self.started(clip)
             if self.activity is not None:
                 site = clip.get(self._site_column or "", "")
@@ -117,7 +110,7 @@ class EventHeading:
                 cells = {"onset": onset, "offset": offset, "label": label, "confidence": confidence}
                 if began is not None:
                     cells["time"] = (began + timedelta(seconds=onset)).isoformat(timespec="milliseconds")
-                yield {**row, **cells}
+                yield cells
 
     def started(self, clip: Mapping[str, str]) -> datetime | None:
         """When a recording began, by the table or by itself."""
@@ -180,7 +173,7 @@ class EventQuestion(OverMoments[EventHeading]):
         return written_at_once(partial(write_events, suffix))
 
     def rule(self, facts: Facts) -> EventRule:
-        """Of a checkpoint, with what the user has changed.
+        """The rule of a checkpoint, with what the user has changed.
 
         Raises:
             ArgumentError: a threshold is of no label of it.
@@ -253,20 +246,20 @@ class EventAnswerer(Answerer[EventHeading]):
 
     def entry(self, judgement: Judgement, file: str) -> Entry:
         """See `Answerer.entry`. A recording's events come when it has ended, in the order of their onsets."""
-        heard = self._listening.setdefault(judgement.clip, _Listening(self.facts.labels, self.rule))
+        listening = self._listening.setdefault(judgement.clip, _Listening(self.facts.labels, self.rule))
         for stretch in self._joiner.add(judgement):
-            heard.events += heard.finder.push(*stretch)
-        heard.end = judgement.spans[-1][1] if judgement.spans else heard.end
+            listening.events += listening.finder.push(*stretch)
+        listening.end = judgement.spans[-1][1] if judgement.spans else listening.end
         if judgement.ended:
             del self._listening[judgement.clip]
         if not judgement.ended or judgement.problem is not None:
             return Entry(judgement.clip, [], [], judgement.ended, judgement.problem)
-        events = sorted([*heard.events, *heard.finder.flush()])
+        events = sorted([*listening.events, *listening.finder.flush()])
         answers = [
-            [round(onset, 6), round(min(offset, heard.end), 6), label, round(confidence, 6)]
+            [round(onset, 6), round(min(offset, listening.end), 6), label, round(confidence, 6)]
             for onset, offset, label, confidence in events
         ]
-        return Entry(judgement.clip, [[0.0, heard.end]], [answers], True, None)
+        return Entry(judgement.clip, [[0.0, listening.end]], [answers], True, None)
 
     def show(self, heading: EventHeading, rows: Iterable[Row], paths: Iterable[str]) -> None:
         """See `Answerer.show`."""

@@ -83,17 +83,17 @@ class EmbeddingAnswerer(Answerer[VectorHeading]):
 
     def entry(self, judgement: Judgement, file: str) -> Entry:
         """See `Answerer.entry`. Windows in which nobody speaks have no vector, where the checkpoint is of speech."""
-        heard = [place for place, speech in enumerate(judgement.speech) if speech is None]
+        spoken = [place for place, speech in enumerate(judgement.speech) if speech is None]
         problem = judgement.problem
-        if problem is None and not heard and judgement.ended and not self.question.over_time:
+        if problem is None and not spoken and judgement.ended and not self.question.over_time:
             problem = str(NoSpeechError(file, 0.0))
         stamp: tuple[int | None, int | None] = None, None
         with suppress(OSError):  # which is gone already
             about = os.stat(file)
             stamp = about.st_size, about.st_mtime_ns
-        answers = [[pack(judgement.scores[place]), *stamp] for place in heard]
+        answers = [[pack(judgement.scores[place]), *stamp] for place in spoken]
         return Entry(
-            judgement.clip, [list(judgement.spans[place]) for place in heard], answers, judgement.ended, problem
+            judgement.clip, [list(judgement.spans[place]) for place in spoken], answers, judgement.ended, problem
         )
 
     def show(self, heading: VectorHeading, rows: Iterable[Row], paths: Iterable[str]) -> None:

@@ -1,16 +1,10 @@
 """A file that one run at a time may write."""
 
 import os
-import weakref
-from io import FileIO
 from pathlib import Path
 
 from ..errors import DataError
-
-try:
-    import fcntl
-except ImportError:  # of Windows, where two runs are not kept apart
-    fcntl = None  # type: ignore[assignment]
+from ..locks import Lock
 
 
 class FileLock:
@@ -25,51 +19,30 @@ class FileLock:
     """
 
     def __init__(self, path: Path):
-        self._file = _open(path)
-        _held.add(self)
+        self._lock = _hold(path)
 
     def release(self) -> None:
         """Let others have the file."""
-        self._file.close()
+        self._lock.release()
 
 
-_held: "weakref.WeakSet[FileLock]" = weakref.WeakSet()
-
-
-def _open(path: Path) -> FileIO:
+def _hold(path: Path) -> Lock:
     while True:
-        file = path.open("ab", buffering=0)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
         try:
-            _lock(file, path)
+            lock = Lock(descriptor)
+        except BlockingIOError as error:
+            raise DataError(
+                f"{path} is being written by another run with the same --output: wait for its end, or choose another "
+                "file."
+            ) from error
+        try:
             # Who held it before may have deleted it, and others hold a new one of that name.
-            if os.path.samestat(os.fstat(file.fileno()), path.stat()):
-                return file
+            if os.path.samestat(os.fstat(descriptor), path.stat()):
+                return lock
         except FileNotFoundError:
             pass
         except BaseException:
-            file.close()
+            lock.release()
             raise
-        file.close()
-
-
-def _lock(file: FileIO, path: Path) -> None:
-    if fcntl is None:
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise DataError(
-            f"{path} is being written by another run with the same --output: wait for its end, or choose another file."
-        ) from error
-    except OSError:  # a file system without locks
-        return
-
-
-def _let_go_in_child() -> None:
-    # The processes that decode may outlive a run that was killed, and shall not hold its file.
-    for lock in list(_held):
         lock.release()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_let_go_in_child)

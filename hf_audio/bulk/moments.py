@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from ..inference.checkpoint import load_classifier
 from ..inference.classifier import AudioClassifier
 from ..inference.facts import Facts
 from ..inference.frames import FrameJoiner, FrameScores, FrameWindows, score_moments
-from .answers import WRITERS, Row, Writer, empty_row, kept_names, print_table, written_at_once
+from .answers import WRITERS, ClipHeading, Row, Writer, print_table, written_at_once
 from .decoding import Cut
 from .journal import Entry
 from .questions import Answerer, H, WindowQuestion, warn_of_every_noise
@@ -63,50 +62,37 @@ class MomentJoiner:
 
 
 @dataclass(frozen=True)
-class MomentHeading:
-    """What the columns are.
+class MomentHeading(ClipHeading):
+    """The columns of scores over time.
 
     `path`, the further columns of a table that named the recordings, `start` and `end` of the moment in seconds, a
     column a label with its probability, and `error`. A further column that has one of these names is kept under
     another, as `table_start`.
     """
 
-    further: Sequence[str]
     labels: Sequence[str]
 
     @property
-    def columns(self) -> list[str]:
-        """All names in their order."""
-        return ["path", *self._clip_columns.values(), *PLACES[1:], *self.labels, "error"]
+    def own_columns(self) -> list[str]:
+        """See `ClipHeading.own_columns`."""
+        return ["start", "end", *self.labels]
 
     @property
     def real_columns(self) -> list[str]:
         """Names of those that hold numbers rather than text."""
-        return [*PLACES[1:], *self.labels]
+        return self.own_columns
 
     @property
     def answer_columns(self) -> list[str]:
         """Names of those that hold labels; here none do."""
         return []
 
-    @cached_property
-    def _clip_columns(self) -> dict[str, str]:
-        return kept_names(self.further, {*PLACES, *self.labels, "error"})
-
-    def rows(
-        self,
-        clip: Mapping[str, str],
-        spans: Iterable[Sequence[float]],
-        answers: Iterable[Sequence[float]],
-        problem: str | None,
+    def cells(
+        self, clip: Mapping[str, str], spans: Iterable[Sequence[float]], answers: Iterable[Sequence[float]]
     ) -> Iterator[Row]:
-        """Of one recording, a row a moment; what is not known is `None`."""
-        row = empty_row(clip, self.columns, self._clip_columns)
-        if problem is not None:
-            yield {**row, "error": problem}
-            return
+        """See `ClipHeading.cells`: a row a moment."""
         for (start, end), scores in zip(spans, answers, strict=True):
-            yield {**row, "start": start, "end": end, **dict(zip(self.labels, scores, strict=True))}
+            yield {"start": start, "end": end, **dict(zip(self.labels, scores, strict=True))}
 
 
 @dataclass(frozen=True)

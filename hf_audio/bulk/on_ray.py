@@ -150,10 +150,10 @@ def _divide(sources: Sources) -> tuple[list[Piece], list[str]]:
             raise DataError(
                 f"{public_name(str(other))} holds no shards, and others do: judge each kind in its own run."
             )
-        told = [_describe(shard) for shard in shards]
-        groups = [(shard, group) for shard, (n, _) in zip(shards, told, strict=True) for group in range(n)]
+        described = [_describe(shard) for shard in shards]
+        groups = [(shard, group) for shard, (n, _) in zip(shards, described, strict=True) for group in range(n)]
         pieces = [Piece(number, (), shard, group) for number, (shard, group) in enumerate(groups)]
-        return pieces, list(dict.fromkeys(name for _, names in told for name in names if name != "path"))
+        return pieces, list(dict.fromkeys(name for _, names in described for name in names if name != "path"))
     clips = sources.clips()
     if any(clip["path"] == STANDARD_INPUT for clip in clips):
         raise DataError("Machines of a cluster do not share the standard input: give files.")
@@ -297,9 +297,9 @@ def _cluster(address: str | None) -> Iterator[None]:
             "--address out."
         ) from error
     except Exception as error:  # versions that differ, and whatever keeps Ray from starting
-        told = " ".join(str(error).split()).rstrip(".")
+        reason = " ".join(str(error).split()).rstrip(".")
         raise DataError(
-            f"The Ray cluster at {place} cannot be used ({told}): install the same versions of Python and Ray."
+            f"The Ray cluster at {place} cannot be used ({reason}): install the same versions of Python and Ray."
         ) from error
     try:
         yield
@@ -339,10 +339,10 @@ def _judged(
         for row in found.iter_rows():
             yield int(row["number"])
     except ray.exceptions.RayError as error:
-        told = SENTENCE.search(str(error))
-        if told is None:
+        sentence = SENTENCE.search(str(error))
+        if sentence is None:
             raise
-        raise DataError(f"{told[1].strip()} What is written stays: go on with --resume.") from error
+        raise DataError(f"{sentence[1].strip()} What is written stays: go on with --resume.") from error
 
 
 def _look_through(parts: Sequence[Path]) -> tuple[int, list[dict[str, str]]]:

@@ -103,8 +103,8 @@ def predict_files(
     with claimed(str(output)) if is_remote(output) else nullcontext():
         if resume and output.exists() and not notes.exists():
             newer = _newer(output, [clips[place]["path"] for place in places])
-            told = f", and what has come or changed since is not in it ({name_some(newer)})" if newer else ""
-            logger.warning("%s is finished already%s: to judge its clips anew, leave --resume out.", output, told)
+            addition = f", and what has come or changed since is not in it ({name_some(newer)})" if newer else ""
+            logger.warning("%s is finished already%s: to judge its clips anew, leave --resume out.", output, addition)
             return len(places), 0
         request = {
             "checkpoint": tagger.fingerprint,
@@ -163,7 +163,7 @@ class _Inquiry(Generic[H]):
 
     @property
     def heading(self) -> H:
-        """Of the table of answers."""
+        """The columns of the table of answers."""
         return self.answerer.heading(further_names(self.clips))
 
     def entries(self, places: Sequence[int], n_finished: int = 0, memory: Memory | None = None) -> Iterator[Entry]:

@@ -21,6 +21,8 @@ from .scoring import default_workers, judge_clips
 
 logger = logging.getLogger(__name__)
 
+SUBMITTED_TAGS = 3  # a clip, as Kaggle takes them
+
 
 def predict(checkpoint: str, clips: Sequence[Mapping[str, str]], folder: str | os.PathLike) -> list[dict[str, Any]]:
     """Rows of `find_clips` with `number` or `label` and confidence, without clips that cannot be read, with a warning.
@@ -44,7 +46,7 @@ def predict(checkpoint: str, clips: Sequence[Mapping[str, str]], folder: str | o
     return rows
 
 
-def predict_tags(checkpoint: str, clips: Sequence[Mapping[str, str]], n_tags: int = 3) -> list[dict[str, str]]:
+def predict_tags(checkpoint: str, clips: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
     """Rows `fname`, `label` of every clip, the latter its best tags with spaces between: what Kaggle takes.
 
     A clip that cannot be read (three of the original test set are empty) gets the tags that come first most often.
@@ -53,13 +55,13 @@ def predict_tags(checkpoint: str, clips: Sequence[Mapping[str, str]], n_tags: in
         DataError: no clip can be read, or the checkpoint reads numbers.
     """
     ranked: dict[str, list[str] | None] = {}
-    for clip, answer in _answers(checkpoint, clips, top_k=n_tags + 1):
+    for clip, answer in _answers(checkpoint, clips, top_k=SUBMITTED_TAGS + 1):
         if isinstance(answer, dict):
             raise DataError(f"{checkpoint} reads numbers, and a submission is of tags: give a classifier.")
         tags = [tag["label"] for tag in answer or () if tag["label"] != NONE_OF_THESE]
-        ranked[Path(clip["path"]).name] = tags[:n_tags] or None
+        ranked[Path(clip["path"]).name] = tags[:SUBMITTED_TAGS] or None
     first = Counter(tags[0] for tags in ranked.values() if tags is not None)
-    usual = [tag for tag, _ in first.most_common(n_tags)]
+    usual = [tag for tag, _ in first.most_common(SUBMITTED_TAGS)]
     return [{"fname": name, "label": " ".join(usual if tags is None else tags)} for name, tags in ranked.items()]
 
 
@@ -103,14 +105,11 @@ def write_answers(path: str | os.PathLike, rows: Sequence[Mapping[str, Any]]) ->
 
 
 def confident_labels(rows: Sequence[dict[str, Any]], min_confidence: float) -> list[dict[str, Any]]:
-    """Of `predict`'s rows those to train on: confident ones, and of no class more than twice as many as of the median.
+    """The rows of `predict` to train on: the confident ones, at most twice as many of a class as of the median class.
 
-    Of an even number of classes, the lower one of the two in the middle. A model takes what it cannot tell for its
-    favourite class; without the bound it would be confirmed in that. Numbers are no classes, nor are "no speech" and
-    "none of these".
-
-    Raises:
-        DataError: no row is confident enough.
+    The median of an even number of classes is the lower one of the two in the middle. A model takes what it cannot
+    tell for its favourite class; without the bound it would be confirmed in that. Numbers are no classes, nor are "no
+    speech" and "none of these".
     """
     labelled = [row for row in rows if row.get("label") not in (NO_SPEECH, NONE_OF_THESE)]
     kept = [row for row in labelled if row["confidence"] >= min_confidence]

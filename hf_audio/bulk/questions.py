@@ -36,7 +36,7 @@ def warn_of_every_noise(checkpoint: str, facts: Facts) -> None:
 
 
 def fingerprint(checkpoint: str) -> str:
-    """Of a folder or file what its configuration and weights are; of a Hub id, the id."""
+    """A digest of the configuration and weights in a folder or file; the id of a checkpoint on the Hub."""
     path = Path(find_checkpoint(checkpoint))
     files = [path] if path.is_file() else [path / name for name in CONFIGURATION if (path / name).is_file()]
     files += sorted(path.glob("*.safetensors"))
@@ -62,7 +62,7 @@ class AnyHeading(Protocol):
         answers: Iterable[Any],
         problem: str | None,
     ) -> Iterator[Row]:
-        """Of one clip."""
+        """The rows of one clip."""
 
 
 H = TypeVar("H", bound=AnyHeading)
@@ -82,7 +82,7 @@ class Answerer(ABC, Generic[H]):
 
     @abstractmethod
     def heading(self, further: Sequence[str]) -> H:
-        """Of the table of answers, to clips that have these further columns."""
+        """The columns of the table of answers to clips that have these further columns."""
 
     @abstractmethod
     def entry(self, judgement: Judgement, file: str) -> Entry:

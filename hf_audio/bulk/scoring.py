@@ -13,6 +13,7 @@ import torch
 
 from ..audio.speech import load_voice_activity
 from ..inference.facts import Facts, RunningMean, RunningScores
+from ..processes import count_cores
 from .decoding import Clip, Cut, Piece, decode_ahead, name_of
 
 # Windows that are sorted by length and scored in one go, and how many samples they may have: 32 MB.
@@ -64,7 +65,7 @@ class Judgement:
 
 def default_workers(n_clips: int) -> int:
     """Processes that decode so many clips: one for two cores, none where there is little to do."""
-    n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    n_cores = count_cores()
     n_processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # that share these cores, started by torchrun
     return min(n_cores // n_processes // 2, n_clips // CLIPS_PER_WORKER)
 
@@ -111,7 +112,7 @@ def judge_clips(
 
 
 def _add_window(judgement: Judgement, piece: Piece, scores: np.ndarray | None, facts: Facts) -> None:
-    """To what is known of a clip over time, one of its windows, or its end."""
+    """Add a window of a clip, or its end, to what is known of the clip over time."""
     if piece.samples is None or scores is None:
         judgement.ended, judgement.problem = True, piece.problem
         return

@@ -96,7 +96,7 @@ class AudioTagger(Generic[H]):
 
     @classmethod
     def asking(cls, checkpoint: str, question: WindowQuestion[H], column: str | None = None) -> "AudioTagger[H]":
-        """One that asks something else, for embeddings, say."""
+        """A tagger that asks the checkpoint something else, such as its embeddings."""
         tagger = cls(checkpoint, column=column)
         tagger.question = question
         return tagger
@@ -263,8 +263,8 @@ def _read_clips(cells: Cells, column: str | None) -> tuple[list[Recording], list
     names = (*SOUND_NAMES, *PATH_NAMES, *FURTHER_PATH_NAMES)
     column = column or next((name for name in names if name in cells), None)
     if column is None or column not in cells:
-        told = f"no column {column!r}" if column is not None else "no column that is called as those of recordings are"
-        raise ArgumentError(f"The batch has {told}: its columns are {', '.join(cells) or 'none'}.")
+        lack = f"no column {column!r}" if column is not None else "no column that is called as those of recordings are"
+        raise ArgumentError(f"The batch has {lack}: its columns are {', '.join(cells) or 'none'}.")
     sounds = [_read_sound(cell) for cell in cells[column]]
     named = next((name for name in PATH_NAMES if name in cells and name != column), None)
     if named is not None and all(isinstance(cell, str) for cell in cells[named]):

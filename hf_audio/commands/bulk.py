@@ -110,9 +110,9 @@ def predict(
         AudioError: no clip can be read.
         CheckpointError: the checkpoint cannot be used.
     """
-    told: list[pd.DataFrame] = []
+    tables: list[pd.DataFrame] = []
     answer_clips(
-        lambda heading, rows, *_: told.append(as_frame(heading, rows)),
+        lambda heading, rows, *_: tables.append(as_frame(heading, rows)),
         checkpoint,
         paths,
         output=output,
@@ -129,7 +129,7 @@ def predict(
         engine=engine,
         address=address,
     )
-    return told[0] if output is None else as_path(output)
+    return tables[0] if output is None else as_path(output)
 
 
 def answer_clips(

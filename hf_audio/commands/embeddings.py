@@ -85,9 +85,9 @@ def embed(
         AudioError: no clip can be read.
         CheckpointError: the checkpoint cannot be used, or has no embeddings.
     """
-    told: list[pd.DataFrame] = []
+    tables: list[pd.DataFrame] = []
     embed_clips(
-        lambda heading, rows, *_: told.append(as_frame(heading, rows)),
+        lambda heading, rows, *_: tables.append(as_frame(heading, rows)),
         checkpoint,
         paths,
         output=output,
@@ -98,7 +98,7 @@ def embed(
         num_workers=num_workers,
         resume=resume,
     )
-    return told[0] if output is None else as_path(output)
+    return tables[0] if output is None else as_path(output)
 
 
 def embed_clips(

@@ -67,9 +67,9 @@ def detect(
         AudioError: no recording can be read.
         CheckpointError: the checkpoint cannot be used.
     """
-    told: list[pd.DataFrame] = []
+    tables: list[pd.DataFrame] = []
     detect_events(
-        lambda heading, rows, *_: told.append(as_frame(heading, rows)),
+        lambda heading, rows, *_: tables.append(as_frame(heading, rows)),
         checkpoint,
         paths,
         output=output,
@@ -87,7 +87,7 @@ def detect(
     )
     if output is not None:
         return Path(output)
-    return told[0] if told else None
+    return tables[0] if tables else None
 
 
 def detect_events(

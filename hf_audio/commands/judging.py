@@ -66,8 +66,8 @@ def evaluate(
     if data is None:
         *given, data = given
     if len(given) not in (1, 2):
-        told = "evaluate needs a checkpoint and data" if not given else f"{len(given)} checkpoints are given"
-        raise ArgumentError(f"{told}: give a checkpoint and the data, or two checkpoints and --data.")
+        problem = "evaluate needs a checkpoint and data" if not given else f"{len(given)} checkpoints are given"
+        raise ArgumentError(f"{problem}: give a checkpoint and the data, or two checkpoints and --data.")
     if output is not None:
         check_writable(output)
     if num_workers is not None and num_workers < 0:

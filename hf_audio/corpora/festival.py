@@ -49,6 +49,6 @@ def speak_all(texts: Sequence[str]) -> list[np.ndarray]:
         ended = subprocess.run(["festival", "-b", str(script)], capture_output=True, check=False)
         for text, file in zip(texts, files, strict=True):
             if not file.is_file():
-                told = ended.stderr.decode(errors="replace").strip().splitlines()
-                raise DataError(f"Festival does not say {text!r}: {told[-1] if told else 'it names no reason'}.")
+                log = ended.stderr.decode(errors="replace").strip().splitlines()
+                raise DataError(f"Festival does not say {text!r}: {log[-1] if log else 'it names no reason'}.")
         return [load_audio(file, RATE) for file in files]

@@ -122,7 +122,7 @@ def _read_part(data_dir: Path, layouts: Sequence[tuple[str, str]]) -> pd.DataFra
 
 
 def _all_tags(table: pd.DataFrame) -> set[str]:
-    """Of a table whose clips have several."""
+    """All tags of a table whose clips have several each."""
     return {tag.strip() for row in table.get("labels", []) for tag in row.split(SEPARATOR)} - {""}
 
 

@@ -106,23 +106,23 @@ def _make_clips(recordings: Sequence[Recording], count: int, seed: int) -> Itera
 
 
 def _cut_all(recordings: Sequence[Recording]) -> dict[str, dict[str, list[np.ndarray]]]:
-    """Of each speaker, what is heard of each word, (samples,) each."""
+    """The recordings of each word by each speaker: speaker -> word -> (samples,) each."""
     tasks = [recordings[first : first + PER_TASK] for first in range(0, len(recordings), PER_TASK)]
     cut = [each for part in work_off(_cut_some, tasks, "Cutting numbers into words", "part") for each in part]
     order = np.argsort([misfit for misfit, _ in cut], kind="stable")
-    heard: dict[str, dict[str, list[np.ndarray]]] = {}
+    words_of: dict[str, dict[str, list[np.ndarray]]] = {}
     pooled: dict[str, list[np.ndarray]] = {}
     for place in sorted(order[: max(round(BEST_SHARE * len(cut)), 1)]):
-        of_speaker = heard.setdefault(recordings[place].speaker, {})
+        of_speaker = words_of.setdefault(recordings[place].speaker, {})
         for word, samples in cut[place][1]:
             of_speaker.setdefault(word, []).append(samples)
             pooled.setdefault(word, []).append(samples)
-    enough = {speaker: words for speaker, words in heard.items() if len(words) >= FEWEST_WORDS}
+    enough = {speaker: words for speaker, words in words_of.items() if len(words) >= FEWEST_WORDS}
     return enough or {"all": pooled}
 
 
 def _cut_some(recordings: Sequence[Recording]) -> list[tuple[float, list[tuple[str, np.ndarray]]]]:
-    """Of each recording, how badly the guide fits it, and its words with their samples."""
+    """How badly the guide fits each recording, and the recording's words with their samples."""
     results: list[tuple[float, list[tuple[str, np.ndarray]]]] = []
     with open_engine() as engine:
         for recording in recordings:
@@ -151,14 +151,14 @@ def _fade(samples: np.ndarray) -> np.ndarray:
     return faded
 
 
-def _draw_clip(heard: dict[str, list[np.ndarray]], random: np.random.Generator) -> tuple[int, np.ndarray]:
+def _draw_clip(pieces: dict[str, list[np.ndarray]], random: np.random.Generator) -> tuple[int, np.ndarray]:
     """A number that a speaker's words can say, and its samples, (samples,)."""
     for _ in range(TRIES):
         number = draw_number(random)
         words = vary_words(number_words(number), number, random)
-        if any(word not in heard for word in words):
+        if any(word not in pieces for word in words):
             continue
-        parts = [heard[word][random.integers(len(heard[word]))] for word in words]
+        parts = [pieces[word][random.integers(len(pieces[word]))] for word in words]
         loudness = [max(float(np.sqrt(np.mean(np.square(part)))), 1e-4) for part in parts]
         parts = [part * (np.median(loudness) / own) ** EVENED for part, own in zip(parts, loudness, strict=True)]
         samples = join_words(parts, RATE, random)
@@ -172,11 +172,11 @@ def find_borders(waveform: np.ndarray, guides: Sequence[Sequence[np.ndarray]]) -
 
     waveform: (samples,) at 16 kHz, trimmed; guides: its words, said one by one by other voices, (samples,) each.
     """
-    heard, energies = _describe(waveform)
+    features, energies = _describe(waveform)
     best: Cut | None = None
     for guide in guides:
-        said, _ = _describe(np.concatenate([np.zeros(RATE // 20), *guide, np.zeros(RATE // 20)]))
-        path, misfit = _align(heard, said)
+        guide_features, _ = _describe(np.concatenate([np.zeros(RATE // 20), *guide, np.zeros(RATE // 20)]))
+        path, misfit = _align(features, guide_features)
         starts = RATE // 20 + np.cumsum([0, *(len(word) for word in guide)])
         frames = np.searchsorted(path, starts / HOP - 1)
         if best is None or misfit < best.misfit:
@@ -204,24 +204,24 @@ def _describe(waveform: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate(features, axis=1), energies
 
 
-def _align(heard: np.ndarray, said: np.ndarray) -> tuple[np.ndarray, float]:
+def _align(features: np.ndarray, guide_features: np.ndarray) -> tuple[np.ndarray, float]:
     """The guide's frame of each frame that is heard, (frames,), never falling, and the mean distance."""
-    distances = np.linalg.norm(heard[:, None] - said[None], axis=2)
-    total = np.full(len(said), np.inf)
+    distances = np.linalg.norm(features[:, None] - guide_features[None], axis=2)
+    total = np.full(len(guide_features), np.inf)
     total[0] = distances[0, 0]
     steps = np.zeros(distances.shape, dtype=np.int8)
-    for frame in range(1, len(heard)):
-        ways = np.full((FASTEST + 1, len(said)), np.inf)
+    for frame in range(1, len(features)):
+        ways = np.full((FASTEST + 1, len(guide_features)), np.inf)
         for step in range(FASTEST + 1):
-            ways[step, step:] = total[: len(said) - step] + UNEVEN * (step != 1)
+            ways[step, step:] = total[: len(guide_features) - step] + UNEVEN * (step != 1)
         steps[frame] = ways.argmin(0)
         total = ways.min(0) + distances[frame]
-    path = np.zeros(len(heard), dtype=int)
-    place = len(said) - 1
-    for frame in range(len(heard) - 1, -1, -1):
+    path = np.zeros(len(features), dtype=int)
+    place = len(guide_features) - 1
+    for frame in range(len(features) - 1, -1, -1):
         path[frame] = place
         place -= int(steps[frame, place])
-    return path, float(total[-1]) / len(heard)
+    return path, float(total[-1]) / len(features)
 
 
 def _settle(energies: np.ndarray, frame: int) -> int:

@@ -187,8 +187,8 @@ def make_soundscapes(
         DataError: the folder cannot be written, or holds something else.
     """
     if count < 1 or seed < 0:
-        told = f"--count {count} must be 1 or more" if count < 1 else f"--seed {seed} must be 0 or more"
-        raise ArgumentError(f"{told}.")
+        problem = f"--count {count} must be 1 or more" if count < 1 else f"--seed {seed} must be 0 or more"
+        raise ArgumentError(f"{problem}.")
     sounds = FormulaSounds() if sounds is None else sounds
     sizes = {"train": count, "test": max(count // 3, 1)}
     facts = json.dumps({**sounds.description, **sizes, "seed": seed}, indent=2).encode() + b"\n"
@@ -218,15 +218,13 @@ def _write_soundscape(folder: Path, sounds: Sounds, seed: int, split: str, posit
     ]
 
 
-def lay_soundscape(
-    sounds: Sounds, split: str, random: np.random.Generator, seconds: float = SECONDS
-) -> tuple[np.ndarray, list[LaidEvent]]:
+def lay_soundscape(sounds: Sounds, split: str, random: np.random.Generator) -> tuple[np.ndarray, list[LaidEvent]]:
     """Lay events over a background: equal generators give equal soundscapes.
 
     Returns:
-        Samples, (seconds * RATE,) in (-1, 1), and the events in the order of their onsets.
+        Samples, (SECONDS * RATE,) in (-1, 1), and the events in the order of their onsets.
     """
-    n_samples = round(seconds * RATE)
+    n_samples = round(SECONDS * RATE)
     background = sounds.background(split, n_samples, random)
     track, events = np.zeros(n_samples), list[LaidEvent]()
     for label in random.choice(list(sounds.labels), random.integers(EVENTS[0], EVENTS[1] + 1)):

@@ -45,10 +45,10 @@ def ring(
         highest: in Hz.
     """
     frequencies = np.asarray(frequencies)
-    heard = frequencies < highest
-    exponents = (2j * np.pi * frequencies - 1 / np.asarray(decays))[heard, None] / rate
+    audible = frequencies < highest
+    exponents = (2j * np.pi * frequencies - 1 / np.asarray(decays))[audible, None] / rate
     # exp(a + b) = exp(a) exp(b): exponentials of the blocks' starts and of one block, not of every sample.
     block = int(np.ceil(np.sqrt(n_samples)))
     steps = np.arange(block)
-    starts = np.asarray(gains)[heard, None] * np.exp(exponents * steps * block)
+    starts = np.asarray(gains)[audible, None] * np.exp(exponents * steps * block)
     return np.einsum("ms,mb->sb", starts, np.exp(exponents * steps)).imag.ravel()[:n_samples]

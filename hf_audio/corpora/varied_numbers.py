@@ -140,8 +140,8 @@ def make_varied_numbers(
         ]
         (folder / "train.csv").write_text("\n".join(["path,number,speaker", *rows, ""]), "utf-8", newline="\n")
 
-    told = hashlib.sha256(repr((chosen, seed)).encode()).hexdigest()[:8]
-    return make_corpus(directory, f"varied_numbers-{count}-{told}", count, write, {"train.csv": None})
+    digest = hashlib.sha256(repr((chosen, seed)).encode()).hexdigest()[:8]
+    return make_corpus(directory, f"varied_numbers-{count}-{digest}", count, write, {"train.csv": None})
 
 
 def _choose(synthesisers: Sequence[str] | None) -> list[str]:

@@ -36,6 +36,10 @@ class Background:
     train: Dataset
     fit: Dataset
     test: Dataset
+    fit_names: list[str]
+    """Of the windows of `fit`: the recording, from the folder on, and the window's seconds in it."""
+    test_names: list[str]
+    """Of the windows of `test`."""
 
     def hours(self, windows: Dataset | np.ndarray) -> float:
         """How long so many windows last."""
@@ -98,12 +102,15 @@ def load_background(
             f"that can be read, too few to learn from: give {FEWEST_WINDOWS * clip_seconds / 60:.1g} minutes, better "
             "hours."
         )
-    part = _share_out(np.asarray(windows["path"]), seed)
+    paths = np.asarray(windows["path"])
+    part, names = _share_out(paths, seed), _name_windows(directory, paths, clip_seconds)
     label = beside.features["label"]
     # Before the rows are chosen: afterwards, `datasets` would copy the sound to add a column.
     windows = windows.add_column("label", np.full(len(windows), len(label.names) - 1), feature=label)
     windows = windows.add_column("index", max(beside["index"][:]) + 1 + np.arange(len(windows)))
-    return Background(clip_seconds, *(windows.select(np.flatnonzero(part == number)) for number in range(3)))
+    rows = [np.flatnonzero(part == number) for number in range(3)]
+    parts = [windows.select(of_part) for of_part in rows]
+    return Background(clip_seconds, *parts, *([names[row] for row in of_part] for of_part in rows[1:]))
 
 
 def _cut(files: Sequence[tuple[str, int, int]], sampling_rate: int, clip_seconds: float) -> Iterator[dict[str, Any]]:
@@ -116,13 +123,27 @@ def _cut(files: Sequence[tuple[str, int, int]], sampling_rate: int, clip_seconds
             logger.warning("Left out: %s", error)
 
 
+def _name_windows(directory: Path, paths: np.ndarray, clip_seconds: float) -> list[str]:
+    recordings = [Path(path).relative_to(directory).as_posix() for path in paths]
+    starts = clip_seconds * _places(paths)
+    return [
+        f"{recording} {start:.6g}-{start + clip_seconds:.6g} s"
+        for recording, start in zip(recordings, starts, strict=True)
+    ]
+
+
+def _places(paths: np.ndarray) -> np.ndarray:
+    """Of each window, (windows,), which of its recording's it is. paths: of these, one after another."""
+    _, first, counts = np.unique(paths, return_index=True, return_counts=True)
+    return np.arange(len(paths)) - np.repeat(np.sort(first), counts[np.argsort(first)])
+
+
 def _share_out(paths: np.ndarray, seed: int) -> np.ndarray:
     """Of each window, (windows,), the part it belongs to: 0, 1 or 2. paths: of their recordings, one after another."""
-    recordings, first, counts = np.unique(paths, return_index=True, return_counts=True)
-    place = np.arange(len(paths)) - np.repeat(np.sort(first), counts[np.argsort(first)])
+    recordings, counts = np.unique(paths, return_counts=True)
     numbers = np.searchsorted(recordings, paths)
     if len(recordings) < MANY_RECORDINGS:
-        position = (place + 0.5) / counts[numbers]
+        position = (_places(paths) + 0.5) / counts[numbers]
     else:
         order = np.random.default_rng(seed).permutation(len(recordings))
         middle = np.empty(len(recordings))

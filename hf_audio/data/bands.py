@@ -99,7 +99,7 @@ def measure_bands(source: str | os.PathLike | bytes, part: tuple[float, float] |
 
 
 def share_above(bands: np.ndarray, hertz: float) -> np.ndarray:
-    """Of the energy above `RUMBLE`, the share that lies above so many Hz: (recordings, bands) -> (recordings,)."""
+    """The share of the energy above `RUMBLE` that lies above so many Hz: (recordings, bands) -> (recordings,)."""
     lower = BORDERS[:-1] * 1.001
     counted = bands[:, lower >= RUMBLE].sum(axis=1)
     return bands[:, lower >= max(hertz, RUMBLE)].sum(axis=1) / np.maximum(counted, TINY)

@@ -22,6 +22,7 @@ from ..audio.speech import VERSION as VOICE_ACTIVITY_VERSION
 from ..audio.speech import keep_speech, load_voice_activity
 from ..errors import AudioError, DataError
 from ..folders import foreign_decoder
+from ..processes import count_cores
 from .rows import ENCODED_COLUMN, END_COLUMN, START_COLUMN, part_columns
 
 # Of recordings of an hour each, a hundred at a time would not fit into memory.
@@ -62,7 +63,7 @@ def cache_audio(
     fingerprint = _fingerprint(dataset, told, made_by)
     folder = Path(datasets.config.HF_DATASETS_CACHE) / "hf_audio"
     folder.mkdir(parents=True, exist_ok=True)
-    workers = min(os.cpu_count() or 1, max(1, len(dataset) // 200))
+    workers = min(count_cores(), max(1, len(dataset) // 200))
     try:
         decoded = dataset.select_columns(["path", *told]).map(
             _decode,

@@ -285,7 +285,7 @@ def _by_folder(names: Sequence[_Name]) -> Iterator[list[str | None]]:
 
 
 def _by_day(names: Sequence[_Name]) -> Iterator[list[str | None]]:
-    """By recorder and day; where all is of one day, by recording follows from what stands before a number."""
+    """Keys by recorder and day; where all is of one day, `_by_number` tells the recordings."""
     dates = [DATE.search(name.stem) for name in names]
     if all(dates):
         pairs = [(name, date) for name, date in zip(names, dates, strict=True) if date is not None]
@@ -293,7 +293,7 @@ def _by_day(names: Sequence[_Name]) -> Iterator[list[str | None]]:
 
 
 def _by_number(names: Sequence[_Name]) -> Iterator[list[str | None]]:
-    """By what stands before the last number, or ends with it where words may follow, or before earlier numbers."""
+    """Keys by what stands before the last number, or ends with it where words follow, or before earlier numbers."""
     numbers = [[run for run in reversed(name.runs) if run[0].isdigit()] for name in names]
     for stripped in range(NUMBERS_STRIPPED):
         yield [

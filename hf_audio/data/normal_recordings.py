@@ -93,7 +93,7 @@ def read_normal_recordings(
 def load_normal_collection(
     source: str | os.PathLike, columns: Columns | None = None, audio_dir: str | os.PathLike | None = None
 ) -> Collection:
-    """As `read_normal_recordings`, as a collection of two classes; all anomalies are to test on.
+    """The collection of two classes of `read_normal_recordings`; all anomalies are to test on.
 
     Raises:
         DataError: as there.

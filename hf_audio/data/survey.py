@@ -26,7 +26,7 @@ BLOCKS, ROWS_A_BLOCK = 12, 25
 
 @dataclass(frozen=True)
 class Survey:
-    """Of recordings to train on, or of a fair sample of them."""
+    """What recordings to train on are like, or a fair sample of them."""
 
     rates: np.ndarray
     """Samples per second, (recordings,)."""

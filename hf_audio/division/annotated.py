@@ -12,7 +12,7 @@ from ..data.rows import START_COLUMN
 from ..data.splits import split_off
 from ..data.tables.columns import TEST, TRAIN, VALIDATION
 from ..errors import ArgumentError, DataError
-from .division import Division
+from .division import DRAW_SEED, Division
 from .recording_groups import Wishes, with_groups
 
 logger = logging.getLogger(__name__)
@@ -22,9 +22,7 @@ VALIDATION_FRACTION = 0.15
 LATE_SHARE = 0.2  # of each recording's rows, where no recording can be held out as a whole
 
 
-def divide_annotated(
-    collection: Collection, wishes: Wishes, seed: int = 0, kept: np.ndarray | None = None
-) -> Division:
+def divide_annotated(collection: Collection, wishes: Wishes, kept: np.ndarray | None = None) -> Division:
     """Rows of annotated recordings divided so that whole recordings are tested on, or whole groups of them.
 
     Where there is one recording only, or none that could be held out without taking a class's last one, the end of
@@ -33,7 +31,6 @@ def divide_annotated(
     Args:
         collection: as `cut_rows` gives it.
         wishes: what groups recordings, where no column does.
-        seed: of the draw.
         kept: test rows of an earlier run, (rows,) of bool, instead of any draw.
 
     Raises:
@@ -42,14 +39,14 @@ def divide_annotated(
     """
     collection, by = _group(collection, wishes)
     if collection.rows(TEST).any():
-        return Division(_hold_validation(collection, seed), hears_known=False)
+        return Division(_hold_validation(collection), hears_known=False)
     if kept is not None:
-        return Division(_hold_validation(draw_test(collection, seed, kept=kept), seed), hears_known=False)
+        return Division(_hold_validation(draw_test(collection, DRAW_SEED, kept=kept)), hears_known=False)
     groups = set(np.asarray(collection.dataset[collection.group_column]).tolist())
     try:
         if len(groups) < 2:
             raise DataError("There is one recording only.")
-        drawn = draw_test(collection, seed)
+        drawn = draw_test(collection, DRAW_SEED)
     except DataError as error:
         return _divide_in_time(collection, str(error))
     n_tested = len(set(np.asarray(drawn.dataset[drawn.group_column])[drawn.rows(TEST)].tolist()))
@@ -58,7 +55,7 @@ def divide_annotated(
         "`--seed`."
     )
     logger.info("%s", sentence)
-    drawn = _hold_validation(replace(drawn, split=sentence), seed)
+    drawn = _hold_validation(replace(drawn, split=sentence))
     return Division(drawn, tells=f"So the figures tell of {by} that were never heard.", hears_known=False)
 
 
@@ -70,7 +67,7 @@ def can_validate(division: Division) -> bool:
     return min(map(len, trained), default=0) >= FEWEST_TO_VALIDATE
 
 
-def _hold_validation(collection: Collection, seed: int) -> Collection:
+def _hold_validation(collection: Collection) -> Collection:
     """The collection with some of its training recordings to validate by, where there are enough.
 
     Thresholds for events are fitted to these: of recordings that it was trained on, a network is too sure.
@@ -81,7 +78,7 @@ def _hold_validation(collection: Collection, seed: int) -> Collection:
         return collection
     try:
         part = collection.dataset.select(trained)
-        drawn = split_off(part, VALIDATION_FRACTION, seed, collection.group_column, VALIDATION)
+        drawn = split_off(part, VALIDATION_FRACTION, DRAW_SEED, collection.group_column, VALIDATION)
     except DataError:
         return collection
     parts = collection.parts.copy()
@@ -161,10 +158,10 @@ def _check_learnt(collection: Collection) -> None:
     """
     names = collection.dataset.features["label"].feature.names
     tags = collection.dataset["label"][:]
-    heard: dict[str, set[int]] = {TRAIN: set(), TEST: set()}
+    labels_in: dict[str, set[int]] = {TRAIN: set(), TEST: set()}
     for own, part in zip(tags, collection.parts, strict=True):
-        heard.setdefault(part, set()).update(own)
-    missing = sorted(heard[TEST] - heard[TRAIN])
+        labels_in.setdefault(part, set()).update(own)
+    missing = sorted(labels_in[TEST] - labels_in[TRAIN])
     if missing:
         raise DataError(
             f"{', '.join(names[tag] for tag in missing)} sounds only at the end of the recordings, which is held out: "

@@ -18,6 +18,8 @@ from .recording_groups import GROUP_COLUMN, Clips, Wishes, find_grouping, keep_t
 
 logger = logging.getLogger(__name__)
 
+# Of every draw of what is held out. `--seed` leaves it alone: runs of several seeds are judged on the same clips.
+DRAW_SEED = 0
 # A test part of fewer clips or recordings tells little: all are held out once, in so many folds, where recordings are
 # in so many pieces on the average. That takes long: for recordings alone, not of more clips than these.
 FEW_CLIPS, FEW_RECORDINGS, PIECES, MOST_FOLDS = 30, 3, 1.5, 5
@@ -46,15 +48,12 @@ class Division:
     """Whether clips are not trained on that share their group with held-out ones."""
 
 
-def divide_collection(
-    collection: Collection, wishes: Wishes, seed: int = 0, kept: np.ndarray | None = None
-) -> Division:
+def divide_collection(collection: Collection, wishes: Wishes, kept: np.ndarray | None = None) -> Division:
     """A collection divided so that what belongs together, by names or as copies, is on one side.
 
     Args:
         collection: with the parts that the data came with.
         wishes: the user's.
-        seed: of the draw.
         kept: test clips of an earlier run, (rows,) of bool, instead of any draw.
 
     Raises:
@@ -67,19 +66,18 @@ def divide_collection(
         return _judge_division(clips, grouping, wishes)
     collection = keep_together(clips, grouping, wishes)
     if kept is not None:
-        return _keep_held_out(draw_test(collection, seed, kept=kept))
-    drawn = draw_test(collection, seed, clips.usable)
+        return _keep_held_out(draw_test(collection, DRAW_SEED, kept=kept))
+    drawn = draw_test(collection, DRAW_SEED, clips.usable)
     if _wants_folds(drawn, grouping, wishes):
-        return _fold(drawn, grouping, clips, seed)
-    return _describe(drawn, grouping, why_not, clips, seed)
+        return _fold(drawn, grouping, clips)
+    return _describe(drawn, grouping, why_not, clips)
 
 
-def divide_by_folds(collection: Collection, seed: int = 0) -> Division:
+def divide_by_folds(collection: Collection) -> Division:
     """A collection each of whose folds is held out once: as a column of the data tells them, or folds of its groups.
 
     Args:
         collection: of clips with one label or several tags, or rows of annotated recordings, which are their groups.
-        seed: of the draw of folds that no column tells.
 
     Raises:
         ArgumentError: there is no such column, or it tells one fold only, and nothing groups the clips.
@@ -90,7 +88,7 @@ def divide_by_folds(collection: Collection, seed: int = 0) -> Division:
     values = [] if column is None else dataset[column][:]
     names = order_classes(values)
     if len(names) < 2 and collection.group_column is not None:
-        return _fold_groups(collection, collection.group_column, seed)
+        return _fold_groups(collection, collection.group_column)
     if len(names) < 2:
         raise ArgumentError(
             "--folds all holds out each fold once, and no column of the data, called fold, tells two or more: add "
@@ -103,7 +101,7 @@ def divide_by_folds(collection: Collection, seed: int = 0) -> Division:
     return Division(divided, folds, hears_known=collection.group_column is None)
 
 
-def divide_normal(collection: Collection, wishes: Wishes, seed: int = 0) -> Division:
+def divide_normal(collection: Collection, wishes: Wishes) -> Division:
     """Normal clips and anomalies: where no normal clips are to test on, a fifth is drawn, whole groups of them.
 
     Raises:
@@ -121,7 +119,7 @@ def divide_normal(collection: Collection, wishes: Wishes, seed: int = 0) -> Divi
     # Names that tell a few groups tell machines, each of which has to be heard.
     if asked or (by_names is not None and by_names.n_groups >= FEWEST_NORMAL_GROUPS):
         grouping, _ = find_grouping(clips, wishes)
-    drawn = draw_test(keep_together(clips, grouping, wishes), seed, clips.usable)
+    drawn = draw_test(keep_together(clips, grouping, wishes), DRAW_SEED, clips.usable)
     parts = collection.parts.copy()
     parts[rows] = drawn.parts
     sentence = "A fifth of the normal clips, drawn at random, was held out"
@@ -135,10 +133,10 @@ def divide_normal(collection: Collection, wishes: Wishes, seed: int = 0) -> Divi
     return Division(replace(collection, parts=parts, split=sentence, is_drawn=True), hears_known=grouping is None)
 
 
-def _fold_groups(collection: Collection, column: str, seed: int) -> Division:
+def _fold_groups(collection: Collection, column: str) -> Division:
     """A collection whose groups are held out once, in a few folds."""
     groups, (labels, _) = np.asarray(collection.dataset[column][:]), strata(collection.dataset)
-    drawn = fold_groups(groups, labels, MOST_FOLDS, seed)
+    drawn = fold_groups(groups, labels, MOST_FOLDS, DRAW_SEED)
     folds = {str(number): rows for number, rows in enumerate(drawn, start=1)}
     left = int((~np.any(drawn, axis=0)).sum())
     n_groups = len(set(groups.tolist()))
@@ -167,7 +165,7 @@ def _wants_folds(drawn: Collection, grouping: Grouping | None, wishes: Wishes) -
     return bool(tested.sum() < FEW_CLIPS or few_recordings)
 
 
-def _fold(drawn: Collection, grouping: Grouping | None, clips: Clips, seed: int) -> Division:
+def _fold(drawn: Collection, grouping: Grouping | None, clips: Clips) -> Division:
     """All clips held out once, in folds of whole groups; the parts say that all are trained on."""
     what = "clip" if grouping is None else "recording"
     rows = np.flatnonzero(clips.usable)
@@ -175,7 +173,7 @@ def _fold(drawn: Collection, grouping: Grouping | None, clips: Clips, seed: int)
     groups = np.asarray(clips.paths if column is None else drawn.dataset[column][:])[rows]
     labels = np.unique(np.asarray(clips.labels), return_inverse=True)[1][rows]
     folds = {}
-    for number, fold in enumerate(fold_groups(groups, labels, MOST_FOLDS, seed), start=1):
+    for number, fold in enumerate(fold_groups(groups, labels, MOST_FOLDS, DRAW_SEED), start=1):
         mask = np.zeros(len(clips.paths), dtype=bool)
         mask[rows[fold]] = True
         folds[str(number)] = mask
@@ -215,7 +213,7 @@ def _keep_held_out(collection: Collection) -> Division:
     return Division(replace(collection, split=sentence), hears_known=shares, keeps_groups=not shares)
 
 
-def _describe(drawn: Collection, grouping: Grouping | None, why_not: str, clips: Clips, seed: int) -> Division:
+def _describe(drawn: Collection, grouping: Grouping | None, why_not: str, clips: Clips) -> Division:
     """A collection whose test clips are drawn."""
     sentence = "A fifth of the clips, drawn at random in every class, was held out"
     if grouping is not None:
@@ -231,7 +229,7 @@ def _describe(drawn: Collection, grouping: Grouping | None, why_not: str, clips:
             logger.warning(
                 "All test clips are of one recording, %s: how far others differ from it is not known.", tested[0]
             )
-        drawn, known = _keep_known(drawn, clips, seed)
+        drawn, known = _keep_known(drawn, clips)
         if known.any():
             further[KNOWN] = known
             tells += (
@@ -252,7 +250,7 @@ def _tell(grouping: Grouping | None, why_not: str = "") -> str:
     return "So the figures tell of new clips; where several are of one recording, of known recordings."
 
 
-def _keep_known(drawn: Collection, clips: Clips, seed: int) -> tuple[Collection, np.ndarray]:
+def _keep_known(drawn: Collection, clips: Clips) -> tuple[Collection, np.ndarray]:
     """A few clips of recordings that are trained on, (rows,) of bool, held out where that costs little."""
     chosen = np.zeros(len(clips.paths), dtype=bool)
     trained = drawn.rows(TRAIN) & clips.usable
@@ -263,7 +261,7 @@ def _keep_known(drawn: Collection, clips: Clips, seed: int) -> tuple[Collection,
     sizes = Counter(groups[row] for row in np.flatnonzero(trained))
     taken: Counter[str] = Counter()
     copied = {row for rows in clips.copies for row in rows}  # which would be known by heart
-    for row in np.random.default_rng(seed).permutation(np.flatnonzero(trained)):
+    for row in np.random.default_rng(DRAW_SEED).permutation(np.flatnonzero(trained)):
         group = groups[row]
         if row not in copied and taken[group] + 1 <= LARGEST_KNOWN_SHARE * sizes[group]:
             taken[group] += 1

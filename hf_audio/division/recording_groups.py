@@ -86,7 +86,7 @@ class Clips:
 
 
 def find_grouping(clips: Clips, wishes: Wishes) -> tuple[Grouping | None, str]:
-    """By what clips are grouped, if by anything, and where names would group them, why they do not."""
+    """The grouping of the clips, if there is one, and else why their names do not group them."""
     column = clips.collection.group_column
     if column is not None:
         return group_by_values(clips.collection.dataset[column][:], clips.labels, column), ""

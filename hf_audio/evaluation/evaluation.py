@@ -103,7 +103,7 @@ class Comparison:
 
     @property
     def results(self) -> dict[str, Any]:
-        """For `evaluation.json`."""
+        """What `evaluation.json` holds."""
         first, second = self.evaluations
         differences = {
             name: {"difference": each.value, "interval": None if each.interval is None else list(each.interval)}
@@ -129,8 +129,10 @@ def evaluate_checkpoint(checkpoint: str, data: Data, options: Options) -> Evalua
         return _tell_events(checkpoint, data, judged, skipped, known.unknown)
     _refuse_threshold(options)
     clips = _read_clips(classifier, data)
-    told = judge_labelled(classifier, clips, options.num_workers)
-    return _tell_clips(checkpoint, data, told, describe_left_out(told.unknown, told.n_unlabelled))
+    judged_clips = judge_labelled(classifier, clips, options.num_workers)
+    return _tell_clips(
+        checkpoint, data, judged_clips, describe_left_out(judged_clips.unknown, judged_clips.n_unlabelled)
+    )
 
 
 def compare_checkpoints(checkpoints: Sequence[str], data: Data, options: Options) -> Comparison:
@@ -175,13 +177,13 @@ def _compare_events(
     first, second = classifiers
     both = [label for label in first.labels if label in set(second.labels)]
     known = know_recordings(annotated, data.source, both)
-    told, judged = [], []
+    evaluations, judged = [], []
     for checkpoint, classifier in zip(checkpoints, classifiers, strict=True):
         rule = settle_rule(classifier, options.threshold)
         own, skipped = judge_recordings(classifier, known, rule, options.collars)
         judged.append(own)
-        told.append(_tell_events(checkpoint, data, own, skipped, known.unknown))
-    return Comparison((told[0], told[1]), compare_recordings(judged[0], judged[1]))
+        evaluations.append(_tell_events(checkpoint, data, own, skipped, known.unknown))
+    return Comparison((evaluations[0], evaluations[1]), compare_recordings(judged[0], judged[1]))
 
 
 def _find_annotations(data: Data) -> AnnotatedRecordings | None:
@@ -213,26 +215,26 @@ def _read_clips(classifier: AudioClassifier, data: Data) -> LabelledClips:
     return read_labelled_clips(data.source, data.columns, data.audio_dir, classifier.facts, several=several)
 
 
-def _tell_clips(checkpoint: str, data: Data, told: JudgedClips, notes: list[str]) -> Evaluation:
-    predictions, untested = told.predictions, told.predictions.untested()
+def _tell_clips(checkpoint: str, data: Data, judged: JudgedClips, notes: list[str]) -> Evaluation:
+    predictions, untested = judged.predictions, judged.predictions.untested()
     results: dict[str, Any] = {
         "checkpoint": checkpoint,
         "data": data.source,
         "eval_samples": len(predictions.paths),
-        "skipped_samples": len(told.skipped),
-        "unknown_labels": dict(told.unknown),
+        "skipped_samples": len(judged.skipped),
+        "unknown_labels": dict(judged.unknown),
         UNTESTED: untested,
         "labels": list(predictions.names),
     }
     results |= {f"eval_{name}": value for name, value in predictions.metrics().items()}
     results |= {f"eval_{name}_interval": list(interval) for name, interval in predictions.intervals().items()}
-    results |= measure_answers(predictions, told.group_column)
+    results |= measure_answers(predictions, judged.group_column)
     if untested:
         notes = [*notes, f"Not tested, because no clip is of them: {name_labels(untested, str)}."]
     notes = [*notes, *_describe_heard(checkpoint, data, predictions.paths)]
-    if told.skipped:
-        notes = [*notes, f"Clips that cannot be judged, and are left out: {len(told.skipped)}."]
-    return Evaluation(checkpoint, results, predictions, notes, answer_tables(results, predictions), told.skipped)
+    if judged.skipped:
+        notes = [*notes, f"Clips that cannot be judged, and are left out: {len(judged.skipped)}."]
+    return Evaluation(checkpoint, results, predictions, notes, answer_tables(results, predictions), judged.skipped)
 
 
 def _tell_events(

@@ -36,7 +36,7 @@ from ..runs.scores import relative_paths
 EVENTS_NAME = "events.csv"
 EVENT_COLUMNS = ("path", "onset", "offset", "label", "source", "confidence")
 CURVES_NAME = "precision_and_recall.png"
-FEWEST_RECORDINGS = 5  # of which intervals are told
+FEWEST_RECORDINGS = 5  # that an interval is told of; fewer tell nothing of others
 DRAWS = 200
 TAILS = (2.5, 97.5)  # %
 METRIC_NAMES = {
@@ -92,11 +92,11 @@ class JudgedRecordings:
 
     def metrics(self) -> dict[str, float]:
         """F1 of events and of segments, in the mean of labels and of all together, and PSDS."""
-        told = self.figures(np.ones(len(self.paths)))
+        figures = self.figures(np.ones(len(self.paths)))
         errors = onset_errors(self.truth, self.found)
         if len(errors):
-            told["onset_error"] = float(np.median(np.abs(errors)))
-        return told
+            figures["onset_error"] = float(np.median(np.abs(errors)))
+        return figures
 
     @cached_property
     def events(self) -> np.ndarray:
@@ -110,7 +110,7 @@ class JudgedRecordings:
 
     @cached_property
     def curves(self) -> dict[str, DetectionCurves]:
-        """Of both scenarios of PSDS."""
+        """The curves of both scenarios of PSDS, by name."""
         return {
             name: detection_curves(self.scores, self.frame_seconds, self.truth, self.labels, self.lengths, scenario)
             for name, scenario in (("psds1", PSDS1), ("psds2", PSDS2))
@@ -127,12 +127,12 @@ class JudgedRecordings:
             **{name: curves.psds(drawn) for name, curves in self.curves.items()},
         }
 
-    def intervals(self, seed: int = 0) -> dict[str, tuple[float, float]]:
+    def intervals(self) -> dict[str, tuple[float, float]]:
         """95 % intervals over recordings; none of fewer than five."""
         n_recordings = len(self.paths)
         if n_recordings < FEWEST_RECORDINGS:
             return {}
-        draws = draw_recordings(n_recordings, seed)
+        draws = draw_recordings(n_recordings)
         values = [self.figures(drawn) for drawn in draws]
         return {name: percentiles([each[name] for each in values]) for name in values[0]}
 
@@ -156,7 +156,7 @@ class JudgedRecordings:
         ]
 
     def tables(self) -> list[Table]:
-        """Of the report."""
+        """The tables of the report."""
         names = ["event_precision", "event_recall", "event_f1", "segment_f1", "psds1", "psds2"]
         rows = [
             [row["label"], *(f"{row[name]:.3f}" for name in names), row["events"], row["found"]]
@@ -177,7 +177,7 @@ class JudgedRecordings:
         return [CURVES_NAME]
 
     def precision_and_recall(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        """Of each label, precision and recall of segments over thresholds of the highest score in each."""
+        """Precision and recall of each label's segments, over all thresholds of the highest score in a segment."""
         found = {}
         for place, label in enumerate(self.labels):
             scores, truth = self._segments_of(place)
@@ -206,9 +206,9 @@ class JudgedRecordings:
         return np.concatenate(scores), np.concatenate(truth)
 
 
-def draw_recordings(n_recordings: int, seed: int = 0) -> np.ndarray:
+def draw_recordings(n_recordings: int) -> np.ndarray:
     """How many times each recording is drawn with replacement: (draws, recordings)."""
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(0)
     return random.multinomial(n_recordings, np.full(n_recordings, 1 / n_recordings), DRAWS).astype(float)
 
 

@@ -13,9 +13,8 @@ from ..runs.predictions.kinds import AnyPredictions
 from ..runs.predictions.numbers import NumberPredictions, number_texts
 from ..runs.predictions.tags import TagPredictions
 from ..runs.predictions.two_classes import TwoClassPredictions
-from .events import JudgedRecordings, draw_recordings, percentiles
+from .events import FEWEST_RECORDINGS, JudgedRecordings, draw_recordings, percentiles
 
-LEAST_UNITS = 5  # clips, groups or recordings; fewer tell nothing of others
 Figures = Mapping[str, Callable[[np.ndarray], float]]
 """By name: drawn clips, (clips,) indices -> a figure of them."""
 Interval = tuple[float, float] | None
@@ -34,7 +33,7 @@ class Difference(NamedTuple):
         return self.interval is not None and not self.interval[0] <= 0 <= self.interval[1]
 
 
-def compare_clips(first: AnyPredictions, second: AnyPredictions, seed: int = 0) -> dict[str, Difference]:
+def compare_clips(first: AnyPredictions, second: AnyPredictions) -> dict[str, Difference]:
     """Differences of two checkpoints' figures on the same clips, in the same order.
 
     Paired bootstrap: clips, or groups of them, are drawn with replacement, the same ones for both. Source: Efron,
@@ -43,7 +42,6 @@ def compare_clips(first: AnyPredictions, second: AnyPredictions, seed: int = 0) 
     Args:
         first: answers of one checkpoint.
         second: of the other one, of the same kind.
-        seed: of the draws.
     """
     before, after = _figures_of(first), _figures_of(second)
     n_clips = len(first.paths)
@@ -55,34 +53,34 @@ def compare_clips(first: AnyPredictions, second: AnyPredictions, seed: int = 0) 
 
         value = difference(whole)
         known = np.isfinite(value)
-        return Difference(value, _interval(difference, first.groups, n_clips, seed) if known else None)
+        return Difference(value, _interval(difference, first.groups, n_clips) if known else None)
 
     return {name: compare(name) for name in before if name in after}
 
 
-def compare_recordings(first: JudgedRecordings, second: JudgedRecordings, seed: int = 0) -> dict[str, Difference]:
+def compare_recordings(first: JudgedRecordings, second: JudgedRecordings) -> dict[str, Difference]:
     """Differences of two checkpoints' figures on the same recordings and labels, by paired bootstrap."""
     n_recordings = len(first.paths)
     whole = np.ones(n_recordings)
     before, after = first.figures(whole), second.figures(whole)
     values = {name: after[name] - before[name] for name in before}
-    if n_recordings < LEAST_UNITS:
+    if n_recordings < FEWEST_RECORDINGS:
         return {name: Difference(value, None) for name, value in values.items()}
-    pairs = [(first.figures(drawn), second.figures(drawn)) for drawn in draw_recordings(n_recordings, seed)]
+    pairs = [(first.figures(drawn), second.figures(drawn)) for drawn in draw_recordings(n_recordings)]
     return {
         name: Difference(value, percentiles([after[name] - before[name] for before, after in pairs]))
         for name, value in values.items()
     }
 
 
-def _interval(figure: Callable[[np.ndarray], float], groups: np.ndarray | None, n_clips: int, seed: int) -> Interval:
+def _interval(figure: Callable[[np.ndarray], float], groups: np.ndarray | None, n_clips: int) -> Interval:
     """95 % of a figure of drawn clips; `None` where there is too little to draw from."""
     numbers = group_numbers(groups)
     is_one_group = groups is not None and len(np.unique(groups)) == 1
     n_units = 1 if is_one_group else n_clips if numbers is None else int(numbers.max()) + 1
-    if n_units < LEAST_UNITS:
+    if n_units < FEWEST_RECORDINGS:
         return None
-    return bootstrap_interval(figure, n_clips, groups=groups, seed=seed)
+    return bootstrap_interval(figure, n_clips, groups=groups)
 
 
 def _figures_of(predictions: AnyPredictions) -> Figures:
@@ -111,14 +109,14 @@ def _figures_of(predictions: AnyPredictions) -> Figures:
 
 
 def _figures_of_numbers(predictions: NumberPredictions) -> Figures:
-    said = predictions.is_number
+    is_number = predictions.is_number
     spoken, read = number_texts(predictions.references), number_texts(predictions.predictions)
-    errors = np.array([edit_distance(b, a) if own else 0 for a, b, own in zip(spoken, read, said, strict=True)])
+    errors = np.array([edit_distance(b, a) if own else 0 for a, b, own in zip(spoken, read, is_number, strict=True)])
     lengths = np.array([len(text) for text in spoken])
     rates = errors / np.maximum(lengths, 1)
 
     def mean(values: np.ndarray) -> Callable[[np.ndarray], float]:
-        return lambda clips: _ratio(values[clips][said[clips]].sum(), said[clips].sum())
+        return lambda clips: _ratio(values[clips][is_number[clips]].sum(), is_number[clips].sum())
 
     return {
         "cer": mean(rates),
@@ -137,7 +135,7 @@ def _ratio(part: float, whole: float) -> float:
 
 
 def same_clips(first: AnyPredictions, second: AnyPredictions) -> tuple[np.ndarray, np.ndarray]:
-    """Where the clips that both have judged are in either, (clips,) indices each."""
+    """Indices, (clips,), in each of the two, of the clips that both have judged."""
     places = {path: place for place, path in enumerate(second.paths)}
     shared = [(place, places[path]) for place, path in enumerate(first.paths) if path in places]
     rows = np.array(shared, dtype=int).reshape(-1, 2)

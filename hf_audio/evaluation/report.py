@@ -37,7 +37,7 @@ def _is_free(folder: Path) -> bool:
     return (folder / RESULTS_NAME).is_file() or not any(folder.iterdir())
 
 
-def write_evaluation(told: Evaluation | Comparison, output: Path) -> None:
+def write_evaluation(result: Evaluation | Comparison, output: Path) -> None:
     """Leave everything in a folder, in the place of an earlier evaluation.
 
     Raises:
@@ -45,14 +45,14 @@ def write_evaluation(told: Evaluation | Comparison, output: Path) -> None:
     """
     check_output(output)
     with temporary_folder_beside(output) as folder:
-        write_text(folder / RESULTS_NAME, as_json(told.results))
-        if isinstance(told, Comparison):
-            for name, evaluation in zip(PARTS, told.evaluations, strict=True):
+        write_text(folder / RESULTS_NAME, as_json(result.results))
+        if isinstance(result, Comparison):
+            for name, evaluation in zip(PARTS, result.evaluations, strict=True):
                 (folder / name).mkdir()
                 _write_one(evaluation, folder / name)
-            write_text(folder / REPORT_NAME, _compare(told))
+            write_text(folder / REPORT_NAME, _compare(result))
         else:
-            _write_one(told, folder)
+            _write_one(result, folder)
         if output.is_dir():  # an earlier one
             shutil.rmtree(output)
         os.replace(folder, output)
@@ -116,41 +116,41 @@ def _compare(comparison: Comparison) -> str:
 
 
 def comparison_rows(comparison: Comparison) -> list[list[str]]:
-    """Of each figure: what it is, of the first and the second, the difference and its interval."""
+    """A row a figure: what it is, its value of both checkpoints, the difference and its interval."""
     first, second = (evaluation.results for evaluation in comparison.evaluations)
     rows = []
     for name, words in NAMES.items():
         key = f"eval_{name}"
         if key not in first or key not in second:
             continue
-        told = comparison.differences.get(name)
-        difference = second[key] - first[key] if told is None else told.value
-        interval = "" if told is None or told.interval is None else "{:+.4f} to {:+.4f}".format(*told.interval)
+        paired = comparison.differences.get(name)
+        difference = second[key] - first[key] if paired is None else paired.value
+        interval = "" if paired is None or paired.interval is None else "{:+.4f} to {:+.4f}".format(*paired.interval)
         rows.append([words, f"{first[key]:.4f}", f"{second[key]:.4f}", f"{difference:+.4f}", interval])
     return rows
 
 
-def lines_of(told: Evaluation | Comparison) -> Iterator[str]:
+def lines_of(result: Evaluation | Comparison) -> Iterator[str]:
     """What is printed."""
-    if isinstance(told, Comparison):
-        first, second = told.evaluations
+    if isinstance(result, Comparison):
+        first, second = result.evaluations
         yield f"First: {first.checkpoint}, second: {second.checkpoint}, on {first.counted} of {first.results['data']}"
-        yield from _columns(["", "first", "second", "difference", "95 % interval"], comparison_rows(told))
-        for name, evaluation in zip(PARTS, told.evaluations, strict=True):
+        yield from _columns(["", "first", "second", "difference", "95 % interval"], comparison_rows(result))
+        for name, evaluation in zip(PARTS, result.evaluations, strict=True):
             yield from (f"Of the {name}: {note}" for note in evaluation.notes)
         return
-    yield f"{told.checkpoint} on {told.counted} of {told.results['data']}"
-    yield from _columns(["", "value", "95 % interval"], _figure_rows(told))
-    if not isinstance(told.judged, NumberPredictions):
-        table = told.judged.tables()[-1]  # of every label
+    yield f"{result.checkpoint} on {result.counted} of {result.results['data']}"
+    yield from _columns(["", "value", "95 % interval"], _figure_rows(result))
+    if not isinstance(result.judged, NumberPredictions):
+        table = result.judged.tables()[-1]  # of every label
         yield ""
         yield from _columns(table.header, table.rows)
-    notes = [*describe_worst(told.results.get(GROUPS, {}), repr), *told.notes]
+    notes = [*describe_worst(result.results.get(GROUPS, {}), repr), *result.notes]
     yield from ["", *notes] if notes else []
 
 
 def _figure_rows(evaluation: Evaluation) -> list[list[str]]:
-    """Of each figure: what it is, its value and its interval."""
+    """A row a figure: what it is, its value and its interval."""
     return [
         [words, f"{value:.4f}", "" if interval is None else "{:.4f} to {:.4f}".format(*interval)]
         for words, value, interval in evaluation.figures

@@ -60,7 +60,7 @@ def scores_in_browser(site: str | os.PathLike, clips: Sequence[str | os.PathLike
 
 
 def frames_in_browser(site: str | os.PathLike, clips: Sequence[str | os.PathLike]) -> list[np.ndarray]:
-    """As `scores_in_browser`, of a model that scores frames: probabilities, (frames, labels), of each clip.
+    """Probabilities, (frames, labels), of each clip by a model that scores frames, see `scores_in_browser`.
 
     Raises:
         BrowserError: as there.
@@ -189,7 +189,7 @@ class Browser:
         return answer
 
     def wait_for(self, condition: str) -> None:
-        """Until a JavaScript expression is true.
+        """Wait until a JavaScript expression is true.
 
         Raises:
             BrowserError: it has not become true in time.

@@ -42,15 +42,15 @@ class Footprint:
 
     def tell(self) -> str:
         """Sentences on it."""
-        told = (
+        sentence = (
             f"{self.file_bytes / 1000:,.0f} kB; at least {self.working_bytes / 1000:,.0f} kB of working memory; "
             f"{self.multiply_adds / 1e6:,.1f} million multiply-adds a second of audio."
         )
-        return f"{told} In floats: {self.in_floats}." if self.in_floats else told
+        return f"{sentence} In floats: {self.in_floats}." if self.in_floats else sentence
 
 
 def count_multiply_adds(program: "ExportedProgram") -> int:
-    """Of the convolutions and matrix products of a graph."""
+    """The multiply-adds of the convolutions and matrix products of a graph."""
     total = 0
     for node in program.graph.nodes:
         if node.op != "call_function":

@@ -69,7 +69,7 @@ class FactoredMelSpectrogram(nn.Module):
         self.register_buffer(name, torch.as_tensor(values, dtype=torch.float32).contiguous(), persistent=False)
 
     def _sort_filters(self, filters: np.ndarray) -> np.ndarray:
-        """Of bins in their natural order, (mels, bins) -> (first, second, mels), every bin once."""
+        """Filters of bins in their natural order, (mels, bins) -> (first, second, mels), every bin once."""
         bins = np.arange(self.n_first)[:, None] + self.rows * np.arange(self.columns)
         bins = np.minimum(bins, self.n_fft - bins)
         _, places = np.unique(bins, return_index=True)
@@ -113,10 +113,10 @@ class OutputsByName(nn.Module):
 
     def forward(self, input_values: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Waveforms (batch, samples) -> logits (batch, labels), frames' probabilities (batch, frames, labels), ..."""
-        asked = {"output_hidden_states": EMBEDDINGS in self.names, "return_dict": True}
+        options = {"output_hidden_states": EMBEDDINGS in self.names, "return_dict": True}
         if FRAME_SCORES in self.names:
-            asked["output_frame_logits"] = True
-        output = self.model(input_values, **asked)
+            options["output_frame_logits"] = True
+        output = self.model(input_values, **options)
         values = {OUTPUT: output.logits, EMBEDDINGS: output.pooler_output}
         if FRAME_SCORES in self.names:
             values[FRAME_SCORES] = output.frame_logits.sigmoid()

@@ -76,9 +76,9 @@ def _describe(checkpoint: str | os.PathLike, site: Path) -> str:
 
 
 def _license(checkpoint: Path) -> str | None:
-    """That a folder's card tells, if it has one."""
+    """The licence that a folder's card tells, if it has a card."""
     card = checkpoint / CARD_NAME
     if not card.is_file():
         return None
-    told = SpaceCard(card.read_text(encoding="utf-8"), ignore_metadata_errors=True).data.to_dict().get("license")
-    return told if isinstance(told, str) else None
+    licence = SpaceCard(card.read_text(encoding="utf-8"), ignore_metadata_errors=True).data.to_dict().get("license")
+    return licence if isinstance(licence, str) else None

@@ -179,14 +179,14 @@ def difference(answer: Answer, expected: Answer) -> float:
 
 
 def largest(differences: Sequence[float]) -> float:
-    """Of some differences; NaN where one is, which Python's `max` would pass over."""
+    """The largest of some differences; NaN if one is NaN, which Python's `max` would pass over."""
     return float(np.max([0.0, *differences]))
 
 
 def _differences_of_files(
     classifier: AudioClassifier, clips: Mapping[str, bytes], expected: Mapping[str, Answer]
 ) -> list[float]:
-    """Of the bulk engine's answers, which it gives to files."""
+    """Differences of the bulk engine's answers, which it gives to files."""
     differences = []
     with tempfile.TemporaryDirectory() as folder:
         files = [Path(folder) / str(place) for place in range(len(clips))]
@@ -318,13 +318,13 @@ def _compare_frames(
 
 
 def _difference_of_clip(classifier: AudioClassifier, clip: bytes, scores: np.ndarray) -> float:
-    """Of a clip's frames, (frames, labels), from torch's."""
+    """The largest difference of a clip's frames, (frames, labels), from PyTorch's."""
     waveform = load_audio(clip, classifier.sampling_rate)
     return _difference_of_moments(frame_scores(classifier, [waveform]), scores)
 
 
 def _difference_of_moments(stretches: Iterable[FrameScores], scores: Sequence[Sequence[float]] | np.ndarray) -> float:
-    """Of the scores of moments, (frames, labels), from those expected, which are cut into stretches."""
+    """The largest difference of the scores of moments, (frames, labels), from those expected, in stretches."""
     expected = np.concatenate([stretch.scores for stretch in stretches])
     return float(np.abs(scores - expected).max()) if np.shape(scores) == expected.shape else 1.0
 
@@ -344,8 +344,8 @@ def _compare_socket_frames(address: str, classifier: AudioClassifier, clips: Map
         stream = FrameStream(classifier)
         expected = [*stream.push(samples), *stream.flush()]
         messages = _converse(f"{address}/v1/stream?sampling_rate={rate}&frames=true", samples)
-        told = [row for message in messages for row in message["scores"]]
-        differences.append(_difference_of_moments(expected, told))
+        received = [row for message in messages for row in message["scores"]]
+        differences.append(_difference_of_moments(expected, received))
     return Verdict("WebSocket, frames", len(clips), largest(differences), TOLERANCE)
 
 
@@ -381,8 +381,8 @@ def _compare_page(exported: Path, classifier: AudioClassifier, clips: Mapping[st
         if classifier.facts.frame_seconds is not None:
             kept = {name: clip for name, clip in clips.items() if _rate(clip) == classifier.sampling_rate}
             moments = zip(kept.values(), frames_in_browser(site, [files[name] for name in kept]), strict=True)
-            told = [_difference_of_clip(classifier, clip, scores) for clip, scores in moments]
-            yield Verdict("page, frames", len(told), largest(told), TOLERANCE)
+            differences_of_clips = [_difference_of_clip(classifier, clip, scores) for clip, scores in moments]
+            yield Verdict("page, frames", len(differences_of_clips), largest(differences_of_clips), TOLERANCE)
     differences: dict[bool, list[float]] = {False: [], True: []}
     for clip, scores in zip(clips.values(), rows, strict=True):
         expected = classifier.judge([load_audio(clip, classifier.sampling_rate)])[0]
@@ -392,7 +392,7 @@ def _compare_page(exported: Path, classifier: AudioClassifier, clips: Mapping[st
 
 
 def _rate(clip: bytes) -> int:
-    """Of a file's samples, in Hz."""
+    """The sampling rate of a file, in Hz."""
     with closing(soundfile.SoundFile(io.BytesIO(clip))) as file:
         return file.samplerate
 

@@ -17,7 +17,7 @@ ONNX_SUFFIX = ".onnx"
 
 
 def load_classifier(checkpoint: str | os.PathLike) -> AudioClassifier:
-    """A finished folder, a Hub id or an exported ONNX file, ready to be used.
+    """Load the classifier of a finished folder, a Hub id or an exported ONNX file.
 
     Raises:
         CheckpointError: there is none, it is broken, or it does not classify audio.

@@ -37,23 +37,22 @@ class AudioClassifier(ABC):
 
     @property
     def sampling_rate(self) -> int:
-        """Of the waveforms that are scored, in Hz."""
+        """The rate of the waveforms that are scored, in Hz."""
         return self.facts.sampling_rate
 
     @abstractmethod
     def score(self, windows: Sequence[np.ndarray]) -> np.ndarray:
-        """What each waveform, (samples,) float32 at `sampling_rate`, is -> (windows, labels) float32 probabilities."""
+        """Probabilities of waveforms, (samples,) float32 at `sampling_rate` each -> (windows, labels) float32."""
 
     def logits(self, windows: Sequence[np.ndarray]) -> np.ndarray:
-        """What `score` makes its probabilities of -> (windows, labels) float32."""
+        """The logits from which `score` computes its probabilities -> (windows, labels) float32."""
         raise NotImplementedError
 
     def score_frames(self, windows: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """What sounds in every frame of each waveform, (samples,) float32 -> (frames, labels) float32 probabilities.
+        """Probabilities of the frames of waveforms, (samples,) float32 each -> (frames, labels) float32 each.
 
-        Frame k is of the `frame_seconds` of the facts that begin k times as late. How the answers to overlapping
-        windows of a longer recording are put together, and what stands in for them where a network has none, see
-        `frames.frame_scores`.
+        Frame k begins k * `frame_seconds` of the facts after the waveform, and lasts `frame_seconds`. For recordings
+        that are longer than a window, and for networks without frame scores, see `frames.frame_scores`.
 
         Raises:
             CheckpointError: the network scores windows as a whole.
@@ -61,7 +60,7 @@ class AudioClassifier(ABC):
         raise CheckpointError("This checkpoint scores windows as a whole: train one on annotations for finer scores.")
 
     def _frames_of(self, window: np.ndarray, scores: np.ndarray) -> np.ndarray:
-        """Of what a network gave for a window, perhaps a padded one, (frames, labels), the frames that lie in it."""
+        """The frames that lie in a window, out of what a network gave for it when it was padded: (frames, labels)."""
         assert self.facts.frame_seconds is not None
         return scores[: -(-len(window) // round(self.facts.frame_seconds * self.facts.sampling_rate))]
 
@@ -76,7 +75,7 @@ class AudioClassifier(ABC):
         return values.reshape(len(values), len(self.facts.labels))
 
     def judge(self, waveforms: Sequence[np.ndarray]) -> np.ndarray:
-        """Waveforms of any length, (samples,) each -> (waveforms, labels) float32, the mean of each one's windows.
+        """Mean scores of the windows of waveforms, (samples,) of any length each -> (waveforms, labels) float32.
 
         Raises:
             AudioError: an array that is no waveform, see `as_waveform`.
@@ -90,7 +89,7 @@ class AudioClassifier(ABC):
         return np.stack([self.facts.reduce(part) for part in np.split(scores, ends[:-1])]).astype(np.float32)
 
     def judge_recording(self, waveform: np.ndarray) -> np.ndarray:
-        """A recording, (samples,), to its scores as `Facts.reduce` has them, of speech alone where it is to be so.
+        """Scores of a whole recording, (samples,), see `Facts.reduce`; a speech-only model hears only its speech.
 
         Raises:
             AudioError: an array that is no waveform, see `as_waveform`.
@@ -100,11 +99,11 @@ class AudioClassifier(ABC):
         return self.facts.reduce(scores, speech)
 
     def judge_windows(self, windows: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Parts of a recording, (samples,) each, to the scores of each as if it were a recording, but scored whole."""
+        """Scores of parts of a recording, (samples,) each: as of recordings, but each part is scored as one window."""
         return self.facts.reduce_each(windows, self.score(windows))
 
     def __call__(self, audio: str | os.PathLike | bytes | np.ndarray, top_k: int | None = 5) -> Answer:
-        """A file, its bytes, or a waveform at `sampling_rate`, to an answer as `Facts.name` gives it.
+        """Classify a file, its bytes or a waveform at `sampling_rate`; the answer is that of `Facts.name`.
 
         Raises:
             AudioError: audio that cannot be read; the sentence names it.

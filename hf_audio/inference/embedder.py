@@ -66,7 +66,7 @@ def pooled_embeddings(model: "PreTrainedModel", **inputs: Any) -> "Tensor":
 
 
 def _pooled_output(model: Any, **inputs: Any) -> "Tensor":
-    """Of a model without a head -> (batch, size)."""
+    """The pooled output of a model without a head -> (batch, size)."""
     if hasattr(model, "get_audio_features"):  # of a CLAP, which has a tower for texts too
         features = model.get_audio_features(**inputs)
         return getattr(features, "pooler_output", features)
@@ -104,12 +104,12 @@ class AudioEmbedder(ABC):
 
     @property
     def sampling_rate(self) -> int:
-        """Of the waveforms that are embedded, in Hz."""
+        """The rate of the waveforms that are embedded, in Hz."""
         return self.facts.sampling_rate
 
     @property
     def device(self) -> "torch.device | None":
-        """Where torch runs it; `None`: something else does."""
+        """The device on which PyTorch runs it; `None` where something else runs it, such as ONNX Runtime."""
         return None
 
     @cached_property
@@ -122,11 +122,11 @@ class AudioEmbedder(ABC):
         """The vector of each waveform, (samples,) float32 at `sampling_rate` -> (windows, size) float32."""
 
     def score(self, windows: Sequence[np.ndarray]) -> np.ndarray:
-        """`embed`, by the name under which what runs networks for many files or callers asks any of them."""
+        """The same as `embed`; bulk work and the service call `score` of any network that they run."""
         return self.embed(windows)
 
     def embed_recording(self, waveform: np.ndarray) -> np.ndarray:
-        """The vector of a recording, (samples,) -> (size,) float32: the mean of its windows', of speech alone maybe.
+        """The vector of a recording, (samples,) -> (size,) float32: the mean of the vectors of its windows.
 
         Raises:
             AudioError: an array that is no waveform, see `as_waveform`.
@@ -196,7 +196,7 @@ def embedder_of(classifier: AudioClassifier) -> AudioEmbedder:
 
 
 def load_embedder(checkpoint: str | os.PathLike, device: str | None = None) -> AudioEmbedder:
-    """What embeds by a finished folder, a Hub id or an ONNX file, with a head that classifies or without.
+    """Load the embedder of a finished folder, a Hub id or an ONNX file, with or without a head that classifies.
 
     Args:
         checkpoint: folder, id or file.

@@ -61,7 +61,7 @@ class EventStream:
         return [event._replace(offset=min(event.offset, end)) for event in events]
 
     def listen(self, blocks: Iterable[np.ndarray]) -> Iterator[SoundEvent]:
-        """Of every block as it comes, the events that have ended; where the blocks end, the others."""
+        """The events that have ended with each block, as it comes; where the blocks end, the others."""
         for block in blocks:
             yield from self.push(block)
         yield from self.flush()

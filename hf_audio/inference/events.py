@@ -75,12 +75,12 @@ class EventRule:
 
     @classmethod
     def usual(cls, n_labels: int) -> "EventRule":
-        """Of a checkpoint to which none was fitted."""
+        """The rule of a checkpoint to which none was fitted: thresholds of 0.5."""
         return cls((DEFAULT_THRESHOLD,) * n_labels)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "EventRule":
-        """Of a config or an ONNX file's metadata.
+        """The rule that a config, or the metadata of an ONNX file, holds.
 
         Raises:
             CheckpointError: it is no rule.
@@ -315,7 +315,7 @@ class _Goal:
 
 @dataclass(frozen=True)
 class _Counts:
-    """Of each threshold, (thresholds,) or one number."""
+    """Counts at each threshold, (thresholds,) or one number."""
 
     hits: np.ndarray
     """True events that were found, within the collars."""

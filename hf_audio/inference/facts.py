@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import numbers
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -86,7 +87,7 @@ class Facts:
 
     @classmethod
     def from_config(cls, config: "PreTrainedConfig", sampling_rate: int) -> "Facts":
-        """Of any audio classifier of transformers, whose feature extractor has that rate."""
+        """The facts of any audio classifier of transformers, whose feature extractor has that rate."""
         return cls(
             labels=tuple(config.id2label.get(number) for number in range(config.num_labels)),
             sampling_rate=sampling_rate,
@@ -101,7 +102,7 @@ class Facts:
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, str]) -> "Facts":
-        """Of an ONNX file's metadata, JSON by name; what the file does not know has its default.
+        """The facts in an ONNX file's metadata, JSON by name; what the file does not know has its default.
 
         Raises:
             TypeError: labels or rate are missing.
@@ -117,7 +118,7 @@ class Facts:
 
     @property
     def function(self) -> str:
-        """That makes probabilities of the logits, as transformers' pipelines call it."""
+        """The function that makes probabilities of the logits, as transformers' pipelines call it."""
         return "sigmoid" if self.multi_label else "softmax"
 
     @property
@@ -236,7 +237,9 @@ class Facts:
 
         Raises:
             AudioError: scores that are not finite, and so no answer.
+            ArgumentError: see `check_top_k`.
         """
+        check_top_k(top_k)
         if not np.isfinite(scores).all():
             raise AudioError(
                 "The network's scores are not finite: the recording is too loud for it, or the checkpoint is broken."
@@ -252,6 +255,16 @@ class Facts:
             return {"text": text, "score": float(digits.max(1).prod())}
         best = np.argsort(-scores, kind="stable")[:top_k]
         return [{"score": float(scores[place]), "label": self.labels[place]} for place in best]
+
+
+def check_top_k(top_k: int | None) -> None:
+    """Refuse what is no number of labels; `None` is all of them.
+
+    Raises:
+        ArgumentError: it is none, or below 1: -1 would be all labels but the last one.
+    """
+    if top_k is not None and not (isinstance(top_k, numbers.Integral) and top_k >= 1):
+        raise ArgumentError(f"top_k={top_k!r} must be a whole number, at least 1, or None for all labels.")
 
 
 def no_number(digits: np.ndarray) -> np.ndarray:
@@ -282,7 +295,7 @@ class RunningScores(ABC):
     @property
     @abstractmethod
     def value(self) -> np.ndarray:
-        """Of all that have come, (values,)."""
+        """The result of all scores that have come, (values,)."""
 
 
 class RunningMean(RunningScores):

@@ -47,7 +47,7 @@ class FrameWindows:
 
     @classmethod
     def of(cls, facts: Facts, hop_seconds: float | None = None) -> "FrameWindows":
-        """As a checkpoint's facts have them.
+        """The windows that a checkpoint's facts ask for.
 
         Args:
             facts: of the checkpoint.
@@ -83,7 +83,7 @@ class FrameWindows:
         return np.pad(samples, (0, -len(samples) % self.frame))
 
     def spread(self, samples: np.ndarray, row: np.ndarray, n_labels: int) -> np.ndarray:
-        """Of a window, (samples,), scored as a whole, (values,), the scores of its moments, (moments, labels).
+        """Scores of the moments of a window, (samples,), from the scores of the whole, (values,) -> (moments, labels).
 
         One value more than labels says that nobody speaks, and then all others are 0.
         """
@@ -205,11 +205,11 @@ def score_moments(classifier: AudioClassifier, windows: FrameWindows, parts: Seq
 def frame_scores(
     classifier: AudioClassifier, blocks: Iterable[np.ndarray], hop_seconds: float | None = None
 ) -> Iterator[FrameScores]:
-    """A recording of any length to the scores of its moments, stretch by stretch, in constant memory.
+    """Score the moments of a recording of any length, stretch by stretch, in constant memory.
 
-    By every checkpoint: where the network scores frames, these are cut out of overlapping windows, so that each has
-    been heard with what is around it; where it scores windows as a whole, running windows stand in for them, and times
-    are coarser than the moments suggest.
+    Every checkpoint can be asked: where the network scores frames, these are cut out of overlapping windows, so that
+    each has been heard with what is around it; where it scores windows as a whole, running windows stand in for them,
+    and times are coarser than the moments suggest.
 
     Args:
         classifier: scores.

@@ -93,7 +93,7 @@ class RunningDecision:
         return decisions
 
     def listen(self, blocks: Iterable[np.ndarray]) -> Iterator[Decision]:
-        """Of every block as it comes, the decisions; where the blocks end, the one about the end."""
+        """The decisions of each block, as it comes; where the blocks end, the one about the end."""
         for block in blocks:
             yield from self.push(block)
         if self._speaks:

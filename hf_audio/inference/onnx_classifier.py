@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..audio.levels import to_floats
+from ..audio.levels import find_peak, to_floats
 from ..errors import AudioError, CheckpointError
 from .classifier import AudioClassifier, group_by_length
 from .facts import Facts
@@ -102,7 +102,7 @@ class OnnxAudioClassifier(AudioClassifier):
         return np.stack(rows) if rows else np.empty((0, 0), dtype=np.float32)
 
     def run_each(self, windows: Sequence[np.ndarray], output: str) -> list[np.ndarray]:
-        """As `run`, where the values of windows of other lengths may have other shapes: an array a window, float32."""
+        """The values of an output, float32, an array for each window: their shapes may differ; see `run`."""
         windows = [_with_full_scale(np.asarray(window)) for window in windows]
         rows: list[np.ndarray] = [np.empty(0)] * len(windows)
         if self.is_static:
@@ -117,11 +117,13 @@ class OnnxAudioClassifier(AudioClassifier):
 
 
 def _with_full_scale(window: np.ndarray) -> np.ndarray:
-    """Integers divided by their full scale, as the feature extractor does beside torch."""
-    return window if window.dtype.kind == "f" else to_floats(window, "A window")
+    """Integers, or floats that hold such, divided by their full scale, as the feature extractor does beside torch."""
+    if window.dtype.kind == "f" and not (find_peak(window, "A window") > 1 and (window == np.rint(window)).all()):
+        return window
+    return to_floats(window, "A window")
 
 
 def _threads_of_environment() -> int:
-    """As torch takes them; 0 where it is not told, which onnxruntime, too, takes for its own choice."""
+    """The threads that torch would take by the environment; 0, onnxruntime's own choice, if it tells none."""
     told = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
     return int(told) if told.isdecimal() else 0

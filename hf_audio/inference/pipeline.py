@@ -26,7 +26,7 @@ from ..models.configuration_audio_cnn import AudioCNNConfig
 from ..models.configuration_audio_encoder import AudioEncoderConfig
 from ..models.configuration_audio_ensemble import AudioEnsembleConfig
 from .classifier import WINDOWS_PER_FORWARD
-from .facts import Answer, Facts
+from .facts import Answer, Facts, check_top_k
 from .kaldi_features import kaldi_features
 
 logger = logging.getLogger(__name__)
@@ -70,16 +70,27 @@ class AudioClassificationPipeline(StockAudioClassificationPipeline, ChunkPipelin
 
     @property
     def facts(self) -> Facts:
-        """Of the model, as its config has them at this moment."""
+        """The facts of the model, as its config has them at this moment."""
         return Facts.from_config(self.model.config, self.feature_extractor.sampling_rate)
+
+    def __call__(self, inputs: Any, **kwargs: Any) -> Any:
+        """The answer to one recording, a list of them to a list, or an iterator of them to a data set or generator.
+
+        inputs and further arguments: see the class.
+        """
+        # The stock pipeline looks at the first of a list.
+        return [] if isinstance(inputs, list) and not inputs else super().__call__(inputs, **kwargs)
 
     def _sanitize_parameters(
         self, window_seconds: float | None = None, **kwargs: Any
     ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-        if window_seconds is not None and window_seconds <= 0:
-            raise ArgumentError(f"window_seconds={window_seconds} must be positive.")
-        if kwargs.get("top_k") is not None and kwargs["top_k"] < 1:
-            raise ArgumentError(f"top_k={kwargs['top_k']} must be at least 1, or None for all labels.")
+        if window_seconds is not None and not 0 < window_seconds < math.inf:
+            raise ArgumentError(f"window_seconds={window_seconds} must be positive, and a number.")
+        if unknown := sorted(set(kwargs) - {"top_k", "function_to_apply"}):
+            # The stock pipeline passes over them: an array of another rate would get another answer.
+            remedy = ': give {"array": ..., "sampling_rate": ...}' if "sampling_rate" in unknown else ""
+            raise ArgumentError(f"{', '.join(unknown)}: the pipeline has no such argument{remedy}.")
+        check_top_k(kwargs.get("top_k"))
         _, _, postprocess = super()._sanitize_parameters(**kwargs)
         if "top_k" not in kwargs:
             # The stock pipeline says "all" here in every call, and so forgets what it was built with.
@@ -98,7 +109,9 @@ class AudioClassificationPipeline(StockAudioClassificationPipeline, ChunkPipelin
         if isinstance(inputs, dict):
             array = inputs.get("raw", inputs.get("array"))
             if array is not None and "sampling_rate" in inputs:
-                return to_mono(_as_numpy(array), inputs["sampling_rate"], rate)
+                # A tensor of one number: as data sets in the format of torch have it.
+                own_rate: Any = np.asarray(inputs["sampling_rate"])
+                return to_mono(_as_numpy(array), own_rate.item() if own_rate.ndim == 0 else own_rate, rate)
             inputs = inputs.get("bytes") or inputs.get("path")
             if inputs is None:
                 raise ArgumentError('A dict needs "array" (or "raw") and "sampling_rate", or "bytes", or "path".')
@@ -135,7 +148,15 @@ class AudioClassificationPipeline(StockAudioClassificationPipeline, ChunkPipelin
 
     def _forward(self, model_inputs: dict[str, Any]) -> dict[str, Any]:
         passed_on = {name: model_inputs.pop(name) for name in ("is_last", SPEECH) if name in model_inputs}
-        return {**passed_on, "logits": self.model(**model_inputs).logits}
+        # As after `Trainer.train()`: a network that learns would answer at random, and learn from what it hears.
+        learns = self.model.training
+        if learns:
+            self.model.eval()
+        try:
+            return {**passed_on, "logits": self.model(**model_inputs).logits}
+        finally:
+            if learns:
+                self.model.train()
 
     def get_iterator(
         self,

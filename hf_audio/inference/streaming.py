@@ -77,10 +77,10 @@ class SampleIntake:
 
 
 class AudioStream:
-    """Once a window was heard, and then after every hop, the last one is judged: the cut into blocks is all one.
+    """Scores of a live sound: of its first window, and of another window after every hop.
 
-    Where windows lie is what `windows.running_windows` tells, and their scores are those that the classifier gives to
-    these parts of the whole recording.
+    The windows are those of `windows.running_windows`, and their scores are those that the classifier gives to the
+    same parts of the whole recording, however the stream is cut into blocks.
 
     Args:
         classifier: judges.

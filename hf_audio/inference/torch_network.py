@@ -77,7 +77,7 @@ class TorchNetwork:
     def run_groups(
         self, windows: Sequence[np.ndarray], ask: Callable[["nn.Module", Mapping[str, Any]], "Tensor"]
     ) -> Iterator[tuple[list[int], np.ndarray]]:
-        """As `run`, group by group: the places of windows that go through together, and what each is given.
+        """Places of windows that go through together, and what the network gives for each, by groups; see `run`.
 
         Returns pairs of places and (places, ...) float32, whose further sizes may differ from group to group.
         """

@@ -28,7 +28,7 @@ SPECTRUM_RANGE = 90
 
 @dataclass(frozen=True)
 class ClipMeasures:
-    """Of one recording; levels in dB of full scale, times in seconds."""
+    """What is measured in one recording; levels in dB of full scale, times in seconds."""
 
     rate: int
     channels: int
@@ -121,8 +121,8 @@ class _Meter:
         if self.channels is None and block.shape[1] > 1:
             chosen = choose_channels(block)
             self.channels = None if chosen.is_silent else chosen
-        heard = slice(None) if self.channels is None else self.channels.heard
-        mono = block[:, heard].mean(axis=1)
+        kept = slice(None) if self.channels is None else self.channels.heard
+        mono = block[:, kept].mean(axis=1)
         for power in spectra(mono):
             self.power += power.sum(axis=0)
             self.spectrum.add(power)

@@ -29,7 +29,7 @@ class EmbeddedCollection:
 
     @property
     def names(self) -> list[str]:
-        """Of the clips, for a picture."""
+        """Names of the clips, for a picture."""
         return [os.path.basename(entry.path) for entry in self.entries]
 
     @property

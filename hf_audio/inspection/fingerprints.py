@@ -174,23 +174,23 @@ def _find_sweeps(samples: np.ndarray) -> Points:
     around = np.take_along_axis(magnitudes, strongest[:, None] + np.arange(-PARTIAL_WIDTH, PARTIAL_WIDTH + 1), axis=1)
     power = np.square(around).sum(axis=1)
     peak = around[:, PARTIAL_WIDTH]
-    heard = power > LEAST_ENERGY * np.square(magnitudes).sum(axis=1)
-    heard &= peak > np.maximum(_loudest(magnitudes) * PITCH_RANGE, FAINTEST)
+    pitched = power > LEAST_ENERGY * np.square(magnitudes).sum(axis=1)
+    pitched &= peak > np.maximum(_loudest(magnitudes) * PITCH_RANGE, FAINTEST)
     # Between bins by a parabola through the logarithms of three.
     before, own, after = np.log(np.maximum(around[:, PARTIAL_WIDTH - 1 : PARTIAL_WIDTH + 2], FAINTEST)).T
     offset = np.clip((before - after) / np.minimum(2 * (before - 2 * own + after), -1e-9), -0.5, 0.5)
-    return _cross((strongest + offset) * PITCH_STEP - LOWEST_BIN, heard)
+    return _cross((strongest + offset) * PITCH_STEP - LOWEST_BIN, pitched)
 
 
-def _cross(pitch: np.ndarray, heard: np.ndarray) -> Points:
+def _cross(pitch: np.ndarray, pitched: np.ndarray) -> Points:
     """Which whole bins the pitch crosses from frame to frame; of several, the roundest one, which copies cross too.
 
-    pitch: (frames,), in bins; heard: (frames,), whether there is one.
+    pitch: (frames,), in bins; pitched: (frames,), whether there is one.
     """
     before, after = pitch[:-1], pitch[1:]
     low = np.floor(np.minimum(before, after)).astype(int)
     high = np.floor(np.maximum(before, after)).astype(int)
-    at = np.flatnonzero(heard[:-1] & heard[1:] & (np.abs(after - before) < FASTEST_GLIDE) & (high > low))
+    at = np.flatnonzero(pitched[:-1] & pitched[1:] & (np.abs(after - before) < FASTEST_GLIDE) & (high > low))
     low, high, before, after = low[at], high[at], before[at], after[at]
     crossed = high.copy()
     for power in range(1, int(np.log2(FASTEST_GLIDE)) + 2):
@@ -283,7 +283,7 @@ def _tabulate(points: Sequence[Points], seconds: Sequence[float]) -> tuple[np.nd
 
 
 def _landmarks(points: Points, seconds: float, kept: int) -> tuple[np.ndarray, np.ndarray]:
-    """Of one recording, every `kept`-th: the two bins and the time between them as one number, and the first frame."""
+    """Every `kept`-th landmark of a recording: two bins and the time between as one number, and its first frame."""
     frames, bins = points.frames, points.bins.astype(np.int32)
     # A short knock among silence has few peaks: each is paired with more of the others.
     partners = int(LANDMARKS_PER_SECOND * seconds / max(len(frames), 1))

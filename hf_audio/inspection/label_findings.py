@@ -63,8 +63,8 @@ def find_broken_classes(
         for label, own in by_class.items():
             broken = [entry for entry in own if entry.path not in usable]
             if len(broken) >= MOST_BROKEN * len(own):
-                told = f"{len(own) - len(broken)} of {count(len(own), 'file')} can be used"
-                cases.append(_named(broken, f"{label}: {told}"))
+                counted = f"{len(own) - len(broken)} of {count(len(own), 'file')} can be used"
+                cases.append(_named(broken, f"{label}: {counted}"))
         column_name = f" of {name!r}" if len(label_names) > 1 else ""
         title = f"In classes{column_name} of which half or more cannot be used, {len(cases)} of {len(by_class)}"
         findings += find("error", "broken-class", title, "See below why: they are left out of training.", cases)
@@ -79,9 +79,9 @@ def _find_sizes(by_class: dict[str, list[Entry]], column: str) -> list[Finding]:
     sizes = {name: len(entries) for name, entries in by_class.items()}
     if len(sizes) == 1:
         name = next(iter(by_class))
-        told = f"All labelled files carry the one label{column} {name!r}."
+        detail = f"All labelled files carry the one label{column} {name!r}."
         remedy = "Add clips of another class, in a folder of their own or with another label: a classifier needs two."
-        return [Finding("error", "one-class", told, remedy, ())]
+        return [Finding("error", "one-class", detail, remedy, ())]
     small = [_named(entries, name) for name, entries in by_class.items() if len(entries) == 1]
     findings = find(
         "warning",
@@ -92,9 +92,9 @@ def _find_sizes(by_class: dict[str, list[Entry]], column: str) -> list[Finding]:
     )
     if sizes and max(sizes.values()) >= LARGEST_IMBALANCE * min(sizes.values()):
         most, least = max(sizes, key=sizes.__getitem__), min(sizes, key=sizes.__getitem__)
-        told = f"Classes{column} are of unequal size: {sizes[most]} clips of {most!r}, {sizes[least]} of {least!r}."
+        detail = f"Classes{column} are of unequal size: {sizes[most]} clips of {most!r}, {sizes[least]} of {least!r}."
         remedy = "Add clips of the small ones, or train with --balance sampler or --balance loss."
-        findings.append(Finding("warning", "imbalance", told, remedy, ()))
+        findings.append(Finding("warning", "imbalance", detail, remedy, ()))
     return findings
 
 
@@ -141,10 +141,10 @@ def find_device_leaks(entries: Sequence[Entry], measures: Sequence[ClipMeasures]
     cases: list[Case] = []
     for number in np.flatnonzero((sizes >= FEWEST_CLIPS) & (len(labels) - sizes >= FEWEST_CLIPS)):
         own = classes == number
-        told = [_tell_trait(trait, values, kinds, own) for trait, values, kinds in traits]
-        told.append(_tell_level(levels, own))
+        sentences = [_tell_trait(trait, values, kinds, own) for trait, values, kinds in traits]
+        sentences.append(_tell_level(levels, own))
         paths = tuple(clips[place][0].path for place in np.flatnonzero(own)[:CASES_OF_A_CLASS])
-        cases += [Case(paths, f"{names[number]}: {sentence}") for sentence in told if sentence]
+        cases += [Case(paths, f"{names[number]}: {sentence}") for sentence in sentences if sentence]
     if not cases:
         return []
     return [

@@ -23,15 +23,15 @@ def find_copies(entries: Sequence[Entry], copies: Sequence[Copies], seconds: Seq
     plain: dict[bool, list[Case]] = {True: [], False: []}
     for group in copies:
         members = [entries[number] for number in group.members]
-        told = "; ".join(_tell(link, entries, seconds) for link in group.links) or "the same samples"
-        case = Case(tuple(entry.path for entry in members), told)
+        how = "; ".join(_tell(link, entries, seconds) for link in group.links) or "the same samples"
+        case = Case(tuple(entry.path for entry in members), how)
         splits = {entry.split for entry in members}
         labels = {entry.labels for entry in members if any(entry.labels)}
         if len(splits) > 1:
-            split.append(Case(case.files, f"{' and '.join(sorted(splits))}: {told}"))
+            split.append(Case(case.files, f"{' and '.join(sorted(splits))}: {how}"))
         if len(labels) > 1:
             names = sorted("/".join(filter(None, label)) for label in labels)
-            torn.append(Case(case.files, f"{' and '.join(names)}: {told}"))
+            torn.append(Case(case.files, f"{' and '.join(names)}: {how}"))
         if len(splits) == 1 and len(labels) <= 1:
             plain[not group.links].append(case)
     return [
@@ -64,17 +64,17 @@ def _tell(link: Link, entries: Sequence[Entry], seconds: Sequence[float]) -> str
     first, second = (os.path.basename(entries[number].path) for number in (link.first, link.second))
     whole = [link.seconds >= WHOLE * seconds[number] for number in (link.first, link.second)]
     if all(whole):
-        told = "one sound"
+        sentence = "one sound"
     elif whole[0]:
-        told = f"{first} is part of {second}"
+        sentence = f"{first} is part of {second}"
     elif whole[1]:
-        told = f"{second} is part of {first}"
+        sentence = f"{second} is part of {first}"
     else:
-        told = f"{link.seconds:.2f} s of {first} and {second} are one sound"
+        sentence = f"{link.seconds:.2f} s of {first} and {second} are one sound"
     later = first if link.shift > 0 else second
     if abs(link.shift) >= 0.01:
-        told += f", {later} begins {abs(link.shift):.2f} s later"
-    return f"{told} (correlation {link.correlation:.2f})"
+        sentence += f", {later} begins {abs(link.shift):.2f} s later"
+    return f"{sentence} (correlation {link.correlation:.2f})"
 
 
 def find_shared_groups(entries: Sequence[Entry]) -> list[Finding]:

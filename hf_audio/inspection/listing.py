@@ -212,5 +212,5 @@ def _find_several(names: Sequence[str], labels: Sequence[tuple[str, ...]]) -> li
 
 
 def _differences(rows: Sequence[Entry]) -> str:
-    told = ["/".join(filter(None, [*row.labels, row.split, row.group])) for row in rows]
-    return " and ".join(dict.fromkeys(told))
+    described = ["/".join(filter(None, [*row.labels, row.split, row.group])) for row in rows]
+    return " and ".join(dict.fromkeys(described))

@@ -120,11 +120,11 @@ def inspect(
     listing = list_files(data, columns, audio_dir)
     present = [entry for entry in listing.entries if is_file(entry.path)]
     try:
-        told = list(work_off(measure_clip, [entry.path for entry in present], "Reading", "file"))
+        measured = list(work_off(measure_clip, [entry.path for entry in present], "Reading", "file"))
     except BrokenProcessPool as error:
         raise DataError("A process that reads files has died: free some memory, or inspect fewer at once.") from error
-    pairs = [(entry, clip) for entry, clip in zip(present, told, strict=True) if isinstance(clip, ClipMeasures)]
-    unreadable = [(entry.path, clip) for entry, clip in zip(present, told, strict=True) if isinstance(clip, str)]
+    pairs = [(entry, clip) for entry, clip in zip(present, measured, strict=True) if isinstance(clip, ClipMeasures)]
+    unreadable = [(entry.path, clip) for entry, clip in zip(present, measured, strict=True) if isinstance(clip, str)]
     entries, measures = [entry for entry, _ in pairs], [clip for _, clip in pairs]
     usable = {entry.path for entry, clip in pairs if clip.peak > ZERO}
     copies = [*find_same_samples(measures), *find_same_sounds([entry.path for entry in entries], measures)]
@@ -297,11 +297,11 @@ def tell(inspection: Inspection) -> Iterator[str]:
     for name, counts in inspection.label_counts.items():
         title = "classes" if len(inspection.label_counts) == 1 else f"{name}"
         read = inspection.readable_counts[name]
-        told = {
+        counted = {
             label: number if read.get(label) == number else f"{read.get(label, 0)} of {number} can be read"
             for label, number in counts.items()
         }
-        yield f"{title:<14}{len(counts)}: {_listed(told)}" if counts else f"{title:<14}none"
+        yield f"{title:<14}{len(counts)}: {_listed(counted)}" if counts else f"{title:<14}none"
     if inspection.split_counts:
         yield f"{'splits':<14}{_listed(inspection.split_counts)}"
     for finding in inspection.findings:
@@ -345,6 +345,6 @@ def _show(case: Case, data: str) -> str:
         names.append(f"{len(case.files) - FILES_SHOWN} more")
     detail = case.detail.removeprefix(f"{case.files[0]} ")  # sentences about a file name it in full
     detail = textwrap.shorten(detail, LONGEST_DETAIL, placeholder=" ...")
-    told = " = ".join(names) if len(names) > 1 and case.detail else ", ".join(names)
-    printable = f"{told}: {detail}" if detail else told
+    shown = " = ".join(names) if len(names) > 1 and case.detail else ", ".join(names)
+    printable = f"{shown}: {detail}" if detail else shown
     return printable.encode("utf-8", "backslashreplace").decode()

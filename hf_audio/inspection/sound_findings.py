@@ -207,13 +207,13 @@ def _find_outliers(entries: Sequence[Entry], measures: Sequence[ClipMeasures]) -
 
 
 def _find_mixture(
-    clips: Sequence[tuple[Entry, ClipMeasures]], kind: str, noun: str, told: Callable[[ClipMeasures], str]
+    clips: Sequence[tuple[Entry, ClipMeasures]], kind: str, noun: str, value_of: Callable[[ClipMeasures], str]
 ) -> list[Finding]:
-    values = Counter(told(clip) for _, clip in clips)
+    values = Counter(value_of(clip) for _, clip in clips)
     if len(values) < 2:
         return []
     usual = values.most_common(1)[0][0]
-    cases = [Case((entry.path,), told(clip)) for entry, clip in clips if told(clip) != usual]
+    cases = [Case((entry.path,), value_of(clip)) for entry, clip in clips if value_of(clip) != usual]
     return find(
         "note",
         kind,

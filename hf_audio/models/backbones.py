@@ -136,7 +136,7 @@ class ResNet(nn.Module):
 
     @property
     def input_dtype(self) -> torch.dtype:
-        """Of the features it reads."""
+        """The type of the features that it reads."""
         return self.stem.weight.dtype
 
     def forward(
@@ -186,7 +186,7 @@ class Conv1dNet(nn.Module):
 
     @property
     def input_dtype(self) -> torch.dtype:
-        """Of the features it reads."""
+        """The type of the features that it reads."""
         first = self.blocks[0]
         assert isinstance(first, Conv1dBlock)
         return first.conv.weight.dtype
@@ -261,7 +261,7 @@ class ShuffleNet(nn.Module):
 
     @property
     def input_dtype(self) -> torch.dtype:
-        """Of the features it reads."""
+        """The type of the features that it reads."""
         first = self.conv1[0]
         assert isinstance(first, nn.Conv2d)
         return first.weight.dtype
@@ -316,7 +316,7 @@ class CanvasNet(nn.Module):
 
     @property
     def input_dtype(self) -> torch.dtype:
-        """Of the features it reads."""
+        """The type of the features that it reads."""
         first = self.blocks[0]
         assert isinstance(first, CanvasBlock)
         return first.conv.weight.dtype
@@ -469,7 +469,7 @@ def pool_frame_logits(logits: torch.Tensor, n_frames: torch.Tensor | None) -> to
 
 
 class AttentionPooling(nn.Module):
-    """For each output a weighted mean over a clip's own frames, by weights that it learns to find in them."""
+    """A weighted mean of a clip's frames for each output; the weights are computed from the frames."""
 
     def __init__(self, channels: int, n_outputs: int):
         super().__init__()

@@ -61,6 +61,17 @@ def check_head(config: PreTrainedConfig) -> None:
         raise ValueError(f"normal_centers={config.normal_centers} must lie between 0 and {MAX_CENTERS}.")
     if config.normal_centers and (config.num_labels != 2 or config.problem_type == "multi_label_classification"):
         raise ValueError(f"normal_centers={config.normal_centers} needs two labels, {NORMAL!r} and {ANOMALY!r}.")
+    check_margin(config)
+
+
+def check_margin(config: PreTrainedConfig) -> None:
+    """There is a label for a margin to be of.
+
+    Raises:
+        ValueError: there is none, or the margin is no number.
+    """
+    if not math.isfinite(config.rejection_margin):
+        raise ValueError(f"rejection_margin={config.rejection_margin} must be a finite number.")
     if config.rejection_margin and not rejects_background(config):
         raise ValueError(f"rejection_margin={config.rejection_margin} needs {NONE_OF_THESE!r} as the last label.")
 
@@ -97,17 +108,22 @@ def follow_labels(config: PreTrainedConfig) -> None:
     if config.num_digits and config.num_labels != 10 * config.num_digits:
         logger.warning("num_digits=%d is dropped: there are %d labels now.", config.num_digits, config.num_labels)
         config.num_digits = 0
-    if config.rejection_margin and not rejects_background(config):
-        logger.warning(
-            "rejection_margin=%s is dropped: %r is no longer the last label.", config.rejection_margin, NONE_OF_THESE
-        )
-        config.rejection_margin = 0.0
+    follow_margin(config)
     if config.event_rule and len(config.event_rule["thresholds"]) != config.num_labels:
         logger.warning("event_rule is dropped: there are %d labels now.", config.num_labels)
         config.event_rule = None
     if config.normal_centers and config.num_labels != 2:
         logger.warning("normal_centers=%d is dropped: there are %d labels.", config.normal_centers, config.num_labels)
         config.normal_centers = 0
+
+
+def follow_margin(config: PreTrainedConfig) -> None:
+    """Drop a config's margin where "none of these" has been replaced since, in place."""
+    if config.rejection_margin and not rejects_background(config):
+        logger.warning(
+            "rejection_margin=%s is dropped: %r is no longer the last label.", config.rejection_margin, NONE_OF_THESE
+        )
+        config.rejection_margin = 0.0
 
 
 @strict
@@ -288,7 +304,7 @@ class AudioCNNConfig(PreTrainedConfig):
 
     @property
     def step_samples(self) -> int:
-        """From one window's beginning to the next one's."""
+        """From the beginning of one window to the beginning of the next, in samples."""
         return max(int(self.clip_samples * (1 - self.overlap)), 1)
 
     @property
@@ -308,7 +324,7 @@ class AudioCNNConfig(PreTrainedConfig):
 
     @property
     def frame_seconds(self) -> float | None:
-        """From one frame's scores to the next one's; `None` of a network that scores clips alone."""
+        """From the beginning of one scored frame to that of the next; `None` of a network that scores clips alone."""
         return None if self.frame_pooling is None else self.frame_samples / self.sampling_rate
 
     def count_frames(self, n_samples: int) -> int:
@@ -319,7 +335,7 @@ class AudioCNNConfig(PreTrainedConfig):
         return n_frames >> self.n_time_halvings
 
     def validate_numbers(self) -> None:
-        """The front-end's numbers fit together, the backbone exists, and its input never shrinks to nothing."""
+        """Refuse numbers that do not fit together, an unknown backbone, or one whose input shrinks to nothing."""
         self._check_sizes()
         self._check_frontend()
         self._check_augmentation()

@@ -124,11 +124,11 @@ class AudioEncoderConfig(PreTrainedConfig):
 
     @property
     def step_samples(self) -> int:
-        """From one clip's beginning to the next one's."""
+        """From the beginning of one clip to the beginning of the next, in samples."""
         return max(int(self.clip_samples * (1 - self.overlap)), 1)
 
     def validate_numbers(self) -> None:
-        """The encoder exists, has its own numbers, and the head's fit together."""
+        """Refuse an unknown encoder, numbers that are not its own, or a head whose numbers do not fit together."""
         if self.encoder not in ENCODERS:
             raise ValueError(f"encoder={self.encoder!r} is not known: choose one of {', '.join(ENCODERS)}.")
         for name in ("sampling_rate", "embedding_size"):
@@ -136,7 +136,7 @@ class AudioEncoderConfig(PreTrainedConfig):
             if getattr(self, name) != own:
                 raise ValueError(f"{name}={getattr(self, name)} is {own} in encoder={self.encoder!r}: leave it out.")
         check_head(self)
-        for name in ("clip_seconds", "overlap", "dropout", "temperature", "rejection_margin"):
+        for name in ("clip_seconds", "overlap", "dropout", "temperature"):
             if not math.isfinite(getattr(self, name)):
                 raise ValueError(f"{name}={getattr(self, name)} must be a finite number.")
         if self.clip_seconds <= 0:

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from huggingface_hub.dataclasses import strict
 from transformers import PreTrainedConfig
 
-from .configuration_audio_cnn import AudioCNNConfig, check_problem
+from .configuration_audio_cnn import AudioCNNConfig, check_margin, check_problem, drop_fitted, follow_margin
 from .configuration_audio_encoder import AudioEncoderConfig
 
 
@@ -21,6 +21,7 @@ class AudioEnsembleConfig(PreTrainedConfig):
         sampling_rate (`int`): of the waveforms the ensemble hears; members at other rates hear them resampled.
         clip_seconds (`float`): longer audio is scored in windows of this length.
         speech_only (`bool`): as of an `AudioCNNConfig`.
+        rejection_margin (`float`): as of an `AudioCNNConfig`, of the mean; the members' own are in what is averaged.
 
     Raises:
         StrictDataclassError: of huggingface_hub, for values that do not fit together.
@@ -35,14 +36,24 @@ class AudioEnsembleConfig(PreTrainedConfig):
     sampling_rate: int = 16000
     clip_seconds: float | int = 5.0
     speech_only: bool = False
+    rejection_margin: float | int = 0.0
 
     def __post_init__(self, **kwargs: Any) -> None:
         self.members, self.weights = list(self.members), list(self.weights)
         super().__post_init__(**kwargs)
 
+    @classmethod
+    def from_dict(cls, config_dict: dict[str, Any], **kwargs: Any) -> Any:
+        """As every config; a margin is left behind where other labels take the place of "none of these"."""
+        return super().from_dict(drop_fitted(config_dict, kwargs), **kwargs)
+
+    def follow_labels(self) -> None:
+        """Drop a margin of labels that have been replaced since, in place; a model calls it."""
+        follow_margin(self)
+
     @property
     def member_configs(self) -> list[AudioCNNConfig | AudioEncoderConfig]:
-        """Of the networks."""
+        """The configurations of the members."""
         kinds = {kind.model_type: kind for kind in (AudioCNNConfig, AudioEncoderConfig)}
         types = [member.get("model_type", AudioCNNConfig.model_type) for member in self.members]
         foreign = [model_type for model_type in types if model_type not in kinds]
@@ -51,8 +62,9 @@ class AudioEnsembleConfig(PreTrainedConfig):
         return [kinds[model_type](**member) for model_type, member in zip(types, self.members, strict=True)]
 
     def validate_members(self) -> None:
-        """There is a weight for each member, a mean, and all know the same number of classes."""
+        """Refuse members without a weight each, an unknown mean, or members of different numbers of classes."""
         check_problem(self)
+        check_margin(self)
         for member in self.member_configs:
             if member.num_labels != self.num_labels:
                 raise ValueError(

@@ -162,8 +162,8 @@ class SpeechEmbedding(EncoderNetwork):
         size = 1 + (waveform.shape[1] - self.N_FFT) // self.HOP_LENGTH
         mels = self.frontend(F.pad(waveform * self.FULL_SCALE, (self.BEFORE, 0)))[:, :, 2 : 2 + size]
         decibels = 10 * torch.log10(mels.clamp(min=self.amin))
-        heard = length_mask(n_frames, decibels.shape[-1])[:, None, :]
-        loudest = decibels.masked_fill(~heard, -torch.inf).amax(dim=(1, 2), keepdim=True)
+        valid = length_mask(n_frames, decibels.shape[-1])[:, None, :]
+        loudest = decibels.masked_fill(~valid, -torch.inf).amax(dim=(1, 2), keepdim=True)
         x = (torch.maximum(decibels, loudest - self.TOP_DB) / 10 + 2).transpose(1, 2)[:, None]
         x = x.to(self.projection.weight.dtype)  # (batch, 1, frames, mels)
         for layer in self.layers:

@@ -137,14 +137,14 @@ def classification_loss(
     return losses.sum() / known.any(1).sum().clamp(min=1)
 
 
-def frame_loss(frame_logits: torch.Tensor, frame_labels: torch.Tensor) -> torch.Tensor:
+def frame_loss(frame_logits: torch.Tensor, frame_targets: torch.Tensor) -> torch.Tensor:
     """Mean binary cross-entropy of the tags in frames; where nothing is known of any, 0.
 
-    frame_logits: (batch, frames, labels). frame_labels: (batch, frames, labels) probabilities, -100 where unknown.
+    frame_logits: (batch, frames, labels). frame_targets: (batch, frames, labels) probabilities, -100 where unknown.
     """
-    known = frame_labels != IGNORED
+    known = frame_targets != IGNORED
     losses = F.binary_cross_entropy_with_logits(
-        frame_logits.float(), frame_labels.float().clamp(min=0), reduction="none"
+        frame_logits.float(), frame_targets.float().clamp(min=0), reduction="none"
     )
     return (losses * known).sum() / known.sum().clamp(min=1)
 
@@ -188,11 +188,12 @@ def calibrate(logits: torch.Tensor, config: PreTrainedConfig) -> torch.Tensor:
 
     logits: (..., labels), the same shape back.
     """
-    logits = logits / config.temperature
-    if config.rejection_margin:
-        classes, none = logits[..., :-1], logits[..., -1:]
-        logits = torch.cat([classes, none + config.rejection_margin], dim=-1)
-    return logits
+    return add_margin(logits / config.temperature, config.rejection_margin)
+
+
+def add_margin(logits: torch.Tensor, margin: float) -> torch.Tensor:
+    """Logits of which the last, that of "none of these", has gained a margin. logits: (..., labels), and back."""
+    return torch.cat([logits[..., :-1], logits[..., -1:] + margin], dim=-1) if margin else logits
 
 
 def classifier_output(
@@ -247,14 +248,28 @@ def find_sound(
     return start, torch.minimum(last * TRIM_BLOCK, n_samples) - start
 
 
-def check_padding(attention_mask: torch.Tensor | None, is_training: bool) -> None:
-    """Refuse padding in front of clips, which would be taken for sound; attention_mask: (batch, samples).
+def check_inputs(input_values: torch.Tensor, attention_mask: torch.Tensor | None, is_training: bool) -> None:
+    """Refuse what is no batch of waveforms, and padding in front of clips, which would be taken for sound.
+
+    input_values, attention_mask: (batch, samples).
 
     Raises:
-        ValueError: there is some. In training on a GPU, which it would hold up, this is not looked for.
+        ValueError: there is some. In training on a GPU, which it would hold up, padding is not looked for.
     """
-    if attention_mask is None or torch.compiler.is_compiling() or torch.compiler.is_exporting():
+    if torch.compiler.is_compiling() or torch.compiler.is_exporting():
         return
+    if input_values.dim() != 2 or not input_values.is_floating_point():
+        raise ValueError(
+            f"input_values has the shape {tuple(input_values.shape)} and the type {input_values.dtype}: give (batch, "
+            "samples) of floats with full scale 1, as the feature extractor does."
+        )
+    if attention_mask is None:
+        return
+    if attention_mask.shape != input_values.shape:
+        raise ValueError(
+            f"attention_mask has the shape {tuple(attention_mask.shape)}, and input_values have "
+            f"{tuple(input_values.shape)}: give both as the feature extractor does."
+        )
     if is_training and attention_mask.device.type != "cpu":
         return
     if bool(((attention_mask[:, 0] == 0) & (attention_mask[:, -1] != 0)).any()):
@@ -366,7 +381,7 @@ class AudioCNNPreTrainedModel(PreTrainedModel):
         """
         config = self.config
         n_frames = None
-        check_padding(attention_mask, self.training)
+        check_inputs(input_values, attention_mask, self.training)
         if config.trim_db is not None or config.heard_seconds is not None or config.repeat_short:
             input_values, attention_mask = self._select(input_values, attention_mask)
         centers = config.frame_pooling is None  # where frames count, they stay where they are
@@ -396,7 +411,7 @@ class AudioCNNPreTrainedModel(PreTrainedModel):
         n_frames: torch.Tensor | None = None,
         hidden_states: list[torch.Tensor] | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """What `featurize` gives to embeddings (batch, channels, frames), and how many of their frames are valid.
+        """Features of `featurize` to embeddings, (batch, channels, frames), and how many of their frames are valid.
 
         hidden_states: a list to which what each layer gives is appended, (batch, channels, [bands,] frames).
         """
@@ -563,7 +578,7 @@ class AudioCNNForAudioClassification(AudioCNNPreTrainedModel):
         labels: torch.Tensor | None = None,
         output_hidden_states: bool | None = None,
         return_dict: bool | None = None,
-        frame_labels: torch.Tensor | None = None,
+        frame_targets: torch.Tensor | None = None,
         output_frame_logits: bool | None = None,
     ) -> AudioClassifierOutput | tuple[torch.Tensor, ...]:
         """Waveforms (batch, samples) to logits (batch, classes), and to the loss where there are labels.
@@ -576,9 +591,9 @@ class AudioCNNForAudioClassification(AudioCNNPreTrainedModel):
             output_hidden_states: whether to return what each layer gives, (batch, channels, [bands,] frames), and as
                 `pooler_output` the embeddings, (batch, size), which are those of `AutoModel`.
             return_dict: `False` returns a tuple, as in every transformers model.
-            frame_labels: of a network with a `frame_pooling`, tags of every frame, see `frame_loss`, which is added to
-                the loss.
-            output_frame_logits: whether to return `frame_logits`; by default, where there are `frame_labels`.
+            frame_targets: of a network with a `frame_pooling`, tags of every frame, see `frame_loss`, which is added
+                to the loss. Their name has no "label" in it: by that, `Trainer` would ask for them in every batch.
+            output_frame_logits: whether to return `frame_logits`; by default, where there are `frame_targets`.
         """
         notice_tags(labels, self.config)
         features, n_frames = self.featurize(input_values, attention_mask)
@@ -601,8 +616,8 @@ class AudioCNNForAudioClassification(AudioCNNPreTrainedModel):
         if self.long_term_spectrum is not None:
             logits = self._hear_both(logits, self.long_term_spectrum(features, n_frames))
         logits = calibrate(logits, self.config)
-        asked = None if hidden_states is None else (hidden_states, embeddings.flatten(1))
-        output = classifier_output(logits, labels, self.config, asked, return_dict=True)
+        states = None if hidden_states is None else (hidden_states, embeddings.flatten(1))
+        output = classifier_output(logits, labels, self.config, states, return_dict=True)
         assert isinstance(output, AudioClassifierOutput)
         if word_scores is not None and self.training:
             output.word_scores = word_scores
@@ -610,15 +625,15 @@ class AudioCNNForAudioClassification(AudioCNNPreTrainedModel):
                 valid = length_mask(n_frames_left, word_scores.shape[-1])[:, None]
                 output.word_scores = word_scores.masked_fill(~valid, NOT_HEARD)
         if frame_logits is not None:
-            if frame_labels is not None:
-                loss = frame_loss(frame_logits, frame_labels)
+            if frame_targets is not None:
+                loss = frame_loss(frame_logits, frame_targets)
                 output.loss = loss if output.loss is None else output.loss + loss
-            wanted = frame_labels is not None if output_frame_logits is None else output_frame_logits
+            wanted = frame_targets is not None if output_frame_logits is None else output_frame_logits
             output.frame_logits = frame_logits if wanted else None
         return output if (self.config.return_dict if return_dict is None else return_dict) else output.to_tuple()
 
     def reset_statistics(self) -> None:
-        """Forget how features are distributed: other data's are another mean over all batches."""
+        """Forget the mean and variance of the features, before a training on other data."""
         self.feature_norm.reset_running_stats()
         if self.long_term_spectrum is not None:
             self.long_term_spectrum.norm.reset_running_stats()

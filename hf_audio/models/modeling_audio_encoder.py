@@ -14,7 +14,7 @@ from .frontends import ConstantModule, length_mask
 from .modeling_audio_cnn import (
     AudioClassifierOutput,
     calibrate,
-    check_padding,
+    check_inputs,
     classifier_output,
     count_samples,
     notice_tags,
@@ -85,7 +85,7 @@ class AudioEncoderModel(AudioEncoderPreTrainedModel):
                 frames, size).
             return_dict: `False` returns a tuple, as in every transformers model.
         """
-        check_padding(attention_mask, self.training)
+        check_inputs(input_values, attention_mask, self.training)
         n_samples = count_samples(input_values, attention_mask)
         if attention_mask is not None:
             input_values = input_values * length_mask(n_samples, input_values.shape[1])
@@ -139,12 +139,12 @@ class AudioEncoderForAudioClassification(AudioEncoderPreTrainedModel):
             return_dict: `False` returns a tuple, as in every transformers model.
         """
         notice_tags(labels, self.config)
-        heard = self.audio_encoder(
+        encoded = self.audio_encoder(
             input_values, attention_mask, output_hidden_states=output_hidden_states, return_dict=True
         )
-        logits = calibrate(self.classifier(self.dropout(heard.pooler_output)).float(), self.config)
-        asked = None if heard.hidden_states is None else (heard.hidden_states, heard.pooler_output)
-        return classifier_output(logits, labels, self.config, asked, return_dict)
+        logits = calibrate(self.classifier(self.dropout(encoded.pooler_output)).float(), self.config)
+        states = None if encoded.hidden_states is None else (encoded.hidden_states, encoded.pooler_output)
+        return classifier_output(logits, labels, self.config, states, return_dict)
 
     def embed(self, input_values: torch.Tensor, attention_mask: torch.Tensor | None = None) -> torch.Tensor:
         """Waveforms (batch, samples) to embeddings (batch, size), which are what the classifier judges by."""

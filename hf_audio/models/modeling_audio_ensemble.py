@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import torch
 from torch import nn
-from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import PreTrainedModel
 
 from .configuration_audio_ensemble import AudioEnsembleConfig
 from .frontends import Resampler, length_mask
@@ -13,7 +13,8 @@ from .modeling_audio_cnn import (
     AudioClassifierOutput,
     AudioCNNForAudioClassification,
     AudioCNNPreTrainedModel,
-    check_padding,
+    add_margin,
+    check_inputs,
     classifier_output,
     count_samples,
     probabilities,
@@ -45,15 +46,18 @@ def windows_of(
     return windows, n_samples.clamp(max=size)[:, None].expand(-1, place.shape[1]), needed
 
 
-def mean_logits(scores: torch.Tensor, weights: Sequence[float], mean: str, config: PreTrainedConfig) -> torch.Tensor:
-    """The members' weighted mean, as logits whose softmax or sigmoid it is.
+def mean_logits(
+    scores: torch.Tensor, weights: Sequence[float], mean: str, config: AudioEnsembleConfig
+) -> torch.Tensor:
+    """The members' weighted mean, as logits whose softmax or sigmoid it is but for the ensemble's own margin.
 
-    scores: (members, batch, labels) probabilities; mean: "arithmetic" or "geometric"; config: with `problem_type`.
+    scores: (members, batch, labels) probabilities; mean: "arithmetic" or "geometric"; config: with `problem_type` and
+    `rejection_margin`.
     """
     if mean == "geometric":
         scores = to_logits(scores, config)
     total = torch.stack([weight * part for weight, part in zip(weights, scores, strict=True)]).sum(0)
-    return total if mean == "geometric" else to_logits(total, config)
+    return add_margin(total if mean == "geometric" else to_logits(total, config), config.rejection_margin)
 
 
 class MemberWindows(NamedTuple):
@@ -81,6 +85,7 @@ class AudioEnsembleForAudioClassification(PreTrainedModel):
     _init_weights = AudioCNNPreTrainedModel._init_weights
 
     def __init__(self, config: AudioEnsembleConfig):
+        config.follow_labels()
         super().__init__(config)
         members = config.member_configs
         kinds = {kind.config_class: kind for kind in MEMBERS}
@@ -127,8 +132,8 @@ class AudioEnsembleForAudioClassification(PreTrainedModel):
                 hidden_states += judged.hidden_states
                 embeddings.append(windows.mean(judged.pooler_output))
         logits = mean_logits(torch.stack(scores), self.config.weights, self.config.mean, self.config)
-        asked = (hidden_states, torch.cat(embeddings, 1)) if wanted else None
-        return classifier_output(logits, labels, self.config, asked, return_dict)
+        states = (hidden_states, torch.cat(embeddings, 1)) if wanted else None
+        return classifier_output(logits, labels, self.config, states, return_dict)
 
     def embed(self, input_values: torch.Tensor, attention_mask: torch.Tensor | None = None) -> torch.Tensor:
         """Waveforms (batch, samples) to embeddings (batch, size): the members' one after the other.
@@ -142,7 +147,7 @@ class AudioEnsembleForAudioClassification(PreTrainedModel):
         self, input_values: torch.Tensor, attention_mask: torch.Tensor | None
     ) -> Iterator[tuple[Member, MemberWindows]]:
         """Each member with what it hears of the waveforms, (batch, samples)."""
-        check_padding(attention_mask, self.training)
+        check_inputs(input_values, attention_mask, self.training)
         n_samples = count_samples(input_values, attention_mask)
         for member, resampler in zip(self.members, self.resamplers, strict=True):
             assert isinstance(member, MEMBERS) and isinstance(resampler, Resampler)

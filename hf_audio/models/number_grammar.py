@@ -201,7 +201,7 @@ class NumberReader(nn.Module):
         before, ends = self._sum_forwards(any_of)
         after = self._sum_backwards(any_of)
         # What is known of each digit, as rows (batch, 10) that are added up.
-        told: list[list[torch.Tensor]] = [[] for _ in range(grammar.num_digits)]
+        masses: list[list[torch.Tensor]] = [[] for _ in range(grammar.num_digits)]
         gates: dict[tuple[int, str], torch.Tensor] = {}
         for arc in grammar.arcs:
             around = before[arc.source] * after[arc.target]  # (batch, frames)
@@ -211,14 +211,14 @@ class NumberReader(nn.Module):
             if arc.fixed:
                 mass = (around * any_of[arc.words]).sum(1, keepdim=True)
                 for place, value in arc.fixed:
-                    told[place].append(_as_row(mass, value))
+                    masses[place].append(_as_row(mass, value))
         values = {kind.name: kind.values for kind in grammar.kinds}
         for (place, kind), gate in gates.items():
-            told[place].append(_as_row((by_kind[kind] * gate[:, None]).sum(2), values[kind][0]))
+            masses[place].append(_as_row((by_kind[kind] * gate[:, None]).sum(2), values[kind][0]))
         for state, zeros in grammar.finals.items():
             for place in zeros:
-                told[place].append(_as_row(ends[state], 0))
-        return torch.stack([_total(rows) for rows in told], dim=1), _total(list(ends.values()))
+                masses[place].append(_as_row(ends[state], 0))
+        return torch.stack([_total(rows) for rows in masses], dim=1), _total(list(ends.values()))
 
     def _sum_forwards(
         self, any_of: dict[str, torch.Tensor]
@@ -234,7 +234,7 @@ class NumberReader(nn.Module):
         return before, ends
 
     def _sum_backwards(self, any_of: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """Of each state, what leads from it to a number's end after a frame, (batch, frames)."""
+        """The scores of all ways from each state to a number's end after each frame: state -> (batch, frames)."""
         after: dict[str, torch.Tensor] = {}
         nothing_more = torch.ones_like(any_of["units"])
         for state in reversed(self.grammar.states):
@@ -257,11 +257,11 @@ def spelling_loss(grammar: Grammar, scores: torch.Tensor, digits: torch.Tensor) 
     scores: (batch, words and something else, frames), as of `NumberReader`, and of frames behind a clip's end below
     -1000; digits: (batch, digits), -1 where there is no number.
     """
-    said = (digits >= 0).all(1)
-    if not bool(said.any()):
+    is_number = (digits >= 0).all(1)
+    if not bool(is_number.any()):
         return scores.sum() * 0
-    spelled = [grammar.spell(tuple(number)) for number in digits[said].tolist()]
-    scores = scores[said].float() - RARITY
+    spelled = [grammar.spell(tuple(number)) for number in digits[is_number].tolist()]
+    scores = scores[is_number].float() - RARITY
     anything = nn.functional.softplus(scores.logsumexp(1)).sum(1)  # of all that may be said, (clips,)
     # There are two ways to say some numbers; of the others, the one way counts twice, which changes no gradient.
     first, second = (_spelled_score(scores, [ways[way % len(ways)] for ways in spelled]) for way in range(2))

@@ -80,14 +80,14 @@ def _take(address: str, place: str, run: str) -> None:
 def _claim_at(place: str) -> Mapping[str, Any] | None:
     """What a claim tells, which may be nothing; `None` where there is none."""
     try:
-        told = json.loads(RemotePath(place).read_bytes())
+        claim = json.loads(RemotePath(place).read_bytes())
     except FileNotFoundError:
         return None
     except ValueError:
         return {}
     except OSError as error:
         raise DataError(f"{public_name(place)} cannot be read ({error.strerror}): choose another output.") from None
-    return told if isinstance(told, dict) else {}
+    return claim if isinstance(claim, dict) else {}
 
 
 def _is_of(run: str, claim: Mapping[str, Any] | None) -> bool:
@@ -115,8 +115,8 @@ def _claim(place: str, run: str, mode: str = "overwrite") -> None:
     """
     import socket
 
-    told = {"run": run, "host": socket.gethostname(), "process": os.getpid(), "time": time.time()}
-    content = json.dumps(told).encode()
+    claim = {"run": run, "host": socket.gethostname(), "process": os.getpid(), "time": time.time()}
+    content = json.dumps(claim).encode()
     system, path = file_system(place)
 
     def write() -> None:

@@ -72,7 +72,7 @@ class RemoteFile(io.RawIOBase):
         return True
 
     def tell(self) -> int:
-        """Where the next byte is read."""
+        """The place of the next byte that is read."""
         return self._place
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
@@ -90,7 +90,7 @@ class RemoteFile(io.RawIOBase):
         return len(content)
 
     def _part(self, n_bytes: int) -> bytes:
-        """As many of the next bytes as lie in one block."""
+        """The next bytes, at most those that lie in one block."""
         n_bytes = min(n_bytes, self._size - self._place)
         if n_bytes <= 0:
             return b""

@@ -14,7 +14,7 @@ GROUP_NAME = "group_column"  # of a run's results: what its groups are
 
 
 def measure_answers(predictions: AnyPredictions, group_column: str | None) -> dict[str, Any]:
-    """For a run's results: `confidence`, and `groups` where clips fall into some.
+    """What a run's results say of its answers: `confidence`, and `groups` where clips fall into some.
 
     Scores of how strange a clip is are no probabilities, and have no `confidence`.
 
@@ -32,7 +32,7 @@ def measure_answers(predictions: AnyPredictions, group_column: str | None) -> di
 
 
 def answer_tables(results: Mapping[str, Any], predictions: AnyPredictions) -> list[Table]:
-    """Of the card: confidence, groups, and what the predictions have of their own, each with a heading."""
+    """Tables of the card: confidence, groups, and those of the predictions, each with a heading."""
     first, *others = predictions.tables()
     return [
         *confidence_table(results, predictions.answer),

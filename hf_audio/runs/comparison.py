@@ -56,15 +56,15 @@ def compare_with_constant(predictions: AnyPredictions, counts: Mapping[str, int]
     Returns:
         For a run's results.
     """
-    told: dict[str, Any] = {UNTESTED: predictions.untested()} if predictions.untested() else {}
+    compared: dict[str, Any] = {UNTESTED: predictions.untested()} if predictions.untested() else {}
     if isinstance(predictions, NumberPredictions):
-        return told
+        return compared
     if isinstance(predictions, AnomalyPredictions):
         area = predictions.intervals().get("anomaly_auc")
-        return told if area is None else {**told, LEARNT: area[0] > 0.5}
+        return compared if area is None else {**compared, LEARNT: area[0] > 0.5}
     if isinstance(predictions, TagPredictions):
-        return told | _compare_with_frequency(predictions, counts)
-    return told | compare_with_label(predictions, largest_class(counts))
+        return compared | _compare_with_frequency(predictions, counts)
+    return compared | compare_with_label(predictions, largest_class(counts))
 
 
 def largest_class(counts: Mapping[str, int]) -> str:
@@ -114,14 +114,18 @@ def compare_with_rival(predictions: Predictions, rival: Predictions, clips: np.n
     elif is_better(-differences, groups=groups):
         outcome = BETTER
     metrics = rival.metrics()
-    told = {RIVAL_ACCURACY: metrics["accuracy"], RIVAL_BALANCED_ACCURACY: metrics["balanced_accuracy"], RIVAL: outcome}
-    return told | ({RIVAL_CLIPS: len(clips)} if len(clips) < len(predictions.paths) else {})
+    compared = {
+        RIVAL_ACCURACY: metrics["accuracy"],
+        RIVAL_BALANCED_ACCURACY: metrics["balanced_accuracy"],
+        RIVAL: outcome,
+    }
+    return compared | ({RIVAL_CLIPS: len(clips)} if len(clips) < len(predictions.paths) else {})
 
 
 def compare_folds(
     folds: Sequence[tuple[Mapping[str, Any], Predictions | TagPredictions, Predictions | None]],
 ) -> dict[str, Any]:
-    """As of one run, of a cross-validation's folds together.
+    """The comparison of one run, for the folds of a cross-validation together.
 
     Args:
         folds: of each its results, its network's predictions and its rival's. Where one fold has no rival, or one of

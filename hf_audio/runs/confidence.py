@@ -50,7 +50,7 @@ def measure_confidence(predictions: AnyPredictions) -> dict[str, Any]:
 
 
 def average_confidence(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Of several parts the whole, every clip counting the same; of calibration errors, which do not add up, the mean.
+    """The confidence of several parts together, every clip counting the same; of calibration errors, the mean.
 
     parts: as `measure_confidence` gives them.
     """
@@ -72,7 +72,7 @@ def average_confidence(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def confidence_table(results: Mapping[str, Any], answer: str) -> list[Table]:
-    """Of the card, from a run's results; nothing where nothing was measured.
+    """The card's table of confidence from a run's results; no table where nothing was measured.
 
     answer: what is right of a clip, in a word or two, such as `Accuracy`.
     """
@@ -80,12 +80,12 @@ def confidence_table(results: Mapping[str, Any], answer: str) -> list[Table]:
         return []
     measured = {AS_RECORDED: results[CONFIDENCE], **results.get(ALTERED, {})}
     rows = []
-    for name, told in measured.items():
-        sure = "" if told["sure_right"] is None else f"{told['sure_right']:.3f} of {told['sure']}"
+    for name, each in measured.items():
+        sure = "" if each["sure_right"] is None else f"{each['sure_right']:.3f} of {each['sure']}"
         rows.append(
             [
-                *(name, told["samples"], f"{told['right']:.3f}", f"{told['confidence']:.3f}"),
-                *(f"{told['calibration_error']:.3f}", "{:.3f}, up to {:.3f}".format(*told["by_chance"]), sure),
+                *(name, each["samples"], f"{each['right']:.3f}", f"{each['confidence']:.3f}"),
+                *(f"{each['calibration_error']:.3f}", "{:.3f}, up to {:.3f}".format(*each["by_chance"]), sure),
             ]
         )
     header = [
@@ -96,12 +96,12 @@ def confidence_table(results: Mapping[str, Any], answer: str) -> list[Table]:
 
 
 def _introduce(results: Mapping[str, Any]) -> str:
-    told = results[CONFIDENCE]
-    surplus = told["confidence"] - told["right"]
+    measured = results[CONFIDENCE]
+    surplus = measured["confidence"] - measured["right"]
     direction = "too sure" if surplus > 0 else "not sure enough"
     sentences = [
         f"### How far confidence comes true\n\nOn the test clips, answers are {direction} by {abs(surplus):.3f}: "
-        f"their mean confidence is {told['confidence']:.3f}, and {told['right']:.3f} of them are right.",
+        f"their mean confidence is {measured['confidence']:.3f}, and {measured['right']:.3f} of them are right.",
         results.get(CALIBRATED, ""),
         "The calibration error is the mean distance between confidence and share of right answers, in "
         f"{N_BINS} bins of equal width ([Guo et al. 2017](https://arxiv.org/abs/1706.04599)). "

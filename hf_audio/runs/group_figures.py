@@ -76,7 +76,7 @@ def measure_groups(predictions: AnyPredictions, group_column: str | None) -> dic
         for name, values in known.items()
     }
     n_most = len(predictions.paths) / MEAN_CLIPS
-    return {name: told for name, told in measured.items() if 1 < told["n_groups"] <= n_most}
+    return {name: figures for name, figures in measured.items() if 1 < figures["n_groups"] <= n_most}
 
 
 class _Group(NamedTuple):
@@ -99,9 +99,9 @@ def _measure(right: np.ndarray, values: np.ndarray, clusters: np.ndarray | None)
     groups = [_compare(str(name), right, values == name, clusters, tail) for name in names] if len(names) > 1 else []
     groups.sort(key=lambda group: (not group.is_worse, group.bounds[1], group.right))
     named = next((group for group in groups if group.is_worse or group.samples >= LEAST_NAMED), None)
-    told: dict[str, Any] = {"n_groups": len(names)}
+    measured: dict[str, Any] = {"n_groups": len(names)}
     if named is not None:
-        told |= {"worst": _name(named.value), "beyond_chance": named.is_worse, "others": named.others}
+        measured |= {"worst": _name(named.value), "beyond_chance": named.is_worse, "others": named.others}
     quartiles = np.quantile([group.right for group in groups] or [0.0], [0, 0.25, 0.5, 0.75, 1])
     figures = [
         {
@@ -113,7 +113,7 @@ def _measure(right: np.ndarray, values: np.ndarray, clusters: np.ndarray | None)
         for place, group in enumerate(groups)
         if place < MOST_KEPT or group is named
     ]
-    return {**told, "quartiles": quartiles.tolist(), "figures": figures}
+    return {**measured, "quartiles": quartiles.tolist(), "figures": figures}
 
 
 def _compare(value: str, right: np.ndarray, rows: np.ndarray, clusters: np.ndarray | None, tail: float) -> _Group:
@@ -140,23 +140,23 @@ def describe_worst(groups: Mapping[str, Mapping[str, Any]], quote: Callable[[str
         groups: as `measure_groups` gives them.
         quote: puts a name into a sentence.
     """
-    return [_describe_column(column, told, quote) for column, told in groups.items()]
+    return [_describe_column(column, measured, quote) for column, measured in groups.items()]
 
 
-def _describe_column(column: str, told: Mapping[str, Any], quote: Callable[[str], str]) -> str:
-    lowest, *_, highest = told["quartiles"]
+def _describe_column(column: str, measured: Mapping[str, Any], quote: Callable[[str], str]) -> str:
+    lowest, *_, highest = measured["quartiles"]
     if lowest == highest:
-        return f"By {quote(column)}: all {told['n_groups']} groups have {lowest:.3f} right."
-    none = f"By {quote(column)}: none of {told['n_groups']} groups is worse than the others beyond chance"
-    if "worst" not in told:
+        return f"By {quote(column)}: all {measured['n_groups']} groups have {lowest:.3f} right."
+    none = f"By {quote(column)}: none of {measured['n_groups']} groups is worse than the others beyond chance"
+    if "worst" not in measured:
         return f"{none}."
-    worst = next(figure for figure in told["figures"] if figure["group"] == told["worst"])
+    worst = next(figure for figure in measured["figures"] if figure["group"] == measured["worst"])
     figure = "{:.3f} right of {} (95 % interval {:.3f} to {:.3f})".format(
         worst["right"], _count(worst["samples"]), *worst["interval"]
     )
-    if told["beyond_chance"]:
-        return f"Worst by {quote(column)}: {quote(told['worst'])}, {figure}; the others {told['others']:.3f}."
-    return f"{none}; nearest to that is {quote(told['worst'])}, {figure}; the others {told['others']:.3f}."
+    if measured["beyond_chance"]:
+        return f"Worst by {quote(column)}: {quote(measured['worst'])}, {figure}; the others {measured['others']:.3f}."
+    return f"{none}; nearest to that is {quote(measured['worst'])}, {figure}; the others {measured['others']:.3f}."
 
 
 def _count(clips: int) -> str:
@@ -164,21 +164,21 @@ def _count(clips: int) -> str:
 
 
 def group_tables(groups: Mapping[str, Mapping[str, Any]], answer: str) -> list[Table]:
-    """Of the card, one a column.
+    """Tables of the card, one for each column.
 
     Args:
         groups: as `measure_groups` gives them.
         answer: what is right of a clip, in a word or two, such as `Accuracy`.
     """
     tables = []
-    for column, told in groups.items():
-        shown = told["figures"][:MOST_SHOWN]
-        intro = f"### By {code(column)}\n\n{_describe_column(column, told, code)}"
-        if told["n_groups"] > len(shown):
-            _, low, middle, high, _ = told["quartiles"]
+    for column, measured in groups.items():
+        shown = measured["figures"][:MOST_SHOWN]
+        intro = f"### By {code(column)}\n\n{_describe_column(column, measured, code)}"
+        if measured["n_groups"] > len(shown):
+            _, low, middle, high, _ = measured["quartiles"]
             intro += (
-                f" {len(shown)} of {told['n_groups']} groups are shown, those first that are worst for sure; half of "
-                f"all lie between {low:.3f} and {high:.3f}, around {middle:.3f}, by chance too where clips are few."
+                f" {len(shown)} of {measured['n_groups']} groups are shown, those first that are worst for sure; half "
+                f"of all lie between {low:.3f} and {high:.3f}, around {middle:.3f}, by chance too where clips are few."
             )
         rows = [
             [

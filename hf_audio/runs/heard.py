@@ -1,6 +1,5 @@
 """What a finished run has read its clips from, and which of them it has trained on."""
 
-import json
 import os
 from collections.abc import Sequence
 from contextlib import suppress
@@ -9,16 +8,14 @@ from typing import Any
 
 from ..data.tables.text_tables import read_table
 from ..errors import DataError
-from .folder.contents import ARGUMENTS_NAME, is_trained_on_all
+from .folder.contents import is_trained_on_all, read_arguments
 from .predictions.columns import PREDICTIONS_NAME
 
 
 def read_sources(run: Path) -> list[Any]:
     """What a run has read its clips from."""
-    with suppress(OSError, ValueError):
-        arguments = json.loads((run / ARGUMENTS_NAME).read_text(encoding="utf-8"))
-        return [arguments.get(name) for name in ("data_dir", "dataset_name")]
-    return []
+    arguments = read_arguments(run)
+    return [arguments.get(name) for name in ("data_dir", "dataset_name")]
 
 
 def path_endings(path: str) -> list[str]:

@@ -24,7 +24,7 @@ from ..errors import HubError
 from .card import NAMELESS
 from .comparison import LEARNT
 from .endpoint import write_endpoint
-from .folder.contents import ARGUMENTS_NAME, RESULTS_NAME, SKIPPED_NAME, written_files
+from .folder.contents import ARGUMENTS_NAME, RESULTS_NAME, SKIPPED_NAME, read_results, written_files
 from .markdown import escape
 from .network import check_weights
 from .scores import relative_paths
@@ -209,8 +209,8 @@ def check_finished(folder: Path) -> None:
             raise HubError(f"{network} has no {name}: put it back, without it the weights cannot be loaded.")
         check_weights(network)
     card = ModelCard((folder / CARD_NAME).read_text(encoding="utf-8"), ignore_metadata_errors=True)
-    told = card.data.to_dict()
-    if told.get("pipeline_tag") != "audio-classification" or "library_name" not in told:
+    metadata = card.data.to_dict()
+    if metadata.get("pipeline_tag") != "audio-classification" or "library_name" not in metadata:
         raise HubError(
             f"{folder / CARD_NAME} does not say `pipeline_tag: audio-classification` and `library_name` in its "
             "metadata, by which the Hub knows what it is: put the run's card back."
@@ -228,14 +228,6 @@ def check_learnt(folder: Path, results: Mapping[str, Any]) -> None:
             f"{folder} was not uploaded, because its network is no better than {describe_constant(results, repr)}: "
             "train one that is, or say hf-audio push --anyway."
         )
-
-
-def read_results(folder: Path) -> dict[str, Any]:
-    """What a finished run's `all_results.json` holds; nothing, where that cannot be read."""
-    try:
-        return json.loads((folder / RESULTS_NAME).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
 
 
 def check_access(destination: Destination) -> str:
@@ -317,7 +309,7 @@ def staging(folder: Path, repo_id: str, *, endpoint: bool = False) -> Iterator[P
 
 
 def list_files(staged: Path) -> list[File]:
-    """Of a staged copy, in the order of their names."""
+    """The files of a staged copy, in the order of their names."""
     paths = sorted(path for path in staged.rglob("*") if path.is_file())
     return [File(path.relative_to(staged).as_posix(), path.stat().st_size) for path in paths]
 

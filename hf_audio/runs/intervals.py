@@ -12,11 +12,12 @@ import numpy as np
 from scipy import stats
 
 TAIL = 0.025  # on either side of the interval
+DRAWS = 1000  # of a bootstrap
 NORMAL = float(stats.norm.ppf(1 - TAIL))
 
 
 def f1_macro(references: np.ndarray, predictions: np.ndarray) -> float:
-    """As scikit-learn's macro F1, a hundred times faster.
+    """The mean F1 of all classes, as scikit-learn's macro F1, but a hundred times faster.
 
     references, predictions: (clips,) class indices.
     """
@@ -109,8 +110,6 @@ def bootstrap_interval(
     *,
     strata: np.ndarray | None = None,
     groups: np.ndarray | None = None,
-    seed: int = 0,
-    draws: int = 1000,
 ) -> tuple[float, float]:
     """95 % percentile interval of a score over clips, or groups of them, drawn with replacement.
 
@@ -121,10 +120,8 @@ def bootstrap_interval(
         n_clips: that there are.
         strata: (clips,); of each of its values as many clips are drawn as there are.
         groups: (clips,); whole groups are drawn, in the place of clips and strata.
-        seed: of the draws.
-        draws: how many.
     """
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(0)
     units = [np.array([clip]) for clip in range(n_clips)]
     numbers = group_numbers(groups)
     if numbers is not None:
@@ -134,7 +131,7 @@ def bootstrap_interval(
     if strata is not None:
         parts = [np.flatnonzero(strata == value) for value in np.unique(strata)]
     values = []
-    for _ in range(draws):
+    for _ in range(DRAWS):
         drawn = np.concatenate([part[generator.integers(len(part), size=len(part))] for part in parts])
         values.append(score(np.concatenate([units[unit] for unit in drawn]) if numbers is not None else drawn))
     low, high = np.nanquantile(values, [TAIL, 1 - TAIL])
@@ -185,7 +182,7 @@ def group_numbers(groups: np.ndarray | None) -> np.ndarray | None:
 
 
 def _count_for_f1(references: np.ndarray, predictions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of each class, the clips that are told rightly, and those that are of it plus those that are taken for it."""
+    """Clips of each class that are classified rightly, and the clips of the class plus those classified as it."""
     n = int(max(references.max(), predictions.max())) + 1
     right = np.bincount(references[references == predictions], minlength=n)
     return right, np.bincount(references, minlength=n) + np.bincount(predictions, minlength=n)

@@ -15,7 +15,7 @@ from huggingface_hub.repocard import metadata_load
 
 from ..arguments import RecipeArguments
 from ..encoders.sources import SOURCES, Source
-from .folder.contents import ARGUMENTS_NAME, RESULTS_NAME
+from .folder.contents import ARGUMENTS_NAME, RESULTS_NAME, read_results
 
 # Of a run's results.
 ORIGINS = "origins"
@@ -55,7 +55,7 @@ class Origin:
 
 
 def find_origins(args: RecipeArguments, dataset_name: str) -> list[Origin]:
-    """With what a run begins and by whom it is taught, and from whom those have learnt, the nearest first.
+    """The networks that a run begins with or is taught by, and those that these have learnt from, the nearest first.
 
     Args:
         args: of the run.
@@ -107,11 +107,11 @@ def _describe_source(role: str, name: str, source: Source) -> Origin:
 
 
 def _read_results(folder: Path) -> dict[str, Any]:
-    """Of a finished run; of a cross-validation, those of a fold."""
-    results = _read_json(folder / RESULTS_NAME)
+    """The results of a finished run; of a cross-validation, those of a fold."""
+    results = read_results(folder)
     if "task" in results or not folder.is_dir():
         return results
-    found = [_read_json(file) for file in sorted(folder.glob(f"fold_*/{RESULTS_NAME}"))]
+    found = [read_results(fold) for fold in sorted(folder.glob("fold_*")) if (fold / RESULTS_NAME).exists()]
     return next(iter(found), results)
 
 
@@ -129,9 +129,9 @@ def _read_card(role: str, name: str, shown: str) -> Origin:
         local = Path(name) / "README.md"
         file = local if os.path.exists(name) else hf_hub_download(name, "README.md")
         metadata = metadata_load(file) or {}
-    told = str(metadata.get("license") or UNKNOWN)
-    if told == "other" and metadata.get("license_name"):
-        told = str(metadata["license_name"])
+    license_name = str(metadata.get("license") or UNKNOWN)
+    if license_name == "other" and metadata.get("license_name"):
+        license_name = str(metadata["license_name"])
     named = metadata.get("datasets") or []
     listed = ", ".join(map(str, [named] if isinstance(named, str) else named))
     before = metadata.get("base_model") or []
@@ -139,7 +139,7 @@ def _read_card(role: str, name: str, shown: str) -> Origin:
     trained_on = " ".join(
         [*([f"By its card, on {listed}."] if listed else []), *([f"It began with {began}." if began else ""])]
     )
-    return Origin(role, shown, told.lower(), trained_on.strip())
+    return Origin(role, shown, license_name.lower(), trained_on.strip())
 
 
 def is_external(origins: Iterable[Origin]) -> bool:
@@ -148,7 +148,7 @@ def is_external(origins: Iterable[Origin]) -> bool:
 
 
 def origin_results(origins: Sequence[Origin]) -> dict[str, Any]:
-    """For a run's results."""
+    """What a run's results say of the networks from which it has learnt."""
     return {ORIGINS: [asdict(origin) for origin in origins], EXTERNAL: is_external(origins)}
 
 
@@ -173,7 +173,7 @@ def settle_license(own: str, origins: Sequence[Origin]) -> str:
 
 
 def _strictness(license_name: str) -> int:
-    """From 0, whose text goes along, by 1, who wants to be named, and share-alike, to what is unknown or forbidden."""
+    """How much a licence asks for: 0 its text, 1 names, 2 share-alike, 3 unknown, 4 forbids something."""
     if forbids(license_name):
         return 4
     if license_name == UNKNOWN:
@@ -220,17 +220,17 @@ def summarise_origins(origins: Sequence[Origin], quote: Callable[[str], str]) ->
 def warn_of_licenses(origins: Sequence[Origin], own: str) -> list[str]:
     """What must be known of licences before training begins, a sentence each; own: the licence of the task."""
     settled = settle_license(own, origins)
-    told = []
+    sentences = []
     for origin in origins:
         forbidden = forbids(origin.license)
         if forbidden:
-            told.append(
+            sentences.append(
                 f"{origin.name} is under {origin.license}, which forbids {forbidden}, of what is trained from it too."
             )
         elif origin.license == UNKNOWN and origin.external:
-            told.append(
+            sentences.append(
                 f"The licence of {origin.name} is not known: find out what it allows before you use the network."
             )
     if settled != own:
-        told.append(f"So the card gives {settled} as the licence of the network, and not {own}.")
-    return told
+        sentences.append(f"So the card gives {settled} as the licence of the network, and not {own}.")
+    return sentences

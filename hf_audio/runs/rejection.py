@@ -15,6 +15,8 @@ from .plots import plot_trade_off
 logger = logging.getLogger(__name__)
 
 PICTURE_NAME = "rejection.png"
+# Of `scores.npz`: background that was not trained on, and either fitted the margin or judged it.
+FIT_PART, TEST_PART = "background-fit", "background-test"
 ROUNDING = 1e-3  # of logits, from one runtime to another
 TOLD_RATES = (0.1, 1, 10, 60, 360)  # of the card's table, false alarms per hour
 
@@ -25,7 +27,7 @@ def margins(logits: np.ndarray) -> np.ndarray:
 
 
 def fit_margin(background: np.ndarray, false_alarms_per_hour: float, hours: float) -> float:
-    """By how much "none of these" must gain so that background is taken for a class so rarely.
+    """Fit the rejection margin to a rate of false alarms on background.
 
     background: `margins`, (windows,), of so many hours that were not trained on. Every window that gets a class is a
     false alarm.
@@ -45,7 +47,7 @@ def fit_margin(background: np.ndarray, false_alarms_per_hour: float, hours: floa
 
 
 def sparing_margin(logits: np.ndarray, labels: np.ndarray) -> float:
-    """By how much "none of these" may gain before clips that are told rightly get that answer more than hardly ever.
+    """Fit the rejection margin so that hardly any clip that is classified rightly is rejected.
 
     Three standard deviations below their mean, or below the lowest of them: few clips do not tell how low the next
     ones will lie, least of all where the training clips come from the same recordings.
@@ -74,6 +76,13 @@ class Rejection:
     margin: float
     """That the config has, and which is in the others already."""
 
+    @classmethod
+    def measure(
+        cls, logits: np.ndarray, labels: np.ndarray, background: np.ndarray, hours: float, margin: float
+    ) -> "Rejection":
+        """By the logits of test clips (clips, labels), with their classes (clips,), and of background."""
+        return cls(margins(logits), logits[:, :-1].argmax(1) == labels, margins(background), hours, margin)
+
     def metrics(self) -> dict[str, float]:
         """How well known sounds and background are told apart, and what the margin makes of it."""
         scores = np.concatenate([self.background, self.known])
@@ -90,7 +99,7 @@ class Rejection:
         return alarms, ((self.known > shift[:, None]) & self.right).mean(1)
 
     def table(self) -> Table:
-        """Of the card: which `rejection_margin` gives how many false alarms, and what that costs."""
+        """Table of the card: which `rejection_margin` gives how many false alarms, and what that costs."""
         ordered = np.sort(self.background)[::-1]
         allowed = [int(rate * self.hours) for rate in TOLD_RATES]
         shifts = np.unique([0.0, *(ordered[n] for n in allowed if n < len(ordered))])

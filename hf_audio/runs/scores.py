@@ -15,7 +15,7 @@ class Scores:
     """Clips with what they are and the probability of every label, for ensembles of models that judged the same."""
 
     paths: Sequence[str]
-    """Relative to the folder that holds all files, (clips,)."""
+    """Relative to the folder that holds all files, and of background each window's name, (clips,)."""
     references: np.ndarray
     """Class indices (clips,), or 1 for a clip's tags and 0 for others (clips, tags)."""
     probabilities: np.ndarray

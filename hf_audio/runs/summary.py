@@ -76,7 +76,7 @@ def tell_summary(output_dir: Path, results: Mapping[str, Any], *, brief: bool = 
 
 
 def find_network(output_dir: Path) -> Path | None:
-    """Where a finished run's network lies: in its folder, in a fold's, or nowhere."""
+    """The folder of a finished run's network: its own, a fold's, or none."""
     folders = [output_dir, *sorted(output_dir.glob("fold_*"))]
     return next((folder for folder in folders if (folder / "config.json").is_file()), None)
 
@@ -140,15 +140,18 @@ def describe_intervals(group_column: str | None, predictions: AnyPredictions) ->
 
 
 def _describe_figures(results: Mapping[str, Any]) -> list[str]:
-    told = []
+    lines = []
     for name in [name for name in METRIC_NAMES if f"eval_{name}" in results][:FIGURES]:
         interval = results.get(f"eval_{name}_interval")
         within = "" if interval is None else " (95 % interval {:.3f} to {:.3f})".format(*interval)
-        told.append(f"{METRIC_NAMES[name]} {results[f'eval_{name}']:.3f}{within}")
-    if not told:
+        lines.append(f"{METRIC_NAMES[name]} {results[f'eval_{name}']:.3f}{within}")
+    if not lines:
         return []
     folds = f", the mean over {len(results['folds'])} folds" if "folds" in results else ""
-    return [f"{told[0]} on {results['eval_samples']} held-out clips{folds}.", *(f"{figure}." for figure in told[1:])]
+    return [
+        f"{lines[0]} on {results['eval_samples']} held-out clips{folds}.",
+        *(f"{figure}." for figure in lines[1:]),
+    ]
 
 
 def _describe_knowledge(results: Mapping[str, Any], quote: Callable[[str], str]) -> list[str]:
@@ -157,22 +160,22 @@ def _describe_knowledge(results: Mapping[str, Any], quote: Callable[[str], str])
 
 
 def _describe_rivals(results: Mapping[str, Any], quote: Callable[[str], str]) -> list[str]:
-    told = []
+    sentences = []
     if MAJORITY in results:
-        told.append(
+        sentences.append(
             f"For comparison: {describe_constant(results, quote)} has an accuracy of {results[MAJORITY_ACCURACY]:.3f} "
             "(no class has more training clips)."
         )
     elif PRIOR_LWLRAP in results:
-        told.append(
+        sentences.append(
             f"For comparison: {describe_constant(results, quote)} has {results[PRIOR_LWLRAP]:.3f} of the first."
         )
     if RIVAL_ACCURACY in results:
         some = f" on {results[RIVAL_CLIPS]} of these clips" if RIVAL_CLIPS in results else ""
         alike = results[RIVAL] == ALIKE and results.get(LEARNT)
         chance = "; the difference to the network may be chance" if alike else ""
-        told.append(f"{RIVAL_WORDS} has an accuracy of {results[RIVAL_ACCURACY]:.3f}{some}{chance}.")
-    return told
+        sentences.append(f"{RIVAL_WORDS} has an accuracy of {results[RIVAL_ACCURACY]:.3f}{some}{chance}.")
+    return sentences
 
 
 def _untested(results: Mapping[str, Any], quote: Callable[[str], str]) -> list[str]:
@@ -182,5 +185,5 @@ def _untested(results: Mapping[str, Any], quote: Callable[[str], str]) -> list[s
 
 def name_labels(names: Sequence[str], quote: Callable[[str], str]) -> str:
     """The first ten names, and how many more there are, for a sentence."""
-    told = ", ".join(quote(name) for name in names[:NAMES_TOLD])
-    return told if len(names) <= NAMES_TOLD else f"{told} and {len(names) - NAMES_TOLD} more"
+    named = ", ".join(quote(name) for name in names[:NAMES_TOLD])
+    return named if len(names) <= NAMES_TOLD else f"{named} and {len(names) - NAMES_TOLD} more"

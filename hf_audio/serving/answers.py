@@ -18,7 +18,7 @@ Window = tuple[float, float, np.ndarray]
 
 
 async def infer(service: Service, audio: bytes, name: str | None, parameters: InferenceParameters) -> bytes:
-    """As the inference API answers: labels with scores, a number that was read being a label too."""
+    """The answer of the inference API: labels with scores; a number that was read is a label too."""
     classifier = service.find(name, parameters.function_to_apply)
     waveform = await judging.decode(service, audio, classifier)
     answer = classifier.facts.name(
@@ -67,12 +67,12 @@ async def embed(service: Service, audio: bytes, fields: dict[str, str]) -> bytes
 
 
 def _numbers(vector: np.ndarray) -> list[float]:
-    """With as many digits as single precision has."""
+    """Numbers with as many digits as single precision has."""
     return [float(f"{value:.8g}") for value in vector]
 
 
 def _encode(answer: Any) -> bytes:
-    """As JSON, which has no numbers that are not finite."""
+    """An answer as JSON, which has no numbers that are not finite."""
     return json.dumps(answer, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 

@@ -27,7 +27,7 @@ class Network(Protocol):
 
     @property
     def sampling_rate(self) -> int:
-        """Of the waveforms, in Hz."""
+        """The rate of the waveforms, in Hz."""
 
     def score(self, windows: Sequence[np.ndarray]) -> Sequence[np.ndarray] | np.ndarray:
         """Windows, (samples,) each -> what the network gives for each."""
@@ -46,7 +46,7 @@ class FrameNetwork:
 
     @property
     def sampling_rate(self) -> int:
-        """Of the waveforms, in Hz."""
+        """The rate of the waveforms, in Hz."""
         return self.facts.sampling_rate
 
     def score(self, windows: Sequence[np.ndarray]) -> list[np.ndarray]:

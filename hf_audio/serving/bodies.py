@@ -1,8 +1,9 @@
 """What comes in a request's body: audio, alone, in JSON or in a form, and what is asked of it."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from http import HTTPStatus
+from typing import Any
 
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import Headers, UploadFile
@@ -11,7 +12,7 @@ from starlette.requests import Request
 
 from ..inference.endpoint import decode_base64
 from .refusals import ServiceError
-from .schemas import InferenceParameters, InferenceRequest, holds_too_much
+from .schemas import InferenceRequest, holds_too_much
 
 # Of a form, between pieces of which the event loop turns to others.
 PIECE_BYTES = 2**16
@@ -23,7 +24,21 @@ def media_type(request: Request) -> str:
     return request.headers.get("content-type", "").split(";")[0].strip().lower()
 
 
-def read_inference(body: bytes) -> tuple[bytes, InferenceParameters]:
+def join_query(request: Request, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """What a request's query asks, and what its body does.
+
+    Raises:
+        ServiceError: 422, both ask for one thing.
+    """
+    query = {name: value for name, value in request.query_params.items() if value}  # empty as in a form
+    for name in query.keys() & asked.keys():
+        raise ServiceError(
+            HTTPStatus.UNPROCESSABLE_ENTITY, f"{name}: It is in the query and in the body: leave one of them out."
+        )
+    return {**query, **asked}
+
+
+def read_inference(body: bytes) -> tuple[bytes, dict[str, Any]]:
     """JSON -> the audio in it, and what is asked of it.
 
     Raises:
@@ -42,7 +57,7 @@ def read_inference(body: bytes) -> tuple[bytes, InferenceParameters]:
         raise ServiceError(
             HTTPStatus.UNPROCESSABLE_ENTITY, "inputs: Give the bytes of an audio file in base64."
         ) from error
-    return audio, request.parameters or InferenceParameters()
+    return audio, {} if request.parameters is None else request.parameters.model_dump(exclude_none=True)
 
 
 async def read_form(content_type: str, body: bytes) -> tuple[bytes, dict[str, str]]:

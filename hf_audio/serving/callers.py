@@ -31,7 +31,7 @@ class Callers:
 
     @classmethod
     def of(cls, hosts: Iterable[str] | None, origins: Iterable[str] = ()) -> "Callers":
-        """From names and origins as a user gives them.
+        """Callers by the names and origins that a user gives.
 
         Raises:
             ArgumentError: one that is no origin.

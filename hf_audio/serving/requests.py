@@ -1,37 +1,41 @@
 """One request and its answer: its body read, its place in the queue, and a client that may go away meanwhile."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from http import HTTPStatus
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from fastapi import Request
 from fastapi.responses import Response, StreamingResponse
 from starlette.requests import ClientDisconnect
 
 from . import answers
-from .bodies import media_type, read_form, read_inference
+from .bodies import join_query, media_type, read_form, read_inference
 from .refusals import ServiceError
 from .schemas import InferenceParameters
 from .service import Service
 
 # Of an answer, between pieces of which the event loop turns to others.
 PIECE_BYTES = 2**16
-JSON = "application/json"
+JSON, FORM = "application/json", "multipart/form-data"
 T = TypeVar("T")
 UploadAnswer = Callable[[Service, bytes, dict[str, str]], Awaitable[bytes]]
 """Makes bytes of JSON out of a form's file and its other fields."""
 
 
 async def infer(service: Service, request: Request, name: str | None) -> Response:
-    """The answer of the inference API: labels of a body that is audio, or JSON with audio in it."""
+    """The answer of the inference API: labels of a body that is audio, or JSON or a form with audio in it."""
 
     async def answer(body: bytes) -> bytes:
-        audio, parameters = body, InferenceParameters()
+        audio = body
+        asked: Mapping[str, Any] = {}
         if media_type(request) == JSON:
-            audio, parameters = await service.run_decoding(partial(read_inference, body))
+            audio, asked = await service.run_decoding(partial(read_inference, body))
+        elif media_type(request) == FORM:
+            audio, asked = await read_form(request.headers["content-type"], body)
+        parameters = InferenceParameters.model_validate(join_query(request, asked))
         return await answers.infer(service, audio, name, parameters)
 
     service.find(name)
@@ -42,13 +46,14 @@ async def infer(service: Service, request: Request, name: str | None) -> Respons
 async def take_upload(service: Service, request: Request, answer: UploadAnswer) -> Response:
     """The answer to an audio file that a form uploads, with what else the form asks."""
     service.find(None)
-    if media_type(request) != "multipart/form-data":
+    if media_type(request) != FORM:
         raise ServiceError(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "This is no form: upload the audio as multipart/form-data, field file."
         )
 
     async def read_and_answer(body: bytes) -> bytes:
-        return await answer(service, *await read_form(request.headers["content-type"], body))
+        audio, fields = await read_form(request.headers["content-type"], body)
+        return await answer(service, audio, join_query(request, fields))
 
     async with _read(service, request) as body:
         return _respond(await _answer(service, request, partial(read_and_answer, body)))

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import soundfile
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..audio.resampling import RATES
 from ..inference.endpoint import DEFAULT_TOP_K
@@ -44,11 +44,14 @@ PROBLEMS = {
     HTTPStatus.SERVICE_UNAVAILABLE: "The models are being loaded, the server is shutting down, or time was up.",
 }
 
+OWN = "Value error, "  # so pydantic begins what is raised here
+MAX_TOLD = 40  # letters of a name that somebody has sent
+
 # Labels of one answer, over all windows, which may take four megabytes of JSON.
 MAX_ANSWER_LABELS = 50_000
 # Of embeddings, likewise.
 MAX_ANSWER_NUMBERS = 400_000
-# Of the values in a request of JSON, which has three: more would only fill memory.
+# Of the values in a request of JSON, which has a few: more would only fill memory.
 MAX_JSON_VALUES = 1000
 
 TopK = Annotated[
@@ -147,7 +150,25 @@ class Health(BaseModel):
     status: Literal["ok"]
 
 
-class InferenceParameters(BaseModel):
+class Names(BaseModel):
+    """What is asked by names. One that is not known is refused, as nobody would see that it was misspelt."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def check_names(cls, values: Any) -> Any:
+        """Refuse a value under a name that is none of these; a null is as absent."""
+        unknown = [
+            name
+            for name, value in (values.items() if isinstance(values, dict) else ())
+            if name not in cls.model_fields and value is not None
+        ]
+        if unknown:
+            known = ", ".join(cls.model_fields)
+            raise ValueError(f"{unknown[0][:MAX_TOLD]!r} is not known here: choose among {known}")
+        return values
+
+
+class InferenceParameters(Names):
     """Parameters of the Hugging Face inference API."""
 
     top_k: TopK = None
@@ -157,14 +178,17 @@ class InferenceParameters(BaseModel):
     ] = None
 
 
-class InferenceRequest(BaseModel):
+class InferenceRequest(Names):
     """Audio with parameters, as the Hugging Face inference API takes them."""
 
     inputs: Annotated[str, Field(description="An audio file's bytes in base64, or a data URL of them.")]
     parameters: InferenceParameters | None = None
+    options: Annotated[
+        dict[str, Any] | None, Field(description="Of the Hub's own service, such as wait_for_model: without effect.")
+    ] = None
 
 
-class WindowOptions(BaseModel):
+class WindowOptions(Names):
     """Fields of an upload, beside its file."""
 
     model: Annotated[str | None, Field(description="By default the first.")] = None
@@ -187,7 +211,7 @@ class UploadOptions(WindowOptions):
     frames: Annotated[bool, Field(description="Whether to tell what sounds in each moment, too.")] = False
 
 
-class StreamOptions(BaseModel):
+class StreamOptions(Names):
     """A stream's query."""
 
     model: str | None = None
@@ -219,8 +243,9 @@ def holds_too_much(body: bytes) -> bool:
 def write_sentence(error: ValidationError) -> str:
     """The first thing that is wrong, and where."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    place = ".".join(map(str, first["loc"])) or "The JSON"
-    return f"{place}: {first['msg'].rstrip('.')}."
+    sentence = f"{first['msg'].removeprefix(OWN).rstrip('.')}."
+    place = ".".join(map(str, first["loc"])) or ("" if first["msg"].startswith(OWN) else "The JSON")
+    return f"{place}: {sentence}" if place else sentence
 
 
 def describe_problems(statuses: Iterable[HTTPStatus]) -> dict[int | str, dict[str, Any]]:
@@ -241,13 +266,24 @@ def describe_inference() -> dict[str, Any]:
     content = {
         "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
         "application/json": {"schema": schema, "example": example},
+        "multipart/form-data": {"schema": _describe_form(InferenceParameters)},
     }
-    return {"requestBody": {"required": True, "description": "An audio file of any kind.", "content": content}}
+    body = {"required": True, "description": "An audio file of any kind.", "content": content}
+    return {"requestBody": body, "parameters": _describe_query(InferenceParameters)}
 
 
 def describe_upload(options: type[WindowOptions]) -> dict[str, Any]:
-    """The body of an upload with these fields, as OpenAPI takes it."""
+    """The body of an upload with these fields, which may be in the query too, as OpenAPI takes it."""
+    content = {"multipart/form-data": {"schema": _describe_form(options)}}
+    return {"requestBody": {"required": True, "content": content}, "parameters": _describe_query(options)}
+
+
+def _describe_form(options: type[Names]) -> dict[str, Any]:
     schema = options.model_json_schema()
     schema["properties"]["file"] = {"type": "string", "format": "binary", "description": "An audio file of any kind."}
-    schema["required"] = ["file"]
-    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
+    return {**schema, "required": ["file"]}
+
+
+def _describe_query(options: type[Names]) -> list[dict[str, Any]]:
+    properties = options.model_json_schema()["properties"]
+    return [{"name": name, "in": "query", "schema": schema} for name, schema in properties.items()]

@@ -69,7 +69,7 @@ class StreamSession:
             await refuse(self.websocket, INVALID_DATA, str(error))
 
     async def _converse(self) -> tuple[int, str]:
-        """Until a good end -> why the connection closes."""
+        """Serve the stream; return the code and the sentence with which the connection closes."""
         while True:
             message = await self._receive()
             if message is None:

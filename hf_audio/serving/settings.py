@@ -36,7 +36,7 @@ class Limits:
 
     @property
     def max_bytes(self) -> int:
-        """Of a request's body."""
+        """The most bytes of a request's body."""
         return round(self.max_megabytes * 1e6)
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from .. import errors
 from ..errors import ArgumentError, Refusal
+from ..processes import count_cores
 from .connections import listen
 from .settings import Settings
 from .tally import SharedTally
@@ -140,7 +141,7 @@ class Supervisor:
                 await asyncio.wait_for(self._closing.wait(), delay)
 
     async def _until_ended(self, worker: "_Worker", number: int) -> str:
-        """Until it has ended, and what it had not taken is handed to others -> how, in words."""
+        """Wait until a worker has ended, hand what it had not taken to others, and return how it ended, in words."""
         told = await worker.wait()
         self._workers.remove(worker)
         self._loop.remove_reader(worker.channel)
@@ -174,8 +175,8 @@ class Supervisor:
         return worker
 
     def _environment(self) -> dict[str, str]:
-        """Of a worker, which has its share of the cores: more threads would wait for one another."""
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        """The environment of a worker, with its share of the cores: more threads would wait for one another."""
+        cores = count_cores()
         threads = {THREADS_VARIABLE: str(max(cores // self.n_workers, 1))}
         return {**threads, **os.environ, COUNTS_VARIABLE: str(self._counts)}
 
@@ -276,7 +277,7 @@ class _Worker:
                 self.process.kill()
 
     async def wait(self) -> str:
-        """Until it has ended -> how, in words."""
+        """Wait until it has ended, and return how, in words."""
         code = await self.process.wait()
         return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
 

@@ -21,6 +21,7 @@ from ..runs.folder.holding import let_go_after
 from ..runs.folder.preparing import prepare_output_dir
 from ..runs.hub import Destination, check_learnt, push, read_destination
 from ..runs.origins import describe_origin, find_origins, warn_of_licenses
+from ..runs.rejection import FIT_PART
 from .batching.shard_loader import ClipStream
 from .class_balance import report_classes
 from .finish import describe_choice, write_run
@@ -170,5 +171,6 @@ def _judge_and_write(
             is_kept = isinstance(trainer, HeadTrainer)
             judgement.clip_map = map_test_clips(model, extractor, parts.test, judgement.predictions, is_kept)
         validation = fit.validation if task.crossed is None else None  # which another network had
-        write_run(args, task, results, judgement, skipped, trainer, validation)
+        held_out = {"validation": validation, FIT_PART: fit.background}
+        write_run(args, task, results, judgement, skipped, trainer, held_out)
     return results

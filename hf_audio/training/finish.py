@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -27,6 +28,7 @@ from ..runs.predictions.classes import Predictions
 from ..runs.predictions.kinds import AnyPredictions
 from ..runs.predictions.two_classes import TwoClassPredictions
 from ..runs.rejection import PICTURE_NAME as REJECTION_NAME
+from ..runs.rejection import TEST_PART
 from ..runs.scores import Scores, write_scores
 from ..runs.summary import describe_intervals, summary_of_card, tell_summary
 from .class_balance import report_classes
@@ -50,13 +52,16 @@ def write_run(
     judgement: Judgement,
     skipped: Sequence[Mapping[str, str]],
     trainer: AudioTrainer | None = None,
-    validation: Scores | None = None,
+    held_out: Mapping[str, Scores | None] = MappingProxyType({}),
 ) -> None:
-    """Card, results and pictures, and with a trainer the checkpoint; `results` gains what is computed here."""
+    """Card, results and pictures, and with a trainer the checkpoint; `results` gains what is computed here.
+
+    held_out: what was predicted of clips that are not the test's, and were not trained on, by the names of the parts.
+    """
     predictions, others = judgement.predictions, judgement.others
     further, pooled = list(task.further_tests), task.pooled_column
-    told = [name.removeprefix("eval_") for name in results]
-    metrics = {name: results[f"eval_{name}"] for name in describe_metrics(told, further, pooled)}
+    measured = [name.removeprefix("eval_") for name in results]
+    metrics = {name: results[f"eval_{name}"] for name in describe_metrics(measured, further, pooled)}
     intervals = predictions.intervals()
     for name, other in others.items():
         intervals |= {f"{metric}_{name}": interval for metric, interval in other.intervals().items()}
@@ -64,7 +69,7 @@ def write_run(
     origins = [] if trainer is None else find_origins(args, task.facts.dataset_name)
     results |= _describe_run(args, task, predictions) | origin_results(origins) | {"skipped_samples": len(skipped)}
     with finishing(Path(args.output_dir), results) as folder:
-        _write_predictions(judgement, validation, folder)
+        _write_predictions(judgement, held_out, folder)
         if skipped:
             write_rows(folder / SKIPPED_NAME, skipped)
         network, pictures, tables = None, predictions.pictures, answer_tables(results, predictions)
@@ -134,19 +139,19 @@ def _describe_run(args: RecipeArguments, task: Task, predictions: AnyPredictions
 
 def _describe_intervals(task: Task, predictions: AnyPredictions) -> str:
     """Whose figures a card tells, where not the network's own, and how their intervals came about."""
-    told = describe_intervals(task.group_column or task.pooled_column, predictions)
-    return told if task.crossed is None else f"{task.crossed.note()} {told}"
+    sentence = describe_intervals(task.group_column or task.pooled_column, predictions)
+    return sentence if task.crossed is None else f"{task.crossed.note()} {sentence}"
 
 
-def _write_predictions(judgement: Judgement, validation: Scores | None, folder: Path) -> None:
-    """What was predicted of every test clip, and the scores of those and of the validation clips."""
+def _write_predictions(judgement: Judgement, held_out: Mapping[str, Scores | None], folder: Path) -> None:
+    """What was predicted of every test clip, and the scores of those and of others that were held out."""
     judgement.predictions.write(folder)
     if judgement.rival is not None:
         write_rows(folder / RIVAL_NAME, judgement.rival.rows())
     for name, other in judgement.others.items():
         write_rows(folder / f"predictions_{name}.csv", other.rows())
     if judgement.scores is not None:
-        known = {"validation": validation, "test": judgement.scores}
+        known = {**held_out, "test": judgement.scores, TEST_PART: judgement.background}
         write_scores(folder, {name: scores for name, scores in known.items() if scores is not None})
 
 

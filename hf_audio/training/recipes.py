@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 PACKAGE = Path(__file__).resolve().parents[1]
 OWN_SOUNDS = "own_sounds"
-ANNOTATION_SUFFIXES = (".txt", ".textgrid")  # of one recording, or of many
+ANNOTATION_SUFFIXES = (".txt", ".textgrid", ".eaf")  # of one recording, or of many; the last is told how to be read
 TABLE_SUFFIXES = (".csv", ".tsv", ".tab", ".jsonl")
 COMMAND = ("hf-audio", "train")
 
@@ -35,7 +35,7 @@ class Recipe:
 
 
 def recipes_folder() -> Path:
-    """Where the recipes lie: in the installed package, or beside it in a clone."""
+    """The folder of the recipes: in the installed package, or beside it in a clone."""
     installed = PACKAGE / "recipes"
     return installed if installed.is_dir() else PACKAGE.parent / "recipes"
 
@@ -87,8 +87,8 @@ def find_recipe(recipe: str | os.PathLike[str]) -> tuple[Path, dict[str, str]]:
     if path.is_dir() or (path.suffix.lower() in (*TABLE_SUFFIXES, *ANNOTATION_SUFFIXES) and path.is_file()):
         return known[OWN_SOUNDS], {"data_dir": recipe}
     near = find_neighbour(recipe, known)
-    told = f"you may mean {near}" if near else f"give one of {', '.join(known)}, a .py file, or a folder or a table"
-    raise ArgumentError(f"{recipe} is neither a recipe nor a file or folder to train by: {told}.")
+    hint = f"you may mean {near}" if near else f"give one of {', '.join(known)}, a .py file, or a folder or a table"
+    raise ArgumentError(f"{recipe} is neither a recipe nor a file or folder to train by: {hint}.")
 
 
 def load_recipe(path: Path) -> Recipe:

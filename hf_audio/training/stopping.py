@@ -180,10 +180,10 @@ def mean_right(trainer: "AudioTrainer", clips: Dataset) -> float:
 
 def _right(logits: torch.Tensor, labels: torch.Tensor, config: PreTrainedConfig) -> np.ndarray:
     """Classes and the probabilities of the right ones, (2, clips); of tags, (2, clips' tags)."""
-    told = labels.numpy()
-    temperature = fit_temperature(logits.numpy(), told, config)
+    references = labels.numpy()
+    temperature = fit_temperature(logits.numpy(), references, config)
     given = probabilities(logits / temperature, config).numpy()
     if config.problem_type == "multi_label_classification":
-        places, tags = np.nonzero(told)
+        places, tags = np.nonzero(references)
         return np.stack([tags, given[places, tags]])
-    return np.stack([told, given[np.arange(len(told)), told]])
+    return np.stack([references, given[np.arange(len(references)), references]])

@@ -142,23 +142,23 @@ def as_mask(rows: Any, n_rows: int, name: str) -> np.ndarray:
         DataError: they are neither, or not of so many rows; name: that the message has for them.
     """
     given = np.asarray(sorted(rows) if isinstance(rows, set | frozenset) else rows)
-    told = f"{name} holds"
+    holds = f"{name} holds"
     if given.ndim != 1:
-        raise DataError(f"{told} an array of the shape {given.shape}: give a bool for each row, or indices of rows.")
+        raise DataError(f"{holds} an array of the shape {given.shape}: give a bool for each row, or indices of rows.")
     if given.dtype == bool:
         if len(given) != n_rows:
-            raise DataError(f"{told} {len(given)} bools, and the data set has {n_rows} rows: give one for each row.")
+            raise DataError(f"{holds} {len(given)} bools, and the data set has {n_rows} rows: give one for each row.")
         return given
     if len(given) == 0:
         return np.zeros(n_rows, dtype=bool)
     if not np.issubdtype(given.dtype, np.integer):
-        raise DataError(f"{told} values of the type {given.dtype}: give a bool for each row, or indices of rows.")
+        raise DataError(f"{holds} values of the type {given.dtype}: give a bool for each row, or indices of rows.")
     wrong = given[(given < 0) | (given >= n_rows)]
     if len(wrong):
-        raise DataError(f"{told} the index {wrong[0]}, and the data set has {n_rows} rows, from 0: mend the indices.")
+        raise DataError(f"{holds} the index {wrong[0]}, and the data set has {n_rows} rows, from 0: mend the indices.")
     if len(np.unique(given)) < len(given):
         raise DataError(
-            f"{told} an index twice: give each once; rows that are marked by 0 and 1 must be bools, as "
+            f"{holds} an index twice: give each once; rows that are marked by 0 and 1 must be bools, as "
             "`.astype(bool)` makes them."
         )
     mask = np.zeros(n_rows, dtype=bool)

@@ -25,7 +25,7 @@ from ..errors import ArgumentError, CheckpointError, NoSpeechError
 from ..inference.torch_classifier import TorchAudioClassifier
 from ..models import AudioCNNConfig, AudioEnsembleConfig
 from ..models.modeling_audio_cnn import by_distribution, probabilities
-from ..runs.folder.contents import is_trained_on_all
+from ..runs.folder.contents import is_trained_on_all, read_arguments
 from ..runs.heard import read_sources
 from ..runs.predictions.columns import PREDICTIONS_NAME
 from ..runs.scores import relative_paths
@@ -142,12 +142,25 @@ def _find_run(teacher: str, held_out: Sequence[str], sources: Sequence[str]) -> 
         )
     clips = set(relative_paths(held_out))
     judged = {run: set(read_table(run / PREDICTIONS_NAME)["path"]) for run in runs}
-    for run in runs:
-        if clips <= judged[run]:
-            return run
-    unheard = sorted(clips - judged[runs[0]])[0]
+    fitting = [run for run in runs if clips <= judged[run]]
     told = [source for source in read_sources(root) if source]
-    if told and not {os.path.realpath(source) for source in told} & {os.path.realpath(source) for source in sources}:
+    arguments = read_arguments(root)
+    is_other = bool(told) and not _are_of_one_source([*told, arguments.get("audio_dir")], held_out, sources)
+    if fitting and not is_other and (told or not sources):
+        return fitting[0]
+    # Names do not tell recordings apart, as any corpus may have a dog/1.wav; one that was moved keeps them.
+    place = arguments.get("data_dir")
+    has_moved = place and "://" not in place and not os.path.exists(place)
+    if fitting and (not told or not sources or has_moved):
+        logger.warning(
+            "--teacher %s has held out clips of the same names as are held out here%s: it cannot be checked that they "
+            "are the same recordings.",
+            teacher,
+            f", from {told[0]}" if told else "",
+        )
+        return fitting[0]
+    unheard = sorted(clips if fitting else clips - judged[runs[0]])[0]
+    if is_other:
         # No run keeps a list or fingerprints of what it was trained on, so nothing shows that these are others.
         raise ArgumentError(
             f"--teacher {teacher} was trained on other recordings, {told[0]}, and does not tell whether what is held "
@@ -158,6 +171,15 @@ def _find_run(teacher: str, held_out: Sequence[str], sources: Sequence[str]) -> 
         f"--teacher {teacher} may have learnt clips that are held out here, {unheard} for one: give a teacher of the "
         "same task that held out the same ones."
     )
+
+
+def _are_of_one_source(told: Sequence[str | None], held_out: Sequence[str], sources: Sequence[str]) -> bool:
+    """Whether clips come from where a run has read its own: from the same source, or from within its folder."""
+    places = {os.path.realpath(source) for source in told if source}
+    if places & {os.path.realpath(source) for source in sources}:
+        return True
+    folders = tuple(os.path.join(place, "") for place in places)
+    return all(os.path.join(os.path.realpath(os.path.dirname(path)), "").startswith(folders) for path in held_out)
 
 
 def _warn_of_heard_clips(teacher: str) -> None:

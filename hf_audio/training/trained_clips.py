@@ -45,13 +45,13 @@ def check_same_clips(args: RecipeArguments, names: Sequence[str] | None, clips: 
     """
     if args.world_size == 1:
         return
-    told = hashlib.sha256(json.dumps([names, _digest(clips)]).encode())
+    checksum = hashlib.sha256(json.dumps([names, _digest(clips)]).encode())
     if isinstance(clips, Dataset) and "audio" in clips.column_names:
-        told.update(clip_lengths(clips.with_format(None)).tobytes())
+        checksum.update(clip_lengths(clips.with_format(None)).tobytes())
     facts = {
         "Training clips": len(clips) if isinstance(clips, Dataset) else clips.split.rows,
         "Classes": None if names is None else len(names),
-        "Checksum of names, labels and lengths": told.hexdigest()[:8],
+        "Checksum of names, labels and lengths": checksum.hexdigest()[:8],
     }
     check_alike(args, facts, "give every machine the same recordings")
 
@@ -80,30 +80,30 @@ class _ClipsCallback(TrainerCallback, ExportableState):
         self.processes = processes
 
     def state(self) -> dict[str, Any]:
-        told: dict[str, Any] = {"digest": self.digest, "processes": self.processes}
+        attributes: dict[str, Any] = {"digest": self.digest, "processes": self.processes}
         if isinstance(self.clips, ClipStream):
-            told["skipped"] = self.clips.read_skipped()
-        return {"args": {}, "attributes": told}
+            attributes["skipped"] = self.clips.read_skipped()
+        return {"args": {}, "attributes": attributes}
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         saved = state.stateful_callbacks.get(type(self).__name__)
-        told = saved.get("attributes", {}) if isinstance(saved, dict) else {}
-        processes = told.get("processes", self.processes)  # which older versions did not note
+        attributes = saved.get("attributes", {}) if isinstance(saved, dict) else {}
+        processes = attributes.get("processes", self.processes)  # which older versions did not note
         if state.global_step and processes != self.processes:
             raise ArgumentError(
                 f"--resume_from_checkpoint: the checkpoint was trained by {processes} processes, and now there are "
                 f"{self.processes}, whose steps hold another number of clips: start {processes}."
             )
-        digest = told.get("digest")
+        digest = attributes.get("digest")
         if state.global_step and digest is not None and digest != self.digest:
             raise ArgumentError(
                 "--resume_from_checkpoint: the checkpoint was trained on other recordings than there are now: put "
                 "them back as they were, or begin in another folder."
             )
         if state.global_step and isinstance(self.clips, ClipStream):
-            self.clips.note_skipped(told.get("skipped", ()))
+            self.clips.note_skipped(attributes.get("skipped", ()))
 
 
 class _ResumeCallback(TrainerCallback):

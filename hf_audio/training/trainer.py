@@ -58,7 +58,7 @@ class AudioTrainer(Trainer):
     - With `ema_decay`, the average of the weights is what is evaluated, chosen, resumed and in the end kept.
     - Everything random in a step follows from the seed and the step's number, so a resumed run repeats a whole one.
     - Batch normalisation takes its statistics over all processes, so two processes train like one.
-    - Where clips bring along what sounds in their frames (`frame_labels`), the network learns that too.
+    - Where clips bring along what sounds in their frames (`frame_targets`), the network learns that too.
     - With a `teacher`, the model learns its scores of the same mixed and augmented clips beside the labels; where the
       clips bring a teacher's scores along (`taught`), those, mixed as the labels are.
     - Modules named by `frozen` stay as they are for evaluation: no dropout, no statistics of the batch.
@@ -147,7 +147,7 @@ class AudioTrainer(Trainer):
         return loader
 
     def num_examples(self, dataloader: DataLoader) -> int:
-        """As in Trainer; the length of a stream is one of batches."""
+        """See `Trainer.num_examples`; the length of a stream counts batches."""
         if isinstance(dataloader.dataset, ClipStream):
             return dataloader.dataset.split.rows
         return super().num_examples(dataloader)
@@ -159,7 +159,7 @@ class AudioTrainer(Trainer):
         return np.bincount(self._labels(), minlength=self.model.config.num_labels)
 
     def _labels(self) -> np.ndarray:
-        """Of the training clips, (clips,) class indices."""
+        """Labels of the training clips, (clips,) class indices."""
         assert self.train_dataset is not None
         return np.asarray(self.train_dataset.with_format(None)["label"][:])
 
@@ -314,7 +314,7 @@ class AudioTrainer(Trainer):
         """Mean loss of one micro-batch; `num_items_in_batch` is not needed for a mean, and not passed on."""
         inputs = dict(inputs)
         labels, weights, taught = (inputs.pop(name, None) for name in ("labels", "weights", "taught"))
-        frame_labels = inputs.pop("frame_labels", None)
+        frame_targets = inputs.pop("frame_targets", None)
         config = self.model.config
         if model.training:
             for name in self.frozen:  # Trainer has put the whole model into training mode
@@ -324,16 +324,16 @@ class AudioTrainer(Trainer):
         if self.args.mixup_alpha > 0 and model.training:
             targets = {"labels": as_probabilities(labels, config), "weights": weights, "taught": taught}
             told = {name: value for name, value in targets.items() if value is not None}
-            if frame_labels is None:
+            if frame_targets is None:
                 inputs, told = mix(inputs, told, self.args.mixup_alpha)
             else:  # half an event is none that one could hear the ends of
-                inputs, told = overlay(inputs, {**told, "frame_labels": frame_labels})
-                frame_labels = told["frame_labels"]
+                inputs, told = overlay(inputs, {**told, "frame_targets": frame_targets})
+                frame_targets = told["frame_targets"]
             labels, weights, taught = told["labels"], told.get("weights"), told.get("taught")
         if self.class_weights is not None and model.training:
             own = as_probabilities(labels, config) @ self.class_weights
             weights = own if weights is None else weights * own
-        asked = {} if frame_labels is None else {"output_frame_logits": True}
+        asked = {} if frame_targets is None else {"output_frame_logits": True}
         outputs = model(**self._make_features(inputs), **asked)
         loss = classification_loss(
             outputs.logits,
@@ -343,8 +343,8 @@ class AudioTrainer(Trainer):
             weights=weights,
             robustness=self.args.loss_robustness,
         )
-        if frame_labels is not None:
-            loss = loss + frame_loss(outputs.frame_logits, frame_labels)
+        if frame_targets is not None:
+            loss = loss + frame_loss(outputs.frame_logits, frame_targets)
         if model.training and getattr(outputs, "word_scores", None) is not None and not labels.is_floating_point():
             loss = loss + spelling_loss(GRAMMARS[config.number_grammar], outputs.word_scores, labels)
         if self.teacher is not None and model.training:
@@ -367,7 +367,7 @@ class AudioTrainer(Trainer):
         """One score vector a clip, from the averaged weights if there are any, in float32."""
         inputs = self._prepare_inputs(inputs)
         labels, counts = inputs.pop("labels"), inputs.pop("window_counts", None)
-        for name in ("weights", "taught", "frame_labels"):
+        for name in ("weights", "taught", "frame_targets"):
             inputs.pop(name, None)
         network = self.average.module if self.average is not None else self.accelerator.unwrap_model(model)
         network.eval()

@@ -31,13 +31,13 @@ def test_laid_over_each_other_both_clips_sound_and_what_either_leaves_unknown_st
     frames = torch.randint(-1, 2, (n, 7, 2)).float()
     frames[frames < 0] = IGNORED
     tags = torch.randint(0, 2, (n, 3)).float()
-    heard, told = overlay({"input_values": torch.eye(n)}, {"labels": tags, "frame_labels": frames})
+    heard, told = overlay({"input_values": torch.eye(n)}, {"labels": tags, "frame_targets": frames})
     levels = []
     for clip, samples in enumerate(heard["input_values"]):
         parts = samples.nonzero().flatten().tolist()  # clip i is 1 at sample i alone
         levels += [20 * samples[part].log10().item() for part in parts if part != clip]
         assert samples[clip] >= 1 and (told["labels"][clip] == tags[parts].amax(0)).all()
-        for place, value in np.ndenumerate(told["frame_labels"][clip].numpy()):
+        for place, value in np.ndenumerate(told["frame_targets"][clip].numpy()):
             each = [frames[(part, *place)].item() for part in parts]
             assert value == (1 if 1 in each else IGNORED if IGNORED in each else 0)
     assert 15 < len(levels) < 45 and min(levels) >= -15 and max(levels) <= 5 and np.std(levels) > 3

@@ -5,6 +5,7 @@ import resource
 import shutil
 import signal
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ from hf_audio.errors import ArgumentError, DataError
 from hf_audio.inference.facts import Facts
 from hf_audio.inference.torch_classifier import TorchAudioClassifier
 
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
+ENVIRONMENT = {"OMP_NUM_THREADS": "1"}
 
 
 def predict(checkpoint, sources, output, *, resume=False, **question) -> tuple[int, int]:
@@ -49,7 +50,7 @@ def many(tmp_path) -> Path:
 def test_a_killed_run_goes_on_without_doing_or_losing_anything_twice(checkpoint, many, tmp_path, monkeypatch):
     output, journal = tmp_path / "answers.csv", tmp_path / "answers.csv.journal"
     argv = ["predict", str(checkpoint), str(many), "--output", str(output), "--num_workers", "0"]
-    process = fork(lambda: cli.main(argv), ENVIRONMENT)
+    process = fork(partial(cli.main, argv), ENVIRONMENT)
     end = time.monotonic() + 120
     while not journal.exists() or journal.read_bytes().count(b'"ended": true') < 64:
         assert time.monotonic() < end and process.is_alive()
@@ -134,7 +135,7 @@ def test_another_checkpoint_has_another_fingerprint(checkpoint, tmp_path):
 @pytest.mark.slow
 def test_several_processes_write_a_part_each(checkpoint, tone_folder, tmp_path, tmp_path_factory):
     argv = ["predict", str(checkpoint), str(tone_folder), "--output", str(tmp_path / "a.parquet")]
-    fork_ranks(lambda: cli.main(argv), ENVIRONMENT, tmp_path_factory.mktemp("printed"))
+    fork_ranks(partial(cli.main, argv), ENVIRONMENT, tmp_path_factory.mktemp("printed"))
     parts = [pd.read_parquet(tmp_path / f"a-0000{rank}-of-00002.parquet") for rank in (0, 1)]
     assert [len(part) for part in parts] == [18, 18]
     predict(checkpoint, [tone_folder], tmp_path / "alone")

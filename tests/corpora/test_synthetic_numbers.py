@@ -1,6 +1,5 @@
 """Numbers spoken on the spot: as numbers2 has them, every digit at every place, by voices that are kept apart."""
 
-import os
 import re
 import sys
 from collections import Counter
@@ -98,7 +97,7 @@ def test_numbers_are_the_same_in_any_number_of_processes_and_in_a_larger_corpus(
     numbers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     espeak.speak("something else", "ru+f2")
-    monkeypatch.setattr(os, "cpu_count", lambda: 3)
+    monkeypatch.setattr("hf_audio.processes.count_cores", lambda: 3)
     larger = make_spoken_numbers(tmp_path / "numbers", count=90)
     assert len(list(larger.glob("*/*.wav"))) == 108
     for path in numbers.glob("*/*.wav"):
@@ -142,7 +141,7 @@ def test_default_folder_of_numbers_names_their_arguments(tmp_path: Path, monkeyp
 def test_numbers_that_cannot_be_made_leave_nothing(
     wrong: dict, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr("hf_audio.processes.count_cores", lambda: 2)
     with pytest.raises(ValueError, match=sentence):
         make_spoken_numbers(tmp_path / "numbers", **wrong)
     assert not list(tmp_path.iterdir())

@@ -1,14 +1,14 @@
 """Recipes started as users start them."""
 
+import functools
 import importlib.util
-import logging
 import multiprocessing
+import multiprocessing.forkserver
 import os
 import socket
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,47 +17,62 @@ from helpers import tones as tones_recipe
 from helpers.recordings import REPOSITORY
 from hf_audio.training.start import run_recipe
 
+PRELOADED = ("helpers.commands", "hf_audio.cli", "hf_audio.training.fine_tune")
+
 
 def command(tones, out, *flags, launcher=(), recipe="tones.py"):
     common = ["--data_dir", str(tones), "--output_dir", str(out), "--bf16", "false", "--seed", "1"]
     return [sys.executable, *launcher, str(REPOSITORY / "tests" / "helpers" / recipe), *common, *flags]
 
 
+@functools.cache
+def server() -> multiprocessing.context.ForkServerContext:
+    """Of processes with the modules of a training, in which nothing has run yet.
+
+    Not copies of this one: a build of torch for CUDA refuses a backward pass where the parent has made one.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([*PRELOADED])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))  # Python 3.11 preloads without it
+        multiprocessing.forkserver.ensure_running()
+    return context
+
+
 def fork(
     function: Callable[[], object], environment: Mapping[str, str], printed: Path | str = os.devnull
 ) -> multiprocessing.process.BaseProcess:
-    """Call a function in a process of its own, a copy of this one: what a fresh one adds is seconds of imports.
+    """Call a function in a process of its own, which has its modules: a fresh one adds seconds of imports.
 
     Args:
-        function: what it does.
-        environment: its variables; of HF_HOME, also what was read from it already.
+        function: what it does; can be pickled.
+        environment: its variables, beside those of this process.
         printed: the file of what it prints and logs.
     """
-
-    def start() -> None:
-        from accelerate.state import AcceleratorState, GradientState
-
-        with open(printed, "wb") as file:
-            os.dup2(file.fileno(), 1)
-            os.dup2(file.fileno(), 2)
-        sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False, buffering=1)  # noqa: SIM115
-        logging.getLogger().handlers.clear()  # pytest's
-        os.environ.update(environment)
-        if "HF_HOME" in environment:
-            patch = pytest.MonkeyPatch()
-            patch.setattr("huggingface_hub.constants.HF_HOME", environment["HF_HOME"])
-            patch.setattr("datasets.config.HF_DATASETS_CACHE", Path(environment["HF_HOME"]) / "datasets")
-        AcceleratorState._reset_state(reset_partial_state=True)
-        GradientState._reset_state()
-        function()
-
-    process = multiprocessing.get_context("fork").Process(target=start)
+    variables = {**os.environ, **environment}
+    process = server().Process(target=_start, args=(function, variables, os.getcwd(), printed))
     process.start()
     return process
 
 
+def _start(function: Callable[[], object], variables: Mapping[str, str], folder: str, printed: Path | str) -> None:
+    with open(printed, "wb") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    multiprocessing.set_start_method(None, force=True)  # loader workers as in a process that was started otherwise
+    sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False, buffering=1)  # noqa: SIM115
+    os.environ.clear()
+    os.environ.update(variables)
+    os.chdir(folder)
+    if "HF_HOME" in variables:  # read when the modules were imported
+        patch = pytest.MonkeyPatch()
+        patch.setattr("huggingface_hub.constants.HF_HOME", variables["HF_HOME"])
+        patch.setattr("datasets.config.HF_DATASETS_CACHE", Path(variables["HF_HOME"]) / "datasets")
+    function()
+
+
 def fork_ranks(function: Callable[[], object], environment: Mapping[str, str], folder: Path) -> None:
-    """Call a function in two copies of this process that find each other as those of torchrun do.
+    """Call a function in two processes that find each other as those of torchrun do.
 
     Args:
         function: what either does.
@@ -87,13 +102,15 @@ def start_here(*arguments, make_task=tones_recipe.make_task) -> None:
 
 
 def fork_recipe(*arguments, environment, printed=os.devnull):
-    """Start the recipe of tones in a copy of this process."""
-    return fork(partial(start_here, *arguments), environment, printed)
+    """Start the recipe of tones by `fork`."""
+    return fork(functools.partial(start_here, *arguments), environment, printed)
 
 
 def fork_two(environment, *arguments, make_task=tones_recipe.make_task) -> None:
-    """Train by the recipe of tones in two copies of this process."""
-    fork_ranks(partial(start_here, *arguments, make_task=make_task), environment, Path(environment["HF_HOME"]))
+    """Train by the recipe of tones in two processes."""
+    fork_ranks(
+        functools.partial(start_here, *arguments, make_task=make_task), environment, Path(environment["HF_HOME"])
+    )
 
 
 TWO_PROCESSES = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]

@@ -41,6 +41,9 @@ def test_files_and_arrays(tmp_path, checkpoint):
     for array in (np.zeros((2, 5)), np.zeros(5, dtype=np.int16), np.array([np.nan])):
         with pytest.raises(ValueError, match="is no waveform"):
             classifier(array)
+    for top_k in (0, -1, 1.5):
+        with pytest.raises(ValueError, match=f"top_k={top_k} must be a whole number, at least 1"):
+            classifier(tone(900), top_k=top_k)
 
 
 def test_clips_of_all_lengths_are_judged_together_as_alone(checkpoint):
@@ -63,9 +66,10 @@ def test_integers_are_one_to_all_runtimes(checkpoint, tmp_path):
             vector = embedder.embed_recording(sound)
             np.testing.assert_allclose(embedder.embed_recording(whole), vector, atol=1e-2 * abs(vector).max())
         int16 = np.round(sound[:RATE] * 32767).astype(np.int16)
-        np.testing.assert_allclose(classifier.score([int16]), classifier.score([sound[:RATE]]), atol=1e-3)
         vectors = embedder.embed([sound[:RATE]])
-        np.testing.assert_allclose(embedder.embed([int16]), vectors, atol=1e-2 * abs(vectors).max())
+        for whole in (int16, int16.astype(np.float32)):
+            np.testing.assert_allclose(classifier.score([whole]), classifier.score([sound[:RATE]]), atol=1e-3)
+            np.testing.assert_allclose(embedder.embed([whole]), vectors, atol=1e-2 * abs(vectors).max())
         assert classifier.judge([]).shape == (0, 3)
         for array in (np.zeros((5, 2)), np.zeros(0), np.array([np.nan] * 9)):
             with pytest.raises(AudioError, match=r"^Waveform 1 (has the shape|contains NaN)"):

@@ -58,7 +58,7 @@ def test_another_rate_another_scale_and_another_function(handler):
         ({"inputs": b""}, "empty"),
         ({"inputs": ["a"]}, "^inputs: a list that is no waveform: "),
         ({"inputs": [float("nan")] * 100}, "NaN"),
-        ({"inputs": {"array": CLIP, "sampling_rate": "fast"}}, "sampling rate fast"),
+        ({"inputs": {"array": CLIP, "sampling_rate": "fast"}}, "sampling rate 'fast'"),
         ({"inputs": WAV, "parameters": {"top_k": 0}}, "^parameters: top_k=0 must be "),
         ({"inputs": WAV, "parameters": {"top_k": "3"}}, "^parameters: top_k='3' must be "),
         ({"inputs": WAV, "parameters": {"function_to_apply": "tanh"}}, "^parameters: function_to_apply='tanh' must "),

@@ -186,6 +186,39 @@ def test_top_k_when_built_and_in_a_call(checkpoint, classify):
     assert ranked == sorted(ranked, reverse=True)
     with pytest.raises(ValueError, match="top_k=0"):
         classify(CLIP, top_k=0)
+    with pytest.raises(ValueError, match="top_k='2' must be a whole number"):
+        classify(CLIP, top_k="2")
+
+
+def test_a_rate_beside_an_array_is_not_passed_over(checkpoint, classify):
+    with pytest.raises(ValueError, match=r'sampling_rate: the pipeline has no such argument: give \{"array"'):
+        classify(CLIP, sampling_rate=44100)
+    with pytest.raises(ValueError, match=r"topk: the pipeline has no such argument\."):
+        pipeline("audio-classification", model=str(checkpoint), topk=2)
+    with pytest.raises(ValueError, match="window_seconds=nan must be positive"):
+        classify(CLIP, window_seconds=np.nan)
+
+
+def test_a_network_that_was_just_trained_answers_and_does_not_learn(checkpoint, classify):
+    model = AudioCNNForAudioClassification.from_pretrained(checkpoint).train()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    of_model = pipeline("audio-classification", model=model, feature_extractor=classify.feature_extractor)
+    assert scores(of_model(CLIP)) == pytest.approx(scores(classify(CLIP)), abs=1e-6)
+    assert model.training
+    for name, value in model.state_dict().items():
+        torch.testing.assert_close(value, before[name], rtol=0, atol=0)
+
+
+def test_no_recordings_have_no_answers(classify):
+    assert classify([]) == [] and classify([], batch_size=4) == []
+
+
+def test_the_rate_of_a_data_set_in_the_format_of_torch(classify):
+    clip = torch.from_numpy(np.repeat(CLIP, 2))
+    want = pytest.approx(scores(classify({"array": clip, "sampling_rate": 2 * RATE})))
+    assert scores(classify({"array": clip, "sampling_rate": torch.tensor(2 * RATE)})) == want
+    with pytest.raises(ValueError, match="the sampling rate '8000'"):
+        classify({"array": clip, "sampling_rate": "8000"})
 
 
 def test_multi_label_scores_are_independent(checkpoint):

@@ -169,7 +169,7 @@ def test_a_process_that_dies_ends_in_a_sentence(tmp_path, monkeypatch, capsys):
     for number in range(100):
         (tmp_path / f"{number}.wav").touch()
     monkeypatch.setattr(inspection, "measure_clip", die)
-    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr("hf_audio.processes.count_cores", lambda: 2)
     code, out, err = inspect(capsys, tmp_path)
     assert (code, out) == (2, "") and "error: A process that reads files has died: " in err
 

@@ -610,15 +610,15 @@ def test_a_frame_is_of_the_moment_at_which_it_lies():
 def test_frames_are_learnt_from_their_labels_and_the_clips():
     model = AudioCNNForAudioClassification(tiny_config(**FRAMES)).eval()
     clips, labels = torch.randn(2, 4000), torch.tensor([[1, 0, 1], [0, 0, 1]])
-    frame_labels = torch.rand(2, model.config.count_frames(4000), 3).round()
-    frame_labels[0, 3:], frame_labels[1, :, 1] = -100, -100
-    output = model(clips, labels=labels, frame_labels=frame_labels)
-    known = frame_labels >= 0
-    of_frames = F.binary_cross_entropy_with_logits(output.frame_logits[known], frame_labels[known])
+    frame_targets = torch.rand(2, model.config.count_frames(4000), 3).round()
+    frame_targets[0, 3:], frame_targets[1, :, 1] = -100, -100
+    output = model(clips, labels=labels, frame_targets=frame_targets)
+    known = frame_targets >= 0
+    of_frames = F.binary_cross_entropy_with_logits(output.frame_logits[known], frame_targets[known])
     of_clips = F.binary_cross_entropy_with_logits(output.logits, labels.float())
     torch.testing.assert_close(output.loss, of_frames + of_clips)
-    torch.testing.assert_close(model(clips, frame_labels=frame_labels).loss, of_frames)
-    unknown = model(clips, labels=labels, frame_labels=torch.full_like(frame_labels, -100))
+    torch.testing.assert_close(model(clips, frame_targets=frame_targets).loss, of_frames)
+    unknown = model(clips, labels=labels, frame_targets=torch.full_like(frame_targets, -100))
     torch.testing.assert_close(unknown.loss, of_clips)
 
 

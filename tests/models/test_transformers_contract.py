@@ -15,6 +15,8 @@ from transformers import (
     AutoModel,
     AutoModelForAudioClassification,
     AutoProcessor,
+    Trainer,
+    TrainingArguments,
 )
 
 from hf_audio import (
@@ -338,6 +340,28 @@ def test_one_tag_is_an_answer():
     assert output.logits.shape == (3, 1) and output.loss.isfinite()
 
 
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"input_values": torch.zeros(RATE)}, r"shape \(8000,\).*give \(batch, samples\)"),
+        ({"input_values": torch.zeros(1, 1, RATE)}, r"shape \(1, 1, 8000\)"),
+        ({"input_values": torch.zeros(1, RATE, dtype=torch.int16)}, r"type torch\.int16: give .* of floats"),
+        (
+            {"input_values": torch.zeros(1, RATE), "attention_mask": torch.ones(1, 99)},
+            r"attention_mask has .*\(1, 99\)",
+        ),
+    ],
+)
+@pytest.mark.parametrize(
+    ("network", "config"),
+    [(AudioCNNForAudioClassification, tiny_config), (AudioEnsembleForAudioClassification, ensemble_config)],
+    ids=["network", "ensemble"],
+)
+def test_what_is_no_batch_of_waveforms_is_refused(network, config, given, says):
+    with pytest.raises(ValueError, match=says):
+        network(config()).eval()(**given)
+
+
 # --- other heads -----------------------------------------------------------------------------------------------------
 
 
@@ -430,3 +454,25 @@ def test_an_ensemble_takes_no_other_head(tmp_path):
     AudioEnsembleForAudioClassification(ensemble_config()).save_pretrained(tmp_path)
     with pytest.raises(StrictDataclassError, match="num_labels=5, and a member knows 3 classes"):
         AutoModelForAudioClassification.from_pretrained(tmp_path, num_labels=5, ignore_mismatched_sizes=True)
+
+
+# --- transformers' Trainer -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("network", "config"),
+    [(AudioCNNForAudioClassification, tiny_config), (AudioEnsembleForAudioClassification, ensemble_config)],
+    ids=["network", "ensemble"],
+)
+def test_the_trainer_of_transformers_judges_as_of_any_model(network, config, tmp_path):
+    model = network(config())
+    rows = [{"input_values": clip, "labels": number % 3} for number, clip in enumerate(sounds())]
+    trainer = Trainer(
+        model,
+        TrainingArguments(str(tmp_path), use_cpu=True, report_to=[]),
+        eval_dataset=rows,
+        compute_metrics=lambda outcome: {"right": float((outcome.predictions.argmax(-1) == outcome.label_ids).mean())},
+    )
+    outcome = trainer.predict(rows)
+    assert outcome.predictions.shape == (3, 3) and outcome.label_ids.tolist() == [0, 1, 2]
+    assert {"eval_loss", "eval_right"} <= set(trainer.evaluate())

@@ -15,7 +15,8 @@ from hf_audio.errors import ArgumentError
 from hf_audio.models import AudioEncoderConfig, AudioEncoderForAudioClassification
 from hf_audio.models.modeling_audio_ensemble import windows_of
 from hf_audio.runs.ensemble import average, choose_mean, make_ensemble
-from hf_audio.runs.scores import Scores, write_scores
+from hf_audio.runs.rejection import FIT_PART, TEST_PART
+from hf_audio.runs.scores import Scores, read_scores, write_scores
 
 NAMES = ["high", "low", "mid"]
 TASK = {
@@ -136,6 +137,99 @@ def test_without_common_validation_clips_members_weigh_the_same(tmp_path):
     assert "2.7 minutes" in card, "of all trainings, a member's pretraining too"
     assert "| Member 2 | weight 0.50" in card and "Mean average precision" not in card  # of three classes
     assert json.loads((tmp_path / "both" / "all_results.json").read_text())["eval_samples"] == 12
+
+
+BESIDE = ["high", "low", "none of these"]
+
+
+def rejecting_member(folder, margin, rate, n_windows=900, background=True, validation=False):
+    """Of two classes and "none of these", fitted to a number of false alarms per hour in windows of two seconds."""
+    torch.manual_seed(len(str(folder)))
+    settings = tiny_config(id2label=dict(enumerate(BESIDE)), clip_seconds=2.0, rejection_margin=margin)
+    AudioCNNForAudioClassification(settings).eval().save_pretrained(folder)
+    AudioCNNFeatureExtractor(sampling_rate=settings.sampling_rate).save_pretrained(folder)
+    generator = np.random.default_rng(len(str(folder)))
+
+    def said(n, strangeness):
+        logits = generator.normal(size=(n, 3)) + np.array([0, 0, strangeness + margin])
+        references = np.full(n, 2) if strangeness > 0 else np.arange(n) % 2
+        return Scores([f"{i}.wav" for i in range(n)], references, softmax(logits, axis=1).astype(np.float32))
+
+    parts = {"test": said(12, -3)}
+    if background:
+        parts |= {FIT_PART: said(n_windows, 2), TEST_PART: said(n_windows, 2)}
+    if validation:
+        parts["validation"] = said(40, -3)
+    write_scores(folder, parts)
+    results = {"task": TASK, "train_samples": 20, "skipped_samples": 0, "labels": BESIDE, "train_runtime": 60.0}
+    (folder / "all_results.json").write_text(json.dumps(results))
+    asked = {"background": "place", "false_alarms_per_hour": rate}
+    (folder / "training_args.json").write_text(json.dumps(asked))
+    return folder
+
+
+def false_alarms_per_hour(folders, ensemble, part):
+    """Of the mean of what members have said of windows of two seconds."""
+    parts = [read_scores(folder)[part] for folder in folders]
+    config = AudioEnsembleConfig.from_pretrained(ensemble)
+    return (average(parts, config).argmax(1) != 2).sum() / (len(parts[0].paths) * 2 / 3600), config
+
+
+def test_the_mean_has_a_margin_of_its_own_fitted_to_background_that_no_member_has_learnt(tmp_path, caplog):
+    members = [rejecting_member(tmp_path / "a", 1.0, 20), rejecting_member(tmp_path / "bb", -0.5, 20)]
+    results = make_ensemble(members, tmp_path / "both")
+    fitted, config = false_alarms_per_hour(members, tmp_path / "both", FIT_PART)
+    assert fitted == 20, "of the mean, as it was asked of each member"
+    assert "0.5 hours of background that every member held out, for 20 false alarms per hour" in results["chosen"]
+    held_out, _ = false_alarms_per_hour(members, tmp_path / "both", TEST_PART)
+    assert results["eval_false_alarms_per_hour"] == pytest.approx(held_out)
+    assert 0.5 < results["eval_rejection_auroc"] <= 1
+    card = (tmp_path / "both" / "README.md").read_text()
+    assert f"| {config.rejection_margin:.2f} (as it is)" in card and "rejection.png" in card
+    assert (tmp_path / "both" / "rejection.png").is_file() and not caplog.records
+    # The network itself answers with it, and loses it with the label that it is of.
+    network = AutoModelForAudioClassification.from_pretrained(tmp_path / "both")
+    waveform = torch.from_numpy(np.random.default_rng(0).normal(size=(1, 16000)).astype(np.float32))
+    with torch.no_grad():
+        own = network(waveform).logits
+        network.config.rejection_margin = 0.0
+        plain = network(waveform).logits
+    assert (own - plain)[0].numpy() == pytest.approx([0, 0, config.rejection_margin], abs=1e-5)
+    renamed = AudioEnsembleConfig.from_pretrained(tmp_path / "both", id2label=dict(enumerate(NAMES)))
+    assert renamed.rejection_margin == 0
+
+
+def test_without_a_stated_number_the_margin_of_the_mean_costs_no_validation_clip(tmp_path, caplog):
+    members = [rejecting_member(tmp_path / name, 4.0, None, validation=True) for name in ("a", "bb")]
+    results = make_ensemble(members, tmp_path / "both")
+    assert "is fitted to 40 validation clips" in results["chosen"] and not caplog.records
+    config = AudioEnsembleConfig.from_pretrained(tmp_path / "both")
+    parts = [read_scores(folder)["validation"] for folder in members]
+    told, references = average(parts, config), parts[0].references
+    assert (told.argmax(1) == references).sum() == (told[:, :2].argmax(1) == references).sum()
+    assert config.rejection_margin < 0, "as that of the members costs most of these clips"
+
+
+@pytest.mark.parametrize(
+    ("second", "lacking"),
+    [
+        ({"rate": 20, "background": False}, "no window of one background was held out from the training of every"),
+        ({"rate": 2}, "the members were not all fitted to the same number of false alarms"),
+        ({"rate": None}, "the members were not all fitted to the same number of false alarms"),
+    ],
+)
+def test_a_mean_without_a_margin_of_its_own_says_so(tmp_path, caplog, second, lacking):
+    members = [rejecting_member(tmp_path / "a", 1.0, 20), rejecting_member(tmp_path / "bb", 1.0, **second)]
+    results = make_ensemble(members, tmp_path / "both")
+    assert lacking in results["chosen"] and lacking in caplog.text
+    assert AudioEnsembleConfig.from_pretrained(tmp_path / "both").rejection_margin == 0
+
+
+def test_windows_of_another_background_fit_nothing(tmp_path, caplog):
+    members = [rejecting_member(tmp_path / name, 1.0, 20) for name in ("a", "bb")]
+    (members[1] / "training_args.json").write_text('{"background": "elsewhere", "false_alarms_per_hour": 20}')
+    results = make_ensemble(members, tmp_path / "both")
+    assert "No margin" in results["chosen"] and "eval_false_alarms_per_hour" not in results
 
 
 def test_what_is_no_ensemble_is_one_sentence(tmp_path):

@@ -21,7 +21,8 @@ from hf_audio.inference.checkpoint import load_classifier
 from hf_audio.inference.streaming import AudioStream
 from hf_audio.models.configuration_audio_cnn import NONE_OF_THESE
 from hf_audio.recipe_flags import parse_arguments
-from hf_audio.runs.rejection import Rejection, fit_margin, margins, sparing_margin
+from hf_audio.runs.rejection import FIT_PART, TEST_PART, Rejection, fit_margin, margins, sparing_margin
+from hf_audio.runs.scores import read_scores
 from hf_audio.training.batching.batches import BackgroundSampler, BalancedSampler
 
 CLASSES = ["low", "mid", "high"]
@@ -186,6 +187,17 @@ def test_a_run_tells_known_sounds_from_the_background(rejecting):
     config = json.loads((rejecting / "config.json").read_text())
     assert config["rejection_margin"] != 0 and config["temperature"] != 1
     assert (rejecting / "rejection.png").stat().st_size > 5000
+
+
+def test_what_a_run_says_of_held_out_background_is_kept_for_the_margin_of_an_ensemble(rejecting):
+    parts, told = read_scores(rejecting), results(rejecting)
+    seconds = json.loads((rejecting / "config.json").read_text())["clip_seconds"]
+    hours = {part: len(parts[part].paths) * seconds / 3600 for part in (FIT_PART, TEST_PART)}
+    alarms = {part: (parts[part].probabilities.argmax(1) != 3).sum() for part in (FIT_PART, TEST_PART)}
+    assert alarms[TEST_PART] / hours[TEST_PART] == pytest.approx(told["eval_false_alarms_per_hour"])
+    assert alarms[FIT_PART] == int(200 * hours[FIT_PART])
+    names = [*parts[FIT_PART].paths, *parts[TEST_PART].paths]
+    assert len(set(names)) == len(names) and all(name.startswith("noise ") for name in names)
 
 
 def test_noise_is_none_of_these_whatever_runs_the_model(rejecting, tmp_path):

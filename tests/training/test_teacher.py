@@ -37,8 +37,10 @@ def named(labels) -> dict:
     return {"id2label": dict(enumerate(labels)), "label2id": {name: i for i, name in enumerate(labels)}}
 
 
-def employ(tmp_path, teacher, dataset, held_out=(), **changes):
-    args = RecipeArguments(output_dir=str(tmp_path / "out"), teacher=str(teacher), use_cpu=True, report_to="none")
+def employ(tmp_path, teacher, dataset, held_out=(), data_dir=None, **changes):
+    args = RecipeArguments(
+        output_dir=str(tmp_path / "out"), teacher=str(teacher), data_dir=data_dir, use_cpu=True, report_to="none"
+    )
     return employ_teacher(args, tiny_config(**{**named(NAMES), **changes}), dataset, list(held_out))
 
 
@@ -151,6 +153,31 @@ def test_a_run_is_still_asked_what_it_has_held_out(tmp_path, encoder):
         employ(tmp_path, encoder, dataset, held_out=[held_out])
     (encoder / "predictions.csv").unlink()  # as the sentence says
     employ(tmp_path, encoder, dataset, held_out=[held_out])
+
+
+def test_clips_of_another_corpus_with_the_same_names_were_not_held_out(tmp_path, encoder, caplog):
+    own, other = write_tones(tmp_path / "own"), write_tones(tmp_path / "other")
+    dataset = load_class_folders(own).select(range(2))
+    (encoder / "predictions.csv").write_text(
+        "path,label,prediction,score\nlow/3.wav,low,low,0.9\nmid/3.wav,mid,mid,1\n"
+    )
+    held_out = [str(own / "low" / "3.wav"), str(own / "mid" / "3.wav")]
+    for source in (own, own / "low" / "..", tmp_path):
+        (encoder / "training_args.json").write_text(json.dumps({"data_dir": str(source)}))
+        employ(tmp_path, encoder, dataset, held_out, data_dir=str(own))
+    assert "same names" not in caplog.text
+
+    (encoder / "training_args.json").write_text(json.dumps({"data_dir": str(other)}))
+    with pytest.raises(ArgumentError, match=r"was trained on other recordings, .*other, .* low/3\.wav for one"):
+        employ(tmp_path, encoder, dataset, held_out, data_dir=str(own))
+    (encoder / "training_args.json").write_text(json.dumps({"dataset_name": "somebody/tones"}))
+    with pytest.raises(ArgumentError, match=r"was trained on other recordings, somebody/tones, "):
+        employ(tmp_path, encoder, dataset, held_out, data_dir=str(own))
+
+    # A corpus that is no longer where it was may be this one.
+    (encoder / "training_args.json").write_text(json.dumps({"data_dir": str(tmp_path / "gone")}))
+    employ(tmp_path, encoder, dataset, held_out, data_dir=str(own))
+    assert "of the same names as are held out here, from" in caplog.text and "cannot be checked" in caplog.text
 
 
 def test_who_cannot_teach_is_refused_in_a_sentence(tmp_path, encoder):

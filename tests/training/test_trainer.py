@@ -9,6 +9,7 @@ import pytest
 import torch
 from datasets import Dataset
 from helpers.checkpoints import FRAMES, tiny_config
+from helpers.commands import server
 from helpers.recordings import RATE
 from helpers.trainers import noise_clips, trainer
 from torch import nn
@@ -127,19 +128,19 @@ def test_what_sounds_in_frames_is_learnt_and_what_is_unknown_is_not(tmp_path):
         }.items():
             model.train(training)
             torch.manual_seed(1)
-            told = {} if frames is None else {"frame_labels": frames}
+            told = {} if frames is None else {"frame_targets": frames}
             losses[name] = run.compute_loss(model, {**batch, **told})
         assert losses["unknown"] == losses["none"] < losses["half"] < losses["all"] + 1
         assert losses["half"] != losses["all"]
     run.args.mixup_alpha = 0.5
     torch.manual_seed(1)  # one of the clips is laid over another one
-    assert run.compute_loss(model, {**batch, "frame_labels": half}) not in (losses["half"], losses["all"])
+    assert run.compute_loss(model, {**batch, "frame_targets": half}) not in (losses["half"], losses["all"])
     model.eval()
     output = model(batch["input_values"], output_frame_logits=True)
     expected = F.binary_cross_entropy_with_logits(output.frame_logits[:, ::2], known[:, ::2])
-    added = run.compute_loss(model, {**batch, "frame_labels": half}) - run.compute_loss(model, dict(batch))
+    added = run.compute_loss(model, {**batch, "frame_targets": half}) - run.compute_loss(model, dict(batch))
     torch.testing.assert_close(added, expected)
-    assert run.prediction_step(model, {**batch, "frame_labels": known}, False)[1].shape == (4, 3)
+    assert run.prediction_step(model, {**batch, "frame_targets": known}, False)[1].shape == (4, 3)
 
 
 def test_a_smaller_last_batch_is_dropped_unless_it_is_the_only_one(tmp_path):
@@ -253,7 +254,6 @@ def test_a_rare_class_comes_as_often_or_weighs_as_much_as_the_others(tmp_path):
 
 def normalise_share(rank: int, folder: str, queue: multiprocessing.Queue) -> None:
     """One of two processes: its share of a batch, normalised over both, and the gradients."""
-    torch.set_num_threads(1)  # threads do not live through a fork
     torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=2)
     made: list[list[np.ndarray]] = []
     for usual, values in normalised_batches():
@@ -279,7 +279,7 @@ def normalised_batches() -> list[tuple[nn.Module, torch.Tensor]]:
 
 
 def test_two_processes_normalise_like_one(tmp_path):
-    context = multiprocessing.get_context("fork")
+    context = server()
     queue = context.Queue()
     workers = [context.Process(target=normalise_share, args=(rank, str(tmp_path), queue)) for rank in range(2)]
     for worker in workers:

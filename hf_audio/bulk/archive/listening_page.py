@@ -147,5 +147,5 @@ def player(source: str) -> str:
 
 
 def escape_html(text: str) -> str:
-    """As HTML; of a name that is no text, what can be shown of it."""
+    """A text escaped for HTML; bytes of a name that are no text are shown as numbers."""
     return html.escape(text.encode("utf-8", "backslashreplace").decode())

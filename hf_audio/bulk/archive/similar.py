@@ -170,8 +170,8 @@ def _find_new(vectors: Vectors) -> list[Path]:
 
 
 def _of_another_checkpoint(vectors: Vectors, checkpoint: str) -> DataError:
-    told = vectors.metadata.get("checkpoint_name")
-    of = f", {told}, say" if told else ""
+    name = vectors.metadata.get("checkpoint_name")
+    of = f", {name}, say" if name else ""
     return DataError(
         f"{vectors.source} holds embeddings of another checkpoint than {checkpoint}: give the one that made them{of}, "
         "or embed the archive anew."
@@ -182,15 +182,15 @@ def _nearest(vectors: Vectors, queries: np.ndarray, examples: Sequence[str], cou
     similarities, nearest = compare(vectors.vectors, queries)
     own = {os.path.realpath(example) for example in examples}
     found: list[Neighbour] = []
-    told: dict[str, list[tuple[float, float]]] = defaultdict(list)  # spans of each file
+    chosen: dict[str, list[tuple[float, float]]] = defaultdict(list)  # spans of each file
     is_own: dict[str, bool] = {}
     for row in np.argsort(-similarities, kind="stable"):
         file, start, end = vectors.files[row], float(vectors.starts[row]), float(vectors.ends[row])
         if file not in is_own:
             is_own[file] = os.path.realpath(file) in own
-        if is_own[file] or any(start < other_end and other_start < end for other_start, other_end in told[file]):
+        if is_own[file] or any(start < other_end and other_start < end for other_start, other_end in chosen[file]):
             continue
-        told[file].append((start, end))
+        chosen[file].append((start, end))
         example = str(examples[nearest[row]])
         found.append(Neighbour(len(found) + 1, file, start, end, float(similarities[row]), example))
         if len(found) == count:

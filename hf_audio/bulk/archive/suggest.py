@@ -260,7 +260,7 @@ def _distance(units: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 
 def table_rows(suggestions: Suggestions) -> list[dict[str, Any]]:
-    """Of a CSV."""
+    """The rows of the table of suggestions."""
     return [
         {
             "rank": each.rank,

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ...errors import DataError, NoSpeechError
-from ..answers import Row, free_name, shown_name
+from ..answers import Row, kept_names, shown_name
 from ..clips import STANDARD_INPUT
 
 # Keys in a Parquet file's metadata, and arrays of an .npz file; their values are JSON.
@@ -59,13 +59,8 @@ class VectorHeading:
 
     @cached_property
     def clip_columns(self) -> dict[str, str]:
-        """The further columns' names, and those by which they stand beside the embeddings."""
-        taken = {*OWN_COLUMNS, *self.further, "path"}
-        names = {}
-        for name in self.further:
-            names[name] = name if name not in (*OWN_COLUMNS, "path") else free_name(f"table_{name}", taken)
-            taken.add(names[name])
-        return names
+        """The further columns, each with its name in the file of embeddings."""
+        return kept_names(self.further, {*OWN_COLUMNS, "path"})
 
     def rows(
         self,
@@ -74,7 +69,7 @@ class VectorHeading:
         answers: Iterable[Any],
         problem: str | None,
     ) -> Iterator[Row]:
-        """Of one clip; none of what cannot be read."""
+        """The rows of a clip; a clip that cannot be read has none."""
         name = shown_name(clip["path"])
         if problem is not None:
             self.unreadable[name] = problem
@@ -124,13 +119,13 @@ def mixed_checkpoints(path: Path, n_checkpoints: int) -> DataError:
     )
 
 
-def read_object(told: str | bytes) -> dict[str, Any]:
+def read_object(text: str | bytes) -> dict[str, Any]:
     """The object of JSON that metadata are.
 
     Raises:
         ValueError: they are something else.
     """
-    found = json.loads(told)
+    found = json.loads(text)
     if not isinstance(found, dict):
         raise ValueError("its metadata is no object of JSON")
     return found

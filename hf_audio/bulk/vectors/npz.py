@@ -44,8 +44,8 @@ def write_npz(path: Path, heading: VectorHeading, rows: Iterable[Row]) -> None:
                     kind = f"<U{max(map(len, texts), default=0) or 1}"
                     _write_array(archive, name, kind, (len(places),), _text_parts(texts, places, kind))
             for name, text in ((METADATA, heading.written_metadata), (UNREADABLE, heading.written_complaints)):
-                told = np.array(text)
-                _write_array(archive, name, told.dtype.str, (), [told.tobytes()])
+                scalar = np.array(text)
+                _write_array(archive, name, scalar.dtype.str, (), [scalar.tobytes()])
 
 
 def _text_parts(texts: Sequence[str], places: "array[int]", kind: str) -> Iterator[bytes]:
@@ -76,9 +76,9 @@ def read_npz(path: Path) -> Part:
         with np.load(file, allow_pickle=False) as arrays:
             check_columns(arrays)
             columns = {name: arrays[name] for name in OWN_COLUMNS}
-            told = {name: str(arrays[name]) for name in (METADATA, UNREADABLE) if name in arrays}
+            texts = {name: str(arrays[name]) for name in (METADATA, UNREADABLE) if name in arrays}
     if columns["vector"].ndim != 2 or len({len(column) for column in columns.values()}) > 1:
         raise ValueError("its arrays have other numbers of rows")
     columns |= {name: columns[name].astype(str, copy=False) for name in ("file", "checkpoint")}
-    metadata, unreadable = (read_object(told.get(name, "{}")) for name in (METADATA, UNREADABLE))
+    metadata, unreadable = (read_object(texts.get(name, "{}")) for name in (METADATA, UNREADABLE))
     return {**columns, "vector": columns["vector"].astype(np.float32, copy=False)}, metadata, unreadable

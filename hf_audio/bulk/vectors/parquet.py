@@ -80,14 +80,14 @@ def read_parquet(path: Path) -> Part:
             if table[name].null_count:
                 raise ValueError(f"{name!r} is missing in a row")
         vectors = _read_vectors(file, path)
-        told = {**(file.schema_arrow.metadata or {}), **(file.metadata.metadata or {})}
+        stored = {**(file.schema_arrow.metadata or {}), **(file.metadata.metadata or {})}
     columns = {
         name: table[name].fill_null(-1).to_numpy().astype(np.int64) for name in ("file_bytes", "file_modified_ns")
     }
     columns |= {name: table[name].to_numpy().astype(np.float64) for name in ("start", "end")}
     texts = {name: table[name].cast(pyarrow.large_string()) for name in ("file", "checkpoint")}
     columns |= {name: text.to_numpy(zero_copy_only=False) for name, text in texts.items()}
-    metadata, unreadable = (read_object(told.get(name.encode(), b"{}")) for name in (METADATA, UNREADABLE))
+    metadata, unreadable = (read_object(stored.get(name.encode(), b"{}")) for name in (METADATA, UNREADABLE))
     return {**columns, "vector": vectors}, metadata, unreadable
 
 

@@ -22,7 +22,7 @@ WRITERS: dict[str, Writer[VectorHeading]] = {".parquet": write_parquet, ".npz": 
 
 
 def choose_vector_writer(output: Path) -> Writer[VectorHeading]:
-    """By the name's end, the writer of a file, which it writes whole or not at all.
+    """The writer of a file by the end of its name; it writes the file whole or not at all.
 
     Raises:
         DataError: a name that says nothing.

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ...errors import DataError
 from ...folders import FolderSearch, search_folder
+from ..layouts.elan import explain_elan, is_of_elan
 from ..layouts.known_layouts import TABLE_LAYOUTS
 from ..tables.clip_tables import find_named
 from ..tables.columns import Columns
@@ -73,11 +74,13 @@ def read_sheets(source: Path, wanted: Columns, audio_dir: str | os.PathLike | No
 
     Raises:
         DataError: a file that is given by itself, or the only one of a folder, cannot be read, or its recordings are
-            not there.
+            not there; or it is of ELAN.
     """
     if source.is_dir():
         searched = search_folder(source)
         candidates = [path for path in searched.others if may_be_annotations(path)]
+    elif source.is_file() and is_of_elan(source):
+        raise DataError(explain_elan(source))
     elif source.is_file() and may_be_annotations(source):
         searched, candidates = FolderSearch(), [source]
     else:

@@ -103,7 +103,7 @@ def _parts_by_folder(table: ClipTable, root: Path) -> list[str] | None:
 
 
 def read_known_table(source: Path, searched: FolderSearch, tables: Sequence[Path], asked: Asked) -> Recordings | None:
-    """By the table of a known data set, in the folder or, of a folder of recordings alone, above it."""
+    """Read the table of a known data set, in the folder or, of a folder of recordings alone, above it."""
     above = source.resolve().parent
     for layout in TABLE_LAYOUTS:
         own = [table for table in tables if table.name.casefold() == layout.table]

@@ -12,6 +12,7 @@ from ..tables.clip_tables import ClipTable
 from ..tables.columns import TEST, TRAIN, Columns
 from ..tables.text_tables import is_table
 from .class_folders import ClassFolders, read_class_folders
+from .elan import explain_elan, is_of_elan
 from .known_layouts import NOISE_FOLDER, find_name_layout
 from .one_table import FOLD_NAMES, find_usable, read_known_table, read_one_table
 from .part_lists import take_lists
@@ -193,6 +194,9 @@ def _explain(source: Path, folders: ClassFolders, searched: FolderSearch, tables
         )
     if len(tables) > 1:
         return f"{source} holds {len(tables)} tables, {tables[0]} for one: pass the one to read as --data_dir."
+    of_elan = [file for file in searched.others if is_of_elan(file)]
+    if searched.audio and of_elan:
+        return explain_elan(of_elan[0])
     if searched.audio:
         return (
             f"{source} holds {searched.audio[0].name} and no class folders: put the recordings of each class into "

@@ -79,7 +79,7 @@ class Asked:
 
 
 def with_parts(found: Recordings, parts: Sequence[str]) -> Recordings:
-    """With the name of the part of each recording, as `read_part_name` knows them."""
+    """The recordings with the name of the part of each, as `read_part_name` knows them."""
     table = found.table
     cells = {**table.cells, PART_CELLS: list(parts)}
     return replace(found, table=replace(table, cells=cells, columns=table.columns._replace(split=PART_CELLS)))

@@ -19,7 +19,7 @@ from .recordings import PART_CELLS, Asked, Recordings, upper_folders, without_un
 def read_tables_by_part(
     source: Path, searched: FolderSearch, tables: Sequence[Path], asked: Asked
 ) -> Recordings | None:
-    """By `train.csv`, `val.csv` and `test.csv` side by side."""
+    """Read `train.csv`, `val.csv` and `test.csv` side by side."""
     for folder in sorted({table.parent for table in tables}):
         beside = {table.stem: table for table in tables if table.parent == folder}
         parts = name_parts(beside)
@@ -96,7 +96,7 @@ def _read_alike(path: Path, search_in: Path, first: ClipTable, asked: Asked) -> 
 def read_tables_of_parts(
     source: Path, directory: Path, folders: ClassFolders, searched: FolderSearch, asked: Asked
 ) -> Recordings | None:
-    """By `train/metadata.csv`, `test/metadata.csv` and the like, beside the recordings."""
+    """Read `train/metadata.csv`, `test/metadata.csv` and the like, beside the recordings."""
     tops = upper_folders(directory, searched.audio)
     parts = name_parts(tops)
     if not parts or len(parts) < len(tops):

@@ -216,7 +216,7 @@ def _as_text(cell: Any) -> str:
 
 
 def guess_label(names: Sequence[str], *, several: bool = False) -> str | None:
-    """Of a table's columns the one that has the likeliest name of a column of labels, in capitals or not.
+    """The column of a table with the likeliest name of a column of labels, in capitals or not.
 
     several: whether a clip may have several tags; a number is then none of them.
     """

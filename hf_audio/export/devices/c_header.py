@@ -79,13 +79,13 @@ def _frontend_lines(name: str, parts: StaticParts) -> list[str]:
 
 
 def _float(value: float) -> str:
-    """As C has a constant of single precision, exactly."""
-    told = f"{np.float32(value):.9g}"
-    return f"{told}f" if re.search(r"[.e]", told) else f"{told}.0f"
+    """A number as a constant of single precision in C, exactly."""
+    digits = f"{np.float32(value):.9g}"
+    return f"{digits}f" if re.search(r"[.e]", digits) else f"{digits}.0f"
 
 
 def _quote(label: str) -> str:
-    """As a string of C, whose bytes are UTF-8; in octal, which ends after three digits."""
+    """A label as a string of C in UTF-8; other bytes in octal, of which C reads three digits at most."""
     plain = (chr(each) if 32 <= each < 127 and chr(each) not in '"\\?' else f"\\{each:03o}" for each in label.encode())
     return f'"{"".join(plain)}"'
 

@@ -188,7 +188,7 @@ def open_exported(format: str, parts: StaticParts, path: Path, beside: Path | No
 
 
 def largest_difference(exported: AudioClassifier, classifier: AudioClassifier, windows: Sequence[np.ndarray]) -> float:
-    """Of a probability, between a file's answers to whole windows, (window,) each, and torch's."""
+    """The largest difference of a probability between a file's answers to windows, (window,) each, and PyTorch's."""
     torchs = whole_windows(classifier)
     differences = [float(np.abs(exported.score([each]) - torchs.score([each])).max()) for each in windows]
     if classifier.facts.frame_seconds is not None:

@@ -45,7 +45,7 @@ class StaticParts:
 
     @property
     def n_samples(self) -> int:
-        """Of a window."""
+        """Samples of a window."""
         assert self.facts.window is not None
         return self.facts.window
 

@@ -102,8 +102,8 @@ def _banded(filters: np.ndarray) -> tuple[list[tuple[int, int]], nn.ModuleList]:
     spans, layers = [], nn.ModuleList()
     for start in range(0, len(filters), BANDS_TOGETHER):
         group = filters[start : start + BANDS_TOGETHER]
-        heard = np.flatnonzero(group.any(0))
-        first, last = (int(heard[0]), int(heard[-1]) + 1) if len(heard) else (0, 1)
+        bins = np.flatnonzero(group.any(0))
+        first, last = (int(bins[0]), int(bins[-1]) + 1) if len(bins) else (0, 1)
         spans.append((first, last))
         layers.append(_pointwise(group[:, first:last]))
     return spans, layers

@@ -46,9 +46,8 @@ def preceding_folder(args: RecipeArguments, name: str) -> str:
 
 def written_files(folder: Path) -> set[str]:
     """Names of the files that a finished run has left in its folder; what else lies there is the user's."""
-    results: dict[str, Any] = {}
-    with suppress(OSError, ValueError, KeyError):
-        results = json.loads((folder / RESULTS_NAME).read_text(encoding="utf-8"))
+    results = read_results(folder)
+    if FILES in results:
         return {*results[FILES], RESULTS_NAME, ARGUMENTS_NAME}
     matches = filter(None, (WRITTEN_BEFORE.fullmatch(path.name) for path in folder.iterdir()))
     # Of further tests, each has its figures.
@@ -57,22 +56,33 @@ def written_files(folder: Path) -> set[str]:
 
 def is_trained_on_all(folder: Path) -> bool:
     """Whether a finished run has left a network that was trained on its test clips too, and judged by others."""
-    with suppress(OSError, ValueError, AttributeError):
-        return bool(json.loads((folder / RESULTS_NAME).read_text(encoding="utf-8")).get(TRAINED_ON_ALL))
-    return False
+    return bool(read_results(folder).get(TRAINED_ON_ALL))
 
 
-def read_results(folder: Path) -> dict[str, Any] | None:
-    """The results of a finished run; of any other folder, nothing."""
-    if (folder / CONTINUED_NAME).exists():
-        return None
+def read_arguments(folder: Path) -> dict[str, Any]:
+    """The arguments that a run was given, by their names; of a folder that does not tell them, none."""
+    return _read_object(folder / ARGUMENTS_NAME)
+
+
+def read_finished_results(folder: Path) -> dict[str, Any] | None:
+    """The results of a finished run; `None` of any other folder, and of a run that goes on."""
+    return None if (folder / CONTINUED_NAME).exists() else read_results(folder) or None
+
+
+def read_results(folder: Path) -> dict[str, Any]:
+    """What `all_results.json` in a folder holds; nothing where there is none, or none that can be read."""
+    return _read_object(folder / RESULTS_NAME)
+
+
+def _read_object(file: Path) -> dict[str, Any]:
     with suppress(OSError, ValueError):
-        return json.loads((folder / RESULTS_NAME).read_text(encoding="utf-8"))
-    return None
+        found = json.loads(file.read_text(encoding="utf-8"))
+        return found if isinstance(found, dict) else {}
+    return {}
 
 
 def training_seconds(results: Mapping[str, Any]) -> float:
-    """Of all the trainings that a finished run took, those before its own among them."""
+    """Seconds of all trainings that a finished run took, including those before its own."""
     return sum(results.get(name, 0.0) for name in RUNTIMES)
 
 

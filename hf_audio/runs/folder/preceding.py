@@ -8,7 +8,7 @@ from typing import Any
 from ...arguments import RecipeArguments
 from ..agreement import gather
 from .checkpoints import AUTO, last_checkpoint, wants_resume
-from .contents import preceding_folder, read_results
+from .contents import preceding_folder, read_finished_results
 from .preparing import prepare_output_dir
 
 
@@ -37,12 +37,12 @@ def run_unless_finished(args: RecipeArguments, folder: Path, run: Callable[[Reci
         run: trains, given `args` with that folder, and leaves it finished.
     """
     # The first process says so for all: another machine may see later what it has written.
-    results = gather(args, read_results(folder))[0]
+    results = gather(args, read_finished_results(folder))[0]
     if results is None:
         part = copy.copy(args)
         part.output_dir = str(folder)
         part.resume_from_checkpoint = AUTO
         run(part)
-        results = gather(args, read_results(folder))[0]
+        results = gather(args, read_finished_results(folder))[0]
         assert results is not None, f"{folder} is finished"
     return results

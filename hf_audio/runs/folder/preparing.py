@@ -13,7 +13,7 @@ from ...errors import ArgumentError
 from ...files import write_text
 from ..agreement import gather, refuse_together
 from .checkpoints import NEWEST, check_resumable, goes_on_or_begins, newest_of_all, wants_resume
-from .contents import ARGUMENTS_NAME, CONTINUED_NAME, RESULTS_NAME, SEARCH, UNFINISHED_RUN, read_results
+from .contents import ARGUMENTS_NAME, CONTINUED_NAME, RESULTS_NAME, SEARCH, UNFINISHED_RUN, read_finished_results
 from .finishing import discard_moved
 from .holding import hold
 from .overwriting import make_way
@@ -120,7 +120,7 @@ def read_finished(args: RecipeArguments) -> dict[str, Any] | None:
     if not goes_on_or_begins(args):
         return None
     output_dir = Path(args.output_dir)
-    results = next((each for each in gather(args, read_results(output_dir)) if each is not None), None)
+    results = next((each for each in gather(args, read_finished_results(output_dir)) if each is not None), None)
     if results is not None:
         refuse_together(args, partial(check_same_arguments, args))
         pushed = f"; hf-audio push {output_dir} uploads it, if that is missing" if args.push_to_hub else ""

@@ -140,11 +140,11 @@ def check_same_network(config: PreTrainedConfig, checkpoint: Path) -> None:
     classes, now = (list((each.id2label or {}).values()) for each in (before, config))
     if classes != now:
         place = next((k for k, pair in enumerate(zip(classes, now, strict=False)) if pair[0] != pair[1]), None)
-        told = f"{len(classes)} classes, and the recordings {len(now)}"
+        other = f"{len(classes)} classes, and the recordings {len(now)}"
         if place is not None:
-            told = f"{classes[place]!r} as class {place + 1}, and the recordings {now[place]!r}"
+            other = f"{classes[place]!r} as class {place + 1}, and the recordings {now[place]!r}"
         raise ArgumentError(
-            f"--resume_from_checkpoint: {checkpoint} has {told}: put the recordings back as they were, or begin in "
+            f"--resume_from_checkpoint: {checkpoint} has {other}: put the recordings back as they were, or begin in "
             "another folder."
         )
     saved, wanted = (json.loads(each.to_json_string(use_diff=False)) for each in (before, config))

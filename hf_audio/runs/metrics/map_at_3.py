@@ -53,6 +53,6 @@ class MeanAveragePrecisionAt3(ClipMetric):
 
 
 def average_precision_at_3(ranked: Sequence[Any], label: Any) -> float:
-    """Of one clip, whose predictions are `ranked`, best first."""
+    """The average precision of one clip, whose predictions are `ranked`, best first: 1, 1/2, 1/3 or 0."""
     first = list(ranked[:3])
     return 1 / (1 + first.index(label)) if label in first else 0.0

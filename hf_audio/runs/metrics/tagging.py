@@ -35,9 +35,11 @@ def label_ranking_precision(scores: np.ndarray, tags: np.ndarray) -> tuple[np.nd
 
 
 def average_precision(scores: np.ndarray, tags: np.ndarray) -> float:
-    """Of clips ranked by a tag's scores, (clips,), the mean over those that have it, tags: 1 and 0, of the precision.
+    """The mean precision at the clips that have a tag, in the ranking of all clips by its scores.
 
-    Clips of one score are one step of the ranking. As scikit-learn's `average_precision_score`.
+    Equal to scikit-learn's `average_precision_score`: clips of one score are one step of the ranking.
+
+    scores: (clips,); tags: (clips,) of 1 and 0.
     """
     order = np.argsort(-scores, kind="stable")
     right = np.cumsum(tags[order] != 0)

@@ -22,9 +22,9 @@ class AnomalyPredictions(TwoClassPredictions):
     @property
     def sections(self) -> dict[str, np.ndarray]:
         """The clips of every section, (clips,) of bool; of one alone, none are told."""
-        told = self.columns.get(SECTION_COLUMN, self.groups)
-        names = [] if told is None else np.unique(told).tolist()
-        return {str(name): told == name for name in names} if told is not None and len(names) > 1 else {}
+        section_of = self.columns.get(SECTION_COLUMN, self.groups)
+        names = [] if section_of is None else np.unique(section_of).tolist()
+        return {str(name): section_of == name for name in names} if section_of is not None and len(names) > 1 else {}
 
     @staticmethod
     def metric_names(n_labels: int) -> list[str]:
@@ -33,25 +33,25 @@ class AnomalyPredictions(TwoClassPredictions):
 
     def metrics(self) -> dict[str, float]:
         """Areas under the ROC curve, as DCASE's task 2 has them, and rates at the threshold; what can be told."""
-        told = {}
+        figures = {}
         normal, called = self.references == 0, self.predictions == 1
         if normal.any():
-            told["false_alarm_rate"] = float(called[normal].mean())
+            figures["false_alarm_rate"] = float(called[normal].mean())
         if not self.has_both:
-            return told | ({} if normal.any() else {"detection_rate": float(called.mean())})
-        told |= self._areas(np.ones(len(normal), dtype=bool))
-        told["detection_rate"] = float(called[~normal].mean())
+            return figures | ({} if normal.any() else {"detection_rate": float(called.mean())})
+        figures |= self._areas(np.ones(len(normal), dtype=bool))
+        figures["detection_rate"] = float(called[~normal].mean())
         areas = [found for rows in self.sections.values() if (found := self._areas(rows))]
         if len(areas) > 1:
-            told |= {f"{name}_mean": float(np.mean([each[name] for each in areas])) for name in areas[0]}
+            figures |= {f"{name}_mean": float(np.mean([each[name] for each in areas])) for name in areas[0]}
             rates = [value for each in areas for value in each.values()]
-            told["anomaly_harmonic"] = 0.0 if min(rates) == 0 else len(rates) / sum(1 / rate for rate in rates)
+            figures["anomaly_harmonic"] = 0.0 if min(rates) == 0 else len(rates) / sum(1 / rate for rate in rates)
         others = super().metrics()
         # One is told already, and scores that tell how strange something is are no probabilities.
-        return told | {name: others[name] for name in others if name not in ("roc_auc", "calibration_error")}
+        return figures | {name: others[name] for name in others if name not in ("roc_auc", "calibration_error")}
 
     def _areas(self, rows: np.ndarray) -> dict[str, float]:
-        """Of some of the clips, (clips,) of bool; nothing where they are all of one kind."""
+        """Areas under the ROC curve of some clips, (clips,) of bool; none where all are of one kind."""
         labels, scores = self.references[rows], self.second_scores[rows]
         if not 0 < labels.sum() < len(labels):
             return {}
@@ -66,16 +66,16 @@ class AnomalyPredictions(TwoClassPredictions):
                 groups = None if self.groups is None else self.groups[rows]
                 intervals[name] = mean_interval(called[rows], groups=groups)
         if self.has_both:
-            told = super().intervals()
-            intervals |= {"anomaly_auc": told.pop("roc_auc"), **told}
+            inherited = super().intervals()
+            intervals |= {"anomaly_auc": inherited.pop("roc_auc"), **inherited}
         return intervals
 
     def tables(self) -> list[Table]:
-        """As of all classes, and before them the sections, where there are several."""
+        """Tables of the card: the sections, where there are several, and those of classes."""
         rows = []
         for name, clips in self.sections.items():
             areas = self._areas(clips)
-            told = [f"{areas[key]:.3f}" if areas else NOT_TESTED for key in ("anomaly_auc", "anomaly_pauc")]
-            rows.append([name, *told, int((self.references[clips] == 0).sum()), int(self.references[clips].sum())])
+            cells = [f"{areas[key]:.3f}" if areas else NOT_TESTED for key in ("anomaly_auc", "anomaly_pauc")]
+            rows.append([name, *cells, int((self.references[clips] == 0).sum()), int(self.references[clips].sum())])
         header = ["Section", "AUC", "AUC up to a false alarm rate of 0.1", "Normal clips", "Anomalies"]
         return [*([Table("Of every section:", header, rows)] if rows else []), *super().tables()]

@@ -87,7 +87,7 @@ class Predictions:
         )
 
     def rows(self) -> list[dict[str, Any]]:
-        """Of `predictions.csv`, paths relative to the folder that holds all files."""
+        """The rows of `predictions.csv`, with paths relative to the folder that holds all files."""
         rows = [
             {
                 "path": path,
@@ -150,7 +150,7 @@ class Predictions:
         return results | calibration_figure(self.confidence, self.right)
 
     def tables(self) -> list[Table]:
-        """Of the card."""
+        """Tables of the card."""
         pairs = [[row["pair"], row["confused"], row["clips"]] for row in self.hardest_pairs()]
         classes = [
             [row["label"], *(_in_table(row[name]) for name in ("precision", "recall", "f1")), row["clips"]]

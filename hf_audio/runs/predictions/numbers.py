@@ -61,7 +61,7 @@ class NumberPredictions:
 
     @property
     def names(self) -> Sequence[str]:
-        """Of the digits."""
+        """The ten digits."""
         return "0123456789"
 
     @property
@@ -90,20 +90,20 @@ class NumberPredictions:
 
         With clips that hold no number, how well these are told from numbers by the scores too.
         """
-        said = self.is_number
-        spoken, read = _as_texts(self.references[said]), _as_texts(self.predictions[said])
+        is_number = self.is_number
+        spoken, read = _as_texts(self.references[is_number]), _as_texts(self.predictions[is_number])
         metrics = CharacterErrorRate(keep_in_memory=True).compute(predictions=read, references=spoken)
-        if not said.all():
-            metrics["rejection_auroc"] = roc_auc(said.astype(int), self.scores)
+        if not is_number.all():
+            metrics["rejection_auroc"] = roc_auc(is_number.astype(int), self.scores)
         return metrics | calibration_figure(self.confidence, self.right)
 
     def intervals(self) -> dict[str, tuple[float, float]]:
         """95 % intervals of the error rates and of the share of numbers without an error, over clips."""
-        said = self.is_number
-        spoken, read = number_texts(self.references[said]), number_texts(self.predictions[said])
+        is_number = self.is_number
+        spoken, read = number_texts(self.references[is_number]), number_texts(self.predictions[is_number])
         errors = np.array([edit_distance(b, a) for a, b in zip(spoken, read, strict=True)])
         lengths = np.array([len(number) for number in spoken])
-        rates, groups = errors / lengths, None if self.groups is None else self.groups[said]
+        rates, groups = errors / lengths, None if self.groups is None else self.groups[is_number]
         exact = mean_interval((errors == 0).astype(float), groups=groups)
         intervals = {
             "cer": bootstrap_interval(lambda clips: rates[clips].mean(), len(rates), groups=groups),
@@ -118,7 +118,7 @@ class NumberPredictions:
         return {**intervals, "exact_match": exact}
 
     def rows(self) -> list[dict[str, Any]]:
-        """Of `predictions.csv`, paths relative to the folder that holds all files."""
+        """The rows of `predictions.csv`, with paths relative to the folder that holds all files."""
         columns = (
             relative_paths(self.paths),
             number_texts(self.references),
@@ -137,13 +137,13 @@ class NumberPredictions:
         return with_columns(rows, self.groups, self.columns)
 
     def untested(self) -> list[str]:
-        """Of numbers, nothing is left out."""
+        """No classes: of numbers, none are called untested."""
         return []
 
     def tables(self) -> list[Table]:
-        """Of the card: errors by the digit's place and the digits that are misheard most."""
-        said = self.is_number
-        wrong = (self.references != self.predictions)[said].mean(0)
+        """Tables of the card: errors by the digit's place, and the digits that are misheard most."""
+        is_number = self.is_number
+        wrong = (self.references != self.predictions)[is_number].mean(0)
         n_digits = len(wrong)
         places = [[f"10^{n_digits - 1 - i}", f"{share:.4f}"] for i, share in enumerate(wrong)]
         counts = np.zeros((10, 10), dtype=int)

@@ -92,7 +92,7 @@ class TagPredictions:
         return [name for tag, name in enumerate(self.names) if not self.references[:, tag].any()]
 
     def rows(self) -> list[dict[str, Any]]:
-        """Of `predictions.csv`: the tags, the three most probable ones, and the first one's probability."""
+        """The rows of `predictions.csv`: the tags, the three most probable ones, and the first one's probability."""
         columns = relative_paths(self.paths), self.references, rank_labels(self.scores), self.scores
         rows = [
             {
@@ -118,7 +118,7 @@ class TagPredictions:
         ]
 
     def tables(self) -> list[Table]:
-        """Of the card."""
+        """Tables of the card."""
         rows = [[row["label"], f"{row['average_precision']:.3f}", row["clips"]] for row in self.per_class()]
         return [Table("", ["Tag", "Average precision", "Clips"], rows)]
 

@@ -39,9 +39,9 @@ class TwoClassPredictions(Predictions):
     def metrics(self) -> dict[str, float]:
         """Accuracy, F1 in the mean and of both classes, and the metrics of `TwoClassScores`."""
         scores = TwoClassScores(keep_in_memory=True)
-        told = scores.compute(predictions=self.second_scores, references=self.references)
+        by_scores = scores.compute(predictions=self.second_scores, references=self.references)
         f1 = {f"f1_{row['label']}": row["f1"] for row in self.per_class() if row["f1"] is not None}
-        return super().metrics() | told | f1
+        return super().metrics() | by_scores | f1
 
     def intervals(self) -> dict[str, tuple[float, float]]:
         """95 % intervals of the metrics over clips, or groups of them."""
@@ -62,7 +62,7 @@ class TwoClassPredictions(Predictions):
         return intervals
 
     def write(self, folder: Path) -> None:
-        """As of all classes, and `roc_curve.png` where there are clips of both."""
+        """Leave the files of classes, and `roc_curve.png` where there are clips of both classes."""
         super().write(folder)
         if self.has_both:
             plot_roc_curve(*roc_curve(self.references, self.second_scores), self.names, folder / ROC_NAME)

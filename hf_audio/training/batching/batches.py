@@ -173,7 +173,7 @@ class WindowCollator:
     `window_counts` (batch,) where a clip has more than one window, and `weights` (batch,) and `taught` (batch, labels)
     where rows have them. With an `extractor`, what that makes of the windows takes the place of waveforms and mask.
     With `frames`, the config of a network that scores frames, and rows that have events and one window each, also
-    `frame_labels` (batch, frames, labels), see `frame_targets`.
+    `frame_targets` (batch, frames, labels), see `frame_targets`.
     """
 
     def __init__(
@@ -210,10 +210,10 @@ class WindowCollator:
         if len(clips) > len(rows):
             batch["window_counts"] = torch.tensor([len(group) for group in windows])
         elif self.frames is not None and EVENTS_COLUMN in rows[0]:
-            batch["frame_labels"] = self._frame_labels(self.frames, rows, batch["input_values"].shape[1])
+            batch["frame_targets"] = self._frame_targets(self.frames, rows, batch["input_values"].shape[1])
         return batch
 
-    def _frame_labels(self, config: AudioCNNConfig, rows: Sequence[dict[str, Any]], n_samples: int) -> torch.Tensor:
+    def _frame_targets(self, config: AudioCNNConfig, rows: Sequence[dict[str, Any]], n_samples: int) -> torch.Tensor:
         """What sounds in every frame of clips that are padded to so many samples; unknown behind their ends."""
         assert config.frame_seconds is not None
         shape = config.count_frames(n_samples), config.frame_seconds, config.num_labels

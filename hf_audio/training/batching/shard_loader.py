@@ -18,6 +18,7 @@ from ...data.cache import decode_clip
 from ...data.shard_rows import UNREADABLE, Block, Row, read_block
 from ...data.shards import Split
 from ...errors import AudioError, DataError
+from ...processes import count_cores
 from .batches import ClipTransform
 
 logger = logging.getLogger(__name__)
@@ -181,7 +182,7 @@ class ClipStream(IterableDataset):
     def _decode_ahead(self, rows: Iterator[Row], useless: set[str], wanted: int) -> Iterator[tuple[Row, bytes]]:
         # soundfile and soxr let other threads run: the model's, too.
         waiting: deque[tuple[Row, Future[bytes | None]]] = deque()
-        pool = ThreadPoolExecutor(min(2, os.cpu_count() or 1))
+        pool = ThreadPoolExecutor(min(2, count_cores()))
         try:
             while wanted:
                 for row in islice(rows, min(BATCHES_AHEAD * self.batch_size, wanted) - len(waiting)):

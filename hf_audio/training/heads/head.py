@@ -87,12 +87,12 @@ def settle_head(args: RecipeArguments, task: Task) -> tuple[RecipeArguments, Tas
         if why:
             raise ArgumentError(f"{given} {why}, and --freeze encoder fits the head at once: leave one out.")
     flags = _given(args)
-    told = [f"--{name}" for name in OF_STEPS if name in flags]
-    if told:
+    ignored = [f"--{name}" for name in OF_STEPS if name in flags]
+    if ignored:
         logger.warning(
             "%s: of a training by steps. --freeze encoder fits the head at once, so %s nothing.",
-            ", ".join(told),
-            "it changes" if len(told) == 1 else "they change",
+            ", ".join(ignored),
+            "it changes" if len(ignored) == 1 else "they change",
         )
     args = copy.copy(args)
     args.resume_from_checkpoint = None  # the embeddings that a run has computed before a kill are kept
@@ -198,7 +198,7 @@ class HeadTrainer(AudioTrainer):
     def predict(
         self, test_dataset: Dataset, ignore_keys: Sequence[str] | None = None, metric_key_prefix: str = "test"
     ) -> PredictionOutput:
-        """As of a Trainer: logits (clips, labels), labels and metrics of clips."""
+        """Logits (clips, labels), labels and metrics of clips, as `Trainer.predict` returns them."""
         config, labels = self.model.config, []
 
         def heard() -> Iterator[np.ndarray]:
@@ -249,7 +249,7 @@ class HeadTrainer(AudioTrainer):
         return Targets.of_classes(labels, config.num_labels)
 
     def _weights(self, clips: Dataset) -> np.ndarray:
-        """Of each training clip in the loss, (clips,)."""
+        """The weight of each training clip in the loss, (clips,)."""
         args, weights = self.args, np.ones(len(clips))
         if args.unverified_weight != 1 and UNVERIFIED_COLUMN in clips.column_names:
             weights[np.asarray(clips[UNVERIFIED_COLUMN][:], dtype=bool)] = args.unverified_weight

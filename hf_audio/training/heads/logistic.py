@@ -3,7 +3,6 @@
 One class a clip is one softmax, a number one softmax a digit, and of tags each is one sigmoid.
 """
 
-import os
 import warnings
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +15,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from threadpoolctl import threadpool_limits
+
+from ...processes import count_cores
 
 # What scikit-learn calls C, from the strongest penalty to the weakest; tried in this order, until it gets worse.
 PENALTIES = (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
@@ -84,12 +85,12 @@ class Targets:
         return self.probabilities[:, 0].argmax(-1)
 
     def losses(self, logits: np.ndarray) -> np.ndarray:
-        """Of logits (clips, n_logits), the cross-entropy of each clip, (clips,): the mean of its distributions'."""
+        """The cross-entropy of each clip, (clips,): the mean over its distributions. logits: (clips, n_logits)."""
         values = logits.reshape(len(logits), self.probabilities.shape[1], -1)
         if self.tags:
             values = np.concatenate([np.zeros_like(values), values], axis=-1)
-        told = np.maximum(log_softmax(values, axis=-1), LEAST)
-        return -(self.probabilities * told).sum(-1).mean(-1)
+        log_probabilities = np.maximum(log_softmax(values, axis=-1), LEAST)
+        return -(self.probabilities * log_probabilities).sum(-1).mean(-1)
 
 
 @dataclass(frozen=True)
@@ -169,7 +170,7 @@ def cross_fit(
     judged_by: dict[float, np.ndarray] = {}
     losses: dict[float, np.ndarray] = {}
     fits = [_Fit(features, targets, weights, fitted) for fitted, _ in folds]
-    n_threads = min(len(folds), os.cpu_count() or 1)
+    n_threads = min(len(folds), count_cores())
     with ThreadPoolExecutor(n_threads) as threads, threadpool_limits(1, user_api="blas"):
         for penalty in PENALTIES:
             logits = np.zeros((len(features), targets.n_logits), dtype=np.float32)
@@ -212,21 +213,18 @@ def _standardise(features: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarr
     return ((features - mean) * scale).astype(np.float32), mean, scale
 
 
-def find_folds(
-    strata: np.ndarray, groups: np.ndarray | None, seed: int, n_folds: int = N_FOLDS
-) -> list[tuple[np.ndarray, np.ndarray]]:
+def find_folds(strata: np.ndarray, groups: np.ndarray | None, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """Indices of the clips that are fitted to and of those that judge, of each fold; none of too few clips.
 
     Args:
         strata: (clips,) classes.
         groups: (clips,) of which none is on both sides.
         seed: of the draw.
-        n_folds: at most.
     """
     n_units = len(strata) if groups is None else len(np.unique(groups))
     # Where every class has but one clip, a fold could tell nothing of the class it holds out.
     largest = int(np.bincount(strata).max())
-    n_folds = min(n_folds, n_units, largest)
+    n_folds = min(N_FOLDS, n_units, largest)
     if n_folds < 2:
         return []
     splitter = StratifiedKFold if groups is None else StratifiedGroupKFold

@@ -29,7 +29,7 @@ STEADY = 1e-3  # beside a standard deviation, for numbers that hardly vary
 
 @dataclass(frozen=True)
 class NormalModel:
-    """Where normal embeddings lie: a normal distribution of a shape, around each of some centers."""
+    """The distribution of normal embeddings: normal distributions of one covariance around several centers."""
 
     mean: np.ndarray
     """(size,)."""
@@ -40,7 +40,7 @@ class NormalModel:
 
     @classmethod
     def fit(cls, vectors: np.ndarray, seed: int) -> "NormalModel":
-        """Of embeddings, (windows, size); the covariance is shrunk as Ledoit and Wolf 2004 have it."""
+        """Fit the model to embeddings, (windows, size), with the shrunken covariance of Ledoit and Wolf 2004."""
         vectors = vectors.astype(np.float64)
         mean, spread = vectors.mean(0), vectors.std(0) + STEADY
         standard = (vectors - mean) / spread
@@ -53,7 +53,7 @@ class NormalModel:
         return cls(mean, whitening, placed)
 
     def distances(self, vectors: np.ndarray) -> np.ndarray:
-        """Of embeddings, (windows, size), from the nearest center: (windows,)."""
+        """Mahalanobis distances, (windows,), of embeddings, (windows, size), from the nearest center."""
         placed = (vectors - self.mean) @ self.whitening
         squared = (placed**2).sum(1)[:, None] - 2 * placed @ self.centers.T + (self.centers**2).sum(1)
         return np.sqrt(squared.min(1).clip(LEAST**2))
@@ -156,10 +156,10 @@ class OneClassTrainer(HeadTrainer):
     def describe_threshold(self) -> str:
         """How the threshold came about, for the card."""
         assert self.fitted is not None
-        told = self.fitted
+        fit = self.fitted
         return (
-            f"Scores are no probabilities, as no anomaly was heard: 0.5 is the threshold, above which {told.alarms} "
-            f"of {told.n_clips} normal training clips lie where each is judged by one of {told.n_folds} heads that "
+            f"Scores are no probabilities, as no anomaly was heard: 0.5 is the threshold, above which {fit.alarms} "
+            f"of {fit.n_clips} normal training clips lie where each is judged by one of {fit.n_folds} heads that "
             f"had not heard it (it was set for a share of {FALSE_ALARM_SHARE:.0%}), and half of their windows get "
             f"less than {MEDIAN_SCORE:g}."
         )

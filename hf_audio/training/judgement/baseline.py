@@ -3,7 +3,6 @@
 import hashlib
 import json
 import math
-import os
 import warnings
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -23,6 +22,7 @@ from sklearn.preprocessing import StandardScaler
 from ...data.cache import cached_waveform
 from ...errors import AudioError, DataError
 from ...files import written_whole
+from ...processes import count_cores
 
 # Raised whenever `clip_statistics` would give other numbers for the same samples.
 STATISTICS_VERSION = 1
@@ -144,7 +144,7 @@ def cache_statistics(dataset: Dataset, sampling_rate: int) -> np.ndarray:
         if key not in known:
             missing.setdefault(key, row)
     if missing:
-        workers = min(os.cpu_count() or 1, max(1, len(missing) // 200))
+        workers = min(count_cores(), max(1, len(missing) // 200))
         computed = audio.select(list(missing.values())).map(
             _row_statistics,
             fn_kwargs={"sampling_rate": sampling_rate},

@@ -1,7 +1,7 @@
 """How sure a finished network may be: a temperature and a margin, fitted to clips that it was not trained on."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -67,14 +67,16 @@ class Fit:
     """How events follow from scores over time, as `EventRule.to_dict` has it; `None` where no events said it."""
     fitted_to: str = ""
     """What the temperature was fitted to, in words; nothing where it was not fitted."""
+    background: Scores | None = None
+    """Of the background that was held out from training to fit the margin, as the network now tells it."""
     told: str = ""
     """What scores mean, in place of that, where there is no temperature."""
 
     @property
     def fitted(self) -> dict[str, Any]:
         """What another training takes over, by name."""
-        told = {"temperature": self.temperature, "rejection_margin": self.rejection_margin}
-        return told if self.event_rule is None else {**told, "event_rule": self.event_rule}
+        numbers = {"temperature": self.temperature, "rejection_margin": self.rejection_margin}
+        return numbers if self.event_rule is None else {**numbers, "event_rule": self.event_rule}
 
     def describe(self) -> str:
         """How the temperature came about, for the card."""
@@ -100,9 +102,9 @@ def fit_answers(trainer: AudioTrainer, parts: Parts, plain: Transform, config: P
         config: of the task.
         task: that was trained, with what the runs before it have fitted.
     """
-    told = trainer.describe_threshold()
-    if told:
-        return Fit(None, told=told)
+    sentence = trainer.describe_threshold()
+    if sentence:
+        return Fit(None, told=sentence)
     background_output = validation_output = None
     if parts.background is not None:
         background_output = trainer.predict(parts.background.fit.with_transform(plain))
@@ -124,13 +126,17 @@ def fit_answers(trainer: AudioTrainer, parts: Parts, plain: Transform, config: P
         elif validation_output is not None:
             fit.rejection_margin = sparing_margin(validation_output.predictions, validation_output.label_ids)
         set_rejection_margin(trainer.model, fit.rejection_margin)
+        logits = background_output.predictions / fit.temperature
+        logits[:, -1] += fit.rejection_margin
+        background_output = background_output._replace(predictions=logits)
+        fit.background = scores_of(config, parts.background.fit_names, background_output)
     if parts.validation is not None:
         fit.event_rule = fit_rule_to_rows(trainer.model, trainer.processing_class, parts.validation)
     set_event_rule(trainer.model, fit.event_rule)
     if parts.validation is not None:
         if fit.rejection_margin:  # which changes the logits
             validation_output = trainer.predict(parts.validation.with_transform(plain))
-        fit.validation = scores_of(config, parts.validation, validation_output)
+        fit.validation = scores_of(config, relative_paths(parts.validation["path"][:]), validation_output)
     return fit
 
 
@@ -174,7 +180,7 @@ def _fit_to_training(trainer: AudioTrainer, clips: Dataset, plain: Transform, co
 
     As they were trained on, networks know them by heart. Altered, they are judged about as well as unheard clips, and
     what label smoothing and mixing do to confidence is the same in both. By telephone too little is left of sounds
-    other than speech. docs/results.md has what was tried.
+    other than speech. docs/experiments.md has what was tried.
     """
     unheard = trainer.unheard_answers()
     if unheard is not None:
@@ -185,8 +191,8 @@ def _fit_to_training(trainer: AudioTrainer, clips: Dataset, plain: Transform, co
     copies = [alter(clips, config.sampling_rate, name).with_transform(plain) for name in FITTED_BY]
     outputs = [trainer.predict(altered) for altered in copies]
     logits, labels = (np.concatenate([output[place] for output in outputs]) for place in (0, 1))
-    told = f"{len(labels)} altered copies of training clips ({' and '.join(FITTED_BY)})"
-    fitted_to = f"{told}, because no clips were held out to fit it to"
+    what = f"{len(labels)} altered copies of training clips ({' and '.join(FITTED_BY)})"
+    fitted_to = f"{what}, because no clips were held out to fit it to"
     return Fit(None, fit_temperature(logits, labels, config, SPREAD), fitted_to=fitted_to)
 
 
@@ -221,7 +227,7 @@ def _with_background(
     )
 
 
-def scores_of(config: PreTrainedConfig, clips: Dataset, output: PredictionOutput) -> Scores:
+def scores_of(config: PreTrainedConfig, names: Sequence[str], output: PredictionOutput) -> Scores:
     """What a network has predicted of clips, as probabilities under their names."""
     scores = probabilities(torch.from_numpy(output.predictions), config).numpy()
-    return Scores(relative_paths(clips["path"][:]), output.label_ids, scores)
+    return Scores(names, output.label_ids, scores)

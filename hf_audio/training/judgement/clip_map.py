@@ -44,16 +44,16 @@ class ClipMap:
         return PICTURE_NAME
 
     def tables(self) -> list[Table]:
-        """Of a card: the clips that lie among those of another class, if any do."""
+        """Table of the card: the clips that lie among those of another class, if any do."""
         if not self.found.doubts:
             return []
-        told = self.found.doubts[:MOST_NAMED]
-        few = f", the first {MOST_NAMED} of {len(self.found.doubts)}" if len(told) < len(self.found.doubts) else ""
+        named = self.found.doubts[:MOST_NAMED]
+        few = f", the first {MOST_NAMED} of {len(self.found.doubts)}" if len(named) < len(self.found.doubts) else ""
         table = Table(
             "In the picture of embeddings, near clips are alike to the network; these test clips lie among those of "
             f"another class, because it errs or their labels do{few}:",
             ["Clip", "Class", "Among"],
-            [[self.names[doubt.clip], self.found.labels[doubt.clip], doubt.among] for doubt in told],
+            [[self.names[doubt.clip], self.found.labels[doubt.clip], doubt.among] for doubt in named],
         )
         return [table]
 

@@ -75,12 +75,12 @@ class Crossed:
 
     @property
     def temperatures(self) -> np.ndarray:
-        """By which the logits of every clip were divided, (clips,)."""
+        """The temperature by which the logits of each clip were divided, (clips,)."""
         return np.array([results.get(TEMPERATURE, 1.0) for results in self.results.values()])[self.fold]
 
     @property
     def seconds(self) -> float:
-        """That the trainings of the folds took."""
+        """Seconds that the trainings of the folds took."""
         return sum(map(training_seconds, self.results.values()))
 
     @property
@@ -114,6 +114,6 @@ class Crossed:
     def rows(self, metrics: Mapping[str, str]) -> list[dict[str, Any]]:
         """A row a fold, for the card; metrics: name -> its words."""
         return [
-            {"Fold": name, **{told: results[f"eval_{metric}"] for metric, told in metrics.items()}}
+            {"Fold": name, **{words: results[f"eval_{metric}"] for metric, words in metrics.items()}}
             for name, results in self.results.items()
         ]

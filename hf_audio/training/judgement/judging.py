@@ -20,7 +20,7 @@ from ...runs.predictions.anomalies import AnomalyPredictions
 from ...runs.predictions.classes import Predictions
 from ...runs.predictions.columns import OWN_COLUMNS as PREDICTION_COLUMNS
 from ...runs.predictions.kinds import AnyPredictions, predictions_class
-from ...runs.rejection import Rejection, margins
+from ...runs.rejection import Rejection
 from ...runs.scores import Scores, relative_paths
 from ..parts import Parts
 from ..task import TEST, Task
@@ -44,6 +44,8 @@ class Judgement:
     """Of further test sets, and of clips pooled by a column, by their names."""
     scores: Scores | None
     rejection: Rejection | None
+    background: Scores | None = None
+    """Of the background that `rejection` is of."""
     rival: Predictions | None = None
     """The answers of logistic regression to the same clips, or to some of them."""
     clip_map: ClipMap | None = None
@@ -92,7 +94,9 @@ def judge(
         return trainer.predict(clips, metric_key_prefix="eval")
 
     outputs = {name: predict(clips.with_transform(plain)) for name, clips in parts.tests.items()}
-    scores = {name: scores_of(config, clips, outputs[name]) for name, clips in parts.tests.items()}
+    scores = {
+        name: scores_of(config, relative_paths(clips["path"][:]), outputs[name]) for name, clips in parts.tests.items()
+    }
     predictions = {name: _predictions(config, clips["path"][:], scores[name]) for name, clips in parts.tests.items()}
     for name, clips in parts.tests.items():
         add_columns(predictions[name], clips, task)
@@ -107,21 +111,17 @@ def judge(
         metrics |= _beside(other.metrics(), name)
     if len(parts.tests) > 1:
         metrics |= _harmonic([predictions[name].metrics() for name in parts.tests])
-    rejection = None
+    rejection = background = None
     if parts.background is not None:
-        background_logits = predict(parts.background.test.with_transform(plain)).predictions
+        background_output = predict(parts.background.test.with_transform(plain))
+        background = scores_of(config, parts.background.test_names, background_output)
         logits, labels = outputs[TEST].predictions, outputs[TEST].label_ids
-        rejection = Rejection(
-            margins(logits),
-            logits[:, :-1].argmax(1) == labels,
-            margins(background_logits),
-            parts.background.hours(parts.background.test),
-            margin,
-        )
+        hours = parts.background.hours(parts.background.test)
+        rejection = Rejection.measure(logits, labels, background_output.predictions, hours, margin)
         metrics |= {f"eval_{name}": value for name, value in rejection.metrics().items()}
     if task.purpose != "preparation" and not config.normal_centers:
         metrics |= _judge_altered(trainer, parts, plain, config)
-    return Judgement(metrics, predictions[TEST], others, scores[TEST], rejection)
+    return Judgement(metrics, predictions[TEST], others, scores[TEST], rejection, background)
 
 
 def _judge_altered(trainer: AudioTrainer, parts: Parts, plain: Transform, config: PreTrainedConfig) -> dict[str, Any]:
@@ -130,7 +130,8 @@ def _judge_altered(trainer: AudioTrainer, parts: Parts, plain: Transform, config
     measured = {}
     for name in alterations(config.sampling_rate) if chosen is not None else ():
         altered = alter(chosen, config.sampling_rate, name)
-        scores = scores_of(config, altered, trainer.predict(altered.with_transform(plain)))
+        names = relative_paths(altered["path"][:])
+        scores = scores_of(config, names, trainer.predict(altered.with_transform(plain)))
         measured[name] = measure_confidence(_predictions(config, scores.paths, scores))
     return {ALTERED: measured} if measured else {}
 

@@ -60,9 +60,7 @@ def compare(judgement: Judgement, parts: Parts, task: Task) -> dict[str, Any]:
     return compared
 
 
-def judge_rival(
-    parts: Parts, predictions: Predictions, sampling_rate: int, seed: int = 0
-) -> tuple[Predictions, np.ndarray] | None:
+def judge_rival(parts: Parts, predictions: Predictions, sampling_rate: int) -> tuple[Predictions, np.ndarray] | None:
     """The rival's answers to the test clips that a network was judged on, and which ones these are.
 
     Of more than 4000 training or test clips, so many are drawn.
@@ -71,7 +69,6 @@ def judge_rival(
         parts: of the run, whose training clips it learns from.
         predictions: the network's, of the test clips.
         sampling_rate: of the decoded clips.
-        seed: of the draw.
 
     Returns:
         The answers, and indices of their test clips; nothing where the training clips come as a stream or are of
@@ -80,10 +77,10 @@ def judge_rival(
     if not isinstance(parts.train, Dataset):
         return None
     labels = np.asarray(parts.train.with_format(None)["label"][:])
-    rows = _draw(_without_surplus(labels, predictions.names), seed)
+    rows = _draw(_without_surplus(labels, predictions.names))
     if len(np.unique(labels[rows])) < 2:
         return None
-    clips = _draw(np.arange(len(predictions.paths)), seed)
+    clips = _draw(np.arange(len(predictions.paths)))
     scores = _fit(
         spectrum_statistics(parts.train.select(rows), sampling_rate),
         labels[rows],
@@ -145,11 +142,11 @@ def _without_surplus(labels: np.ndarray, names: Sequence[str]) -> np.ndarray:
     return np.concatenate([known, background[places]])
 
 
-def _draw(rows: np.ndarray, seed: int) -> np.ndarray:
+def _draw(rows: np.ndarray) -> np.ndarray:
     """At most 4000 of some rows, in their order."""
     if len(rows) <= MOST_CLIPS:
         return rows
-    return np.sort(np.random.default_rng(seed).choice(rows, MOST_CLIPS, replace=False))
+    return np.sort(np.random.default_rng(0).choice(rows, MOST_CLIPS, replace=False))
 
 
 def _fit(train: np.ndarray, labels: np.ndarray, test: np.ndarray, n_classes: int) -> np.ndarray:

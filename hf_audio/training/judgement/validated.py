@@ -29,7 +29,7 @@ class Validated:
 
     @property
     def scores(self) -> Scores:
-        """Of the validation clips, by the network that was not trained on them."""
+        """Scores of the validation clips, by the network that was not trained on them."""
         return read_scores(Path(self.folder))["validation"]
 
     def arguments(self, args: RecipeArguments) -> RecipeArguments:

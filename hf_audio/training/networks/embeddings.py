@@ -55,7 +55,7 @@ class ClipEmbeddings:
     """Windows of each clip, (clips,)."""
 
     def means(self) -> np.ndarray:
-        """Of each clip, (clips, size)."""
+        """The mean embedding of each clip, (clips, size) float32."""
         starts = np.cumsum(self.counts) - self.counts
         sums = np.add.reduceat(self.vectors, starts, dtype=np.float64)
         return (sums / self.counts[:, None]).astype(np.float32)
@@ -77,8 +77,8 @@ class ClipEmbedder:
         self.embedder = TorchAudioEmbedder(TorchNetwork(model, extractor, facts, model.device))
         name, layer = head_layer(model)
         weights = {key: value for key, value in model.state_dict().items() if not key.startswith(f"{name}.")}
-        told = model.config.to_dict()
-        settings = {key: told[key] for key in sorted(told.keys() - NOT_OF_EMBEDDINGS)}
+        values = model.config.to_dict()
+        settings = {key: values[key] for key in sorted(values.keys() - NOT_OF_EMBEDDINGS)}
         made_by = fingerprint(weights, type(model).__name__, repr(settings), extractor.to_json_string())
         self.cache = VectorCache(f"embeddings-{made_by}", layer.in_features)
         self.n_threads = torch.get_num_threads() if model.device.type == "cpu" else 1

@@ -26,17 +26,17 @@ def report_fit(name: str | None, sampling_rate: int, clips: Dataset) -> None:
     config = None if name is None else load_config(find_checkpoint(name))
     if not isinstance(config, AudioEncoderConfig):
         return
-    encoder, heard = config.encoder, config.numbers
-    if sampling_rate < heard.sampling_rate / 2:
+    encoder, numbers = config.encoder, config.numbers
+    if sampling_rate < numbers.sampling_rate / 2:
         logger.warning(
             "--model_name_or_path %s has learnt from sounds up to %d Hz, and recordings for %d Hz hold nothing above "
             "%d Hz: expect less of it than of an encoder at a lower rate.",
             encoder,
-            heard.sampling_rate / 2,
+            numbers.sampling_rate / 2,
             sampling_rate,
             sampling_rate / 2,
         )
-    seconds = float(np.median(clip_lengths(clips))) / heard.sampling_rate
+    seconds = float(np.median(clip_lengths(clips))) / numbers.sampling_rate
     if seconds < config.window_seconds / 2:
         logger.warning(
             "--model_name_or_path %s hears %.2f s at once, and half of the clips last less than %.2f s: the rest of "

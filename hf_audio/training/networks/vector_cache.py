@@ -68,9 +68,9 @@ class VectorCache:
         self.places.update((key, (file, row)) for row, key in enumerate(keys, start))
 
 
-def fingerprint(weights: nn.Module | dict[str, torch.Tensor], *told: str) -> str:
+def fingerprint(weights: nn.Module | dict[str, torch.Tensor], *settings: str) -> str:
     """Stands for weights, and for whatever else in words decides on what a network gives."""
-    digest = hashlib.sha256(repr(told).encode())
+    digest = hashlib.sha256(repr(settings).encode())
     state = weights.state_dict() if isinstance(weights, nn.Module) else weights
     for name, value in state.items():
         digest.update(name.encode())
@@ -79,13 +79,13 @@ def fingerprint(weights: nn.Module | dict[str, torch.Tensor], *told: str) -> str
 
 
 def file_key(path: str | os.PathLike) -> str:
-    """Of a file, by its name, size and time."""
+    """The key of a file: its name, size and time."""
     status = os.stat(path)
     return _digest(repr((os.fspath(path), status.st_size, status.st_mtime_ns)).encode())
 
 
 def samples_key(samples: np.ndarray) -> str:
-    """Of samples, by themselves."""
+    """The key of samples: a digest of them."""
     return _digest(np.ascontiguousarray(samples).data)
 
 

@@ -64,7 +64,7 @@ class _Normalise(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        """Of the loss that is the sum of all processes'; weight and bias get this process's share of theirs."""
+        """Gradients of the sum of all processes' losses; weight and bias get the share of this process."""
         values, weight, mean, variance = ctx.saved_tensors
         # As where the statistics are constants, and then what the values change by way of these.
         of_values, of_weight, of_bias = torch.ops.aten.native_batch_norm_backward(

@@ -168,9 +168,9 @@ class Clock(TrainerCallback):
         """The first process's value, in all of them."""
         if self.trainer.args.world_size == 1:
             return value
-        told = torch.tensor(value, dtype=torch.float64, device=self.trainer.args.device)
-        torch.distributed.broadcast(told, 0)
-        return float(told)
+        number = torch.tensor(value, dtype=torch.float64, device=self.trainer.args.device)
+        torch.distributed.broadcast(number, 0)
+        return float(number)
 
 
 def in_words(seconds: float) -> str:

@@ -104,7 +104,7 @@ class Length(TrainerCallback, ExportableState):
         self._follow()
 
     def settle_for(self, steps: int, why: str) -> None:
-        """As `end_at`, of a training that is no longer open-ended: no clip waits any more from the next epoch on."""
+        """End at a step, see `end_at`, and train on all clips from the next epoch on: the length is no longer open."""
         self.open_ended = False
         if self.held is not None:
             self.held.until = min(self.held.until, int(self.trainer.state.epoch or 0) + 1)
@@ -152,7 +152,7 @@ class Length(TrainerCallback, ExportableState):
 
 
 def falling_steps(steps: int) -> int:
-    """Of so many steps of an open-ended training, those in which the learning rate falls."""
+    """The number of steps, at the end of an open-ended training of so many, in which the learning rate falls."""
     return max(round(FALLING_SHARE * steps), 1)
 
 

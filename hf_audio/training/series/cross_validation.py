@@ -103,8 +103,8 @@ def cross_validate(
         results[name] = run_unless_finished(
             share_time(args, left), folder, partial(_train_part, task=fold, train=train)
         )
-    told = [name.removeprefix("eval_") for name in next(iter(results.values()))]
-    metrics = describe_metrics(told, list(task.further_tests), task.pooled_column)
+    measured = [name.removeprefix("eval_") for name in next(iter(results.values()))]
+    metrics = describe_metrics(measured, list(task.further_tests), task.pooled_column)
     summary = _summarise(results, metrics) | {"seed": args.seed, "machine": machine()}
     if args.process_index == 0:
         _write_report(args, task, results, metrics, summary)
@@ -148,11 +148,11 @@ def _measure_together(
 
     Of a few clips the calibration error is too great, so that of all together is told, and not the folds' mean.
     """
-    told = measure_answers(judged, task.group_column or task.pooled_column)
-    error = told[CONFIDENCE]["calibration_error"]
+    measured = measure_answers(judged, task.group_column or task.pooled_column)
+    error = measured[CONFIDENCE]["calibration_error"]
     names = [name for name in folds[0].get(ALTERED, {}) if all(name in fold.get(ALTERED, {}) for fold in folds)]
     altered = {name: average_confidence([fold[ALTERED][name] for fold in folds]) for name in names}
-    return {**told, "eval_calibration_error": error, **({ALTERED: altered} if altered else {})}
+    return {**measured, "eval_calibration_error": error, **({ALTERED: altered} if altered else {})}
 
 
 def _describe_temperature(
@@ -208,8 +208,8 @@ def _write_report(
     metrics = {name: facts for name, facts in metrics.items() if f"eval_{name}" in summary}
     for name, (low, high) in judged.intervals().items():  # folds may agree by chance, and flawless ones always do
         if name in metrics:
-            told = summary[f"eval_{name}_interval"]
-            summary[f"eval_{name}_interval"] = [min(told[0], low), max(told[1], high)]
+            interval = summary[f"eval_{name}_interval"]
+            summary[f"eval_{name}_interval"] = [min(interval[0], low), max(interval[1], high)]
     with finishing(output_dir, summary) as folder:
         judged.write(folder)
         skipped = next(iter(folders.values())) / SKIPPED_NAME  # of the whole table, the same in every fold

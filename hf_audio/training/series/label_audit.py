@@ -112,7 +112,7 @@ class Audit:
     """How good it is, by its own estimate."""
 
     def rows(self) -> list[dict[str, str]]:
-        """Of the unverified clips, the most suspicious ones first, for a table.
+        """The rows of the audit's table: the unverified clips, the most suspicious ones first.
 
         Files go by their names or, where several have the same, by their paths below the folder that holds them all.
         """
@@ -144,7 +144,7 @@ class Quality:
     """The same where labels are mistaken for those of similar classes."""
 
     def tell(self) -> str:
-        """In words."""
+        """The quality of the audit in words."""
         return (
             f"about {self.precision:.0%} of those that look wrong are; of all wrong ones, about {self.recall:.0%} "
             f"look so, or {self.recall_of_similar:.0%} where classes are taken for similar ones"
@@ -231,14 +231,14 @@ def audit_labels(args: RecipeArguments, dataset: Dataset, rounds: int = 1, encod
     quality = None
     for number in range(1, rounds + 1):
         if features is None:
-            heard, taken = _judge_out_of_fold(args, with_beliefs(dataset, believed), number)
+            probabilities, taken = _judge_out_of_fold(args, with_beliefs(dataset, believed), number)
             seconds += taken
         else:
-            heard = _judge_by_features(features, given, believed, ~unverified, args.seed)
+            probabilities = _judge_by_features(features, given, believed, ~unverified, args.seed)
             seconds = time.perf_counter() - start
-        believed, share_right = weigh_evidence(given, heard, unverified)
+        believed, share_right = weigh_evidence(given, probabilities, unverified)
         suggested, confidence = suggest(given, believed)
-        quality = None if unverified.all() else estimate_quality(given, heard, unverified, share_right)
+        quality = None if unverified.all() else estimate_quality(given, probabilities, unverified, share_right)
         logger.info(
             "Round %d of the audit: %d of %d unverified labels look wrong; by its estimate, %.0f %% are right; %s.",
             number,
@@ -266,15 +266,15 @@ def _judge_by_features(
     Their penalty is the one under which verified labels, or all where none is, are the most likely. As in
     `_judge_out_of_fold`, clips of a class with too few of them are what their labels say.
     """
-    heard = np.eye(believed.shape[1])[given]
+    probabilities = np.eye(believed.shape[1])[given]
     held_out = _hold_out(given, seed)
     judged = np.any(held_out, axis=0)
     folds = [(np.flatnonzero(~held), np.flatnonzero(held)) for held in held_out]
     known = verified & judged if (verified & judged).any() else judged
     crossed = cross_fit(features, Targets.of_beliefs(believed), np.ones(len(given)), folds, known.astype(float))
     assert crossed is not None
-    heard[judged] = softmax(crossed.logits[judged], axis=1)
-    return heard
+    probabilities[judged] = softmax(crossed.logits[judged], axis=1)
+    return probabilities
 
 
 def _hold_out(labels: np.ndarray, seed: int) -> list[np.ndarray]:
@@ -306,18 +306,18 @@ def _why_not(dataset: Dataset, *, needs_verified: bool = True) -> str | None:
 def _judge_out_of_fold(args: RecipeArguments, dataset: Dataset, round_: int) -> tuple[np.ndarray, float]:
     """What each clip is, by networks trained on the other folds: (clips, classes) probabilities; and their seconds."""
     labels = np.asarray(dataset["label"][:])
-    heard = np.eye(len(class_names(dataset) or []))[labels]
+    probabilities = np.eye(len(class_names(dataset) or []))[labels]
     seconds = 0.0
     for number, held_out in enumerate(_hold_out(labels, args.seed), start=1):
         folder = Path(args.output_dir) / f"fold_{number}_round_{round_}"
         results = run_unless_finished(args, folder, functools.partial(_train, dataset=dataset, held_out=held_out))
         seconds += training_seconds(results)
-        heard[held_out] = read_scores(folder)["test"].probabilities
-    return heard, seconds
+        probabilities[held_out] = read_scores(folder)["test"].probabilities
+    return probabilities, seconds
 
 
 def listener_arguments(folder: str, **others: Any) -> RecipeArguments:
-    """Of an audit's trainings in a folder."""
+    """The arguments of an audit's trainings in a folder."""
     return RecipeArguments(output_dir=folder, **TRAINING, **others)
 
 
@@ -342,8 +342,8 @@ def with_beliefs(dataset: Dataset, believed: np.ndarray) -> Dataset:
     return dataset.add_column(BELIEVED_COLUMN, believed.tolist())
 
 
-def weigh_evidence(given: np.ndarray, heard: np.ndarray, unverified: np.ndarray) -> tuple[np.ndarray, float]:
-    """What each clip is by its label and by what was heard, and which share of the unverified labels is right.
+def weigh_evidence(given: np.ndarray, probabilities: np.ndarray, unverified: np.ndarray) -> tuple[np.ndarray, float]:
+    """What each clip is by its label and by what the networks say, and which share of the unverified labels is right.
 
     Verified clips are what their labels say. They also tell how far what the networks say can be trusted: it is
     flattened or sharpened (a temperature) until it gives those labels the highest likelihood. An unverified label is
@@ -351,16 +351,16 @@ def weigh_evidence(given: np.ndarray, heard: np.ndarray, unverified: np.ndarray)
     share under which all the unverified labels are most likely, and a few more that are right. Both pieces of evidence
     are multiplied (Bayes).
 
-    given: (clips,) class indices; heard: (clips, classes) probabilities, of networks that were not trained on the
+    given: (clips,) class indices; probabilities: (clips, classes), of networks that were not trained on the
     clip; unverified: (clips,) of bool. Returns (clips, classes) probabilities, and the share. Source: the
     class-independent case of Dawid and Skene 1979, Maximum Likelihood Estimation of Observer Error-Rates.
     """
-    rows, n_classes = np.arange(len(given)), heard.shape[1]
-    told = _calibrate(given, heard, unverified)
-    share_right, _ = _share_right(told[rows, given][unverified], n_classes)
-    witness = np.full_like(told, (1 - share_right) / (n_classes - 1))
+    rows, n_classes = np.arange(len(given)), probabilities.shape[1]
+    calibrated = _calibrate(given, probabilities, unverified)
+    share_right, _ = _share_right(calibrated[rows, given][unverified], n_classes)
+    witness = np.full_like(calibrated, (1 - share_right) / (n_classes - 1))
     witness[rows, given] = share_right
-    believed = told * witness
+    believed = calibrated * witness
     believed /= believed.sum(1, keepdims=True)
     believed[~unverified] = np.eye(n_classes)[given[~unverified]]
     return believed, share_right
@@ -369,7 +369,7 @@ def weigh_evidence(given: np.ndarray, heard: np.ndarray, unverified: np.ndarray)
 def _share_right(agreeing: np.ndarray, n_classes: int) -> tuple[float, float]:
     """Which share of labels is most likely right, and how unlikely the labels are even so.
 
-    agreeing: (clips,) probabilities of each label, by what was heard.
+    agreeing: (clips,) probabilities of each label, by what the networks say.
     """
 
     def surprise(share_right: float) -> float:
@@ -381,37 +381,41 @@ def _share_right(agreeing: np.ndarray, n_classes: int) -> tuple[float, float]:
     return float(found.x), float(found.fun)
 
 
-def _calibrate(given: np.ndarray, heard: np.ndarray, unverified: np.ndarray) -> np.ndarray:
+def _calibrate(given: np.ndarray, probabilities: np.ndarray, unverified: np.ndarray) -> np.ndarray:
     """Probabilities, (clips, classes), flattened or sharpened until verified labels are the most likely.
 
     Where none is verified, until all are, with as many errors among them as then are the likeliest.
     """
-    logits, n_classes = np.log(np.maximum(heard, 1e-12)), heard.shape[1]
+    logits, n_classes = np.log(np.maximum(probabilities, 1e-12)), probabilities.shape[1]
     if unverified.all():
         rows = np.arange(len(given))
-        told = (softmax(logits / temperature, axis=1) for temperature in TEMPERATURES)
-        return min(told, key=lambda each: _share_right(each[rows, given], n_classes)[1])
+        candidates = (softmax(logits / temperature, axis=1) for temperature in TEMPERATURES)
+        return min(candidates, key=lambda each: _share_right(each[rows, given], n_classes)[1])
     config = AudioCNNConfig(num_labels=n_classes)
     logits /= fit_temperature(logits[~unverified], given[~unverified], config)
     return softmax(logits, axis=1)
 
 
-def estimate_quality(given: np.ndarray, heard: np.ndarray, unverified: np.ndarray, share_right: float) -> Quality:
+def estimate_quality(
+    given: np.ndarray, probabilities: np.ndarray, unverified: np.ndarray, share_right: float
+) -> Quality:
     """How many judgements of `weigh_evidence` hold, and how many wrong labels it finds, by verified clips.
 
     These are judged as if nobody had verified them: once with their own labels, of which each that looks wrong is a
     false alarm, and once with each other label, of which those that do not are missed. No probability is taken at its
     word, which for rare errors is too sure of itself. It holds as far as unverified clips sound as verified ones do.
 
-    given, heard, unverified: as in `weigh_evidence`; share_right: that it has found.
+    given, probabilities, unverified: as in `weigh_evidence`; share_right: that it has found.
     """
-    told, n_classes = _calibrate(given, heard, unverified), heard.shape[1]
-    others = (1 - told) * (1 - share_right) / (n_classes - 1)
-    looks_wrong = told * share_right < others  # (clips, classes), if that were the label
+    calibrated, n_classes = _calibrate(given, probabilities, unverified), probabilities.shape[1]
+    others = (1 - calibrated) * (1 - share_right) / (n_classes - 1)
+    looks_wrong = calibrated * share_right < others  # (clips, classes), if that were the label
     rows, labels = np.flatnonzero(~unverified), given[~unverified]
     false_alarms = (looks_wrong[rows, labels].sum() + 1) / (len(rows) + 2)
     others_alike = 1 - np.eye(n_classes)
-    taken_for = np.stack([told[rows[labels == label]].sum(0) for label in range(n_classes)]) * others_alike + 1e-9
+    taken_for = (
+        np.stack([calibrated[rows[labels == label]].sum(0) for label in range(n_classes)]) * others_alike + 1e-9
+    )
     taken_for /= taken_for.sum(1, keepdims=True)
     found, found_of_similar = (
         float(np.average(looks_wrong[rows], weights=shares[labels])) for shares in (others_alike, taken_for)

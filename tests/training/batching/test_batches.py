@@ -246,9 +246,9 @@ def test_what_sounds_goes_along_with_what_a_part_is_cropped_to():
     crops = [dict(zip(made, row, strict=True)) for row in zip(*made.values(), strict=True)]
     batch = WindowCollator(4 * RATE, frames=config)(crops)
 
-    assert batch["frame_labels"].shape == (8, config.count_frames(2 * RATE), 2)
-    moments = (np.arange(batch["frame_labels"].shape[1]) + 0.5) * config.frame_seconds
-    for crop, labels in zip(crops, batch["frame_labels"].numpy(), strict=True):
+    assert batch["frame_targets"].shape == (8, config.count_frames(2 * RATE), 2)
+    moments = (np.arange(batch["frame_targets"].shape[1]) + 0.5) * config.frame_seconds
+    for crop, labels in zip(crops, batch["frame_targets"].numpy(), strict=True):
         sounding = np.flatnonzero(crop["input_values"] > 0.4) / RATE
         assert crop["labels"][1] == (len(sounding) > 0.5 * RATE) or 0.2 < len(sounding) / RATE < 0.8
         inside = (moments > sounding.min(initial=9)) & (moments < sounding.max(initial=-9))
