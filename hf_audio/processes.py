@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import TypeVar
 
-from tqdm.auto import tqdm
-
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -30,6 +28,8 @@ def work_off(
 
     An error ends them all. A bar of progress is shown after `quiet_seconds`.
     """
+    from tqdm.auto import tqdm  # not by whoever counts cores alone: a server of ONNX files goes without it
+
     with tqdm(total=len(items), desc=description, unit=unit, delay=quiet_seconds) as bar:
         # Threads would not do: they share the random numbers of the C library, from which eSpeak draws breath.
         workers = min(count_cores(), len(items) // 50)

@@ -2,6 +2,7 @@
 
 import functools
 import importlib.util
+import logging
 import multiprocessing
 import multiprocessing.forkserver
 import os
@@ -12,6 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+import torch
 
 from helpers import tones as tones_recipe
 from helpers.recordings import REPOSITORY
@@ -26,11 +28,14 @@ def command(tones, out, *flags, launcher=(), recipe="tones.py"):
 
 
 @functools.cache
-def server() -> multiprocessing.context.ForkServerContext:
-    """Of processes with the modules of a training, in which nothing has run yet.
+def forking() -> multiprocessing.context.BaseContext:
+    """Of processes that have the modules of a training.
 
-    Not copies of this one: a build of torch for CUDA refuses a backward pass where the parent has made one.
+    With a build of torch for CUDA not copies of this one: it refuses a backward pass where the parent has made one.
+    Where copies will do, they save each process of the tests the seconds of imports that a server takes.
     """
+    if torch.version.cuda is None:
+        return multiprocessing.get_context("fork")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([*PRELOADED])
     with pytest.MonkeyPatch.context() as patch:
@@ -50,17 +55,22 @@ def fork(
         printed: the file of what it prints and logs.
     """
     variables = {**os.environ, **environment}
-    process = server().Process(target=_start, args=(function, variables, os.getcwd(), printed))
+    process = forking().Process(target=_start, args=(function, variables, os.getcwd(), printed))
     process.start()
     return process
 
 
 def _start(function: Callable[[], object], variables: Mapping[str, str], folder: str, printed: Path | str) -> None:
+    from accelerate.state import AcceleratorState, GradientState
+
     with open(printed, "wb") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
     multiprocessing.set_start_method(None, force=True)  # loader workers as in a process that was started otherwise
     sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False, buffering=1)  # noqa: SIM115
+    logging.getLogger().handlers.clear()  # pytest's
+    AcceleratorState._reset_state(reset_partial_state=True)
+    GradientState._reset_state()
     os.environ.clear()
     os.environ.update(variables)
     os.chdir(folder)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from datasets import Dataset
 from helpers.checkpoints import FRAMES, tiny_config
-from helpers.commands import server
+from helpers.commands import forking
 from helpers.recordings import RATE
 from helpers.trainers import noise_clips, trainer
 from torch import nn
@@ -254,6 +254,7 @@ def test_a_rare_class_comes_as_often_or_weighs_as_much_as_the_others(tmp_path):
 
 def normalise_share(rank: int, folder: str, queue: multiprocessing.Queue) -> None:
     """One of two processes: its share of a batch, normalised over both, and the gradients."""
+    torch.set_num_threads(1)  # threads do not live through a fork
     torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=2)
     made: list[list[np.ndarray]] = []
     for usual, values in normalised_batches():
@@ -279,7 +280,7 @@ def normalised_batches() -> list[tuple[nn.Module, torch.Tensor]]:
 
 
 def test_two_processes_normalise_like_one(tmp_path):
-    context = server()
+    context = forking()
     queue = context.Queue()
     workers = [context.Process(target=normalise_share, args=(rank, str(tmp_path), queue)) for rank in range(2)]
     for worker in workers:
