@@ -1,6 +1,7 @@
 """Which columns of somebody's table hold the files, the labels, the groups and the split, and what labels they say."""
 
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -35,6 +36,10 @@ SURE_SPLIT_NAMES = ("split", "subset", "partition")  # of nothing else where a c
 # Of the cells of a column that holds files, whatever its name is, those that end as the names of sounds do.
 SOUND_SHARE = 0.9
 TRUTHS = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False, "": False}
+
+# What pandas makes of a cell that says nothing when its column becomes text, and what might be that, or a class.
+MISSING_LABELS = frozenset({"nan", "<na>"})
+DOUBTFUL_LABELS = frozenset({"none", "null", "na", "n/a"})
 
 
 class Columns(NamedTuple):
@@ -164,7 +169,7 @@ def read_labels(
     cells = table[columns[0]]
     if len(columns) > 1 or any(isinstance(cell, list) for cell in cells):
         raise DataError(f"{source} has several labels a clip in {', '.join(columns)}: add --multi_label.")
-    texts = [str(cell) for cell in cells]
+    texts = list(map(_read_label, cells))
     if holds_lists(texts):
         rows, _ = split_tags(source, columns[0], texts)
         if any(len(row) > 1 for row in rows):
@@ -174,7 +179,19 @@ def read_labels(
     doubt = suspect_tags(labels)
     if doubt is not None:
         logger.warning("%s: %s; if so, add --multi_label, else each is taken for a class.", source, doubt)
+    for name, count in Counter(label for label in labels if label.casefold() in DOUBTFUL_LABELS).items():
+        logger.warning(
+            "%s: %r is taken for a class, of %d clips: if it tells that there is no label, leave these cells empty.",
+            source,
+            name,
+            count,
+        )
     return labels
+
+
+def _read_label(cell: Any) -> str:
+    text = "" if cell is None else str(cell)
+    return "" if text.strip().casefold() in MISSING_LABELS else text
 
 
 def read_class_order(
@@ -197,7 +214,7 @@ def _read_tags(source: str, table: Mapping[str, Sequence[Any]], columns: Sequenc
         elif any(isinstance(cell, list) for cell in cells):
             found = [list(map(str, cell)) if isinstance(cell, list) else [] for cell in cells]
         else:
-            found, doubt = split_tags(source, column, [str(cell) for cell in cells])
+            found, doubt = split_tags(source, column, list(map(_read_label, cells)))
             if doubt is not None:
                 logger.warning("%s.", doubt.rstrip("."))
         for tags, more in zip(rows, found, strict=True):

@@ -129,6 +129,18 @@ def test_single_labels_may_hold_commas():
             read_labels("t", table, list(table), several=False)
 
 
+def test_what_pandas_writes_for_a_missing_label_is_none(caplog):
+    cells = ["dog", "nan", "NaN", "<NA>", None, float("nan"), "None", "none", "NA"]
+    labels = ["dog", "", "", "", "", "", "None", "none", "NA"]
+    assert read_labels("t.csv", {"label": cells}, ["label"], several=False) == labels
+    assert [record.getMessage().split(" is taken")[0] for record in caplog.records] == [
+        "t.csv: 'None'",
+        "t.csv: 'none'",
+        "t.csv: 'NA'",
+    ]
+    assert read_labels("t.csv", {"tags": ["dog;cat", "nan", None]}, ["tags"], several=True) == [["dog", "cat"], [], []]
+
+
 def test_labels_as_lists_in_quotes_and_several_by_mistake(caplog):
     assert read_labels("t", {"a": ["['dog']", "[]", '["cat"]']}, ["a"], several=False) == ["dog", "", "cat"]
     assert read_labels("t", {"a": ['"dog"', " cat"]}, ["a"], several=False) == ["dog", "cat"]
