@@ -278,7 +278,7 @@ def test_names_that_the_terminal_cannot_hold_are_shown(monkeypatch: pytest.Monke
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="kill ends a process there without a word")
-@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("ending", [pytest.param(signal.SIGTERM, marks=pytest.mark.exhaustive), signal.SIGINT])
 def test_ended_maker_leaves_nothing(ending: signal.Signals, tmp_path: Path) -> None:
     pytest.importorskip("espeakng_loader")
     # A stand-in for the package itself, whose import would take most of the time.

@@ -39,7 +39,7 @@ KINDS = {
     "voices": {"backbone": "conv1d", "power": 1, "pooling": "mean_std", "long_term_spectrum": True, "id2label": NAMES},
     "tags of frames": {**FRAMES, "temperature": 2},
 }
-FURTHER = ("beginning of the sound", "resnet")
+FURTHER = ("beginning of the sound", "resnet", "numbers")
 
 
 def save(folder, **config):
