@@ -179,7 +179,8 @@ def _are_of_one_source(told: Sequence[str | None], held_out: Sequence[str], sour
     if places & {os.path.realpath(source) for source in sources}:
         return True
     folders = tuple(os.path.join(place, "") for place in places)
-    return all(os.path.join(os.path.realpath(os.path.dirname(path)), "").startswith(folders) for path in held_out)
+    parents = {os.path.dirname(path) for path in held_out}
+    return all(os.path.join(os.path.realpath(parent), "").startswith(folders) for parent in parents)
 
 
 def _warn_of_heard_clips(teacher: str) -> None:

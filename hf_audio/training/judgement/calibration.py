@@ -14,7 +14,7 @@ from transformers.trainer_utils import PredictionOutput
 
 from ...augmentation.altered import alter, choose_clips
 from ...data.rows import UNVERIFIED_COLUMN
-from ...models.modeling_audio_cnn import classification_loss, probabilities, to_logits
+from ...models.modeling_audio_cnn import add_margin, classification_loss, probabilities, to_logits
 from ...runs.confidence import NOISE, ROOM
 from ...runs.rejection import fit_margin, margins, sparing_margin
 from ...runs.scores import Scores, relative_paths
@@ -126,9 +126,8 @@ def fit_answers(trainer: AudioTrainer, parts: Parts, plain: Transform, config: P
         elif validation_output is not None:
             fit.rejection_margin = sparing_margin(validation_output.predictions, validation_output.label_ids)
         set_rejection_margin(trainer.model, fit.rejection_margin)
-        logits = background_output.predictions / fit.temperature
-        logits[:, -1] += fit.rejection_margin
-        background_output = background_output._replace(predictions=logits)
+        logits = add_margin(torch.from_numpy(background_output.predictions) / fit.temperature, fit.rejection_margin)
+        background_output = background_output._replace(predictions=logits.numpy())
         fit.background = scores_of(config, parts.background.fit_names, background_output)
     if parts.validation is not None:
         fit.event_rule = fit_rule_to_rows(trainer.model, trainer.processing_class, parts.validation)
