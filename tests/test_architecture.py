@@ -96,6 +96,7 @@ TESTED_IN = {
     "corpora/festival.py": "corpora/test_varied_numbers.py",
     "data/annotations/annotated_recordings.py": "data/annotations/test_finding.py",
     "data/annotations/annotation_files.py": "data/annotations/test_finding.py",
+    "data/annotations/notices.py": "data/annotations/test_finding.py",
     "data/background.py": "runs/test_rejection.py",
     "division/recording_groups.py": "division/test_division.py",
     "data/layouts/one_table.py": "data/layouts/test_reading.py",

@@ -13,17 +13,12 @@ from ..layouts.known_layouts import TABLE_LAYOUTS
 from ..tables.clip_tables import find_named
 from ..tables.columns import Columns
 from ..tables.text_tables import is_table
-from .annotation_tables import (
-    AnnotationRow,
-    AnnotationTable,
-    Notice,
-    UnusableTimesError,
-    has_times,
-    read_annotation_table,
-)
+from .annotation_tables import AnnotationRow, AnnotationTable, read_annotation_table
 from .label_tracks import TRACK_SUFFIXES, BrokenTrackError, read_label_track
+from .notices import Notice
 from .text_grids import SUFFIX as GRID_SUFFIX
 from .text_grids import choose_tiers, read_text_grid
+from .time_columns import UnusableTimesError, has_times
 from .times import SECONDS
 
 

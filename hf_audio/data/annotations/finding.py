@@ -3,46 +3,32 @@
 import os
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, get_args
 
-from ...audio.loading import open_audio
-from ...errors import AudioError, DataError
+from ...errors import DataError
 from ...folders import RealPaths, name_some
 from ...remote.paths import as_path
-from ..classes import composed, find_alike, order_classes
+from ..classes import find_alike, order_classes
 from ..layouts.part_names import name_parts
 from ..tables.columns import TRAIN, Columns, guess_split, read_parts
 from ..tables.tags import unquote
 from .annotated_recordings import AnnotatedRecording, AnnotatedRecordings, Annotation
 from .annotation_files import Sheet, read_sheets
-from .annotation_tables import AnnotationRow, Notice, several_labels, split_label
-from .times import SAMPLES, SECONDS
+from .annotation_tables import several_labels, split_label
+from .notices import Problems, count_notices
+from .placing import Length, is_of_clips, measure_lengths, place_annotations
 
 __all__ = ["UNANNOTATED", "AnnotatedRecording", "AnnotatedRecordings", "Annotation", "Unannotated", "find_annotations"]
 
 Unannotated = Literal["background", "ignore"]
 UNANNOTATED = get_args(Unannotated)
-# Seconds by which a label may reach over the end of its recording, as rounding lets it.
-ROUNDING = 0.1
 # What ends with the last annotation, and goes on for longer than this, than so many times what lay between any before
 # it, and than half of the recording, may not have been listened to.
 LONGEST_REST, GAPS, REST_SHARE = 60.0, 3, 0.5
-# Of clips that were cut out of recordings, the times are those of the recordings: each clip lasts as long as they say.
-SHARE_OF_CLIPS, CLIP_ROUNDING = 0.9, 0.1
 # Of two files of annotations, those with one label that share so much of their time are one.
 SAME_SHARE = 0.5
-SHORTEST_SOUND = 0.005  # seconds
-# Of times that spreadsheets keep as fractions of a day: those of sounds of a minute and a half or less.
-DAYS_A_SECOND, SHORTEST_IN_A_DAY = 1 / 86400, 0.001
-SHARE_BEYOND = 0.5  # of a file's annotations, from which on its unit is another one
-
-
-class _Length(NamedTuple):
-    seconds: float
-    rate: int
 
 
 def find_annotations(
@@ -72,15 +58,15 @@ def find_annotations(
     found = read_sheets(source, wanted, audio_dir)
     if found is None:
         return None
-    lengths, unreadable = _measure({file for sheet in found.sheets for file in sheet.files.values()})
-    are_clips = [_is_of_clips(sheet, lengths) for sheet in found.sheets]
+    lengths, unreadable = measure_lengths({file for sheet in found.sheets for file in sheet.files.values()})
+    are_clips = [is_of_clips(sheet, lengths) for sheet in found.sheets]
     if all(are_clips):
         return None
     # Beside other annotations, a file that says one thing of one recording, from end to end, is one of them.
     pairs = zip(found.sheets, are_clips, strict=True)
     sheets = [sheet for sheet, is_of_clips in pairs if not is_of_clips or len(sheet.rows) == 1]
     _split_labels(sheets)
-    problems = _Problems()
+    problems = Problems()
     for path, reason in unreadable.items():
         problems.add("annotated recordings cannot be read and are left out", f"{path}", reason.rstrip("."))
     real_path = RealPaths()
@@ -106,9 +92,9 @@ def find_annotations(
             "give one sound one name",
         )
     _find_complete(recordings, unannotated, problems)
-    said = [*_describe(sheets, recordings), *_count(notice for sheet in sheets for notice in sheet.said)]
+    said = [*_describe(sheets, recordings), *count_notices(notice for sheet in sheets for notice in sheet.said)]
     notices = [*found.warnings, *(notice for sheet in sheets for notice in sheet.warnings), *problems.notices]
-    warnings = [*_count(notices), *problems.further]
+    warnings = [*count_notices(notices), *problems.further]
     return AnnotatedRecordings(
         source.stem if source.is_file() else source.resolve().name,
         sorted(recordings, key=lambda recording: str(recording.path)),
@@ -117,56 +103,6 @@ def find_annotations(
         warnings,
         is_complete=unannotated != "ignore",
     )
-
-
-@dataclass
-class _Problems:
-    """What is odd about annotations, and further sentences."""
-
-    notices: list[Notice] = field(default_factory=list)
-    further: list[str] = field(default_factory=list)
-
-    def add(self, kind: str, case: str, remedy: str = "") -> None:
-        self.notices.append(Notice(kind, case, remedy))
-
-
-def _count(notices: Iterable[Notice]) -> list[str]:
-    """A sentence for all notices of a kind, with one of their cases."""
-    cases: dict[str, list[Notice]] = defaultdict(list)
-    for notice in notices:
-        cases[notice.kind].append(notice)
-    return [
-        f"{len(own)} {kind}, {own[0].case} for one{own[0].remedy and ': '}{own[0].remedy}."
-        for kind, own in cases.items()
-    ]
-
-
-def _measure(files: set[Path]) -> tuple[dict[Path, _Length], dict[Path, str]]:
-    """How long recordings last, and why others cannot be read."""
-    lengths, unreadable = {}, {}
-    for path in sorted(files):
-        try:
-            with open_audio(path) as recording:
-                frames = recording.frames
-                if frames is None:  # its header does not tell
-                    frames = sum(len(block) for block in recording.blocks())
-                lengths[path] = _Length(frames / recording.rate, recording.rate)
-        except (OSError, AudioError) as error:
-            unreadable[path] = str(error)
-    return lengths, unreadable
-
-
-def _is_of_clips(sheet: Sheet, lengths: Mapping[Path, _Length]) -> bool:
-    """Whether a table is one of clips, and its times are those of the recordings that they were cut from."""
-    rows = [row for row in sheet.rows if row.name in sheet.files and sheet.files[row.name] in lengths]
-    if sheet.table is None or sheet.unit != SECONDS or len({row.name for row in rows}) < len(rows):
-        return False
-    alike = [
-        abs(lengths[sheet.files[row.name]].seconds - (row.offset - row.onset))
-        <= max(CLIP_ROUNDING, 0.02 * (row.offset - row.onset))
-        for row in rows
-    ]
-    return bool(alike) and sum(alike) >= SHARE_OF_CLIPS * len(alike)
 
 
 def _split_labels(sheets: Sequence[Sheet]) -> None:
@@ -180,8 +116,8 @@ def _split_labels(sheets: Sequence[Sheet]) -> None:
 
 def _join(
     sheets: Sequence[Sheet],
-    lengths: Mapping[Path, _Length],
-    problems: _Problems,
+    lengths: Mapping[Path, Length],
+    problems: Problems,
     wanted: Columns,
     real_path: RealPaths,
 ) -> list[AnnotatedRecording]:
@@ -196,7 +132,7 @@ def _join(
                 f"{len(missing)} of the recordings that {sheet.path} names are not there, {missing[0]} for one: their "
                 "annotations are left out."
             )
-        own = _place(sheet, lengths, problems)
+        own = place_annotations(sheet, lengths, problems)
         for file, annotations in own.items():
             key = real_path(file)
             paths.setdefault(key, file)
@@ -215,104 +151,7 @@ def _join(
     return recordings
 
 
-def _place(sheet: Sheet, lengths: Mapping[Path, _Length], problems: _Problems) -> dict[Path, list[Annotation]]:
-    """The annotations of each recording of a file, in seconds, within the recording.
-
-    Raises:
-        DataError: most of them lie beyond the end of their recordings.
-    """
-    found: dict[Path, list[Annotation]] = {file: [] for file in dict.fromkeys(sheet.files.values()) if file in lengths}
-    timed = []
-    for row in sheet.rows:
-        file = sheet.files.get(row.name)
-        if file is not None and file in lengths:
-            timed.append((row, file, *_in_seconds(sheet, row, lengths[file])))
-    beyond = [(row, file, onset) for row, file, onset, _ in timed if onset >= lengths[file].seconds]
-    if timed and len(beyond) > SHARE_BEYOND * len(timed):
-        raise DataError(_explain_beyond(sheet, lengths, len(beyond)))
-    own = [(row, lengths[file]) for row, file, *_ in timed]
-    if sheet.unit == SECONDS and own and _are_of_a_day(own):
-        raise DataError(
-            f"The annotations in {sheet.path} last less than a thousandth of a second each: they look like "
-            "fractions of a day, as spreadsheets keep times; multiply them by 86400."
-        )
-    for row, file, onset, offset in timed:
-        seconds, label = lengths[file].seconds, composed(" ".join(row.label.split()))
-        told = f"{label or 'without a label'} from {onset:g} to {offset:g} s of {file} ({sheet.path.name})"
-        if not label:
-            problems.add("annotations have no label and are left out", told)
-        elif offset <= onset:
-            how = "no length" if offset == onset else "a negative length"
-            problems.add(f"annotations have {how} and are left out", told, "say when they end")
-        elif onset >= seconds or offset <= 0:
-            where = "after the end" if onset >= seconds else "before the beginning"
-            problems.add(f"annotations lie {where} of their recordings and are left out", told)
-        else:
-            if offset > seconds + ROUNDING and not _goes_on(row, sheet, found, offset - seconds, label):
-                problems.add("annotations reach over the ends of their recordings and are cut there", told)
-            inside = max(onset, 0.0), min(offset, seconds)
-            found[file].append(Annotation(*inside, label, row.low_freq, row.high_freq))
-    return found
-
-
-def _goes_on(row: AnnotationRow, sheet: Sheet, found: dict[Path, list[Annotation]], rest: float, label: str) -> bool:
-    """Whether an annotation ends in the next recording, as Raven has them in a sequence; then it goes on there."""
-    following = sheet.files.get(row.end_name)
-    if not row.end_name or following not in found:
-        return False
-    found[following].append(Annotation(0.0, rest, label, row.low_freq, row.high_freq))
-    return True
-
-
-def _in_seconds(sheet: Sheet, row: AnnotationRow, length: _Length) -> tuple[float, float]:
-    onset, offset = row.onset, row.offset
-    if sheet.unit == SAMPLES:
-        return onset / length.rate, offset / length.rate
-    if sheet.start and sheet.length is not None and abs(sheet.length - length.seconds) <= 1:
-        return onset - sheet.start, offset - sheet.start  # a part of a longer recording, whose times were kept
-    return onset, offset
-
-
-def _explain_beyond(sheet: Sheet, lengths: Mapping[Path, _Length], n_beyond: int) -> str:
-    """Why most annotations cannot be those of their recordings, and what the times may be."""
-    rows = [row for row in sheet.rows if sheet.files.get(row.name) in lengths]
-    last = max(rows, key=lambda row: row.offset)
-    own = [(row, lengths[sheet.files[row.name]]) for row in rows]
-    longest = max(length.seconds for _, length in own)
-    guess = "give seconds from the beginning of each recording"
-    if sheet.table is not None and sheet.table.has_clocks:
-        guess = "they may be times of the day: give times from the beginning of each recording"
-    elif sheet.table is not None and sheet.table.is_of_sequence:
-        guess = (
-            "they may count from the beginning of a sequence of files: export the table from Raven with the column "
-            "File Offset (s) too"
-        )
-    elif _would_fit(own, [1000] * len(own)):
-        guess = "they look like milliseconds: divide them by 1000, or add ms to the columns' names, as in start_ms"
-    elif _would_fit(own, [length.rate for _, length in own]):
-        guess = "they look like samples: divide them by the rate, or add samples to the names, as in start_samples"
-    return (
-        f"{n_beyond} of {len(rows)} annotations in {sheet.path} lie beyond the end of their recordings: {sheet.named} "
-        f"go up to {last.offset:g}, and the longest recording lasts {longest:.6g} s; {guess}."
-    )
-
-
-def _would_fit(own: Sequence[tuple[AnnotationRow, _Length]], scales: Sequence[float]) -> bool:
-    """Whether times divided so lie in their recordings, and last as long as sounds do."""
-    inside = (
-        row.offset / scale <= length.seconds + ROUNDING for (row, length), scale in zip(own, scales, strict=True)
-    )
-    lasting = [(row.offset - row.onset) / scale for (row, _), scale in zip(own, scales, strict=True)]
-    return all(inside) and statistics.median(lasting) >= SHORTEST_SOUND
-
-
-def _are_of_a_day(own: Sequence[tuple[AnnotationRow, _Length]]) -> bool:
-    """Whether times are fractions of a day: no sounds are so short, and all so early."""
-    longest = max(row.offset - row.onset for row, _ in own)
-    return 0 < longest < SHORTEST_IN_A_DAY and _would_fit(own, [DAYS_A_SECOND] * len(own))
-
-
-def _unite(path: Path, told: Sequence[tuple[Sheet, list[Annotation]]], problems: _Problems) -> list[Annotation]:
+def _unite(path: Path, told: Sequence[tuple[Sheet, list[Annotation]]], problems: Problems) -> list[Annotation]:
     """What several files say of one recording, each annotation once."""
     united: dict[Annotation, None] = {}
     n_same = 0
@@ -357,7 +196,7 @@ def _note_cells(sheet: Sheet, cells: dict[str, dict[str, set[str]]], real_path: 
                 cells[key][column].add(unquote(cell))
 
 
-def _merge_spellings(recordings: Sequence[AnnotatedRecording], problems: _Problems) -> None:
+def _merge_spellings(recordings: Sequence[AnnotatedRecording], problems: Problems) -> None:
     """Labels that differ by capitals alone as one, the one that is written most often."""
     counts = Counter(annotation.label for recording in recordings for annotation in recording.annotations)
     spellings: dict[str, list[str]] = defaultdict(list)
@@ -437,16 +276,16 @@ def _take_named_parts(
         recording.part = told.get(recording.path, recording.part)
 
 
-def _without_annotations(files: Sequence[Path], problems: _Problems) -> list[AnnotatedRecording]:
+def _without_annotations(files: Sequence[Path], problems: Problems) -> list[AnnotatedRecording]:
     """Recordings in which nothing is annotated, as background."""
-    lengths, unreadable = _measure(set(files))
+    lengths, unreadable = measure_lengths(set(files))
     for path, reason in unreadable.items():
         problems.add("recordings cannot be read and are left out", f"{path}", reason.rstrip("."))
     return [AnnotatedRecording(path, [], length.seconds) for path, length in lengths.items()]
 
 
 def _find_complete(
-    recordings: Sequence[AnnotatedRecording], unannotated: Unannotated | None, problems: _Problems
+    recordings: Sequence[AnnotatedRecording], unannotated: Unannotated | None, problems: Problems
 ) -> None:
     """Note up to where recordings are annotated as a whole; what may not have been listened to is told."""
     for recording in recordings:
@@ -488,6 +327,6 @@ def _describe(sheets: Sequence[Sheet], recordings: Sequence[AnnotatedRecording])
     ]
 
 
-def _explain_none(sheets: Sequence[Sheet], problems: _Problems) -> str:
-    told = " ".join([*_count(problems.notices), *problems.further])
+def _explain_none(sheets: Sequence[Sheet], problems: Problems) -> str:
+    told = " ".join([*count_notices(problems.notices), *problems.further])
     return f"{sheets[0].path} has no annotation that can be used: {told or 'it is empty'}".rstrip(".") + "."

@@ -114,3 +114,8 @@ def are_times(cells: Sequence[str]) -> bool:
         return bool(said) and all(math.isfinite(read_time(cell)) for cell in said)
     except ValueError:
         return False
+
+
+def are_numbers(cells: Sequence[str]) -> bool:
+    """Whether cells hold numbers, none of them written as minutes and seconds, but for those that say nothing."""
+    return are_times(cells) and not any(map(is_clock, cells))

@@ -7,39 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from helpers.annotations import spans, write_annotations
 
 from hf_audio.data.annotations.annotated_recordings import Annotation
 from hf_audio.data.annotations.finding import find_annotations
 from hf_audio.data.tables.columns import Columns
 from hf_audio.errors import DataError
 
-RATE = 1000
 RAVEN = "Selection\tView\tChannel\tBegin Time (s)\tEnd Time (s)\tLow Freq (Hz)\tHigh Freq (Hz)\tAnnotation"
 
 
-@pytest.fixture
-def folder(tmp_path):
-    """Three recordings of 20 s."""
-    for name in ("a", "b", "c"):
-        soundfile.write(tmp_path / f"{name}.wav", np.random.default_rng(0).standard_normal(20 * RATE) / 10, RATE)
-    return tmp_path
-
-
-def table(folder, *lines, name="annotations.csv", header="file,start,end,label"):
-    path = folder / name
-    path.write_text("\n".join([header, *lines]), encoding="utf-8")
-    return path
-
-
-def spans(found):
-    return {
-        recording.path.stem: [(event.onset, event.offset, event.label) for event in recording.annotations]
-        for recording in found.recordings
-    }
-
-
 def test_one_table_or_its_folder_annotates_many_recordings(folder):
-    path = table(folder, "b.wav,1,2,cat", "a.wav,3,4.5,dog", "a.wav,3.5,5,cat")
+    path = write_annotations(folder, "b.wav,1,2,cat", "a.wav,3,4.5,dog", "a.wav,3.5,5,cat")
     for source in (path, folder):
         found = find_annotations(source)
         assert spans(found) == {"a": [(3, 4.5, "dog"), (3.5, 5, "cat")], "b": [(1, 2, "cat")]}
@@ -52,12 +31,14 @@ def test_one_table_or_its_folder_annotates_many_recordings(folder):
 
 def test_slips_of_whoever_has_typed_times_cost_their_rows_alone(folder):
     rows = ["a.wav,1,2,dog", "a.wav,3,x,dog", "b.wav,1,2,cat", "b.wav,,,cat", "b.wav,5,6,cat"]
-    path = table(folder, *rows)
+    path = write_annotations(folder, *rows)
     for source in (path, folder):
         found = find_annotations(source)
         assert spans(found) == {"a": [(1, 2, "dog")], "b": [(1, 2, "cat"), (5, 6, "cat")]}
         assert any("1 rows have times that are none" in told and "'x' in row 2" in told for told in found.warnings)
-    table(folder, *(row.replace(",1,2,", ",6 o'clock,7,").replace(",5,6,", ",8 o'clock,9,") for row in rows))
+    write_annotations(
+        folder, *(row.replace(",1,2,", ",6 o'clock,7,").replace(",5,6,", ",8 o'clock,9,") for row in rows)
+    )
     with pytest.raises(DataError, match="has \"6 o'clock\" in its column 'start': give seconds"):
         find_annotations(folder)  # and not clips with labels
 
@@ -86,68 +67,32 @@ def test_two_files_for_one_recording_are_joined_and_what_both_say_counts_once(fo
     assert any("several files of annotations" in sentence and "count once" in sentence for sentence in found.warnings)
 
 
-@pytest.mark.parametrize(
-    ("lines", "guess"),
-    [
-        (["a.wav,1500,2500,dog", "b.wav,18000,19000,cat"], "look like milliseconds"),
-        (["a.wav,30000,32000,dog", "b.wav,19000,20100,cat"], "give seconds"),
-        (["a.wav,61,62,dog", "b.wav,500,501,cat"], "give seconds"),
-    ],
-)
-def test_times_far_beyond_the_end_are_refused_with_what_they_look_like(folder, lines, guess):
-    with pytest.raises(DataError, match=rf"2 of 2 annotations .* the longest recording lasts 20 s; .*{guess}"):
-        find_annotations(table(folder, *lines))
-
-
-def test_times_of_a_spreadsheet_are_not_taken_for_clicks(folder):
-    rows = [f"{name}.wav,{onset / 86400:.9f},{(onset + 1.5) / 86400:.9f},dog" for name in "ab" for onset in (2, 9)]
-    with pytest.raises(DataError, match=r"look like fractions of a day, .*; multiply them by 86400\.$"):
-        find_annotations(table(folder, *rows))
-    clicks = [f"a.wav,{onset},{onset + 0.0005},click" for onset in (0.001, 3)]
-    assert len(spans(find_annotations(table(folder, *clicks)))["a"]) == 2
-
-
 def test_times_that_are_not_read_are_told_where_rows_may_be_clips(folder, caplog):
     for header, row, why in (
         ("file,start,end,label", "{}.wav,12:00:01 AM,12:00:02 AM,dog", "its cells are no seconds"),
         ("file,start,label", "{}.wav,1.5,dog", "no column says when sounds end"),
     ):
         caplog.clear()
-        path = table(folder, *(row.format(name) for name in "abc"), header=header)
+        path = write_annotations(folder, *(row.format(name) for name in "abc"), header=header)
         assert find_annotations(folder) is None
         assert f"{path}: its column 'start' is not read, as {why}: each row is taken" in caplog.text
-    table(folder, "a.wav,10,20,dog", "b.wav,10,20,cat", header="file,start_frame,end_frame,label")
+    write_annotations(folder, "a.wav,10,20,dog", "b.wav,10,20,cat", header="file,start_frame,end_frame,label")
     with pytest.raises(DataError, match="counts frames in 'start_frame': give seconds"):
         find_annotations(folder)
 
 
-def test_samples_are_told_from_milliseconds_by_the_rate(tmp_path):
-    soundfile.write(tmp_path / "a.wav", np.ones(8000 * 5) / 10, 8000)
-    lines = ["a.wav,16000,24000,dog", "a.wav,32000,36000,cat"]
-    with pytest.raises(DataError, match="look like samples"):
-        find_annotations(table(tmp_path, *lines))
-    found = find_annotations(table(tmp_path, *lines, header="file,start_sample,end_sample,label"))
-    assert spans(found) == {"a": [(2, 3, "dog"), (4, 4.5, "cat")]}
-
-
-def test_single_annotations_that_cannot_be_are_left_out_and_told(folder):
-    lines = ["a.wav,1,2,dog", "a.wav,3,3,dog", "a.wav,5,4,cat", "a.wav,25,26,cat", "a.wav,19,23,cat", "a.wav,7,8,"]
-    lines += ["a.wav,-1,0.5,dog", "gone.wav,1,2,dog"]
-    found = find_annotations(table(folder, *lines))
-    assert spans(found) == {"a": [(0, 0.5, "dog"), (1, 2, "dog"), (19, 20, "cat")]}
-    told = " ".join(found.warnings)
-    for part in ("no length", "a negative length", "after the end", "cut there", "no label", "gone.wav for one"):
-        assert part in told
-
-
 def test_labels_in_two_forms_of_unicode_are_one(folder):
     composed, decomposed = (unicodedata.normalize(form, "café") for form in ("NFC", "NFD"))
-    found = find_annotations(table(folder, f"a.wav,1,2,{composed}", f"b.wav,1,2,{decomposed}", "c.wav,1,2,bar"))
+    found = find_annotations(
+        write_annotations(folder, f"a.wav,1,2,{composed}", f"b.wav,1,2,{decomposed}", "c.wav,1,2,bar")
+    )
     assert found.labels == ["bar", composed]
 
 
 def test_labels_that_differ_by_capitals_or_blanks_are_one(folder):
-    found = find_annotations(table(folder, "a.wav,1,2,Dog ", "a.wav,3,4,dog", "b.wav,1,2,dog", "b.wav,5,6,big  cat"))
+    found = find_annotations(
+        write_annotations(folder, "a.wav,1,2,Dog ", "a.wav,3,4,dog", "b.wav,1,2,dog", "b.wav,5,6,big  cat")
+    )
     assert found.labels == ["big cat", "dog"]
     assert any("capitals" in sentence and "'dog' and 'Dog'" in sentence for sentence in found.warnings)
 
@@ -164,28 +109,12 @@ def test_labels_of_tracks_are_taken_apart_as_those_of_tables(folder):
 
 
 def test_labels_that_may_be_one_are_warned_of(folder):
-    table(folder, "a.wav,1,2,01", "a.wav,3,4,1", "b.wav,1,2,dog?", "b.wav,3,4,dog")
+    write_annotations(folder, "a.wav,1,2,01", "a.wav,3,4,1", "b.wav,1,2,dog?", "b.wav,3,4,dog")
     found = find_annotations(folder)
     assert len(found.labels) == 4
     (told,) = [told for told in found.warnings if "trained as several" in told]
     assert "2 labels differ" in told
     assert "'01' and '1'" in told
-
-
-def test_clips_that_were_cut_from_recordings_are_no_annotated_recordings(folder):
-    # As UrbanSound8K has it: each clip lasts as long as its times say, which are places elsewhere.
-    lines = ["a.wav,11.5,31.5,dog", "b.wav,0,20,cat", "c.wav,0.25,20.25,dog"]
-    assert find_annotations(table(folder, *lines)) is None
-    us8k = table(folder, "a.wav,1,2,dog", name="UrbanSound8K.csv", header="slice_file_name,start,end,class")
-    assert find_annotations(us8k) is None
-
-
-def test_an_annotation_of_a_whole_recording_is_none_of_clips_beside_others(folder):
-    table(folder, "0,20,rain", name="a.csv", header="start,end,label")
-    assert find_annotations(folder) is None  # nothing else is there: clips
-    table(folder, "1,2,dog", "3,4,cat", name="b.csv", header="start,end,label")
-    found = find_annotations(folder, unannotated="background")
-    assert spans(found) == {"a": [(0, 20, "rain")], "b": [(1, 2, "dog"), (3, 4, "cat")], "c": []}
 
 
 def test_a_recording_whose_annotations_cannot_be_read_is_no_background(folder):
@@ -200,7 +129,7 @@ def test_a_recording_whose_annotations_cannot_be_read_is_no_background(folder):
 
 def test_a_long_rest_without_annotations_is_no_background_unless_it_is_said(tmp_path):
     soundfile.write(tmp_path / "a.wav", np.ones(300 * 100) / 10, 100)
-    path = table(tmp_path, "a.wav,1,2,dog", "a.wav,5,6,cat")
+    path = write_annotations(tmp_path, "a.wav,1,2,dog", "a.wav,5,6,cat")
     found = find_annotations(path)
     assert found.recordings[0].complete_until == 6
     assert "a.wav, of 300 s, after 6 s" in found.warnings[0]
@@ -208,21 +137,10 @@ def test_a_long_rest_without_annotations_is_no_background_unless_it_is_said(tmp_
     assert find_annotations(path, unannotated="ignore").recordings[0].complete_until == 0
 
 
-def test_a_sequence_of_files_goes_by_the_offset_in_each(folder):
-    header = f"{RAVEN}\tBegin File\tEnd File\tFile Offset (s)"
-    lines = ["1\tS\t1\t21\t22\t0\t9\tdog\tb.wav\tb.wav\t1", "2\tS\t1\t39\t42\t0\t9\tcat\tb.wav\tc.wav\t19"]
-    path = table(folder, *lines, name="all.txt", header=header)
-    assert spans(find_annotations(path)) == {"b": [(1, 2, "dog"), (19, 20, "cat")], "c": [(0, 2, "cat")]}
-    without = [line.rsplit("\t", 2)[0] for line in lines]
-    path = table(folder, *without, name="all.txt", header=f"{RAVEN}\tBegin File")
-    with pytest.raises(DataError, match=r"File Offset \(s\) too"):
-        find_annotations(path)
-
-
 def test_parts_and_further_columns_are_those_of_recordings(folder):
     header = "file,start,end,label,split,site,observer"
     lines = ["a.wav,1,2,dog,train,north,x", "a.wav,4,5,cat,train,north,y", "b.wav,1,2,dog,test,south,x"]
-    found = find_annotations(table(folder, *lines, header=header), Columns(group="site"))
+    found = find_annotations(write_annotations(folder, *lines, header=header), Columns(group="site"))
     assert [recording.part for recording in found.recordings] == ["train", "test"]
     assert found.has_parts
     assert found.recordings[0].further["site"] == "north"
@@ -232,8 +150,8 @@ def test_parts_and_further_columns_are_those_of_recordings(folder):
 
 
 def test_tables_of_parts_divide_recordings_and_no_recording_is_of_two(folder):
-    table(folder, "a.wav,1,2,dog", "b.wav,1,2,cat", name="train.csv")
-    path = table(folder, "c.wav,1,2,dog", name="test.csv")
+    write_annotations(folder, "a.wav,1,2,dog", "b.wav,1,2,cat", name="train.csv")
+    path = write_annotations(folder, "c.wav,1,2,dog", name="test.csv")
     assert [recording.part for recording in find_annotations(folder).recordings] == ["train", "train", "test"]
     path.write_text(path.read_text() + "\na.wav,8,9,dog")
     with pytest.raises(DataError, match=r"a\.wav is annotated in tables of two parts"):
@@ -242,7 +160,7 @@ def test_tables_of_parts_divide_recordings_and_no_recording_is_of_two(folder):
 
 def test_annotations_of_one_time_may_lie_in_several_bands_or_in_none(folder):
     lines = ["a.wav,1,2,dog,10,20", "a.wav,1,2,dog,,", "a.wav,1,2,dog,10,20"]
-    found = find_annotations(table(folder, *lines, header="file,start,end,label,low_freq,high_freq"))
+    found = find_annotations(write_annotations(folder, *lines, header="file,start,end,label,low_freq,high_freq"))
     assert [each[3:] for each in found.recordings[0].annotations] == [(10, 20), (None, None)]
     assert "repeat another one" in found.warnings[0]
 
@@ -257,7 +175,7 @@ def test_a_file_without_labels_says_that_nothing_sounds(folder):
 
 def test_other_folders_are_none_of_annotations(folder):
     assert find_annotations(folder) is None
-    table(folder, "a.wav,dog", header="file,label")
+    write_annotations(folder, "a.wav,dog", header="file,label")
     assert find_annotations(folder) is None
     shutil.copy(folder / "a.wav", folder / "d.wav")
     (folder / "list.txt").write_text("a.wav\nb.wav\n")
