@@ -31,7 +31,7 @@ from audiomentations import (
     PitchShift,
     Resample,
 )
-from datasets import Dataset, concatenate_datasets
+from datasets import Dataset
 
 from hf_audio import AudioCNNConfig
 from hf_audio.arguments import ADAMW, RecipeArguments
@@ -39,12 +39,11 @@ from hf_audio.augmentation.transforms import AddFastGaussianSNR, SyntheticRoom, 
 from hf_audio.augmentation.voice_change import ChangeVoice
 from hf_audio.corpora.digit_strings import make_digit_strings
 from hf_audio.corpora.espeak import find_language
+from hf_audio.corpora.further_numbers import add_further_numbers
 from hf_audio.corpora.prompted_numbers import make_prompted_numbers
-from hf_audio.corpora.recut_numbers import FEWEST_WORDS, Recording, make_recut_numbers
-from hf_audio.corpora.russian_numbers import number_words
 from hf_audio.corpora.synthetic_numbers import make_spoken_numbers
 from hf_audio.corpora.varied_numbers import installed_synthesisers, make_varied_numbers
-from hf_audio.data.rows import find_noises, load_numbers
+from hf_audio.data.rows import find_noises, join_rows, load_numbers
 from hf_audio.errors import ArgumentError
 from hf_audio.runs.card import TaskFacts
 from hf_audio.training.series.search import LogUniform, Uniform
@@ -264,7 +263,7 @@ def load_recordings(data_dir: Path, people: Path | None = None) -> tuple[Dataset
     }
     if people is not None:
         parts["people"] = load_numbers(people / "test.csv", N_DIGITS)
-    dataset = join(list(parts.values()))
+    dataset = join_rows(list(parts.values()))
     origin = np.repeat(list(parts), [len(part) for part in parts.values()])
     masks = {name: origin == name for name in parts if name != "train"}
     tested = {os.path.abspath(path) for name in masks for path in parts[name]["path"]}
@@ -278,12 +277,6 @@ def load_recordings(data_dir: Path, people: Path | None = None) -> tuple[Dataset
         # As the official set has it: no table of test clips with their numbers.
         masks = {"test": (origin == "train") & (np.arange(len(dataset)) % 10 == 9), **masks}
     return dataset, masks
-
-
-def join(parts: list[Dataset]) -> Dataset:
-    """All rows, with the columns that all parts have."""
-    shared = [name for name in parts[0].column_names if all(name in part.column_names for part in parts)]
-    return concatenate_datasets([part.select_columns(shared) for part in parts])
 
 
 def facts(args: SpokenNumbersArguments, tests: Collection[str]) -> TaskFacts:
@@ -350,7 +343,10 @@ def task_of(args: SpokenNumbersArguments, data_dir: Path) -> Task:
     dataset, tests = load_recordings(data_dir, people)
     validation_rows = None
     if args.model == "words" and args.data_dir is not None and args.pretraining_clips:
-        dataset, tests, validation_rows = add_words(args, dataset, tests)
+        with args.main_process_first(desc="clips beside the recordings"):
+            dataset, tests, validation_rows = add_further_numbers(
+                dataset, tests, N_DIGITS, args.pretraining_clips, args.validation_fraction, args.seed
+            )
     strong = args.pseudo_labels is not None
     return Task(
         config=AudioCNNConfig(**{**PRESETS[args.model], **(STRONG if strong else {})}),
@@ -365,69 +361,6 @@ def task_of(args: SpokenNumbersArguments, data_dir: Path) -> Task:
         pretraining=describe_pretraining(args) if args.pretraining_clips else None,
         search_space=SEARCH_SPACE,
     )
-
-
-def add_words(
-    args: SpokenNumbersArguments, dataset: Dataset, tests: dict[str, np.ndarray]
-) -> tuple[Dataset, dict[str, np.ndarray], np.ndarray]:
-    """The recordings, and beside them clips of their words and of the voices that the network began with.
-
-    Args:
-        args: of the run.
-        dataset: the recordings.
-        tests: masks of the clips of each test, (clips,) of bool.
-
-    Returns:
-        All clips, the masks of the tests, and which clips validate, (clips,) of bool each.
-    """
-    own = ~np.logical_or.reduce(list(tests.values()))
-    speakers = dataset["speaker"] if "speaker" in dataset.column_names else range(len(dataset))
-    # Chosen first: no word of theirs is cut out.
-    validation_rows = choose_speakers(np.asarray(speakers), own, args.validation_fraction, args.seed)
-    with args.main_process_first(desc="clips beside the recordings"):
-        trained = dataset.select(np.flatnonzero(own & ~validation_rows))
-        spoken = load_numbers(make_varied_numbers(count=args.pretraining_clips) / "train.csv", N_DIGITS)
-        # What it has begun with, so that it forgets neither other voices nor what is no number.
-        beside = [spoken.select(range(min(len(trained), len(spoken)))), *put_together_anew(trained)]
-        # Voices and pauses that it has not heard: how sure it may be is seen there.
-        validating = put_together_anew(dataset.select(np.flatnonzero(validation_rows)))
-    n_added = [sum(map(len, parts)) for parts in (beside, validating)]
-    dataset = join([dataset, *beside, *validating])
-    tests = {name: np.concatenate([rows, np.zeros(sum(n_added), dtype=bool)]) for name, rows in tests.items()}
-    validation_rows = np.concatenate([validation_rows, np.repeat([False, True], n_added)])
-    return dataset, tests, validation_rows
-
-
-def put_together_anew(recorded: Dataset) -> list[Dataset]:
-    """The words of recorded numbers in as many other numbers, with pauses and joins that nobody has spoken.
-
-    Nothing, where the recordings have too few words.
-    """
-    who = next((name for name in ("speaker", "gender") if name in recorded.column_names), None)
-    speakers = [""] * len(recorded) if who is None else map(str, recorded[who])
-    numbers = [-1 if -1 in digits else int("".join(map(str, digits))) for digits in recorded["label"][:]]
-    # Of 1234 it is not known whether "one" was said before "thousand".
-    said = [
-        Recording(path, number, speaker)
-        for path, number, speaker in zip(recorded["path"][:], numbers, speakers, strict=True)
-        if number >= 0 and not 1000 <= number < 2000
-    ]
-    if len({word for recording in said for word in number_words(recording.number)}) < FEWEST_WORDS:
-        return []
-    return [load_numbers(make_recut_numbers(said, count=len(recorded)) / "train.csv", N_DIGITS)]
-
-
-def choose_speakers(speakers: np.ndarray, rows: np.ndarray, share: float, seed: int) -> np.ndarray:
-    """All clips of a few speakers that have a share of these rows at least, (clips,) of bool.
-
-    speakers: (clips,); rows: which clips may be chosen, (clips,) of bool.
-    """
-    chosen = np.zeros(len(speakers), dtype=bool)
-    for speaker in np.random.default_rng(seed).permutation(np.unique(speakers[rows])):
-        if chosen.sum() >= share * rows.sum():
-            break
-        chosen |= rows & (speakers == speaker)
-    return chosen
 
 
 def describe_pretraining(args: SpokenNumbersArguments) -> Pretraining:

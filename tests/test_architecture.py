@@ -94,6 +94,7 @@ TESTED_IN = {
     "commands/shipping.py": "test_cli.py",
     "commands/training.py": "test_cli.py",
     "corpora/festival.py": "corpora/test_varied_numbers.py",
+    "corpora/further_numbers.py": "recipes/test_spoken_numbers.py",
     "data/annotations/annotated_recordings.py": "data/annotations/test_finding.py",
     "data/annotations/annotation_files.py": "data/annotations/test_finding.py",
     "data/annotations/notices.py": "data/annotations/test_finding.py",

@@ -304,6 +304,12 @@ def _digits(text: str, n_digits: int, path: str | os.PathLike) -> str:
     return f"{int(value):0{n_digits}d}"
 
 
+def join_rows(parts: Sequence[Dataset]) -> Dataset:
+    """The rows of all parts one after the other, with the columns that all of them have."""
+    shared = [name for name in parts[0].column_names if all(name in part.column_names for part in parts)]
+    return concatenate_datasets([part.select_columns(shared) for part in parts])
+
+
 def add_guessed(dataset: Dataset, path: str | os.PathLike) -> Dataset:
     """The data set, and behind it the clips of a table that `hf-audio pseudo-label` has written.
 

@@ -205,6 +205,23 @@ def _cover_classes(drawn: np.ndarray, groups: np.ndarray, labels: np.ndarray, se
                 break
 
 
+def choose_groups(groups: np.ndarray, rows: np.ndarray, share: float, seed: int) -> np.ndarray:
+    """All rows of a few groups that have a share of some rows at least, (rows,) of bool.
+
+    Args:
+        groups: of each row, (rows,).
+        rows: which rows may be chosen, (rows,) of bool.
+        share: of these.
+        seed: of the order in which groups are taken.
+    """
+    chosen = np.zeros(len(groups), dtype=bool)
+    for group in np.random.default_rng(seed).permutation(np.unique(groups[rows])):
+        if chosen.sum() >= share * rows.sum():
+            break
+        chosen |= rows & (groups == group)
+    return chosen
+
+
 def fold_groups(groups: np.ndarray, labels: np.ndarray, n_folds: int, seed: int) -> list[np.ndarray]:
     """Folds of whole groups, each to be held out once, (rows,) of bool each; classes in their proportions.
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hf_audio.data.rows import UNVERIFIED_COLUMN, add_guessed, from_rows, from_tagged_rows, load_numbers
-from hf_audio.data.splits import split_held_out, split_off, split_validation
+from hf_audio.data.splits import choose_groups, split_held_out, split_off, split_validation
 from hf_audio.errors import DataError
 
 
@@ -179,3 +179,11 @@ def test_a_rare_tag_is_trained_on_and_tested():
     for seed in range(10):
         drawn = split_off(dataset, 0.2, seed, None, "test")
         assert 0 < drawn[60:64].sum() < 4 and 0 < drawn[64:70].sum() < 6 and not drawn[70]
+
+
+def test_groups_are_chosen_whole_until_they_have_their_share():
+    groups, rows = np.repeat(list("abcde"), [4, 4, 4, 4, 40]), np.arange(56) < 16
+    chosen = choose_groups(groups, rows, 0.3, seed=0)
+    assert chosen.sum() == 8 and not chosen[16:].any()
+    assert all(len(set(chosen[groups == group])) == 1 for group in "abcd")
+    assert not choose_groups(groups, rows, 0.0, seed=0).any()

@@ -134,7 +134,7 @@ def test_spoken_numbers_by_words_forgets_no_voices_and_is_judged_by_people(spoke
     )
     (data / "test.csv").unlink()
     prompts = write("prompts", [5, 6, "none of these"], "p")
-    monkeypatch.setattr(spoken_numbers, "make_varied_numbers", lambda count: other)
+    monkeypatch.setattr("hf_audio.corpora.further_numbers.make_varied_numbers", lambda count: other)
     monkeypatch.setattr(spoken_numbers, "make_prompted_numbers", lambda folder: prompts)
     cut = []
 
@@ -142,7 +142,7 @@ def test_spoken_numbers_by_words_forgets_no_voices_and_is_judged_by_people(spoke
         cut.append(sorted(recording.file for recording in recordings))
         return write(f"recut{len(cut)}", range(20, 20 + count), f"q{len(cut)}"[1:])
 
-    monkeypatch.setattr(spoken_numbers, "make_recut_numbers", recut)
+    monkeypatch.setattr("hf_audio.corpora.further_numbers.make_recut_numbers", recut)
     flags = ["--model", "words", "--data_dir", str(data), "--prompts", "P", "--output_dir", str(tmp_path / "out")]
     args = parse_arguments(spoken_numbers.SpokenNumbersArguments, flags)
     task = spoken_numbers.task_of(args, data)
