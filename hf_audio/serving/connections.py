@@ -209,9 +209,11 @@ class TimedProtocol(WatchedWriting, H11Protocol):
         """See `asyncio.Protocol`."""
         super().connection_made(transport)
         self._watch()
-        if len(self.connections) > self.max_connections:
-            others = (each for each in self.connections if isinstance(each, TimedProtocol) and each._is_waiting)
-            min(others, key=lambda each: each._since).transport.abort()
+        # One that has been ended stays among the connections until the loop's next turn.
+        staying = [each for each in self.connections if not each.transport.is_closing()]
+        if len(staying) > self.max_connections:
+            waiting = (each for each in staying if isinstance(each, TimedProtocol) and each._is_waiting)
+            min(waiting, key=lambda each: each._since).transport.abort()
 
     def data_received(self, data: bytes) -> None:
         """See `asyncio.Protocol`."""

@@ -93,7 +93,7 @@ def test_who_waits_longest_makes_room_for_others(checkpoint, tmp_path, monkeypat
             client = stack.enter_context(talk(url))
             client.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n")
         assert requests.post(url, WAV, timeout=20).ok
-        wait_for(lambda: n_open(tmp_path) <= 6)
+        wait_for(lambda: n_open(tmp_path) <= 6, LIMITS.timeout_seconds / 2)  # and not only as they time out
         with requests.Session() as session:  # and who is answered is not turned out
             assert session.post(url, WAV, timeout=20).ok
 
