@@ -11,6 +11,7 @@ os.environ["CUDA_VISIBLE_DEVICES"] = ""
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # of each of the processes that share the cores
 
 import pytest
+from filelock import FileLock
 from helpers.checkpoints import tiny_config, trained_looking_model
 from helpers.commands import command
 from helpers.recordings import RATE, REPOSITORY, real, write_parquet, write_tar, write_tones
@@ -101,6 +102,18 @@ def checkpoint(tmp_path_factory) -> Path:
     model.save_pretrained(folder)
     AudioCNNFeatureExtractor(sampling_rate=RATE).save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def exported(checkpoint, shared_home) -> Path:
+    """`checkpoint` as an ONNX file with embeddings, which one of the tests' processes has made for all."""
+    from hf_audio.export.onnx import export_onnx
+
+    path = shared_home / "tones.onnx"
+    with FileLock(f"{path}.lock"):
+        if not path.exists():
+            export_onnx(checkpoint, path, embeddings=True)
+    return path
 
 
 @pytest.fixture(scope="module")

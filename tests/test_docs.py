@@ -38,6 +38,7 @@ DOCS = REPOSITORY / "docs"
 PAGES = [REPOSITORY / "README.md", *sorted(DOCS.glob("*.md"))]
 NOTEBOOK = DOCS / "own_sounds.ipynb"
 README_LINES = 170
+BRIEF = {"max_steps": 2, "refit": False}
 ADDRESS = "127.0.0.1:8000"  # where the documentation says that the service is
 NOT_RUN = re.compile(r"<!-- not run: (.+) -->")
 FILE = re.compile(r"<!-- file: (\S+) -->")
@@ -270,7 +271,7 @@ def finished(tmp_path_factory):
     """A folder with what the Python blocks read: class folders, a finished run, recordings and an ONNX file."""
     folder = tmp_path_factory.mktemp("reader")
     write_tones(folder / "SOUNDS")
-    hf_audio.train("own_sounds", data_dir=str(folder / "SOUNDS"), output_dir=str(folder / "OUT"), max_steps=2)
+    hf_audio.train("own_sounds", data_dir=str(folder / "SOUNDS"), output_dir=str(folder / "OUT"), **BRIEF)
     shutil.copytree(folder / "OUT", folder / "digits")
     for name in ("memo.mp3", "a.wav", "b.flac", "c.ogg", "one_hour.wav", "dog.wav", "new.wav", "clip.wav"):
         soundfile.write(folder / name, tone(440, 3, 16000), 16000)
@@ -308,13 +309,13 @@ def wait_until_ready(address: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("page", pages_with("```python"), ids=lambda page: page.name)
 def test_python_blocks_run(page, finished, tmp_path, monkeypatch, request):
-    """In their order, in one namespace; trainings take two steps."""
+    """In their order, in one namespace; trainings take two steps, and few recordings one training instead of six."""
     shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(
         "huggingface_hub.constants.HF_HUB_OFFLINE", False
     )  # or its client asks nobody, this machine neither
-    monkeypatch.setattr(hf_audio, "train", partial(hf_audio.train, max_steps=2))
+    monkeypatch.setattr(hf_audio, "train", partial(hf_audio.train, **BRIEF))
     wave = tone(440, 1.0, 44100)
     namespace = {
         "samples": wave,
@@ -372,7 +373,7 @@ def test_the_notebook_runs_from_its_first_cell_to_its_last(finished, tmp_path, m
     assert not any(cell["outputs"] or cell["execution_count"] for cell in cells), "clear the outputs"
     sources = ["".join(cell["source"]) for cell in cells]
     (place,) = [n for n, cell in enumerate(cells) if "parameters" in cell["metadata"].get("tags", [])]
-    flags = {"max_steps": 4, "bf16": False}
+    flags = {**BRIEF, "bf16": False}
     sources.insert(place + 1, f"SOUNDS, OUT, FLAGS = {str(finished / 'SOUNDS')!r}, 'RUN', {flags!r}")
     # Alone in a process, as in a kernel. The server looks for no browser's page here: it takes a while.
     script = tmp_path / "notebook.py"

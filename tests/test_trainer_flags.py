@@ -248,7 +248,10 @@ def test_the_best_is_looked_for_as_often_as_is_saved():
 @pytest.mark.parametrize(
     "given",
     [
-        {"load_best_model_at_end": "true", "save_strategy": "steps", "save_steps": "1"},
+        pytest.param(
+            {"load_best_model_at_end": "true", "save_strategy": "steps", "save_steps": "1"},
+            marks=pytest.mark.exhaustive,
+        ),
         pytest.param({"early_stopping_patience": "1"}, marks=pytest.mark.exhaustive),
         pytest.param({"eval_strategy": "epoch"}, marks=pytest.mark.exhaustive),
         {"save_strategy": "best"},

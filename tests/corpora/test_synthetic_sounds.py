@@ -114,12 +114,12 @@ def test_sounds_can_be_told_apart_but_not_by_a_threshold(sounds: Path) -> None:
 def test_sounds_are_the_same_in_another_process(sounds: Path, tmp_path: Path) -> None:
     code = """if True:
         from hf_audio.corpora.synthetic_sounds import SOUNDS, _write_sounds
-        for category in reversed(SOUNDS):
+        for category in [*SOUNDS][::-4]:
             _write_sounds(folder, category)
     """
     run_in_another_process(code, tmp_path)
     made = list(tmp_path.iterdir())
-    assert len(made) == 200
+    assert len(made) == 60
     for path in made:
         assert path.read_bytes() == (sounds / "audio" / path.name).read_bytes(), path.name
 

@@ -123,8 +123,7 @@ def _graph(path):
     return onnx.load(path).graph
 
 
-def test_it_runs_without_torch_and_audio_libraries(tmp_path, checkpoint):
-    export_onnx(checkpoint, tmp_path / "model.onnx")
+def test_it_runs_without_torch_and_audio_libraries(checkpoint, exported):
     code = """
 import json, sys
 import numpy as np
@@ -134,7 +133,7 @@ from hf_audio.export.onnx import OnnxAudioClassifier
 waveform = np.sin(np.arange(6000) / 3).astype(np.float32)
 print(json.dumps(OnnxAudioClassifier(sys.argv[1])(waveform)))
 """
-    command = [sys.executable, "-c", code, str(tmp_path / "model.onnx")]
+    command = [sys.executable, "-c", code, str(exported)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, cwd=REPOSITORY)
     assert done.returncode == 0, done.stderr
     waveform = np.sin(np.arange(6000) / 3).astype(np.float32)
@@ -142,11 +141,10 @@ print(json.dumps(OnnxAudioClassifier(sys.argv[1])(waveform)))
         assert told["label"] == expected["label"] and told["score"] == pytest.approx(expected["score"], abs=1e-5)
 
 
-def test_a_file_of_a_stranger_is_one_sentence(tmp_path, checkpoint):
+def test_a_file_of_a_stranger_is_one_sentence(tmp_path, exported):
     import onnx
 
-    export_onnx(checkpoint, tmp_path / "model.onnx")
-    model = onnx.load(tmp_path / "model.onnx")
+    model = onnx.load(exported)
     metadata = {entry.key: entry.value for entry in model.metadata_props}
     for name, value, reason in (
         ("sampling_rate", 10**9, "sampling_rate=1000000000 must lie between"),

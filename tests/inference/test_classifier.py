@@ -17,7 +17,6 @@ from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2ForSe
 from hf_audio import AudioCNNFeatureExtractor
 from hf_audio.errors import AudioError, CheckpointError, MissingExtraError
 from hf_audio.export.golden_clips import make_golden_clips
-from hf_audio.export.onnx import export_onnx
 from hf_audio.inference.checkpoint import load_classifier
 from hf_audio.inference.classifier import group_by_length
 from hf_audio.inference.embedder import load_embedder
@@ -53,11 +52,10 @@ def test_clips_of_all_lengths_are_judged_together_as_alone(checkpoint):
     np.testing.assert_allclose(classifier.judge(clips), alone, atol=1e-5)
 
 
-def test_integers_are_one_to_all_runtimes(checkpoint, tmp_path):
-    export_onnx(checkpoint, tmp_path / "model.onnx", embeddings=True)
+def test_integers_are_one_to_all_runtimes(checkpoint, exported):
     sound = np.concatenate([0.02 * tone(900, 1.0), tone(900, 1.0)])  # two windows of other peaks
     expected = load_classifier(checkpoint).judge([sound])
-    for name in (checkpoint, tmp_path / "model.onnx"):
+    for name in (checkpoint, exported):
         classifier, embedder = load_classifier(name), load_embedder(name)
         for bits in (16, 32):
             whole = np.round(sound * 2.0 ** (bits - 1) * 0.999).astype(f"int{bits}")

@@ -330,6 +330,7 @@ def test_export_keeps_batch_and_length_dynamic(frontend):
             torch.testing.assert_close(exported(x).logits, model(x).logits, atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.exhaustive  # as `hf-audio export` writes them, ONNX files are tested in test_onnx.py
 def test_onnx_runtime_gives_the_same_scores(tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")

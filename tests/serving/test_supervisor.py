@@ -28,7 +28,6 @@ from websockets.sync.client import connect
 
 from hf_audio import cli
 from hf_audio.errors import ArgumentError
-from hf_audio.export.onnx import export_onnx
 from hf_audio.inference.checkpoint import load_classifier
 from hf_audio.serving.callers import Callers
 from hf_audio.serving.settings import Limits, Settings
@@ -103,12 +102,6 @@ def wait_for_workers(session: requests.Session, url: str, process: psutil.Proces
         if len(pids) == 2 and LOADED in session.get(f"{url}/metrics").text:
             return pids
         time.sleep(0.1)
-
-
-@pytest.fixture
-def exported(checkpoint, tmp_path) -> Path:
-    export_onnx(checkpoint, tmp_path / "tones.onnx")
-    return tmp_path / "tones.onnx"
 
 
 @pytest.mark.slow

@@ -36,7 +36,7 @@ from hf_audio.training.task import Task
 pytestmark = pytest.mark.slow  # nearly all of them train
 TAGS = ["a", "b", "c"]
 
-FLAGS = ("--folds", "all", "--num_train_epochs", "4", "--ema_decay", "0.5")
+FLAGS = ("--folds", "all", "--num_train_epochs", "2", "--ema_decay", "0.5")
 FOLDS = ("0", "1", "2", "3")
 
 
