@@ -149,12 +149,12 @@ class Heading(ClipHeading):
             yield cells
 
 
-def kept_names(further: Sequence[str], own: Collection[str]) -> dict[str, str]:
+def kept_names(further: Sequence[str], own_columns: Collection[str]) -> dict[str, str]:
     """The further columns, each with its name in the table of answers: another one where an own column has it."""
-    taken = {*own, *further}
+    taken = {*own_columns, *further}
     names = {}
     for name in further:
-        names[name] = name if name not in own else free_name(_kept_name(name), taken)
+        names[name] = name if name not in own_columns else free_name(_kept_name(name), taken)
         taken.add(names[name])
     return names
 

@@ -147,15 +147,15 @@ def _read_table(
         further = dict(table.cells)
     further.pop(PART_CELLS, None)
     if not unlabelled:
-        own = further.pop("path", None)
-        if own is not None and table.columns.path != "path":
-            further[free_name("table_path", further)] = own
+        path_cells = further.pop("path", None)
+        if path_cells is not None and table.columns.path != "path":
+            further[free_name("table_path", further)] = path_cells
     rows = zip(table.files, *further.values(), strict=True)
     clips = [dict(zip(("path", *further), map(str, row), strict=True)) for row in rows]
     if not label_columns:
         return clips, None
-    said = zip(*map(table.column, label_columns), strict=True)
-    labels = [next(filter(None, cells), "") for cells in said]
+    rows_of_labels = zip(*map(table.column, label_columns), strict=True)
+    labels = [next(filter(None, cells), "") for cells in rows_of_labels]
     if label_columns[0].casefold() in NUMBER_NAMES:
         labels = [_plain_number(label) for label in labels]
     return clips, labels

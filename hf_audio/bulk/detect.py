@@ -47,10 +47,10 @@ class Recordings(Sources):
         found: dict[str, dict[str, str]] = {}
         real_path = RealPaths()
         for clip in super().clips():
-            known = found.setdefault(real_path(clip["path"]), clip)
-            if known is not clip:
-                for name in [name for name in known if name != "path" and known[name] != clip.get(name)]:
-                    del known[name]
+            first = found.setdefault(real_path(clip["path"]), clip)
+            if first is not clip:
+                for name in [name for name in first if name != "path" and first[name] != clip.get(name)]:
+                    del first[name]
         return list(found.values())
 
 

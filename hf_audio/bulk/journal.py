@@ -131,8 +131,8 @@ class Journal:
             lines = self._unfinished.pop(entry["clip"])
             self._lines[entry["clip"]] = lines if entry["problem"] is None else lines[-1:]
             self.n_problems += entry["problem"] is not None
-            for known in (self._blocks, self._recalled, self._fresh):
-                known.pop(entry["clip"], None)
+            for entries in (self._blocks, self._recalled, self._fresh):
+                entries.pop(entry["clip"], None)
 
     def _write(self, line: Mapping[str, Any]) -> None:
         try:

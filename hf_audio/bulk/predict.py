@@ -172,9 +172,9 @@ class _Inquiry(Generic[H]):
         total, action = n_finished + len(places), self.tagger.question.action
         progress = tqdm(total=total, initial=n_finished, desc=action, unit="clip", disable=self.quiet)
         with open_clips(self.clips) as files, progress:
-            asked = [(place, files[place]) for place in places]
+            places_and_files = [(place, files[place]) for place in places]
             seconds = 0.0
-            for entry in self.tagger.entries(self.answerer, asked, num_workers, memory):
+            for entry in self.tagger.entries(self.answerer, places_and_files, num_workers, memory):
                 progress.update(entry.ended)
                 seconds += sum(end - start for start, end in entry.spans)
                 progress.set_postfix_str(f"{seconds / 3600:.2f} h judged", refresh=False)

@@ -274,10 +274,10 @@ def _read_clips(cells: Cells, column: str | None) -> tuple[list[Recording], list
     further = [name for name in cells if name not in (column, named)]
     clips = []
     for row, sound in enumerate(sounds):
-        own = {name: _as_text(cells[name][row]) for name in further}
+        kept_cells = {name: _as_text(cells[name][row]) for name in further}
         is_file = isinstance(sound.source, str) and sound.name == sound.source
         clip = sound.name if is_file else Sound(sound.name or f"row {row}", sound.source, sound.rate)
-        clips.append(Recording(clip, {"path": sound.name, **own}))
+        clips.append(Recording(clip, {"path": sound.name, **kept_cells}))
     return clips, further
 
 

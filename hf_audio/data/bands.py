@@ -58,10 +58,10 @@ class Spectrum:
     def bands(self) -> np.ndarray:
         """The shares of the bands between `BORDERS` in the energy of the sounds, (bands,); 0 where there is none."""
         sound, noise = (np.bincount(_OCTAVES, power) for power in (self._sound, self._noise))
-        heard = np.where((sound > LEAST_EXCESS * noise)[_OCTAVES], self._sound, 0)
-        heard[:_OFFSET_BINS] = 0
-        hertz = np.clip(np.arange(len(heard)) * self.rate / WINDOW, BORDERS[0], BORDERS[-1])
-        energy = np.histogram(hertz, BORDERS, weights=heard)[0]
+        kept = np.where((sound > LEAST_EXCESS * noise)[_OCTAVES], self._sound, 0)
+        kept[:_OFFSET_BINS] = 0
+        hertz = np.clip(np.arange(len(kept)) * self.rate / WINDOW, BORDERS[0], BORDERS[-1])
+        energy = np.histogram(hertz, BORDERS, weights=kept)[0]
         if not energy.any():
             # What is so deep fills a few bins, and nothing is beside it by which it could stand out.
             energy = np.histogram(hertz, BORDERS, weights=self._power)[0]

@@ -59,16 +59,16 @@ def cache_audio(
         load_voice_activity()  # where it is not installed, that shall be said of no single file
         made_by.append(VOICE_ACTIVITY_VERSION)
     encoded = [ENCODED_COLUMN] if ENCODED_COLUMN in dataset.column_names else []
-    told = [*encoded, *part_columns(dataset)]
-    fingerprint = _fingerprint(dataset, told, made_by)
+    read_columns = [*encoded, *part_columns(dataset)]
+    fingerprint = _fingerprint(dataset, read_columns, made_by)
     folder = Path(datasets.config.HF_DATASETS_CACHE) / "hf_audio"
     folder.mkdir(parents=True, exist_ok=True)
     workers = min(count_cores(), max(1, len(dataset) // 200))
     try:
-        decoded = dataset.select_columns(["path", *told]).map(
+        decoded = dataset.select_columns(["path", *read_columns]).map(
             _decode,
             fn_kwargs={"sampling_rate": sampling_rate, "speech_only": speech_only},
-            remove_columns=["path", *told],
+            remove_columns=["path", *read_columns],
             writer_batch_size=ROWS_A_WRITE,
             features=datasets.Features(audio=datasets.Value("binary"), problem=datasets.Value("string")),
             new_fingerprint=fingerprint,
@@ -98,13 +98,13 @@ def cache_audio(
     return cached.add_column("index", np.arange(len(cached))).select(usable), skipped
 
 
-def _fingerprint(dataset: Dataset, told: Sequence[str], made_by: Sequence[Any]) -> str:
+def _fingerprint(dataset: Dataset, read_columns: Sequence[str], made_by: Sequence[Any]) -> str:
     """What decoding gives: another one whenever a file, what is read of it, or what decodes is another one.
 
-    told: the columns beside `path` that say what is decoded.
+    read_columns: the columns beside `path` that say what is decoded.
     """
     digest = hashlib.sha256(json.dumps(made_by).encode())
-    contents = dataset.select_columns(told) if told else itertools.repeat({})
+    contents = dataset.select_columns(read_columns) if read_columns else itertools.repeat({})
     for path, row in zip(dataset["path"][:], contents, strict=False):  # a column at once: rows one by one are slow
         found: list[Any] = [path]
         if content := row.get(ENCODED_COLUMN):
@@ -113,7 +113,7 @@ def _fingerprint(dataset: Dataset, told: Sequence[str], made_by: Sequence[Any]) 
             with suppress(OSError):  # the missing file is reported when it is decoded
                 status = os.stat(path)
                 found += [status.st_size, status.st_mtime_ns]
-        found += [row[name] for name in told if name != ENCODED_COLUMN]
+        found += [row[name] for name in read_columns if name != ENCODED_COLUMN]
         digest.update(json.dumps(found).encode())
     return digest.hexdigest()[:32]
 

@@ -27,7 +27,7 @@ def find_alike(names: Iterable[str]) -> list[list[str]]:
     for name in sorted(set(names)):
         letters = "".join(filter(_tells, unicodedata.normalize("NFKC", name).casefold()))
         alike[Decimal(name.strip()) if NUMBER.fullmatch(name) else letters or name].append(name)
-    return [own for own in alike.values() if len(own) > 1]
+    return [group for group in alike.values() if len(group) > 1]
 
 
 def _tells(letter: str) -> bool:
@@ -77,13 +77,13 @@ def is_numbering(column: str) -> bool:
 
 def order_by_numbers(pairs: Iterable[tuple[str, str]]) -> list[str] | None:
     """Labels by their numbers, of pairs (number, label); `None` but where they are one to one and 0, 1, 2, ..."""
-    said = {(number.strip(), label) for number, label in pairs}
-    if not said or not all(NUMBER.fullmatch(number) for number, _ in said):
+    distinct = {(number.strip(), label) for number, label in pairs}
+    if not distinct or not all(NUMBER.fullmatch(number) for number, _ in distinct):
         return None
-    by_number = {Decimal(number): label for number, label in said}
-    if len({label for _, label in said}) != len(said) or set(by_number) != set(range(len(said))):
+    by_number = {Decimal(number): label for number, label in distinct}
+    if len({label for _, label in distinct}) != len(distinct) or set(by_number) != set(range(len(distinct))):
         return None
-    return [by_number[Decimal(number)] for number in range(len(said))]
+    return [by_number[Decimal(number)] for number in range(len(distinct))]
 
 
 def simple_name(column: str) -> str:

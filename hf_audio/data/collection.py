@@ -208,8 +208,8 @@ def name_further(cells: Mapping[str, Sequence[Any]], columns: Columns) -> list[s
     used = {columns.path, *columns.labels, columns.group, columns.split, PART_CELLS, PART_COLUMN, *OWN_COLUMNS}
     return [
         name
-        for name, own in cells.items()
-        if name not in used and all(isinstance(cell, str) for cell in own) and 2 <= len(set(own)) <= MOST_KINDS
+        for name, values in cells.items()
+        if name not in used and all(isinstance(cell, str) for cell in values) and 2 <= len(set(values)) <= MOST_KINDS
     ]
 
 
@@ -291,12 +291,12 @@ def _without_repeats(found: Sequence[_Recording], several: bool) -> list[_Record
         first = kept.setdefault(key, recording)
         if first is recording:
             continue
-        own, further = _as_set(first.label), _as_set(recording.label)
-        if several and own != further and first.part == recording.part:
+        labels, other_labels = _as_set(first.label), _as_set(recording.label)
+        if several and labels != other_labels and first.part == recording.part:
             n_joined += 1
-            kept[key] = first._replace(label=sorted(own | further))
+            kept[key] = first._replace(label=sorted(labels | other_labels))
             continue
-        if own != further:
+        if labels != other_labels:
             raise DataError(_explain_two_labels(found, first, recording, several))
         repeated.append((recording, first))
     if n_joined:
@@ -317,7 +317,7 @@ def _explain_two_labels(found: Sequence[_Recording], first: _Recording, recordin
     labels: dict[Path, set[str]] = {}
     for row in found:
         labels.setdefault(row.path, set()).update(_as_set(row.label))
-    n_files = sum(len(own) > 1 for own in labels.values())
+    n_files = sum(len(distinct) > 1 for distinct in labels.values())
     remedy = "keep one of them"
     if not several and recording.path == first.path:
         remedy = "add --multi_label if a recording may have several labels, or keep one row of each file"

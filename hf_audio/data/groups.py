@@ -91,7 +91,7 @@ def group_by_names(paths: Sequence[str], labels: Sequence[str], *, asked: bool =
     found: dict[str, set[str]] = defaultdict(set)
     for key, label in zip(keys, labels, strict=True):
         found[label] |= set() if key is None else {key}
-    if all(len(own) < 2 for own in found.values()):
+    if all(len(class_keys) < 2 for class_keys in found.values()):
         return None
     return _grouping(keys, labels, "their names")
 
@@ -156,25 +156,25 @@ def join_groups(
         file that has one.
     """
     pairs: list[tuple[int, int]] = [(members[0], row) for members in copies for row in members[1:]]
-    told: list[str | None] = [None] * len(names)
+    first_keys: list[str | None] = [None] * len(names)
     for keys in groupings:
         firsts: dict[str, int] = {}
         for row, key in enumerate(keys):
             if key is not None:
                 pairs.append((firsts.setdefault(key, row), row))
-                told[row] = told[row] or key
+                first_keys[row] = first_keys[row] or key
     first, second = np.array(pairs, dtype=int).reshape(-1, 2).T
     links = coo_array((np.ones(len(pairs)), (first, second)), shape=(len(names), len(names)))
     components = connected_components(links, directed=False)[1].tolist()
     called: dict[int, str] = {}
-    for component, key in zip(components, told, strict=True):
+    for component, key in zip(components, first_keys, strict=True):
         if key is not None:
             called.setdefault(component, key)
     taken: set[str] = set()
     result: dict[int, str] = {}
-    for component, own in zip(components, names, strict=True):
+    for component, file_name in zip(components, names, strict=True):
         if component not in result:
-            wanted = called.get(component, own)
+            wanted = called.get(component, file_name)
             name, number = wanted, 2
             while name in taken:  # a name may be a key of another grouping
                 name, number = f"{wanted} ({number})", number + 1
@@ -254,8 +254,8 @@ def _choose(names: Sequence[_Name]) -> tuple[list[str | None], bool]:
     for scheme in NAME_SCHEMES.values():
         found = [scheme.fullmatch(name.stem) for name in names]
         matches = [match for match in found if match is not None]
-        said = {match["label"] for match in matches if "label" in scheme.groupindex}
-        if len(matches) >= SCHEME_SHARE * len(names) and len(said) <= 1:
+        written_labels = {match["label"] for match in matches if "label" in scheme.groupindex}
+        if len(matches) >= SCHEME_SHARE * len(names) and len(written_labels) <= 1:
             return [None if match is None else match["group"] for match in found], True
     one_group: list[str | None] = [None] * len(names)
     for keys in (*_by_folder(names), *_by_day(names), *_by_number(names)):
@@ -264,8 +264,8 @@ def _choose(names: Sequence[_Name]) -> tuple[list[str | None], bool]:
         if len(set(keys)) > 1:
             return keys, False
         # A name before all numbers is the class's, unless a number in it tells a recording.
-        own = _without_label(str(keys[0]), names[0].label)
-        if any(character.isdigit() for character in own):
+        bare_key = _without_label(str(keys[0]), names[0].label)
+        if any(character.isdigit() for character in bare_key):
             one_group = one_group if any(one_group) else keys
     return one_group, False
 
@@ -297,22 +297,23 @@ def _by_number(names: Sequence[_Name]) -> Iterator[list[str | None]]:
     numbers = [[run for run in reversed(name.runs) if run[0].isdigit()] for name in names]
     for stripped in range(NUMBERS_STRIPPED):
         yield [
-            name.below(name.stem[: own[stripped][1]]) if len(own) > stripped else None
-            for name, own in zip(names, numbers, strict=True)
+            name.below(name.stem[: runs[stripped][1]]) if len(runs) > stripped else None
+            for name, runs in zip(names, numbers, strict=True)
         ]
         if stripped == 0:
             yield [
-                name.below(name.stem[: own[0][2]]) if own else None for name, own in zip(names, numbers, strict=True)
+                name.below(name.stem[: runs[0][2]]) if runs else None
+                for name, runs in zip(names, numbers, strict=True)
             ]
 
 
 def _told_by_words(keys: Sequence[str | None]) -> bool:
     """Whether no number tells the keys of a class from one another."""
-    known = {key: set(RUN.findall(key)) for key in keys if key is not None}
-    if len(known) < 2:
+    runs_of = {key: set(RUN.findall(key)) for key in keys if key is not None}
+    if len(runs_of) < 2:
         return False
-    in_all = set.intersection(*known.values())
-    return not any(run.isdigit() or _is_identifier(run) for runs in known.values() for run in runs - in_all)
+    in_all = set.intersection(*runs_of.values())
+    return not any(run.isdigit() or _is_identifier(run) for runs in runs_of.values() for run in runs - in_all)
 
 
 def _without_classes(keys: Sequence[str | None], labels: Sequence[str]) -> list[str | None]:
@@ -338,12 +339,12 @@ def _without_label(key: str, label: str) -> str:
 def _sharing(keys: Sequence[str | None], labels: Sequence[str]) -> set[str]:
     """Classes most of whose keys are words that other classes have too, as speakers and places are, not kinds."""
     classes: dict[str, set[str]] = defaultdict(set)
-    own: dict[str, set[str]] = defaultdict(set)
+    keys_of: dict[str, set[str]] = defaultdict(set)
     for key, label in zip(keys, labels, strict=True):
         if key is not None and len(key) > 1:  # notes are single letters
             classes[key].add(label)
-            own[label].add(key)
+            keys_of[label].add(key)
     shared = {key for key, found in classes.items() if len(found) > 1}
     if len(shared) < FEWEST_WORDS:
         return set()
-    return {label for label, mine in own.items() if len(mine & shared) > len(mine) / 2}
+    return {label for label, class_keys in keys_of.items() if len(class_keys & shared) > len(class_keys) / 2}

@@ -114,12 +114,12 @@ def read_hub_rows(
     for column in (*settled.labels, settled.group, settled.split):
         if column is not None and not cells[column]:
             raise DataError(f"{name} holds {dataset.features[column]} in its column {column!r}: name another column.")
-    told = [part for split, part in used.items() for _ in range(len(splits[split]))]
-    if settled.split is not None and wanted.split is None and len(set(told)) > 1:
+    parts_of_rows = [part for split, part in used.items() for _ in range(len(splits[split]))]
+    if settled.split is not None and wanted.split is None and len(set(parts_of_rows)) > 1:
         logger.info("Column %s is not gone by: the data set comes in splits.", settled.split)
         settled = settled._replace(split=None)
     if settled.split is not None:
-        told = read_parts(name, settled.split, cells[settled.split])
+        parts_of_rows = read_parts(name, settled.split, cells[settled.split])
     labels = read_labels(name, cells, settled.labels, several=several)
     classes = _declared_classes(dataset, settled.labels) or read_class_order(cells, settled.labels, labels)
     groups = {} if settled.group is None else {settled.group: name_groups(cells[settled.group])}
@@ -127,28 +127,28 @@ def read_hub_rows(
     places = [(split, row) for split in used for row in range(len(splits[split]))]
     recordings = _read_recordings(name, dataset, str(settled.path), places)
     if several:
-        labels = _join_tags(recordings["path"][:], labels, told)
-    kept = _without_repeats(recordings["path"][:], labels, told)
-    if len(kept) < len(told):
-        logger.warning("%d rows repeat a file; they are left out.", len(told) - len(kept))
+        labels = _join_tags(recordings["path"][:], labels, parts_of_rows)
+    kept = _without_repeats(recordings["path"][:], labels, parts_of_rows)
+    if len(kept) < len(parts_of_rows):
+        logger.warning("%d rows repeat a file; they are left out.", len(parts_of_rows) - len(kept))
         recordings = recordings.select(kept)
-        labels, told = [labels[row] for row in kept], [told[row] for row in kept]
+        labels, parts_of_rows = [labels[row] for row in kept], [parts_of_rows[row] for row in kept]
         groups = {column: [values[row] for row in kept] for column, values in groups.items()}
-    return HubRows(recordings, list(labels), told, groups, settled, classes)
+    return HubRows(recordings, list(labels), parts_of_rows, groups, settled, classes)
 
 
-def _join_tags(paths: Sequence[str], tags: Sequence[Sequence[str]], told: Sequence[str]) -> list[list[str]]:
+def _join_tags(paths: Sequence[str], tags: Sequence[Sequence[str]], parts: Sequence[str]) -> list[list[str]]:
     """The tags of every row, with those of other rows that name its file for the same part."""
     joined: dict[tuple[str, str], set[str]] = {}
-    for path, own, part in zip(paths, tags, told, strict=True):
-        joined.setdefault((path, part), set()).update(own)
-    return [sorted(joined[path, part]) for path, part in zip(paths, told, strict=True)]
+    for path, clip_tags, part in zip(paths, tags, parts, strict=True):
+        joined.setdefault((path, part), set()).update(clip_tags)
+    return [sorted(joined[path, part]) for path, part in zip(paths, parts, strict=True)]
 
 
-def _without_repeats(paths: Sequence[str], labels: Sequence[Any], told: Sequence[str]) -> list[int]:
+def _without_repeats(paths: Sequence[str], labels: Sequence[Any], parts: Sequence[str]) -> list[int]:
     """Rows that tell of each file once: as a test clip, or else to validate."""
     first: dict[tuple[str, str], int] = {}
-    for row in sorted(range(len(told)), key=lambda row: (TEST, VALIDATION, TRAIN).index(told[row])):
+    for row in sorted(range(len(parts)), key=lambda row: (TEST, VALIDATION, TRAIN).index(parts[row])):
         first.setdefault((paths[row], str(labels[row])), row)
     return sorted(first.values())
 
@@ -206,10 +206,10 @@ def _join(name: str, parts: Sequence[Dataset]) -> Dataset:
 def _guess_by_features(dataset: Dataset, wanted: Columns, several: bool) -> Columns:
     """The columns that are named, and the only one of audio, and of classes where no name tells the labels."""
     if wanted.path is None:
-        heard = [column for column, feature in dataset.features.items() if isinstance(feature, Audio)]
-        if len(heard) == 1:
-            wanted = wanted._replace(path=heard[0])
-            logger.info("Column of the recordings: %s, the only one of audio.", heard[0])
+        audio_columns = [column for column, feature in dataset.features.items() if isinstance(feature, Audio)]
+        if len(audio_columns) == 1:
+            wanted = wanted._replace(path=audio_columns[0])
+            logger.info("Column of the recordings: %s, the only one of audio.", audio_columns[0])
     others = [column for column in dataset.column_names if column != wanted.path]
     if not wanted.labels and guess_label(others, several=several) is None:
         classed = [column for column in others if _declared_classes(dataset, (column,)) is not None]
@@ -263,8 +263,10 @@ def _read_recordings(name: str, dataset: Dataset, column: str, places: Sequence[
         raise DataError(f"{name} holds no recordings in its column {column!r}: name another one with --audio_column.")
     empty = pc.is_null(contents.data.column(0)).to_numpy()
     files = [
-        f"{split}/{row}" if own is None else f"{split}/{row}-{Path(own).name}"
-        for (split, row), own in zip(places, names, strict=True)
+        f"{split}/{row}" if file_name is None else f"{split}/{row}-{Path(file_name).name}"
+        for (split, row), file_name in zip(places, names, strict=True)
     ]
-    paths = [own if none and own else file for file, own, none in zip(files, names, empty, strict=True)]
+    paths = [
+        file_name if none and file_name else file for file, file_name, none in zip(files, names, empty, strict=True)
+    ]
     return concatenate_datasets([Dataset.from_dict({"path": paths}), contents], axis=1)

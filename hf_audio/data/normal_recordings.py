@@ -127,16 +127,18 @@ def load_normal_collection(
         further[group] = found.groups
     dataset = from_rows(found.paths, found.labels, further, classes=[NORMAL, ANOMALY])
     by_path = dict(zip(found.paths, parts[rows], strict=True))
-    own = np.array([by_path[path] for path in dataset["path"][:]], dtype=object)
-    split = "The test clips are those that the data came with." if (own == TEST).any() else ""
-    return Collection(found.name, dataset, own, split, found.columns)
+    row_parts = np.array([by_path[path] for path in dataset["path"][:]], dtype=object)
+    split = "The test clips are those that the data came with." if (row_parts == TEST).any() else ""
+    return Collection(found.name, dataset, row_parts, split, found.columns)
 
 
 def read_condition(text: str) -> str | None:
     """`NORMAL` or `ANOMALY`, where a name or a label says one of them."""
     words = {word.casefold() for word in WORD.findall(text)}
-    told = [label for label, known in ((NORMAL, NORMAL_WORDS), (ANOMALY, ANOMALY_WORDS)) if words & known]
-    return told[0] if len(told) == 1 else None
+    labels = [
+        label for label, label_words in ((NORMAL, NORMAL_WORDS), (ANOMALY, ANOMALY_WORDS)) if words & label_words
+    ]
+    return labels[0] if len(labels) == 1 else None
 
 
 def _read_folder(source: Path) -> NormalRecordings:
@@ -147,29 +149,30 @@ def _read_folder(source: Path) -> NormalRecordings:
     if not files:
         raise DataError(f"{source} holds no recordings that can be read: give a folder of WAV or FLAC files.")
     places = [file.relative_to(source) for file in files]
-    told = [_told_by(place) for place in places]
+    named_labels = [_told_by(place) for place in places]
     parts = [_part_of(place) for place in places]
-    said = []
+    messages = []
     trained = [place for place, part in zip(places, parts, strict=True) if part == TRAIN]
     named, train_named = (any(_is_named(place) for place in some) for some in (places, trained))
-    if not any(told):
+    if not any(named_labels):
         tables = [file for file in searched.others if is_table(file)]
         if len(tables) == 1:
             return _read_table(source, Columns(), None)
-        told = [NORMAL] * len(files)
-    elif named and None in told:
+        named_labels = [NORMAL] * len(files)
+    elif named and None in named_labels:
         other = sorted(
             {
                 str(place.parent)
-                for place, own, part in zip(places, told, parts, strict=True)
-                if not own and part != TRAIN
+                for place, named_label, part in zip(places, named_labels, parts, strict=True)
+                if not named_label and part != TRAIN
             }
         )
-        said.append(f"Recordings in {', '.join(other[:5])} count as anomalies, as others are called normal.")
+        messages.append(f"Recordings in {', '.join(other[:5])} count as anomalies, as others are called normal.")
     # What nothing is said of: to train on, it is normal, or else not the folder's that is called so.
     unsaid = ANOMALY if named else ""
     labels = [
-        own or (NORMAL if part == TRAIN and not train_named else unsaid) for own, part in zip(told, parts, strict=True)
+        named_label or (NORMAL if part == TRAIN and not train_named else unsaid)
+        for named_label, part in zip(named_labels, parts, strict=True)
     ]
     return NormalRecordings(
         source.name or str(source),
@@ -179,7 +182,7 @@ def _read_folder(source: Path) -> NormalRecordings:
         [_section_of(place) for place in places],
         None,
         Columns(),
-        said,
+        messages,
     )
 
 
@@ -191,7 +194,7 @@ def _is_named(place: Path) -> bool:
 def _told_by(place: Path) -> str | None:
     """By the file's name, or by the nearest folder that says it."""
     names = (place.stem, *reversed(place.parts[:-1]))
-    return next((told for name in names if (told := read_condition(name)) is not None), None)
+    return next((label for name in names if (label := read_condition(name)) is not None), None)
 
 
 def _part_of(place: Path) -> str | None:
@@ -238,7 +241,7 @@ def _labels_of(table: ClipTable, wanted: Columns) -> list[str]:
     if set(plain) <= {*TRUE_CELLS, *FALSE_CELLS}:
         flag = read_condition(column) != NORMAL  # a 1 says that it is so
         return [ANOMALY if (cell in TRUE_CELLS) == flag else NORMAL for cell in plain]
-    told = [read_condition(cell) for cell in cells]
-    if NORMAL not in told and ANOMALY not in told:
+    conditions = [read_condition(cell) for cell in cells]
+    if NORMAL not in conditions and ANOMALY not in conditions:
         return [NORMAL] * len(cells)  # names of machines
-    return [own or (ANOMALY if cell else "") for own, cell in zip(told, cells, strict=True)]
+    return [condition or (ANOMALY if cell else "") for condition, cell in zip(conditions, cells, strict=True)]

@@ -49,8 +49,8 @@ def check_readable(dataset: Dataset, usable: Sequence[int], skipped: Sequence[Ma
 
 def count_reasons(skipped: Sequence[Mapping[str, str]]) -> str:
     """Why files cannot be read, the most frequent reason first, with the name of one file each."""
-    told = []
+    sentences = []
     for files in group_by_reason(skipped)[:REASONS_TOLD]:
         path, reason = files[0]["path"], files[0]["reason"]
-        told.append(f"{len(files)} {reason.replace(path, '').strip(' .').split(':')[0]}, {path} for one")
-    return "; ".join(told)
+        sentences.append(f"{len(files)} {reason.replace(path, '').strip(' .').split(':')[0]}, {path} for one")
+    return "; ".join(sentences)

@@ -113,13 +113,13 @@ def as_rows(dataset: Dataset) -> Dataset:
     named = f"its columns are {', '.join(dataset.column_names)}"
     if "label" not in dataset.column_names:
         raise DataError(f"The data set has no column 'label', {named}: rename the one of the labels.")
-    heard = [name for name, feature in dataset.features.items() if isinstance(feature, datasets.Audio)]
-    if len(heard) == 1:
-        dataset = _take_recordings(dataset, heard[0])
+    audio_columns = [name for name, feature in dataset.features.items() if isinstance(feature, datasets.Audio)]
+    if len(audio_columns) == 1:
+        dataset = _take_recordings(dataset, audio_columns[0])
     if "path" not in dataset.column_names:
         raise DataError(
-            f"The data set has no column 'path' and {len(heard)} of datasets.Audio, {named}: give the names of files, "
-            "or one column of audio."
+            f"The data set has no column 'path' and {len(audio_columns)} of datasets.Audio, {named}: give the names "
+            "of files, or one column of audio."
         )
     for name in sorted({"audio", "index", "problem"} & set(dataset.column_names)):
         raise DataError(f"The further column {name!r} has a name that is used otherwise: rename it.")
@@ -180,8 +180,8 @@ def part_columns(dataset: Dataset) -> list[str]:
 def tag_matrix(tags: Sequence[Sequence[int]], n_tags: int) -> np.ndarray:
     """Indices of each clip's tags -> (clips, tags) float32 of 1 and 0."""
     matrix = np.zeros((len(tags), n_tags), dtype=np.float32)
-    for row, own in zip(matrix, tags, strict=True):
-        row[list(own)] = 1
+    for row, row_tags in zip(matrix, tags, strict=True):
+        row[list(row_tags)] = 1
     return matrix
 
 
@@ -211,8 +211,10 @@ def _unique_rows(
     conflicting = table["path"][table["path"].duplicated()]
     if len(conflicting):
         path = conflicting.iloc[0]
-        own = table["label"][table["path"] == path]
-        both = " and ".join(sorted(label if isinstance(label, str) else SEPARATOR.join(label) for label in own))
+        labels_of_file = table["label"][table["path"] == path]
+        both = " and ".join(
+            sorted(label if isinstance(label, str) else SEPARATOR.join(label) for label in labels_of_file)
+        )
         raise DataError(f"{path} is listed under two labels, {both}: keep one of the rows.")
     return table
 
@@ -355,8 +357,8 @@ def add_unlabelled(dataset: Dataset, files: Sequence[str | os.PathLike]) -> Data
 
 
 def _new_rows(dataset: Dataset, table: pd.DataFrame) -> pd.DataFrame:
-    known = {os.path.abspath(file) for file in dataset["path"][:]}
-    return table[[os.path.abspath(file) not in known for file in table["path"]]].copy()
+    known_files = {os.path.abspath(file) for file in dataset["path"][:]}
+    return table[[os.path.abspath(file) not in known_files for file in table["path"]]].copy()
 
 
 def _append_unverified(dataset: Dataset, table: pd.DataFrame) -> Dataset:

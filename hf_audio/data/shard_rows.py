@@ -173,10 +173,14 @@ def _count_parquet(file: IO[bytes], shard: str, columns: Columns) -> Count:
             text = _label_text(value["values"], classes)
             if text is not None:
                 counts[text] += value["counts"]
-        for name, own in pairs.items():
-            said = zip(batch[name].to_pylist(), batch[label].to_pylist(), strict=True)
-            own |= {(str(number), text) for number, value in said if (text := _label_text(value, None)) is not None}
-    return Count(groups, counts, classes, None, {name: sorted(map(list, own)) for name, own in pairs.items()})
+        for name, distinct in pairs.items():
+            cells = zip(batch[name].to_pylist(), batch[label].to_pylist(), strict=True)
+            distinct |= {
+                (str(number), text) for number, value in cells if (text := _label_text(value, None)) is not None
+            }
+    return Count(
+        groups, counts, classes, None, {name: sorted(map(list, distinct)) for name, distinct in pairs.items()}
+    )
 
 
 def _numbering_columns(schema: pa.Schema, label: str) -> list[str]:
@@ -258,8 +262,8 @@ def _parquet_rows(file: IO[bytes], block: Block, first: int, stop: int, columns:
             path = None
             if isinstance(recording, dict):
                 recording, path = recording["bytes"], recording.get("path")
-            own = PurePosixPath(path or "").name
-            yield Row(f"{block.shard}#{place}", 0, recording, _label_text(value, classes), own)
+            name = PurePosixPath(path or "").name
+            yield Row(f"{block.shard}#{place}", 0, recording, _label_text(value, classes), name)
         number += len(batch)
         if number >= stop:
             return

@@ -168,20 +168,20 @@ def _draw_groups(
     n_groups = len(set(groups[rows].tolist()))
     if n_groups < 2:
         raise DataError(f"Only one {column} is left: a {part} part needs another one.")
-    left, own = labels[rows], groups[rows]
-    if np.bincount(left).max() < 2:
+    labels_left, groups_left = labels[rows], groups[rows]
+    if np.bincount(labels_left).max() < 2:
         raise DataError(f"{len(rows)} clips are too few to hold out {fraction:g} of them for {part}.")
     # scikit-learn asks for as many clips of the most frequent class as there are folds.
-    n_folds = max(2, min(round(1 / fraction), n_groups, np.bincount(left).max()))
+    n_folds = max(2, min(round(1 / fraction), n_groups, np.bincount(labels_left).max()))
     splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of classes with fewer clips than there are folds
-        folds = [fold for _, fold in splitter.split(left, left, own)]
+        folds = [fold for _, fold in splitter.split(labels_left, labels_left, groups_left)]
     # A group that is much larger than others makes a fold of its own.
     fitting = [fold for fold in folds if len(fold) <= 2 * fraction * len(rows)] or [min(folds, key=len)]
     # Of few groups, some folds hold one more than others.
     near = 1.5 * fraction * len(rows) if part == "test" else np.inf
-    held_out = max(fitting, key=lambda fold: (len(np.unique(left[fold])), len(fold) <= near))
+    held_out = max(fitting, key=lambda fold: (len(np.unique(labels_left[fold])), len(fold) <= near))
     drawn[rows[held_out]] = True
     return drawn
 
@@ -274,4 +274,4 @@ def strata(dataset: Dataset) -> tuple[np.ndarray, list[str]]:
 def needed_groups(groups: np.ndarray, labels: np.ndarray) -> dict[int, str]:
     """Classes all of whose clips are of one group, by their indices, and that group, which has to be trained on."""
     owners = {int(label): np.unique(groups[labels == label]) for label in np.unique(labels)}
-    return {label: str(own[0]) for label, own in owners.items() if len(own) == 1}
+    return {label: str(groups_of_class[0]) for label, groups_of_class in owners.items() if len(groups_of_class) == 1}

@@ -228,14 +228,14 @@ class KnownClips:
     """Clips without any label, which are left out."""
 
 
-def match_labels(labels: Sequence[str], known: Sequence[str]) -> dict[str, str]:
+def match_labels(labels: Sequence[str], known_labels: Sequence[str]) -> dict[str, str]:
     """Labels of somebody's data -> those of a checkpoint, where it has them.
 
     Equal but for capitals, blanks and signs will do, if that is said of one label alone.
     """
-    exact = set(known)
+    exact = set(known_labels)
     plain: dict[str, list[str]] = {}
-    for name in known:
+    for name in known_labels:
         plain.setdefault(simple_name(name), []).append(name)
     matched = {}
     for label in dict.fromkeys(labels):
@@ -333,15 +333,15 @@ def judge_labelled(classifier: AudioClassifier, clips: LabelledClips, num_worker
         DecodingError: a process that decodes died.
     """
     facts = classifier.facts
-    known = know_clips(clips, facts)
-    n_clips = len(known.clips.paths)
+    labelled = know_clips(clips, facts)
+    n_clips = len(labelled.clips.paths)
     scores: dict[int, np.ndarray] = {}
     skipped = []
-    files = list(enumerate(known.clips.paths))
+    files = list(enumerate(labelled.clips.paths))
     workers = default_workers(n_clips) if num_workers is None else num_workers
-    cut = Cut(facts, contents=known.clips.contents)
+    cut = Cut(facts, contents=labelled.clips.contents)
     for judgement in judge_clips(classifier, files, cut, workers):
-        path = known.clips.paths[judgement.clip]
+        path = labelled.clips.paths[judgement.clip]
         if judgement.problem is not None:
             skipped.append({"path": path, "reason": judgement.problem})
         elif judgement.speech[0] is not None:
@@ -353,16 +353,16 @@ def judge_labelled(classifier: AudioClassifier, clips: LabelledClips, num_worker
     for sentence in count_problems(skipped):
         logger.warning("%s", sentence)
     rows = sorted(scores)
-    judged = known.clips.select(rows)
+    tested = labelled.clips.select(rows)
     kind = kind_of_predictions(facts.num_digits, facts.multi_label, facts.labels)
     predictions = kind.from_probabilities(
-        judged.paths, list(facts.labels), known.references[rows], np.stack([scores[row] for row in rows])
+        tested.paths, list(facts.labels), labelled.references[rows], np.stack([scores[row] for row in rows])
     )
-    predictions.groups = None if judged.groups is None else np.asarray(judged.groups)
+    predictions.groups = None if tested.groups is None else np.asarray(tested.groups)
     single = predictions.references if predictions.references.ndim == 1 else None
-    chosen = few_valued(judged.further, single)
-    predictions.columns = {name: np.asarray(judged.further[name]) for name in chosen}
-    return JudgedClips(predictions, judged.group_column, known.unknown, skipped, known.n_unlabelled)
+    chosen = few_valued(tested.further, single)
+    predictions.columns = {name: np.asarray(tested.further[name]) for name in chosen}
+    return JudgedClips(predictions, tested.group_column, labelled.unknown, skipped, labelled.n_unlabelled)
 
 
 def check_same_kind(first: Facts, second: Facts) -> None:

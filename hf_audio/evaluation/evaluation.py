@@ -123,10 +123,10 @@ def evaluate_checkpoint(checkpoint: str, data: Data, options: Options) -> Evalua
     classifier = load_classifier(checkpoint)
     annotated = None if classifier.facts.num_digits else _find_annotations(data)
     if annotated is not None:
-        known = know_recordings(annotated, data.source, classifier.labels)
+        events = know_recordings(annotated, data.source, classifier.labels)
         rule = settle_rule(classifier, options.threshold)
-        judged, skipped = judge_recordings(classifier, known, rule, options.collars)
-        return _tell_events(checkpoint, data, judged, skipped, known.unknown)
+        judged, skipped = judge_recordings(classifier, events, rule, options.collars)
+        return _tell_events(checkpoint, data, judged, skipped, events.unknown)
     _refuse_threshold(options)
     clips = _read_clips(classifier, data)
     judged_clips = judge_labelled(classifier, clips, options.num_workers)
@@ -155,16 +155,16 @@ def compare_checkpoints(checkpoints: Sequence[str], data: Data, options: Options
     rows = same_clips(answers[0].predictions, answers[1].predictions)
     if not len(rows[0]):
         raise DataError(f"No clip of {data.source} has a label that both checkpoints know: give recordings of these.")
-    evaluations, judged = [], []
-    for checkpoint, own, chosen in zip(checkpoints, answers, rows, strict=True):
-        notes = describe_left_out(own.unknown, own.n_unlabelled)
-        n_others = len(own.predictions.paths) - len(chosen)
+    evaluations, compared = [], []
+    for checkpoint, answered, chosen in zip(checkpoints, answers, rows, strict=True):
+        notes = describe_left_out(answered.unknown, answered.n_unlabelled)
+        n_others = len(answered.predictions.paths) - len(chosen)
         if n_others:
             notes.append(f"Clips that the other checkpoint cannot judge, and are left out: {n_others}.")
-        predictions = select_clips(own.predictions, chosen)
-        judged.append(predictions)
-        evaluations.append(_tell_clips(checkpoint, data, replace(own, predictions=predictions), notes))
-    return Comparison((evaluations[0], evaluations[1]), compare_clips(judged[0], judged[1]))
+        predictions = select_clips(answered.predictions, chosen)
+        compared.append(predictions)
+        evaluations.append(_tell_clips(checkpoint, data, replace(answered, predictions=predictions), notes))
+    return Comparison((evaluations[0], evaluations[1]), compare_clips(compared[0], compared[1]))
 
 
 def _compare_events(
@@ -176,14 +176,14 @@ def _compare_events(
 ) -> Comparison:
     first, second = classifiers
     both = [label for label in first.labels if label in set(second.labels)]
-    known = know_recordings(annotated, data.source, both)
-    evaluations, judged = [], []
+    events = know_recordings(annotated, data.source, both)
+    evaluations, compared = [], []
     for checkpoint, classifier in zip(checkpoints, classifiers, strict=True):
         rule = settle_rule(classifier, options.threshold)
-        own, skipped = judge_recordings(classifier, known, rule, options.collars)
-        judged.append(own)
-        evaluations.append(_tell_events(checkpoint, data, own, skipped, known.unknown))
-    return Comparison((evaluations[0], evaluations[1]), compare_recordings(judged[0], judged[1]))
+        found, skipped = judge_recordings(classifier, events, rule, options.collars)
+        compared.append(found)
+        evaluations.append(_tell_events(checkpoint, data, found, skipped, events.unknown))
+    return Comparison((evaluations[0], evaluations[1]), compare_recordings(compared[0], compared[1]))
 
 
 def _find_annotations(data: Data) -> AnnotatedRecordings | None:

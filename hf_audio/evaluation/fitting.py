@@ -45,9 +45,9 @@ def fit_events(checkpoint: str, data: Data, objective: str | tuple[str, float] =
     classifier = load_classifier(checkpoint)
     if classifier.facts.num_digits:
         raise ArgumentError(f"{checkpoint} reads numbers, and finds no events: give a classifier.")
-    known = _read(data, classifier.labels)
+    events = _read(data, classifier.labels)
     rule = EventRule.usual(len(classifier.labels))
-    judged, _ = judge_recordings(classifier, known, rule, Collars())
+    judged, _ = judge_recordings(classifier, events, rule, Collars())
     places = [classifier.labels.index(label) for label in judged.labels]
     recordings = []
     for scores, truth in zip(judged.scores, judged.truth, strict=True):

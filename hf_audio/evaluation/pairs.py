@@ -52,8 +52,8 @@ def compare_clips(first: AnyPredictions, second: AnyPredictions) -> dict[str, Di
             return after[name](clips) - before[name](clips)
 
         value = difference(whole)
-        known = np.isfinite(value)
-        return Difference(value, _interval(difference, first.groups, n_clips) if known else None)
+        is_known = np.isfinite(value)
+        return Difference(value, _interval(difference, first.groups, n_clips) if is_known else None)
 
     return {name: compare(name) for name in before if name in after}
 
@@ -111,7 +111,12 @@ def _figures_of(predictions: AnyPredictions) -> Figures:
 def _figures_of_numbers(predictions: NumberPredictions) -> Figures:
     is_number = predictions.is_number
     spoken, read = number_texts(predictions.references), number_texts(predictions.predictions)
-    errors = np.array([edit_distance(b, a) if own else 0 for a, b, own in zip(spoken, read, is_number, strict=True)])
+    errors = np.array(
+        [
+            edit_distance(b, a) if holds_number else 0
+            for a, b, holds_number in zip(spoken, read, is_number, strict=True)
+        ]
+    )
     lengths = np.array([len(text) for text in spoken])
     rates = errors / np.maximum(lengths, 1)
 

@@ -56,24 +56,24 @@ def choose_recordings(annotated: AnnotatedRecordings, source: str | os.PathLike)
     return annotated
 
 
-def know_recordings(annotated: AnnotatedRecordings, source: str, known: Sequence[str]) -> EventData:
+def know_recordings(annotated: AnnotatedRecordings, source: str, known_labels: Sequence[str]) -> EventData:
     """Annotations in a checkpoint's words.
 
     Args:
         annotated: recordings.
         source: their name.
-        known: labels of the checkpoint, or those that several have in common.
+        known_labels: labels of the checkpoint, or those that several have in common.
 
     Raises:
         DataError: it knows none of their labels.
     """
     counts = Counter(annotation.label for recording in annotated.recordings for annotation in recording.annotations)
-    matched = match_labels(list(counts), [label for label in known if is_event(label, known)])
+    matched = match_labels(list(counts), [label for label in known_labels if is_event(label, known_labels)])
     unknown = {label: n for label, n in counts.items() if label not in matched}
     if not matched:
         raise DataError(
             f"None of the labels of {source} ({name_labels(list(counts), repr) or 'it has none'}) is one of the "
-            f"checkpoint's, which are {name_labels(list(known), repr)}: give recordings of these."
+            f"checkpoint's, which are {name_labels(list(known_labels), repr)}: give recordings of these."
         )
     recordings = [
         replace(
@@ -86,7 +86,7 @@ def know_recordings(annotated: AnnotatedRecordings, source: str, known: Sequence
         )
         for recording in annotated.recordings
     ]
-    labels = [label for label in known if label in set(matched.values())]
+    labels = [label for label in known_labels if label in set(matched.values())]
     return EventData(source, recordings, labels, unknown)
 
 
@@ -134,11 +134,11 @@ def judge_recordings(
             frames = frames[: round(seconds / frame_seconds)]
         events = find_events(frames, frame_seconds, labels, rule)
         events = [event._replace(offset=min(event.offset, seconds)) for event in events if event.onset < seconds]
-        own = [event for event in events if event.label in set(data.labels)]
-        n_beside += len(events) - len(own)
+        of_labels = [event for event in events if event.label in set(data.labels)]
+        n_beside += len(events) - len(of_labels)
         kept.append(recording)
         scores.append(frames[:, places])
-        found.append(own)
+        found.append(of_labels)
         lengths.append(seconds)
     if not kept:
         raise DataError(f"No recording of {data.source} can be judged: {skipped[0]['reason']}")

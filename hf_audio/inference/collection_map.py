@@ -91,9 +91,9 @@ def map_collection(
     doubts, n_agreeing = [], 0
     for clip, neighbours in enumerate(_nearest(units, groups)):
         votes = np.bincount(classes[neighbours], minlength=len(names))
-        own, most = votes[classes[clip]], int(votes.argmax())
-        n_agreeing += 2 * own > len(neighbours)
-        if not own and 2 * votes[most] > len(neighbours):
+        own_votes, most = votes[classes[clip]], int(votes.argmax())
+        n_agreeing += 2 * own_votes > len(neighbours)
+        if not own_votes and 2 * votes[most] > len(neighbours):
             doubts.append(Doubt(clip, str(names[most]), int(votes[most]), tuple(neighbours.tolist())))
     similarities = [float((units[list(doubt.neighbours)] @ units[doubt.clip]).mean()) for doubt in doubts]
     order = sorted(range(len(doubts)), key=lambda place: (-doubts[place].votes, -similarities[place]))
@@ -111,15 +111,15 @@ def map_collection(
 
 def _nearest(units: np.ndarray, groups: Sequence[str] | None) -> Iterator[np.ndarray]:
     """Places of each clip's nearest neighbours outside its group, the nearest first."""
-    known = np.unique(np.asarray(groups), return_inverse=True)[1] if groups is not None else None
+    group_numbers = np.unique(np.asarray(groups), return_inverse=True)[1] if groups is not None else None
     named = np.array([bool(group) for group in groups]) if groups is not None else None
     for first in range(0, len(units), ROWS_AT_ONCE):
         similarities = units[first : first + ROWS_AT_ONCE] @ units.T
         rows = np.arange(len(similarities))
         similarities[rows, first + rows] = -np.inf
-        if known is not None and named is not None:
-            own = known[first : first + ROWS_AT_ONCE, None] == known
-            similarities[own & named] = -np.inf
+        if group_numbers is not None and named is not None:
+            same_group = group_numbers[first : first + ROWS_AT_ONCE, None] == group_numbers
+            similarities[same_group & named] = -np.inf
         n_neighbours = min(N_NEIGHBOURS, similarities.shape[1])
         places = np.argpartition(-similarities, n_neighbours - 1, axis=1)[:, :n_neighbours]
         for row, nearest in zip(similarities, places, strict=True):
@@ -156,20 +156,20 @@ def draw_map(found: CollectionMap, names: Sequence[str], axes: Axes, beside: Axe
     names: of the clips, in the order of the map's labels. beside: gets the list.
     """
     frequent = [name for name, _ in Counter(found.labels).most_common()]
-    own = frequent if len(frequent) <= MOST_CLASSES else frequent[: MOST_CLASSES - 1]
+    drawn_classes = frequent if len(frequent) <= MOST_CLASSES else frequent[: MOST_CLASSES - 1]
     labels = np.array(found.labels)[found.shown]
-    lettering = letter(own, 24)
+    lettering = letter(drawn_classes, 24)
     colours = [colormaps[name](place) for name, size in COLOURS.items() for place in range(size)]
-    others = ~np.isin(labels, own)
+    others = ~np.isin(labels, drawn_classes)
     if others.any():
         axes.scatter(
             found.plane[others, 0],
             found.plane[others, 1],
             s=9,
             color="0.8",
-            label=f"{len(frequent) - len(own)} other classes",
+            label=f"{len(frequent) - len(drawn_classes)} other classes",
         )
-    for name, shown, colour in zip(own, lettering.names, colours, strict=False):
+    for name, shown, colour in zip(drawn_classes, lettering.names, colours, strict=False):
         rows = labels == name
         axes.scatter(found.plane[rows, 0], found.plane[rows, 1], s=9, color=colour, label=shown)
     place = {clip: row for row, clip in enumerate(found.shown.tolist())}
@@ -178,7 +178,7 @@ def draw_map(found: CollectionMap, names: Sequence[str], axes: Axes, beside: Axe
         axes.scatter(point[0], point[1], s=50, facecolors="none", edgecolors="black", linewidths=0.9)
         axes.annotate(str(number), point, xytext=(4, 4), textcoords="offset points", fontsize=LETTERS)
     axes.set(xticks=[], yticks=[])
-    n_columns = 4 if len(own) <= 12 else 5
+    n_columns = 4 if len(drawn_classes) <= 12 else 5
     legend = axes.legend(
         fontsize=LETTERS - 1.5,
         frameon=False,
@@ -198,16 +198,16 @@ def draw_map(found: CollectionMap, names: Sequence[str], axes: Axes, beside: Axe
 def _name_doubts(found: CollectionMap, names: Sequence[str], axes: Axes) -> None:
     """The doubtful clips by their numbers, names, classes and the classes that they lie among."""
     axes.axis("off")
-    told = found.doubts[:MOST_NAMED]
-    classes = sorted({name for doubt in told for name in (found.labels[doubt.clip], doubt.among)})
-    shown, files = letter(classes, 22), letter([names[doubt.clip] for doubt in told], 38)
+    named_doubts = found.doubts[:MOST_NAMED]
+    classes = sorted({name for doubt in named_doubts for name in (found.labels[doubt.clip], doubt.among)})
+    shown, files = letter(classes, 22), letter([names[doubt.clip] for doubt in named_doubts], 38)
     called = dict(zip(classes, shown.names, strict=True))
     n_doubts = len(found.doubts)
     lines = [f"{n_doubts or 'No'} {'clip lies' if n_doubts < 2 else 'clips lie'} among those of another class"]
-    for number, (doubt, file) in enumerate(zip(told, files.names, strict=True), start=1):
+    for number, (doubt, file) in enumerate(zip(named_doubts, files.names, strict=True), start=1):
         lines += [f"{number}  {file}", f"     {called[found.labels[doubt.clip]]}, among {called[doubt.among]}"]
-    if n_doubts > len(told):
-        lines.append(f"and {n_doubts - len(told)} more")
+    if n_doubts > len(named_doubts):
+        lines.append(f"and {n_doubts - len(named_doubts)} more")
     families = list(dict.fromkeys([*files.families, *shown.families]))
     for row, line in enumerate(lines):
         height = 1.0 - row / (2 * MOST_NAMED + 2)

@@ -44,8 +44,8 @@ def pooled_embeddings(model: "PreTrainedModel", **inputs: Any) -> "Tensor":
     from ..models.modeling_audio_encoder import AudioEncoderPreTrainedModel
     from ..models.modeling_audio_ensemble import AudioEnsembleForAudioClassification
 
-    own = (AudioCNNPreTrainedModel, AudioEncoderPreTrainedModel, AudioEnsembleForAudioClassification)
-    if isinstance(model, own):
+    model_classes = (AudioCNNPreTrainedModel, AudioEncoderPreTrainedModel, AudioEnsembleForAudioClassification)
+    if isinstance(model, model_classes):
         return model.embed(**inputs)
     if not classifies_by_name(type(model).__name__):
         return _pooled_output(model, **inputs)

@@ -268,8 +268,8 @@ def fit_event_rule(
         ArgumentError: the objective is none, or no true event has one of the labels.
     """
     goal = _Goal(*((objective, 0.0) if isinstance(objective, str) else objective))
-    heard = [label if is_event(label, labels) else None for label in labels]
-    lines = _Timelines(recordings, heard, frame_seconds)
+    event_labels = [label if is_event(label, labels) else None for label in labels]
+    lines = _Timelines(recordings, event_labels, frame_seconds)
     if not lines.n_truth.any():
         raise ArgumentError("No annotation has a label that the network knows: no rule for events can be fitted.")
     best = EventRule.usual(len(labels))
@@ -370,8 +370,8 @@ class _Timelines:
 
     def fit(self, rule: EventRule, goal: _Goal) -> tuple[EventRule, float]:
         """The rule with the best thresholds, and how good it is in the mean of the labels."""
-        known = np.flatnonzero(self.n_truth)
-        counts = {place: self._count(place, rule) for place in known.tolist()}
+        annotated = np.flatnonzero(self.n_truth)
+        counts = {place: self._count(place, rule) for place in annotated.tolist()}
         pooled = _Counts.of_rows(np.zeros((len(THRESHOLDS), 4)), 0.0)
         for each in counts.values():
             pooled = pooled.plus(each, 1.0)

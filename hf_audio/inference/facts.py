@@ -219,8 +219,8 @@ class Facts:
     @property
     def names_every_noise(self) -> bool:
         """Whether whatever is none of the labels is called by one of them all the same."""
-        known = self.multi_label or self.speech_only or self.num_digits or self.event_rule is not None
-        return not known and all(is_event(label, self.labels) for label in self.labels)
+        has_other_answers = self.multi_label or self.speech_only or self.num_digits or self.event_rule is not None
+        return not has_other_answers and all(is_event(label, self.labels) for label in self.labels)
 
     def reduce_each(self, windows: Sequence[np.ndarray], scores: np.ndarray) -> list[np.ndarray]:
         """Parts of a recording, (samples,) each, and what each was scored, (parts, labels), each one reduced alone."""

@@ -165,10 +165,10 @@ class FrameJoiner:
         if self.windows.has_frames:
             self._waiting = scores[self._first - begin :]
             return self._take(end - self.windows.margin // self.windows.frame)
-        known = np.zeros((0, scores.shape[1]), dtype=np.float32) if self._waiting is None else self._waiting
+        waiting = np.zeros((0, scores.shape[1]), dtype=np.float32) if self._waiting is None else self._waiting
         total = np.zeros((end - self._first, scores.shape[1]), dtype=np.float32)
         counts = np.zeros(len(total), dtype=np.float32)
-        total[: len(known)], counts[: len(known)] = known, self._counts
+        total[: len(waiting)], counts[: len(waiting)] = waiting, self._counts
         total[begin - self._first :] += scores
         counts[begin - self._first :] += 1
         self._waiting, self._counts = total, counts

@@ -125,5 +125,5 @@ def _with_full_scale(window: np.ndarray) -> np.ndarray:
 
 def _threads_of_environment() -> int:
     """The threads that torch would take by the environment; 0, onnxruntime's own choice, if it tells none."""
-    told = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
-    return int(told) if told.isdecimal() else 0
+    setting = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    return int(setting) if setting.isdecimal() else 0

@@ -205,5 +205,5 @@ class FrameStream:
 
     def _score(self, windows: Sequence[tuple[int, np.ndarray]]) -> list[FrameScores]:
         scores = score_moments(self.classifier, self.windows, [samples for _, samples in windows]) if windows else []
-        known = [self._joiner.add(start, each) for (start, _), each in zip(windows, scores, strict=True)]
-        return [stretch for stretch in known if stretch is not None]
+        stretches = [self._joiner.add(start, each) for (start, _), each in zip(windows, scores, strict=True)]
+        return [stretch for stretch in stretches if stretch is not None]

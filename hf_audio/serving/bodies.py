@@ -24,18 +24,18 @@ def media_type(request: Request) -> str:
     return request.headers.get("content-type", "").split(";")[0].strip().lower()
 
 
-def join_query(request: Request, asked: Mapping[str, Any]) -> dict[str, Any]:
+def join_query(request: Request, fields: Mapping[str, Any]) -> dict[str, Any]:
     """What a request's query asks, and what its body does.
 
     Raises:
         ServiceError: 422, both ask for one thing.
     """
     query = {name: value for name, value in request.query_params.items() if value}  # empty as in a form
-    for name in query.keys() & asked.keys():
+    for name in query.keys() & fields.keys():
         raise ServiceError(
             HTTPStatus.UNPROCESSABLE_ENTITY, f"{name}: It is in the query and in the body: leave one of them out."
         )
-    return {**query, **asked}
+    return {**query, **fields}
 
 
 def read_inference(body: bytes) -> tuple[bytes, dict[str, Any]]:

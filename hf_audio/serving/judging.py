@@ -114,8 +114,8 @@ async def score_moments(service: Service, classifier: BatchedClassifier, wavefor
         reduced = await service.run_decoding(partial(facts.reduce_each, parts, wholes))
         rows = [windows.spread(*pair, len(facts.labels)) for pair in zip(parts, reduced, strict=True)]
     joiner = FrameJoiner(windows)
-    known = [joiner.add(start, row) for (start, _), row in zip(pieces, rows, strict=True)]
-    stretches = [each for each in (*known, joiner.flush()) if each is not None]
+    joined = [joiner.add(start, row) for (start, _), row in zip(pieces, rows, strict=True)]
+    stretches = [each for each in (*joined, joiner.flush()) if each is not None]
     return stretches[0]._replace(scores=np.concatenate([each.scores for each in stretches]))
 
 
@@ -157,16 +157,16 @@ async def embed_windows(
             f"hop_seconds: {size} numbers of each of {len(spans)} windows are more than {MAX_ANSWER_NUMBERS}: "
             "give a longer one.",
         )
-    heard = []
+    windows = []
     for start, end in spans:
         window = waveform[start:end]
         if not facts.speech_only or (await service.run_decoding(partial(facts.keep_speech, window)))[1] is None:
-            heard.append((start, end))
-    if not heard:
+            windows.append((start, end))
+    if not windows:
         return []
-    rows = _finite(await _score(service, embedder, [waveform[start:end] for start, end in heard]))
+    rows = _finite(await _score(service, embedder, [waveform[start:end] for start, end in windows]))
     rate = facts.sampling_rate
-    return [(start / rate, end / rate, row) for (start, end), row in zip(heard, rows, strict=True)]
+    return [(start / rate, end / rate, row) for (start, end), row in zip(windows, rows, strict=True)]
 
 
 def _finite(vectors: np.ndarray) -> np.ndarray:

@@ -30,12 +30,12 @@ async def infer(service: Service, request: Request, name: str | None) -> Respons
 
     async def answer(body: bytes) -> bytes:
         audio = body
-        asked: Mapping[str, Any] = {}
+        fields: Mapping[str, Any] = {}
         if media_type(request) == JSON:
-            audio, asked = await service.run_decoding(partial(read_inference, body))
+            audio, fields = await service.run_decoding(partial(read_inference, body))
         elif media_type(request) == FORM:
-            audio, asked = await read_form(request.headers["content-type"], body)
-        parameters = InferenceParameters.model_validate(join_query(request, asked))
+            audio, fields = await read_form(request.headers["content-type"], body)
+        parameters = InferenceParameters.model_validate(join_query(request, fields))
         return await answers.infer(service, audio, name, parameters)
 
     service.find(name)

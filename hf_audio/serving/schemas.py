@@ -163,8 +163,8 @@ class Names(BaseModel):
             if name not in cls.model_fields and value is not None
         ]
         if unknown:
-            known = ", ".join(cls.model_fields)
-            raise ValueError(f"{unknown[0][:MAX_TOLD]!r} is not known here: choose among {known}")
+            names = ", ".join(cls.model_fields)
+            raise ValueError(f"{unknown[0][:MAX_TOLD]!r} is not known here: choose among {names}")
         return values
 
 

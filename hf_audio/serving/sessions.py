@@ -142,8 +142,8 @@ class StreamSession:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self.service.stream_threads, call, *args)
 
-    async def _tell(self, heard: Sequence[Told]) -> None:
-        for event in heard:
+    async def _tell(self, events: Sequence[Told]) -> None:
+        for event in events:
             if isinstance(event, FrameScores):
                 frames = tell_frames(event, self._classifier.facts.labels)
                 await self.websocket.send_json({"start": event.start, **frames})

@@ -124,25 +124,25 @@ class Supervisor:
             try:
                 worker = await self._start(number)
             except OSError as error:  # too many open files or processes, or no memory for one more
-                told = f"could not be started ({error.strerror})"
+                reason = f"could not be started ({error.strerror})"
             else:
-                told = await self._until_ended(worker, number)
+                reason = await self._until_ended(worker, number)
             if self._closing.is_set():
                 break
             refusal = worker and worker.refusal()
             if not self.ready.is_set():
                 raise refusal or ArgumentError(
-                    f"--workers {self.n_workers}: one {told} before it could answer; give it more memory, or ask for "
-                    "fewer."
+                    f"--workers {self.n_workers}: one {reason} before it could answer; give it more memory, or ask "
+                    "for fewer."
                 )
             delay = 0.0 if worker and worker.is_ready else min(max(2 * delay, FIRST_DELAY), LONGEST_DELAY)
-            print(f"Worker {number + 1} is started again. {refusal or f'It {told}.'}", file=sys.stderr, flush=True)
+            print(f"Worker {number + 1} is started again. {refusal or f'It {reason}.'}", file=sys.stderr, flush=True)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._closing.wait(), delay)
 
     async def _until_ended(self, worker: "_Worker", number: int) -> str:
         """Wait until a worker has ended, hand what it had not taken to others, and return how it ended, in words."""
-        told = await worker.wait()
+        reason = await worker.wait()
         self._workers.remove(worker)
         self._loop.remove_reader(worker.channel)
         worker.hear()
@@ -150,7 +150,7 @@ class Supervisor:
         self._tally.clear(number)
         self._held.extend(worker.given)
         self._hand_on()
-        return told
+        return reason
 
     async def _start(self, number: int) -> "_Worker":
         channel, theirs = socket.socketpair()

@@ -180,14 +180,14 @@ def _of_another_checkpoint(vectors: Vectors, checkpoint: str) -> DataError:
 
 def _nearest(vectors: Vectors, queries: np.ndarray, examples: Sequence[str], count: int) -> list[Neighbour]:
     similarities, nearest = compare(vectors.vectors, queries)
-    own = {os.path.realpath(example) for example in examples}
+    example_files = {os.path.realpath(example) for example in examples}
     found: list[Neighbour] = []
     chosen: dict[str, list[tuple[float, float]]] = defaultdict(list)  # spans of each file
     is_own: dict[str, bool] = {}
     for row in np.argsort(-similarities, kind="stable"):
         file, start, end = vectors.files[row], float(vectors.starts[row]), float(vectors.ends[row])
         if file not in is_own:
-            is_own[file] = os.path.realpath(file) in own
+            is_own[file] = os.path.realpath(file) in example_files
         if is_own[file] or any(start < other_end and other_start < end for other_start, other_end in chosen[file]):
             continue
         chosen[file].append((start, end))

@@ -231,10 +231,10 @@ def _choose(
     # Embeddings share a large part, which says nothing and would make all of them alike.
     centred = windows.vectors - windows.vectors[candidates].mean(axis=0)
     units = centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-12)
-    own, worth = units[candidates], np.maximum(uncertainty[candidates], LEAST_UNCERTAINTY)
+    vectors, worth = units[candidates], np.maximum(uncertainty[candidates], LEAST_UNCERTAINTY)
     distances = np.ones(len(candidates))
     for row in seen:
-        distances = np.minimum(distances, _distance(own, units[row]))
+        distances = np.minimum(distances, _distance(vectors, units[row]))
     free = np.ones(len(candidates), dtype=bool)
     by_file = defaultdict(list)
     for place, row in enumerate(candidates):
@@ -250,7 +250,7 @@ def _choose(
         for other in by_file[windows.paths[candidates[place]]]:  # itself, and the last window may overlap another
             other_start, other_end = windows.spans[candidates[other]]
             free[other] &= not (other_start < end and start < other_end)
-        distances = np.minimum(distances, _distance(own, own[place]))
+        distances = np.minimum(distances, _distance(vectors, vectors[place]))
     return order, novelty
 
 

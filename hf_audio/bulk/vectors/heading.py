@@ -84,8 +84,8 @@ class VectorHeading:
         for (start, end), (text, n_bytes, modified) in zip(spans, answers, strict=True):
             if clip["path"] == STANDARD_INPUT:
                 n_bytes = modified = None
-            own = (name, round(start, 6), round(end, 6), unpack(text), self.checkpoint, n_bytes, modified)
-            yield {**dict(zip(OWN_COLUMNS, own, strict=True)), **further}
+            values = (name, round(start, 6), round(end, 6), unpack(text), self.checkpoint, n_bytes, modified)
+            yield {**dict(zip(OWN_COLUMNS, values, strict=True)), **further}
 
     @property
     def written_metadata(self) -> str:
@@ -131,12 +131,12 @@ def read_object(text: str | bytes) -> dict[str, Any]:
     return found
 
 
-def check_columns(known: Container[str]) -> None:
+def check_columns(table_columns: Container[str]) -> None:
     """Refuse a file without one of `OWN_COLUMNS`.
 
     Raises:
         KeyError: with the column that is missing.
     """
     for name in OWN_COLUMNS:
-        if name not in known:
+        if name not in table_columns:
             raise KeyError(name)

@@ -137,8 +137,8 @@ def _cut(recording: AnnotatedRecording, seconds: float, numbers: Mapping[str, in
     onsets, reached = [event[0] for event in events], list(accumulate((event[1] for event in events), max))
     near = [events[bisect_right(reached, start) : bisect_left(onsets, stop)] for start, stop in spans]
     return [
-        _Row(recording, start, stop, events_within(own, start, stop))
-        for (start, stop), own in zip(spans, near, strict=True)
+        _Row(recording, start, stop, events_within(events_near, start, stop))
+        for (start, stop), events_near in zip(spans, near, strict=True)
     ]
 
 
@@ -184,7 +184,7 @@ def _further(found: AnnotatedRecordings, columns: Columns) -> list[str]:
             values.setdefault(name, set()).add(cell)
     rows_own = (START_COLUMN, END_COLUMN, EVENTS_COLUMN, COMPLETE_COLUMN, RECORDING_COLUMN)
     taken = {*OWN_COLUMNS, *rows_own, columns.split}
-    kept = [name for name, own in values.items() if name not in taken and 2 <= len(own) <= MOST_KINDS]
+    kept = [name for name, kinds in values.items() if name not in taken and 2 <= len(kinds) <= MOST_KINDS]
     if columns.group is not None and columns.group not in kept:
         if columns.group in taken:
             raise DataError(f"--group_column {columns.group}: a column of this name is used otherwise: rename it.")

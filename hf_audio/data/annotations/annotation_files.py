@@ -158,8 +158,8 @@ def _read_grid(path: Path, wanted: Columns) -> Sheet:
     sheet = Sheet(path, rows, start=grid.start, length=grid.end - grid.start)
     filled = [tier.name for tier in tiers if tier.annotations]
     if len(filled) > 1:
-        kind, told = "TextGrids have annotations in several tiers, and all are read", "name some with --label_column"
-        sheet.said.append(Notice(kind, f"{path} in {', '.join(map(repr, filled))}", told))
+        kind, remedy = "TextGrids have annotations in several tiers, and all are read", "name some with --label_column"
+        sheet.said.append(Notice(kind, f"{path} in {', '.join(map(repr, filled))}", remedy))
     return sheet
 
 
@@ -173,9 +173,9 @@ def _find_recordings(sheet: Sheet, beside: "Recordings", place: Path, is_said: b
         files = find_named(sheet.path, names, place if is_said else sheet.path.parent, place)
         sheet.files = {name: file for name, file in zip(names, files, strict=True) if file.is_file()}
         return
-    own = beside.find(sheet.path)
-    if own is not None:
-        sheet.files = {"": own}
+    recording = beside.find(sheet.path)
+    if recording is not None:
+        sheet.files = {"": recording}
 
 
 class Recordings:
@@ -198,16 +198,16 @@ class Recordings:
             if end < len(name) and name[end].isalnum():
                 continue  # in the middle of a word
             fitting = self._by_name.get(name[:end], [])
-            own = [file for file in fitting if file.parent == path.parent] or fitting
-            if own:
-                return own[0] if len(own) == 1 else _nearest(path, own)
+            nearest = [file for file in fitting if file.parent == path.parent] or fitting
+            if nearest:
+                return nearest[0] if len(nearest) == 1 else _nearest(path, nearest)
         return self.files[0] if len(self.files) == 1 else None
 
 
 def _nearest(path: Path, files: Sequence[Path]) -> Path | None:
     """The one of several recordings whose folders are called as those of a file; `None` where several are."""
-    own = {part.casefold() for part in path.parent.parts}
-    alike = [sum(part.casefold() in own for part in file.parent.parts) for file in files]
+    folders = {part.casefold() for part in path.parent.parts}
+    alike = [sum(part.casefold() in folders for part in file.parent.parts) for file in files]
     best = [file for file, number in zip(files, alike, strict=True) if number == max(alike)]
     return best[0] if len(best) == 1 else None
 

@@ -109,7 +109,7 @@ def read_annotation_table(path: Path, wanted: Columns | None = None) -> Annotati
         if name is not None and name not in cells:
             raise DataError(f"{path} has no column {name!r}: its columns are {', '.join(cells)}.")
     recording = wanted.path or guess_recording(cells)
-    is_empty = all(not own for own in cells.values())
+    is_empty = all(not column_cells for column_cells in cells.values())
     labels = (
         () if is_empty else wanted.labels or guess_labels(path, cells, {*times, recording, wanted.group, wanted.split})
     )
@@ -130,11 +130,11 @@ def _read_rows(table: AnnotationTable, times: TimeColumns) -> None:
     ends = find_column(cells, "endfile")
     untimed = 0
     wrong: list[str] = []
-    for row, own in enumerate(labels):
+    for row, row_labels in enumerate(labels):
         own_times = times_of_row(cells, times, row)
         spans = [cells[name][row] for name in own_times if name is not None]
         if any(map(is_blank, spans)):
-            if all(map(is_blank, spans)) and not own:
+            if all(map(is_blank, spans)) and not row_labels:
                 table.silent.append(names[row])
             else:
                 untimed += 1
@@ -144,12 +144,12 @@ def _read_rows(table: AnnotationTable, times: TimeColumns) -> None:
             wrong.append(f"{slip!r} in row {row + 1} of {table.path}")
             continue
         onset, offset = read_span(cells, own_times, row)
-        if marks and not own:
+        if marks and not row_labels:
             table.silent.append(names[row])  # as far as this row goes
             continue
         end_name = "" if ends is None else unquote(cells[ends][row])
         end_name = end_name if end_name and end_name != Path(names[row].replace("\\", "/")).name else ""
-        for label in own or [""]:
+        for label in row_labels or [""]:
             table.rows.append(AnnotationRow(names[row], onset, offset, label, low[row], high[row], row, end_name))
     if untimed:
         table.warnings += [
@@ -177,18 +177,18 @@ def _labels_of_rows(table: AnnotationTable) -> list[list[str]]:
     return [[part for label in row for part in _split_cell(table, label, single)] for row in found]
 
 
-def _split_cell(table: AnnotationTable, cell: str, known: Collection[str]) -> list[str]:
-    parts = split_label(cell, known)
+def _split_cell(table: AnnotationTable, cell: str, known_labels: Collection[str]) -> list[str]:
+    parts = split_label(cell, known_labels)
     if len(parts) > 1:
         table.said.append(several_labels(cell, table.path))
     return parts
 
 
-def split_label(label: str, known: Collection[str]) -> list[str]:
+def split_label(label: str, known_labels: Collection[str]) -> list[str]:
     """The labels in a cell: what stands between signs that are in no name, or between others where each is a label."""
     for sign in (";", "|", ",", "/", "+", "&"):
         parts = [part.strip() for part in label.split(sign)]
-        if len(parts) > 1 and all(parts) and (sign in ";|" or all(part in known for part in parts)):
+        if len(parts) > 1 and all(parts) and (sign in ";|" or all(part in known_labels for part in parts)):
             return parts
     return [label]
 
@@ -227,5 +227,5 @@ def _tell_of_confidences(table: AnnotationTable) -> None:
         return
     values = [read_number(cell) for cell in table.cells[column] if not is_blank(cell)]
     if min(values) >= 0 and max(values) <= 1 and len(set(values)) > 1:
-        told = "check what these make up and what they miss, or train with --unannotated ignore"
-        table.warnings.append(Notice("files tell a confidence, as networks do", f"{table.path} in {column!r}", told))
+        remedy = "check what these make up and what they miss, or train with --unannotated ignore"
+        table.warnings.append(Notice("files tell a confidence, as networks do", f"{table.path} in {column!r}", remedy))

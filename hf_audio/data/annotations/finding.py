@@ -92,14 +92,14 @@ def find_annotations(
             "give one sound one name",
         )
     _find_complete(recordings, unannotated, problems)
-    said = [*_describe(sheets, recordings), *count_notices(notice for sheet in sheets for notice in sheet.said)]
+    messages = [*_describe(sheets, recordings), *count_notices(notice for sheet in sheets for notice in sheet.said)]
     notices = [*found.warnings, *(notice for sheet in sheets for notice in sheet.warnings), *problems.notices]
     warnings = [*count_notices(notices), *problems.further]
     return AnnotatedRecordings(
         source.stem if source.is_file() else source.resolve().name,
         sorted(recordings, key=lambda recording: str(recording.path)),
         labels,
-        said,
+        messages,
         warnings,
         is_complete=unannotated != "ignore",
     )
@@ -107,8 +107,8 @@ def find_annotations(
 
 def _split_labels(sheets: Sequence[Sheet]) -> None:
     """Take apart what holds several labels, by those that stand alone in any of the files."""
-    known = {row.label for sheet in sheets for row in sheet.rows}
-    parts = {label: split_label(label, known) for label in known}
+    distinct = {row.label for sheet in sheets for row in sheet.rows}
+    parts = {label: split_label(label, distinct) for label in distinct}
     for sheet in sheets:
         sheet.said += [several_labels(row.label, sheet.path) for row in sheet.rows if len(parts[row.label]) > 1]
         sheet.rows = [row._replace(label=label) for row in sheet.rows for label in parts[row.label]]
@@ -132,15 +132,15 @@ def _join(
                 f"{len(missing)} of the recordings that {sheet.path} names are not there, {missing[0]} for one: their "
                 "annotations are left out."
             )
-        own = place_annotations(sheet, lengths, problems)
-        for file, annotations in own.items():
+        placed = place_annotations(sheet, lengths, problems)
+        for file, annotations in placed.items():
             key = real_path(file)
             paths.setdefault(key, file)
             by_file[key].append((sheet, annotations))
         _note_cells(sheet, cells, real_path)
     recordings = []
-    for key, told in by_file.items():
-        annotations = _unite(paths[key], told, problems)
+    for key, sheet_annotations in by_file.items():
+        annotations = _unite(paths[key], sheet_annotations, problems)
         further = {name: next(iter(values)) for name, values in cells[key].items() if len(values) == 1}
         if wanted.group is not None and len(cells[key].get(wanted.group, "1")) != 1:
             raise DataError(
@@ -151,19 +151,21 @@ def _join(
     return recordings
 
 
-def _unite(path: Path, told: Sequence[tuple[Sheet, list[Annotation]]], problems: Problems) -> list[Annotation]:
+def _unite(
+    path: Path, sheet_annotations: Sequence[tuple[Sheet, list[Annotation]]], problems: Problems
+) -> list[Annotation]:
     """What several files say of one recording, each annotation once."""
     united: dict[Annotation, None] = {}
     n_same = 0
-    for _, annotations in told:
+    for _, annotations in sheet_annotations:
         before = list(united)
         for annotation in annotations:
             if annotation in united or any(_are_same(annotation, other) for other in before):
                 n_same += 1
             else:
                 united[annotation] = None
-    if len(told) > 1:
-        names = [sheet.path.name for sheet, _ in told]
+    if len(sheet_annotations) > 1:
+        names = [sheet.path.name for sheet, _ in sheet_annotations]
         same = f"; {n_same} annotations that several have count once" if n_same else ""
         problems.add(
             "recordings have several files of annotations, which are joined",
@@ -187,11 +189,11 @@ def _note_cells(sheet: Sheet, cells: dict[str, dict[str, set[str]]], real_path: 
         return
     used = {table.columns.path, *table.columns.labels}
     keys = {name: real_path(file) for name, file in sheet.files.items()}
-    own_keys = [keys.get(unquote(cell)) for cell in table.cells[table.columns.path]]
-    for column, own in table.cells.items():
+    row_keys = [keys.get(unquote(cell)) for cell in table.cells[table.columns.path]]
+    for column, column_cells in table.cells.items():
         if column in used:
             continue
-        for key, cell in zip(own_keys, own, strict=True):
+        for key, cell in zip(row_keys, column_cells, strict=True):
             if key is not None:
                 cells[key][column].add(unquote(cell))
 
@@ -202,15 +204,15 @@ def _merge_spellings(recordings: Sequence[AnnotatedRecording], problems: Problem
     spellings: dict[str, list[str]] = defaultdict(list)
     for label, _ in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0].swapcase())):
         spellings[label.casefold()].append(label)
-    meant = {label: own[0] for own in spellings.values() for label in own}
-    for own in spellings.values():
-        if len(own) > 1:
+    usual_spelling = {label: variants[0] for variants in spellings.values() for label in variants}
+    for variants in spellings.values():
+        if len(variants) > 1:
             problems.add(
-                "labels are written with and without capitals, and taken for one", " and ".join(map(repr, own))
+                "labels are written with and without capitals, and taken for one", " and ".join(map(repr, variants))
             )
     for recording in recordings:
         recording.annotations = [
-            annotation._replace(label=meant[annotation.label]) for annotation in recording.annotations
+            annotation._replace(label=usual_spelling[annotation.label]) for annotation in recording.annotations
         ]
 
 
@@ -261,19 +263,19 @@ def _take_named_parts(
     Raises:
         DataError: a recording is of two parts.
     """
-    told: dict[Path, str] = {}
+    part_of: dict[Path, str] = {}
     for sheet in sheets:
         if sheet.path.stem not in named:
             continue
         part = named[sheet.path.stem]
         for file in sheet.files.values():
-            if told.setdefault(file, part) != part:
+            if part_of.setdefault(file, part) != part:
                 raise DataError(
-                    f"{file} is annotated in tables of two parts, {told[file]} and {part}: a recording is trained on "
-                    "or tested on as a whole; put all of its rows into one table."
+                    f"{file} is annotated in tables of two parts, {part_of[file]} and {part}: a recording is trained "
+                    "on or tested on as a whole; put all of its rows into one table."
                 )
     for recording in recordings:
-        recording.part = told.get(recording.path, recording.part)
+        recording.part = part_of.get(recording.path, recording.part)
 
 
 def _without_annotations(files: Sequence[Path], problems: Problems) -> list[AnnotatedRecording]:
@@ -300,14 +302,14 @@ def _find_complete(
             longest, last = max(longest, annotation.onset - last), max(last, annotation.offset)
         rest = seconds - last
         if rest > max(LONGEST_REST, GAPS * longest, REST_SHARE * seconds):
-            told = f"{recording.path}, of {seconds:.0f} s, after {last:.0f} s"
+            case = f"{recording.path}, of {seconds:.0f} s, after {last:.0f} s"
             if unannotated == "background":
-                problems.add("recordings have a long rest without annotations, which is taken for background", told)
+                problems.add("recordings have a long rest without annotations, which is taken for background", case)
             else:
                 recording.complete_until = last
                 problems.add(
                     "recordings have a long rest without annotations, which is left out",
-                    told,
+                    case,
                     "with --unannotated background, it is taken for background",
                 )
 
@@ -328,5 +330,5 @@ def _describe(sheets: Sequence[Sheet], recordings: Sequence[AnnotatedRecording])
 
 
 def _explain_none(sheets: Sequence[Sheet], problems: Problems) -> str:
-    told = " ".join([*count_notices(problems.notices), *problems.further])
-    return f"{sheets[0].path} has no annotation that can be used: {told or 'it is empty'}".rstrip(".") + "."
+    reasons = " ".join([*count_notices(problems.notices), *problems.further])
+    return f"{sheets[0].path} has no annotation that can be used: {reasons or 'it is empty'}".rstrip(".") + "."

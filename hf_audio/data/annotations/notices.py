@@ -33,6 +33,6 @@ def count_notices(notices: Iterable[Notice]) -> list[str]:
     for notice in notices:
         cases[notice.kind].append(notice)
     return [
-        f"{len(own)} {kind}, {own[0].case} for one{own[0].remedy and ': '}{own[0].remedy}."
-        for kind, own in cases.items()
+        f"{len(alike)} {kind}, {alike[0].case} for one{alike[0].remedy and ': '}{alike[0].remedy}."
+        for kind, alike in cases.items()
     ]

@@ -76,26 +76,26 @@ def place_annotations(
     beyond = [(row, file, onset) for row, file, onset, _ in timed if onset >= lengths[file].seconds]
     if timed and len(beyond) > SHARE_BEYOND * len(timed):
         raise DataError(_explain_beyond(sheet, lengths, len(beyond)))
-    own = [(row, lengths[file]) for row, file, *_ in timed]
-    if sheet.unit == SECONDS and own and _are_of_a_day(own):
+    rows = [(row, lengths[file]) for row, file, *_ in timed]
+    if sheet.unit == SECONDS and rows and _are_of_a_day(rows):
         raise DataError(
             f"The annotations in {sheet.path} last less than a thousandth of a second each: they look like "
             "fractions of a day, as spreadsheets keep times; multiply them by 86400."
         )
     for row, file, onset, offset in timed:
         seconds, label = lengths[file].seconds, composed(" ".join(row.label.split()))
-        told = f"{label or 'without a label'} from {onset:g} to {offset:g} s of {file} ({sheet.path.name})"
+        case = f"{label or 'without a label'} from {onset:g} to {offset:g} s of {file} ({sheet.path.name})"
         if not label:
-            problems.add("annotations have no label and are left out", told)
+            problems.add("annotations have no label and are left out", case)
         elif offset <= onset:
             how = "no length" if offset == onset else "a negative length"
-            problems.add(f"annotations have {how} and are left out", told, "say when they end")
+            problems.add(f"annotations have {how} and are left out", case, "say when they end")
         elif onset >= seconds or offset <= 0:
             where = "after the end" if onset >= seconds else "before the beginning"
-            problems.add(f"annotations lie {where} of their recordings and are left out", told)
+            problems.add(f"annotations lie {where} of their recordings and are left out", case)
         else:
             if offset > seconds + ROUNDING and not _goes_on(row, sheet, found, offset - seconds, label):
-                problems.add("annotations reach over the ends of their recordings and are cut there", told)
+                problems.add("annotations reach over the ends of their recordings and are cut there", case)
             inside = max(onset, 0.0), min(offset, seconds)
             found[file].append(Annotation(*inside, label, row.low_freq, row.high_freq))
     return found
@@ -123,8 +123,8 @@ def _explain_beyond(sheet: Sheet, lengths: Mapping[Path, Length], n_beyond: int)
     """Why most annotations cannot be those of their recordings, and what the times may be."""
     rows = [row for row in sheet.rows if sheet.files.get(row.name) in lengths]
     last = max(rows, key=lambda row: row.offset)
-    own = [(row, lengths[sheet.files[row.name]]) for row in rows]
-    longest = max(length.seconds for _, length in own)
+    measured = [(row, lengths[sheet.files[row.name]]) for row in rows]
+    longest = max(length.seconds for _, length in measured)
     guess = "give seconds from the beginning of each recording"
     if sheet.table is not None and sheet.table.has_clocks:
         guess = "they may be times of the day: give times from the beginning of each recording"
@@ -133,9 +133,9 @@ def _explain_beyond(sheet: Sheet, lengths: Mapping[Path, Length], n_beyond: int)
             "they may count from the beginning of a sequence of files: export the table from Raven with the column "
             "File Offset (s) too"
         )
-    elif _would_fit(own, [1000] * len(own)):
+    elif _would_fit(measured, [1000] * len(measured)):
         guess = "they look like milliseconds: divide them by 1000, or add ms to the columns' names, as in start_ms"
-    elif _would_fit(own, [length.rate for _, length in own]):
+    elif _would_fit(measured, [length.rate for _, length in measured]):
         guess = "they look like samples: divide them by the rate, or add samples to the names, as in start_samples"
     return (
         f"{n_beyond} of {len(rows)} annotations in {sheet.path} lie beyond the end of their recordings: {sheet.named} "
@@ -143,16 +143,16 @@ def _explain_beyond(sheet: Sheet, lengths: Mapping[Path, Length], n_beyond: int)
     )
 
 
-def _would_fit(own: Sequence[tuple[AnnotationRow, Length]], scales: Sequence[float]) -> bool:
+def _would_fit(measured: Sequence[tuple[AnnotationRow, Length]], scales: Sequence[float]) -> bool:
     """Whether times divided so lie in their recordings, and last as long as sounds do."""
     inside = (
-        row.offset / scale <= length.seconds + ROUNDING for (row, length), scale in zip(own, scales, strict=True)
+        row.offset / scale <= length.seconds + ROUNDING for (row, length), scale in zip(measured, scales, strict=True)
     )
-    lasting = [(row.offset - row.onset) / scale for (row, _), scale in zip(own, scales, strict=True)]
+    lasting = [(row.offset - row.onset) / scale for (row, _), scale in zip(measured, scales, strict=True)]
     return all(inside) and statistics.median(lasting) >= SHORTEST_SOUND
 
 
-def _are_of_a_day(own: Sequence[tuple[AnnotationRow, Length]]) -> bool:
+def _are_of_a_day(measured: Sequence[tuple[AnnotationRow, Length]]) -> bool:
     """Whether times are fractions of a day: no sounds are so short, and all so early."""
-    longest = max(row.offset - row.onset for row, _ in own)
-    return 0 < longest < SHORTEST_IN_A_DAY and _would_fit(own, [DAYS_A_SECOND] * len(own))
+    longest = max(row.offset - row.onset for row, _ in measured)
+    return 0 < longest < SHORTEST_IN_A_DAY and _would_fit(measured, [DAYS_A_SECOND] * len(measured))

@@ -102,10 +102,10 @@ def guess_times(cells: Mapping[str, Sequence[str]]) -> TimeColumns | None:
     keys = {name: read_name(name).key for name in cells}
     usual_names = {*ONSET_NAMES, *OFFSET_NAMES, *DURATION_NAMES}
     named = [name for name in cells if keys[name] in usual_names]
-    known = [name for name in named if are_mostly_times(cells[name]) or all(map(is_blank, cells[name]))]
+    usable = [name for name in named if are_mostly_times(cells[name]) or all(map(is_blank, cells[name]))]
 
     def find(usual: Iterable[str], but: Iterable[str | None] = ()) -> str | None:
-        return next((name for key in usual for name in known if keys[name] == key and name not in but), None)
+        return next((name for key in usual for name in usable if keys[name] == key and name not in but), None)
 
     onset = find(ONSET_NAMES)
     offset = find(OFFSET_NAMES, [onset])
@@ -192,16 +192,16 @@ def _find_further_part(cells: Mapping[str, Sequence[str]], column: str) -> str |
 
     One that says the same time in another unit, as ELAN exports it, is none.
     """
-    own = read_name(column)
+    wanted = read_name(column)
     for name in cells:
         named = read_name(name)
-        scale = PARTS_OF_TIMES.get(named.key.removeprefix(own.key)) if named.key.startswith(own.key) else None
-        if named.key == own.key and {named.unit, own.unit} == {MINUTES, SECONDS}:
+        scale = PARTS_OF_TIMES.get(named.key.removeprefix(wanted.key)) if named.key.startswith(wanted.key) else None
+        if named.key == wanted.key and {named.unit, wanted.unit} == {MINUTES, SECONDS}:
             scale = 60 if named.unit == MINUTES else 1
         if name == column or scale is None or not all(are_numbers(cells[one]) for one in (name, column)):
             continue
         pairs = [
-            (read_number(cell) * scale, read_number(other) * (60 if own.unit == MINUTES else 1))
+            (read_number(cell) * scale, read_number(other) * (60 if wanted.unit == MINUTES else 1))
             for cell, other in zip(cells[name], cells[column], strict=True)
             if not is_blank(cell) and not is_blank(other)
         ]

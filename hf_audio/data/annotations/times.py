@@ -75,10 +75,10 @@ def without_thousands(cells: Sequence[str]) -> list[str]:
 
     Cells are as they were where any has other decimals, or all might have three.
     """
-    said = [cell.strip() for cell in cells if not is_blank(cell)]
-    whole = [cell for cell in said if cell.isdecimal()]
-    grouped = [cell for cell in said if THOUSANDS.fullmatch(cell)]
-    if not whole or not grouped or len(whole) + len(grouped) < len(said) or max(map(len, whole)) > 3:
+    filled = [cell.strip() for cell in cells if not is_blank(cell)]
+    whole = [cell for cell in filled if cell.isdecimal()]
+    grouped = [cell for cell in filled if THOUSANDS.fullmatch(cell)]
+    if not whole or not grouped or len(whole) + len(grouped) < len(filled) or max(map(len, whole)) > 3:
         return list(cells)
     return [re.sub(r"[.,]", "", cell) for cell in cells]
 
@@ -103,15 +103,15 @@ def is_clock(cell: str) -> bool:
 
 def are_mostly_times(cells: Sequence[str]) -> bool:
     """Whether most cells that say something hold times: others may be slips of whoever has typed them."""
-    said = [cell for cell in cells if not is_blank(cell)]
-    return 2 * sum(are_times([cell]) for cell in said) > len(said)
+    filled = [cell for cell in cells if not is_blank(cell)]
+    return 2 * sum(are_times([cell]) for cell in filled) > len(filled)
 
 
 def are_times(cells: Sequence[str]) -> bool:
     """Whether cells hold times, but for those that say nothing."""
-    said = [cell for cell in cells if not is_blank(cell)]
+    filled = [cell for cell in cells if not is_blank(cell)]
     try:
-        return bool(said) and all(math.isfinite(read_time(cell)) for cell in said)
+        return bool(filled) and all(math.isfinite(read_time(cell)) for cell in filled)
     except ValueError:
         return False
 

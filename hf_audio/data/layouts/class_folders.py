@@ -343,5 +343,5 @@ def _words(name: str) -> list[str]:
 
 def _some(names: Sequence[str]) -> str:
     """The first few names, and how many more there are, for a sentence."""
-    told = ", ".join(names[:NAMES_TOLD])
-    return told if len(names) <= NAMES_TOLD else f"{told} and {len(names) - NAMES_TOLD} more"
+    listed = ", ".join(names[:NAMES_TOLD])
+    return listed if len(names) <= NAMES_TOLD else f"{listed} and {len(names) - NAMES_TOLD} more"

@@ -26,16 +26,16 @@ def read_one_table(path: Path, asked: Asked, source: Path | None = None) -> Reco
     """A table, given by itself or as the one of a folder."""
     layout = next((layout for layout in TABLE_LAYOUTS if layout.table == path.name.casefold()), None)
     table = None if layout is None else _read_as_known(path, layout, source or path.parent.parent, asked)
-    said = []
+    messages = []
     if table is None:
         table = asked.read(path, source)
     elif layout is not None:
-        said = [f"{path} is read as {layout.name}'s{layout.note and ': ' + layout.note}."]
+        messages = [f"{path} is read as {layout.name}'s{layout.note and ': ' + layout.note}."]
     if source is None and len(beside := _tables_of_parts_beside(path)) > 1:
-        said.append(
+        messages.append(
             f"{', '.join(beside)} lie side by side and {path.name} alone is read: give the folder for all parts."
         )
-    found = Recordings(path.stem, table, said=said)
+    found = Recordings(path.stem, table, said=messages)
     return _take_parts(found, source or path.parent, asked)
 
 
@@ -50,14 +50,14 @@ def _tables_of_parts_beside(path: Path) -> list[str]:
 
 def _read_as_known(path: Path, layout: TableLayout, search_in: Path, asked: Asked) -> ClipTable | None:
     """A table of a known data set, if it has that one's columns and the user has not named other ones."""
-    known, wanted = layout.columns, asked.wanted
+    layout_columns, wanted = layout.columns, asked.wanted
     try:
         return asked.read(
             path,
             search_in,
-            path=wanted.path or known.path,
-            labels=wanted.labels or known.labels,
-            group=wanted.group or known.group,
+            path=wanted.path or layout_columns.path,
+            labels=wanted.labels or layout_columns.labels,
+            group=wanted.group or layout_columns.group,
         )
     except DataError:
         return None
@@ -79,11 +79,11 @@ def _take_parts(found: Recordings, root: Path, asked: Asked) -> Recordings:
         return found
     parts = [TEST if int(cell) == numbers[-1] else TRAIN for cell in table.column(column)]
     sentence = f"Fold {numbers[-1]} of {len(numbers)}, by the column {column} of its table, was held out."
-    said = (
+    message = (
         f"{found.name}: {sentence} --folds all holds out each of them once; name another column with --split_column, "
         "or one of groups with --group_column."
     )
-    return replace(with_parts(found, parts), split=sentence, said=[*found.said, said])
+    return replace(with_parts(found, parts), split=sentence, said=[*found.said, message])
 
 
 def _parts_by_folder(table: ClipTable, root: Path) -> list[str] | None:
@@ -106,12 +106,12 @@ def read_known_table(source: Path, searched: FolderSearch, tables: Sequence[Path
     """Read the table of a known data set, in the folder or, of a folder of recordings alone, above it."""
     above = source.resolve().parent
     for layout in TABLE_LAYOUTS:
-        own = [table for table in tables if table.name.casefold() == layout.table]
-        if not own and not tables and searched.audio:
-            own = [file for folder in ("", "meta", "metadata") for file in _named(above / folder, layout.table)]
-        if len(own) != 1:
+        candidates = [table for table in tables if table.name.casefold() == layout.table]
+        if not candidates and not tables and searched.audio:
+            candidates = [file for folder in ("", "meta", "metadata") for file in _named(above / folder, layout.table)]
+        if len(candidates) != 1:
             continue
-        found = read_one_table(own[0], asked, source)
+        found = read_one_table(candidates[0], asked, source)
         if found.said and any(map(is_file, found.table.files)):
             return without_unnamed(found, searched)
     return None

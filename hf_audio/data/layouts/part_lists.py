@@ -17,16 +17,18 @@ def take_lists(found: Recordings, directory: Path) -> Recordings:
         return found
     lists = [file for file in found.searched.others if file.suffix.lower() in LIST_SUFFIXES]
     lists = [file for file in lists if file.parent == directory]
-    known = {file.stem: read for file in lists if (read := read_part_name(file.stem)) is not None and not read[1]}
+    named_parts = {
+        file.stem: read for file in lists if (read := read_part_name(file.stem)) is not None and not read[1]
+    }
     names = {os.path.normpath(file): row for row, file in enumerate(found.table.files)}
     parts = [TRAIN] * len(found.table.files)
     read_from = []
     for file in lists:
-        if file.stem not in known:
+        if file.stem not in named_parts:
             continue
         rows = _listed_rows(file, directory, names)
         for row in rows:
-            parts[row] = known[file.stem][0]
+            parts[row] = named_parts[file.stem][0]
         if rows:
             read_from.append(file)
     if not read_from:

@@ -36,6 +36,6 @@ def name_parts(names: Iterable[str]) -> dict[str, str]:
     """
     read = {name: found for name in names if (found := read_part_name(name)) is not None}
     others = {words for _, words in read.values()}
-    meant = others if len(others) == 1 else {()}
-    parts = {name: part for name, (part, words) in read.items() if words in meant}
+    shared_words = others if len(others) == 1 else {()}
+    parts = {name: part for name, (part, words) in read.items() if words in shared_words}
     return parts if TRAIN in parts.values() else {}

@@ -71,15 +71,17 @@ def _read_known_names(source: Path, searched: FolderSearch, tables: Sequence[Pat
     if asked.names_columns or tables:
         return None
     files = [file for file in searched.audio if NOISE_FOLDER not in file.parts]
-    known = find_name_layout(source, files)
-    if known is None:
+    recognized = find_name_layout(source, files)
+    if recognized is None:
         return None
-    layout, matches = known
+    layout, matches = recognized
     labels = [layout.labels.get(match["label"], match["label"]) for match in matches]
     cells = {"label": labels, layout.group: [match["group"] for match in matches]}
     table = ClipTable(source, cells, Columns("path", ("label",), layout.group), files)
-    said = f"{source} is read as {layout.name}, by the names of its files; clips of one {layout.group} stay together."
-    found = Recordings(source.resolve().name, table, searched, said=[said])
+    message = (
+        f"{source} is read as {layout.name}, by the names of its files; clips of one {layout.group} stay together."
+    )
+    found = Recordings(source.resolve().name, table, searched, said=[message])
     if len(files) < len(searched.audio):
         found.said += read_class_folders(source, searched.audio).said
     if "fold" in layout.pattern.groupindex:

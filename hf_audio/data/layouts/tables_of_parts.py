@@ -32,8 +32,8 @@ def read_tables_by_part(
         if found is None:
             continue
         further = sorted(table.name for stem, table in beside.items() if stem not in parts)
-        said = f"{', '.join(beside[stem].name for stem in sorted(parts))} of {folder} are its parts"
-        found.said.append(f"{said}; not read: {', '.join(further)}." if further else f"{said}.")
+        message = f"{', '.join(beside[stem].name for stem in sorted(parts))} of {folder} are its parts"
+        found.said.append(f"{message}; not read: {', '.join(further)}." if further else f"{message}.")
         return found
     return None
 
@@ -103,9 +103,9 @@ def read_tables_of_parts(
         return None
     pairs, bare = [], []
     for top in tops:
-        own = [file for file in searched.others if is_table(file) and file.parent == directory / top]
-        named = [table for table in own if table.stem.casefold() == METADATA]
-        one = named if named or len(folders.classes) > 1 else own
+        part_tables = [file for file in searched.others if is_table(file) and file.parent == directory / top]
+        named = [table for table in part_tables if table.stem.casefold() == METADATA]
+        one = named if named or len(folders.classes) > 1 else part_tables
         if len(one) == 1:
             pairs.append((parts[top], one[0], directory / top))
         else:

@@ -83,8 +83,8 @@ def find_named(table: Path, names: Sequence[str], folder: Path, search_in: Path)
     if not all(there):
         plain = [folder / _plain_path(name) for name in names]  # as Windows writes paths, or a table in a table
         paths = [
-            path if found or not os.path.isfile(own) else own
-            for path, found, own in zip(paths, there, plain, strict=True)
+            path if found or not os.path.isfile(unresolved) else unresolved
+            for path, found, unresolved in zip(paths, there, plain, strict=True)
         ]
     if any(map(is_file, paths)) or not search_in.is_dir():
         return paths

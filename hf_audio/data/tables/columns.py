@@ -117,9 +117,9 @@ def _guess_path(table: Mapping[str, Sequence[Any]]) -> str | None:
 
 def holds_sounds(cells: Sequence[Any]) -> bool:
     """Whether most cells of a column that say anything are names of sound files."""
-    said = [unquote(cell) for cell in cells if isinstance(cell, str) and cell.strip()]
-    n_sounds = sum(cell.lower().endswith(tuple(SOUND_SUFFIXES)) for cell in said)
-    return bool(said) and n_sounds >= SOUND_SHARE * len(said)
+    filled = [unquote(cell) for cell in cells if isinstance(cell, str) and cell.strip()]
+    n_sounds = sum(cell.lower().endswith(tuple(SOUND_SUFFIXES)) for cell in filled)
+    return bool(filled) and n_sounds >= SOUND_SHARE * len(filled)
 
 
 def guess_split(table: Mapping[str, Sequence[Any]]) -> str | None:
@@ -130,9 +130,9 @@ def guess_split(table: Mapping[str, Sequence[Any]]) -> str | None:
     """
     for usual in SPLIT_NAMES:
         split = _guess(list(table), (usual,))
-        said = set() if split is None else {_as_text(cell) for cell in table[split]}
-        parts = {PARTS[cell] for cell in said if cell in PARTS}
-        if parts and (usual in SURE_SPLIT_NAMES or said <= set(PARTS) or {TRAIN, TEST} <= parts):
+        values = set() if split is None else {_as_text(cell) for cell in table[split]}
+        parts = {PARTS[cell] for cell in values if cell in PARTS}
+        if parts and (usual in SURE_SPLIT_NAMES or values <= set(PARTS) or {TRAIN, TEST} <= parts):
             return split
     return None
 
@@ -224,8 +224,8 @@ def _read_tags(source: str, table: Mapping[str, Sequence[Any]], columns: Sequenc
 
 def is_indicator(cells: Sequence[Any]) -> bool:
     """Whether a column says of every clip whether it has the column's tag; one that says nothing at all does not."""
-    said = {_as_text(cell) for cell in cells}
-    return said <= set(TRUTHS) and bool(said - {""})
+    values = {_as_text(cell) for cell in cells}
+    return values <= set(TRUTHS) and bool(values - {""})
 
 
 def _as_text(cell: Any) -> str:

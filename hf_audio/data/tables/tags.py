@@ -35,8 +35,8 @@ def unquote(cell: str) -> str:
 
 def holds_lists(cells: Sequence[str]) -> bool:
     """Whether all cells of a column that hold anything are the text of lists with quotes, `['dog', 'rain']`."""
-    said = [text for cell in cells if (text := _list_text(cell))]
-    return all(map(_is_bracketed, said)) and any(text[1:-1].strip().startswith(tuple(QUOTES)) for text in said)
+    texts = [text for cell in cells if (text := _list_text(cell))]
+    return all(map(_is_bracketed, texts)) and any(text[1:-1].strip().startswith(tuple(QUOTES)) for text in texts)
 
 
 def split_tags(source: str, column: str, cells: Sequence[str]) -> tuple[list[list[str]], str | None]:
@@ -48,8 +48,8 @@ def split_tags(source: str, column: str, cells: Sequence[str]) -> tuple[list[lis
     Raises:
         DataError: a cell begins as a list and is none.
     """
-    said = [text for cell in cells if (text := _list_text(cell))]
-    if holds_lists(cells) or (said and all(text[0] == "[" and _is_bracketed(text) for text in said)):
+    texts = [text for cell in cells if (text := _list_text(cell))]
+    if holds_lists(cells) or (texts and all(text[0] == "[" and _is_bracketed(text) for text in texts)):
         return [_split_list(source, column, cell) for cell in cells], None
     plain = [IN_QUOTES.sub("", cell) for cell in cells]
     counts = {separator: sum(separator in cell for cell in plain) for separator in FURTHER_SEPARATORS}

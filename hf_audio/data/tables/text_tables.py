@@ -129,15 +129,15 @@ def _find_delimiter(text: str) -> tuple[str, str]:
 
     It is what gives the most columns that the rows have too.
     """
-    said = re.match(r'"?sep=(.)"?\s*[\r\n]+', text, re.IGNORECASE)
-    if said is not None:
-        return said.group(1), text[said.end() :]
+    declared = re.match(r'"?sep=(.)"?\s*[\r\n]+', text, re.IGNORECASE)
+    if declared is not None:
+        return declared.group(1), text[declared.end() :]
     found, most = "", 1
     for delimiter in DELIMITERS:
         with suppress(csv.Error):
             lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-            told = (row for row in lines if any(map(str.strip, row)))
-            header, *rows = list(itertools.islice(told, ROWS_LOOKED_AT)) or [[]]
+            filled = (row for row in lines if any(map(str.strip, row)))
+            header, *rows = list(itertools.islice(filled, ROWS_LOOKED_AT)) or [[]]
             n_full = sum(len(row) >= len(header) for row in rows)
             fits = 2 * n_full >= len(rows) and not any(any(row[len(header) :]) for row in rows)
             if fits and len(header) > most:
