@@ -122,7 +122,7 @@ def _cut_long_recordings(listed: list[_Recording]) -> tuple[list[_Recording], st
 
 def _report(found: Recordings) -> None:
     """Say how the recordings were read, and what of them is left out."""
-    for sentence in found.said:
+    for sentence in found.messages:
         logger.info("%s", sentence)
     for sentence in found.warnings:
         logger.warning("%s", sentence)

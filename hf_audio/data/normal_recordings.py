@@ -48,7 +48,7 @@ class NormalRecordings:
     groups: list[str] | None
     """Recordings or sessions, by the user's column."""
     columns: Columns
-    said: list[str]
+    messages: list[str]
 
     def select(self, rows: Sequence[int] | np.ndarray) -> "NormalRecordings":
         """These alone."""
@@ -99,7 +99,7 @@ def load_normal_collection(
         DataError: as there.
     """
     found = read_normal_recordings(source, columns, audio_dir)
-    for sentence in found.said:
+    for sentence in found.messages:
         logger.info("%s", sentence)
     if ANOMALY not in found.labels:
         logger.info("Nothing in %s is called an anomaly: %d recordings count as normal.", source, len(found.paths))
@@ -225,7 +225,7 @@ def _read_table(source: Path, columns: Columns, audio_dir: str | os.PathLike | N
         named = group
     sections = [""] * len(labels) if named is None else [str(cell) for cell in table.column(named)]
     files = [str(file) for file in table.files]
-    return NormalRecordings(found.name, files, labels, parts, sections, groups, table.columns, list(found.said))
+    return NormalRecordings(found.name, files, labels, parts, sections, groups, table.columns, list(found.messages))
 
 
 def _labels_of(table: ClipTable, wanted: Columns) -> list[str]:

@@ -103,7 +103,7 @@ def read_labelled_clips(
     found = read_recordings(source, columns, audio_dir=audio_dir, several=several)
     if found.problem is not None and not found.table.columns.labels:
         raise DataError(found.problem)
-    for sentence in found.said:
+    for sentence in found.messages:
         logger.info("%s", sentence)
     for sentence in found.warnings:
         logger.warning("%s", sentence)
@@ -122,7 +122,7 @@ def read_labelled_clips(
 def _read_conditions(source: str, columns: Columns, audio_dir: str | None) -> LabelledClips:
     """Normal clips and anomalies, as names, folders or a table tell them."""
     found = read_normal_recordings(source, columns, audio_dir)
-    for sentence in found.said:
+    for sentence in found.messages:
         logger.info("%s", sentence)
     labels: list[tuple[str, ...]] = [(label,) if label else () for label in found.labels]
     further = {SECTION_COLUMN: found.sections} if len(set(found.sections)) > 1 else {}

@@ -73,7 +73,7 @@ def _read(data: Data, labels: list[str]) -> EventData:
     annotated = find_annotations(data.source, data.columns, audio_dir=data.audio_dir, unannotated=data.unannotated)
     if annotated is None:
         raise DataError(f"{data.source} has no annotations with times, which thresholds of events are fitted to.")
-    for sentence in annotated.said:
+    for sentence in annotated.messages:
         logger.info("%s", sentence)
     for sentence in annotated.warnings:
         logger.warning("%s", sentence)

@@ -39,7 +39,7 @@ class EventData:
 
 def choose_recordings(annotated: AnnotatedRecordings, source: str | os.PathLike) -> AnnotatedRecordings:
     """Those to test on, where the recordings came divided; what was read is told."""
-    for sentence in annotated.said:
+    for sentence in annotated.messages:
         logger.info("%s", sentence)
     for sentence in annotated.warnings:
         logger.warning("%s", sentence)

@@ -97,7 +97,7 @@ def _list_annotated(found: AnnotatedRecordings, columns: Columns | None) -> List
     silent = [Case((str(recording.path),)) for recording in found.recordings if not recording.annotations]
     findings = [
         *(Finding("warning", "annotations", sentence, "") for sentence in found.warnings),
-        *(Finding("note", "annotations", sentence, "") for sentence in found.said),
+        *(Finding("note", "annotations", sentence, "") for sentence in found.messages),
         *find("note", "background", "Without annotations, and so taken for background", "", silent),
     ]
     return Listing(entries, (), findings, found)
@@ -121,7 +121,7 @@ def _tell_reading(found: Recordings) -> list[Finding]:
     severity: Severity = "error" if found.table.columns.labels else "warning"  # recordings may be none of any class
     problem = [] if found.problem is None else [Finding(severity, "layout", found.problem, "")]
     doubts = [Finding("warning", "layout", sentence, "") for sentence in found.warnings]
-    return [*problem, *doubts, *(Finding("note", "layout", sentence, "") for sentence in found.said)]
+    return [*problem, *doubts, *(Finding("note", "layout", sentence, "") for sentence in found.messages)]
 
 
 def _find_in_rows(by_path: Mapping[str, Sequence[Entry]], labelled: bool, place: str) -> list[Finding]:

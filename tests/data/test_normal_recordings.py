@@ -54,7 +54,7 @@ def test_folders_tell_it_and_others_than_normal_are_anomalies(tmp_path):
     assert rows.labels == ["normal", "normal"] and rows.parts == [TRAIN, TRAIN]
     touch(tmp_path / "d", "train/1.wav", "test/normal/2.wav", "test/crack/3.wav")
     rows = read_normal_recordings(tmp_path / "d")
-    assert rows.labels == ["anomaly", "normal", "normal"] and "test/crack count as anomalies" in rows.said[0]
+    assert rows.labels == ["anomaly", "normal", "normal"] and "test/crack count as anomalies" in rows.messages[0]
 
 
 @pytest.mark.parametrize(

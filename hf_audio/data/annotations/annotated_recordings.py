@@ -44,7 +44,7 @@ class AnnotatedRecordings:
     recordings: list[AnnotatedRecording]
     labels: list[str]
     """Of all annotations, in the order of their ids."""
-    said: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
     """What was done that nobody asked for, in sentences."""
     warnings: list[str] = field(default_factory=list)
     is_complete: bool = True

@@ -38,7 +38,7 @@ class Sheet:
     """What its times count from where its recording is a part of a longer one."""
     length: float | None = None
     """How long what it is of lasts, where it tells."""
-    said: list[Notice] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
     warnings: list[Notice] = field(default_factory=list)
 
     @property
@@ -142,7 +142,7 @@ def read_sheet(path: Path, wanted: Columns) -> Sheet | None:
         table = read_annotation_table(path, wanted) if is_timed else None
         if table is None:
             return None
-        return Sheet(path, table.rows, table.unit, table.named, table, said=table.said, warnings=table.warnings)
+        return Sheet(path, table.rows, table.unit, table.named, table, notices=table.notices, warnings=table.warnings)
     track = read_label_track(path)
     if track is None:
         return None
@@ -159,7 +159,7 @@ def _read_grid(path: Path, wanted: Columns) -> Sheet:
     filled = [tier.name for tier in tiers if tier.annotations]
     if len(filled) > 1:
         kind, remedy = "TextGrids have annotations in several tiers, and all are read", "name some with --label_column"
-        sheet.said.append(Notice(kind, f"{path} in {', '.join(map(repr, filled))}", remedy))
+        sheet.notices.append(Notice(kind, f"{path} in {', '.join(map(repr, filled))}", remedy))
     return sheet
 
 

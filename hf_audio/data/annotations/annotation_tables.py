@@ -68,7 +68,7 @@ class AnnotationTable:
     """How it names the columns of times, for sentences."""
     silent: list[str] = field(default_factory=list)
     """Names of recordings that are listed without anything that sounds."""
-    said: list[Notice] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
     warnings: list[Notice] = field(default_factory=list)
 
     @property
@@ -180,7 +180,7 @@ def _labels_of_rows(table: AnnotationTable) -> list[list[str]]:
 def _split_cell(table: AnnotationTable, cell: str, known_labels: Collection[str]) -> list[str]:
     parts = split_label(cell, known_labels)
     if len(parts) > 1:
-        table.said.append(several_labels(cell, table.path))
+        table.notices.append(several_labels(cell, table.path))
     return parts
 
 
@@ -217,7 +217,7 @@ def _join_views(table: AnnotationTable) -> None:
     n_joined = len(table.rows) - len(kept)
     if n_joined:
         notice = Notice("rows are further views of selections, which count once", f"some of {table.path}")
-        table.said += [notice] * n_joined
+        table.notices += [notice] * n_joined
     table.rows = sorted(kept.values(), key=lambda row: row.row)
 
 

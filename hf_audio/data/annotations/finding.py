@@ -92,7 +92,7 @@ def find_annotations(
             "give one sound one name",
         )
     _find_complete(recordings, unannotated, problems)
-    messages = [*_describe(sheets, recordings), *count_notices(notice for sheet in sheets for notice in sheet.said)]
+    messages = [*_describe(sheets, recordings), *count_notices(notice for sheet in sheets for notice in sheet.notices)]
     notices = [*found.warnings, *(notice for sheet in sheets for notice in sheet.warnings), *problems.notices]
     warnings = [*count_notices(notices), *problems.further]
     return AnnotatedRecordings(
@@ -110,7 +110,7 @@ def _split_labels(sheets: Sequence[Sheet]) -> None:
     distinct = {row.label for sheet in sheets for row in sheet.rows}
     parts = {label: split_label(label, distinct) for label in distinct}
     for sheet in sheets:
-        sheet.said += [several_labels(row.label, sheet.path) for row in sheet.rows if len(parts[row.label]) > 1]
+        sheet.notices += [several_labels(row.label, sheet.path) for row in sheet.rows if len(parts[row.label]) > 1]
         sheet.rows = [row._replace(label=label) for row in sheet.rows for label in parts[row.label]]
 
 

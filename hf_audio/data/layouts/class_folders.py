@@ -94,7 +94,7 @@ class ClassFolders:
     has_parts: bool = False
     outside: list[Path] = field(default_factory=list)
     """Recordings in no class folder."""
-    said: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
     """What was done that nobody asked for, in sentences."""
     warnings: list[str] = field(default_factory=list)
     problem: str | None = None
@@ -135,7 +135,9 @@ def read_class_folders(directory: Path, audio: Iterable[Path]) -> ClassFolders:
     elif _are_parts_below(placed):
         reading.has_parts = True
         reading.rows = [Sorted(file, composed(places[0]), part=places[1]) for file, places in placed]
-        reading.said.append(f"Below the class folders of {directory}, the folders are taken for parts: {_some(tops)}.")
+        reading.messages.append(
+            f"Below the class folders of {directory}, the folders are taken for parts: {_some(tops)}."
+        )
     elif (kind := _kind_above(placed)) is not None:
         _read_kind_above(directory, placed, kind, reading)
     else:
@@ -156,7 +158,7 @@ def _set_noise_aside(directory: Path, placed: Placed, reading: ClassFolders) -> 
     if not kept or len(kept) == len(placed):
         return placed
     places = next(places for _, places in placed if NOISE_FOLDER in places)
-    reading.said.append(_offer_background(directory.joinpath(*places[: places.index(NOISE_FOLDER) + 1])))
+    reading.messages.append(_offer_background(directory.joinpath(*places[: places.index(NOISE_FOLDER) + 1])))
     return kept
 
 
@@ -255,7 +257,7 @@ def _read_kind_above(directory: Path, placed: Placed, kind: Kind, reading: Class
     else:
         reading.group = "folder"
         done = "the folders in them are the classes, and the clips of one of them stay together"
-    reading.said.append(f"{_some(tops)} of {directory} are taken for {kind.words}: {done}.")
+    reading.messages.append(f"{_some(tops)} of {directory} are taken for {kind.words}: {done}.")
     reading.rows = [
         Sorted(file, composed(places[1]), part=parts[places[0]], group=places[0]) for file, places in placed
     ]
@@ -274,10 +276,10 @@ def _look_for_containers(directory: Path, placed: Placed, reading: ClassFolders)
     others = [top for top in tops if top not in noises]
     if len(containers) == 1 and others == containers and noises:
         reading.rows = [Sorted(file, composed(places[1])) for file, places in placed if places[0] == containers[0]]
-        reading.said.append(
+        reading.messages.append(
             f"The classes are the folders in {directory / containers[0]}: {_some(inner[containers[0]])}."
         )
-        reading.said += [_offer_background(directory / noise) for noise in noises]
+        reading.messages += [_offer_background(directory / noise) for noise in noises]
     elif containers and len(tops) > 1:
         reading.problem = _explain_container(directory, containers[0], inner[containers[0]], tops)
     elif len(full) == 1 < len(tops) and not any(map(_is_session, inner[full[0]])):

@@ -35,7 +35,7 @@ def read_one_table(path: Path, asked: Asked, source: Path | None = None) -> Reco
         messages.append(
             f"{', '.join(beside)} lie side by side and {path.name} alone is read: give the folder for all parts."
         )
-    found = Recordings(path.stem, table, said=messages)
+    found = Recordings(path.stem, table, messages=messages)
     return _take_parts(found, source or path.parent, asked)
 
 
@@ -71,7 +71,7 @@ def _take_parts(found: Recordings, root: Path, asked: Asked) -> Recordings:
     by_folder = _parts_by_folder(table, root)
     if by_folder is not None:
         sentence = f"The parts of {table.path} go by the folders of its files."
-        return replace(with_parts(found, by_folder), said=[*found.said, sentence])
+        return replace(with_parts(found, by_folder), messages=[*found.messages, sentence])
     column = next((name for name in table.cells if name.strip().casefold() in FOLD_NAMES), None)
     folds = {cell.strip() for cell in table.cells[column]} if column is not None else set()
     numbers = sorted({int(fold) for fold in folds if re.fullmatch(r"\d+", fold)})
@@ -83,7 +83,7 @@ def _take_parts(found: Recordings, root: Path, asked: Asked) -> Recordings:
         f"{found.name}: {sentence} --folds all holds out each of them once; name another column with --split_column, "
         "or one of groups with --group_column."
     )
-    return replace(with_parts(found, parts), split=sentence, said=[*found.said, message])
+    return replace(with_parts(found, parts), split=sentence, messages=[*found.messages, message])
 
 
 def _parts_by_folder(table: ClipTable, root: Path) -> list[str] | None:
@@ -112,7 +112,7 @@ def read_known_table(source: Path, searched: FolderSearch, tables: Sequence[Path
         if len(candidates) != 1:
             continue
         found = read_one_table(candidates[0], asked, source)
-        if found.said and any(map(is_file, found.table.files)):
+        if found.messages and any(map(is_file, found.table.files)):
             return without_unnamed(found, searched)
     return None
 

@@ -35,7 +35,7 @@ def take_lists(found: Recordings, directory: Path) -> Recordings:
         return found
     found.searched.others = [file for file in found.searched.others if file not in read_from]
     sentence = f"The parts are those of {' and '.join(file.name for file in read_from)}."
-    return replace(with_parts(found, parts), split=sentence, said=[*found.said, f"{directory}: {sentence}"])
+    return replace(with_parts(found, parts), split=sentence, messages=[*found.messages, f"{directory}: {sentence}"])
 
 
 def _listed_rows(file: Path, directory: Path, names: dict[str, int]) -> list[int]:

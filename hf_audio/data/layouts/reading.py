@@ -81,16 +81,16 @@ def _read_known_names(source: Path, searched: FolderSearch, tables: Sequence[Pat
     message = (
         f"{source} is read as {layout.name}, by the names of its files; clips of one {layout.group} stay together."
     )
-    found = Recordings(source.resolve().name, table, searched, said=[message])
+    found = Recordings(source.resolve().name, table, searched, messages=[message])
     if len(files) < len(searched.audio):
-        found.said += read_class_folders(source, searched.audio).said
+        found.messages += read_class_folders(source, searched.audio).messages
     if "fold" in layout.pattern.groupindex:
         folds = [int(match["fold"]) for match in matches]
         table.cells[FOLD_NAMES[0]] = list(map(str, folds))
         sentence = f"Fold {max(folds)}, by the names of the folders, was held out."
         found = with_parts(found, [TEST if fold == max(folds) else TRAIN for fold in folds])
         found.split = sentence
-        found.said.append(sentence)
+        found.messages.append(sentence)
     return take_lists(found, source)
 
 
@@ -124,7 +124,9 @@ def _read_by_folders(source: Path, searched: FolderSearch, tables: Sequence[Path
 
 
 def _say_which(found: Recordings) -> Recordings:
-    return replace(found, said=[*found.said, f"{found.table.path} names the recordings; other tables are not read."])
+    return replace(
+        found, messages=[*found.messages, f"{found.table.path} names the recordings; other tables are not read."]
+    )
 
 
 def _find_parts_below(source: Path, searched: FolderSearch, tables: Sequence[Path]) -> Path:
@@ -168,7 +170,7 @@ def _as_recordings(
         ClipTable(source, cells, columns, [row.path for row in rows]),
         searched,
         folders.outside,
-        list(folders.said),
+        list(folders.messages),
         list(folders.warnings),
         problem,
     )
@@ -180,7 +182,7 @@ def _as_recordings(
     elif folders.has_parts:
         return with_parts(found, [row.part for row in rows])
     if tables and rows:
-        found.said.append(f"The folders are the classes; to go by {tables[0]} instead, pass it as --data_dir.")
+        found.messages.append(f"The folders are the classes; to go by {tables[0]} instead, pass it as --data_dir.")
     return take_lists(found, directory)
 
 

@@ -26,7 +26,7 @@ class Recordings:
     """What else lies in the folder."""
     outside: list[Path] = field(default_factory=list)
     """Recordings that are left out, because they are in no class folder, or not in the folder's table."""
-    said: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
     """What was done that nobody asked for, in sentences."""
     warnings: list[str] = field(default_factory=list)
     problem: str | None = None

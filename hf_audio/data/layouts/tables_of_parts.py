@@ -33,7 +33,7 @@ def read_tables_by_part(
             continue
         further = sorted(table.name for stem, table in beside.items() if stem not in parts)
         message = f"{', '.join(beside[stem].name for stem in sorted(parts))} of {folder} are its parts"
-        found.said.append(f"{message}; not read: {', '.join(further)}." if further else f"{message}.")
+        found.messages.append(f"{message}; not read: {', '.join(further)}." if further else f"{message}.")
         return found
     return None
 
@@ -114,6 +114,8 @@ def read_tables_of_parts(
         return None
     found = _join(source, searched, pairs, asked)
     if found is not None:
-        found.said.append(f"The tables in {', '.join(sorted(set(tops) - set(bare)))} of {directory} tell the labels.")
+        found.messages.append(
+            f"The tables in {', '.join(sorted(set(tops) - set(bare)))} of {directory} tell the labels."
+        )
         found.warnings += [f"{directory / top} holds no table: its recordings are left out." for top in bare]
     return found

@@ -70,7 +70,7 @@ def load_annotated(args: RecordingsArguments, annotated: AnnotatedRecordings) ->
     Raises:
         ArgumentError: an argument is of clips with one label.
     """
-    for sentence in annotated.said:
+    for sentence in annotated.messages:
         logger.info("%s", sentence)
     for sentence in annotated.warnings:
         logger.warning("%s", sentence)

@@ -16,7 +16,7 @@ def test_the_two_views_of_a_selection_are_one(tmp_path):
     table = read_annotation_table(tmp_path / "a.txt")
 
     assert [(row.onset, row.label, row.low_freq) for row in table.rows] == [(1, "dog", 500), (2, "cat", 500)]
-    assert len(table.said) == 2
+    assert len(table.notices) == 2
 
 
 def test_labels_of_a_selection_and_selections_of_joined_tables_are_kept_beside_its_views(tmp_path):

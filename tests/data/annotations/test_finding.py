@@ -105,7 +105,7 @@ def test_labels_of_tracks_are_taken_apart_as_those_of_tables(folder):
         "a": [(1, 2, "cat"), (1, 2, "dog"), (3, 4, "rock, paper")],
         "b": [(1, 2, "dog"), (3, 4, "cat"), (3, 4, "owl"), (5, 6, "cat")],
     }
-    assert any("2 cells hold several labels each" in told for told in found.said)
+    assert any("2 cells hold several labels each" in told for told in found.messages)
 
 
 def test_labels_that_may_be_one_are_warned_of(folder):

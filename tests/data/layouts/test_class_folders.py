@@ -41,7 +41,7 @@ def read(*folders: str) -> ClassFolders:
 def test_ordinary_folders_are_classes_and_nothing_is_said(folders, classes):
     reading = read(*folders)
     assert reading.classes == classes
-    assert (reading.said, reading.warnings, reading.problem, reading.outside) == ([], [], None, [])
+    assert (reading.messages, reading.warnings, reading.problem, reading.outside) == ([], [], None, [])
     assert not reading.has_parts and reading.group is None
 
 
@@ -63,7 +63,7 @@ def test_dates_and_people_above_the_classes_are_groups(above):
     reading = read(*(f"{top}/{name}" for top in above for name in ("yes", "no")))
     assert reading.classes == ["no", "yes"] and reading.group == "folder"
     assert {row.group for row in reading.rows} == set(above)
-    assert "stay together" in reading.said[0]
+    assert "stay together" in reading.messages[0]
 
 
 @pytest.mark.parametrize(
@@ -115,14 +115,14 @@ def test_folders_in_one_class_alone_are_told():
 def test_words_in_the_authors_folder_are_the_classes_and_the_noise_is_offered_as_background(noise):
     reading = read("dataset/open", "dataset/close", noise)
     assert reading.classes == ["close", "open"] and reading.problem is None
-    assert reading.said[-1] == (
+    assert reading.messages[-1] == (
         f"{noise} is background and not a class: to learn from it, add --background {ROOT / noise}."
     )
 
 
 def test_the_noise_of_speech_commands_is_no_class():
     reading = read("yes", "no", "_background_noise_")
-    assert reading.classes == ["no", "yes"] and f"--background {ROOT / '_background_noise_'}" in reading.said[0]
+    assert reading.classes == ["no", "yes"] and f"--background {ROOT / '_background_noise_'}" in reading.messages[0]
 
 
 def test_recordings_in_no_class_folder_are_told():

@@ -104,7 +104,7 @@ def test_tables_of_parts_side_by_side(tmp_path, stems, place):
     tested = [
         file.stem for file, part in zip(found.table.files, read_parts_of(found.table), strict=True) if part == TEST
     ]
-    assert sorted(map(int, tested)) == list(range(12, 18)) and "notes.csv" in found.said[0]
+    assert sorted(map(int, tested)) == list(range(12, 18)) and "notes.csv" in found.messages[0]
 
 
 def test_tables_of_parts_may_name_equal_files_in_folders_of_their_parts(tmp_path):
@@ -137,7 +137,7 @@ def test_a_table_of_one_part_says_that_others_lie_beside(tmp_path):
     sounds(tmp_path)
     for name in ("train", "test"):
         write_table(tmp_path / f"{name}.csv", [HEADER, *rows()])
-    assert "train.csv alone is read: give the folder" in read_recordings(tmp_path / "train.csv").said[-1]
+    assert "train.csv alone is read: give the folder" in read_recordings(tmp_path / "train.csv").messages[-1]
 
 
 def test_lists_of_files_beside_class_folders(tmp_path):
@@ -179,10 +179,12 @@ def test_urbansound8k_by_its_table_by_its_audio_alone_and_by_its_names(tmp_path,
     found = read_recordings(root / given)
     assert found.columns.group == "fsID" and found.columns.split is None
     assert found.split == "Fold 10 of 10, by the column fold of its table, was held out."
-    assert "start and end are places in the original recordings" in found.said[0]
+    assert "start and end are places in the original recordings" in found.messages[0]
     if given == "audio":
         (root / "metadata" / "UrbanSound8K.csv").unlink()
-        assert read(root / given) == expected and "by the names of its files" in read_recordings(root / given).said[0]
+        assert (
+            read(root / given) == expected and "by the names of its files" in read_recordings(root / given).messages[0]
+        )
 
 
 def test_esc50_and_other_tables_with_folds(tmp_path):
@@ -198,7 +200,7 @@ def test_esc50_and_other_tables_with_folds(tmp_path):
     (tmp_path / "meta" / "esc50.csv").rename(tmp_path / "meta" / "other.csv")
     found = read_recordings(tmp_path)
     assert found.split.startswith("Fold 5 of 5") and found.columns.group is None
-    assert "--split_column" in found.said[-1]
+    assert "--split_column" in found.messages[-1]
 
 
 def test_speakers_of_speech_commands_stay_together_and_its_noise_is_no_word(tmp_path):
@@ -219,7 +221,7 @@ def test_of_several_tables_the_one_that_names_recordings_and_their_labels(tmp_pa
     write_table(tmp_path / "sample_submission.csv", [HEADER, ("gone.wav", "cat")])
     write_table(tmp_path / "clips.csv", [HEADER, *rows()])
     assert read(tmp_path) == of_parts(train=3)
-    assert "clips.csv names the recordings; other tables are not read" in read_recordings(tmp_path).said[0]
+    assert "clips.csv names the recordings; other tables are not read" in read_recordings(tmp_path).messages[0]
     write_table(tmp_path / "second.csv", [HEADER, *rows()])
     assert "2 tables that name its recordings" in read_recordings(tmp_path).problem
     (tmp_path / "second.csv").rename(tmp_path / "metadata.csv")
