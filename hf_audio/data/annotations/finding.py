@@ -2,6 +2,7 @@
 
 import os
 import statistics
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -204,19 +205,40 @@ def _join(
         _note_cells(sheet, cells, real_path)
     recordings = []
     for key, told in by_file.items():
-        annotations = _unite(paths[key], told, problems)
+        united = _unite(paths[key], told, problems)
+        annotations, unlabelled = [each for each in united if each.label], _find_unlabelled(united)
+        for onset, offset in unlabelled:
+            problems.add(
+                "annotations have no label, and nothing is known of their moments",
+                f"from {onset:g} to {offset:g} s of {paths[key]}",
+                "say what sounds there, or delete them where it is nothing of interest",
+            )
         further = {name: next(iter(values)) for name, values in cells[key].items() if len(values) == 1}
         if wanted.group is not None and len(cells[key].get(wanted.group, "1")) != 1:
             raise DataError(
                 f"{paths[key]} has several values in the column {wanted.group!r}, and a recording is of one group: "
                 "name another column with --group_column."
             )
-        recordings.append(AnnotatedRecording(paths[key], annotations, lengths[paths[key]].seconds, further))
+        seconds = lengths[paths[key]].seconds
+        recordings.append(AnnotatedRecording(paths[key], annotations, seconds, further, unlabelled=unlabelled))
     return recordings
 
 
+def _find_unlabelled(annotations: Sequence[Annotation]) -> list[tuple[float, float]]:
+    """What annotations without a label cover, but for those that another one names; told: in the order of times."""
+    named = [each for each in annotations if each.label]
+    onsets = [each.onset for each in named]
+    found = []
+    for onset, offset, label, *_ in annotations:
+        # What shares half of its time with it begins no longer before it than it lasts.
+        near = named[bisect_left(onsets, 2 * onset - offset) : bisect_left(onsets, offset)]
+        if not label and not any(_share_time((onset, offset), (other.onset, other.offset)) for other in near):
+            found.append((onset, offset))
+    return found
+
+
 def _place(sheet: Sheet, lengths: Mapping[Path, _Length], problems: _Problems) -> dict[Path, list[Annotation]]:
-    """The annotations of each recording of a file, in seconds, within the recording.
+    """The annotations of each recording of a file, in seconds, within the recording; of some the label is empty.
 
     Raises:
         DataError: most of them lie beyond the end of their recordings.
@@ -239,11 +261,10 @@ def _place(sheet: Sheet, lengths: Mapping[Path, _Length], problems: _Problems) -
     for row, file, onset, offset in timed:
         seconds, label = lengths[file].seconds, composed(" ".join(row.label.split()))
         told = f"{label or 'without a label'} from {onset:g} to {offset:g} s of {file} ({sheet.path.name})"
-        if not label:
-            problems.add("annotations have no label and are left out", told)
-        elif offset <= onset:
+        if offset <= onset:
             how = "no length" if offset == onset else "a negative length"
-            problems.add(f"annotations have {how} and are left out", told, "say when they end")
+            remedy = "say when they end, or what sounds there counts as what is not annotated"
+            problems.add(f"annotations have {how} and are left out", told, remedy)
         elif onset >= seconds or offset <= 0:
             where = "after the end" if onset >= seconds else "before the beginning"
             problems.add(f"annotations lie {where} of their recordings and are left out", told)
@@ -336,9 +357,15 @@ def _unite(path: Path, told: Sequence[tuple[Sheet, list[Annotation]]], problems:
 
 
 def _are_same(one: Annotation, other: Annotation) -> bool:
-    shared = min(one.offset, other.offset) - max(one.onset, other.onset)
-    whole = max(one.offset, other.offset) - min(one.onset, other.onset)
-    return one.label.casefold() == other.label.casefold() and shared >= SAME_SHARE * whole
+    is_named_alike = one.label.casefold() == other.label.casefold()
+    return is_named_alike and _share_time((one.onset, one.offset), (other.onset, other.offset))
+
+
+def _share_time(one: tuple[float, float], other: tuple[float, float]) -> bool:
+    """Whether two spans, in seconds, are mostly one."""
+    return min(one[1], other[1]) - max(one[0], other[0]) >= SAME_SHARE * (
+        max(one[1], other[1]) - min(one[0], other[0])
+    )
 
 
 def _note_cells(sheet: Sheet, cells: dict[str, dict[str, set[str]]], real_path: RealPaths) -> None:
@@ -454,11 +481,12 @@ def _find_complete(
         if unannotated == "ignore":
             continue
         recording.complete_until = seconds
-        if not recording.annotations:
+        heard = sorted([*(each[:2] for each in recording.annotations), *recording.unlabelled])
+        if not heard:
             continue
         last, longest = 0.0, 0.0
-        for annotation in recording.annotations:
-            longest, last = max(longest, annotation.onset - last), max(last, annotation.offset)
+        for onset, offset in heard:
+            longest, last = max(longest, onset - last), max(last, offset)
         rest = seconds - last
         if rest > max(LONGEST_REST, GAPS * longest, REST_SHARE * seconds):
             told = f"{recording.path}, of {seconds:.0f} s, after {last:.0f} s"
