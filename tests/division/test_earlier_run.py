@@ -33,6 +33,24 @@ def test_held_out_clips_are_found_by_their_names(run):
     assert held_out is not None and held_out.tolist() == rows(3, 7).tolist()
 
 
+def test_held_out_clips_are_found_whose_class_folder_was_renamed(run, caplog):
+    renamed = [path.replace("/low/", "/deep/") for path in PATHS]
+    held_out = find_held_out(str(run), "/data/n", renamed)  # half of them tell that it is the same collection
+    assert held_out is not None and held_out.tolist() == rows(3, 7).tolist()
+    relabelled = ["/data/m/high/low3.wav" if path == "/data/m/low/3.wav" else path for path in PATHS]
+    write_rows(run / "predictions.csv", [{"path": "low/low3.wav"}, {"path": "high/3.wav"}])
+    held_out = find_held_out(str(run), "/data/m", relabelled)
+    assert held_out is not None and held_out.tolist() == rows(3, 7).tolist()
+    assert not caplog.text
+
+
+def test_held_out_clips_that_are_not_found_are_told(run, caplog):
+    neither = [path.replace("/low/", "/a/").replace("/high/", "/b/").replace("3.wav", "4.wav") for path in PATHS]
+    assert find_held_out(str(run), "/data/n", neither) is None and not caplog.text  # of another collection
+    assert find_held_out(str(run), "/data/m", neither) is None
+    assert "2 of the 2 clips" in caplog.text and "are not found here, high/3.wav for one" in caplog.text
+
+
 def test_other_checkpoints_and_other_recordings_say_nothing(run, tmp_path):
     assert find_held_out(None, "/data/m", PATHS) is None
     assert find_held_out("facebook/wav2vec2-base", "/data/m", PATHS) is None
