@@ -15,7 +15,7 @@ from ..data.tables.text_tables import read_table
 from ..errors import ArgumentError
 from ..runs.folder.contents import is_trained_on_all
 from ..runs.heard import path_endings, read_sources
-from ..runs.predictions.columns import PREDICTIONS_NAME
+from ..runs.predictions.columns import GROUP_COLUMN, PREDICTIONS_NAME
 
 logger = logging.getLogger(__name__)
 
@@ -42,11 +42,12 @@ def find_held_out(
     if model is None or not (Path(model) / PREDICTIONS_NAME).is_file():
         return None
     folder = Path(model)
-    judged = set(read_table(folder / PREDICTIONS_NAME)["path"])
+    table = read_table(folder / PREDICTIONS_NAME)
+    judged = set(table["path"])
     named = {path: judged.intersection(path_endings(path)) for path in paths}
     missing = judged.difference(*named.values())
     # Of another collection, a few names may be the same by chance.
-    is_same = sum(map(bool, map(named.get, paths))) >= len(judged) or source in read_sources(folder)
+    is_same = sum(map(bool, named.values())) >= len(judged) or source in read_sources(folder)
     renamed: dict[str, str] = {}
     if is_same or len(missing) <= SAME_SHARE * len(judged):
         renamed = _find_renamed(missing, named)
@@ -69,8 +70,11 @@ def find_held_out(
         kept = None
     elif tested is not None and (held_out & ~tested).any():  # so the data was divided otherwise then
         heard = tested & ~held_out
-    elif tested is None and held_out.sum() > len(judged):  # names that are of several files
-        heard = held_out
+    elif tested is None:
+        n_files = len({path for path, own in zip(paths, held_out, strict=True) if own})
+        # Names that are of several files, or recordings of which a part alone was held out.
+        if n_files > len(judged) or (held_out.sum() > n_files and GROUP_COLUMN not in table):
+            heard = held_out
     if is_same and heard is not None and heard.any():
         raise ArgumentError(
             f"--model_name_or_path {model} was trained on clips that would be tested on here, "
@@ -96,7 +100,7 @@ def _find_renamed(missing: Collection[str], named: Mapping[str, Collection[str]]
     for path, own in named.items():
         if not own:
             now[os.path.basename(path)].append(path)
-    renamed = {}
+    renamed: dict[str, str] = {}
     for called, names in before.items():
         paths = now[called]
         if len(paths) > len(names):

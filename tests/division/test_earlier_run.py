@@ -66,3 +66,14 @@ def test_what_the_run_has_heard_cannot_be_tested_on(run):
     with pytest.raises(ArgumentError, match="train from the beginning"):
         find_held_out(str(run), "/data/m", PATHS)
     assert find_held_out(str(run), "/data/m", PATHS, rows(0)) is None  # which its folds have not judged
+
+
+def test_recordings_that_were_held_out_as_a_whole_stay_held_out_in_all_of_their_rows(run):
+    parts = [path for path in PATHS for _ in range(3)]
+    judged = [{"path": path, "group": path} for path in ("low/3.wav", "low/3.wav", "high/3.wav")]
+    write_rows(run / "predictions.csv", judged)
+    held_out = find_held_out(str(run), "/data/m", parts)
+    assert held_out is not None and held_out.tolist() == np.repeat(rows(3, 7), 3).tolist()
+    write_rows(run / "predictions.csv", [{"path": row["path"]} for row in judged])  # of the ends of recordings
+    with pytest.raises(ArgumentError, match="would be tested on here, /data/m/low/3"):
+        find_held_out(str(run), "/data/m", parts)
