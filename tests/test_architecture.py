@@ -106,7 +106,6 @@ TESTED_IN = {
     "data/layouts/tables_of_parts.py": "data/layouts/test_reading.py",
     "encoders/sources.py": "encoders/test_checkpoint.py",
     "evaluation/events.py": "evaluation/test_evaluation.py",
-    "evaluation/recordings.py": "evaluation/test_evaluation.py",
     "evaluation/report.py": "evaluation/test_evaluation.py",
     "export/comparison.py": "export/test_onnx.py",
     "export/devices/executorch.py": "export/devices/test_device.py",

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from ..data.annotations.annotation_tables import has_times
 from ..data.layouts.reading import read_recordings
 from ..data.layouts.recordings import PART_CELLS
 from ..data.tables.columns import NUMBER_NAMES, Columns
@@ -139,6 +140,15 @@ def _read_table(
         kept = voices[["path", SPEAKER_COLUMN]] if unlabelled else voices
         return kept.to_dict("records"), voices["gender"].tolist()
     table = read_recordings(path, columns, audio_dir=audio_dir, needs_labels=False).table
+    n_files = len(set(table.files))
+    if n_files < len(table.files) and has_times(path):
+        logger.warning(
+            "%s names %d recordings in %d rows with times: each row is judged as the whole recording, whatever its "
+            "times.",
+            path,
+            n_files,
+            len(table.files),
+        )
     label_columns = table.columns.labels
     if unlabelled:
         dropped = {"path", table.columns.path, *TRUTH_COLUMNS, *label_columns}

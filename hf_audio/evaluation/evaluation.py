@@ -13,7 +13,7 @@ from ..inference.classifier import AudioClassifier
 from ..runs.answers import answer_tables, measure_answers
 from ..runs.card import METRIC_NAMES
 from ..runs.comparison import UNTESTED
-from ..runs.heard import count_heard
+from ..runs.heard import count_beside_heard, count_heard
 from ..runs.markdown import Table
 from ..runs.predictions.kinds import AnyPredictions, select_clips
 from ..runs.summary import name_labels
@@ -277,13 +277,19 @@ def _tell_events(
 
 
 def _describe_heard(checkpoint: str, data: Data, paths: Sequence[str]) -> list[str]:
-    n_heard = count_heard(checkpoint, data.source, paths)
-    if not n_heard:
+    n_heard, n_beside = count_heard(checkpoint, data.source, paths), count_beside_heard(checkpoint, paths)
+    if n_heard:
+        sentence = (
+            f"{n_heard} of these {len(paths)} recordings were heard in the training of {checkpoint}, so the figures "
+            "are too good: give other ones, or those that it has held out."
+        )
+    elif n_beside:
+        sentence = (
+            f"{n_beside} of these {len(paths)} recordings lie in the folder that {checkpoint} was trained from, and "
+            "are none that it has held out: if it has heard them, the figures are too good."
+        )
+    else:
         return []
-    sentence = (
-        f"{n_heard} of these {len(paths)} recordings were heard in the training of {checkpoint}, so the figures are "
-        "too good: give other ones, or those that it has held out."
-    )
     logger.warning("%s", sentence)
     return [sentence]
 

@@ -1,6 +1,7 @@
 """Annotated recordings through a checkpoint: scores moment by moment, and the events that follow from them."""
 
 import logging
+import math
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -128,6 +129,7 @@ def judge_recordings(
             continue
         frame_seconds = stretches[0].frame_seconds
         frames = np.concatenate([stretch.scores for stretch in stretches])
+        _leave_out_unlabelled(frames, frame_seconds, recording, labels)
         seconds = len(frames) * frame_seconds if recording.seconds is None else recording.seconds
         if 0 < recording.complete_until < seconds:
             seconds = recording.complete_until
@@ -151,3 +153,22 @@ def judge_recordings(
     paths = [str(Path(recording.path)) for recording in kept]
     judged = JudgedRecordings(paths, data.labels, truth, found, scores, frame_seconds, lengths, collars, n_beside)
     return judged, skipped
+
+
+def _leave_out_unlabelled(
+    frames: np.ndarray, frame_seconds: float, recording: AnnotatedRecording, labels: Sequence[str]
+) -> None:
+    """Set scores to 0 where something sounds that has no label, but for labels that are annotated there.
+
+    So nothing that is found there counts as false.
+
+    Args:
+        frames: (frames, labels).
+        frame_seconds: from one frame to the next.
+        recording: they are of.
+        labels: in their order.
+    """
+    for onset, offset in recording.unlabelled:
+        known = {each.label for each in recording.annotations if each.onset < offset and each.offset > onset}
+        rows = slice(math.floor(onset / frame_seconds), math.ceil(offset / frame_seconds))
+        frames[rows, [label not in known for label in labels]] = 0.0

@@ -94,7 +94,11 @@ def _list_annotated(found: AnnotatedRecordings, columns: Columns | None) -> List
         )
         for recording in found.recordings
     ]
-    silent = [Case((str(recording.path),)) for recording in found.recordings if not recording.annotations]
+    silent = [
+        Case((str(recording.path),))
+        for recording in found.recordings
+        if not recording.annotations and not recording.unlabelled
+    ]
     findings = [
         *(Finding("warning", "annotations", sentence, "") for sentence in found.warnings),
         *(Finding("note", "annotations", sentence, "") for sentence in found.messages),

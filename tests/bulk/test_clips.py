@@ -154,3 +154,17 @@ def test_a_table_of_a_known_data_set_names_the_files_that_training_reads(tmp_pat
     clips = find_clips(write_table(tmp_path / "metadata" / "UrbanSound8K.csv", [header, *rows]))
     assert [Path(clip["path"]).parent.name for clip in clips] == ["fold1", "fold2"]
     assert [clip["class"] for clip in clips] == ["dog_bark", "siren"] and set(clips[0]) == {"path", *header}
+
+
+def test_rows_of_annotations_are_told_to_be_judged_as_whole_recordings(tmp_path, caplog):
+    touch(tmp_path, "a.wav", "b.wav")
+    header, rows = (
+        ["file", "start", "end", "label"],
+        [["a.wav", 1, 2, "dog"], ["a.wav", 3, 4, ""], ["b.wav", 1, 2, "dog"]],
+    )
+    assert len(find_clips(write_table(tmp_path / "t.csv", [header, *rows]))) == 3
+    assert "names 2 recordings in 3 rows with times" in caplog.text
+    caplog.clear()
+    find_clips(write_table(tmp_path / "t.csv", [header, *rows[1:]]))  # a clip a row, of which it may say when it was
+    find_clips(write_table(tmp_path / "t.csv", [["file", "label"], ["a.wav", "dog"], ["a.wav", "cat"]]))
+    assert "rows with times" not in caplog.text

@@ -32,6 +32,8 @@ class AnnotatedRecording:
     """Cells of further columns (site, day, start time), where all rows of the recording agree."""
     complete_until: float = 0.0
     """Up to which second all that sounds is annotated, so that the rest of that is background."""
+    unlabelled: list[tuple[float, float]] = field(default_factory=list)
+    """From when to when something sounds of which nobody says what it is, in seconds: nothing is known of these."""
     part: str = TRAIN
     """`TRAIN`, `VALIDATION` or `TEST`."""
 

@@ -66,7 +66,8 @@ def cut_rows(found: AnnotatedRecordings, seconds: float, columns: Columns | None
     A row has `path`, `start` and `end` in seconds, `label`, the tags that sound in it, `events`, a list of onset,
     offset and class from the row's start, `complete`, up to which of its seconds all that sounds is annotated, and
     `RECORDING_COLUMN`. Where recordings are annotated as a whole, rows lie behind one another, and of those without
-    any event some are left out. Elsewhere, rows are the annotations themselves.
+    any event some are left out. Elsewhere, rows are the annotations themselves. No row has a moment at which
+    something sounds that has no label.
 
     Args:
         found: the recordings.
@@ -127,12 +128,13 @@ def _cut(recording: AnnotatedRecording, seconds: float, numbers: Mapping[str, in
     """The rows of a recording."""
     events = [[event.onset, event.offset, float(numbers[event.label])] for event in recording.annotations]
     end = min(recording.complete_until, recording.seconds or 0.0)
-    spans = [*pairwise(_borders(0.0, end, seconds))] if end > 0 else []
-    spans += [
-        span
+    stretches = [(0.0, end)] if end > 0 else []
+    stretches += [
+        (max(onset, end), offset)
         for onset, offset in _around([event for event in events if event[1] > end], recording.seconds or 0.0)
-        for span in pairwise(_borders(max(onset, end), offset, seconds))
     ]
+    known = _without(stretches, recording.unlabelled)
+    spans = [span for start, stop in known for span in pairwise(_borders(start, stop, seconds))]
     # Of hours with thousands of events, each row looks at those near it.
     onsets, reached = [event[0] for event in events], list(accumulate((event[1] for event in events), max))
     near = [events[bisect_right(reached, start) : bisect_left(onsets, stop)] for start, stop in spans]
@@ -146,6 +148,19 @@ def _borders(start: float, end: float, seconds: float) -> list[float]:
     """What a stretch is cut into, pieces of one length."""
     n_pieces = max(int(np.ceil((end - start) / seconds - 1e-6)), 1)
     return [start + number * (end - start) / n_pieces for number in range(n_pieces)] + [end]
+
+
+def _without(
+    stretches: Sequence[tuple[float, float]], unknown: Sequence[tuple[float, float]]
+) -> list[tuple[float, float]]:
+    """What is left of stretches beside unknown ones, without what is too short to tell anything."""
+    left = []
+    for start, end in stretches:
+        own = sorted(span for span in unknown if span[0] < end and span[1] > start)
+        stops, starts = [*(onset for onset, _ in own), end], [start, *accumulate((offset for _, offset in own), max)]
+        shortest = LEAST_SECONDS if own else 0.0
+        left += [span for span in zip(starts, stops, strict=True) if span[1] - span[0] > shortest]
+    return left
 
 
 def _around(events: Sequence[Sequence[float]], seconds: float) -> list[tuple[float, float]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ...errors import DataError
 from ...folders import FolderSearch, search_folder
-from ..layouts.elan import explain_elan, is_of_elan
+from ..layouts.foreign_annotations import explain_foreign, is_of_label_studio
 from ..layouts.known_layouts import TABLE_LAYOUTS
 from ..tables.clip_tables import find_named
 from ..tables.columns import Columns
@@ -69,13 +69,13 @@ def read_sheets(source: Path, wanted: Columns, audio_dir: str | os.PathLike | No
 
     Raises:
         DataError: a file that is given by itself, or the only one of a folder, cannot be read, or its recordings are
-            not there; or it is of ELAN.
+            not there; or it is of a kind that is not read.
     """
     if source.is_dir():
         searched = search_folder(source)
         candidates = [path for path in searched.others if may_be_annotations(path)]
-    elif source.is_file() and is_of_elan(source):
-        raise DataError(explain_elan(source))
+    elif source.is_file() and (foreign := explain_foreign(source)) is not None:
+        raise DataError(foreign)
     elif source.is_file() and may_be_annotations(source):
         searched, candidates = FolderSearch(), [source]
     else:
@@ -97,7 +97,8 @@ def read_sheets(source: Path, wanted: Columns, audio_dir: str | os.PathLike | No
     if audio is None and (sheets or errors):
         audio = search_folder(place if audio_dir is None else audio_dir).audio
     beside = Recordings(audio or [])
-    timed = {path: error for path, error in errors.items() if isinstance(error, BrokenTrackError) or _is_certain(path)}
+    sure = BrokenTrackError, UnusableTimesError
+    timed = {path: error for path, error in errors.items() if isinstance(error, sure) or _is_certain(path)}
     for path, refusal in timed.items() if not any(sheet.rows for sheet in sheets) else ():
         if not source.is_dir() or beside.find(path) is not None or isinstance(refusal, UnusableTimesError):
             raise refusal
@@ -137,6 +138,8 @@ def read_sheet(path: Path, wanted: Columns) -> Sheet | None:
         return _read_grid(path, wanted)
     if any(layout.table == path.name.casefold() for layout in TABLE_LAYOUTS):
         return None
+    if is_of_label_studio(path):
+        raise UnusableTimesError(explain_foreign(path))
     is_timed = has_times(path, with_ends=not is_table(path))
     if is_timed or is_table(path):
         table = read_annotation_table(path, wanted) if is_timed else None

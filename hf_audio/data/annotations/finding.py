@@ -2,6 +2,7 @@
 
 import os
 import statistics
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -140,15 +141,39 @@ def _join(
         _note_cells(sheet, cells, real_path)
     recordings = []
     for key, sheet_annotations in by_file.items():
-        annotations = _unite(paths[key], sheet_annotations, problems)
+        united = _unite(paths[key], sheet_annotations, problems)
+        annotations, unlabelled = [each for each in united if each.label], _find_unlabelled(united)
+        for onset, offset in unlabelled:
+            problems.add(
+                "annotations have no label, and nothing is known of their moments",
+                f"from {onset:g} to {offset:g} s of {paths[key]}",
+                "say what sounds there, or delete them where it is nothing of interest",
+            )
         further = {name: next(iter(values)) for name, values in cells[key].items() if len(values) == 1}
         if wanted.group is not None and len(cells[key].get(wanted.group, "1")) != 1:
             raise DataError(
                 f"{paths[key]} has several values in the column {wanted.group!r}, and a recording is of one group: "
                 "name another column with --group_column."
             )
-        recordings.append(AnnotatedRecording(paths[key], annotations, lengths[paths[key]].seconds, further))
+        seconds = lengths[paths[key]].seconds
+        recordings.append(AnnotatedRecording(paths[key], annotations, seconds, further, unlabelled=unlabelled))
     return recordings
+
+
+def _find_unlabelled(annotations: Sequence[Annotation]) -> list[tuple[float, float]]:
+    """The spans in seconds of annotations without a label, but for those that a labelled one mostly covers.
+
+    annotations: in the order of their onsets.
+    """
+    named = [each for each in annotations if each.label]
+    onsets = [each.onset for each in named]
+    found = []
+    for onset, offset, label, *_ in annotations:
+        # What shares half of its time with it begins no longer before it than it lasts.
+        near = named[bisect_left(onsets, 2 * onset - offset) : bisect_left(onsets, offset)]
+        if not label and not any(_share_time((onset, offset), (other.onset, other.offset)) for other in near):
+            found.append((onset, offset))
+    return found
 
 
 def _unite(
@@ -177,9 +202,14 @@ def _unite(
 
 
 def _are_same(one: Annotation, other: Annotation) -> bool:
-    shared = min(one.offset, other.offset) - max(one.onset, other.onset)
-    whole = max(one.offset, other.offset) - min(one.onset, other.onset)
-    return one.label.casefold() == other.label.casefold() and shared >= SAME_SHARE * whole
+    is_named_alike = one.label.casefold() == other.label.casefold()
+    return is_named_alike and _share_time((one.onset, one.offset), (other.onset, other.offset))
+
+
+def _share_time(one: tuple[float, float], other: tuple[float, float]) -> bool:
+    """Whether two spans, in seconds, are mostly one."""
+    shared, whole = min(one[1], other[1]) - max(one[0], other[0]), max(one[1], other[1]) - min(one[0], other[0])
+    return shared >= SAME_SHARE * whole
 
 
 def _note_cells(sheet: Sheet, cells: dict[str, dict[str, set[str]]], real_path: RealPaths) -> None:
@@ -295,11 +325,12 @@ def _find_complete(
         if unannotated == "ignore":
             continue
         recording.complete_until = seconds
-        if not recording.annotations:
+        spans = sorted([*(each[:2] for each in recording.annotations), *recording.unlabelled])
+        if not spans:
             continue
         last, longest = 0.0, 0.0
-        for annotation in recording.annotations:
-            longest, last = max(longest, annotation.onset - last), max(last, annotation.offset)
+        for onset, offset in spans:
+            longest, last = max(longest, onset - last), max(last, offset)
         rest = seconds - last
         if rest > max(LONGEST_REST, GAPS * longest, REST_SHARE * seconds):
             case = f"{recording.path}, of {seconds:.0f} s, after {last:.0f} s"

@@ -62,7 +62,7 @@ def is_of_clips(sheet: Sheet, lengths: Mapping[Path, Length]) -> bool:
 def place_annotations(
     sheet: Sheet, lengths: Mapping[Path, Length], problems: Problems
 ) -> dict[Path, list[Annotation]]:
-    """The annotations of each recording of a file, in seconds, within the recording.
+    """The annotations of each recording of a file, in seconds, within the recording; of some the label is empty.
 
     Raises:
         DataError: most of them lie beyond the end of their recordings.
@@ -85,11 +85,10 @@ def place_annotations(
     for row, file, onset, offset in timed:
         seconds, label = lengths[file].seconds, composed(" ".join(row.label.split()))
         case = f"{label or 'without a label'} from {onset:g} to {offset:g} s of {file} ({sheet.path.name})"
-        if not label:
-            problems.add("annotations have no label and are left out", case)
-        elif offset <= onset:
+        if offset <= onset:
             how = "no length" if offset == onset else "a negative length"
-            problems.add(f"annotations have {how} and are left out", case, "say when they end")
+            remedy = "say when they end, or what sounds there counts as what is not annotated"
+            problems.add(f"annotations have {how} and are left out", case, remedy)
         elif onset >= seconds or offset <= 0:
             where = "after the end" if onset >= seconds else "before the beginning"
             problems.add(f"annotations lie {where} of their recordings and are left out", case)

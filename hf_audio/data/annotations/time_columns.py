@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ...errors import DataError
 from ..tables.metadata_tables import is_metadata_table
-from ..tables.text_tables import read_text
+from ..tables.text_tables import read_text, without_remarks
 from .times import (
     FRAMES,
     MILLISECONDS,
@@ -88,7 +88,7 @@ def has_times(path: Path, *, with_ends: bool = True) -> bool:
     if is_metadata_table(path):
         return False
     try:
-        lines = (line for line in read_text(path).splitlines() if line.strip())
+        lines = (line for line in without_remarks(read_text(path)).splitlines() if line.strip())
         header = next((line for line in lines if not line.strip('"').startswith("sep=")), "")  # as Excel writes it
     except (OSError, DataError):
         return False

@@ -12,7 +12,7 @@ from ..tables.clip_tables import ClipTable
 from ..tables.columns import TEST, TRAIN, Columns
 from ..tables.text_tables import is_table
 from .class_folders import ClassFolders, read_class_folders
-from .elan import explain_elan, is_of_elan
+from .foreign_annotations import explain_foreign
 from .known_layouts import NOISE_FOLDER, find_name_layout
 from .one_table import FOLD_NAMES, find_usable, read_known_table, read_one_table
 from .part_lists import take_lists
@@ -114,7 +114,7 @@ def _read_by_folders(source: Path, searched: FolderSearch, tables: Sequence[Path
             except DataError as error:
                 if asked.names_columns:
                     raise
-                folders.problem = str(error)
+                folders.problem = explain_foreign(tables[0]) or str(error)
         if len(usable) > 1 and folders.problem is None:
             folders.problem = (
                 f"{source} holds {len(usable)} tables that name its recordings, {usable[0].table.path} for one: pass "
@@ -196,11 +196,11 @@ def _explain(source: Path, folders: ClassFolders, searched: FolderSearch, tables
             f"{source} holds one folder: if the classes are {below[0].name}, {below[1].name} and so on, pass "
             f"{inner[0]} as --data_dir."
         )
+    foreign = next(filter(None, map(explain_foreign, searched.others if searched.audio else ())), None)
+    if foreign is not None:
+        return foreign
     if len(tables) > 1:
         return f"{source} holds {len(tables)} tables, {tables[0]} for one: pass the one to read as --data_dir."
-    of_elan = [file for file in searched.others if is_of_elan(file)]
-    if searched.audio and of_elan:
-        return explain_elan(of_elan[0])
     if searched.audio:
         return (
             f"{source} holds {searched.audio[0].name} and no class folders: put the recordings of each class into "

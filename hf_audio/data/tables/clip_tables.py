@@ -77,7 +77,11 @@ def read_clip_table(
 
 
 def find_named(table: Path, names: Sequence[str], folder: Path, search_in: Path) -> list[Path]:
-    """Files by the names that a table has for them."""
+    """Files by the names that a table has for them.
+
+    Names that lead to no file, while others do, are those of files that Windows and macOS would take for the same; of
+    other names that lead nowhere, files are looked for at any depth where no name leads to one.
+    """
     paths = [join(folder, name) for name in names]
     there = list(map(is_file, paths))
     if not all(there):
@@ -86,8 +90,11 @@ def find_named(table: Path, names: Sequence[str], folder: Path, search_in: Path)
             path if found or not os.path.isfile(unresolved) else unresolved
             for path, found, unresolved in zip(paths, there, plain, strict=True)
         ]
-    if any(map(is_file, paths)) or not search_in.is_dir():
+    there = list(map(is_file, paths))
+    if all(there) or not search_in.is_dir():
         return paths
+    if any(there):
+        return _find_alike(table, paths, there, search_in)
     below: dict[str, list[Path]] = {}
     for file in search_folder(search_in).files:
         for key in {_key(file.name), _key(file.stem)} if file.suffix.lower() in SOUND_SUFFIXES else {_key(file.name)}:
@@ -107,6 +114,33 @@ def find_named(table: Path, names: Sequence[str], folder: Path, search_in: Path)
             names[moved],
         )
     return [path if file is None else file for file, path in zip(found, paths, strict=True)]
+
+
+def _find_alike(table: Path, paths: Sequence[Path], there: Sequence[bool], search_in: Path) -> list[Path]:
+    """Paths with those that lead to no file as the only file is written that they may mean, but for capitals.
+
+    A file that another path leads to is not meant.
+    """
+    named = {os.path.abspath(path) for path, found in zip(paths, there, strict=True) if found}
+    files: dict[str, list[Path]] = {}
+    for file in search_folder(search_in).files:
+        if os.path.abspath(file) not in named:
+            files.setdefault(_key(os.path.abspath(file)), []).append(file)
+    meant: dict[Path, Path] = {}
+    for path in {path for path, found in zip(paths, there, strict=True) if not found}:
+        alike = files.get(_key(os.path.abspath(_plain_path(str(path)))), [])
+        if len(alike) == 1:
+            meant[path] = alike[0]
+    if meant:
+        path, file = min(meant.items())
+        logger.info(
+            "%d names in %s differ from those of files in capitals or the form of Unicode: %s is taken for %s.",
+            len(meant),
+            table,
+            file,
+            path,
+        )
+    return [meant.get(path, path) for path in paths]
 
 
 def _plain_path(name: str) -> str:

@@ -78,7 +78,10 @@ def settle_columns(
     names = list(table)
     named_files = [name for name in names if name.lower().endswith(tuple(SOUND_SUFFIXES))]
     if wanted == Columns() and any(holds_sounds(table[name]) for name in named_files):
-        raise DataError(f"{source} has no header: its first line names {named_files[0]}; write path,label above it.")
+        raise DataError(
+            f"{source} has no header: its first line names {named_files[0]}; write the names of the columns above it, "
+            "such as path,label, or path,start,end,label."
+        )
     for name in (wanted.path, *wanted.labels, wanted.group, wanted.split):
         if name is not None and name not in names:
             raise DataError(f"{source} has no column {name!r}: its columns are {', '.join(names)}.")

@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 TAB = "\t"
 DELIMITERS = (",", ";", TAB, "|")
+REMARK = "#"
 ROWS_LOOKED_AT = 100  # to tell one from the other
 # What text begins with that says how it is coded; the longer ones first.
 MARKS = {
@@ -57,9 +58,9 @@ def read_table(path: str | os.PathLike, needed_columns: Sequence[str] = ()) -> "
 
     Text is UTF-8, UTF-16, or of Windows in western Europe, which is warned of. Between the cells of a CSV are commas,
     semicolons, tabs or bars, as spreadsheets write them in different countries; rows and columns with nothing in them
-    are left out. In a TSV a tab is a border and a quote is a letter; what a row has more of than the header belongs to
-    its `sentence`. A TSV without tabs is read as a CSV. An apostrophe of `write_rows`, see `escape_formula`, is taken
-    off.
+    are left out, as are remarks, see `without_remarks`. In a TSV a tab is a border and a quote is a letter; what a row
+    has more of than the header belongs to its `sentence`. A TSV without tabs is read as a CSV. An apostrophe of
+    `write_rows`, see `escape_formula`, is taken off.
 
     Raises:
         DataError: the table is missing, empty, no text, lacks a column or has a row with too many cells.
@@ -69,7 +70,7 @@ def read_table(path: str | os.PathLike, needed_columns: Sequence[str] = ()) -> "
         if is_metadata_table(path):
             table = read_metadata_table(path)
         else:
-            text = read_text(path)
+            text = without_remarks(read_text(path))
             table = _read_tabs(path, text) if _has_bare_tabs(path, text) else _read_cells(path, text)
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror}): check the path.") from error
@@ -117,6 +118,29 @@ def read_text(path: Path) -> str:
     return text
 
 
+def without_remarks(text: str) -> str:
+    """A table's text without the lines above its header that begin with `#`.
+
+    The last one of these is the header itself if it has as many cells as the line below it.
+    """
+    lines = text.splitlines(keepends=True)
+    said = [number for number, line in enumerate(lines) if line.strip()]
+    marked = list(itertools.takewhile(lambda number: lines[number].lstrip().startswith(REMARK), said))
+    if not marked or len(marked) == len(said):
+        return text
+    rest = "".join(lines[said[len(marked)] :])
+    delimiter, rest = find_delimiter(rest)
+    below, last = rest.splitlines()[0], lines[marked[-1]]
+    is_header = _count_cells(last, delimiter) == _count_cells(below, delimiter)
+    return "".join(lines[marked[-1] :]) if is_header else rest
+
+
+def _count_cells(line: str, delimiter: str) -> int:
+    """How many cells a line has, up to the last one in which something stands."""
+    cells = next(csv.reader([line], delimiter=delimiter), [])
+    return max((number for number, cell in enumerate(cells, start=1) if cell.strip()), default=0)
+
+
 def _has_bare_tabs(path: Path, text: str) -> bool:
     """Whether a table is a TSV whose quotes are letters, and not one whose cells are all quoted, or a CSV."""
     header = next((line for line in text.splitlines() if line.strip()), "").rstrip("\r").split("\t")
@@ -124,7 +148,7 @@ def _has_bare_tabs(path: Path, text: str) -> bool:
     return path.suffix.lower() in (*TAB_SUFFIXES, ".txt") and len(header) > 1 and not quoted
 
 
-def _find_delimiter(text: str) -> tuple[str, str]:
+def find_delimiter(text: str) -> tuple[str, str]:
     """What is between the cells of a table, and its text without a first line that says so, as Excel's `sep=;`.
 
     It is what gives the most columns that the rows have too.
@@ -151,7 +175,7 @@ def _find_delimiter(text: str) -> tuple[str, str]:
 def _read_cells(path: Path, text: str) -> "pd.DataFrame":
     import pandas as pd  # whoever writes tables, or reads none, need not wait for it
 
-    delimiter, text = _find_delimiter(text)
+    delimiter, text = find_delimiter(text)
     lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     header = next((row for row in lines if any(map(str.strip, row))), [])
     if not header:

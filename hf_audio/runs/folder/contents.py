@@ -64,6 +64,13 @@ def read_arguments(folder: Path) -> dict[str, Any]:
     return _read_object(folder / ARGUMENTS_NAME)
 
 
+def read_members(folder: Path) -> list[str]:
+    """The folders, or ids, of the members that an ensemble was made of; of another checkpoint none."""
+    members = _read_object(folder / "config.json").get("members")
+    names = [member.get("_name_or_path") for member in members] if isinstance(members, list) else []
+    return [name for name in names if isinstance(name, str) and name]
+
+
 def read_finished_results(folder: Path) -> dict[str, Any] | None:
     """The results of a finished run; `None` of any other folder, and of a run that goes on."""
     return None if (folder / CONTINUED_NAME).exists() else read_results(folder) or None

@@ -7,6 +7,7 @@ import numpy as np
 from datasets import Dataset
 
 from ...corpora.freesound import is_tagged_sounds, load_tagged_sounds
+from ...data.annotations.finding import find_annotations
 from ...data.classes import simple_name
 from ...data.collection import load_collection
 from ...data.rows import UNVERIFIED_COLUMN
@@ -31,11 +32,16 @@ def load_audited_clips(
         audio_dir: where the table's files are.
 
     Raises:
-        DataError: there are no clips, too few, or none whose label may be wrong.
+        DataError: there are no clips, too few, or none whose label may be wrong, or they have annotations with times.
     """
     if columns in (None, Columns()) and audio_dir is None and is_tagged_sounds(Path(source)):
         dataset, held_out = load_tagged_sounds(Path(source))
         return dataset.select(np.flatnonzero(~held_out))
+    if find_annotations(source, columns, audio_dir=audio_dir) is not None:
+        raise DataError(
+            f"{source} holds annotations with times, and wrong labels are searched for among clips with one label "
+            "each: give class folders, or a table of clips."
+        )
     dataset = load_collection(source, columns, audio_dir=audio_dir, seed=None).dataset
     name = next((name for name in dataset.column_names if simple_name(name) in VERIFIED_NAMES), None)
     if name is None:

@@ -81,6 +81,18 @@ def test_times_that_are_not_read_are_told_where_rows_may_be_clips(folder, caplog
         find_annotations(folder)
 
 
+def test_moments_of_annotations_without_a_label_are_unknown(folder):
+    rows = ["a.wav,1,2,dog", "a.wav,1.1,2,", "a.wav,7,8,", "a.wav,19,23,", "b.wav,4,5,", "c.wav,1,2,cat"]
+    write_annotations(folder, *rows)
+    (folder / "c.txt").write_text("0\t1.8\t\n1\t2\t\n5\t6\t\n")  # Audacity, of what nobody has named yet
+    found = find_annotations(folder)
+    assert spans(found) == {"a": [(1, 2, "dog")], "b": [], "c": [(1, 2, "cat")]}
+    unlabelled = [recording.unlabelled for recording in found.recordings]
+    assert unlabelled == [[(7, 8), (19, 20)], [(4, 5)], [(0, 1.8), (5, 6)]]  # others have labels in another row
+    told = next(each for each in found.warnings if "no label" in each)
+    assert "5 annotations have no label, and nothing is known of their moments, from 7 to 8 s of" in told
+
+
 def test_labels_in_two_forms_of_unicode_are_one(folder):
     composed, decomposed = (unicodedata.normalize(form, "café") for form in ("NFC", "NFD"))
     found = find_annotations(

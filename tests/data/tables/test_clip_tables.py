@@ -1,5 +1,7 @@
 """Which files a table names, wherever they lie, and what it says of them."""
 
+import unicodedata
+
 import pytest
 from helpers.recordings import write_table
 
@@ -96,3 +98,15 @@ def test_what_is_there_is_taken_and_backslashes_beside_it_too(tmp_path):
     rows = [["path"], ["dog/a.wav"], ["cat\\b.wav"], ["'cat/b.wav'"], ["c.wav"]]
     table = read_clip_table(write_table(tmp_path / "t.csv", rows))
     assert files(tmp_path, table) == ["dog/a.wav", "cat/b.wav", "cat/b.wav", "c.wav"], "nobody has said `old`"
+
+
+def test_names_are_those_of_files_but_for_capitals_beside_names_that_lead_to_files(tmp_path, caplog):
+    caplog.set_level("INFO")
+    composed, decomposed = (unicodedata.normalize(form, "b/Krähe.wav") for form in ("NFC", "NFD"))
+    rows = [[name, "x"] for name in ("a.wav", "C.wav", "B\\d.wav", composed, "e.wav", "A.wav", "f.wav")]
+    path = write_table(tmp_path / "t.csv", [["file", "label"], *rows])
+    touch(tmp_path, "a.wav", "c.WAV", "b/D.wav", decomposed, "e.WAV", "E.wav")
+    found = files(tmp_path, read_clip_table(path))
+    # Which one `e.wav` is nobody knows, and `A.wav` is not `a.wav`, which has a row of its own.
+    assert found == ["a.wav", "c.WAV", "b/D.wav", decomposed, "e.wav", "A.wav", "f.wav"]
+    assert "3 names in" in caplog.text

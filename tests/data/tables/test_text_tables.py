@@ -79,6 +79,23 @@ def test_tables_of_spreadsheets(tmp_path, text, expected):
             assert found | expected == found and not [column for column in found if column.startswith("Unnamed: 2")]
 
 
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [
+        ("# by Jörg, 2024, with love\n\n#path,label\na.wav,dog\n", ["#path", "label"]),
+        ("# by Jörg; and others\n# in 2024\npath;label\na.wav;dog\n", ["path", "label"]),
+        ("#,path,label\n1,a.wav,dog\n", ["#", "path", "label"]),
+        ("#\tpath\tlabel\n1\ta.wav\tdog\n", ["#", "path", "label"]),
+        ("#path,label\na.wav,dog,\n", ["#path", "label"]),
+    ],
+)
+def test_remarks_above_the_header_are_none_of_it(tmp_path, text, columns):
+    for name in ("a.csv", "a.tsv"):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        table = read_table(tmp_path / name)
+        assert list(table) == columns and table.iloc[0].tolist()[-2:] == ["a.wav", "dog"]
+
+
 def test_a_tsv_with_quotes_around_all_cells(tmp_path):
     text = '"path"\t"sentence"\n"a.wav"\t"say ""no"""\n'
     assert read(tmp_path, "t.tsv", text) == {"path": ["a.wav"], "sentence": ['say "no"']}

@@ -41,3 +41,10 @@ def test_audit_labels_takes_a_folder_of_class_folders(tmp_path, monkeypatch):
     hf_audio.audit_labels(data_dir=tmp_path / "tones", output=tmp_path / "wrong.csv")
     first = (tmp_path / "wrong.csv").read_text().splitlines()[1]
     assert first == "high/3.wav,high,low,0.9000"  # names that several files have are told with their folders
+
+
+def test_annotations_with_times_are_no_clips(tone_folder, tmp_path):
+    (tone_folder / "low" / "0.wav").rename(tmp_path / "low.wav")
+    (tmp_path / "a.csv").write_text("file,start,end,label\nlow.wav,0.1,0.2,low\n")
+    with pytest.raises(DataError, match=r"a.csv holds annotations with times, .*give class folders"):
+        load_audited_clips(tmp_path / "a.csv")
