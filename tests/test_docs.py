@@ -271,7 +271,8 @@ def finished(tmp_path_factory):
     """A folder with what the Python blocks read: class folders, a finished run, recordings and an ONNX file."""
     folder = tmp_path_factory.mktemp("reader")
     write_tones(folder / "SOUNDS")
-    hf_audio.train("own_sounds", data_dir=str(folder / "SOUNDS"), output_dir=str(folder / "OUT"), **BRIEF)
+    out = str(folder / "OUT")
+    hf_audio.train("own_sounds", data_dir=str(folder / "SOUNDS"), output_dir=out, model="micro", **BRIEF)
     shutil.copytree(folder / "OUT", folder / "digits")
     for name in ("memo.mp3", "a.wav", "b.flac", "c.ogg", "one_hour.wav", "dog.wav", "new.wav", "clip.wav"):
         soundfile.write(folder / name, tone(440, 3, 16000), 16000)
@@ -373,7 +374,7 @@ def test_the_notebook_runs_from_its_first_cell_to_its_last(finished, tmp_path, m
     assert not any(cell["outputs"] or cell["execution_count"] for cell in cells), "clear the outputs"
     sources = ["".join(cell["source"]) for cell in cells]
     (place,) = [n for n, cell in enumerate(cells) if "parameters" in cell["metadata"].get("tags", [])]
-    flags = {**BRIEF, "bf16": False}
+    flags = {**BRIEF, "model": "micro", "bf16": False}
     sources.insert(place + 1, f"SOUNDS, OUT, FLAGS = {str(finished / 'SOUNDS')!r}, 'RUN', {flags!r}")
     # Alone in a process, as in a kernel. The server looks for no browser's page here: it takes a while.
     script = tmp_path / "notebook.py"
