@@ -52,7 +52,7 @@ class TaskFacts:
 
     @property
     def hub_datasets(self) -> list[str]:
-        """Ids on the Hub of what was trained on: one, or none."""
+        """Ids on the Hub of the data set that was trained on: one, or none."""
         found = self.hub_dataset or (self.dataset_type if "/" in self.dataset_type else None)
         return [] if found is None else [found]
 

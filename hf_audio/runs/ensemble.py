@@ -232,7 +232,7 @@ def _stack(parts: Sequence[Scores]) -> torch.Tensor:
 
 
 def _describe_members(members: Sequence[dict[str, Any]], predictions: AnyPredictions) -> dict[str, Any]:
-    """What of the members' results holds for the ensemble, and what is told of its answers beside metrics."""
+    """The entries of the members' results that hold for the ensemble, and those of its answers beside metrics."""
     first = members[0]
     results = {name: first[name] for name in ("train_samples", "skipped_samples", "labels", "task")}
     results |= {

@@ -59,7 +59,7 @@ def measure_groups(predictions: AnyPredictions, group_column: str | None) -> dic
 
     Args:
         predictions: of the test clips, with `groups` or `columns`.
-        group_column: name of what `predictions.groups` holds.
+        group_column: name of the column that `predictions.groups` holds.
 
     Returns:
         For a run's results: of every column `n_groups`, the first group (`worst`; of fewer than ten clips, only where

@@ -30,7 +30,7 @@ def count_heard(checkpoint: str, source: str, paths: Sequence[str]) -> int:
 
     Args:
         checkpoint: its folder; another checkpoint tells nothing.
-        source: of the clips; of another one than the training's, nothing is told.
+        source: of the clips; of another one than the training's, nothing is known.
         paths: of the clips.
     """
     folder = Path(checkpoint)

@@ -278,7 +278,7 @@ def check_loads_alone(staged: Path) -> None:
 
 @contextmanager
 def staging(folder: Path, repo_id: str, *, endpoint: bool = False) -> Iterator[Path]:
-    """A copy of what is uploaded, in which the card names the repository and no file says where the recordings lay.
+    """A copy of the files to upload: its card names the repository, and no file has the paths of the recordings.
 
     endpoint: whether with what a custom inference endpoint calls.
 

@@ -207,7 +207,7 @@ def plot_pitch_scores(
     names: Sequence[str],
     path: str | os.PathLike,
 ) -> None:
-    """A dot a clip: its pitch against the score of the second class, in the colour of what it is.
+    """A dot a clip: its pitch against the score of the second class, in the colour of its class.
 
     pitches: (clips,) Hz, NaN where there is none; scores, references: (clips,).
     """

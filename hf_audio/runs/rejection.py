@@ -63,7 +63,7 @@ def sparing_margin(logits: np.ndarray, labels: np.ndarray) -> float:
 
 @dataclass
 class Rejection:
-    """What a rejection costs and saves: held-out clips of the classes against background that was not heard before."""
+    """A rejection measured: the scores of held-out clips of the classes and of held-out background."""
 
     known: np.ndarray
     """`margins` of the test clips, (clips,), with what the config adds to them."""
@@ -84,7 +84,7 @@ class Rejection:
         return cls(margins(logits), logits[:, :-1].argmax(1) == labels, margins(background), hours, margin)
 
     def metrics(self) -> dict[str, float]:
-        """How well known sounds and background are told apart, and what the margin makes of it."""
+        """How well the scores separate known sounds from background, and the figures at the margin."""
         scores = np.concatenate([self.background, self.known])
         labels = np.repeat([0, 1], [len(self.background), len(self.known)])
         return {

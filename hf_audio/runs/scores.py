@@ -1,4 +1,4 @@
-"""What a network told of held-out clips, as numbers to compute with later."""
+"""Scores of a network for held-out clips, kept as numbers to compute with later."""
 
 import os
 from collections.abc import Mapping, Sequence

@@ -155,7 +155,7 @@ def _describe_figures(results: Mapping[str, Any]) -> list[str]:
 
 
 def _describe_knowledge(results: Mapping[str, Any], quote: Callable[[str], str]) -> list[str]:
-    """What the network knows from elsewhere; nothing of what is no network, or of older runs."""
+    """The external data and weights that the network has learnt from; empty for a baseline and for older runs."""
     return [summarise_origins(read_origins(results), quote)] if ORIGINS in results and "parameters" in results else []
 
 

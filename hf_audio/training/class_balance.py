@@ -1,4 +1,4 @@
-"""What is told before a training: how many classes and clips there are, how unequal, and what is not tested."""
+"""Messages before a training: how many classes and clips there are, how unequal, and which are not tested."""
 
 import logging
 from collections.abc import Mapping

@@ -113,7 +113,7 @@ def write_run(
 
 
 def _draw(judgement: Judgement, folder: Path) -> tuple[list[str], list[Table]]:
-    """Pictures of what is rejected and of the clips by their embeddings, and the tables that explain them."""
+    """Pictures of the rejection and of the embeddings of the clips, and the tables that explain them."""
     pictures, tables = [], []
     if judgement.clip_map is not None:
         pictures.append(judgement.clip_map.write(folder))
@@ -126,7 +126,7 @@ def _draw(judgement: Judgement, folder: Path) -> tuple[list[str], list[Table]]:
 
 
 def _describe_run(args: RecipeArguments, task: Task, predictions: AnyPredictions) -> dict[str, Any]:
-    """What is told of test clips and run beside the task's metrics, for the results."""
+    """The figures of the test clips and of the run that stand in the results beside the task's metrics."""
     return {
         "eval_samples": len(predictions.paths),
         "labels": list(predictions.names),

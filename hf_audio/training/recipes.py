@@ -28,7 +28,7 @@ COMMAND = ("hf-audio", "train")
 
 @dataclass(frozen=True)
 class Recipe:
-    """A recipe's module, in what running it takes."""
+    """The parts of a recipe's module that are needed to run it."""
 
     make_task: "Callable[[Any], Task]"
     arguments_class: "type[RecipeArguments]"

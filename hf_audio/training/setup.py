@@ -64,7 +64,7 @@ class TrainingSetup:
 
 
 def divide_task(args: RecipeArguments, task: Task) -> tuple[AudioCNNConfig, SequenceFeatureExtractor, Parts]:
-    """The task's clips, decoded and divided, with the config and the extractor of the network that hears them.
+    """The task's clips, decoded and divided, with the config and the feature extractor of the network.
 
     Raises:
         ArgumentError: an argument does not go with such data.
@@ -228,7 +228,7 @@ def _choose_window(
 def _find_teacher(
     args: RecipeArguments, config: AudioCNNConfig, extractor: SequenceFeatureExtractor, parts: Parts
 ) -> nn.Module | None:
-    """The teacher that hears what its student hears; of any other, the training clips gain the scores."""
+    """The teacher that runs beside the student; the scores of any other one are added to the training clips."""
     if args.teacher is None:
         return None
     if is_encoder(extractor):

@@ -41,7 +41,7 @@ def run_recipe(
     """Parse the command line and train a recipe's task; what the user can mend ends in a sentence and exit code 2.
 
     Args:
-        make_task: what the recipe trains, given its arguments, in which it may fill in what the user has left open.
+        make_task: makes the recipe's task of its arguments, and may set those that the user has not given.
         arguments_class: of the recipe.
         argv: the flags, by default those of this process.
         command: the words before them, by default this process's program.

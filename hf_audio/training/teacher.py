@@ -1,4 +1,4 @@
-"""A trained checkpoint as the teacher of a smaller model, refused where it has heard the clips that are held out."""
+"""A trained checkpoint as the teacher of a smaller model, refused where it was trained on clips held out here."""
 
 import logging
 import os
@@ -42,7 +42,7 @@ WINDOWS = "one behind the other"  # how long clips are judged; told to the cache
 
 
 class Teacher(nn.Module):
-    """A network that hears what its student hears; its logits in the order of the student's labels."""
+    """A network that gets the same waveforms as its student; its logits are in the order of the student's labels."""
 
     def __init__(self, model: nn.Module, order: Sequence[int]):
         super().__init__()
@@ -58,7 +58,7 @@ class Teacher(nn.Module):
 def employ_teacher(
     args: RecipeArguments, config: AudioCNNConfig, train: Dataset, held_out: Sequence[str]
 ) -> tuple[Dataset, Teacher | None]:
-    """Have the checkpoint that `args.teacher` names teach: the training clips, and who hears them with the student.
+    """Load the teacher that `args.teacher` names: the training clips, and the network that runs beside the student.
 
     An AudioCNN of the student's rate hears the same mixed and augmented clips. Any other model judges every clip once,
     as it is; its probabilities are kept beside the decoded audio, and come back as the column `TAUGHT_COLUMN`: so

@@ -293,7 +293,7 @@ class AudioTrainer(Trainer):
             self.args.dataloader_persistent_workers = before
 
     def unheard_answers(self) -> tuple[np.ndarray, np.ndarray] | None:
-        """Logits of training clips by networks that had not heard them, and their labels, where the training has such.
+        """Out-of-fold logits of training clips and their labels, where the training has such.
 
         Returns:
             (clips, labels), and (clips,) or (clips, ...); here nothing.

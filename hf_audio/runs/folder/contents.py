@@ -55,7 +55,7 @@ def written_files(folder: Path) -> set[str]:
 
 
 def is_trained_on_all(folder: Path) -> bool:
-    """Whether a finished run has left a network that was trained on its test clips too, and judged by others."""
+    """Whether the network of a finished run was trained on its test clips too, so that other networks were tested."""
     return bool(read_results(folder).get(TRAINED_ON_ALL))
 
 

@@ -1,4 +1,4 @@
-"""Whether confidence comes true: of answers that are told with 0.9, nine in ten should be right."""
+"""Calibration: of answers with a confidence of 0.9, nine in ten should be right."""
 
 from collections.abc import Sequence
 

@@ -1,1 +1,1 @@
-"""What a run says about the clips it held out, a class for each kind of answer; which one, `kinds` tells."""
+"""Predictions of the held-out clips of a run, a class for each kind of answer; `kinds` chooses the class."""

@@ -21,7 +21,7 @@ class AnomalyPredictions(TwoClassPredictions):
 
     @property
     def sections(self) -> dict[str, np.ndarray]:
-        """The clips of every section, (clips,) of bool; of one alone, none are told."""
+        """Masks of the clips of every section, (clips,) of bool; empty where there is one section alone."""
         section_of = self.columns.get(SECTION_COLUMN, self.groups)
         names = [] if section_of is None else np.unique(section_of).tolist()
         return {str(name): section_of == name for name in names} if section_of is not None and len(names) > 1 else {}
@@ -32,7 +32,10 @@ class AnomalyPredictions(TwoClassPredictions):
         return ["anomaly_auc", "anomaly_pauc", "accuracy", "balanced_accuracy"]
 
     def metrics(self) -> dict[str, float]:
-        """Areas under the ROC curve, as DCASE's task 2 has them, and rates at the threshold; what can be told."""
+        """Areas under the ROC curve, as DCASE's task 2 has them, and rates at the threshold.
+
+        Figures that need normal clips, anomalies or both are left out where there are none.
+        """
         figures = {}
         normal, called = self.references == 0, self.predictions == 1
         if normal.any():

@@ -55,7 +55,7 @@ class Predictions:
 
     @property
     def confidence(self) -> np.ndarray:
-        """How probable each answer is told to be, (clips,)."""
+        """The probability of each answer, (clips,)."""
         return self.scores
 
     @property

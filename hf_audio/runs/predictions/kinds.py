@@ -19,14 +19,14 @@ Clips = TypeVar("Clips", bound=AnyPredictions)
 
 
 def predictions_class(config: PreTrainedConfig) -> type[AnyPredictions]:
-    """What a model of this config is judged by."""
+    """The class of the predictions of a model of this config."""
     several = config.problem_type == "multi_label_classification"
     labels = [config.id2label.get(number) for number in range(config.num_labels)]
     return kind_of_predictions(getattr(config, "num_digits", 0), several, labels)
 
 
 def kind_of_predictions(num_digits: int, multi_label: bool, labels: Sequence[str]) -> type[AnyPredictions]:
-    """What a checkpoint with such facts is judged by."""
+    """The class of the predictions of a checkpoint with such facts."""
     if num_digits:
         return NumberPredictions
     if multi_label:

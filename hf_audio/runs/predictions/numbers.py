@@ -1,4 +1,4 @@
-"""Clips of spoken numbers, digit by digit, or of what is none."""
+"""Predictions of spoken numbers, digit by digit; a clip may hold none."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -32,11 +32,11 @@ class NumberPredictions:
     references: np.ndarray
     """The digits that were said, (clips, digits), and -1 of clips that hold no number."""
     predictions: np.ndarray
-    """The digits that were read, (clips, digits), and -1 where more likely no number was heard than one."""
+    """The most probable digits, (clips, digits); -1 where it is more probable that there is no number."""
     scores: np.ndarray
     """Probabilities that all digits of a number are right, (clips,)."""
     none_scores: np.ndarray | None = None
-    """Probabilities that no number was heard, (clips,)."""
+    """Probabilities that a clip holds no number, (clips,)."""
     groups: np.ndarray | None = None
     """As of `Predictions`."""
     columns: Mapping[str, np.ndarray] = field(default_factory=dict)
@@ -49,7 +49,7 @@ class NumberPredictions:
 
     @property
     def confidence(self) -> np.ndarray:
-        """How probable each answer is told to be, a number or that there is none, (clips,)."""
+        """The probability of each answer, a number or that there is none, (clips,)."""
         if self.none_scores is None:
             return self.scores
         return np.where((self.predictions >= 0).all(1), self.scores, self.none_scores)

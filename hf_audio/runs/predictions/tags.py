@@ -44,7 +44,7 @@ class TagPredictions:
 
     @property
     def confidence(self) -> np.ndarray:
-        """How probable the most probable tag is told to be, (clips,)."""
+        """The probability of the most probable tag, (clips,)."""
         return self.scores.max(1)
 
     @property

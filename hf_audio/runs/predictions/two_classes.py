@@ -1,4 +1,4 @@
-"""Clips of two classes, of which one or the other is found from a score on."""
+"""Predictions of two classes, divided by a threshold of the score."""
 
 from dataclasses import dataclass
 from pathlib import Path

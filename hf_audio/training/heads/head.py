@@ -70,7 +70,7 @@ def fits_head(args: RecipeArguments) -> bool:
 
 
 def settle_head(args: RecipeArguments, task: Task) -> tuple[RecipeArguments, Task]:
-    """The arguments and the task of a fitted head, without what only a training by steps has; such flags are told.
+    """The arguments and the task of a fitted head, without the flags of a training by steps, which a warning names.
 
     Validation clips would choose an epoch; here cross-validation inside the training clips chooses the penalty, so
     only where the user or a background asks for them some are held out.
@@ -180,7 +180,7 @@ class HeadTrainer(AudioTrainer):
         return TrainOutput(0, loss, {"train_runtime": time.perf_counter() - start})
 
     def _groups_of(self, clips: Dataset) -> np.ndarray:
-        """Numbers of what clips belong together by, (clips,)."""
+        """Numbers of the clips' groups, (clips,)."""
         if self.group_column is None:
             return np.arange(len(clips))
         return np.unique(np.asarray(clips[self.group_column][:]).astype(str), return_inverse=True)[1]

@@ -42,7 +42,7 @@ class Targets:
     """
 
     probabilities: np.ndarray
-    """(clips, distributions, values), rows of ones and zeros or of what is believed."""
+    """(clips, distributions, values): one-hot labels, or the probabilities that the clips come with."""
     tags: bool = False
 
     @classmethod
@@ -126,7 +126,7 @@ class LinearHead:
 def fit_head(
     features: np.ndarray, targets: Targets, weights: np.ndarray, groups: np.ndarray | None = None, seed: int = 0
 ) -> LinearHead:
-    """A linear layer that gives training clips their targets, with the penalty that suits clips it has not heard.
+    """A linear layer that gives training clips their targets, with the penalty that is best on held-out clips.
 
     Features are standardised for the fit, which the layer undoes. The penalty is that of `cross_fit`.
 

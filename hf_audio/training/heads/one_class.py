@@ -1,4 +1,4 @@
-"""`--only_normal`: what is wrong with a sound is told by how far it is from normal ones, the only ones there are."""
+"""`--only_normal`: the anomaly score of a sound is its distance from normal sounds, which alone are trained on."""
 
 import time
 from dataclasses import dataclass
@@ -70,15 +70,15 @@ class FittedHead:
     n_clips: int
     n_folds: int
     alarms: int
-    """Clips above it, each judged by a head that had not heard it."""
+    """How many clips lie above the threshold, each scored by a head that was not fitted to it."""
 
 
 def fit_normal(embedded: ClipEmbeddings, groups: np.ndarray, seed: int) -> FittedHead:
-    """Fit a head to normal clips; the threshold by heads that have not heard the clips which they judge.
+    """Fit a head to normal clips; the threshold comes from heads that score clips which they were not fitted to.
 
     Args:
         embedded: of the clips.
-        groups: (clips,): clips of one (recording) are never heard and judged by one head.
+        groups: (clips,): a head scores no clip of a group (recording) that it was fitted to.
         seed: of the folds.
 
     Raises:

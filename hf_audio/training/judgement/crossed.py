@@ -21,7 +21,7 @@ from .validated import FITTED_NAME, Validated
 
 @dataclass(frozen=True)
 class Crossed:
-    """A finished cross-validation, each of whose networks was judged on clips that it had not heard."""
+    """A finished cross-validation, each of whose networks was tested on the clips that it was not trained on."""
 
     folder: Path
     names: list[str]

@@ -147,7 +147,7 @@ def judge_by_folds(crossed: Crossed, config: PreTrainedConfig, task: Task) -> Ju
 
 
 def add_columns(predictions: AnyPredictions, clips: Dataset, task: Task) -> None:
-    """Have predictions know what clips belong together by, and by which further columns figures are told apart.
+    """Give predictions the groups of their clips, and the further columns by whose values figures are given.
 
     Those are columns that the task names for other purposes, and columns of text with a few values.
 

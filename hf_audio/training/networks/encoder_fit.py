@@ -1,4 +1,4 @@
-"""Whether an encoder that a package brings hears the clips as it has learnt to hear sounds: told before training."""
+"""A warning before training where clips differ from the sounds that a packaged encoder was trained on."""
 
 import logging
 
@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 
 def report_fit(name: str | None, sampling_rate: int, clips: Dataset) -> None:
-    """Warn where half of the clips fill less than half of an encoder's window, or lack most of what it hears.
+    """Warn where half of the clips fill less than half of an encoder's window, or lack most of its frequencies.
 
     Either is no reason to refuse: how much is lost, the run's figures tell.
 

@@ -1,4 +1,4 @@
-"""What a network gives for a clip, computed once: vectors kept on disk by what computed them and of what."""
+"""Vectors that networks compute of clips, kept on disk under a key of the network, the clips and the settings."""
 
 import hashlib
 import os

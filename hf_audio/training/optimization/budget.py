@@ -1,4 +1,4 @@
-"""How long a training takes on this machine: told after its first steps, and fitted into `--max_minutes`."""
+"""How long a training takes on this machine: estimated by its first steps, and fitted into `--max_minutes`."""
 
 import copy
 import logging

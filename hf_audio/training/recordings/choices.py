@@ -1,4 +1,4 @@
-"""What the user has left open, filled in by the recordings."""
+"""Arguments that the user has not given, chosen by the recordings."""
 
 import logging
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ HEARD = ("sampling_rate", "clip_seconds")  # of these, by a network that is not 
 
 
 def fill_in(args: RecordingsArguments, survey: Survey, drawn: int | None = None) -> Mapping[str, Choice]:
-    """Fill in what the user has left open, and say why so.
+    """Set the arguments that the user has not given, and log the reason of each.
 
     drawn: clips of an epoch, where some of them come several times.
 

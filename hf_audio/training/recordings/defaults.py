@@ -77,7 +77,7 @@ def choose_defaults(survey: Survey, given: Mapping[str, Any], drawn: int | None 
 
 
 def suitable_epochs(n_clips: float, optim: str = ADAMW) -> float:
-    """How often to hear each of so many training clips: more of them are heard more in all, and each less often."""
+    """Epochs for a number of training clips: the more clips, the more steps in all, and the fewer epochs."""
     known = MUON_EPOCHS if optim == MUON else KNOWN_EPOCHS
     return max(known * min((KNOWN_CLIPS / n_clips) ** 0.5, 1), FEWEST_HEARD / n_clips if optim == MUON else 0)
 

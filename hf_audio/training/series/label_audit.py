@@ -90,7 +90,7 @@ FACTS = TaskFacts(
 
 @dataclass
 class Audit:
-    """What networks that had not heard a clip say about its label."""
+    """The labels of clips beside the predictions of networks that were not trained on them."""
 
     paths: Sequence[str]
     """Of the files, (clips,)."""
@@ -189,7 +189,7 @@ def doubt_labels(
 
 
 def audit_labels(args: RecipeArguments, dataset: Dataset, rounds: int = 1, encoder: str | None = None) -> Audit:
-    """Train out of fold on a data set and compare its labels with what the networks say of clips they have not heard.
+    """Train out of fold on a data set, and compare its labels with the predictions for the held-out clips.
 
     A label is judged wrong where `weigh_evidence` thinks so. In further rounds, the networks are trained on what was
     found. With an encoder, the networks are logistic regressions on its embeddings, and take seconds.

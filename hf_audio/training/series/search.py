@@ -223,7 +223,7 @@ def draw(space: SearchSpace, trial: "optuna.Trial") -> dict[str, float]:
 
 
 def read_values(space: SearchSpace, drawn: Mapping[str, float]) -> dict[str, float]:
-    """What a trial used of what was drawn for it: rounded, and not beyond the ends of the range."""
+    """The values of a trial as it uses them: those that were drawn, rounded to three digits, within their ranges."""
     return {
         name: min(max(float(f"{drawn[name]:.{DIGITS}g}"), values.low), values.high) for name, values in space.items()
     }
