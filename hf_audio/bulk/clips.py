@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..data.annotations.annotation_tables import has_times
+from ..data.annotations.time_columns import has_times
 from ..data.layouts.reading import read_recordings
 from ..data.layouts.recordings import PART_CELLS
 from ..data.tables.columns import NUMBER_NAMES, Columns
