@@ -172,7 +172,7 @@ def read_labels(
     cells = table[columns[0]]
     if len(columns) > 1 or any(isinstance(cell, list) for cell in cells):
         raise DataError(f"{source} has several labels a clip in {', '.join(columns)}: add --multi_label.")
-    texts = list(map(_read_label, cells))
+    texts = list(map(read_label, cells))
     if holds_lists(texts):
         rows, _ = split_tags(source, columns[0], texts)
         if any(len(row) > 1 for row in rows):
@@ -192,7 +192,8 @@ def read_labels(
     return labels
 
 
-def _read_label(cell: Any) -> str:
+def read_label(cell: Any) -> str:
+    """What a cell of a column of labels says, nothing where pandas has written that it says nothing."""
     text = "" if cell is None else str(cell)
     return "" if text.strip().casefold() in MISSING_LABELS else text
 
@@ -217,7 +218,7 @@ def _read_tags(source: str, table: Mapping[str, Sequence[Any]], columns: Sequenc
         elif any(isinstance(cell, list) for cell in cells):
             found = [list(map(str, cell)) if isinstance(cell, list) else [] for cell in cells]
         else:
-            found, doubt = split_tags(source, column, list(map(_read_label, cells)))
+            found, doubt = split_tags(source, column, list(map(read_label, cells)))
             if doubt is not None:
                 logger.warning("%s.", doubt.rstrip("."))
         for tags, more in zip(rows, found, strict=True):
