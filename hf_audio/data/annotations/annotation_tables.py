@@ -14,6 +14,7 @@ from ..tables.columns import (
     FURTHER_PATH_NAMES,
     PATH_NAMES,
     Columns,
+    find_confidences,
     guess_label,
     holds_sounds,
     is_indicator,
@@ -120,7 +121,6 @@ MARKER_NAME = "name"  # of Audition's and Reaper's markers, whose `Type` says of
 FURTHER_LABEL_WORDS = ("code", "type", "name")
 # Raven's own measurements, which no person has written.
 MEASURED = ("selec", "view", "channel", "freq", "time", "power", "energy", "entropy", "file", "path", "date", "hz")
-CONFIDENCE_NAMES = ("confidence", "score", "probability", "prob")
 
 
 class UnusableTimesError(DataError):
@@ -565,10 +565,7 @@ def _join_views(table: AnnotationTable) -> None:
 
 
 def _tell_of_confidences(table: AnnotationTable) -> None:
-    column = _find(table.cells, *CONFIDENCE_NAMES)
-    if column is None or not _are_numbers(table.cells[column]):
-        return
-    values = [read_number(cell) for cell in table.cells[column] if not is_blank(cell)]
-    if min(values) >= 0 and max(values) <= 1 and len(set(values)) > 1:
+    column = find_confidences(table.cells)
+    if column is not None:
         told = "check what these make up and what they miss, or train with --unannotated ignore"
         table.warnings.append(Notice("files tell a confidence, as networks do", f"{table.path} in {column!r}", told))

@@ -32,6 +32,7 @@ FURTHER_LABEL_NAMES = (
 )
 NUMBER_NAMES = ("number",)  # labels too, where no column has one of those names and a clip has one label
 SPLIT_NAMES = ("split", "subset", "part", "set", "partition", "fold", "dataset")
+CONFIDENCE_NAMES = ("confidence", "score", "probability", "prob")
 SURE_SPLIT_NAMES = ("split", "subset", "partition")  # of nothing else where a cell says train or test
 # Of the cells of a column that holds files, whatever its name is, those that end as the names of sounds do.
 SOUND_SHARE = 0.9
@@ -224,6 +225,17 @@ def _read_tags(source: str, table: Mapping[str, Sequence[Any]], columns: Sequenc
         for tags, more in zip(rows, found, strict=True):
             tags += map(composed, more)
     return rows
+
+
+def find_confidences(table: Mapping[str, Sequence[Any]]) -> str | None:
+    """The column that tells how sure a network was of each row, by its name, if it holds probabilities."""
+    column = _guess(list(table), CONFIDENCE_NAMES)
+    try:
+        values = {float(_as_text(cell).replace(",", ".") or "nan") for cell in table[column]} if column else set()
+    except ValueError:
+        return None
+    told = {value for value in values if value == value}
+    return column if len(told) > 1 and min(told) >= 0 and max(told) <= 1 else None
 
 
 def is_indicator(cells: Sequence[Any]) -> bool:
