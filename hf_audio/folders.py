@@ -24,6 +24,7 @@ FOREIGN_SUFFIXES = frozenset(
     ".m4a .m4b .mp4 .webm .weba .mka .3gp .3ga .amr .aac .ac3 .wma .ape .wv .ra".split()  # noqa: SIM905
 )
 SOUND_SUFFIXES = AUDIO_SUFFIXES | FOREIGN_SUFFIXES
+SHARD_SUFFIXES = (".parquet", ".tar")  # of files that hold many recordings
 FOREIGN_REMEDY = "convert to WAV or FLAC, or install PyAV (pip install 'hf-audio[av]') or ffmpeg"
 # Of systems, network drives and zips made on macOS: shadows of files, what was deleted, and what was found again.
 SYSTEM_FOLDERS = frozenset(

@@ -14,7 +14,7 @@ from pathlib import Path
 from ..data.annotations.time_columns import has_times
 from ..data.layouts.reading import read_recordings
 from ..data.layouts.recordings import PART_CELLS
-from ..data.tables.columns import NUMBER_NAMES, Columns
+from ..data.tables.columns import NUMBER_NAMES, Columns, read_label
 from ..data.tables.text_tables import is_table
 from ..data.tables.voice_tables import SPEAKER_COLUMN, is_voice_table, read_voice_table
 from ..errors import DataError
@@ -165,7 +165,7 @@ def _read_table(
     if not label_columns:
         return clips, None
     rows_of_labels = zip(*map(table.column, label_columns), strict=True)
-    labels = [next(filter(None, cells), "") for cells in rows_of_labels]
+    labels = [next(filter(None, map(read_label, cells)), "") for cells in rows_of_labels]
     if label_columns[0].casefold() in NUMBER_NAMES:
         labels = [_plain_number(label) for label in labels]
     return clips, labels

@@ -17,7 +17,7 @@ from typing import Any, cast
 from tqdm.auto import tqdm
 
 from ..data.shard_rows import UNREADABLE, describe_shard, read_sounds
-from ..data.shards import SUFFIXES as SHARD_SUFFIXES
+from ..data.shards import SHARD_SUFFIXES
 from ..data.tables.text_tables import is_table
 from ..errors import AudioError, DataError, MissingExtraError
 from ..files import write_text, written_whole

@@ -20,6 +20,7 @@ from datasets import Dataset, Features, Value, concatenate_datasets
 
 from ..errors import DataError
 from ..files import write_text
+from ..folders import SHARD_SUFFIXES
 from ..remote.addresses import is_remote, public_name
 from ..remote.listing import list_remote, stamp
 from ..remote.paths import as_path
@@ -33,7 +34,6 @@ logger = logging.getLogger(__name__)
 
 # Raised whenever the same shards would be counted otherwise.
 INDEX_VERSION = 3
-SUFFIXES = (".parquet", ".tar")
 INDEXED_TOGETHER = 8
 
 
@@ -120,7 +120,7 @@ def _find_remote_shards(folder: str) -> dict[str, list[str]]:
     for shard in list_remote(folder):
         words = re.split(r"[-._ 0-9/]+", shard[len(folder) :].lower())
         part = next((PARTS[word] for word in words if word in PARTS), None)
-        if part is not None and shard.endswith(SUFFIXES):
+        if part is not None and shard.endswith(SHARD_SUFFIXES):
             found.setdefault(part, []).append(shard)
     return found
 
@@ -131,7 +131,7 @@ def _of_shards(source: str | os.PathLike, found: dict[str, list[str]]) -> dict[s
     Raises:
         DataError: it is not.
     """
-    strange = next((file for files in found.values() for file in files if not file.endswith(SUFFIXES)), None)
+    strange = next((file for files in found.values() for file in files if not file.endswith(SHARD_SUFFIXES)), None)
     if strange is not None or not found:
         raise DataError(
             f"{source} holds {strange or 'no files'} and not shards: a stream is read from Parquet files or from tars."

@@ -21,14 +21,13 @@ from ..data.hub_datasets import SAVED_NAMES, read_hub_rows
 from ..data.layouts.reading import read_recordings
 from ..data.normal_recordings import SECTION_COLUMN, read_normal_recordings
 from ..data.rows import ENCODED_COLUMN, NO_DIGIT
-from ..data.shards import SUFFIXES as SHARD_SUFFIXES
 from ..data.shards import read_shards
 from ..data.tables.clip_tables import ClipTable
 from ..data.tables.columns import TEST, Columns, read_labels
 from ..data.tables.text_tables import is_table
 from ..data.tables.voice_tables import SPEAKER_COLUMN, is_voice_table, read_voice_table
 from ..errors import ArgumentError, DataError, NoSpeechError
-from ..folders import search_folder
+from ..folders import SHARD_SUFFIXES, search_folder
 from ..inference.classifier import AudioClassifier
 from ..inference.facts import Facts
 from ..models.configuration_audio_cnn import ANOMALY, NONE_OF_THESE, NORMAL

@@ -125,6 +125,10 @@ def test_a_class_of_one_clip_is_trained_on_and_two_single_clips_are_too_few(tmp_
     [
         ([], "holds no files: give a folder with a folder of recordings a class"),
         (["a.m4a", "b/c.m4a"], r"recordings of kinds that are not read, .*a.m4a, .*c.m4a: convert to WAV"),
+        (
+            ["a.txt", "b/x.tar", "y.parquet"],
+            r"holds shards, .*: train on them with --streaming true or, .*--dataset_name",
+        ),
         (["a.txt"], r"nothing that is audio by its name, .*a.txt for one: give a folder"),
         (["a.wav", "b.wav"], r"holds a.wav and no class folders: put the recordings of each class"),
         (["dog/a.wav", "dog/b.wav"], "one label 'dog': a classifier needs at least two"),

@@ -18,7 +18,7 @@ from ...inference.classifier import AudioClassifier
 from ...inference.embedder import AudioEmbedder, embedder_of
 from ...inference.events import is_event
 from ...problems import count_problems
-from ..clips import STANDARD_INPUT, find_all_clips
+from ..clips import STANDARD_INPUT, find_all_clips, find_examples
 from ..decoding import Cut
 from ..scoring import default_workers, judge_clips
 
@@ -154,8 +154,9 @@ def _find_labelled(labelled: str | os.PathLike) -> dict[str, list[tuple[float, f
     """Files by their real names, with what of each is labelled, in seconds."""
     annotated, real_path = find_annotations(labelled), RealPaths()
     if annotated is None:
-        whole = (0.0, float("inf"))
-        return {real_path(clip["path"]): [whole] for clip in find_all_clips([labelled])}
+        files, labels = find_examples(labelled)
+        said = files if labels is None else [file for file, label in zip(files, labels, strict=True) if label]
+        return {real_path(file): [(0.0, float("inf"))] for file in said}
     for sentence in annotated.warnings:
         logger.warning("%s", sentence)
     return {

@@ -33,7 +33,7 @@ class AnnotatedRecording:
     complete_until: float = 0.0
     """Up to which second all that sounds is annotated, so that the rest of that is background."""
     unlabelled: list[tuple[float, float]] = field(default_factory=list)
-    """From when to when something sounds of which nobody says what it is, in seconds: nothing is known of these."""
+    """From when to when something sounds of which nobody says what it is, in seconds: this is no background."""
     part: str = TRAIN
     """`TRAIN`, `VALIDATION` or `TEST`."""
 

@@ -42,11 +42,8 @@ class _Row:
     end: float
     events: list[list[float]]
     """From the row's start."""
-
-    @property
-    def complete(self) -> float:
-        """Up to which second of the row all that sounds is annotated."""
-        return min(max(self.recording.complete_until - self.start, 0.0), self.end - self.start)
+    complete: float
+    """Up to which second of the row all that sounds is annotated."""
 
 
 def choose_row_seconds(found: AnnotatedRecordings) -> tuple[float, str]:
@@ -66,8 +63,8 @@ def cut_rows(found: AnnotatedRecordings, seconds: float, columns: Columns | None
     A row has `path`, `start` and `end` in seconds, `label`, the tags that sound in it, `events`, a list of onset,
     offset and class from the row's start, `complete`, up to which of its seconds all that sounds is annotated, and
     `RECORDING_COLUMN`. Where recordings are annotated as a whole, rows lie behind one another, and of those without
-    any event some are left out. Elsewhere, rows are the annotations themselves. No row has a moment at which
-    something sounds that has no label.
+    any event some are left out. Elsewhere, and where something sounds that has no label, rows are the annotations
+    themselves.
 
     Args:
         found: the recordings.
@@ -127,20 +124,20 @@ def tags_of(events: Sequence[Sequence[float]], seconds: float) -> list[int]:
 def _cut(recording: AnnotatedRecording, seconds: float, numbers: Mapping[str, int]) -> list[_Row]:
     """The rows of a recording."""
     events = [[event.onset, event.offset, float(numbers[event.label])] for event in recording.annotations]
-    end = min(recording.complete_until, recording.seconds or 0.0)
-    stretches = [(0.0, end)] if end > 0 else []
-    stretches += [
-        (max(onset, end), offset)
-        for onset, offset in _around([event for event in events if event[1] > end], recording.seconds or 0.0)
-    ]
-    known = _without(stretches, recording.unlabelled)
-    spans = [span for start, stop in known for span in pairwise(_borders(start, stop, seconds))]
+    seconds_in_all = recording.seconds or 0.0
+    end = min(recording.complete_until, seconds_in_all)
+    known = _without([(0.0, end)] if end > 0 else [], recording.unlabelled)
+    beside = _without([(onset, offset) for onset, offset, _ in events], known)
+    stretches = [*known, *_without(_around(beside, seconds_in_all), known)]
+    are_known = [True] * len(known) + [False] * (len(stretches) - len(known))
+    pieces = [pairwise(_borders(start, stop, seconds)) for start, stop in stretches]
+    spans = [(*span, is_known) for own, is_known in zip(pieces, are_known, strict=True) for span in own]
     # Of hours with thousands of events, each row looks at those near it.
     onsets, reached = [event[0] for event in events], list(accumulate((event[1] for event in events), max))
-    near = [events[bisect_right(reached, start) : bisect_left(onsets, stop)] for start, stop in spans]
+    near = [events[bisect_right(reached, start) : bisect_left(onsets, stop)] for start, stop, _ in spans]
     return [
-        _Row(recording, start, stop, events_within(events_near, start, stop))
-        for (start, stop), events_near in zip(spans, near, strict=True)
+        _Row(recording, start, stop, events_within(events_near, start, stop), stop - start if is_known else 0.0)
+        for (start, stop, is_known), events_near in zip(spans, near, strict=True)
     ]
 
 
@@ -151,12 +148,12 @@ def _borders(start: float, end: float, seconds: float) -> list[float]:
 
 
 def _without(
-    stretches: Sequence[tuple[float, float]], unknown: Sequence[tuple[float, float]]
+    stretches: Sequence[tuple[float, float]], others: Sequence[tuple[float, float]]
 ) -> list[tuple[float, float]]:
-    """What is left of stretches beside unknown ones, without what is too short to tell anything."""
+    """What is left of stretches beside others, without rests that are too short to tell anything."""
     left = []
     for start, end in stretches:
-        own = sorted(span for span in unknown if span[0] < end and span[1] > start)
+        own = sorted(span for span in others if span[0] < end and span[1] > start)
         stops, starts = [*(onset for onset, _ in own), end], [start, *accumulate((offset for _, offset in own), max)]
         shortest = LEAST_SECONDS if own else 0.0
         left += [span for span in zip(starts, stops, strict=True) if span[1] - span[0] > shortest]

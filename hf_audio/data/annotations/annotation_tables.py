@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ...errors import DataError
-from ..tables.columns import Columns, read_labels
+from ..tables.columns import Columns, find_confidences, read_labels
 from ..tables.tags import holds_lists, split_tags, unquote
 from ..tables.text_tables import read_table
 from .annotation_columns import (
@@ -24,16 +24,12 @@ from .time_columns import TimeColumns, find_unit, guess_times, read_span, refuse
 from .times import (
     MILLISECONDS,
     SAMPLES,
-    are_numbers,
     are_times,
     is_blank,
     is_clock,
     read_name,
-    read_number,
     without_thousands,
 )
-
-CONFIDENCE_NAMES = ("confidence", "score", "probability", "prob")
 
 
 class AnnotationRow(NamedTuple):
@@ -222,10 +218,7 @@ def _join_views(table: AnnotationTable) -> None:
 
 
 def _tell_of_confidences(table: AnnotationTable) -> None:
-    column = find_column(table.cells, *CONFIDENCE_NAMES)
-    if column is None or not are_numbers(table.cells[column]):
-        return
-    values = [read_number(cell) for cell in table.cells[column] if not is_blank(cell)]
-    if min(values) >= 0 and max(values) <= 1 and len(set(values)) > 1:
+    column = find_confidences(table.cells)
+    if column is not None:
         remedy = "check what these make up and what they miss, or train with --unannotated ignore"
         table.warnings.append(Notice("files tell a confidence, as networks do", f"{table.path} in {column!r}", remedy))

@@ -10,7 +10,7 @@ from ...folders import FolderSearch
 from ...remote.addresses import is_remote
 from ...remote.paths import is_file
 from ..tables.clip_tables import ClipTable
-from ..tables.columns import TEST, TRAIN
+from ..tables.columns import TEST, TRAIN, find_confidences
 from ..tables.text_tables import is_table
 from .known_layouts import TABLE_LAYOUTS, TableLayout
 from .part_names import name_parts
@@ -35,8 +35,21 @@ def read_one_table(path: Path, asked: Asked, source: Path | None = None) -> Reco
         messages.append(
             f"{', '.join(beside)} lie side by side and {path.name} alone is read: give the folder for all parts."
         )
-    found = Recordings(path.stem, table, messages=messages)
+    found = Recordings(path.stem, table, messages=messages, warnings=_doubt_labels(table, asked))
     return _take_parts(found, source or path.parent, asked)
+
+
+def _doubt_labels(table: ClipTable, asked: Asked) -> list[str]:
+    """What is said of a table that a network may have written, where the user has named no labels."""
+    column = find_confidences(table.cells)
+    if column is None or not table.columns.labels or asked.wanted.labels:
+        return []
+    label = table.columns.labels[0]
+    remedy = f"name what somebody has heard, {f'true_{label}'!r}," if f"true_{label}" in table.cells else "name others"
+    return [
+        f"{table.path} tells a confidence in {column!r}, as networks do, so {label!r} may be a network's answers: if "
+        f"so, {remedy} with --label_column."
+    ]
 
 
 def _tables_of_parts_beside(path: Path) -> list[str]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ...errors import DataError
-from ...folders import FOREIGN_REMEDY, FolderSearch, find_folders, name_some, search_folder
+from ...folders import FOREIGN_REMEDY, SHARD_SUFFIXES, FolderSearch, find_folders, name_some, search_folder
 from ...remote.paths import as_path
 from ..tables.clip_tables import ClipTable
 from ..tables.columns import TEST, TRAIN, Columns
@@ -210,6 +210,12 @@ def _explain(source: Path, folders: ClassFolders, searched: FolderSearch, tables
         return (
             f"{source} holds recordings of kinds that are not read, {name_some(searched.unreadable)}: "
             f"{FOREIGN_REMEDY}."
+        )
+    shards = [file for file in searched.others if file.suffix.lower() in SHARD_SUFFIXES]
+    if shards:
+        return (
+            f"{source} holds shards, {name_some(shards)}, and no files of recordings: train on them with --streaming "
+            f"true or, where they are Parquet files, with --dataset_name {source} in the place of --data_dir."
         )
     if searched.others:
         return (

@@ -32,6 +32,7 @@ FURTHER_LABEL_NAMES = (
 )
 NUMBER_NAMES = ("number",)  # labels too, where no column has one of those names and a clip has one label
 SPLIT_NAMES = ("split", "subset", "part", "set", "partition", "fold", "dataset")
+CONFIDENCE_NAMES = ("confidence", "score", "probability", "prob")
 SURE_SPLIT_NAMES = ("split", "subset", "partition")  # of nothing else where a cell says train or test
 # Of the cells of a column that holds files, whatever its name is, those that end as the names of sounds do.
 SOUND_SHARE = 0.9
@@ -172,7 +173,7 @@ def read_labels(
     cells = table[columns[0]]
     if len(columns) > 1 or any(isinstance(cell, list) for cell in cells):
         raise DataError(f"{source} has several labels a clip in {', '.join(columns)}: add --multi_label.")
-    texts = list(map(_read_label, cells))
+    texts = list(map(read_label, cells))
     if holds_lists(texts):
         rows, _ = split_tags(source, columns[0], texts)
         if any(len(row) > 1 for row in rows):
@@ -192,7 +193,8 @@ def read_labels(
     return labels
 
 
-def _read_label(cell: Any) -> str:
+def read_label(cell: Any) -> str:
+    """What a cell of a column of labels says, nothing where pandas has written that it says nothing."""
     text = "" if cell is None else str(cell)
     return "" if text.strip().casefold() in MISSING_LABELS else text
 
@@ -217,12 +219,23 @@ def _read_tags(source: str, table: Mapping[str, Sequence[Any]], columns: Sequenc
         elif any(isinstance(cell, list) for cell in cells):
             found = [list(map(str, cell)) if isinstance(cell, list) else [] for cell in cells]
         else:
-            found, doubt = split_tags(source, column, list(map(_read_label, cells)))
+            found, doubt = split_tags(source, column, list(map(read_label, cells)))
             if doubt is not None:
                 logger.warning("%s.", doubt.rstrip("."))
         for tags, more in zip(rows, found, strict=True):
             tags += map(composed, more)
     return rows
+
+
+def find_confidences(table: Mapping[str, Sequence[Any]]) -> str | None:
+    """The column that tells how sure a network was of each row, by its name, if it holds probabilities."""
+    column = _guess(list(table), CONFIDENCE_NAMES)
+    try:
+        values = {float(_as_text(cell).replace(",", ".") or "nan") for cell in table[column]} if column else set()
+    except ValueError:
+        return None
+    told = {value for value in values if value == value}
+    return column if len(told) > 1 and min(told) >= 0 and max(told) <= 1 else None
 
 
 def is_indicator(cells: Sequence[Any]) -> bool:

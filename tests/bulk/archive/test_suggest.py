@@ -9,7 +9,7 @@ from helpers.recordings import RATE, tone
 
 import hf_audio
 from hf_audio import cli
-from hf_audio.bulk.archive.suggest import _choose, _Windows, measure_uncertainty
+from hf_audio.bulk.archive.suggest import _choose, _find_labelled, _Windows, measure_uncertainty
 from hf_audio.errors import ArgumentError, AudioError, DataError
 
 
@@ -66,6 +66,14 @@ def test_labelled_windows_are_not_suggested_and_others_like_them_come_last(check
     cli.main(["suggest", str(checkpoint), str(recordings), "--count", "2"])
     printed = capsys.readouterr().out.splitlines()
     assert len(printed) == 3 and everything[0].guess in printed[1]
+
+
+def test_rows_of_a_table_without_a_label_are_not_labelled(tmp_path):
+    table = tmp_path / "labelled.csv"
+    table.write_text("path,label\na.wav,dog\nb.wav,\nc.wav,nan\n")
+    assert list(_find_labelled(table)) == [str(tmp_path / "a.wav")]
+    table.write_text("path\na.wav\nb.wav\n")  # a list of what is labelled
+    assert list(_find_labelled(table)) == [str(tmp_path / "a.wav"), str(tmp_path / "b.wav")]
 
 
 def test_what_cannot_be_suggested_is_refused(checkpoint, recordings, tmp_path):

@@ -42,16 +42,21 @@ def test_where_nothing_is_known_rows_are_the_annotations():
     assert rows["complete"][:] == [0, 0]
 
 
-def test_no_row_has_a_moment_at_which_something_sounds_without_a_label():
-    found = recordings((12, [(1, 2, "dog"), (9, 11, "cat")]), (6, [(1, 2, "dog"), (3, 4, "cat")]))
+def test_where_something_sounds_without_a_label_rows_are_the_annotations():
+    found = recordings(
+        (12, [(1, 2, "dog"), (9, 11, "cat")]), (6, [(1, 2, "dog"), (3, 4, "cat")]), (9, [(5, 6, "dog")])
+    )
     found.recordings[0].unlabelled = [(1.5, 3), (2.5, 4), (4.1, 5), (10, 12)]
     found.recordings[1].unlabelled = [(0, 2.5)]
     found.recordings[1].complete_until = 0  # where only what is annotated is known
+    found.recordings[2].unlabelled = [(0, 9)]
     rows = cut_rows(found, 4).dataset
 
-    assert list(zip(rows["start"], rows["end"], strict=True)) == [(0, 1.5), (5, 7.5), (7.5, 10), (3, 4)]
-    assert rows["events"][:] == [[[1, 1.5, 1]], [], [[1.5, 2.5, 0]], [[0, 1, 0]]]
-    assert rows["complete"][:] == [1.5, 2.5, 2.5, 0]
+    spans = [(0, 1.5), (5, 7.5), (7.5, 10), (1.5, 2), (10, 11), (1, 2), (3, 4), (5, 6)]
+    assert list(zip(rows["start"], rows["end"], strict=True)) == spans
+    assert rows["events"][:3] == [[[1, 1.5, 1]], [], [[1.5, 2.5, 0]]]
+    assert rows["events"][3:] == [[[0, 0.5, 1]], [[0, 1, 0]], [[0, 1, 1]], [[0, 1, 0]], [[0, 1, 1]]]
+    assert rows["complete"][:] == [1.5, 2.5, 2.5, 0, 0, 0, 0, 0]
 
 
 def test_hours_of_nothing_are_left_out_evenly():

@@ -237,6 +237,17 @@ def test_a_table_tells_what_folders_that_are_no_classes_do_not(tmp_path):
     assert read(tmp_path) == of_parts(train=3)
 
 
+def test_labels_of_a_table_that_a_network_has_written_are_doubted(tmp_path):
+    touch(tmp_path, "a.wav", "b.wav")
+    path = tmp_path / "a.csv"
+    path.write_text("path,true_label,label,confidence\na.wav,dog,cat,0.75\nb.wav,cat,cat,0.5\n")
+    (told,) = read_recordings(path).warnings
+    assert "tells a confidence in 'confidence'" in told and "'true_label', with --label_column" in told
+    assert not read_recordings(path, Columns(labels=("true_label",))).warnings
+    path.write_text("path,label,score\na.wav,dog,3\nb.wav,cat,5\n")  # of something else
+    assert not read_recordings(path).warnings
+
+
 def test_recordings_that_no_table_names_are_told(tmp_path):
     sounds(tmp_path / "audio", range(8))
     for name, numbers in (("train", range(4)), ("test", range(4, 6))):
