@@ -110,12 +110,7 @@ class AudioClassifier(ABC):
             MissingExtraError: a checkpoint of speech alone, and `silero-vad` is not installed.
         """
         if isinstance(audio, np.ndarray):
-            if audio.ndim != 1 or audio.size == 0 or audio.dtype.kind != "f" or not np.isfinite(audio).all():
-                raise AudioError(
-                    f"An array of shape {audio.shape} and type {audio.dtype} is no waveform: give (samples,) of "
-                    "floats with full scale 1, without NaN."
-                )
-            waveform = to_floats(audio, "the array")
+            waveform = as_waveform(audio, "The array")
         else:
             from ..audio.loading import load_audio  # not needed where waveforms come from elsewhere
 

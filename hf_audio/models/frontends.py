@@ -38,8 +38,19 @@ class ConstantModule(Float32Module):
     """A layer whose buffers follow from the config, and so are kept out of the checkpoint.
 
     `from_pretrained` hands out empty non-persistent buffers; the model's `_init_weights` calls `reset_constants` to
-    fill them.
+    fill them. So does what leads a layer from the device "meta" to one with memory, as `to_empty` does.
     """
+
+    def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> "ConstantModule":
+        """Follow the model to its device, with values where there were none."""
+        were_empty = self._are_empty()
+        super()._apply(fn, recurse)
+        if were_empty and not self._are_empty():
+            self.reset_constants()
+        return self
+
+    def _are_empty(self) -> bool:
+        return any(buffer.is_meta for buffer in self.buffers(recurse=False))
 
     def register_constants(self) -> None:
         """Make and fill the buffers; the last act of a subclass's `__init__`."""

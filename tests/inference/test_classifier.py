@@ -37,8 +37,15 @@ def test_files_and_arrays(tmp_path, checkpoint):
     soundfile.write(tmp_path / "a.wav", tone(900), RATE, subtype="FLOAT")
     assert classifier(tmp_path / "a.wav", top_k=1) == classifier(tone(900), top_k=1)
     assert len(classifier(tone(900), top_k=None)) == 3
-    for array in (np.zeros((2, 5)), np.zeros(5, dtype=np.int16), np.array([np.nan])):
-        with pytest.raises(ValueError, match="is no waveform"):
+    integers = (32768 * tone(900)).astype(np.int16)
+    assert classifier(integers) == classifier(integers / 32768)
+    for array, says in (
+        (np.zeros((2, 5)), r"The array has the shape \(2, 5\): give \(samples,\), mono"),
+        (np.zeros(0), "The array has the shape"),
+        (np.array([np.nan]), "The array contains NaN"),
+        (np.zeros(5, dtype=bool), "The array holds bool values"),
+    ):
+        with pytest.raises(AudioError, match=says):
             classifier(array)
     for top_k in (0, -1, 1.5):
         with pytest.raises(ValueError, match=f"top_k={top_k} must be a whole number, at least 1"):

@@ -104,6 +104,17 @@ def test_constants_stay_in_float32_through_casts_and_autocast(frontend):
     torch.testing.assert_close(cast(x), expected)
 
 
+@pytest.mark.parametrize("frontend", [LogMel, MFCC])
+def test_constants_have_their_values_after_the_device_that_holds_none(frontend):
+    x = torch.from_numpy(waveforms())
+    expected = frontend(tiny_config())(x)
+    module = frontend(tiny_config()).to("meta").to_empty(device="cpu")
+    torch.testing.assert_close(module(x), expected)
+    with torch.device("meta"):
+        module = frontend(tiny_config())
+    torch.testing.assert_close(module.to_empty(device="cpu")(x), expected)
+
+
 def test_centred_features_ignore_loudness_and_the_frames_behind_the_clip():
     config = tiny_config(amin=1e-12)
     x = torch.from_numpy(waveforms()[1:2])
