@@ -23,8 +23,9 @@ print(PIPELINE_REGISTRY.supported_tasks["audio-classification"]["impl"] is hf_au
 
 
 @pytest.mark.slow
-@pytest.mark.exhaustive
-@pytest.mark.parametrize("module", ["models.frontends", "training.fine_tune"])
+@pytest.mark.parametrize(
+    "module", ["models.frontends", pytest.param("training.fine_tune", marks=pytest.mark.exhaustive)]
+)
 def test_any_module_may_be_imported_first(module):
     code = f"""
 import hf_audio.{module}

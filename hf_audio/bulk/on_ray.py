@@ -17,11 +17,10 @@ from typing import Any, cast
 from tqdm.auto import tqdm
 
 from ..data.shard_rows import UNREADABLE, describe_shard, read_sounds
-from ..data.shards import SHARD_SUFFIXES
 from ..data.tables.text_tables import is_table
 from ..errors import AudioError, DataError, MissingExtraError
 from ..files import write_text, written_whole
-from ..folders import SOUND_SUFFIXES, search_folder
+from ..folders import SHARD_SUFFIXES, SOUND_SUFFIXES, search_folder
 from ..problems import count_problems
 from ..remote.addresses import is_remote, public_name
 from ..remote.claims import claimed

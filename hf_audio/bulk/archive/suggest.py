@@ -155,8 +155,10 @@ def _find_labelled(labelled: str | os.PathLike) -> dict[str, list[tuple[float, f
     annotated, real_path = find_annotations(labelled), RealPaths()
     if annotated is None:
         files, labels = find_examples(labelled)
-        said = files if labels is None else [file for file, label in zip(files, labels, strict=True) if label]
-        return {real_path(file): [(0.0, float("inf"))] for file in said}
+        labelled_files = (
+            files if labels is None else [file for file, label in zip(files, labels, strict=True) if label]
+        )
+        return {real_path(file): [(0.0, float("inf"))] for file in labelled_files}
     for sentence in annotated.warnings:
         logger.warning("%s", sentence)
     return {

@@ -1,6 +1,7 @@
 """Which columns of somebody's table hold the files, the labels, the groups and the split, and what labels they say."""
 
 import logging
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -234,8 +235,8 @@ def find_confidences(table: Mapping[str, Sequence[Any]]) -> str | None:
         values = {float(_as_text(cell).replace(",", ".") or "nan") for cell in table[column]} if column else set()
     except ValueError:
         return None
-    told = {value for value in values if value == value}
-    return column if len(told) > 1 and min(told) >= 0 and max(told) <= 1 else None
+    filled = {value for value in values if not math.isnan(value)}
+    return column if len(filled) > 1 and min(filled) >= 0 and max(filled) <= 1 else None
 
 
 def is_indicator(cells: Sequence[Any]) -> bool:

@@ -124,11 +124,11 @@ def without_remarks(text: str) -> str:
     The last one of these is the header itself if it has as many cells as the line below it.
     """
     lines = text.splitlines(keepends=True)
-    said = [number for number, line in enumerate(lines) if line.strip()]
-    marked = list(itertools.takewhile(lambda number: lines[number].lstrip().startswith(REMARK), said))
-    if not marked or len(marked) == len(said):
+    filled = [number for number, line in enumerate(lines) if line.strip()]
+    marked = list(itertools.takewhile(lambda number: lines[number].lstrip().startswith(REMARK), filled))
+    if not marked or len(marked) == len(filled):
         return text
-    rest = "".join(lines[said[len(marked)] :])
+    rest = "".join(lines[filled[len(marked)] :])
     delimiter, rest = find_delimiter(rest)
     below, last = rest.splitlines()[0], lines[marked[-1]]
     is_header = _count_cells(last, delimiter) == _count_cells(below, delimiter)
